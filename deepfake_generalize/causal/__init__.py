@@ -1,0 +1,1 @@
+"""Which dense neurons contribute to a decision, measured by interventions."""

@@ -1,0 +1,1 @@
+"""Videos in, balanced and disjoint batches of face crops out."""

@@ -1,0 +1,1 @@
+"""One reader per on-disk layout; each returns the same video manifest."""

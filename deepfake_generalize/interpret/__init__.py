@@ -1,0 +1,1 @@
+"""Where a detector looks, and whether its relatives look there too."""

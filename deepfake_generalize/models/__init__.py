@@ -1,0 +1,1 @@
+"""The five architectures of the study, and the one interface to every detector."""

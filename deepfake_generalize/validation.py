@@ -1,0 +1,76 @@
+"""Checks on what callers pass in, in one home, so that every room refuses with the same words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from deepfake_generalize.types import AnyArray
+
+_IMAGE_HINT = (
+    "Pass RGB images as uint8 in 0 to 255 or as float in [0, 1], channels last; "
+    "the scale is never guessed."
+)
+
+
+def describe(value: object) -> str:
+    """Say what came: shape and dtype for an array, the type's name for anything else.
+
+    Example:
+        >>> describe(np.zeros((2, 3), np.int32))
+        'an array of shape (2, 3) and dtype int32'
+        >>> describe("x")
+        'str'
+    """
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    return type(value).__name__
+
+
+def check_images(images: object, *, name: str = "images") -> AnyArray:
+    """Return `images` unchanged if it is a batch of RGB images, raise otherwise.
+
+    Args:
+        images: Expected: (N, H, W, 3), uint8 in 0 to 255, or float16/32/64 in [0, 1]. N may be 0.
+        name: What the message calls it.
+
+    Returns:
+        The same array, not copied.
+
+    Raises:
+        InputError: Not an array, wrong number of axes or channels, wrong dtype, NaN, or values
+            outside [0, 1].
+
+    Example:
+        >>> check_images(np.zeros((1, 8, 8, 3), np.uint8)).shape
+        (1, 8, 8, 3)
+    """
+    if not isinstance(images, np.ndarray):
+        raise InputError(
+            f"expected {name} to be a NumPy array, received {describe(images)}.", hint=_IMAGE_HINT
+        )
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:3]:
+        raise InputError(
+            f"expected {name} of shape (N, H, W, 3), received {describe(images)}.", hint=_IMAGE_HINT
+        )
+    if images.dtype == np.uint8:
+        return images
+    if not np.issubdtype(images.dtype, np.floating):
+        raise InputError(
+            f"expected {name} of dtype uint8 or float, received {describe(images)}.",
+            hint=_IMAGE_HINT,
+        )
+    if images.size:
+        low, high = float(images.min()), float(images.max())
+        if np.isnan(low) or np.isnan(high):
+            raise InputError(f"expected finite {name}, received NaN.", hint=_IMAGE_HINT)
+        if low < 0.0 or high > 1.0:
+            raise InputError(
+                f"expected float {name} in [0, 1], received values from {low:g} to {high:g}.",
+                hint=_IMAGE_HINT,
+            )
+    return images
