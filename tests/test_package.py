@@ -1,0 +1,42 @@
+"""What the package promises before any of its rooms is used."""
+
+import subprocess
+import sys
+
+import pytest
+
+import deepfake_generalize as dg
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+HEAVY = {"tensorflow", "keras", "mediapipe", "matplotlib", "torch"}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = modules_after("import deepfake_generalize")
+    assert not loaded & (HEAVY | {"numpy", "pandas", "cv2"})
+
+
+@pytest.mark.parametrize("room", ["data", "metrics", "study"])
+def test_rooms_that_know_no_network_load_no_tensorflow(room: str) -> None:
+    assert not modules_after(f"import deepfake_generalize.{room}") & HEAVY
+
+
+def test_the_check_for_heavy_imports_can_fail() -> None:
+    assert modules_after("import matplotlib") & HEAVY
+
+
+def test_every_room_is_reachable_and_listed() -> None:
+    for room in dg.__all__:
+        assert getattr(dg, room).__name__ == f"deepfake_generalize.{room}"
+        assert room in dir(dg)
+
+
+def test_an_unknown_attribute_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'registry'"):
+        _ = dg.registry
