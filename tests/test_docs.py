@@ -1,0 +1,99 @@
+"""Every Python block of the README and the docs runs, page by page, in an empty folder.
+
+A block under `<!-- needs: PATH -->` uses the shared test data and is skipped by name without it.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = [
+    "README.md",
+    *sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").rglob("*.md")),
+]
+BLOCK = re.compile(
+    r"(?:<!-- needs: (?P<needs>\S+) -->\s*)?^```python\n(?P<code>.*?)^```", re.M | re.S
+)
+
+
+def blocks_of(text: str) -> list[tuple[str | None, str]]:
+    return [(match["needs"], match["code"]) for match in BLOCK.finditer(text)]
+
+
+WITH_CODE = [page for page in PAGES if blocks_of((REPOSITORY / page).read_text(encoding="utf-8"))]
+
+
+@pytest.fixture
+def assets(
+    shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    def point_at_shared_data() -> None:
+        models = shared_data("mediapipe")
+        face = str(models / "face_detection_full_range_sparse.tflite")
+        monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", face)
+        monkeypatch.setenv(
+            "DEEPFAKE_GENERALIZE_LANDMARK_MODEL", str(models / "face_landmark.tflite")
+        )
+        monkeypatch.setenv(
+            "DEEPFAKE_GENERALIZE_MESONET_WEIGHTS", str(shared_data("mesonet/weights"))
+        )
+
+    return point_at_shared_data
+
+
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_the_code_on_a_page_runs(
+    page: str,
+    assets: Callable[[], None],
+    shared_data: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    for needs, code in blocks_of((REPOSITORY / page).read_text(encoding="utf-8")):
+        if needs is not None:
+            assets()
+            for name, target in VIDEOS_ON_PAGES.items():
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+                if not (tmp_path / name).exists():
+                    (tmp_path / name).symlink_to(shared_data(target))
+        exec(compile(code, page, "exec"), namespace)  # noqa: S102
+
+
+# What the pages call `my_videos` and the like, as files of the shared test data.
+VIDEOS_ON_PAGES = {
+    "home/real/clip.mp4": "videos/short_clip.mp4",
+    "home/fake/clip.mp4": "dfdc/dfdc_train_part_10/yhffcuhhjy.mp4",
+    "abroad/real/clip.mp4": "dfdc/samples/lynaeydofd_real.mp4",
+    "abroad/fake/clip.mp4": "dfdc/dfdc_train_part_0/abofeumbvv.mp4",
+}
+
+EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(REPOSITORY / "examples" / name)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_readme_holds_the_two_commands_of_the_set_up() -> None:
+    script = REPOSITORY / ".ci" / "readme_command.py"
+    for name in ("main", "tests"):
+        done = subprocess.run(
+            [sys.executable, str(script), name], capture_output=True, text=True, check=True
+        )
+        assert "pip install" in done.stdout
