@@ -1,0 +1,120 @@
+"""Score many videos with one detector, and account for each of them: the `score` command's work."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from deepfake_generalize.errors import InputError, VideoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from deepfake_generalize.models import Detector
+
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+SCORE_COLUMNS = ("video", "video_score", "coverage", "frame", "score", "status", "reason")
+
+FrameRecord: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ScoredVideo:
+    """What became of one video.
+
+    Attributes:
+        path: The video.
+        score: P(fake) in [0, 1], or None when no frame could be scored.
+        coverage: The share of the sampled frames that have a score, in [0, 1].
+        frames: One dictionary a sampled frame: frame, score (None without a face), status ...
+        error: Why the video has no score, or None.
+    """
+
+    path: Path
+    score: float | None
+    coverage: float
+    frames: tuple[FrameRecord, ...]
+    error: VideoError | None = None
+
+    @property
+    def status(self) -> str:
+        """The word "ok", or the status of the error."""
+        return self.error.status if self.error else "ok"
+
+    @property
+    def verdict(self) -> str:
+        """The word "fake" at a score of one half or more, "real" below; "-" without a score."""
+        if self.score is None:
+            return "-"
+        return "fake" if self.score >= 0.5 else "real"
+
+    def record(self) -> dict[str, Any]:
+        """Return what `score --json` holds for this video."""
+        return {
+            "path": self.path,
+            "status": self.status,
+            "reason": self.error.message if self.error else None,
+            "score": self.score,
+            "verdict": self.verdict if self.error is None else None,
+            "coverage": self.coverage,
+            "frames": list(self.frames),
+        }
+
+
+def find_video_files(given: Sequence[Path]) -> list[Path]:
+    """Return the files named, and in place of a folder the video files anywhere inside it.
+
+    Args:
+        given: Files and folders. A file is taken whatever it is called; in folders the suffix
+            decides.
+
+    Raises:
+        InputError: A folder holds no video.
+    """
+    paths: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            paths.append(path)
+            continue
+        inside = sorted(file for file in path.rglob("*") if _is_video(file))
+        if not inside:
+            suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
+            raise InputError(
+                f"expected videos in {path}, found none.",
+                hint=f"Name the files themselves, or a folder with {suffixes} files.",
+            )
+        paths.extend(inside)
+    return list(dict.fromkeys(paths))
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+
+
+def score_one(detector: Detector, path: Path, *, frames_per_video: int) -> ScoredVideo:
+    """Score a video; one that cannot be scored is a result with the error, not an exception."""
+    try:
+        scored = detector.score_video(path, frames_per_video=frames_per_video)
+    except VideoError as error:
+        return ScoredVideo(path, None, 0.0, (), error)
+    frames = tuple(scored.frames.to_dict(orient="records"))
+    return ScoredVideo(path, float(scored.score), float(scored.coverage), frames)
+
+
+def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
+    """Write a CSV with one row a frame; a video that failed has one row without a frame."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, SCORE_COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        for video in scored:
+            shared = {
+                "video": video.path,
+                "video_score": video.score,
+                "coverage": video.coverage,
+                "status": video.status,
+                "reason": video.error.message if video.error else "",
+            }
+            writer.writerows({**shared, **frame} for frame in video.frames or ({},))
