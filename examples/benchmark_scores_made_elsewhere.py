@@ -1,7 +1,7 @@
 """Give a detector that ran elsewhere a row of Table V, from nothing but its labels and scores.
 
-The scores are drawn at random here: fakes of the set it was trained on score high, unseen ones hardly
-higher than the real ones. Read your own with `pandas.read_csv`.
+The scores are drawn at random here: fakes of the set it was trained on score high, unseen ones
+hardly higher than the real ones. Read your own with `pandas.read_csv`.
 """
 
 import numpy as np
@@ -13,6 +13,7 @@ rng = np.random.default_rng(0)
 
 
 def scores(fake_mean: float, n: int = 1000) -> pd.DataFrame:
+    """Return `n` fake and `n` real images' scores, the fakes' around `fake_mean`."""
     label = np.repeat([1, 0], n)
     score = rng.normal(np.where(label == 1, fake_mean, 0.25), 0.15).clip(0, 1)
     return pd.DataFrame({"label": label, "score": score})
