@@ -1,0 +1,255 @@
+"""The command line: what goes to which stream, how failures end, and the main jobs end to end."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepfake_generalize import __version__, console, doctor, errors, scoring
+from deepfake_generalize.cli import main
+from deepfake_generalize.doctor import Diagnosis, OpenCV, Package
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command that fails: its code, and what its error and hint lines say."""
+
+    def run(*argv: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in argv])
+        lines = capsys.readouterr().err.splitlines()
+        error, hint = lines[-2:]
+        assert error.startswith("error: ")
+        assert hint.startswith("hint: ")
+        assert len(hint) > len("hint: ")
+        assert "Traceback" not in "".join(lines)
+        return code, error, hint
+
+    return run
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Let the `score` command meet an exception."""
+
+    def arm(error: BaseException) -> None:
+        def raise_it(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(scoring, "find_video_files", raise_it)
+
+    return arm
+
+
+def in_a_shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHON": sys.executable, **environment},
+        check=False,
+    )
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"deepfake-generalize {__version__}\n"
+    assert main([]) == 0
+    help_text = capsys.readouterr().out
+    for command in ("extract", "score", "benchmark", "doctor"):
+        assert command in help_text
+
+
+@pytest.mark.parametrize("command", ["extract", "score", "benchmark", "doctor"])
+def test_every_command_documents_its_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert "JSON keys:" in capsys.readouterr().out
+
+
+def test_help_and_usage_errors_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from deepfake_generalize.cli import main; main(['score', '--help']);"
+        "main(['score']); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "typer" in loaded
+    assert not loaded & {"tensorflow", "keras", "mediapipe", "pandas", "numpy", "cv2"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["score"], "videos"),
+        (["score", "a.mp4", "--nope"], "--nope"),
+        (["--nope"], "--nope"),
+        (["fly"], "fly"),
+        (["extract", "x"], "--out"),
+        (["extract", "x", "--out", "y", "--aligner", "nose"], "nose"),
+        (["score", "a.mp4", "--frames", "0"], "--frames"),
+    ],
+)
+def test_usage_errors_exit_with_2_and_a_hint(argv: list[str], said: str, fails: Any) -> None:
+    code, error, hint = fails(*argv)
+    assert code == 2
+    assert said in error
+    assert "--help" in hint
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InputError("expected a, received b.", hint="Do c."), 2),
+        (errors.VideoError("expected a, received b.", hint="Do c.", status="empty"), 2),
+        (errors.PartialError("expected a, received b.", hint="Do c."), 3),
+        (errors.DataMismatchError("expected a, received b.", hint="Do c."), 4),
+        (errors.MissingAssetError("expected a, received b.", hint="Do c."), 5),
+        (errors.MissingDependencyError("expected a, received b.", hint="Do c."), 5),
+    ],
+)
+def test_errors_of_the_library_keep_their_code(
+    error: Exception, code: int, raising: Any, fails: Any
+) -> None:
+    raising(error)
+    assert fails("score", "x") == (code, "error: expected a, received b.", "hint: Do c.")
+
+
+def test_an_error_without_a_hint_still_ends_with_one(raising: Any, fails: Any) -> None:
+    raising(errors.InputError("two\nlines"))
+    assert fails("score", "x") == (2, "error: two lines", "hint: see deepfake-generalize --help")
+
+
+def test_the_unforeseen_exits_with_1_and_points_to_debug(raising: Any, fails: Any) -> None:
+    raising(ZeroDivisionError("by zero"))
+    code, error, hint = fails("score", "x")
+    assert (code, error) == (1, "error: ZeroDivisionError: by zero")
+    assert "--debug" in hint
+
+
+def test_debug_shows_the_traceback(raising: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(ZeroDivisionError("by zero"))
+    assert main(["--debug", "score", "x"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interrupt_exits_with_130(raising: Any) -> None:
+    raising(KeyboardInterrupt())
+    assert main(["score", "x"]) == 130
+
+
+def test_the_module_runs_and_sets_the_exit_status() -> None:
+    assert in_a_shell('"$PYTHON" -m deepfake_generalize --version').stdout.endswith(
+        f"{__version__}\n"
+    )
+    assert in_a_shell('"$PYTHON" -m deepfake_generalize score').returncode == 2
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    done = in_a_shell('"$PYTHON" -m deepfake_generalize doctor | true')
+    assert done.stderr == ""
+
+
+def test_doctor_prints_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is True
+    assert document["versions"]["deepfake_generalize"] == __version__
+    assert {"packages", "extras", "opencv", "assets", "cpus", "memory_gib"} <= set(document)
+
+
+def test_doctor_exits_with_5_when_something_required_is_missing(
+    monkeypatch: pytest.MonkeyPatch, fails: Any
+) -> None:
+    found = Diagnosis(
+        {}, (Package("tensorflow", None, ">=2.20", None),), OpenCV({}, None), (), 1, None
+    )
+    monkeypatch.setattr(doctor, "diagnose", lambda: found)
+    code, error, hint = fails("doctor")
+    assert code == 5
+    assert "tensorflow>=2.20 is missing" in error
+    assert "pip install" in hint
+
+
+def test_plain_leaves_nothing_that_json_lacks() -> None:
+    import numpy as np
+    import pandas as pd
+
+    frame = pd.DataFrame({"frame": [1, 2], "score": [0.25, np.nan], "note": [pd.NA, "x"]})
+    value = {"path": Path("a"), "frames": frame, "n": np.int64(3), "x": np.float32(np.inf)}
+    document = json.loads(json.dumps(console.plain(value), allow_nan=False))
+    assert document == {
+        "path": "a",
+        "frames": [
+            {"frame": 1, "score": 0.25, "note": None},
+            {"frame": 2, "score": None, "note": "x"},
+        ],
+        "n": 3,
+        "x": None,
+    }
+
+
+GUARDED = """
+import os, sys
+from deepfake_generalize.console import quiet_native_libraries
+try:
+    with quiet_native_libraries(enabled={enabled}):
+        os.write(2, b"I0000 00:00:17.1 chatter\\n")
+        os.write(2, b"F0000 00:00:17.1 a real failure\\n")
+        print("progress", file=sys.stderr)
+        {last}
+except ValueError:
+    pass
+print("after", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("enabled", "last", "chatter"),
+    [(True, "pass", False), (True, "raise ValueError", True), (False, "pass", True)],
+)
+def test_native_chatter_is_held_back_and_failures_are_not(
+    enabled: bool, last: str, chatter: bool
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED.format(enabled=enabled, last=last)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("chatter" in done.stderr) is chatter
+    for line in ("a real failure", "progress", "after"):
+        assert line in done.stderr
+
+
+@pytest.mark.parametrize("text", ["DFD", "=folder", "DFD="])
+def test_sets_need_a_name_and_a_folder(text: str, fails: Any) -> None:
+    code, error, hint = fails("benchmark", "--original", "x", "--unseen", text)
+    assert code == 2
+    assert "expected NAME=FOLDER" in error
+    assert "--unseen DFD=" in hint
+
+
+def test_a_set_given_twice_is_refused(fails: Any) -> None:
+    code, error, _ = fails("benchmark", "--original", "x", "--unseen", "A=x", "--unseen", "A=y")
+    assert code == 2
+    assert "A is given twice" in error
+
+
+def test_a_folder_without_videos_is_refused(tmp_path: Path, fails: Any) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    code, error, hint = fails("score", tmp_path)
+    assert code == 2
+    assert f"expected videos in {tmp_path}, found none" in error
+    assert ".mp4" in hint
+
+
+def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
+    for name in ("a/b.MP4", "a/c.txt", "odd.name"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    given = [tmp_path / "odd.name", tmp_path / "a", tmp_path / "a" / "b.MP4"]
+    assert scoring.find_video_files(given) == [tmp_path / "odd.name", tmp_path / "a" / "b.MP4"]

@@ -1,0 +1,84 @@
+"""The doctor's facts agree with the environment it looks at."""
+
+import importlib.metadata
+import re
+
+import pytest
+
+from deepfake_generalize import doctor
+from deepfake_generalize.doctor import Diagnosis, OpenCV, Package
+
+
+def diagnosis(*packages: Package) -> Diagnosis:
+    return Diagnosis({}, packages, OpenCV({}, None), (), 1, None)
+
+
+def test_versions_are_those_of_the_installed_distributions() -> None:
+    found = {
+        package.name: package for package in doctor.diagnose().packages if package.extra is None
+    }
+    for name in ("tensorflow", "keras", "mediapipe", "av", "rich"):
+        assert found[name].version == importlib.metadata.version(name)
+        assert found[name].status == "ok"
+
+
+def test_every_requirement_of_the_package_is_looked_at() -> None:
+    looked_at = {package.name for package in doctor.diagnose().packages}
+    required = importlib.metadata.requires("deepfake-generalize") or []
+    assert {re.split(r"[^\w.-]", text)[0] for text in required} <= looked_at
+
+
+@pytest.mark.parametrize(
+    ("version", "required", "status"),
+    [
+        (None, ">=2.20", "missing"),
+        ("2.9.1", ">=2.20", "too old"),
+        ("2.20.0rc1", ">=2.20", "ok"),
+        ("10.0", ">=2.20", "ok"),
+        ("0.1", "", "ok"),
+        ("1.7", "<2,>=1.6", "ok"),
+    ],
+)
+def test_status_compares_numbers_not_text(version: str, required: str, status: str) -> None:
+    assert Package("x", version, required, None).status == status
+
+
+def test_only_what_is_always_needed_counts_as_missing() -> None:
+    needed = Package("needed", None, ">=1", None)
+    optional = Package("optional", None, ">=1", "gpu")
+    found = diagnosis(needed, optional)
+    assert found.missing == ["needed>=1 is missing"]
+    assert found.missing_extras == {"gpu": ["optional"]}
+    assert diagnosis(optional).to_dict()["ok"] is True
+
+
+def test_an_extra_of_another_distribution_brings_its_packages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {"other": ["inner>=3; extra == 'fast'", "unrelated; extra == 'slow'"]}
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: asked.get(name, []))
+    monkeypatch.setattr(doctor, "_version", {"other": "1.0"}.get)
+    packages = doctor._packages(["other[fast]>=1; extra == 'gpu'"])
+    assert [(package.name, package.version, package.extra) for package in packages] == [
+        ("inner", None, "gpu"),
+        ("other", "1.0", "gpu"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version_module", "wheel"),
+    [
+        ("contrib = False\nheadless = False\n", "opencv-python"),
+        ("contrib = True\nheadless = False\n", "opencv-contrib-python"),
+        ("contrib = False\nheadless = True\n", "opencv-python-headless"),
+    ],
+)
+def test_the_owner_of_cv2_is_read_from_the_module_itself(version_module: str, wheel: str) -> None:
+    assert doctor._wheel_of(version_module) == wheel
+
+
+def test_the_owner_of_cv2_is_an_installed_wheel_of_the_imported_version() -> None:
+    cv2 = pytest.importorskip("cv2")
+    found = doctor.diagnose().opencv
+    assert found.owner is not None
+    assert found.wheels[found.owner].startswith(cv2.__version__)
