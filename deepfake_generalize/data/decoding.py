@@ -1,0 +1,258 @@
+"""The two ways to decode the frames of a plan: what is needed only, or everything in order.
+
+Nothing here seeks. Demuxing is cheap (milliseconds a file) and seeking is where containers differ,
+so the packets of groups of pictures that nobody wants are read and simply not handed on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+    from deepfake_generalize.types import UInt8Array
+
+# Decoders that honour skip_frame packet by packet. Others (dav1d) run ahead of what they are told.
+_SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})
+# A damaged stretch may raise at every packet; beyond this many in a row the rest is given up.
+_MAX_ERRORS_IN_A_ROW = 64
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What planning needs to know of one packet.
+
+    Attributes:
+        pts: Presentation time in stream units, None where the container gives none.
+        keyframe: Whether decoding can start here.
+        shown: Whether a frame comes of it; edit lists hide some.
+    """
+
+    pts: int | None
+    keyframe: bool
+    shown: bool
+
+
+@dataclass
+class Found:
+    """What a pass over the file brought.
+
+    Attributes:
+        by_index: Image and whether it is corrupt, by presentation index.
+        decoded: How many frames came out in all.
+        errors: What could not be read or decoded, one text a packet.
+    """
+
+    by_index: dict[int, tuple[UInt8Array, bool]] = field(default_factory=dict)
+    decoded: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def complete(self, indices: Iterable[int]) -> bool:
+        """Whether every wanted frame arrived, and undamaged."""
+        return not self.errors and all(
+            index in self.by_index and not self.by_index[index][1] for index in indices
+        )
+
+
+def presentation_order(stamps: Sequence[Stamp]) -> dict[int, int] | None:
+    """Return presentation index by PTS, or None where times are absent or repeated."""
+    shown = [stamp.pts for stamp in stamps if stamp.shown]
+    times = [pts for pts in shown if pts is not None]
+    if len(times) != len(shown) or len(set(times)) != len(times):
+        return None
+    return {pts: index for index, pts in enumerate(sorted(times))}
+
+
+def packets(
+    container: InputContainer, stream: VideoStream, errors: list[str]
+) -> Iterator[Packet[VideoStream]]:
+    """Yield the packets that carry data in decoding order, going on behind unreadable ones.
+
+    `errors` receives one text for each place that could not be read.
+    """
+    in_a_row = 0
+    while in_a_row < _MAX_ERRORS_IN_A_ROW:
+        try:
+            # A generator ends with its first exception; a new one goes on behind the damage.
+            for packet in container.demux(stream):
+                in_a_row = 0
+                if packet.size:
+                    yield packet
+        except (av.error.FFmpegError, OSError) as error:
+            errors.append(str(error))
+            in_a_row += 1
+        else:
+            return
+
+
+def to_rgb(frame: VideoFrame) -> UInt8Array:
+    """Return the frame upright as contiguous RGB, shape (H, W, 3)."""
+    image = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(image, frame.rotation // 90))
+
+
+def decode_planned(
+    container: InputContainer,
+    stream: VideoStream,
+    stamps: Sequence[Stamp],
+    order: Mapping[int, int],
+    indices: Iterable[int],
+) -> Found:
+    """Decode only what the wanted frames need; the caller checks that everything arrived.
+
+    Groups of pictures without a wanted frame are not decoded, nor are non-reference frames that
+    nobody wants.
+
+    Args:
+        container: Open at its beginning.
+        stream: The video stream of it.
+        stamps: One for each packet that `packets` yields.
+        order: Presentation index by PTS.
+        indices: Wanted presentation indices.
+
+    Returns:
+        What arrived.
+
+    Raises:
+        av.error.FFmpegError: A packet could not be decoded.
+    """
+    wanted = set(indices)
+    pending = _PendingFrames(stamps, order, wanted)
+    found = Found()
+    context = stream.codec_context
+    skips = context.name in _SKIPPING_CODECS
+    jumped = False
+    for position, packet in enumerate(packets(container, stream, found.errors)):
+        if pending.start is None:
+            return found
+        if position < pending.start:
+            jumped = True
+            continue
+        if jumped:
+            context.flush_buffers()
+            jumped = False
+        if skips:
+            asked_for = packet.pts is not None and order.get(packet.pts) in wanted
+            context.skip_frame = "DEFAULT" if asked_for else "NONREF"
+        _collect(packet.decode(), order, pending, found)
+    if pending.start is not None:
+        _collect(context.decode(None), order, pending, found)
+    return found
+
+
+def decode_sequentially(
+    container: InputContainer,
+    stream: VideoStream,
+    order: Mapping[int, int] | None,
+    indices: Iterable[int],
+) -> Found:
+    """Decode every frame and keep the wanted ones, whatever is damaged around them.
+
+    Frames are counted as they come out. Where fewer come out than the packets promise, they are
+    told by their times instead, so that one lost frame does not shift all that follow.
+
+    Args:
+        container: Open at its beginning.
+        stream: The video stream of it.
+        order: Presentation index by PTS, None where times are absent or repeated.
+        indices: Wanted presentation indices.
+
+    Returns:
+        What arrived.
+    """
+    wanted = set(indices)
+    last = max(wanted, default=-1)
+    by_position, by_time = Found(), Found()
+    for frame in _all_frames(container, stream, by_position.errors):
+        position = by_position.decoded
+        index = None if order is None or frame.pts is None else order.get(frame.pts)
+        if position in wanted or index in wanted:
+            taken = (to_rgb(frame), frame.is_corrupt)
+            if position in wanted:
+                by_position.by_index[position] = taken
+            if index is not None and index in wanted:
+                by_time.by_index[index] = taken
+        by_position.decoded += 1
+        if order is None and position >= last:
+            break
+    if order is None or by_position.decoded == len(order):
+        return by_position
+    by_time.decoded, by_time.errors = by_position.decoded, by_position.errors
+    return by_time
+
+
+def _all_frames(
+    container: InputContainer, stream: VideoStream, errors: list[str]
+) -> Iterator[VideoFrame]:
+    for packet in packets(container, stream, errors):
+        try:
+            yield from packet.decode()
+        except av.error.FFmpegError as error:
+            errors.append(str(error))
+    try:
+        yield from stream.codec_context.decode(None)
+    except av.error.FFmpegError as error:
+        errors.append(str(error))
+
+
+class _PendingFrames:
+    """The wanted frames that have not arrived, and the packet from which the next can be had."""
+
+    def __init__(self, stamps: Sequence[Stamp], order: Mapping[int, int], wanted: set[int]) -> None:
+        self._start_of: dict[int, int] = {}
+        keyframes: list[int] = []
+        for position, stamp in enumerate(stamps):
+            if stamp.keyframe:
+                keyframes.append(position)
+            if stamp.pts is not None and order.get(stamp.pts) in wanted:
+                self._start_of[stamp.pts] = _start(stamps, keyframes, stamp.pts)
+        self._waiting = Counter(self._start_of.values())
+        self._starts = sorted(self._waiting, reverse=True)
+
+    @property
+    def start(self) -> int | None:
+        """The earliest packet that is still needed, None when every wanted frame has arrived."""
+        return self._starts[-1] if self._starts else None
+
+    def arrived(self, pts: int) -> bool:
+        """Strike a frame off; False where nobody waits for it."""
+        start = self._start_of.pop(pts, None)
+        if start is None:
+            return False
+        self._waiting[start] -= 1
+        while self._starts and self._waiting[self._starts[-1]] == 0:
+            self._starts.pop()
+        return True
+
+
+def _start(stamps: Sequence[Stamp], keyframes: Sequence[int], pts: int) -> int:
+    """The last keyframe, in decoding order, that is not shown after `pts`.
+
+    Frames that follow a keyframe in the file but are shown before it (an open group of pictures)
+    need the group before as well.
+    """
+    for position in reversed(keyframes):
+        time = stamps[position].pts
+        if time is not None and time <= pts:
+            return position
+    return 0
+
+
+def _collect(
+    frames: Iterable[VideoFrame], order: Mapping[int, int], pending: _PendingFrames, found: Found
+) -> None:
+    for frame in frames:
+        found.decoded += 1
+        if frame.pts is not None and pending.arrived(frame.pts):
+            found.by_index[order[frame.pts]] = (to_rgb(frame), frame.is_corrupt)
