@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from deepfake_generalize import __version__, console, doctor, errors, scoring
-from deepfake_generalize.cli import main
-from deepfake_generalize.doctor import Diagnosis, OpenCV, Package
+from deepfake_generalize import __version__, errors
+from deepfake_generalize.cli import console, doctor, main, scoring
+from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_plain_leaves_nothing_that_json_lacks() -> None:
 
 GUARDED = """
 import os, sys
-from deepfake_generalize.console import quiet_native_libraries
+from deepfake_generalize.cli.console import quiet_native_libraries
 try:
     with quiet_native_libraries(enabled={enabled}):
         os.write(2, b"I0000 00:00:17.1 chatter\\n")

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from deepfake_generalize import doctor
-from deepfake_generalize.doctor import Diagnosis, OpenCV, Package
+from deepfake_generalize.cli import doctor
+from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
 
 
 def diagnosis(*packages: Package) -> Diagnosis:

@@ -7,35 +7,23 @@ belong together) or 5 (a missing asset or dependency); anything unforeseen exits
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import os
 import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepfake_generalize import __version__, console, scoring
-from deepfake_generalize.errors import (
-    DeepfakeGeneralizeError,
-    InputError,
-    MissingDependencyError,
-    PartialError,
-)
+from deepfake_generalize import __version__
+from deepfake_generalize.cli import arguments, console, failures, scoring, show
+from deepfake_generalize.cli.failures import PROGRAM
+from deepfake_generalize.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
-
-    from deepfake_generalize.doctor import Diagnosis
-    from deepfake_generalize.models import Detector
-    from deepfake_generalize.study import Benchmark
-
-PROGRAM = "deepfake-generalize"
+    from contextlib import AbstractContextManager
 
 app = typer.Typer(
     name=PROGRAM,
@@ -128,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(argv, session)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _reader_left()
+        return failures.reader_left()
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except SystemExit as leaving:
@@ -136,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if session.debug:
             traceback.print_exc()
-        return _report(error)
+        return failures.report(error)
     return code
 
 
@@ -145,34 +133,6 @@ def _run(argv: Sequence[str] | None, session: _Session) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     result = command.main(arguments, prog_name=PROGRAM, standalone_mode=False, obj=session)
     return result if isinstance(result, int) else 0
-
-
-def _report(error: Exception) -> int:
-    """Write the two lines of a failure and return its exit code."""
-    if isinstance(error, DeepfakeGeneralizeError):
-        message, hint, code = error.message, error.hint, error.exit_code
-        hint = hint or f"see {PROGRAM} --help"
-    elif hasattr(error, "format_message"):
-        # A usage error: of click, or of the copy of click that newer versions of typer carry.
-        context = getattr(error, "ctx", None)
-        message, code = error.format_message(), getattr(error, "exit_code", 2)
-        hint = f"see {context.command_path if context else PROGRAM} --help"
-    else:
-        message, code = f"{type(error).__name__}: {error}", 1
-        hint = f"this was not foreseen; run {PROGRAM} --debug ... again to see where it happened"
-    console.write_note(f"error: {_one_line(message)}\nhint: {_one_line(hint)}")
-    return code
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _reader_left() -> int:
-    """Let the process end silently after `| head`: what is still buffered goes nowhere."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
 
 
 @app.command()
@@ -210,41 +170,17 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
                 n_jobs=jobs,
                 progress=advance,
             )
-    summary = _extraction_summary(out, videos, done.crops, done.failures)
+    summary = show.extraction_summary(out, videos, done.crops, done.failures)
     if json:
         console.write_json(summary)
     else:
-        rows = [("videos", summary["videos"]), ("videos without a crop", summary["videos_failed"])]
-        rows += [("crops", summary["crops"])]
-        rows += [(f"failed: {status}", n) for status, n in summary["failures"].items()]
-        console.write_table(f"crops in {out}", ("what", "count"), rows)
-    _account_for_failures(
+        show.extraction(summary)
+    failures.account_for(
         summary["videos_failed"],
         summary["videos"],
         done="cropped",
         hint=f"{out / 'failures.csv'} gives the reason for each.",
     )
-
-
-def _extraction_summary(
-    out: Path, videos: pd.DataFrame, crops: pd.DataFrame, failures: pd.DataFrame
-) -> dict[str, Any]:
-    cropped = set(crops["video"])
-    return {
-        "folder": out,
-        "videos": len(videos),
-        "videos_failed": sum(path not in cropped for path in videos["path"]),
-        "crops": len(crops),
-        "failures": failures["status"].value_counts().to_dict(),
-    }
-
-
-def _account_for_failures(failed: int, total: int, *, done: str, hint: str) -> None:
-    """Raise when work on videos failed: partly, or for all of them."""
-    if failed == total:
-        raise InputError(f"none of the {total} videos could be {done}.", hint=hint)
-    if failed:
-        raise PartialError(f"{failed} of {total} videos could not be {done}.", hint=hint)
 
 
 @app.command()
@@ -264,7 +200,7 @@ def score(
     """
     with _quiet(context):
         paths = scoring.find_video_files(videos)
-        loaded = _load_detector(detector, weights)
+        loaded = arguments.load_detector(detector, weights)
         scored = []
         with console.progress("scoring", shown=not json) as advance:
             for number, path in enumerate(paths):
@@ -276,35 +212,11 @@ def score(
         videos_found = [one.record() for one in scored]
         console.write_json({"detector": loaded.name, "videos": videos_found})
     else:
-        _show_scores(loaded.name, scored)
+        show.scores(loaded.name, scored)
     errors = [one.error for one in scored if one.error is not None]
     if len(scored) == 1 and errors:
         raise errors[0]
-    _account_for_failures(len(errors), len(scored), done="scored", hint="See the column reason.")
-
-
-def _show_scores(name: str, scored: Sequence[scoring.ScoredVideo]) -> None:
-    console.write_table(
-        f"P(fake) by {name}",
-        ("video", "score", "verdict", "frames scored", "status"),
-        [
-            (one.path, _number(one.score), one.verdict, f"{one.coverage:.0%}", one.status)
-            for one in scored
-        ],
-    )
-    for one in scored:
-        if one.error is not None:
-            console.write_text(f"{one.path}: {one.error.message}")
-            continue
-        rows = [
-            (frame["frame"], _number(frame.get("score")), frame.get("status", ""))
-            for frame in one.frames
-        ]
-        console.write_table(str(one.path), ("frame", "score", "status"), rows)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.4f}"
+    failures.account_for(len(errors), len(scored), done="scored", hint="See the column reason.")
 
 
 @app.command()
@@ -337,11 +249,16 @@ def benchmark(
     with _quiet(context):
         from deepfake_generalize import study
 
-        sets = {name: _evidence(path) for name, path in _named_folders(unseen).items()}
-        special = {name: _evidence(p) for name, p in _named_folders(specialized or []).items()}
+        sets = {
+            name: arguments.read_set(path) for name, path in arguments.named_folders(unseen).items()
+        }
+        special = {
+            name: arguments.read_set(p)
+            for name, p in arguments.named_folders(specialized or []).items()
+        }
         result = study.benchmark(
-            _load_detector(detector, weights),
-            original=_evidence(original),
+            arguments.load_detector(detector, weights),
+            original=arguments.read_set(original),
             unseen=sets,
             specialized=special or None,
         )
@@ -350,69 +267,11 @@ def benchmark(
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(result.table(chosen) + "\n", encoding="utf-8")
     if json:
-        console.write_json(_benchmark_document(result))
+        console.write_json(show.benchmark_document(result))
     elif table_format is TableFormat.TEXT:
-        _show_benchmark(result)
+        show.row(result)
     elif out is None:
         console.write_text(result.table(table_format.value))
-
-
-def _benchmark_document(result: Benchmark) -> dict[str, Any]:
-    return {
-        "row": dict(result.row),
-        "rank": result.rank,
-        "rank_reason": result.rank_reason,
-        "notes": list(result.notes),
-        "coverage": result.coverage,
-    }
-
-
-def _show_benchmark(result: Benchmark) -> None:
-    row = dict(result.row)
-    cells = [f"{value:.2f}" if isinstance(value, float) else value for value in row.values()]
-    console.write_table("in the form of Table V, in percent", tuple(row), [cells])
-    rank = f"rank: {result.rank}" if result.rank is not None else f"no rank: {result.rank_reason}"
-    console.write_text("\n".join([rank, *(f"note: {note}" for note in result.notes)]))
-
-
-def _named_folders(given: Sequence[str]) -> dict[str, Path]:
-    """Read NAME=FOLDER options."""
-    named: dict[str, Path] = {}
-    for text in given:
-        name, equals, folder = text.partition("=")
-        if not (name and equals and folder):
-            raise InputError(
-                f"expected NAME=FOLDER, received {text!r}.",
-                hint="Name the set and where its crops are, as in --unseen DFD=crops/dfd.",
-            )
-        if name in named:
-            raise InputError(
-                f"the set {name} is given twice.", hint="Give every set a name of its own."
-            )
-        named[name] = Path(folder)
-    return named
-
-
-def _evidence(path: Path) -> pd.DataFrame:
-    """Read what a set is measured on: a CSV of scores, or crops to be scored."""
-    if path.suffix == ".csv" and path.is_file():
-        import pandas as pd
-
-        table = pd.read_csv(path)
-        if "score" in table.columns:
-            return table
-    from deepfake_generalize import data
-
-    return data.read_crops(path)
-
-
-def _load_detector(name: str, weights: Path | None) -> Detector:
-    """Load a saved detector where `name` is a file, else a public one."""
-    from deepfake_generalize import models
-
-    if Path(name).suffix == ".keras" or Path(name).exists():
-        return models.Detector.load(Path(name))
-    return models.load_pretrained(name, path=weights)
 
 
 @app.command()
@@ -422,13 +281,13 @@ def doctor(json: Json = False) -> None:
     JSON keys: ok, missing, versions, packages, extras, opencv, assets, cpus, memory_gib. Exits
     with 5 when something required is missing.
     """
-    from deepfake_generalize.doctor import diagnose
+    from deepfake_generalize.cli.doctor import diagnose
 
     found = diagnose()
     if json:
         console.write_json(found.to_dict())
     else:
-        _show_diagnosis(found)
+        show.diagnosis(found)
     if found.missing:
         raise MissingDependencyError(
             f"not everything required is there: {'; '.join(found.missing)}.",
@@ -436,25 +295,6 @@ def doctor(json: Json = False) -> None:
         )
 
 
-def _show_diagnosis(found: Diagnosis) -> None:
-    memory = "unknown" if found.memory_gib is None else f"{found.memory_gib} GiB"
-    machine = {**found.versions, "processors": found.cpus, "memory": memory}
-    console.write_table("machine", ("what", "value"), machine.items())
-    console.write_table(
-        "packages",
-        ("package", "installed", "required", "status"),
-        [
-            (package.name, package.version or "-", package.required, package.status)
-            for package in found.packages
-            if package.extra is None
-        ],
-    )
-    wheels = ", ".join(f"{name} {version}" for name, version in found.opencv.wheels.items())
-    console.write_text(f"cv2: from {found.opencv.owner or 'no wheel'} (installed: {wheels})")
-    for extra, names in found.missing_extras.items():
-        console.write_text(f"extra {extra}: {'missing ' + ', '.join(names) if names else 'ok'}")
-
-
-def _quiet(context: typer.Context) -> contextlib.AbstractContextManager[None]:
+def _quiet(context: typer.Context) -> AbstractContextManager[None]:
     session = context.find_object(_Session) or _Session()
     return console.quiet_native_libraries(enabled=not session.debug)

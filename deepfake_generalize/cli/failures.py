@@ -1,0 +1,53 @@
+"""How commands fail: two lines on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from deepfake_generalize.cli import console
+from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError, PartialError
+
+PROGRAM = "deepfake-generalize"
+
+
+def account_for(failed: int, total: int, *, done: str, hint: str) -> None:
+    """Raise when work on videos failed.
+
+    Raises:
+        InputError: It failed for all of them.
+        PartialError: It failed for some.
+    """
+    if failed == total:
+        raise InputError(f"none of the {total} videos could be {done}.", hint=hint)
+    if failed:
+        raise PartialError(f"{failed} of {total} videos could not be {done}.", hint=hint)
+
+
+def reader_left() -> int:
+    """Let the process end silently after `| head`: what is still buffered goes nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def report(error: Exception) -> int:
+    """Write the two lines of a failure and return its exit code."""
+    if isinstance(error, DeepfakeGeneralizeError):
+        message, hint, code = error.message, error.hint, error.exit_code
+        hint = hint or f"see {PROGRAM} --help"
+    elif hasattr(error, "format_message"):
+        # A usage error: of click, or of the copy of click that newer versions of typer carry.
+        context = getattr(error, "ctx", None)
+        message, code = error.format_message(), getattr(error, "exit_code", 2)
+        hint = f"see {context.command_path if context else PROGRAM} --help"
+    else:
+        message, code = f"{type(error).__name__}: {error}", 1
+        hint = f"this was not foreseen; run {PROGRAM} --debug ... again to see where it happened"
+    console.write_note(f"error: {_one_line(message)}\nhint: {_one_line(hint)}")
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

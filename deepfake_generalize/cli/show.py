@@ -1,0 +1,110 @@
+"""Results as tables for people, and as documents for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deepfake_generalize.cli import console
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from deepfake_generalize.cli.doctor import Diagnosis
+    from deepfake_generalize.cli.scoring import ScoredVideo
+    from deepfake_generalize.study import Benchmark
+
+
+def extraction_summary(
+    out: Path, videos: pd.DataFrame, crops: pd.DataFrame, failures: pd.DataFrame
+) -> dict[str, Any]:
+    """Return the document of `extract --json`: what came of the videos, in counts."""
+    cropped = set(crops["video"])
+    return {
+        "folder": out,
+        "videos": len(videos),
+        "videos_failed": sum(path not in cropped for path in videos["path"]),
+        "crops": len(crops),
+        "failures": failures["status"].value_counts().to_dict(),
+    }
+
+
+def extraction(summary: Mapping[str, Any]) -> None:
+    """Draw the summary of an extraction."""
+    rows = [
+        ("videos", summary["videos"]),
+        ("videos without a crop", summary["videos_failed"]),
+        ("crops", summary["crops"]),
+        *((f"failures: {status}", count) for status, count in summary["failures"].items()),
+    ]
+    console.write_table(f"crops in {summary['folder']}", ("what", "count"), rows)
+
+
+def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
+    """Draw one table of videos, then each video's frames or the reason why there are none."""
+    console.write_table(
+        f"P(fake) by {name}",
+        ("video", "score", "verdict", "frames scored", "status"),
+        [
+            (one.path, _number(one.score), one.verdict, f"{one.coverage:.0%}", one.status)
+            for one in scored
+        ],
+    )
+    for one in scored:
+        if one.error is not None:
+            console.write_text(f"{one.path}: {one.error.message}")
+            continue
+        rows = [
+            (frame["frame"], _number(frame.get("score")), frame.get("status", ""))
+            for frame in one.frames
+        ]
+        console.write_table(str(one.path), ("frame", "score", "status"), rows)
+
+
+def benchmark_document(result: Benchmark) -> dict[str, Any]:
+    """Return the document of `benchmark --json`."""
+    return {
+        "row": dict(result.row),
+        "rank": result.rank,
+        "rank_reason": result.rank_reason,
+        "notes": list(result.notes),
+        "coverage": result.coverage,
+    }
+
+
+def row(result: Benchmark) -> None:
+    """Draw a detector's row of Table V, and below it its rank, or why there is none."""
+    cells = dict(result.row)
+    console.write_table(
+        "in the form of Table V, in percent",
+        tuple(cells),
+        [[f"{value:.2f}" if isinstance(value, float) else value for value in cells.values()]],
+    )
+    rank = f"rank: {result.rank}" if result.rank is not None else f"no rank: {result.rank_reason}"
+    console.write_text("\n".join([rank, *(f"note: {note}" for note in result.notes)]))
+
+
+def diagnosis(found: Diagnosis) -> None:
+    """Draw what the doctor found."""
+    memory = "unknown" if found.memory_gib is None else f"{found.memory_gib} GiB"
+    machine = {**found.versions, "processors": found.cpus, "memory": memory}
+    console.write_table("machine", ("what", "value"), machine.items())
+    console.write_table(
+        "packages",
+        ("package", "installed", "required", "status"),
+        [
+            (package.name, package.version or "-", package.required, package.status)
+            for package in found.packages
+            if package.extra is None
+        ],
+    )
+    wheels = ", ".join(f"{name} {version}" for name, version in found.opencv.wheels.items())
+    console.write_text(f"cv2: from {found.opencv.owner or 'no wheel'} (installed: {wheels})")
+    for extra, names in found.missing_extras.items():
+        console.write_text(f"extra {extra}: {'missing ' + ', '.join(names) if names else 'ok'}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.4f}"
