@@ -15,7 +15,7 @@ Label 1 is fake and 0 is real everywhere; a score is P(fake) in [0, 1].
 
 Example:
     >>> import deepfake_generalize as dg
-    >>> float(dg.metrics.degradation(97.60, [51.15, 52.30, 61.80, 55.75]))
+    >>> round(dg.metrics.degradation(97.60, [51.15, 52.30, 61.80, 55.75]), 2)
     42.35
 """
 

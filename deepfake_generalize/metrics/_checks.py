@@ -1,0 +1,90 @@
+"""What every metric asks of its inputs, in one home, so that all refuse with the same words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from deepfake_generalize.types import DoubleArray, IntArray
+
+_LABEL_HINT = "Label fakes 1 and reals 0."
+_SCORE_HINT = "Pass P(fake); a detector that returns P(real) needs 1 - score, logits a sigmoid."
+
+
+def as_numbers(values: npt.ArrayLike, *, name: str, hint: str = "") -> DoubleArray:
+    """Return `values` as finite float64, shape (N,), or raise `InputError`.
+
+    Args:
+        values: Anything one-dimensional that NumPy can read as numbers; a single number counts as
+            one of length 1.
+        name: What the message calls it.
+        hint: What to do about a wrong value.
+    """
+    try:
+        numbers = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"expected {name} to be numbers, received {describe(values)}.", hint=hint
+        ) from error
+    if numbers.ndim != 1:
+        raise InputError(f"expected {name} of shape (N,), received {describe(numbers)}.", hint=hint)
+    if not np.isfinite(numbers).all():
+        count = int((~np.isfinite(numbers)).sum())
+        raise InputError(
+            f"expected finite {name}, received NaN or infinity in {count} of {numbers.size}.",
+            hint=hint or "Leave out what could not be measured, and say so.",
+        )
+    return numbers
+
+
+def check_pair(
+    labels: npt.ArrayLike, scores: npt.ArrayLike, *, both_classes: bool = False, metric: str
+) -> tuple[IntArray, DoubleArray]:
+    """Return labels as int64 in {0, 1} and scores as float64 in [0, 1], both of shape (N,), N > 0.
+
+    Args:
+        labels: 1 is fake, 0 is real; booleans and whole floats will do.
+        scores: P(fake), one for each label.
+        both_classes: Whether the metric needs a fake and a real.
+        metric: What the message calls the metric.
+
+    Raises:
+        InputError: Other labels, scores outside [0, 1] or not finite, unequal lengths.
+        UndefinedMetricError: Nothing to measure, or one class only where both are needed.
+    """
+    checked_labels = as_numbers(labels, name="labels", hint=_LABEL_HINT)
+    checked_scores = as_numbers(scores, name="scores", hint=_SCORE_HINT)
+    if checked_labels.size != checked_scores.size:
+        raise InputError(
+            "expected as many labels as scores, received "
+            f"{checked_labels.size} labels and {checked_scores.size} scores.",
+            hint="Pass one score for each label, in the same order.",
+        )
+    if not checked_labels.size:
+        raise UndefinedMetricError(
+            f"{metric} is undefined for no images at all.",
+            hint="Pass at least one label and score.",
+        )
+    wrong = checked_labels[(checked_labels != 0) & (checked_labels != 1)]
+    if wrong.size:
+        raise InputError(f"expected labels 0 or 1, received {wrong[0]:g}.", hint=_LABEL_HINT)
+    low, high = float(checked_scores.min()), float(checked_scores.max())
+    if low < 0.0 or high > 1.0:
+        raise InputError(
+            f"expected scores in [0, 1], received values from {low:g} to {high:g}.",
+            hint=_SCORE_HINT,
+        )
+    if both_classes and checked_labels.min() == checked_labels.max():
+        only = "fake" if checked_labels[0] == 1 else "real"
+        raise UndefinedMetricError(
+            f"{metric} is undefined for one class: all {checked_labels.size} labels are {only}.",
+            hint="Add images of the other class, or report the accuracy instead.",
+        )
+    return checked_labels.astype(np.int64), checked_scores

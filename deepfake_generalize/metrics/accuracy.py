@@ -1,0 +1,82 @@
+"""The share of right decisions at a threshold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics._checks import check_pair
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from deepfake_generalize.types import AnyArray
+
+
+def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5) -> float:
+    """Return the share of images that are called what they are.
+
+    This is the accuracy of Tables IV to VII, there in percent, over sets that are half real.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real.
+        scores: (N,), P(fake) in [0, 1].
+        threshold: In [0, 1]. A score at or above it counts as fake, so a score exactly at the
+            threshold is a fake.
+
+    Returns:
+        A fraction in [0, 1].
+
+    Raises:
+        InputError: Labels other than 0 and 1, scores outside [0, 1], unequal lengths, or a
+            threshold outside [0, 1].
+        UndefinedMetricError: No images.
+
+    Example:
+        >>> accuracy([1, 1, 0, 0], [0.9, 0.5, 0.2, 0.7])
+        0.75
+    """
+    checked_labels, checked_scores = check_pair(labels, scores, metric="accuracy")
+    return float(np.mean(_is_fake(checked_scores, threshold) == checked_labels))
+
+
+def per_class_accuracy(
+    labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5
+) -> dict[str, float]:
+    """Return the accuracy on the reals and on the fakes, each by itself.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real. A class that does not occur is left out of the
+            result, as its accuracy does not exist.
+        scores: (N,), P(fake) in [0, 1].
+        threshold: In [0, 1]; a score at or above it counts as fake.
+
+    Returns:
+        Fractions in [0, 1] under the keys "real" and "fake".
+
+    Raises:
+        InputError: As `accuracy`.
+        UndefinedMetricError: No images.
+
+    Example:
+        >>> per_class_accuracy([1, 1, 0, 0], [0.9, 0.5, 0.2, 0.7])
+        {'real': 0.5, 'fake': 1.0}
+    """
+    checked_labels, checked_scores = check_pair(labels, scores, metric="per-class accuracy")
+    right = _is_fake(checked_scores, threshold) == checked_labels
+    return {
+        name: float(np.mean(right[checked_labels == label]))
+        for label, name in enumerate(("real", "fake"))
+        if (checked_labels == label).any()
+    }
+
+
+def _is_fake(scores: AnyArray, threshold: float) -> AnyArray:
+    if not 0.0 <= threshold <= 1.0:
+        raise InputError(
+            f"expected a threshold in [0, 1], received {threshold!r}.",
+            hint="Scores are probabilities; 0.5 is the paper's threshold.",
+        )
+    return np.asarray(scores >= threshold)

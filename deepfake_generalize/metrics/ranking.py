@@ -1,0 +1,93 @@
+"""How well the scores order fakes above reals, whatever the threshold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.metrics._checks import check_pair
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """Return the area under the ROC curve.
+
+    It is the chance that a fake scores above a real, ties counting one half.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real; both must occur.
+        scores: (N,), P(fake) in [0, 1].
+
+    Returns:
+        A fraction in [0, 1]; 0.5 is chance.
+
+    Raises:
+        InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
+        UndefinedMetricError: No images, or one class only.
+
+    Example:
+        >>> auc([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7])
+        0.75
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(*check_pair(labels, scores, both_classes=True, metric="AUC")))
+
+
+def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """Return the average precision, fakes being the class looked for.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real; both must occur.
+        scores: (N,), P(fake) in [0, 1].
+
+    Returns:
+        A fraction in (0, 1]; the share of fakes is chance. Scikit-learn's definition: the step
+        sum over recall, not interpolated.
+
+    Raises:
+        InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
+        UndefinedMetricError: No images, or one class only.
+
+    Example:
+        >>> round(average_precision([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7]), 4)
+        0.8333
+    """
+    from sklearn.metrics import average_precision_score
+
+    pair = check_pair(labels, scores, both_classes=True, metric="average precision")
+    return float(average_precision_score(*pair))
+
+
+def eer(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """Return the equal error rate: where as large a share of reals as of fakes is called wrong.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real; both must occur.
+        scores: (N,), P(fake) in [0, 1].
+
+    Returns:
+        A fraction in [0, 1]; 0.5 is chance. Between two thresholds of the ROC curve the rates are
+        interpolated linearly, so the value does not depend on which of them is named.
+
+    Raises:
+        InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
+        UndefinedMetricError: No images, or one class only.
+
+    Example:
+        >>> eer([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7])
+        0.5
+    """
+    from sklearn.metrics import roc_curve
+
+    pair = check_pair(labels, scores, both_classes=True, metric="EER")
+    false_alarms, hits, _ = roc_curve(*pair, drop_intermediate=False)
+    # Rises from -1 at the strictest threshold to 1 at the loosest, so it crosses zero once.
+    excess = false_alarms + hits - 1.0
+    after = int(np.argmax(excess >= 0.0))
+    before = after - 1
+    share = -excess[before] / (excess[after] - excess[before])
+    return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
