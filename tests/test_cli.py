@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from deepfake_generalize import __version__, errors
-from deepfake_generalize.cli import console, doctor, main, scoring
+from deepfake_generalize.cli import arguments, console, doctor, main, scoring
 from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
 
 
@@ -43,6 +46,30 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         monkeypatch.setattr(scoring, "find_video_files", raise_it)
 
     return arm
+
+
+class Stub:
+    """A detector that knows its answers: a score of .75, or a video it cannot read."""
+
+    name = "stub"
+
+    def score_video(self, path: Path, *, frames_per_video: int) -> SimpleNamespace:
+        if "broken" in path.name:
+            raise errors.VideoError(f"{path} is empty.", hint="Copy it again.", status="empty")
+        frames = pd.DataFrame(
+            {
+                "frame": range(frames_per_video),
+                "score": [np.nan, *[0.75] * (frames_per_video - 1)],
+                "status": ["no_face", *["ok"] * (frames_per_video - 1)],
+            }
+        )
+        return SimpleNamespace(score=0.75, coverage=1 - 1 / frames_per_video, frames=frames)
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands use `Stub` as the detector."""
+    monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
 
 
 def in_a_shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -175,9 +202,6 @@ def test_doctor_exits_with_5_when_something_required_is_missing(
 
 
 def test_plain_leaves_nothing_that_json_lacks() -> None:
-    import numpy as np
-    import pandas as pd
-
     frame = pd.DataFrame({"frame": [1, 2], "score": [0.25, np.nan], "note": [pd.NA, "x"]})
     value = {"path": Path("a"), "frames": frame, "n": np.int64(3), "x": np.float32(np.inf)}
     document = json.loads(json.dumps(console.plain(value), allow_nan=False))
@@ -253,3 +277,68 @@ def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     given = [tmp_path / "odd.name", tmp_path / "a", tmp_path / "a" / "b.MP4"]
     assert scoring.find_video_files(given) == [tmp_path / "odd.name", tmp_path / "a" / "b.MP4"]
+
+
+def test_scores_are_shown_by_video_and_by_frame(
+    stub: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", "[red]a.mp4", "--frames", "4"]) == 0
+    shown = capsys.readouterr()
+    assert "[red]a.mp4" in shown.out
+    assert "fake" in shown.out
+    assert "75%" in shown.out
+    assert shown.out.count("0.7500") == 4
+    assert "no_face" in shown.out
+    assert shown.err == ""
+
+
+def test_a_video_that_fails_is_a_row_and_the_exit_code_3(
+    stub: None, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "scores.csv"
+    code = main(["score", "a.mp4", "broken.mp4", "--frames", "2", "--json", "--out", str(out)])
+    written = capsys.readouterr()
+    document = json.loads(written.out)
+    assert code == 3
+    assert "error: 1 of 2 videos could not be scored." in written.err
+    assert document["detector"] == "stub"
+    good, bad = document["videos"]
+    assert good == {
+        "path": "a.mp4",
+        "status": "ok",
+        "reason": None,
+        "score": 0.75,
+        "verdict": "fake",
+        "coverage": 0.5,
+        "frames": [
+            {"frame": 0, "score": None, "status": "no_face"},
+            {"frame": 1, "score": 0.75, "status": "ok"},
+        ],
+    }
+    assert (bad["status"], bad["reason"], bad["score"]) == ("empty", "broken.mp4 is empty.", None)
+    table = pd.read_csv(out)
+    assert table["video"].tolist() == ["a.mp4", "a.mp4", "broken.mp4"]
+    assert table["status"].tolist() == ["no_face", "ok", "empty"]
+    assert table["score"].tolist()[1] == 0.75
+
+
+def test_when_the_only_video_fails_its_own_error_ends_the_command(stub: None, fails: Any) -> None:
+    assert fails("score", "broken.mp4") == (
+        2,
+        "error: broken.mp4 is empty.",
+        "hint: Copy it again.",
+    )
+
+
+def test_when_all_videos_fail_nothing_was_partly_done(stub: None, fails: Any) -> None:
+    code, error, _ = fails("score", "broken-1.mp4", "broken-2.mp4")
+    assert (code, error) == (2, "error: none of the 2 videos could be scored.")
+
+
+def test_a_result_that_cannot_be_written_is_no_traceback(
+    stub: None, tmp_path: Path, fails: Any
+) -> None:
+    code, error, hint = fails("score", "a.mp4", "--out", tmp_path)
+    assert code == 2
+    assert str(tmp_path) in error
+    assert "write" in hint

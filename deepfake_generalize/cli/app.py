@@ -216,7 +216,9 @@ def score(
     errors = [one.error for one in scored if one.error is not None]
     if len(scored) == 1 and errors:
         raise errors[0]
-    failures.account_for(len(errors), len(scored), done="scored", hint="See the column reason.")
+    failures.account_for(
+        len(errors), len(scored), done="scored", hint="The result gives the reason for each."
+    )
 
 
 @app.command()
@@ -233,7 +235,7 @@ def benchmark(
     weights: Weights = None,
     specialized: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=FOLDER of crops specialized to the original set's material."),
+        typer.Option(help="NAME=FOLDER of fakes made of the original's material."),
     ] = None,
     table_format: Annotated[
         TableFormat, typer.Option("--format", help="How the table is written.")
@@ -249,13 +251,8 @@ def benchmark(
     with _quiet(context):
         from deepfake_generalize import study
 
-        sets = {
-            name: arguments.read_set(path) for name, path in arguments.named_folders(unseen).items()
-        }
-        special = {
-            name: arguments.read_set(p)
-            for name, p in arguments.named_folders(specialized or []).items()
-        }
+        sets = arguments.read_sets(unseen)
+        special = arguments.read_sets(specialized or [])
         result = study.benchmark(
             arguments.load_detector(detector, weights),
             original=arguments.read_set(original),

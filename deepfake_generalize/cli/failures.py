@@ -42,6 +42,9 @@ def report(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         message, code = error.format_message(), getattr(error, "exit_code", 2)
         hint = f"see {context.command_path if context else PROGRAM} --help"
+    elif isinstance(error, OSError) and error.filename is not None:
+        message, code = f"{error.strerror or type(error).__name__}: {error.filename}", 2
+        hint = "check that the path exists, and that you may read or write it"
     else:
         message, code = f"{type(error).__name__}: {error}", 1
         hint = f"this was not foreseen; run {PROGRAM} --debug ... again to see where it happened"
