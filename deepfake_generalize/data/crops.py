@@ -1,0 +1,314 @@
+"""The crop manifest: one row a face crop, on disk beside the images and in memory.
+
+On disk a folder of crops holds `crops.csv` and `failures.csv`, whose paths are relative to the
+folder; in memory all paths are absolute.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS
+from deepfake_generalize.data.loose_crops import read_loose_crops
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "CROPS_FILE",
+    "CROP_COLUMNS",
+    "FAILURES_FILE",
+    "FAILURE_COLUMNS",
+    "VIDEO_COLUMNS",
+    "read_crops",
+    "read_failures",
+    "write_crops",
+    "write_failures",
+]
+
+CROP_COLUMNS: tuple[str, ...] = (
+    "path",
+    "video",
+    "frame",
+    *VIDEO_COLUMNS[1:],
+    "box",
+    "score",
+    "aligner",
+    "flag",
+)
+"""Columns of the crop manifest: `box` is text "left,top,right,bottom" in pixels of the frame with
+two decimals, `score` the face finder's in [0, 1], `flag` NA or a word such as "low_score"."""
+
+FAILURE_COLUMNS: tuple[str, ...] = ("path", "frame", "status", "reason")
+"""Columns of the failures manifest: `path` is the video, `frame` NA where all of it failed."""
+
+CROPS_FILE = "crops.csv"
+FAILURES_FILE = "failures.csv"
+_DTYPES = {"frame": "Int64", "label": "int64", "score": "float64"}
+
+
+def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
+    """Write the crop manifest `crops.csv` into a folder, all of it or nothing.
+
+    Args:
+        crops: Rows with at least the columns `CROP_COLUMNS`; paths absolute, or relative to the
+            working directory. Not changed.
+        folder: Made if missing.
+
+    Returns:
+        The file written.
+
+    Raises:
+        InputError: A column is missing.
+    """
+    return write_manifest(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, ("path", "video"))
+
+
+def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
+    """Write the failures manifest `failures.csv` into a folder, all of it or nothing.
+
+    Args:
+        failures: Rows with at least the columns `FAILURE_COLUMNS`. Not changed.
+        folder: Made if missing.
+
+    Returns:
+        The file written.
+
+    Raises:
+        InputError: A column is missing.
+    """
+    return write_manifest(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
+
+
+def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.DataFrame:
+    r"""Read the crops of a folder.
+
+    Three kinds of folder are accepted: one that `extract_faces` wrote (with `crops.csv`, which may
+    also be named itself); a plain tree `real/*`, `fake/*`; and a study's tree `{train,val,test}/
+    {real,fake}/*`, whose parts fill the column `split`. In the trees without a manifest images of
+    any size (png, jpg, jpeg, bmp) are taken, the folder's name is the dataset, `method` is the
+    name of the folder they lie in and the columns that nothing tells are NA.
+
+    Args:
+        source: The folder, or its `crops.csv`.
+        video_pattern: For trees without a manifest only: a regular expression, searched in each
+            file's name, whose first group names the video. Without it each image counts as a
+            video of its own, so frames of one video are not kept together in splits.
+
+    Returns:
+        A DataFrame with the columns `CROP_COLUMNS`; `label` int64 (1 = fake), `frame` Int64,
+        `score` float64, the others pandas strings ("004" stays "004"); `path` and `video` absolute.
+
+    Raises:
+        InputError: No such folder, no crops in it, a manifest that is not one, a pattern that does
+            not fit.
+
+    Example:
+        >>> import cv2, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("real/a-0.png", "real/a-1.png", "fake/b-0.png"):
+        ...         Path(folder, name).parent.mkdir(exist_ok=True)
+        ...         _ = cv2.imwrite(f"{folder}/{name}", np.zeros((8, 8, 3), np.uint8))
+        ...     crops = read_crops(folder, video_pattern=r"^([a-z]+)-")
+        >>> crops["label"].tolist(), crops["video"].nunique()
+        ([1, 0, 0], 2)
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        raise InputError(
+            f"expected the folder of the crops, received {describe(source)}.",
+            hint="Pass a str or Path.",
+        )
+    path = absolute(source)
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return _read_crop_manifest(path, video_pattern)
+    if path.is_dir():
+        if (path / CROPS_FILE).is_file():
+            return _read_crop_manifest(path / CROPS_FILE, video_pattern)
+        return _typed(read_loose_crops(path, video_pattern)[[*CROP_COLUMNS]], CROP_COLUMNS)
+    if path.exists():
+        raise InputError(
+            f"expected a folder of crops or its {CROPS_FILE}, received the file {str(path)!r}.",
+            hint="Pass the folder that extract_faces wrote.",
+        )
+    raise InputError(
+        f"expected a folder of crops, {str(path)!r} does not exist.", hint="Check the path."
+    )
+
+
+def read_failures(folder: str | Path) -> pd.DataFrame:
+    """Read the failures manifest of a folder that `extract_faces` wrote.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        A DataFrame with the columns `FAILURE_COLUMNS`; `frame` Int64, the others strings.
+
+    Raises:
+        InputError: The folder has no `failures.csv`, or it is not one.
+    """
+    return read_manifest(absolute(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
+
+
+def write_manifest(
+    frame: pd.DataFrame,
+    target: Path,
+    columns: Sequence[str],
+    path_columns: Sequence[str],
+    *,
+    comment: str = "",
+) -> Path:
+    """Write a manifest as CSV by atomic rename, paths relative to its folder.
+
+    Args:
+        frame: Rows with at least `columns`; further columns are kept behind them.
+        target: The file.
+        columns: The columns that must be there, written first.
+        path_columns: Those of them that hold paths.
+        comment: A first line, without its "# ".
+
+    Returns:
+        The file written.
+
+    Raises:
+        InputError: A column is missing.
+    """
+    require_columns(frame, columns, what=f"the rows of {target.name}")
+    folder = absolute(target.parent)
+    out = frame[[*columns, *(name for name in frame.columns if name not in columns)]].copy()
+    for name in path_columns:
+        out[name] = [_relative(str(value), folder) for value in out[name]]
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            if comment:
+                file.write(f"# {comment}\n")
+            out.to_csv(file, index=False, lineterminator="\n")
+        # A temporary file is private to its maker; a manifest is for whoever may enter its folder.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def read_manifest(
+    file: Path, columns: Sequence[str], path_columns: Sequence[str], *, skip: int = 0
+) -> pd.DataFrame:
+    """Read what `write_manifest` wrote.
+
+    Args:
+        file: The CSV file, absolute.
+        columns: The columns that must be there.
+        path_columns: Those of them that hold paths.
+        skip: Lines before the header.
+
+    Returns:
+        The rows, absolute paths, column types restored.
+
+    Raises:
+        InputError: Not there, not a CSV file, a column missing, or a value of the wrong kind.
+    """
+    try:
+        frame = pd.read_csv(
+            file, dtype="string", keep_default_na=False, na_values=[""], skiprows=skip
+        )
+    except FileNotFoundError as error:
+        raise InputError(
+            f"expected a manifest at {str(file)!r}, there is none.", hint="Check the folder."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"expected a CSV manifest at {str(file)!r}: {error}", hint="Extract the faces again."
+        ) from error
+    require_columns(frame, columns, what=str(file))
+    for name in path_columns:
+        if frame[name].isna().any():
+            raise InputError(
+                f"expected a path in every row of {name!r} in {str(file)!r}, one is empty.",
+                hint="Extract the faces again.",
+            )
+        frame[name] = pd.Series(
+            [str(absolute(file.parent / value)) for value in frame[name]],
+            dtype="string",
+        )
+    try:
+        return _typed(frame, columns)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"expected numbers in the columns frame, label and score of {str(file)!r}: {error}.",
+            hint="Extract the faces again.",
+        ) from error
+
+
+def absolute(path: str | Path) -> Path:
+    """Return the absolute path without ".." and without following links.
+
+    A link that the user made stays the name under which they know their data.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        The path from the root.
+    """
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
+
+
+def require_columns(frame: object, columns: Sequence[str], *, what: str) -> None:
+    """Raise unless `frame` is a DataFrame with these columns.
+
+    Args:
+        frame: What came.
+        columns: The columns it must have.
+        what: What the message calls it.
+
+    Raises:
+        InputError: It is none, or columns are missing.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"expected {what} as a pandas DataFrame, received {describe(frame)}.",
+            hint="Use data.read_crops(folder).",
+        )
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise InputError(
+            f"expected {what} to have the columns {', '.join(columns)}; "
+            f"missing: {', '.join(missing)}.",
+            hint="Use data.read_crops(folder).",
+        )
+
+
+def _read_crop_manifest(file: Path, video_pattern: str | None) -> pd.DataFrame:
+    if video_pattern is not None:
+        raise InputError(
+            f"expected video_pattern for folders without a manifest only, {str(file)!r} names "
+            "the videos itself.",
+            hint="Leave video_pattern out.",
+        )
+    crops = read_manifest(file, CROP_COLUMNS, ("path", "video"))
+    wrong = sorted(set(crops["label"]) - {0, 1})
+    if wrong:
+        raise InputError(
+            f"expected the labels 0 (real) and 1 (fake) in {str(file)!r}, received {wrong}.",
+            hint="Extract the faces again.",
+        )
+    return crops
+
+
+def _typed(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    return frame.astype({name: _DTYPES.get(name, "string") for name in columns})
+
+
+def _relative(path: str, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
