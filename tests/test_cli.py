@@ -342,3 +342,12 @@ def test_a_result_that_cannot_be_written_is_no_traceback(
     assert code == 2
     assert str(tmp_path) in error
     assert "write" in hint
+
+
+@pytest.mark.parametrize("content", ["", "\x00\x01", 'label,score\n1,"0.5\n2,3,4'])
+def test_a_file_that_is_no_table_is_refused(content: str, tmp_path: Path, fails: Any) -> None:
+    (tmp_path / "scores.csv").write_text(content)
+    argv = ["--original", tmp_path / "scores.csv", "--unseen", f"A={tmp_path / 'scores.csv'}"]
+    code, error, _ = fails("benchmark", *argv)
+    assert code == 2
+    assert "scores.csv" in error

@@ -2,11 +2,19 @@
 
 import importlib.metadata
 import re
+from pathlib import Path
 
 import pytest
 
 from deepfake_generalize.cli import doctor
 from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
+
+VARIABLES = (
+    "DEEPFAKE_GENERALIZE_FACE_MODEL",
+    "DEEPFAKE_GENERALIZE_FACE_MODEL_SHORT",
+    "DEEPFAKE_GENERALIZE_LANDMARK_MODEL",
+    "DEEPFAKE_GENERALIZE_MESONET_WEIGHTS",
+)
 
 
 def diagnosis(*packages: Package) -> Diagnosis:
@@ -82,3 +90,28 @@ def test_the_owner_of_cv2_is_an_installed_wheel_of_the_imported_version() -> Non
     found = doctor.diagnose().opencv
     assert found.owner is not None
     assert found.wheels[found.owner].startswith(cv2.__version__)
+
+
+def test_an_absent_model_file_is_no_failure_but_a_variable_that_leads_nowhere_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DEEPFAKE_GENERALIZE_CACHE", str(tmp_path / "empty"))
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    found = doctor.diagnose()
+    assert {asset.found for asset in found.assets} == {None}
+    assert found.missing == []
+    monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(tmp_path / "nowhere.tflite"))
+    (said,) = doctor.diagnose().missing
+    assert "$DEEPFAKE_GENERALIZE_FACE_MODEL" in said
+    assert "nowhere.tflite" in said
+
+
+def test_model_files_named_by_variables_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = tmp_path / "face.tflite"
+    model.touch()
+    monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(model))
+    (asset,) = [one for one in doctor.diagnose().assets if one.name == "face-full-range"]
+    assert (asset.how, asset.found) == ("environment", model)

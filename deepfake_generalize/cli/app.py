@@ -288,7 +288,7 @@ def doctor(json: Json = False) -> None:
     if found.missing:
         raise MissingDependencyError(
             f"not everything required is there: {'; '.join(found.missing)}.",
-            hint=f"Install what is missing: pip install --upgrade {PROGRAM}.",
+            hint=f"pip install --upgrade {PROGRAM} for packages; mend or unset variables that mislead.",
         )
 
 

@@ -52,12 +52,23 @@ def read_sets(given: Sequence[str]) -> dict[str, pd.DataFrame]:
 
 
 def read_set(path: Path) -> pd.DataFrame:
-    """Read what a set is measured on: a CSV of scores, or a folder of crops to be scored."""
-    if path.suffix == ".csv" and path.is_file():
+    """Read what a set is measured on: a CSV of scores, or a folder of crops to be scored.
+
+    Raises:
+        InputError: Neither, or nothing is in it.
+    """
+    if path.suffix.lower() == ".csv" and path.is_file():
         import pandas as pd
 
-        table = pd.read_csv(path)
-        if "score" in table.columns:
+        try:
+            table = pd.read_csv(path)
+        except ValueError as error:
+            raise InputError(
+                f"expected a CSV of scores at {path}: {error}.",
+                hint="Give it the columns label (1 = fake) and score, and a row an image.",
+            ) from error
+        # In a manifest of crops the column `score` is the face finder's; it has boxes, too.
+        if "box" not in table.columns:
             return table
     from deepfake_generalize import data
 

@@ -12,7 +12,10 @@ import re
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepfake_generalize.data.assets import AssetStatus
 
 DISTRIBUTION = "deepfake-generalize"
 _OPENCV_WHEELS = (
@@ -63,25 +66,6 @@ class OpenCV:
 
 
 @dataclass(frozen=True)
-class Asset:
-    """One model file: whether it is at hand, and how it was found.
-
-    Attributes:
-        name: As in `data.assets`.
-        found: "environment", "cache" or None.
-        path: Where it is, or None.
-        problem: Why it is not usable, or None.
-        variable: The environment variable that names a copy of one's own.
-    """
-
-    name: str
-    found: str | None
-    path: Path | None
-    problem: str | None
-    variable: str
-
-
-@dataclass(frozen=True)
 class Diagnosis:
     """All facts of one look at the machine.
 
@@ -97,18 +81,22 @@ class Diagnosis:
     versions: dict[str, str]
     packages: tuple[Package, ...]
     opencv: OpenCV
-    assets: tuple[Asset, ...]
+    assets: tuple[AssetStatus, ...]
     cpus: int
     memory_gib: float | None
 
     @property
     def missing(self) -> list[str]:
-        """What is required and not usable, one line each; empty when all is well."""
+        """What is required and not usable, one line each; empty when all is well.
+
+        A model file that is not there yet is downloaded when it is needed, so it does not count;
+        a variable that leads nowhere does, because it forbids the download.
+        """
         return [
             f"{package.name}{package.required} is {package.status}"
             for package in self.packages
             if package.extra is None and package.status != "ok"
-        ] + [f"{asset.name}: {asset.problem}" for asset in self.assets if asset.problem]
+        ] + [asset.problem for asset in self.assets if _is_misled(asset)]
 
     @property
     def missing_extras(self) -> dict[str, list[str]]:
@@ -217,8 +205,17 @@ def _wheel_of(version_module: str) -> str:
     return f"opencv{contrib}-python{'-headless' if headless else ''}"
 
 
-def _assets() -> tuple[Asset, ...]:
-    return ()
+def _assets() -> tuple[AssetStatus, ...]:
+    try:
+        from deepfake_generalize.data.assets import ASSETS, asset_status
+    except ImportError:
+        # A required package is missing, which the list of packages says.
+        return ()
+    return tuple(asset_status(asset.name) for asset in ASSETS)
+
+
+def _is_misled(asset: AssetStatus) -> bool:
+    return asset.found is None and bool(os.environ.get(asset.variable))
 
 
 def _cpus() -> int:

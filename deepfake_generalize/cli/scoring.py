@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from deepfake_generalize.cli.console import plain
 from deepfake_generalize.errors import InputError, VideoError
 
 if TYPE_CHECKING:
@@ -117,4 +118,4 @@ def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
                 "status": video.status,
                 "reason": video.error.message if video.error else "",
             }
-            writer.writerows({**shared, **frame} for frame in video.frames or ({},))
+            writer.writerows(plain({**shared, **frame}) for frame in video.frames or ({},))

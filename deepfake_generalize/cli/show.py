@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.cli.doctor import Diagnosis
     from deepfake_generalize.cli.scoring import ScoredVideo
+    from deepfake_generalize.data.assets import AssetStatus
     from deepfake_generalize.study import Benchmark
 
 
@@ -104,6 +105,24 @@ def diagnosis(found: Diagnosis) -> None:
     console.write_text(f"cv2: from {found.opencv.owner or 'no wheel'} (installed: {wheels})")
     for extra, names in found.missing_extras.items():
         console.write_text(f"extra {extra}: {'missing ' + ', '.join(names) if names else 'ok'}")
+    _assets(found.assets)
+
+
+def _assets(assets: Sequence[AssetStatus]) -> None:
+    rows = [(asset.name, asset.how or "not found", asset.found or "-") for asset in assets]
+    console.write_table("model files", ("file", "found by", "path"), rows)
+    for asset in assets:
+        if asset.problem:
+            console.write_text(f"{asset.name}: {asset.problem}")
+    absent = [asset for asset in assets if asset.found is None]
+    if not absent:
+        return
+    console.write_text(
+        "What is not found is downloaded when it is first used. Without a network: name a copy as "
+        "an argument, name it in the variable below, or put it into the cache."
+    )
+    for asset in absent:
+        console.write_text(f"{asset.name}: ${asset.variable}, or {asset.address}")
 
 
 def _number(value: float | None) -> str:
