@@ -2,5 +2,15 @@
 
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, read_crops, read_failures
 from deepfake_generalize.data.images import read_image
+from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
 
-__all__ = ["CROP_COLUMNS", "FAILURE_COLUMNS", "read_crops", "read_failures", "read_image"]
+__all__ = [
+    "CROP_COLUMNS",
+    "FAILURE_COLUMNS",
+    "VIDEO_COLUMNS",
+    "LayoutWarning",
+    "find_videos",
+    "read_crops",
+    "read_failures",
+    "read_image",
+]

@@ -21,7 +21,11 @@ VIDEO_COLUMNS: tuple[str, ...] = (
     "split",
 )
 
-Status = Literal["missing", "unknown"]
+Status = Literal["missing", "unknown", "mismatch"]
+
+
+class LayoutWarning(UserWarning):
+    """Some files under the root are missing, or could not be placed; the rest were read."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class VideoRow:
 
     Attributes:
         path: Absolute path of the video.
-        dataset: Name of the data set: FF++, DFD, Celeb-DF, DFDC, or the name of the user's folder.
+        dataset: FF++, DFD, Celeb-DF-v1, Celeb-DF-v2, DFDC, or the name of the user's folder.
         method: How the fake was made; `real` for an original.
         label: 1 = fake, 0 = real.
         target_identity: Who is filmed, as the file name has it; None where unknown.
@@ -51,7 +55,14 @@ class VideoRow:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is named but absent (`missing`), or present but unplaced (`unknown`)."""
+    """What the reader could not place, and why.
+
+    Attributes:
+        path: Absolute path of the file.
+        status: `missing`: named by a list, not on disk; `unknown`: on disk, but nothing says what
+            it is; `mismatch`: the folder and the list beside it contradict each other.
+        reason: One sentence.
+    """
 
     path: str
     status: Status

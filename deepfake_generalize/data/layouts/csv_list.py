@@ -1,0 +1,112 @@
+"""A CSV file that names videos: the columns `path` and `label`, and any other of the manifest's."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS, Problem, Reading, VideoRow
+from deepfake_generalize.data.layouts.scanning import is_video_name
+from deepfake_generalize.data.layouts.selection import REAL
+from deepfake_generalize.errors import InputError
+
+LOOKS_FOR = "a CSV file with the columns path and label"
+CHOICES = ()
+
+_LABELS = {"0": 0, "1": 1, "real": 0, "fake": 1}
+_OPTIONAL = tuple(name for name in VIDEO_COLUMNS if name not in ("path", "label"))
+
+
+def recognise(root: Path) -> bool:
+    """Say whether the root is such a file, or a folder with such files directly in it."""
+    return bool(_candidates(root))
+
+
+def read(root: Path) -> Reading:
+    """Read the videos that a CSV file names.
+
+    Args:
+        root: The CSV file, or the folder that has exactly one directly in it. Paths in the file are
+            absolute, or relative to the file.
+
+    Returns:
+        The videos. Labels are 0 and 1, or real and fake; the data set's name is the file's, the
+        method `real` or `fake`, where the file has no such columns. Among the problems: videos
+        that are not on disk, and files that are not videos by their suffix.
+
+    Raises:
+        InputError: No or several such files, a label that is none, or a path that comes twice.
+    """
+    candidates = _candidates(root)
+    if len(candidates) != 1:
+        found = ", ".join(path.name for path in candidates) or "none"
+        raise InputError(
+            f"expected one {LOOKS_FOR.removeprefix('a ')} in {root}, received: {found}.",
+            hint="Pass the path of the CSV file itself.",
+        )
+    path = candidates[0]
+    reading = Reading(f"{path.name} has the columns path and label")
+    lines: dict[str, int] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        for entry in reader:
+            row = _row(path, reader.line_num, entry)
+            if row.path in lines:
+                raise InputError(
+                    f"expected each path once in {path}, received {row.path} on line "
+                    f"{lines[row.path]} and on line {reader.line_num}.",
+                    hint="Remove one of the two lines.",
+                )
+            lines[row.path] = reader.line_num
+            problem = _problem(row.path, f"line {reader.line_num} of {path.name}")
+            if problem is None:
+                reading.rows.append(row)
+            else:
+                reading.problems.append(problem)
+    return reading
+
+
+def _candidates(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root] if _has_columns(root) else []
+    with os.scandir(root) as entries:
+        names = sorted(e.name for e in entries if e.name.lower().endswith(".csv") and e.is_file())
+    return [root / name for name in names if not name.startswith(".") and _has_columns(root / name)]
+
+
+def _has_columns(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {"path", "label"} <= set(next(csv.reader(file), []))
+    except (UnicodeDecodeError, csv.Error):
+        return False
+
+
+def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:
+    label = _LABELS.get((entry["label"] or "").strip().lower())
+    if label is None or not (entry["path"] or "").strip():
+        raise InputError(
+            f"expected a path and a label (0 or real, 1 or fake) on line {line} of {file}, "
+            f"received path {entry['path']!r} and label {entry['label']!r}.",
+            hint="Correct the line; 1 means fake.",
+        )
+    given = {name: (entry.get(name) or "").strip() or None for name in _OPTIONAL}
+    return VideoRow(
+        path=os.path.normpath(file.parent / entry["path"].strip()),
+        dataset=given["dataset"] or file.stem,
+        method=given["method"] or ("fake" if label else REAL),
+        label=label,
+        target_identity=given["target_identity"],
+        source_identity=given["source_identity"],
+        compression=given["compression"],
+        split=given["split"],
+    )
+
+
+def _problem(path: str, place: str) -> Problem | None:
+    if not Path(path).is_file():
+        return Problem(path, "missing", f"{place} names it, and it is not on disk")
+    if not is_video_name(Path(path).name):
+        return Problem(path, "unknown", f"{place} names it, and its suffix is not a video's")
+    return None

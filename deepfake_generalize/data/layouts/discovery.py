@@ -1,0 +1,208 @@
+"""Find the videos under a root, in whichever layout they are."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepfake_generalize.data.layouts import celebdf, csv_list, dfdc, faceforensics, folders
+from deepfake_generalize.data.layouts.manifest import LayoutWarning, Problem, Reading, to_frame
+from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES
+from deepfake_generalize.errors import DataMismatchError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _Layout:
+    recognise: Callable[[Path], bool]
+    read: Callable[..., Reading]
+    looks_for: str
+    choices: tuple[str, ...]
+
+
+_LAYOUTS = {
+    name: _Layout(module.recognise, module.read, module.LOOKS_FOR, module.CHOICES)
+    for name, module in (
+        ("faceforensics", faceforensics),
+        ("celebdf", celebdf),
+        ("dfdc", dfdc),
+        ("folders", folders),
+        ("csv", csv_list),
+    )
+}
+
+
+def find_videos(
+    root: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    strict: bool = False,
+    **choices: Any,
+) -> pd.DataFrame:
+    """List the videos under a folder with all that their places and names say about them.
+
+    Nothing is decoded: a zero-byte video is listed, and extraction reports it. Hidden files are
+    left out.
+
+    Args:
+        root: The folder of a data set as downloaded (or, for `csv`, the file).
+        layout: `faceforensics` (FaceForensics++, DFD, or both in one root), `celebdf`, `dfdc`
+            (one part, or the folder around several), `folders` (`real/` and `fake/`, or
+            `fake/<method>/`), `csv` (columns `path` and `label`), or `auto`: the one of these whose
+            marks the root has.
+        strict: Raise where files are missing or could not be placed, instead of warning.
+        **choices: What to keep, or how to read. `faceforensics`: `methods=`, `compression=`;
+            `folders`: `methods=`; `celebdf`: `version=`.
+
+    Returns:
+        One row a video, sorted by path, with the columns path (absolute), dataset, method (`real`
+        for an original), label (int64, 1 = fake), target_identity, source_identity, compression
+        and split (pandas strings; NA where unknown; source NA for originals). For DFDC, which names
+        nobody, target_identity is the clip: a fake's original's stem, or an original's own.
+
+        `.attrs` holds `layout` (its name), `recognised_by` (a sentence) and `problems`: a list of
+        dicts with path, status (`missing`: named by a list, not on disk; `unknown`: nothing tells
+        its label; `mismatch`: list and folder contradict each other) and reason.
+
+    Raises:
+        InputError: The root is not there, is of no layout or of several, or has no videos; or a
+            choice is not one of the layout's.
+        DataMismatchError: `strict`, and there are problems.
+
+    Warns:
+        LayoutWarning: There are problems; once, with their numbers.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> root = pathlib.Path(tempfile.mkdtemp())
+        >>> for name in ("real/004.mp4", "fake/FaceSwap/004_982.mp4"):
+        ...     (root / name).parent.mkdir(parents=True)
+        ...     (root / name).touch()
+        >>> find_videos(root)[["method", "label"]].to_dict("list")
+        {'method': ['FaceSwap', 'real'], 'label': [1, 0]}
+    """
+    folder = Path(os.path.normpath(Path(root).expanduser().absolute()))
+    name = _layout_of(folder, layout)
+    _check_choices(name, choices)
+    reading = _LAYOUTS[name].read(folder, **choices)
+    problems = sorted(reading.problems, key=lambda problem: (problem.path, problem.status))
+    if not reading.rows:
+        raise _no_videos(folder, name, problems)
+    if problems:
+        _report(folder, name, problems, strict=strict)
+    frame = to_frame(reading.rows)
+    frame.attrs["layout"] = name
+    frame.attrs["recognised_by"] = reading.recognised_by
+    frame.attrs["problems"] = [asdict(problem) for problem in problems]
+    return frame
+
+
+def _layout_of(root: Path, layout: str) -> str:
+    """Check that the root is there, and return the layout that was asked for or recognised."""
+    names = ", ".join(("auto", *_LAYOUTS))
+    if layout != "auto" and layout not in _LAYOUTS:
+        raise InputError(
+            f"expected layout= to be one of {names}, received {layout!r}.",
+            hint="layout='auto' recognises it.",
+        )
+    if not root.exists():
+        raise InputError(
+            f"expected a folder of videos, received {root}, which does not exist.",
+            hint="Check the path.",
+        )
+    is_list = root.is_file() and (layout == "csv" or root.suffix.lower() == ".csv")
+    if not root.is_dir() and not (is_list and layout in ("auto", "csv")):
+        raise InputError(
+            f"expected a folder of videos, received the file {root}.",
+            hint="Pass the folder around the data set, or a CSV file with path and label.",
+        )
+    if layout != "auto":
+        return layout
+    matching = ["csv"] if is_list else [n for n, item in _LAYOUTS.items() if item.recognise(root)]
+    if len(matching) == 1:
+        return matching[0]
+    raise _unrecognised(root, matching)
+
+
+def _unrecognised(root: Path, matching: list[str]) -> InputError:
+    if matching:
+        marks = "; ".join(f"{name}: {_LAYOUTS[name].looks_for}" for name in matching)
+        return InputError(
+            f"expected the marks of one layout in {root}, received those of several ({marks}); "
+            f"the root holds {_contents(root)}.",
+            hint=f"Choose one with layout=, such as layout='{matching[0]}'.",
+        )
+    marks = "; ".join(f"{name}: {item.looks_for}" for name, item in _LAYOUTS.items())
+    return InputError(
+        f"expected a known layout in {root} ({marks}), received a root that holds "
+        f"{_contents(root)}.",
+        hint="Pass the folder that holds these marks, choose one with layout=, or put the videos "
+        "into folders named real and fake.",
+    )
+
+
+def _contents(root: Path) -> str:
+    with os.scandir(root) as entries:
+        names = sorted(e.name + "/" * e.is_dir() for e in entries if not e.name.startswith("."))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more if names else "nothing"
+
+
+def _check_choices(name: str, choices: Mapping[str, object]) -> None:
+    valid = _LAYOUTS[name].choices
+    unknown = sorted(set(choices) - set(valid))
+    if unknown:
+        raise InputError(
+            f"expected the choices of layout {name!r} ({', '.join(valid) or 'it has none'}), "
+            f"received {', '.join(unknown)}.",
+            hint="Leave it out, or check its spelling.",
+        )
+
+
+def _no_videos(root: Path, name: str, problems: list[Problem]) -> InputError:
+    if not problems:
+        came = (
+            _contents(root) if root.is_dir() else f"no line with a video in {root.name}"
+        ) + "; no file with a video's suffix"
+    else:
+        came = f"none that could be placed, {_counts(problems)} ({_examples(problems)})"
+    return InputError(
+        f"expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) in {root}, layout {name!r} "
+        f"({_LAYOUTS[name].looks_for}), received {came}.",
+        hint="Check that the download is complete and that root and layout= are the ones meant.",
+    )
+
+
+def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> None:
+    if strict:
+        raise DataMismatchError(
+            f"expected {root} to be complete (strict=True, layout {name!r}), received "
+            f"{_counts(problems)}: {_examples(problems)}.",
+            hint="Mend the files, or leave strict out to read the rest.",
+        )
+    warnings.warn(
+        f"{root} (layout {name!r}): {_counts(problems)}; the other videos were read. Each is "
+        "listed with its reason in .attrs['problems'] of the result.",
+        LayoutWarning,
+        stacklevel=3,
+    )
+
+
+def _counts(problems: list[Problem]) -> str:
+    counts = Counter(problem.status for problem in problems)
+    return ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+
+
+def _examples(problems: list[Problem]) -> str:
+    lines = "; ".join(f"{p.path} is {p.status}: {p.reason}" for p in problems[:_SHOWN])
+    return lines + (f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else "")
