@@ -1,0 +1,98 @@
+"""The paper's printed tables, as data to compare with."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics import degradation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PAPER_UNSEEN_SETS = ("FS", "NT", "DF", "DFD")
+"""The unseen sets of Table V, in its order."""
+
+_FILES = {
+    "IV": "table_iv_detectors.csv",
+    "V": "table_v_unseen.csv",
+    "VI": "table_vi_same_method.csv",
+    "VII": "table_vii_same_identity.csv",
+}
+# Finer than any difference between two test sets, coarser than the noise of adding floats.
+_DECIMALS_COMPARED = 6
+
+
+def published(table: str) -> pd.DataFrame:
+    """Return one of the paper's tables as printed: accuracies in percent, two decimals.
+
+    Args:
+        table: "IV" (the thirty detectors and their original accuracy), "V" (unseen sets), "VI"
+            (the set made by the method trained on) or "VII" (the sets with the people trained on).
+
+    Returns:
+        One row a detector, in the printed order. IV: detector, architecture, training_dataset,
+        fine_tuning (none, transfer, merge), original_accuracy, average_accuracy (of the
+        architecture's six). V: rank, detector, original_accuracy, FS, NT, DF, DFD, average,
+        degradation. VI adds CELEB-M, specialized_degradation, degradation_difference; VII adds
+        FS-I, NT-I, specialized_average and the same two.
+
+    Raises:
+        InputError: There is no such table.
+
+    Reproduction notes:
+        "How Generalizable are Deepfake Detectors? An Empirical Study", Tables IV to VII. The
+        numbers are the authors'; none is computed here.
+
+    Example:
+        >>> published("V")[["rank", "detector", "degradation"]].head(2)
+           rank     detector  degradation
+        0     1  ShallowNet6         5.15
+        1     2  ShallowNet2         8.20
+    """
+    if table not in _FILES:
+        raise InputError(
+            f"expected one of the tables {', '.join(_FILES)}, received {table!r}.",
+            hint="These are the paper's tables of numbers.",
+        )
+    file = resources.files("deepfake_generalize.study") / "published" / _FILES[table]
+    with file.open(encoding="utf-8") as stream:
+        # "none" is a kind of fine-tuning here, not a gap.
+        return pd.read_csv(stream, keep_default_na=False)
+
+
+def rank_among_published(original: float, unseen: dict[str, float]) -> tuple[int | None, str]:
+    """Return the rank a detector would have in Table V, or None and why it has none.
+
+    Args:
+        original: The accuracy on the original test set, in percent.
+        unseen: Set name to accuracy in percent.
+
+    Returns:
+        The rank by degradation, 1 (least) to 31, and an empty string; or None and the reason. A
+        tie gets the better rank. The published side is recomputed from its printed accuracies, as
+        its printed degradation is rounded and would put an equal detector before or behind.
+    """
+    if set(unseen) != set(PAPER_UNSEEN_SETS):
+        return None, _why_no_rank(unseen)
+    ours = round(degradation(original, list(unseen.values())), _DECIMALS_COMPARED)
+    table = published("V")
+    theirs = [
+        round(degradation(base, accuracies), _DECIMALS_COMPARED)
+        for base, accuracies in zip(
+            table["original_accuracy"].to_numpy(),
+            table[list(PAPER_UNSEEN_SETS)].to_numpy(),
+            strict=True,
+        )
+    ]
+    return 1 + sum(value < ours for value in theirs), ""
+
+
+def _why_no_rank(names: Iterable[str]) -> str:
+    return (
+        "ranks do not compare: the published thirty were measured on "
+        f"{', '.join(PAPER_UNSEEN_SETS)}, this detector on {', '.join(names)}"
+    )
