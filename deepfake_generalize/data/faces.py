@@ -7,6 +7,7 @@ the subject of a video is decided in `tracking`, how it is cut out in `alignment
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -254,12 +255,11 @@ def _reopen(
 
 
 def _create(path: Path, min_confidence: float) -> Any:
-    from mediapipe.tasks.python import BaseOptions, vision
-
+    vision, base_options = _import_mediapipe()
     # The bytes, not the path: native code cannot open every path that Python can.
     content = path.read_bytes()
     options = vision.FaceDetectorOptions(
-        base_options=BaseOptions(model_asset_buffer=content),
+        base_options=base_options(model_asset_buffer=content),
         min_detection_confidence=min_confidence,
     )
     try:
@@ -270,6 +270,21 @@ def _create(path: Path, min_confidence: float) -> Any:
             f"expected a MediaPipe face model, received {path}: {error}.",
             hint="Point to the .tflite file of BlazeFace, or leave the path out.",
         ) from None
+
+
+def _import_mediapipe() -> tuple[Any, Any]:
+    # MediaPipe imports TensorFlow for nothing but decorators of its documentation, and does without
+    # where there is none. Five seconds and 400 MB in every worker are too much for that.
+    hide = "tensorflow" not in sys.modules
+    modules: dict[str, Any] = sys.modules
+    if hide:
+        modules["tensorflow"] = None
+    try:
+        from mediapipe.tasks.python import BaseOptions, vision
+    finally:
+        if hide:
+            del modules["tensorflow"]
+    return vision, BaseOptions
 
 
 def _detect(detector: Any, frame: UInt8Array) -> Any:
