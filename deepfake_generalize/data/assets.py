@@ -250,7 +250,7 @@ def _download(asset: Asset, timeout_s: float) -> Path:
     )
     try:
         with _quiet(pooch.get_logger()):
-            downloader = pooch.HTTPDownloader(progressbar=False, timeout=timeout_s)
+            downloader = pooch.HTTPDownloader(timeout=timeout_s, stream=False)
             return Path(store.fetch(asset.file_name, downloader=downloader))
     except (OSError, ValueError) as error:
         # requests' exceptions are OSErrors; pooch reports a wrong checksum as ValueError.
