@@ -1,1 +1,33 @@
 """The five architectures of the study, and the one interface to every detector."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from deepfake_generalize.models.detector import Detector
+from deepfake_generalize.models.mesoinception import mesoinception
+from deepfake_generalize.models.mesonet import mesonet
+from deepfake_generalize.models.pretrained import PRETRAINED, load_pretrained
+from deepfake_generalize.models.video import VideoScore, score_video
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import keras
+
+ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = MappingProxyType(
+    {"mesonet": mesonet, "mesoinception": mesoinception}
+)
+"""Name -> builder, `builder(input_shape, *, classes=1, weights=None)`."""
+
+__all__ = [
+    "ARCHITECTURES",
+    "PRETRAINED",
+    "Detector",
+    "VideoScore",
+    "load_pretrained",
+    "mesoinception",
+    "mesonet",
+    "score_video",
+]

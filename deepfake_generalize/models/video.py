@@ -1,0 +1,112 @@
+"""The score of a video: the mean over its sampled frames, with every frame accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from deepfake_generalize.errors import VideoError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deepfake_generalize.data.faces import FaceFinder
+    from deepfake_generalize.types import Scorer
+
+CROP_SIDE = 256
+
+
+@dataclass(frozen=True)
+class VideoScore:
+    """What a detector says of one video.
+
+    Attributes:
+        score: Mean P(fake) over the frames that were scored, in [0, 1].
+        coverage: Fraction of the sampled frames that were scored, in (0, 1].
+        frames: One row a sampled frame: `frame`, `score` (NaN where there is none), `status` (ok,
+            no_face, corrupt, missing), `reason`, and what the extraction knows of it.
+
+    Example:
+        >>> frames = pd.DataFrame({"frame": [5], "score": [0.9], "status": ["ok"], "reason": [""]})
+        >>> VideoScore(score=0.9, coverage=1.0, frames=frames)
+        VideoScore(score=0.900, coverage=1.00, 1 of 1 frames)
+    """
+
+    score: float
+    coverage: float
+    frames: pd.DataFrame = field(compare=False)
+
+    def __repr__(self) -> str:
+        """Say score and coverage in one line."""
+        scored = int(self.frames["score"].notna().sum())
+        return (
+            f"VideoScore(score={self.score:.3f}, coverage={self.coverage:.2f}, "
+            f"{scored} of {len(self.frames)} frames)"
+        )
+
+
+def score_video(
+    scorer: Scorer,
+    path: str | Path,
+    *,
+    frames_per_video: int = 10,
+    margin: float = 1.3,
+    finder: FaceFinder | None = None,
+    aligner: Literal["landmarks", "short-range", "none"] = "landmarks",
+) -> VideoScore:
+    """Score one video with any scorer: sample frames, crop the subject's face, average.
+
+    Args:
+        scorer: A `Detector`, or what `as_detector` returned.
+        path: A video file.
+        frames_per_video: How many frames to sample, evenly.
+        margin: The crop's side over the face box's.
+        finder: A face finder; MediaPipe's full-range model by default.
+        aligner: How the crop is turned upright; see `data.extract_faces`.
+
+    Returns:
+        The mean P(fake), the fraction of the sampled frames that were scored, a row a frame.
+
+    Raises:
+        VideoError: The file cannot be read, or no sampled frame shows a face (status `no_face`).
+
+    Example:
+        >>> score_video(detector, "interview.mp4").score  # doctest: +SKIP
+        0.031
+    """
+    # Decoding and face finding are heavy to load, and scoring images needs neither.
+    from deepfake_generalize.data.extraction import crop_video
+
+    crops = crop_video(
+        Path(path),
+        frames_per_video=frames_per_video,
+        size=CROP_SIDE,
+        margin=margin,
+        finder=finder,
+        aligner=aligner,
+    )
+    frames = crops.frames.reset_index(drop=True)
+    scored = (frames["status"] == "ok").to_numpy()
+    if not scored.any():
+        raise VideoError(
+            f"expected a face in {Path(path).name}, found none in the {len(frames)} sampled frames "
+            f"({_counts(frames)}).",
+            hint="Sample more frames, or look at the video: the face may be small or turned away.",
+            status="no_face",
+        )
+    scores = np.full(len(frames), np.nan)
+    scores[scored] = scorer.scores(crops.images)
+    if "score" in frames.columns:
+        frames = frames.rename(columns={"score": "finder_score"})
+    frames.insert(int(frames.columns.get_indexer(["frame"])[0]) + 1, "score", scores)
+    return VideoScore(
+        score=float(scores[scored].mean()), coverage=float(scored.mean()), frames=frames
+    )
+
+
+def _counts(frames: pd.DataFrame) -> str:
+    counts = frames["status"].value_counts()
+    return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no frames"

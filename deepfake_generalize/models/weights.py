@@ -1,0 +1,150 @@
+"""Weights files into networks, refusing with a reason what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from deepfake_generalize.types import AnyArray
+
+_HINT = "Pass the weights of this very network, at this input size and number of classes."
+
+
+def check_input_shape(
+    input_shape: tuple[int, int, int], *, network: str, minimum: int
+) -> tuple[int, int, int]:
+    """Return `input_shape` as a tuple if `network` can be built for it, raise otherwise.
+
+    Args:
+        input_shape: (H, W, 3) in pixels.
+        network: What the message calls the network.
+        minimum: The smallest side in pixels.
+
+    Raises:
+        InputError: Not (H, W, 3), not whole numbers, or a side under `minimum`.
+
+    Example:
+        >>> check_input_shape((64, 64, 3), network="MesoNet", minimum=8)
+        (64, 64, 3)
+    """
+    wanted = f"expected input_shape (H, W, 3) with sides of at least {minimum} for {network}"
+    received = f"received {input_shape!r}."
+    try:
+        height, width, channels = input_shape
+    except (TypeError, ValueError):
+        raise InputError(f"{wanted}, {received}") from None
+    if not all(isinstance(n, int | np.integer) for n in (height, width, channels)):
+        raise InputError(f"{wanted}, {received}", hint="The sides must be fixed whole numbers.")
+    if channels != 3 or min(height, width) < minimum:
+        raise InputError(f"{wanted}, {received}", hint=f"The minimum is {minimum} pixels a side.")
+    return int(height), int(width), 3
+
+
+def check_classes(classes: int) -> tuple[int, str]:
+    """Return the units and the activation of the last layer: one sigmoid, or softmax columns.
+
+    Raises:
+        InputError: `classes` is not a positive whole number.
+
+    Example:
+        >>> check_classes(1), check_classes(2)
+        ((1, 'sigmoid'), (2, 'softmax'))
+    """
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+        raise InputError(f"expected classes to be a whole number from 1, received {classes!r}.")
+    return classes, "sigmoid" if classes == 1 else "softmax"
+
+
+def load_weights(model: Any, path: str | Path) -> None:
+    """Fill `model` from a weights file, in place, by the order of its layers.
+
+    Args:
+        model: A Keras model.
+        path: An HDF5 file as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file
+            named `*.weights.h5`.
+
+    Raises:
+        InputError: There is no such file, it is not HDF5, it is damaged, or it belongs to another
+            network. The model is then as it was.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"expected a weights file, found none at {path}.", hint="Check the path.")
+    try:
+        with h5py.File(path, "r") as file:
+            stored = _stored_layers(file)
+    except OSError as error:
+        raise InputError(_damage(path), hint="Download or copy the file again.") from error
+    if stored is None:
+        _load_keras3(model, path)
+    else:
+        _assign(model, stored, path)
+
+
+def _damage(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start == b"\x89HDF\r\n\x1a\n":
+        return f"{path} is an HDF5 file that is truncated or damaged ({path.stat().st_size} bytes)."
+    return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start!r})."
+
+
+def _stored_layers(file: Any) -> list[tuple[str, list[AnyArray]]] | None:
+    """Read (layer, arrays) in the file's own order; None where it is not the Keras 2 format."""
+    group = file.get("model_weights", file)
+    if "layer_names" not in group.attrs:
+        return None
+    layers = []
+    for raw in group.attrs["layer_names"]:
+        name = raw.decode() if isinstance(raw, bytes) else str(raw)
+        entry = group.get(name, {})
+        names = entry.attrs.get("weight_names", []) if entry else []
+        arrays = [np.asarray(entry[n.decode() if isinstance(n, bytes) else str(n)]) for n in names]
+        if arrays:
+            layers.append((name, arrays))
+    return layers
+
+
+def _assign(model: Any, stored: list[tuple[str, list[AnyArray]]], path: Path) -> None:
+    layers = [layer for layer in model.layers if layer.weights]
+    if len(layers) != len(stored):
+        raise InputError(
+            f"{path} holds weights of another network: expected {len(layers)} layers with weights "
+            f"for {model.name}, received {len(stored)}.",
+            hint=_HINT,
+        )
+    for layer, (name, arrays) in zip(layers, stored, strict=True):
+        wanted = [tuple(weight.shape) for weight in layer.weights]
+        came = [array.shape for array in arrays]
+        if wanted != came:
+            raise InputError(
+                f"{path} holds weights of another network: expected shapes {wanted} for "
+                f"{model.name}'s layer {layer.name}, received {came} from {name}.",
+                hint=_HINT,
+            )
+    if not all(np.isfinite(array).all() for _, arrays in stored for array in arrays):
+        raise InputError(f"{path} holds weights that are NaN or infinite.", hint=_HINT)
+    for layer, (_, arrays) in zip(layers, stored, strict=True):
+        layer.set_weights(arrays)
+
+
+def _load_keras3(model: Any, path: Path) -> None:
+    if not path.name.endswith(".weights.h5"):
+        raise InputError(
+            f"{path} is an HDF5 file that holds no Keras weights.",
+            hint="Weights saved by Keras 3 must keep a name that ends in .weights.h5.",
+        )
+    before = model.get_weights()
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        model.set_weights(before)
+        raise InputError(
+            f"{path} holds weights of another network: expected those of {model.name}.", hint=_HINT
+        ) from error
