@@ -3,12 +3,15 @@
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, read_crops, read_failures
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
+from deepfake_generalize.data.splits import Splits, balanced_splits
 
 __all__ = [
     "CROP_COLUMNS",
     "FAILURE_COLUMNS",
     "VIDEO_COLUMNS",
     "LayoutWarning",
+    "Splits",
+    "balanced_splits",
     "find_videos",
     "read_crops",
     "read_failures",

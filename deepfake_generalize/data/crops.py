@@ -7,19 +7,22 @@ folder; in memory all paths are absolute.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS
 from deepfake_generalize.data.loose_crops import read_loose_crops
+from deepfake_generalize.data.manifest_files import (
+    absolute,
+    read_manifest,
+    restore_types,
+    write_manifest,
+)
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import pandas as pd
 
 __all__ = [
     "CROPS_FILE",
@@ -51,7 +54,6 @@ FAILURE_COLUMNS: tuple[str, ...] = ("path", "frame", "status", "reason")
 
 CROPS_FILE = "crops.csv"
 FAILURES_FILE = "failures.csv"
-_DTYPES = {"frame": "Int64", "label": "int64", "score": "float64"}
 
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
@@ -111,7 +113,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
             not fit.
 
     Example:
-        >>> import cv2, numpy as np
+        >>> import tempfile, cv2, numpy as np
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for name in ("real/a-0.png", "real/a-1.png", "fake/b-0.png"):
         ...         Path(folder, name).parent.mkdir(exist_ok=True)
@@ -131,7 +133,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
     if path.is_dir():
         if (path / CROPS_FILE).is_file():
             return _read_crop_manifest(path / CROPS_FILE, video_pattern)
-        return _typed(read_loose_crops(path, video_pattern)[[*CROP_COLUMNS]], CROP_COLUMNS)
+        return restore_types(read_loose_crops(path, video_pattern)[[*CROP_COLUMNS]], CROP_COLUMNS)
     if path.exists():
         raise InputError(
             f"expected a folder of crops or its {CROPS_FILE}, received the file {str(path)!r}.",
@@ -157,138 +159,6 @@ def read_failures(folder: str | Path) -> pd.DataFrame:
     return read_manifest(absolute(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
 
 
-def write_manifest(
-    frame: pd.DataFrame,
-    target: Path,
-    columns: Sequence[str],
-    path_columns: Sequence[str],
-    *,
-    comment: str = "",
-) -> Path:
-    """Write a manifest as CSV by atomic rename, paths relative to its folder.
-
-    Args:
-        frame: Rows with at least `columns`; further columns are kept behind them.
-        target: The file.
-        columns: The columns that must be there, written first.
-        path_columns: Those of them that hold paths.
-        comment: A first line, without its "# ".
-
-    Returns:
-        The file written.
-
-    Raises:
-        InputError: A column is missing.
-    """
-    require_columns(frame, columns, what=f"the rows of {target.name}")
-    folder = absolute(target.parent)
-    out = frame[[*columns, *(name for name in frame.columns if name not in columns)]].copy()
-    for name in path_columns:
-        out[name] = [_relative(str(value), folder) for value in out[name]]
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            if comment:
-                file.write(f"# {comment}\n")
-            out.to_csv(file, index=False, lineterminator="\n")
-        # A temporary file is private to its maker; a manifest is for whoever may enter its folder.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return target
-
-
-def read_manifest(
-    file: Path, columns: Sequence[str], path_columns: Sequence[str], *, skip: int = 0
-) -> pd.DataFrame:
-    """Read what `write_manifest` wrote.
-
-    Args:
-        file: The CSV file, absolute.
-        columns: The columns that must be there.
-        path_columns: Those of them that hold paths.
-        skip: Lines before the header.
-
-    Returns:
-        The rows, absolute paths, column types restored.
-
-    Raises:
-        InputError: Not there, not a CSV file, a column missing, or a value of the wrong kind.
-    """
-    try:
-        frame = pd.read_csv(
-            file, dtype="string", keep_default_na=False, na_values=[""], skiprows=skip
-        )
-    except FileNotFoundError as error:
-        raise InputError(
-            f"expected a manifest at {str(file)!r}, there is none.", hint="Check the folder."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"expected a CSV manifest at {str(file)!r}: {error}", hint="Extract the faces again."
-        ) from error
-    require_columns(frame, columns, what=str(file))
-    for name in path_columns:
-        if frame[name].isna().any():
-            raise InputError(
-                f"expected a path in every row of {name!r} in {str(file)!r}, one is empty.",
-                hint="Extract the faces again.",
-            )
-        frame[name] = pd.Series(
-            [str(absolute(file.parent / value)) for value in frame[name]],
-            dtype="string",
-        )
-    try:
-        return _typed(frame, columns)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"expected numbers in the columns frame, label and score of {str(file)!r}: {error}.",
-            hint="Extract the faces again.",
-        ) from error
-
-
-def absolute(path: str | Path) -> Path:
-    """Return the absolute path without ".." and without following links.
-
-    A link that the user made stays the name under which they know their data.
-
-    Args:
-        path: Any path.
-
-    Returns:
-        The path from the root.
-    """
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
-
-
-def require_columns(frame: object, columns: Sequence[str], *, what: str) -> None:
-    """Raise unless `frame` is a DataFrame with these columns.
-
-    Args:
-        frame: What came.
-        columns: The columns it must have.
-        what: What the message calls it.
-
-    Raises:
-        InputError: It is none, or columns are missing.
-    """
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(
-            f"expected {what} as a pandas DataFrame, received {describe(frame)}.",
-            hint="Use data.read_crops(folder).",
-        )
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise InputError(
-            f"expected {what} to have the columns {', '.join(columns)}; "
-            f"missing: {', '.join(missing)}.",
-            hint="Use data.read_crops(folder).",
-        )
-
-
 def _read_crop_manifest(file: Path, video_pattern: str | None) -> pd.DataFrame:
     if video_pattern is not None:
         raise InputError(
@@ -304,11 +174,3 @@ def _read_crop_manifest(file: Path, video_pattern: str | None) -> pd.DataFrame:
             hint="Extract the faces again.",
         )
     return crops
-
-
-def _typed(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    return frame.astype({name: _DTYPES.get(name, "string") for name in columns})
-
-
-def _relative(path: str, folder: Path) -> str:
-    return Path(os.path.relpath(path, folder)).as_posix()

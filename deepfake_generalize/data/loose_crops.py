@@ -39,7 +39,7 @@ def read_loose_crops(root: Path, video_pattern: str | None) -> pd.DataFrame:
         InputError: No images where they were expected, or a pattern that does not fit.
     """
     pattern = _compile(video_pattern)
-    places = [(None, root)]
+    places: list[tuple[str | None, Path]] = [(None, root)]
     places += [(name, root / name) for name in SPLIT_FOLDERS if (root / name).is_dir()]
     rows = [
         _row(root, image, split, pattern)

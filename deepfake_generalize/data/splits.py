@@ -1,0 +1,187 @@
+"""Balanced training, validation and test splits that share no video and no person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.data.crops import CROP_COLUMNS
+from deepfake_generalize.data.grouping import (
+    CROSSING,
+    Needs,
+    assign,
+    break_large_components,
+    collect_videos,
+    connected_components,
+)
+from deepfake_generalize.data.manifest_files import require_columns
+from deepfake_generalize.data.partition import SUBSETS, Splits, assemble, crop_keys
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deepfake_generalize.data.grouping import Video
+
+__all__ = ["By", "Splits", "balanced_splits"]
+
+By = Literal["identity", "video", "official"]
+_CLASSES = ("real", "fake")
+
+
+def balanced_splits(
+    crops: pd.DataFrame,
+    *,
+    train: int,
+    val: int,
+    test: int,
+    by: By = "identity",
+    seed: int = 0,
+) -> Splits:
+    """Choose balanced splits of given sizes; no video is ever in two of them.
+
+    Args:
+        crops: The crop manifest, in any order; label 1 = fake, 0 = real. Not changed.
+        train: Images in the training split, both classes together; even; 0 for none.
+        val: The same for validation.
+        test: The same for the test.
+        by: What else the splits must not share. `identity`: persons. Videos that share a person
+            within a data set stay together; where that links so many that the sizes cannot be met,
+            the persons are dealt to the splits and the fakes whose two persons are in different
+            ones are dropped. Clips of unknown persons count as a person each. `video`: nothing
+            else. `official`: the column `split` decides; rows without one are dropped.
+        seed: Seed of the choice.
+
+    Returns:
+        The splits. The same crops and seed give the same ones, whatever the order of the rows.
+
+    Raises:
+        InputError: Sizes that are odd, negative or cannot be met, with how many images there are;
+            missing columns, labels other than 0 and 1, a crop that is listed twice.
+
+    Example:
+        >>> rows = [
+        ...     {"path": f"/c/{kind}/{i}.png", "video": f"/v/{kind}/{i}.mp4", "label": label}
+        ...     for label, kind in enumerate(("real", "fake"))
+        ...     for i in range(9)
+        ... ]
+        >>> crops = pd.DataFrame(rows, columns=list(CROP_COLUMNS))
+        >>> splits = balanced_splits(crops, train=10, val=4, test=4)
+        >>> len(splits.train), int(splits.train["label"].sum()), len(splits.dropped)
+        (10, 5, 0)
+    """
+    needs = _needs({"train": train, "val": val, "test": test})
+    if by not in get_args(By):
+        raise InputError(
+            f"expected by to be one of {', '.join(get_args(By))}, received {by!r}.",
+            hint='Use by="identity" unless identities are unknown.',
+        )
+    ordered = _in_order(_checked(crops))
+    subset, reason = (
+        pd.Series("dropped", ordered.index),
+        pd.Series(pd.NA, ordered.index, dtype="string"),
+    )
+    videos = collect_videos(ordered, by_identity=by == "identity")
+    if by == "official":
+        pool = _official(ordered, reason)
+    else:
+        placed = _place(videos, needs, by, seed)
+        pool = ordered["video"].map(placed).astype("int64")
+        reason[pool == CROSSING] = "its two identities are in different splits"
+    _check_available(ordered, pool, needs, by)
+    rng = np.random.default_rng(seed)
+    for number, need in enumerate(needs):
+        for label, wanted in enumerate(need):
+            rows = np.flatnonzero((pool == number) & (ordered["label"] == label))
+            chosen = rng.permutation(rows)[:wanted]
+            reason.iloc[rows] = f"more {_CLASSES[label]} images than {SUBSETS[number]} needs"
+            subset.iloc[chosen], reason.iloc[chosen] = SUBSETS[number], pd.NA
+    return assemble(ordered, subset, reason)
+
+
+def _needs(sizes: Mapping[str, int]) -> Needs:
+    for name, size in sizes.items():
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool):
+            raise InputError(
+                f"expected {name} to be a whole number of images, received {describe(size)}.",
+                hint="Give the size of the split, both classes together.",
+            )
+        if size < 0 or size % 2:
+            raise InputError(
+                f"expected an even number of images for {name}, half of them real, "
+                f"received {size}.",
+                hint=f"Use {max(size + 1, 0)}.",
+            )
+    if not any(sizes.values()):
+        raise InputError(
+            "expected at least one split with images, received the size 0 for all.",
+            hint="Give train, val and test in images.",
+        )
+    return tuple((int(size) // 2, int(size) // 2) for size in sizes.values())
+
+
+def _checked(crops: pd.DataFrame) -> pd.DataFrame:
+    require_columns(crops, CROP_COLUMNS, what="crops")
+    if not crops["label"].isin([0, 1]).all():
+        raise InputError(
+            f"expected the labels 0 (real) and 1 (fake), received {sorted(set(crops['label']))}.",
+            hint="Drop or relabel the other rows.",
+        )
+    twice = crops["path"][crops["path"].duplicated()]
+    if len(twice):
+        raise InputError(
+            f"expected each crop once, {twice.iloc[0]!r} is listed more than once.",
+            hint="Use crops.drop_duplicates('path').",
+        )
+    return crops
+
+
+def _in_order(crops: pd.DataFrame) -> pd.DataFrame:
+    """Sort by what is the same on every machine, by the path only between equals."""
+    keys = pd.Series(crop_keys(crops), index=crops.index, dtype=object)
+    order = sorted(range(len(crops)), key=lambda i: (keys.iloc[i], str(crops["path"].iloc[i])))
+    return crops.iloc[order].reset_index(drop=True)
+
+
+def _place(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> dict[str, int]:
+    units = connected_components(videos)
+    placed, met = assign(videos, units, needs, seed)
+    if met or by != "identity":
+        return placed
+    broken = break_large_components(units)
+    if broken == units:
+        return placed
+    return assign(videos, broken, needs, seed)[0]
+
+
+def _official(crops: pd.DataFrame, reason: pd.Series[str]) -> pd.Series[int]:
+    split = crops["split"].astype("string")
+    pool = split.map({name: number for number, name in enumerate(SUBSETS)})
+    per_video = split.fillna("").groupby(crops["video"]).nunique()
+    torn = per_video.index[per_video > 1]
+    if len(torn):
+        raise InputError(
+            f"expected each video in one official split, {torn[0]!r} is in several.",
+            hint="Mend the column split.",
+        )
+    reason[pool.isna()] = "in no official split named train, val or test"
+    return pool.fillna(CROSSING).astype("int64")
+
+
+def _check_available(crops: pd.DataFrame, pool: pd.Series[int], needs: Needs, by: str) -> None:
+    lines, short = [], False
+    for number, need in enumerate(needs):
+        for label, wanted in enumerate(need):
+            have = int(((pool == number) & (crops["label"] == label)).sum())
+            short |= have < wanted
+            lines.append(f"{SUBSETS[number]} {have} of {wanted} {_CLASSES[label]}")
+    if short:
+        totals = [int((crops["label"] == label).sum()) for label in (0, 1)]
+        raise InputError(
+            f"expected enough images for the sizes with by={by!r}; found {', '.join(lines)} "
+            f"(in all {totals[0]} real and {totals[1]} fake of {crops['video'].nunique()} videos).",
+            hint="Ask for smaller splits or extract more frames a video.",
+        )
