@@ -68,7 +68,9 @@ def read(root: Path) -> Reading:
 
 
 def _parts(root: Path) -> list[Path]:
-    folders = [root, *subfolders(root).values()]
+    # Two levels: an archive unpacked into a folder of its own has its part inside that.
+    outer = list(subfolders(root).values())
+    folders = [root, *outer, *(inner for f in outer for inner in subfolders(f).values())]
     return [folder for folder in folders if (folder / _METADATA).is_file()]
 
 

@@ -92,9 +92,15 @@ def find_videos(
         {'method': ['FaceSwap', 'real'], 'label': [1, 0]}
     """
     folder = Path(os.path.normpath(Path(root).expanduser().absolute()))
-    name = _layout_of(folder, layout)
-    _check_choices(name, choices)
-    reading = _LAYOUTS[name].read(folder, **choices)
+    try:
+        name = _layout_of(folder, layout)
+        _check_choices(name, choices)
+        reading = _LAYOUTS[name].read(folder, **choices)
+    except OSError as error:
+        raise InputError(
+            f"expected to read {error.filename or folder}: {error.strerror or error}.",
+            hint="Check that the disk is there and that you may read it.",
+        ) from error
     problems = sorted(reading.problems, key=lambda problem: (problem.path, problem.status))
     if not reading.rows:
         raise _no_videos(folder, name, problems)

@@ -62,7 +62,8 @@ def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple
                 if entry.is_dir():
                     if entry.name.lower() not in skip:
                         waiting.append((*parts, entry.name))
-                elif is_video_name(entry.name) and entry.is_file():
+                elif is_video_name(entry.name):
+                    # A link that leads nowhere is listed too: extraction reports it.
                     found.append((*parts, entry.name))
     return sorted(found)
 

@@ -1,0 +1,56 @@
+"""A CSV file of videos."""
+
+import pytest
+
+from deepfake_generalize.data import LayoutWarning, find_videos
+from deepfake_generalize.errors import InputError
+
+
+@pytest.fixture
+def write(tmp_path, touch):
+    def build(text, name="list.csv"):
+        touch(tmp_path, ["clips/a.mp4", "b.avi"])
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        return tmp_path / name
+
+    return build
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_columns_of_the_manifest_are_taken_and_the_others_have_defaults(write, as_file):
+    path = write("label,path,target_identity,age\nfake,clips/a.mp4,004,31\n0,b.avi,,\n")
+    videos = find_videos(path if as_file else path.parent)
+    assert videos.attrs["layout"] == "csv"
+    assert videos["path"].tolist() == [str(path.parent / n) for n in ("b.avi", "clips/a.mp4")]
+    assert videos["label"].tolist() == [0, 1]
+    assert videos["method"].tolist() == ["real", "fake"]
+    assert videos["target_identity"].fillna("?").tolist() == ["?", "004"]
+    assert set(videos["dataset"]) == {"list"}
+
+
+def test_absent_files_and_other_suffixes_are_reported(write):
+    path = write("path,label\nb.avi,1\ngone.mp4,0\nlist.csv,0\n")
+    with pytest.warns(LayoutWarning, match="1 missing, 1 unknown"):
+        videos = find_videos(path)
+    assert len(videos) == 1
+    assert "line 3 of list.csv" in videos.attrs["problems"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\nb.avi,2\n", "line 2 of .*received path 'b.avi' and label '2'"),
+        ("path,label\nb.avi,1\n./b.avi,1\n", "each path once .*line 2 and on line 3"),
+        ("file,label\nb.avi,1\n", "received: none"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_its_line(write, text, message):
+    with pytest.raises(InputError, match=message):
+        find_videos(write(text))
+
+
+def test_several_lists_in_one_folder_are_not_chosen_between(write):
+    write("path,label\nb.avi,1\n", name="other.csv")
+    path = write("path,label\nb.avi,1\n")
+    with pytest.raises(InputError, match=r"list\.csv, other\.csv\. Pass the path of the CSV"):
+        find_videos(path.parent)

@@ -1,0 +1,43 @@
+"""Folders real and fake."""
+
+import pytest
+
+from deepfake_generalize.data import LayoutWarning, find_videos
+from deepfake_generalize.errors import InputError
+
+
+def test_methods_are_the_folders_in_fake(tmp_path, touch):
+    root = touch(
+        tmp_path / "mine",
+        ["Real/ünï.MOV", "Real/deep/er/b.webm", "fake/c.mp4", "fake/Swap/d.mp4", "fake/notes.txt"],
+    )
+    videos = find_videos(root)
+    assert videos.attrs["layout"] == "folders"
+    assert dict(zip(videos["path"].str.rsplit("/", n=1).str[1], videos["method"], strict=True)) == {
+        "ünï.MOV": "real",
+        "b.webm": "real",
+        "c.mp4": "fake",
+        "d.mp4": "Swap",
+    }
+    assert set(videos["dataset"]) == {"mine"}
+    assert videos.drop(columns=["path", "dataset", "method", "label"]).isna().all(axis=None)
+    assert set(find_videos(root, methods="Swap")["method"]) == {"Swap", "real"}
+
+
+def test_videos_beside_the_two_folders_are_reported(tmp_path, touch):
+    root = touch(tmp_path, ["real/a.mp4", "fake/b.mp4", "c.mp4", "other/d.mp4"])
+    with pytest.warns(LayoutWarning, match="2 unknown"):
+        assert len(find_videos(root)) == 2
+
+
+def test_one_of_the_two_needs_the_layout_said(tmp_path, touch):
+    root = touch(tmp_path, ["fake/b.mp4"])
+    assert find_videos(root, layout="folders")["label"].tolist() == [1]
+    with pytest.raises(InputError, match="known layout"):
+        find_videos(root)
+
+
+def test_a_link_to_a_folder_above_is_walked_once(tmp_path, touch):
+    root = touch(tmp_path / "root", ["real/a.mp4", "fake/b.mp4"])
+    (root / "real" / "up").symlink_to(root, target_is_directory=True)
+    assert len(find_videos(root)) == 2
