@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize import __version__, errors
+from deepfake_generalize import __version__, errors, study
 from deepfake_generalize.cli import arguments, console, doctor, main, scoring
 from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
 
@@ -251,14 +252,16 @@ def test_native_chatter_is_held_back_and_failures_are_not(
 
 @pytest.mark.parametrize("text", ["DFD", "=folder", "DFD="])
 def test_sets_need_a_name_and_a_folder(text: str, fails: Any) -> None:
-    code, error, hint = fails("benchmark", "--original", "x", "--unseen", text)
+    code, error, hint = fails("benchmark", "--detector", "d", "--original", "x", "--unseen", text)
     assert code == 2
     assert "expected NAME=FOLDER" in error
     assert "--unseen DFD=" in hint
 
 
 def test_a_set_given_twice_is_refused(fails: Any) -> None:
-    code, error, _ = fails("benchmark", "--original", "x", "--unseen", "A=x", "--unseen", "A=y")
+    code, error, _ = fails(
+        "benchmark", "--detector=d", "--original=x", "--unseen=A=x", "--unseen=A=y"
+    )
     assert code == 2
     assert "A is given twice" in error
 
@@ -346,8 +349,74 @@ def test_a_result_that_cannot_be_written_is_no_traceback(
 
 @pytest.mark.parametrize("content", ["", "\x00\x01", 'label,score\n1,"0.5\n2,3,4'])
 def test_a_file_that_is_no_table_is_refused(content: str, tmp_path: Path, fails: Any) -> None:
-    (tmp_path / "scores.csv").write_text(content)
-    argv = ["--original", tmp_path / "scores.csv", "--unseen", f"A={tmp_path / 'scores.csv'}"]
+    scores = tmp_path / "scores.csv"
+    scores.write_text(content)
+    argv = ["--detector=mine", f"--original={scores}", f"--unseen=A={scores}"]
     code, error, _ = fails("benchmark", *argv)
     assert code == 2
-    assert "scores.csv" in error
+    assert "the set original" in error
+    assert error.isprintable()
+
+
+def test_warnings_are_one_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warn(_: object) -> list[Path]:
+        warnings.warn("two\nlines", UserWarning, stacklevel=1)
+        raise errors.InputError("a", hint="b")
+
+    monkeypatch.setattr(scoring, "find_video_files", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["score", "x"]) == 2
+    assert capsys.readouterr().err == "warning: two lines\nerror: a\nhint: b\n"
+
+
+@pytest.fixture
+def score_files(tmp_path: Path) -> Callable[[str], list[str]]:
+    """Return the options of a benchmark on score files whose accuracies are 90, 60 and so on."""
+
+    def options(*names: str) -> list[str]:
+        def write(name: str, fakes_found: int) -> Path:
+            found = [0.9] * fakes_found + [0.1] * (10 - fakes_found)
+            table = pd.DataFrame({"label": [1] * 10 + [0] * 10, "score": found + [0.1] * 10})
+            table.to_csv(tmp_path / f"{name}.csv", index=False)
+            return tmp_path / f"{name}.csv"
+
+        unseen = [f"--unseen={name}={write(name, 2)}" for name in names]
+        return ["benchmark", "--detector=mine", f"--original={write('home', 8)}", *unseen]
+
+    return options
+
+
+def test_a_row_from_score_files_with_its_rank(
+    score_files: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*score_files("FS", "NT", "DF", "DFD"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["row"] == {
+        "detector": "mine",
+        "original_accuracy": 90.0,
+        "FS": 60.0,
+        "NT": 60.0,
+        "DF": 60.0,
+        "DFD": 60.0,
+        "average": 60.0,
+        "degradation": 30.0,
+    }
+    worse = (study.published("V")["degradation"] < 30.0).sum()
+    assert document["rank"] == worse + 1
+    assert document["coverage"]["FS"] == {"ok": 20, "total": 20}
+    assert document["rank_reason"] is None
+
+
+def test_tables_go_to_stdout_and_remarks_to_stderr(
+    score_files: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "table.md"
+    assert main([*score_files("A"), "--format", "markdown", "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == out.read_text()
+    assert shown.out.startswith("|")
+    assert "no rank: " in shown.err
+    assert "images scored: original 20 of 20, A 20 of 20" in shown.err

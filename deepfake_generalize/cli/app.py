@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import sys
 import traceback
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -113,7 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     session = _Session()
     try:
-        code = _run(argv, session)
+        with warnings.catch_warnings():
+            warnings.showwarning = console.show_warning
+            code = _run(argv, session)
         sys.stdout.flush()
     except BrokenPipeError:
         return failures.reader_left()
@@ -224,18 +227,17 @@ def score(
 @app.command()
 def benchmark(
     context: typer.Context,
+    detector: DetectorName,
     original: Annotated[
-        Path,
-        typer.Option(help="Crops like those the detector was trained on, or a CSV of scores."),
+        Path, typer.Option(help="A set like what the detector was trained on, but not of it.")
     ],
     unseen: Annotated[
-        list[str], typer.Option(help="NAME=FOLDER of crops it has not seen; may be repeated.")
+        list[str], typer.Option(help="NAME=SET that it has never seen; may be repeated.")
     ],
-    detector: DetectorName = "mesonet-deepfakes",
     weights: Weights = None,
     specialized: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=FOLDER of fakes made of the original's material."),
+        typer.Option(help="NAME=SET that shares method or people with the training data."),
     ] = None,
     table_format: Annotated[
         TableFormat, typer.Option("--format", help="How the table is written.")
@@ -245,30 +247,34 @@ def benchmark(
 ) -> None:
     """Measure how much a detector loses on unseen sets: a row of the paper's Table V.
 
-    A FOLDER is an extraction's, or holds real/ and fake/ images. JSON keys: detector, row (in
-    percent), rank, rank_reason, notes, coverage. Ranks exist on the paper's FS, NT, DF and DFD.
+    A set is a folder of crops (an extraction's, or real/ and fake/ with images), or a CSV of
+    scores with the columns label (1 = fake) and score; where all are scores, any name will do for
+    the detector. Ranks exist where the unseen sets are FS, NT, DF and DFD.
+
+    JSON keys: detector, row (percent), rank, rank_reason, auc, coverage, notes, provenance.
     """
+    unseen_sets = arguments.named_sets(unseen)
+    special_sets = arguments.named_sets(specialized or [])
     with _quiet(context):
         from deepfake_generalize import study
 
-        sets = arguments.read_sets(unseen)
-        special = arguments.read_sets(specialized or [])
+        everything = [original, *unseen_sets.values(), *special_sets.values()]
         result = study.benchmark(
-            arguments.load_detector(detector, weights),
-            original=arguments.read_set(original),
-            unseen=sets,
-            specialized=special or None,
+            arguments.load_scorer(detector, weights, everything),
+            original=original,
+            unseen=unseen_sets,
+            specialized=special_sets or None,
         )
+    table = result.table(table_format.value)
     if out is not None:
-        chosen = "csv" if table_format is TableFormat.TEXT else table_format.value
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(result.table(chosen) + "\n", encoding="utf-8")
+        out.write_text(table.rstrip("\n") + "\n", encoding="utf-8")
     if json:
         console.write_json(show.benchmark_document(result))
-    elif table_format is TableFormat.TEXT:
-        show.row(result)
-    elif out is None:
-        console.write_text(result.table(table_format.value))
+        return
+    console.write_text(table)
+    for line in show.remarks(result):
+        console.write_note(line)
 
 
 @app.command()
@@ -287,8 +293,8 @@ def doctor(json: Json = False) -> None:
         show.diagnosis(found)
     if found.missing:
         raise MissingDependencyError(
-            f"not everything required is there: {'; '.join(found.missing)}.",
-            hint=f"pip install --upgrade {PROGRAM} for packages; mend or unset variables that mislead.",
+            f"not everything required is there: {'; '.join(found.missing).rstrip('.')}.",
+            hint=f"Run pip install --upgrade {PROGRAM}, or mend the variable that is named.",
         )
 
 

@@ -1,4 +1,4 @@
-"""From what was typed to what the library takes: detectors, sets of crops, score files."""
+"""From what was typed to what the library takes: detectors, and named sets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
+    from collections.abc import Iterable, Sequence
 
     from deepfake_generalize.models import Detector
 
@@ -29,11 +27,22 @@ def load_detector(name: str, weights: Path | None) -> Detector:
     return models.load_pretrained(name, path=weights)
 
 
-def read_sets(given: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Read NAME=FOLDER options; see `read_set`.
+def load_scorer(name: str, weights: Path | None, sets: Iterable[Path]) -> Detector | str:
+    """Load a detector for these sets; where all are CSV files of scores its name is enough."""
+    if all(path.suffix.lower() == ".csv" and path.name != "crops.csv" for path in sets):
+        return name
+    return load_detector(name, weights)
+
+
+def named_sets(given: Sequence[str]) -> dict[str, Path]:
+    """Read options of the form NAME=FOLDER.
 
     Raises:
         InputError: The form is another, or a name comes twice.
+
+    Example:
+        >>> named_sets(["DFD=crops/dfd"])
+        {'DFD': PosixPath('crops/dfd')}
     """
     named: dict[str, Path] = {}
     for text in given:
@@ -48,28 +57,4 @@ def read_sets(given: Sequence[str]) -> dict[str, pd.DataFrame]:
                 f"the set {name} is given twice.", hint="Give every set a name of its own."
             )
         named[name] = Path(folder)
-    return {name: read_set(path) for name, path in named.items()}
-
-
-def read_set(path: Path) -> pd.DataFrame:
-    """Read what a set is measured on: a CSV of scores, or a folder of crops to be scored.
-
-    Raises:
-        InputError: Neither, or nothing is in it.
-    """
-    if path.suffix.lower() == ".csv" and path.is_file():
-        import pandas as pd
-
-        try:
-            table = pd.read_csv(path)
-        except ValueError as error:
-            raise InputError(
-                f"expected a CSV of scores at {path}: {error}.",
-                hint="Give it the columns label (1 = fake) and score, and a row an image.",
-            ) from error
-        # In a manifest of crops the column `score` is the face finder's; it has boxes, too.
-        if "box" not in table.columns:
-            return table
-    from deepfake_generalize import data
-
-    return data.read_crops(path)
+    return named

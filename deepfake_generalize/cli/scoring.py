@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.models import Detector
 
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 SCORE_COLUMNS = ("video", "video_score", "coverage", "frame", "score", "status", "reason")
 
 FrameRecord: TypeAlias = dict[str, Any]
@@ -29,7 +28,7 @@ class ScoredVideo:
         path: The video.
         score: P(fake) in [0, 1], or None when no frame could be scored.
         coverage: The share of the sampled frames that have a score, in [0, 1].
-        frames: One dictionary a sampled frame: frame, score (None without a face), status ...
+        frames: One dictionary a sampled frame: frame, score (NaN without a face), status ...
         error: Why the video has no score, or None.
     """
 
@@ -74,12 +73,14 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
     Raises:
         InputError: A folder holds no video.
     """
+    from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES, is_video_name
+
     paths: list[Path] = []
     for path in given:
         if not path.is_dir():
             paths.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if _is_video(file))
+        inside = sorted(file for file in path.rglob("*") if is_video_name(file.name))
         if not inside:
             suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
             raise InputError(
@@ -90,17 +91,16 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
-
-
 def score_one(detector: Detector, path: Path, *, frames_per_video: int) -> ScoredVideo:
     """Score a video; one that cannot be scored is a result with the error, not an exception."""
     try:
         scored = detector.score_video(path, frames_per_video=frames_per_video)
     except VideoError as error:
         return ScoredVideo(path, None, 0.0, (), error)
-    frames = tuple(scored.frames.to_dict(orient="records"))
+    frames = tuple(
+        {str(key): value for key, value in row.items()}
+        for row in scored.frames.to_dict(orient="records")
+    )
     return ScoredVideo(path, float(scored.score), float(scored.coverage), frames)
 
 

@@ -67,24 +67,24 @@ def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
 def benchmark_document(result: Benchmark) -> dict[str, Any]:
     """Return the document of `benchmark --json`."""
     return {
-        "row": dict(result.row),
+        "detector": result.detector,
+        "row": result.row.iloc[0].to_dict(),
         "rank": result.rank,
-        "rank_reason": result.rank_reason,
-        "notes": list(result.notes),
+        "rank_reason": result.rank_reason or None,
+        "auc": result.auc,
         "coverage": result.coverage,
+        "notes": list(result.notes),
+        "provenance": result.provenance,
     }
 
 
-def row(result: Benchmark) -> None:
-    """Draw a detector's row of Table V, and below it its rank, or why there is none."""
-    cells = dict(result.row)
-    console.write_table(
-        "in the form of Table V, in percent",
-        tuple(cells),
-        [[f"{value:.2f}" if isinstance(value, float) else value for value in cells.values()]],
-    )
+def remarks(result: Benchmark) -> list[str]:
+    """Return the lines below a row: its rank or why there is none, coverage, notes."""
     rank = f"rank: {result.rank}" if result.rank is not None else f"no rank: {result.rank_reason}"
-    console.write_text("\n".join([rank, *(f"note: {note}" for note in result.notes)]))
+    scored = (
+        f"{name} {count['ok']} of {count['total']}" for name, count in result.coverage.items()
+    )
+    return [rank, f"images scored: {', '.join(scored)}", *(f"note: {n}" for n in result.notes)]
 
 
 def diagnosis(found: Diagnosis) -> None:
