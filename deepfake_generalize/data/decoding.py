@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # Decoders that honour skip_frame packet by packet. Others (dav1d) run ahead of what they are told.
 _SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})
+# Of the first byte of a unit: shift, mask, and the types that start a sequence afresh: H.264's IDR
+# and HEVC's random access pictures.
+_CLEAN_UNITS = {"h264": (0, 0x1F, frozenset({5})), "hevc": (1, 0x3F, frozenset(range(16, 22)))}
 # A damaged stretch may raise at every packet; beyond this many in a row the rest is given up.
 _MAX_ERRORS_IN_A_ROW = 64
 
@@ -63,6 +66,34 @@ class Found:
         return not self.errors and all(
             index in self.by_index and not self.by_index[index][1] for index in indices
         )
+
+
+def stamp(packet: Packet[VideoStream], codec: str) -> Stamp:
+    """Note the times of a packet, and whether decoding can start at it exactly."""
+    return Stamp(packet.pts, _starts_cleanly(packet, codec), not packet.is_discard)
+
+
+def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
+    """Whether nothing before a keyframe is needed after it.
+
+    Containers also call the first packet of a gradual intra refresh a keyframe, from which H.264
+    decoders show half-built pictures without a mark; only what the stream itself says counts.
+    """
+    if not packet.is_keyframe or codec not in _CLEAN_UNITS:
+        return packet.is_keyframe
+    shift, mask, clean = _CLEAN_UNITS[codec]
+    return any((first >> shift) & mask in clean for first in _unit_headers(bytes(packet)))
+
+
+def _unit_headers(data: bytes) -> Iterator[int]:
+    """Yield the first byte of each unit, behind start codes or four-byte lengths."""
+    if data[:3] == b"\0\0\1" or data[:4] == b"\0\0\0\1":
+        yield from (unit[0] for unit in data.split(b"\0\0\1")[1:] if unit)
+        return
+    at = 0
+    while at + 4 < len(data):
+        yield data[at + 4]
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
 
 
 def presentation_order(stamps: Sequence[Stamp]) -> dict[int, int] | None:

@@ -23,6 +23,7 @@ from deepfake_generalize.data.decoding import (
     decode_sequentially,
     packets,
     presentation_order,
+    stamp,
 )
 from deepfake_generalize.errors import InputError, VideoError
 
@@ -221,10 +222,10 @@ def _plan(path: Path) -> _Plan:
     errors: list[str] = []
     with _opened(path) as (container, stream):
         stamps = [
-            Stamp(packet.pts, packet.is_keyframe, not packet.is_discard)
+            stamp(packet, stream.codec_context.name)
             for packet in packets(container, stream, errors)
         ]
-        shown = sum(stamp.shown for stamp in stamps)
+        shown = sum(one.shown for one in stamps)
         if not shown:
             raise VideoError(
                 f"expected {path} to hold video frames, found none in its {stream.name} stream.",

@@ -110,6 +110,12 @@ ENCODINGS = {
         "yuv420p",
         {"x264-params": "intra-refresh=1:keyint=10"},
     ),
+    "h264 long refresh": (
+        "a.mp4",
+        "libx264",
+        "yuv420p",
+        {"x264-params": "intra-refresh=1:keyint=20"},
+    ),
     "h264 4:4:4": ("a.mp4", "libx264", "yuv444p", {"g": "20"}),
     "h264 grey": ("a.mp4", "libx264", "gray", {}),
     "h264 fragmented mov": ("a.mov", "libx264", "yuv420p", {"g": "9"}),
@@ -134,7 +140,7 @@ def test_every_encoding_gives_the_frames_of_sequential_decoding(
     path = write_video(
         tmp_path / name, moving_scene(45), codec=codec, pix_fmt=pix_fmt, options=options
     )
-    for indices in ([0], [44], [31, 30, 9, 10, 11], [22], [5, 40], list(range(45))):
+    for indices in ([0], [44], [31, 30, 9, 10, 11], [22], [28], [5, 40], list(range(45))):
         assert_equal_to_sequential(path, indices)
 
 

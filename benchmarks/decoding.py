@@ -1,0 +1,51 @@
+"""Ten frames of a video: the planned pass against reading every frame.
+
+Run it on videos of your own: `python -m benchmarks.decoding VIDEO [VIDEO ...]`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.timing import Ratio, compare
+
+_VARIABLE = "DEEPFAKE_GENERALIZE_BENCHMARK_VIDEOS"
+
+
+def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ratio]:
+    """Time each video on both sides; no row without videos."""
+    import av
+
+    from deepfake_generalize.data.frames import probe, read_frames, sample_indices
+
+    if videos is None:
+        videos = [Path(name) for name in os.environ.get(_VARIABLE, "").split(os.pathsep) if name]
+    if not videos:
+        print(f"decoding: no row; name videos in ${_VARIABLE}")
+        return []
+
+    def ours(path: Path) -> object:
+        return read_frames(path, sample_indices(probe(path).n_frames, 10))
+
+    def theirs(path: Path) -> int:
+        with av.open(str(path)) as container:
+            return sum(len(f.to_ndarray(format="rgb24")) for f in container.decode(video=0))
+
+    return [
+        compare(
+            f"10 frames of {path.name}",
+            "PyAV, every frame to RGB",
+            ours=lambda path=path: ours(path),  # type: ignore[misc]
+            theirs=lambda path=path: theirs(path),  # type: ignore[misc]
+            rounds=2 if quick else 3,
+            note="probe included",
+        )
+        for path in videos[: 1 if quick else None]
+    ]
+
+
+if __name__ == "__main__":
+    for row in measure(videos=[Path(name) for name in sys.argv[1:]] or None):
+        print(f"{row.job}: {row.ratio:.2f}x ({row.low:.2f} to {row.high:.2f}) {row.against}")
