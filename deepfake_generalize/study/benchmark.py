@@ -106,8 +106,8 @@ def benchmark(
     cannot be read, and rows of a score table whose status is not "ok", are left out of the
     accuracy, counted in `coverage` and named in `notes`.
 
-    A table with the columns label and score counts as scores, unless it also has `box` or `aligner`:
-    then it is a manifest of crops, whose column score is the face finder's.
+    A table with the columns label and score counts as scores, unless it also has `box` or
+    `aligner`: then it is a manifest of crops, whose column score is the face finder's.
 
     Args:
         detector: Anything with a `name` and `scores(images)`, such as `models.Detector` or what

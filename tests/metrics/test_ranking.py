@@ -1,0 +1,99 @@
+"""AUC, average precision and EER against scikit-learn, by hand, and by what cannot change them."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.metrics import auc, average_precision, eer
+
+METRICS = [auc, average_precision, eer]
+
+
+@st.composite
+def scored(draw):
+    rows = draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), min_size=2, max_size=40))
+    labels = np.array([label for label, _ in rows])
+    assume(0 < labels.sum() < len(labels))
+    return labels, np.array([whole / 20 for _, whole in rows])
+
+
+@given(scored())
+def test_auc_and_average_precision_are_scikit_learns(pair) -> None:
+    assert auc(*pair) == pytest.approx(roc_auc_score(*pair))
+    assert average_precision(*pair) == pytest.approx(average_precision_score(*pair))
+
+
+@given(scored())
+def test_auc_is_the_chance_that_a_fake_scores_above_a_real(pair) -> None:
+    labels, scores = pair
+    margins = scores[labels == 1][:, None] - scores[labels == 0][None, :]
+    assert auc(labels, scores) == pytest.approx(np.mean((np.sign(margins) + 1) / 2))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(pair=scored())
+def test_only_the_order_of_the_scores_counts(metric, pair) -> None:
+    labels, scores = pair
+    assert metric(labels, scores**3 / 2 + 0.25) == pytest.approx(metric(labels, scores))
+
+
+@given(scored())
+def test_turning_the_scores_round_turns_auc_and_eer_round(pair) -> None:
+    labels, scores = pair
+    assert auc(labels, 1 - scores) == pytest.approx(1 - auc(labels, scores))
+    assert eer(labels, 1 - scores) == pytest.approx(1 - eer(labels, scores))
+
+
+@given(scored())
+def test_swapping_the_classes_and_the_scores_changes_neither(pair) -> None:
+    labels, scores = pair
+    assert auc(1 - labels, 1 - scores) == pytest.approx(auc(labels, scores))
+    assert eer(1 - labels, 1 - scores) == pytest.approx(eer(labels, scores))
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "expected"),
+    [
+        ([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], 0.0),
+        ([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9], 1.0),
+        ([1, 1, 0, 0], [0.5, 0.5, 0.5, 0.5], 0.5),
+        # One fake of four is below the one real of four that is above: 1/4 wrong on both sides.
+        ([1, 1, 1, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], 0.25),
+        # From (0, 1/3) to (1, 1) in one step: 1 - FPR - 1/3 - 2/3 FPR = 0 at FPR 2/5.
+        ([1, 1, 1, 0], [0.9, 0.4, 0.4, 0.4], 0.4),
+    ],
+)
+def test_eer_worked_by_hand(labels, scores, expected: float) -> None:
+    assert eer(labels, scores) == pytest.approx(expected)
+
+
+def test_eer_lies_between_the_rates_around_it() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 5000)
+    scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.15), 0, 1)
+    gaps = [
+        abs((scores[labels == 0] >= t).mean() - (scores[labels == 1] < t).mean())
+        for t in np.sort(scores)
+    ]
+    best = np.sort(scores)[int(np.argmin(gaps))]
+    assert eer(labels, scores) == pytest.approx((scores[labels == 0] >= best).mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("label", "word"), [(1, "fake"), (0, "real")])
+def test_one_class_has_no_ranking(metric, label: int, word: str) -> None:
+    with pytest.raises(
+        UndefinedMetricError, match=f"undefined for one class: all 2 labels are {word}"
+    ):
+        metric([label, label], [0.1, 0.9])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_nothing_and_wrong_input_are_refused(metric) -> None:
+    with pytest.raises(UndefinedMetricError, match="undefined for no images at all"):
+        metric([], [])
+    with pytest.raises(InputError, match=r"expected scores in \[0, 1\]"):
+        metric([0, 1], [0.0, 2.0])
