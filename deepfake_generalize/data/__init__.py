@@ -1,5 +1,6 @@
 """Videos in, balanced and disjoint batches of face crops out."""
 
+from deepfake_generalize.data.batches import to_dataset
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, read_crops, read_failures
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
@@ -16,4 +17,5 @@ __all__ = [
     "read_crops",
     "read_failures",
     "read_image",
+    "to_dataset",
 ]

@@ -127,7 +127,8 @@ def _checked(crops: pd.DataFrame) -> pd.DataFrame:
     require_columns(crops, CROP_COLUMNS, what="crops")
     if not crops["label"].isin([0, 1]).all():
         raise InputError(
-            f"expected the labels 0 (real) and 1 (fake), received {sorted(set(crops['label']))}.",
+            f"expected the labels 0 (real) and 1 (fake), received "
+            f"{sorted(set(crops['label'].astype(str)))}.",
             hint="Drop or relabel the other rows.",
         )
     twice = crops["path"][crops["path"].duplicated()]

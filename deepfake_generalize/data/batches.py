@@ -1,0 +1,163 @@
+"""Face crops from disk as batches for TensorFlow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from deepfake_generalize.data.images import image_size, read_image
+from deepfake_generalize.data.manifest_files import require_columns
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import tensorflow as tf
+
+    from deepfake_generalize.types import AnyArray, UInt8Array
+
+
+def to_dataset(
+    crops: pd.DataFrame,
+    *,
+    batch_size: int = 32,
+    shuffle_seed: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """Read crops batch by batch.
+
+    Args:
+        crops: Rows with at least the columns `path` and `label` (1 = fake, 0 = real).
+        batch_size: Images a batch; the last batch may hold fewer.
+        shuffle_seed: None keeps the order of the rows. A number shuffles all of them, in another
+            order each time the dataset is gone through; a new dataset of the same seed repeats the
+            same orders. TensorFlow's global seed is neither used nor set.
+        size: (height, width) that images are resized to, by area when they shrink and bilinearly
+            when they grow. None: they must all be of one size already.
+
+    Returns:
+        A dataset of (images (B, H, W, 3) float32 RGB in [0, 1], labels (B,) float32), with as many
+        batches as `len` says.
+
+    Raises:
+        InputError: No rows, missing columns, other labels, a missing or unreadable file, unequal
+            sizes without `size`. Damage behind an image's header shows when its batch is read, as
+            TensorFlow's error with the same message in it.
+
+    Example:
+        >>> import tempfile
+        >>> import pandas as pd
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = cv2.imwrite(f"{folder}/a.png", np.full((8, 8, 3), 255, np.uint8))
+        ...     crops = pd.DataFrame({"path": [f"{folder}/a.png"] * 3, "label": [0, 1, 1]})
+        ...     batches = list(to_dataset(crops, batch_size=2).as_numpy_iterator())
+        >>> [(images.shape, labels.tolist()) for images, labels in batches]
+        [((2, 8, 8, 3), [0.0, 1.0]), ((1, 8, 8, 3), [1.0])]
+    """
+    _check_crops(crops)
+    _check_numbers(batch_size, shuffle_seed, size)
+    paths = [str(path) for path in crops["path"]]
+    height, width = _common_size(paths) if size is None else size
+    if size is not None:
+        for path in paths:
+            image_size(path)
+
+    import tensorflow as tf
+
+    def load(indices: AnyArray) -> UInt8Array:
+        return np.stack([_fit(read_image(paths[i]), height, width) for i in indices])
+
+    labels = tf.constant(crops["label"].to_numpy(dtype="float32"))
+
+    def batch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = tf.numpy_function(load, [indices], tf.uint8, stateful=False)
+        images.set_shape((None, height, width, 3))
+        return tf.cast(images, tf.float32) / 255.0, tf.gather(labels, indices)
+
+    dataset = tf.data.Dataset.range(len(paths))
+    if shuffle_seed is not None:
+        dataset = _shuffled(len(paths), shuffle_seed)
+    return (
+        dataset.batch(batch_size)
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _shuffled(n: int, seed: int) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    # The orders come from a NumPy generator of this dataset's own: tf.data's shuffle mixes in
+    # TensorFlow's global seed.
+    rng = np.random.default_rng(seed)
+
+    def order(_: AnyArray) -> AnyArray:
+        return rng.permutation(n)
+
+    def epoch(start: tf.Tensor) -> tf.data.Dataset:
+        indices = tf.numpy_function(order, [start], tf.int64, stateful=True)
+        indices.set_shape((n,))
+        return tf.data.Dataset.from_tensor_slices(indices)
+
+    whole = tf.data.Dataset.range(1).flat_map(epoch)
+    return whole.apply(tf.data.experimental.assert_cardinality(n))
+
+
+def _check_crops(crops: pd.DataFrame) -> None:
+    require_columns(crops, ("path", "label"), what="crops")
+    if not len(crops):
+        raise InputError("expected crops, received no rows.", hint="Check what selected them.")
+    if not crops["label"].isin([0, 1]).all():
+        raise InputError(
+            "expected the labels 0 (real) and 1 (fake), received "
+            f"{sorted(set(crops['label'].astype(str)))}.",
+            hint="Drop or relabel the other rows.",
+        )
+
+
+def _check_numbers(batch_size: object, shuffle_seed: object, size: object) -> None:
+    if not _whole(batch_size, least=1):
+        raise InputError(
+            f"expected batch_size to be a whole number of at least 1, received {batch_size!r}.",
+            hint="Use 32.",
+        )
+    if shuffle_seed is not None and not _whole(shuffle_seed, least=0):
+        raise InputError(
+            f"expected shuffle_seed to be None or a whole number of at least 0, received "
+            f"{shuffle_seed!r}.",
+            hint="Use 0, or None to keep the order.",
+        )
+    if size is not None and not (
+        isinstance(size, tuple) and len(size) == 2 and all(_whole(side, least=1) for side in size)
+    ):
+        raise InputError(
+            f"expected size to be None or (height, width) in pixels, received {size!r}.",
+            hint="Use (256, 256).",
+        )
+
+
+def _whole(value: object, *, least: int) -> bool:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and int(value) >= least  # type: ignore[call-overload]
+
+
+def _common_size(paths: list[str]) -> tuple[int, int]:
+    first = image_size(paths[0])
+    for path in paths:
+        own = image_size(path)
+        if own != first:
+            raise InputError(
+                f"expected crops of one size, {paths[0]!r} is {first[0]} x {first[1]} (height x "
+                f"width) and {path!r} is {own[0]} x {own[1]}.",
+                hint="Pass size=(height, width) to resize them.",
+            )
+    return first
+
+
+def _fit(image: UInt8Array, height: int, width: int) -> UInt8Array:
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = image.shape[0] * image.shape[1] > height * width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
