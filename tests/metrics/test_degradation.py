@@ -50,7 +50,7 @@ def test_the_order_of_the_sets_does_not_matter(original, unseen) -> None:
 def test_what_is_not_finite_is_refused(bad: float) -> None:
     with pytest.raises(InputError, match="expected finite original accuracies"):
         degradation(bad, [50])
-    with pytest.raises(InputError, match="expected finite unseen accuracies, .* in 1 of 2"):
+    with pytest.raises(InputError, match=r"expected finite unseen accuracies, .* in 1 of 2"):
         degradation(90, [50, bad])
     with pytest.raises(InputError, match="expected finite specialized accuracies"):
         degradation_difference(90, [50], [bad])
