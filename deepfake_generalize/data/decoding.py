@@ -85,15 +85,19 @@ def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
     return any((first >> shift) & mask in clean for first in _unit_headers(bytes(packet)))
 
 
-def _unit_headers(data: bytes) -> Iterator[int]:
-    """Yield the first byte of each unit, behind start codes or four-byte lengths."""
-    if data[:3] == b"\0\0\1" or data[:4] == b"\0\0\0\1":
-        yield from (unit[0] for unit in data.split(b"\0\0\1")[1:] if unit)
-        return
-    at = 0
+def _unit_headers(data: bytes) -> list[int]:
+    """Return the first byte of each unit, behind four-byte lengths or start codes.
+
+    A length of 256 to 511 looks like a start code, so lengths are believed where they tile the
+    packet exactly.
+    """
+    headers, at = [], 0
     while at + 4 < len(data):
-        yield data[at + 4]
+        headers.append(data[at + 4])
         at += 4 + int.from_bytes(data[at : at + 4], "big")
+    if at == len(data):
+        return headers
+    return [unit[0] for unit in data.split(b"\0\0\1")[1:] if unit]
 
 
 def presentation_order(stamps: Sequence[Stamp]) -> dict[int, int] | None:

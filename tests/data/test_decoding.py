@@ -48,6 +48,7 @@ def encode(tmp_path: Path, write_video: Callable[..., Path]) -> Callable[..., Pa
         ("a.mp4", "libx264", {"g": "10", "bf": "0"}, 20),
         ("a.ts", "libx264", {"g": "10", "bf": "0"}, 20),
         ("a.mp4", "libx264", {"g": "100", "bf": "2", "sc_threshold": "0"}, 70),
+        ("a.mkv", "libx265", {"x265-params": "log-level=none:keyint=10:bframes=0"}, 20),
         ("a.avi", "mpeg4", {"g": "10"}, 20),
         ("a.webm", "libvpx-vp9", {"g": "10", "deadline": "realtime"}, 20),
     ],
