@@ -1,0 +1,257 @@
+"""Splits: balanced, of the size asked for, disjoint, repeatable, and every crop accounted for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from deepfake_generalize.data import CROP_COLUMNS, Splits, balanced_splits
+from deepfake_generalize.data.manifest_files import restore_types
+from deepfake_generalize.errors import DataMismatchError, InputError
+
+PARTS = ("train", "val", "test", "dropped")
+
+
+def _crops(videos, root="/data"):
+    """Make crops of (label, target, source, frames, split) videos."""
+    rows = [
+        {
+            "path": f"{root}/crops/{number}/{frame}.png",
+            "video": f"{root}/videos/{number}.mp4",
+            "frame": frame,
+            "dataset": "FF++",
+            "method": "Deepfakes" if label else "real",
+            "label": label,
+            "target_identity": target,
+            "source_identity": source,
+            "split": split,
+        }
+        for number, (label, target, source, frames, split) in enumerate(videos)
+        for frame in range(frames)
+    ]
+    return restore_types(pd.DataFrame(rows, columns=list(CROP_COLUMNS)), CROP_COLUMNS)
+
+
+def _pairs(n_pairs, frames=2, split=None):
+    """FaceForensics++: identities in pairs, each pair giving two reals and two fakes."""
+    videos = []
+    for i in range(n_pairs):
+        a, b = f"{2 * i:03d}", f"{2 * i + 1:03d}"
+        videos += [(0, a, None, frames, split), (0, b, None, frames, split)]
+        videos += [(1, a, b, frames, split), (1, b, a, frames, split)]
+    return _crops(videos)
+
+
+def _everyone_with_everyone(n, frames=4):
+    """Celeb-DF: a fake of every person with every other one: a single component."""
+    people = [f"id{i}" for i in range(n)]
+    videos = [(0, who, None, frames, None) for who in people for _ in range(4)]
+    videos += [(1, a, b, frames, None) for a in people for b in people if a != b]
+    return _crops(videos)
+
+
+def _check(crops, splits, sizes):
+    parts = [getattr(splits, name) for name in PARTS]
+    assert sorted(path for part in parts for path in part["path"]) == sorted(crops["path"])
+    for part, size in zip(parts[:3], sizes, strict=True):
+        assert (len(part), int(part["label"].sum())) == (size, size // 2)
+    videos = [set(part["video"]) for part in parts[:3]]
+    assert sum(map(len, videos)) == len(set.union(*videos))
+    assert splits.dropped["reason"].notna().all()
+
+
+def _people(part):
+    return {*part["target_identity"].dropna(), *part["source_identity"].dropna()}
+
+
+def _assert_same(a, b):
+    assert a.sha256 == b.sha256
+    for name in PARTS:
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name))
+
+
+PEOPLE = st.sampled_from([*(f"{i:03d}" for i in range(12)), None])
+VIDEOS = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        PEOPLE,
+        PEOPLE,
+        st.integers(1, 4),
+        st.sampled_from(["train", "train", "val", "test", None]),
+    ),
+    min_size=8,
+    max_size=24,
+)
+SIZES = st.tuples(st.sampled_from([2, 4, 6]), st.sampled_from([0, 2]), st.sampled_from([0, 2]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    videos=VIDEOS,
+    sizes=SIZES,
+    by=st.sampled_from(["identity", "identity", "video", "official"]),
+    seed=st.integers(0, 3),
+)
+def test_what_holds_for_any_crops(videos, sizes, by, seed):
+    crops = _crops(videos)
+    train, val, test = sizes
+    kwargs = {"train": train, "val": val, "test": test, "by": by, "seed": seed}
+    try:
+        splits = balanced_splits(crops, **kwargs)
+    except InputError as error:
+        refused = str(error)
+    else:
+        refused = ""
+    event("refused" if refused else f"met by {by}")
+    if refused:
+        assert refused.startswith("expected enough images")
+        return
+    _check(crops, splits, sizes)
+    if by == "identity":
+        people = [_people(getattr(splits, name)) for name in PARTS[:3]]
+        assert sum(map(len, people)) == len(set.union(*people))
+    if by == "official":
+        for name in PARTS[:3]:
+            assert set(getattr(splits, name)["split"]) <= {name}
+    shuffled = crops.sample(frac=1, random_state=seed).set_index(np.zeros(len(crops), int))
+    _assert_same(balanced_splits(shuffled, **kwargs), splits)
+
+
+def test_pairs_stay_whole_and_nothing_is_lost():
+    crops = _pairs(10)
+    splits = balanced_splits(crops, train=48, val=16, test=16)
+    _check(crops, splits, (48, 16, 16))
+    assert splits.dropped.empty
+
+
+def test_where_everyone_is_linked_the_crossing_fakes_are_dropped_and_counted():
+    crops = _everyone_with_everyone(16)
+    splits = balanced_splits(crops, train=64, val=16, test=16)
+    _check(crops, splits, (64, 16, 16))
+    home = {who: name for name in PARTS[:3] for who in _people(getattr(splits, name))}
+    crossing = splits.dropped[splits.dropped["reason"].str.contains("identities")]
+    assert len(crossing)
+    for target, source in zip(
+        crossing["target_identity"], crossing["source_identity"], strict=True
+    ):
+        assert home[target] != home[source]
+
+
+def test_clips_of_unknown_persons_stand_alone():
+    crops = _crops([(label, None, None, 1, None) for label in (0, 1) for _ in range(6)])
+    _check(crops, balanced_splits(crops, train=8, val=2, test=2), (8, 2, 2))
+
+
+def test_identities_of_two_datasets_are_different_people():
+    crops = _crops([(label, "000", None, 2, None) for label in (0, 1) for _ in range(2)])
+    crops["dataset"] = np.repeat(["FF++", "DFD", "FF++", "DFD"], 2)
+    splits = balanced_splits(crops, train=4, val=0, test=4)
+    assert splits.train["dataset"].nunique() == splits.test["dataset"].nunique() == 1
+
+
+def test_another_seed_gives_another_choice():
+    crops = _pairs(10)
+    hashes = {balanced_splits(crops, train=8, val=4, test=4, seed=s).sha256 for s in range(5)}
+    assert len(hashes) == 5
+
+
+def test_the_hash_is_that_of_another_machine_and_changes_with_the_content():
+    videos = [(label, None, None, 2, None) for label in (0, 1) for _ in range(6)]
+    here, there = (
+        balanced_splits(_crops(videos, root), train=8, val=4, test=4)
+        for root in ("/z", "/home/a/b")
+    )
+    assert here.sha256 == there.sha256
+    relabelled = _crops(videos).assign(method="FaceSwap")
+    assert balanced_splits(relabelled, train=8, val=4, test=4).sha256 != here.sha256
+
+
+def test_a_split_is_never_topped_up_from_another():
+    crops = pd.concat(
+        [
+            _pairs(4, split="train"),
+            _pairs(1, split="val").assign(
+                path=lambda f: "/v" + f["path"], video=lambda f: "/v" + f["video"]
+            ),
+        ]
+    )
+    message = "val 4 of 6 real, val 4 of 6 fake, test 0 of 0 real.* in all 20 real and 20 fake"
+    with pytest.raises(InputError, match=message.replace(" in all", r".*in all")):
+        balanced_splits(crops, train=4, val=12, test=0, by="official")
+
+
+def test_rows_of_no_official_split_are_dropped_with_the_reason():
+    crops = _pairs(2, split="train")
+    crops.loc[crops["video"] == crops["video"].iloc[0], "split"] = None
+    splits = balanced_splits(crops, train=8, val=0, test=0, by="official")
+    assert "in no official split named train, val or test" in set(splits.dropped["reason"])
+
+
+def test_a_video_in_two_official_splits_is_refused():
+    crops = _pairs(2, split="train")
+    crops.loc[crops.index[0], "split"] = "test"
+    with pytest.raises(InputError, match="expected each video in one official split"):
+        balanced_splits(crops, train=2, val=0, test=0, by="official")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train": 3}, "expected an even number of images for train.*received 3. Use 4"),
+        ({"val": -2}, "expected an even number"),
+        ({"test": 2.0}, "expected test to be a whole number"),
+        ({"train": 0, "val": 0, "test": 0}, "at least one split with images"),
+        ({"by": "method"}, "expected by to be one of identity, video, official"),
+        ({"train": 400}, "train .* of 200 real.*Ask for smaller splits"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        balanced_splits(_pairs(4), **{"train": 2, "val": 2, "test": 2, **change})
+
+
+def test_crops_that_are_none_are_refused():
+    crops = _pairs(4)
+    sizes = {"train": 2, "val": 2, "test": 2}
+    with pytest.raises(InputError, match="missing: video"):
+        balanced_splits(crops.drop(columns="video"), **sizes)
+    with pytest.raises(InputError, match="expected the labels 0"):
+        balanced_splits(crops.assign(label=2), **sizes)
+    with pytest.raises(InputError, match="listed more than once"):
+        balanced_splits(pd.concat([crops, crops]), **sizes)
+    with pytest.raises(InputError, match="received list"):
+        balanced_splits([], **sizes)
+
+
+def test_splits_are_saved_and_loaded(tmp_path):
+    crops = _pairs(4)
+    before = crops.copy(deep=True)
+    splits = balanced_splits(crops, train=8, val=4, test=4)
+    pd.testing.assert_frame_equal(crops, before)
+    _assert_same(Splits.load(splits.save(tmp_path / "new" / "splits.csv")), splits)
+
+
+@pytest.mark.parametrize("change", [(",train,", ",test,"), (",val,", ",dropped,"), ("000", "007")])
+def test_an_altered_file_is_refused(tmp_path, change):
+    file = balanced_splits(_pairs(4), train=8, val=4, test=4).save(tmp_path / "splits.csv")
+    head, body = file.read_text().split("\n", 1)
+    assert change[0] in body
+    file.write_text(head + "\n" + body.replace(*change, 1))
+    with pytest.raises(DataMismatchError, match="to have the hash"):
+        Splits.load(file)
+
+
+def test_files_that_are_no_splits_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("path,video\n")
+    with pytest.raises(InputError, match="its first line holds no hash"):
+        Splits.load(tmp_path / "a.csv")
+    with pytest.raises(InputError, match="expected saved splits at"):
+        Splits.load(tmp_path / "absent.csv")
+
+
+def test_the_repr_says_what_is_in_it():
+    text = repr(balanced_splits(_pairs(4), train=8, val=4, test=4))
+    assert "train: 8 images (4 real, 4 fake) of" in text
+    assert "dropped: 16 images" in text
+    assert "more real images than" in text
