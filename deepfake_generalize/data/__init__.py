@@ -2,6 +2,8 @@
 
 from deepfake_generalize.data.batches import to_dataset
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, read_crops, read_failures
+from deepfake_generalize.data.extraction import Extraction, VideoCrops, crop_video, extract_faces
+from deepfake_generalize.data.faces import CascadeFinder, Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
 from deepfake_generalize.data.splits import Splits, balanced_splits
@@ -10,9 +12,17 @@ __all__ = [
     "CROP_COLUMNS",
     "FAILURE_COLUMNS",
     "VIDEO_COLUMNS",
+    "CascadeFinder",
+    "Extraction",
+    "Face",
+    "FaceFinder",
     "LayoutWarning",
+    "MediaPipeFinder",
     "Splits",
+    "VideoCrops",
     "balanced_splits",
+    "crop_video",
+    "extract_faces",
     "find_videos",
     "read_crops",
     "read_failures",

@@ -1,0 +1,302 @@
+"""A folder of extracted crops on disk: its settings, its lock, a record a video, its manifests.
+
+A video's folder holds its PNG files and `record.json`; both appear by one rename, so a folder that
+exists is finished. Everything unfinished lies under `.partial`, which the next call clears away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.errors import DataMismatchError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from deepfake_generalize.data.cropping import VideoCrops
+    from deepfake_generalize.types import UInt8Array
+
+RECORD_FILE = "record.json"
+SETTINGS_FILE = "settings.json"
+_SCRATCH = ".partial"
+_LOCK = ".lock"
+_FORMAT = 1
+_PNG = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one video.
+
+    Attributes:
+        status: "ok" with at least one crop; else why there is none.
+        reason: Empty where there are crops.
+        frames: A dictionary a sampled frame, keys as `cropping.FRAME_COLUMNS`; None for NA.
+        lasting: Whether trying again would give the same.
+    """
+
+    status: str
+    reason: str
+    frames: tuple[Mapping[str, Any], ...]
+    lasting: bool = True
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a finished video's record must agree with to be used again.
+
+    Attributes:
+        settings: Checksum of the folder's settings.
+        frames: Frames asked for.
+        size_bytes: Size of the video file, None where it is missing.
+        modified_ns: Its time of modification.
+    """
+
+    settings: str
+    frames: int
+    size_bytes: int | None
+    modified_ns: int | None
+
+
+def key_of(path: str, settings: str, frames: int) -> Key:
+    """Return the key of a video as it is on disk now."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a path with a NUL is a ValueError either way
+    except (OSError, ValueError):
+        return Key(settings, frames, None, None)
+    return Key(settings, frames, found.st_size, found.st_mtime_ns)
+
+
+def checksum(settings: Mapping[str, object]) -> str:
+    """Return the SHA-256 of settings, independent of the order of their keys."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
+    """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
+
+    Raises:
+        InputError: It cannot be made or written.
+        DataMismatchError: It was made with other settings, or another process is writing to it.
+    """
+    scratch = root / _SCRATCH
+    with contextlib.ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((root / _LOCK).open("w"))
+        except OSError as error:
+            raise InputError(
+                f"expected a folder that can be written, received {root}: {error.strerror}.",
+                hint="Choose another out_dir, or mend its permissions.",
+            ) from error
+        try:
+            # The kernel lets go of it when the process dies, however it dies.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataMismatchError(
+                f"expected {root} to be free, received one that another extraction writes to.",
+                hint="Wait for it, or choose another out_dir.",
+            ) from None
+        _agree_on_settings(root, settings)
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        yield scratch
+
+
+def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
+    file = root / SETTINGS_FILE
+    wanted = {"format": _FORMAT, **settings}
+    if file.exists():
+        there = _read_json(file)
+        if there == wanted:
+            return
+        differing = [
+            f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} asked for"
+            for name in sorted({*there, *wanted})
+            if there.get(name) != wanted.get(name)
+        ]
+        raise DataMismatchError(
+            f"expected {root} to hold crops of the same settings, received others "
+            f"({'; '.join(differing)}).",
+            hint="Choose another out_dir, or delete that one.",
+        )
+    _write_whole(file, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
+
+
+def name_folders(videos: pd.DataFrame) -> list[str]:
+    """Return each video's folder below the root: dataset/method/compression/stem-hash.
+
+    The hash is of the last three parts of the path and of the three columns, so it stays the same
+    where the data set is moved; two videos that would share a folder are told apart by their whole
+    paths.
+
+    Example:
+        >>> row = {"path": "/a/b/c/001.mp4", "dataset": "FF++", "method": "real"}
+        >>> name_folders(pd.DataFrame([{**row, "compression": pd.NA}]))
+        ['FF++/real/-/001-f4adc8be']
+    """
+    columns = [videos[name] for name in ("path", "dataset", "method", "compression")]
+    names = [_folder(*values, parts=3) for values in zip(*columns, strict=True)]
+    often = Counter(names)
+    return [
+        name if often[name] == 1 else _folder(*values, parts=None)
+        for name, values in zip(names, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def _folder(
+    path: str, dataset: object, method: object, compression: object, *, parts: int | None
+) -> str:
+    place = [_slug(value) for value in (dataset, method, compression)]
+    tail = Path(path).parts[-parts:] if parts else Path(path).parts
+    digest = hashlib.sha256(os.fsencode("\0".join([*place, *tail]))).hexdigest()[:8]
+    return "/".join([*place, f"{_slug(Path(path).stem)}-{digest}"])
+
+
+def _slug(value: object) -> str:
+    text = "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return re.sub(r"[^\w+.-]", "_", text, flags=re.ASCII).lstrip(".")[:80] or "-"
+
+
+def image_name(frame: int) -> str:
+    """Return the file name of a frame's crop.
+
+    Example:
+        >>> image_name(12)
+        'frame_00012.png'
+    """
+    return f"frame_{frame:05d}.png"
+
+
+def record_of(crops: VideoCrops) -> Record:
+    """Return the record of a video that could be read."""
+    frames = crops.frames.astype(object).where(crops.frames.notna(), None).to_dict("records")
+    rows = tuple({str(name): value for name, value in frame.items()} for frame in frames)
+    if len(crops.images):
+        return Record("ok", "", rows)
+    counts = Counter(str(row["status"]) for row in rows)
+    if set(counts) == {"no_face"}:
+        reason = f"no face found in any of the {len(rows)} sampled frames"
+    else:
+        told = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+        reason = f"no crop from any of the {len(rows)} sampled frames: {told}. {crops.note}"
+    return Record(counts.most_common(1)[0][0], reason.strip(), rows)
+
+
+def publish(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
+    """Make a video's folder appear, whole, in place of an older one.
+
+    Args:
+        scratch: A folder on the same file system for what is unfinished.
+        folder: The video's folder.
+        record: What became of the video.
+        key: What must stay the same for the record to hold.
+        images: (N, size, size, 3) uint8 RGB, one for each frame with status "ok".
+    """
+    made = Path(tempfile.mkdtemp(dir=scratch))
+    made.chmod(0o755)
+    good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
+    for frame, image in zip(good, images, strict=True):
+        (made / image_name(frame)).write_bytes(_png(image))
+    (made / RECORD_FILE).write_text(json.dumps({"key": asdict(key), **asdict(record)}) + "\n")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        folder.rename(Path(tempfile.mkdtemp(dir=scratch)) / "old")
+    made.rename(folder)
+
+
+def _png(image: UInt8Array) -> bytes:
+    # Encoded here and written by Python: OpenCV's writer crashes on paths it cannot decode.
+    done, content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)
+    if not done:
+        raise InputError(f"expected an image that PNG can hold, received shape {image.shape}.")
+    return np.asarray(content).tobytes()
+
+
+def read_record(folder: Path, key: Key) -> Record | None:
+    """Return the record of a finished video; None where it must be done.
+
+    A video that is gone keeps the crops it gave.
+    """
+    file = folder / RECORD_FILE
+    if not file.exists():
+        return None
+    try:
+        content = _read_json(file)
+        there = Key(**content.pop("key"))
+        record = Record(**{**content, "frames": tuple(content["frames"])})
+    except (DataMismatchError, KeyError, TypeError):
+        return None
+    if key.size_bytes is None:
+        key = Key(key.settings, key.frames, there.size_bytes, there.modified_ns)
+    return record if record.lasting and there == key else None
+
+
+def crop_rows(folder: Path, record: Record) -> Iterator[dict[str, object]]:
+    """Yield the manifest's fields of each crop of a video, without the video's own."""
+    for row in record.frames:
+        if row["status"] == "ok":
+            fields = {name: row[name] for name in ("frame", "box", "score", "aligner", "flag")}
+            yield {"path": str(folder / image_name(int(row["frame"]))), **fields}
+
+
+def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
+    """Yield a row for the whole video where it gave no crop, else one a failed frame."""
+    if record.status != "ok":
+        yield {"path": video, "frame": None, "status": record.status, "reason": record.reason}
+        return
+    for row in record.frames:
+        if row["status"] != "ok":
+            yield {"path": video, **{name: row[name] for name in ("frame", "status", "reason")}}
+
+
+def keep_others(old: pd.DataFrame, new: pd.DataFrame, videos: Sequence[str]) -> pd.DataFrame:
+    """Return `new` behind those rows of `old` that are about other videos and other files."""
+    column = "video" if "video" in old.columns else "path"
+    kept = old[~old[column].isin(list(videos)) & ~old["path"].isin(new["path"])]
+    return pd.concat([kept, new], ignore_index=True) if len(kept) else new
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise DataMismatchError(
+            f"expected {file} as extract_faces writes it, received: {error}.",
+            hint="Choose another out_dir, or delete that one.",
+        ) from error
+    if not isinstance(content, dict):
+        raise DataMismatchError(
+            f"expected {file} to hold a JSON object, received {type(content).__name__}.",
+            hint="Choose another out_dir, or delete that one.",
+        )
+    return content
+
+
+def _write_whole(file: Path, text: str) -> None:
+    unfinished = file.with_name(f".{file.name}.tmp")
+    unfinished.write_text(text)
+    unfinished.replace(file)
