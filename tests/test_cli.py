@@ -1,5 +1,6 @@
 """The command line: what goes to which stream, how failures end, and the main jobs end to end."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from deepfake_generalize import __version__, errors, study
 from deepfake_generalize.cli import arguments, console, doctor, main, scoring
 from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
+from deepfake_generalize.data import faces
 
 
 @pytest.fixture
@@ -54,7 +56,8 @@ class Stub:
 
     name = "stub"
 
-    def score_video(self, path: Path, *, frames_per_video: int) -> SimpleNamespace:
+    def score_video(self, path: Path, *, frames_per_video: int, finder: None) -> SimpleNamespace:
+        assert finder is None
         if "broken" in path.name:
             raise errors.VideoError(f"{path} is empty.", hint="Copy it again.", status="empty")
         frames = pd.DataFrame(
@@ -69,8 +72,10 @@ class Stub:
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the commands use `Stub` as the detector."""
+    """Let the commands use `Stub` as the detector, and need neither videos nor a face finder."""
     monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
+    monkeypatch.setattr(scoring, "find_video_files", lambda given: given)
+    monkeypatch.setattr(faces, "MediaPipeFinder", contextlib.nullcontext)
 
 
 def in_a_shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -274,6 +279,28 @@ def test_a_folder_without_videos_is_refused(tmp_path: Path, fails: Any) -> None:
     assert ".mp4" in hint
 
 
+def test_a_path_that_leads_nowhere_is_refused_before_anything_is_loaded(
+    tmp_path: Path, fails: Any
+) -> None:
+    code, error, _ = fails("score", tmp_path / "nowhere.mp4")
+    assert code == 2
+    assert f"{tmp_path}/nowhere.mp4 does not exist" in error
+
+
+def test_sets_that_lead_nowhere_are_refused(tmp_path: Path, fails: Any) -> None:
+    code, error, _ = fails("benchmark", "--detector=d", f"--original={tmp_path}", "--unseen=A=no")
+    assert code == 2
+    assert "for the set A, no does not exist" in error
+
+
+def test_an_unknown_detector_is_refused(tmp_path: Path, fails: Any) -> None:
+    argv = ["--detector=nonet", f"--original={tmp_path}", f"--unseen=A={tmp_path}"]
+    code, error, hint = fails("benchmark", *argv)
+    assert code == 2
+    assert "received 'nonet'" in error
+    assert "mesonet-deepfakes" in hint
+
+
 def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
     for name in ("a/b.MP4", "a/c.txt", "odd.name"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -404,8 +431,8 @@ def test_a_row_from_score_files_with_its_rank(
         "average": 60.0,
         "degradation": 30.0,
     }
-    worse = (study.published("V")["degradation"] < 30.0).sum()
-    assert document["rank"] == worse + 1
+    better = (study.published("V")["degradation"] < 30.0).sum()
+    assert document["rank"] == better + 1
     assert document["coverage"]["FS"] == {"ok": 20, "total": 20}
     assert document["rank_reason"] is None
 

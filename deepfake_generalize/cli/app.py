@@ -204,11 +204,8 @@ def score(
     with _quiet(context):
         paths = scoring.find_video_files(videos)
         loaded = arguments.load_detector(detector, weights)
-        scored = []
         with console.progress("scoring", shown=not json) as advance:
-            for number, path in enumerate(paths):
-                advance(number, len(paths))
-                scored.append(scoring.score_one(loaded, path, frames_per_video=frames))
+            scored = scoring.score_all(loaded, paths, frames_per_video=frames, progress=advance)
     if out is not None:
         scoring.write_scores(scored, out)
     if json:
@@ -258,7 +255,7 @@ def benchmark(
     with _quiet(context):
         from deepfake_generalize import study
 
-        everything = [original, *unseen_sets.values(), *special_sets.values()]
+        everything = {"original": original} | unseen_sets | special_sets
         result = study.benchmark(
             arguments.load_scorer(detector, weights, everything),
             original=original,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from deepfake_generalize.models import Detector
 
@@ -22,14 +22,31 @@ def load_detector(name: str, weights: Path | None) -> Detector:
     """
     from deepfake_generalize import models
 
-    if Path(name).suffix == ".keras" or Path(name).exists():
-        return models.Detector.load(Path(name))
-    return models.load_pretrained(name, path=weights)
+    if name in models.PRETRAINED:
+        return models.load_pretrained(name, path=weights)
+    if not Path(name).exists():
+        raise InputError(
+            f"expected the name of a public detector or a saved .keras file, received {name!r}.",
+            hint=f"The names are {', '.join(models.PRETRAINED)}; no file is called that.",
+        )
+    return models.Detector.load(Path(name))
 
 
-def load_scorer(name: str, weights: Path | None, sets: Iterable[Path]) -> Detector | str:
-    """Load a detector for these sets; where all are CSV files of scores its name is enough."""
-    if all(path.suffix.lower() == ".csv" and path.name != "crops.csv" for path in sets):
+def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Detector | str:
+    """Load a detector for these sets; where all are CSV files of scores its name is enough.
+
+    Raises:
+        InputError: A set is not there, or as in `load_detector`.
+        MissingAssetError: As in `load_detector`.
+    """
+    for set_name, path in sets.items():
+        if not path.exists():
+            raise InputError(
+                f"expected a folder of crops or a CSV of scores for the set {set_name}, "
+                f"{path} does not exist.",
+                hint="Check the path; `extract` makes a folder of crops from videos.",
+            )
+    if all(path.suffix.lower() == ".csv" and path.name != "crops.csv" for path in sets.values()):
         return name
     return load_detector(name, weights)
 

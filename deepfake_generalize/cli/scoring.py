@@ -10,9 +10,10 @@ from deepfake_generalize.cli.console import plain
 from deepfake_generalize.errors import InputError, VideoError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from deepfake_generalize.data.faces import FaceFinder
     from deepfake_generalize.models import Detector
 
 SCORE_COLUMNS = ("video", "video_score", "coverage", "frame", "score", "status", "reason")
@@ -71,10 +72,16 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
             decides.
 
     Raises:
-        InputError: A folder holds no video.
+        InputError: Nothing named exists, or a folder holds no video.
     """
     from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES, is_video_name
 
+    if not any(path.exists() for path in given):
+        # Some that exist beside some that do not are a result each; here there is nothing to do.
+        raise InputError(
+            f"expected videos or folders of videos, {given[0]} does not exist.",
+            hint="Check the path.",
+        )
     paths: list[Path] = []
     for path in given:
         if not path.is_dir():
@@ -91,10 +98,42 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def score_one(detector: Detector, path: Path, *, frames_per_video: int) -> ScoredVideo:
-    """Score a video; one that cannot be scored is a result with the error, not an exception."""
+def score_all(
+    detector: Detector,
+    paths: Sequence[Path],
+    *,
+    frames_per_video: int,
+    progress: Callable[[int, int], None],
+) -> list[ScoredVideo]:
+    """Score videos with one face finder, opened once.
+
+    Args:
+        detector: Scores the faces.
+        paths: The videos.
+        frames_per_video: Frames sampled from each.
+        progress: Called with (done, total).
+
+    Returns:
+        One result a video, in order; one that cannot be scored is a result with its error.
+
+    Raises:
+        MissingAssetError: A model file cannot be had.
+    """
+    from deepfake_generalize.data.faces import MediaPipeFinder
+
+    scored: list[ScoredVideo] = []
+    with MediaPipeFinder() as finder:
+        for path in paths:
+            progress(len(scored), len(paths))
+            scored.append(_score(detector, path, frames_per_video, finder))
+    return scored
+
+
+def _score(
+    detector: Detector, path: Path, frames_per_video: int, finder: FaceFinder
+) -> ScoredVideo:
     try:
-        scored = detector.score_video(path, frames_per_video=frames_per_video)
+        scored = detector.score_video(path, frames_per_video=frames_per_video, finder=finder)
     except VideoError as error:
         return ScoredVideo(path, None, 0.0, (), error)
     frames = tuple(
