@@ -17,13 +17,13 @@ VIDEO_SUFFIXES: frozenset[str] = frozenset(
 
 
 def is_video_name(name: str) -> bool:
-    """Say whether a file name is that of a visible video.
+    """Say by its suffix, in either case, whether a file name is that of a video.
 
     Example:
-        >>> [is_video_name(name) for name in ("a.MP4", "._a.mp4", "a.txt")]
-        [True, False, False]
+        >>> [is_video_name(name) for name in ("a.MP4", "a.txt")]
+        [True, False]
     """
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122
+    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122
 
 
 def subfolders(folder: Path) -> dict[str, Path]:
