@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.models.callables import FunctionDetector, as_detector
 from deepfake_generalize.models.detector import Detector
 from deepfake_generalize.models.mesoinception import mesoinception
 from deepfake_generalize.models.mesonet import mesonet
@@ -25,7 +26,9 @@ __all__ = [
     "ARCHITECTURES",
     "PRETRAINED",
     "Detector",
+    "FunctionDetector",
     "VideoScore",
+    "as_detector",
     "load_pretrained",
     "mesoinception",
     "mesonet",

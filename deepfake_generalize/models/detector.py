@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import numpy as np
@@ -133,7 +133,7 @@ class Detector:
         frames_per_video: int = 10,
         margin: float = 1.3,
         finder: FaceFinder | None = None,
-        aligner: Literal["landmarks", "short-range", "none"] = "landmarks",
+        aligner: str = "landmarks",
     ) -> VideoScore:
         """Score one video by the mean over its sampled frames; see `models.score_video`.
 
@@ -142,13 +142,14 @@ class Detector:
             frames_per_video: How many frames to sample, evenly.
             margin: The crop's side over the face box's.
             finder: A face finder; MediaPipe's full-range model by default.
-            aligner: How the crop is turned upright; see `data.extract_faces`.
+            aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
 
         Returns:
             The video's P(fake), the fraction of frames scored, and a row a frame.
 
         Raises:
-            VideoError: The file cannot be read, or no sampled frame shows a face (`no_face`).
+            VideoError: The file cannot be read, or no sampled frame shows a face
+                (status `no_face`).
         """
         return score_video(
             self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class VideoScore:
         score: Mean P(fake) over the frames that were scored, in [0, 1].
         coverage: Fraction of the sampled frames that were scored, in (0, 1].
         frames: One row a sampled frame: `frame`, `score` (NaN where there is none), `status` (ok,
-            no_face, corrupt, missing), `reason`, and what the extraction knows of it.
+            no_face, corrupt, missing), `reason`, `finder_score`, and the rest of what `data.crop_video`
+            says of it.
 
     Example:
         >>> frames = pd.DataFrame({"frame": [5], "score": [0.9], "status": ["ok"], "reason": [""]})
@@ -55,7 +56,7 @@ def score_video(
     frames_per_video: int = 10,
     margin: float = 1.3,
     finder: FaceFinder | None = None,
-    aligner: Literal["landmarks", "short-range", "none"] = "landmarks",
+    aligner: str = "landmarks",
 ) -> VideoScore:
     """Score one video with any scorer: sample frames, crop the subject's face, average.
 
@@ -65,13 +66,14 @@ def score_video(
         frames_per_video: How many frames to sample, evenly.
         margin: The crop's side over the face box's.
         finder: A face finder; MediaPipe's full-range model by default.
-        aligner: How the crop is turned upright; see `data.extract_faces`.
+        aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
 
     Returns:
         The mean P(fake), the fraction of the sampled frames that were scored, a row a frame.
 
     Raises:
-        VideoError: The file cannot be read, or no sampled frame shows a face (status `no_face`).
+        VideoError: The file cannot be read, or no sampled frame shows a face (status `no_face`; `error`
+            where not one frame could be read).
 
     Example:
         >>> score_video(detector, "interview.mp4").score  # doctest: +SKIP
@@ -95,7 +97,7 @@ def score_video(
             f"expected a face in {Path(path).name}, found none in the {len(frames)} sampled frames "
             f"({_counts(frames)}).",
             hint="Sample more frames, or look at the video: the face may be small or turned away.",
-            status="no_face",
+            status="no_face" if (frames["status"] == "no_face").any() else "error",
         )
     scores = np.full(len(frames), np.nan)
     scores[scored] = scorer.scores(crops.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def load_weights(model: Any, path: str | Path) -> None:
     try:
         with h5py.File(path, "r") as file:
             stored = _stored_layers(file)
-    except OSError as error:
+    except (OSError, KeyError) as error:
         raise InputError(_damage(path), hint="Download or copy the file again.") from error
     if stored is None:
         _load_keras3(model, path)
@@ -142,8 +143,11 @@ def _load_keras3(model: Any, path: Path) -> None:
         )
     before = model.get_weights()
     try:
-        model.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it finds no weights for, and leaves them random.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (ValueError, KeyError, OSError, UserWarning) as error:
         model.set_weights(before)
         raise InputError(
             f"{path} holds weights of another network: expected those of {model.name}.", hint=_HINT

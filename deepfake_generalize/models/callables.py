@@ -1,0 +1,163 @@
+"""Any function from images to numbers, with the interface of a detector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.batching import checked_scores, unit_batches
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deepfake_generalize.types import AnyArray, FloatArray, Images
+
+
+def as_detector(
+    function: Callable[[AnyArray], Any],
+    *,
+    name: str,
+    size: int | tuple[int, int],
+    returns: Literal["fake", "real"] = "fake",
+    channels: Literal["last", "first"] = "last",
+    scale: Literal["unit", "uint8"] = "unit",
+) -> FunctionDetector:
+    """Give a function the interface of a `Detector`: a PyTorch model, an ONNX session, a rule.
+
+    Args:
+        function: From a batch of RGB images, a NumPy array, to one number in [0, 1] an image, of
+            shape (N,) or (N, 1): an array, a PyTorch or TensorFlow tensor, or a list. Whatever it
+            does about its input beyond what is said below (mean and deviation, devices, no_grad)
+            is its own affair.
+        name: What tables call it.
+        size: Side, or (height, width), in pixels of the images it takes.
+        returns: `fake` if its numbers are P(fake), `real` if they are P(real).
+        channels: `last` for (N, H, W, 3), `first` for (N, 3, H, W).
+        scale: `unit` for float32 in [0, 1], `uint8` for uint8 in 0 to 255.
+
+    Returns:
+        A scorer: `.name`, and `.scores(images)`, P(fake) of shape (N,).
+
+    Raises:
+        InputError: An argument is none of the above.
+
+    Example:
+        >>> brightness = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="brightness", size=8)
+        >>> brightness.scores(np.full((2, 16, 16, 3), 51, np.uint8))
+        array([0.2, 0.2], dtype=float32)
+    """
+    if not callable(function):
+        raise InputError(
+            f"expected a function of a batch of images, received {describe(function)}."
+        )
+    for argument, value, allowed in (
+        ("returns", returns, ("fake", "real")),
+        ("channels", channels, ("last", "first")),
+        ("scale", scale, ("unit", "uint8")),
+    ):
+        if value not in allowed:
+            raise InputError(
+                f"expected {argument} to be {allowed[0]!r} or {allowed[1]!r}, received {value!r}."
+            )
+    return FunctionDetector(
+        function, name=name, size=_pair(size), returns=returns, channels=channels, scale=scale
+    )
+
+
+class FunctionDetector:
+    """What `as_detector` returns.
+
+    Attributes:
+        name: What tables call it.
+        size: (height, width) in pixels of the images the function takes.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[AnyArray], Any],
+        *,
+        name: str,
+        size: tuple[int, int],
+        returns: Literal["fake", "real"],
+        channels: Literal["last", "first"],
+        scale: Literal["unit", "uint8"],
+    ) -> None:
+        """Keep arguments that `as_detector` has checked."""
+        self.name = name
+        self.size = size
+        self._function = function
+        self._returns = returns
+        self._channels = channels
+        self._scale = scale
+
+    def __repr__(self) -> str:
+        """Say what it is in one line."""
+        height, width = self.size
+        return (
+            f"FunctionDetector({self.name!r}, input {height}x{width}, returns={self._returns!r}, "
+            f"channels={self._channels!r}, scale={self._scale!r})"
+        )
+
+    def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
+        """Score images.
+
+        Args:
+            images: (N, H, W, 3) RGB, uint8 or float in [0, 1]; or a sequence of (H, W, 3) of
+                unequal sizes. Resized as `Detector.scores` does.
+            batch_size: Images the function gets at a time.
+
+        Returns:
+            (N,) float32, P(fake) in [0, 1]; empty for no images.
+
+        Raises:
+            InputError: Images of another shape, dtype or range; or a function that gives NaN,
+                numbers outside [0, 1], or not one number an image.
+        """
+        outputs = [self._call(batch) for batch in unit_batches(images, self.size, batch_size)]
+        return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
+
+    def _call(self, batch: AnyArray) -> FloatArray:
+        if self._scale == "uint8":
+            batch = np.rint(batch * 255).astype(np.uint8)
+        if self._channels == "first":
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        numbers = _to_numpy(self._function(batch), self.name)
+        if numbers.shape not in {(len(batch),), (len(batch), 1)}:
+            raise InputError(
+                f"expected one number an image from {self.name}, shape ({len(batch)},) or "
+                f"({len(batch)}, 1), received shape {numbers.shape}.",
+                hint="Return the column that is P(fake), or P(real) with returns='real'.",
+            )
+        numbers = checked_scores(numbers.reshape(-1), source=self.name)
+        scores = numbers if self._returns == "fake" else 1 - numbers
+        return scores.astype(np.float32)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    sides = (size, size) if isinstance(size, int | np.integer) else size
+    whole = isinstance(sides, tuple | list) and all(
+        isinstance(side, int | np.integer) and side > 0 for side in sides
+    )
+    if not whole or len(sides) != 2:
+        raise InputError(
+            f"expected size as a side or as (height, width) in pixels, received {size!r}."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _to_numpy(value: Any, name: str) -> AnyArray:
+    """Turn what the function gave into floats; PyTorch's tensors must be detached first."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    if hasattr(value, "numpy"):
+        value = value.numpy()
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"expected numbers from {name}, received {describe(value)}.",
+            hint="Return one number an image: an array, a tensor or a list.",
+        ) from error
