@@ -447,3 +447,79 @@ def test_tables_go_to_stdout_and_remarks_to_stderr(
     assert shown.out.startswith("|")
     assert "no rank: " in shown.err
     assert "images scored: original 20 of 20, A 20 of 20" in shown.err
+
+
+@pytest.fixture
+def assets(shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point at the model files of the shared test data."""
+    for variable, path in (
+        ("DEEPFAKE_GENERALIZE_FACE_MODEL", "mediapipe/face_detection_full_range_sparse.tflite"),
+        ("DEEPFAKE_GENERALIZE_LANDMARK_MODEL", "mediapipe/face_landmark.tflite"),
+        ("DEEPFAKE_GENERALIZE_MESONET_WEIGHTS", "mesonet/weights"),
+    ):
+        monkeypatch.setenv(variable, str(shared_data(path)))
+
+
+def test_scoring_a_real_video_with_the_public_weights(
+    assets: None, shared_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = shared_data("dfdc/dfdc_train_part_0/abofeumbvv.mp4")
+    assert main(["score", str(video), "--frames", "4", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["detector"] == "mesonet-deepfakes"
+    (scored,) = document["videos"]
+    scores = [frame["score"] for frame in scored["frames"] if frame["status"] == "ok"]
+    assert len(scored["frames"]) == 4
+    assert scored["coverage"] == len(scores) / 4 > 0
+    assert scored["score"] == pytest.approx(sum(scores) / len(scores))
+    assert scored["verdict"] == ("fake" if scored["score"] >= 0.5 else "real")
+
+
+def test_extraction_then_a_benchmark_on_the_crops(
+    assets: None,
+    shared_data: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, video in (
+        ("real/a.mp4", "dfdc/samples/lynaeydofd_real.mp4"),
+        ("fake/b.mp4", "dfdc/dfdc_train_part_0/abofeumbvv.mp4"),
+    ):
+        (tmp_path / "videos" / name).parent.mkdir(parents=True)
+        (tmp_path / "videos" / name).symlink_to(shared_data(video))
+    (tmp_path / "videos" / "fake" / "empty.mp4").touch()
+    crops = tmp_path / "crops"
+    argv = ["extract", str(tmp_path / "videos"), "--out", str(crops), "--frames", "3", "--json"]
+    assert main(argv) == 3
+    extracted = capsys.readouterr()
+    assert "error: 1 of 3 videos could not be cropped." in extracted.err
+    assert f"hint: {crops}/failures.csv" in extracted.err
+    summary = json.loads(extracted.out)
+    assert (summary["videos"], summary["videos_failed"], summary["layout"]) == (3, 1, "folders")
+    assert summary["crops"] == len(list(crops.rglob("*.png"))) > 0
+
+    original = shared_data("mesonet/test_images")
+    argv = ["benchmark", "--detector", "mesonet-deepfakes", "--original", str(original)]
+    assert main([*argv, "--unseen", f"DFDC={crops}", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["row"]["original_accuracy"] == 100.0
+    assert result["coverage"]["DFDC"] == {"ok": summary["crops"], "total": summary["crops"]}
+    assert result["rank"] is None
+    assert "ranks do not compare" in result["rank_reason"]
+
+
+@pytest.mark.slow
+def test_a_stranger_sees_no_chatter(
+    assets: None, shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    video = shared_data("dfdc/dfdc_train_part_0/abofeumbvv.mp4")
+    done = subprocess.run(
+        [sys.executable, "-m", "deepfake_generalize", "score", video, "--frames", "2"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+        env={key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+    assert done.stderr == ""
+    assert "mesonet-deepfakes" in done.stdout

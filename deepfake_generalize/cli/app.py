@@ -154,13 +154,17 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
 ) -> None:
     """Find videos and write aligned face crops; safe to stop and run again.
 
-    Writes crops.csv and failures.csv beside the crops. JSON keys: folder, videos, videos_failed,
-    crops, failures (status: count). Exits with 3 when some videos gave no crop.
+    Writes crops.csv and failures.csv beside the crops. JSON keys: folder, layout, videos,
+    videos_failed, crops, failures (status: count), problems (what was missing or could not be
+    placed: path, status, reason). Exits with 3 when some videos gave no crop.
     """
     with _quiet(context):
         from deepfake_generalize import data
 
-        videos = data.find_videos(root, layout=layout)
+        with warnings.catch_warnings():
+            # What it warns of, the summary lists.
+            warnings.simplefilter("ignore", data.LayoutWarning)
+            videos = data.find_videos(root, layout=layout)
         with console.progress("extracting", shown=not json) as advance:
             done = data.extract_faces(
                 videos,

@@ -78,14 +78,16 @@ def show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Draw a table on stdout; cells are shown as they are, without markup."""
+    """Draw a table on stdout below its title; cells are shown as they are, without markup."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table()
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
+    # The table's own title would be folded to the table's width.
+    write_text(title)
     _console(sys.stdout).print(table)
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from deepfake_generalize.study import Benchmark
 
 
+_PROBLEMS_SHOWN = 10
+
+
 def extraction_summary(
     out: Path, videos: pd.DataFrame, crops: pd.DataFrame, failures: pd.DataFrame
 ) -> dict[str, Any]:
@@ -25,10 +28,12 @@ def extraction_summary(
     cropped = set(crops["video"])
     return {
         "folder": out,
+        "layout": videos.attrs["layout"],
         "videos": len(videos),
         "videos_failed": sum(path not in cropped for path in videos["path"]),
         "crops": len(crops),
         "failures": failures["status"].value_counts().to_dict(),
+        "problems": videos.attrs["problems"],
     }
 
 
@@ -41,6 +46,14 @@ def extraction(summary: Mapping[str, Any]) -> None:
         *((f"failures: {status}", count) for status, count in summary["failures"].items()),
     ]
     console.write_table(f"crops in {summary['folder']}", ("what", "count"), rows)
+    problems = summary["problems"]
+    if problems:
+        columns = ("path", "status", "reason")
+        shown = [[problem[column] for column in columns] for problem in problems[:_PROBLEMS_SHOWN]]
+        console.write_table(f"{len(problems)} files were not taken as videos", columns, shown)
+        more = len(problems) - len(shown)
+        if more:
+            console.write_text(f"and {more} more; --json lists all")
 
 
 def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
