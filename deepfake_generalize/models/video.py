@@ -27,8 +27,8 @@ class VideoScore:
         score: Mean P(fake) over the frames that were scored, in [0, 1].
         coverage: Fraction of the sampled frames that were scored, in (0, 1].
         frames: One row a sampled frame: `frame`, `score` (NaN where there is none), `status` (ok,
-            no_face, corrupt, missing), `reason`, `finder_score`, and the rest of what `data.crop_video`
-            says of it.
+            no_face, corrupt, missing), `reason`, `finder_score`, and what else
+            `data.crop_video` says of it.
 
     Example:
         >>> frames = pd.DataFrame({"frame": [5], "score": [0.9], "status": ["ok"], "reason": [""]})
@@ -72,8 +72,8 @@ def score_video(
         The mean P(fake), the fraction of the sampled frames that were scored, a row a frame.
 
     Raises:
-        VideoError: The file cannot be read, or no sampled frame shows a face (status `no_face`; `error`
-            where not one frame could be read).
+        VideoError: The file cannot be read, or no sampled frame shows a face (status
+            `no_face`; `error` where not one frame could be read).
 
     Example:
         >>> score_video(detector, "interview.mp4").score  # doctest: +SKIP
@@ -103,7 +103,7 @@ def score_video(
     scores[scored] = scorer.scores(crops.images)
     if "score" in frames.columns:
         frames = frames.rename(columns={"score": "finder_score"})
-    frames.insert(int(frames.columns.get_indexer(["frame"])[0]) + 1, "score", scores)
+    frames.insert(list(frames.columns).index("frame") + 1, "score", scores)
     return VideoScore(
         score=float(scores[scored].mean()), coverage=float(scored.mean()), frames=frames
     )

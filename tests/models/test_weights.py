@@ -55,9 +55,9 @@ def test_keras_3_files_load(tmp_path):
 
 
 def test_another_network(legacy):
-    with pytest.raises(InputError, match="another network: expected 10 layers .* received 22"):
+    with pytest.raises(InputError, match=r"another network: expected 10 layers .* received 22"):
         mesonet(SHAPE, weights=legacy(mesoinception(SHAPE)))
-    with pytest.raises(InputError, match="another network: expected 22 layers .* received 10"):
+    with pytest.raises(InputError, match=r"another network: expected 22 layers .* received 10"):
         mesoinception(SHAPE, weights=legacy(mesonet(SHAPE)))
 
 
