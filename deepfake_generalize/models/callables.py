@@ -46,7 +46,7 @@ def as_detector(
 
     Example:
         >>> brightness = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="brightness", size=8)
-        >>> brightness.scores(np.full((2, 16, 16, 3), 51, np.uint8))
+        >>> brightness.scores(np.full((2, 16, 16, 3), 51, np.uint8)).round(3)
         array([0.2, 0.2], dtype=float32)
     """
     if not callable(function):

@@ -39,7 +39,7 @@ class Detector:
         >>> from deepfake_generalize.models import mesonet
         >>> detector = Detector(mesonet((32, 32, 3)), name="untrained")
         >>> detector
-        Detector('untrained', input 32x32, fake_index=1, 14,249 parameters)
+        Detector('untrained', input 32x32, fake_index=1, 11,945 parameters)
         >>> detector.scores(np.zeros((2, 48, 40, 3), np.uint8)).shape
         (2,)
     """

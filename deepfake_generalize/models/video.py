@@ -31,6 +31,7 @@ class VideoScore:
             `data.crop_video` says of it.
 
     Example:
+        >>> import pandas as pd
         >>> frames = pd.DataFrame({"frame": [5], "score": [0.9], "status": ["ok"], "reason": [""]})
         >>> VideoScore(score=0.9, coverage=1.0, frames=frames)
         VideoScore(score=0.900, coverage=1.00, 1 of 1 frames)
