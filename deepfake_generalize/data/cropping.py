@@ -16,7 +16,7 @@ import pandas as pd
 from deepfake_generalize.data.alignment import Aligner, align_crop, make_aligner
 from deepfake_generalize.data.faces import LOW_SCORE, Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.frames import FrameBatch, probe, read_frames, sample_indices
-from deepfake_generalize.data.tracking import choose_subject, link_tracks
+from deepfake_generalize.data.subject import find_subject
 from deepfake_generalize.errors import InputError, VideoError
 
 if TYPE_CHECKING:
@@ -76,8 +76,10 @@ class VideoCrops:
         images: (N, size, size, 3) uint8 RGB: the frames whose status is "ok", in order of time.
         frames: One row a sampled frame: `frame` (its index), `status` ("ok", "no_face", "corrupt",
             "missing"), `reason` (NA where ok), `box` (text "left,top,right,bottom", pixels of the
-            frame), `score`, `aligner`, `flag` (NA, or words joined by ";"), `faces` (how many faces
-            the frame shows, the subject included; NA where it could not be read).
+            frame), `score`, `aligner`, `flag` (NA, or words joined by ";": "low_score" under
+            0.7, "second_look" where the face was found by looking again at its region,
+            "damaged_video" where other frames could not be read), `faces` (how many faces the frame
+            shows, the subject included; NA where it could not be read).
         note: What is wrong with the file; empty where nothing is.
     """
 
@@ -193,39 +195,41 @@ def crop_opened(
             f"expected frames in {info.path}, received a video without any.",
             hint="Replace the file.",
         )
-    found = [[] if image is None else finder.find(image) for image in batch.images]
-    subject = choose_subject(link_tracks(found))
-    faces = [None if subject is None else subject.faces.get(at) for at in range(len(found))]
+    subject = find_subject(batch.images, finder)
     damaged = any(status != "ok" for status in batch.status)
     images, rows = [], []
-    for at, (image, face) in enumerate(zip(batch.images, faces, strict=True)):
-        row = _frame_row(batch, at, found[at])
+    for at, (image, face) in enumerate(zip(batch.images, subject.faces, strict=True)):
+        row = _frame_row(batch, at, subject.counts[at])
         if image is not None and face is not None:
             crop, named = align_crop(
                 image, face, aligner, size=settings.size, margin=settings.margin
             )
             images.append(crop)
-            row |= _face_fields(face, named, damaged=damaged)
+            flags = {
+                "low_score": face.score < LOW_SCORE,
+                "second_look": subject.again[at],
+                "damaged_video": damaged,
+            }
+            row |= _face_fields(face, named, [name for name, holds in flags.items() if holds])
         rows.append(row)
     stacked = np.stack(images) if images else _no_images(settings.size)
     return VideoCrops(stacked, _frame_table(rows), batch.note)
 
 
-def _frame_row(batch: FrameBatch, at: int, found: Sequence[Face]) -> dict[str, object]:
+def _frame_row(batch: FrameBatch, at: int, n_faces: int) -> dict[str, object]:
     row: dict[str, object] = dict.fromkeys(FRAME_COLUMNS, pd.NA)
     row |= {"frame": batch.indices[at], "score": float("nan"), "status": batch.status[at]}
     if batch.status[at] != "ok":
         return row | {"reason": batch.note or f"the frame is {batch.status[at]}"}
     reason = (
-        f"the video's subject is not among the {len(found)} faces of this frame"
-        if found
+        f"the video's subject is not among the {n_faces} faces of this frame"
+        if n_faces
         else "no face found in this frame"
     )
-    return row | {"status": "no_face", "reason": reason, "faces": len(found)}
+    return row | {"status": "no_face", "reason": reason, "faces": n_faces}
 
 
-def _face_fields(face: Face, aligner: str, *, damaged: bool) -> dict[str, object]:
-    flags = ["low_score"] * (face.score < LOW_SCORE) + ["damaged_video"] * damaged
+def _face_fields(face: Face, aligner: str, flags: Sequence[str]) -> dict[str, object]:
     return {
         "status": "ok",
         "reason": pd.NA,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from deepfake_generalize.data.faces import Box, Face
 
@@ -19,6 +19,8 @@ _MIN_OVERLAP = 0.1
 # In face sides: how far a face may have moved between two sampled frames, how much grown.
 _MAX_STEP = 2.0
 _MAX_GROWTH = 1.6
+# Sampled frames beyond a track's ends in which its face is still looked for.
+_MAX_GAP = 2
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def iou(a: Box, b: Box) -> float:
     return both / union
 
 
-def link_tracks(frames: Sequence[Sequence[Face]]) -> list[Track]:
+def link_tracks(
+    frames: Sequence[Sequence[Face]], cuts: Collection[int] = frozenset()
+) -> list[Track]:
     """Link faces of successive frames into tracks.
 
     In each frame the pairs of a track's last face and a new face are taken in order of overlap,
@@ -63,6 +67,7 @@ def link_tracks(frames: Sequence[Sequence[Face]]) -> list[Track]:
 
     Args:
         frames: The faces of each sampled frame, in order of time; empty where none was found.
+        cuts: Positions at which another shot begins; no track goes across.
 
     Returns:
         All tracks, in order of their first face. Every face is in exactly one.
@@ -74,8 +79,11 @@ def link_tracks(frames: Sequence[Sequence[Face]]) -> list[Track]:
         [[0, 2], [0, 2]]
     """
     tracks: list[dict[int, Face]] = []
+    begin = 0
     for position, faces in enumerate(frames):
-        free = list(range(len(tracks)))
+        if position in cuts:
+            begin = len(tracks)
+        free = list(range(begin, len(tracks)))
         left = list(range(len(faces)))
         for cost in (_by_overlap, _by_distance):
             for track, face in _pairs(tracks, free, faces, left, position, cost):
@@ -94,6 +102,40 @@ def choose_subject(tracks: Sequence[Track]) -> Track | None:
         True
     """
     return max(tracks, key=lambda track: track.weight, default=None)
+
+
+def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset()) -> Box | None:
+    """Return where a track's face should be in a frame.
+
+    Where it was seen there; halfway, in proportion, between its neighbours in time; or, up to two
+    frames before its first and after its last, where it was then.
+
+    Args:
+        track: The track.
+        position: The frame's position among the sampled ones.
+        cuts: Positions at which another shot begins.
+
+    Returns:
+        The box; None outside the track's shot and time.
+
+    Example:
+        >>> from deepfake_generalize.data.faces import Face
+        >>> track = Track({0: Face((0, 0, 10, 10), 0.9), 2: Face((20, 0, 30, 10), 0.9)})
+        >>> expected_box(track, 1), expected_box(track, 5)
+        ((10.0, 0.0, 20.0, 10.0), None)
+    """
+    before = max((at for at in track.faces if at <= position), default=None)
+    after = min((at for at in track.faces if at >= position), default=None)
+    if before is not None and after is not None:
+        share = (position - before) / (after - before) if after > before else 0.0
+        pairs = zip(track.faces[before].box, track.faces[after].box, strict=True)
+        x0, y0, x1, y1 = ((1 - share) * a + share * b for a, b in pairs)
+        return x0, y0, x1, y1
+    nearest = after if before is None else before
+    if nearest is None or abs(nearest - position) > _MAX_GAP:
+        return None
+    low, high = sorted((nearest, position))
+    return None if any(low < cut <= high for cut in cuts) else track.faces[nearest].box
 
 
 def _pairs(
