@@ -144,7 +144,7 @@ def _load_keras3(model: Any, path: Path) -> None:
     before = model.get_weights()
     try:
         with warnings.catch_warnings():
-            # Keras only warns of layers that it finds no weights for, and leaves them random.
+            # Keras warns of parts it finds no weights for, which may then stay random.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
     except (ValueError, KeyError, OSError, UserWarning) as error:
