@@ -169,9 +169,9 @@ def test_debug_shows_the_traceback(raising: Any, capsys: pytest.CaptureFixture[s
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_an_interrupt_exits_with_130(raising: Any) -> None:
+def test_an_interrupt_exits_with_130(raising: Any, fails: Any) -> None:
     raising(KeyboardInterrupt())
-    assert main(["score", "x"]) == 130
+    assert fails("score", "x")[:2] == (130, "error: interrupted")
 
 
 def test_the_module_runs_and_sets_the_exit_status() -> None:
@@ -437,7 +437,17 @@ def test_a_row_from_score_files_with_its_rank(
     assert document["rank_reason"] is None
 
 
-def test_tables_go_to_stdout_and_remarks_to_stderr(
+def test_the_rank_stands_below_the_row(
+    score_files: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(score_files("FS", "NT", "DF", "DFD")) == 0
+    shown = capsys.readouterr()
+    better = (study.published("V")["degradation"] < 30.0).sum()
+    assert f"\nrank: {better + 1}\n" in shown.out
+    assert shown.err == ""
+
+
+def test_tables_for_papers_go_to_stdout_and_remarks_to_stderr(
     score_files: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     out = tmp_path / "new" / "table.md"

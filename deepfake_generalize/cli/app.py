@@ -7,12 +7,11 @@ belong together) or 5 (a missing asset or dependency); anything unforeseen exits
 
 from __future__ import annotations
 
-import enum
 import sys
 import traceback
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  (typer reads the annotations at run time)
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +19,15 @@ import typer
 from deepfake_generalize import __version__
 from deepfake_generalize.cli import arguments, console, failures, scoring, show
 from deepfake_generalize.cli.failures import PROGRAM
+from deepfake_generalize.cli.options import (
+    Aligner,
+    DetectorName,
+    Finder,
+    Frames,
+    Json,
+    TableFormat,
+    Weights,
+)
 from deepfake_generalize.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -42,43 +50,6 @@ class _Session:
     """What the global options say."""
 
     debug: bool = False
-
-
-class Aligner(enum.StrEnum):
-    """Where the eyes come from that a crop is turned by."""
-
-    LANDMARKS = "landmarks"
-    SHORT_RANGE = "short-range"
-    FINDER = "finder"
-
-
-class Finder(enum.StrEnum):
-    """What finds the faces."""
-
-    MEDIAPIPE = "mediapipe"
-    CASCADE = "cascade"
-
-
-class TableFormat(enum.StrEnum):
-    """How the benchmark's table is written."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    LATEX = "latex"
-    HTML = "html"
-    CSV = "csv"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
-DetectorName = Annotated[
-    str,
-    typer.Option("--detector", help="A public detector's name, or a saved .keras file."),
-]
-Weights = Annotated[
-    Path | None,
-    typer.Option("--weights", help="The public detector's weights file, instead of a download."),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -118,10 +89,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = console.show_warning
             code = _run(argv, session)
         sys.stdout.flush()
+        if code == failures.INTERRUPTED:  # Newer versions of typer return it, older ones raise.
+            return failures.interrupted()
     except BrokenPipeError:
         return failures.reader_left()
     except (KeyboardInterrupt, typer.Abort):
-        return 130
+        return failures.interrupted()
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
     except Exception as error:
@@ -266,16 +239,17 @@ def benchmark(
             unseen=unseen_sets,
             specialized=special_sets or None,
         )
-    table = result.table(table_format.value)
+    table, remarks = result.table(table_format.value).rstrip("\n"), "\n".join(show.remarks(result))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(table.rstrip("\n") + "\n", encoding="utf-8")
+        out.write_text(f"{table}\n", encoding="utf-8")
     if json:
         console.write_json(show.benchmark_document(result))
-        return
-    console.write_text(table)
-    for line in show.remarks(result):
-        console.write_note(line)
+    elif table_format is TableFormat.TEXT:
+        console.write_text(f"{table}\n{remarks}")
+    else:  # A paper or a program takes the table as it is.
+        console.write_text(table)
+        console.write_note(remarks)
 
 
 @app.command()

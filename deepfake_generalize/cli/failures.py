@@ -10,6 +10,7 @@ from deepfake_generalize.cli import console
 from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError, PartialError
 
 PROGRAM = "deepfake-generalize"
+INTERRUPTED = 130
 
 
 def account_for(failed: int, total: int, *, done: str, hint: str) -> None:
@@ -23,6 +24,12 @@ def account_for(failed: int, total: int, *, done: str, hint: str) -> None:
         raise InputError(f"none of the {total} videos could be {done}.", hint=hint)
     if failed:
         raise PartialError(f"{failed} of {total} videos could not be {done}.", hint=hint)
+
+
+def interrupted() -> int:
+    """Say that the user stopped the command, and return its exit code."""
+    console.write_note("error: interrupted\nhint: extract, run again, goes on where it stopped")
+    return INTERRUPTED
 
 
 def reader_left() -> int:

@@ -50,7 +50,7 @@ def extraction(summary: Mapping[str, Any]) -> None:
     if problems:
         columns = ("path", "status", "reason")
         shown = [[problem[column] for column in columns] for problem in problems[:_PROBLEMS_SHOWN]]
-        console.write_table(f"{len(problems)} files were not taken as videos", columns, shown)
+        console.write_table(f"not among the videos: {len(problems)}", columns, shown)
         more = len(problems) - len(shown)
         if more:
             console.write_text(f"and {more} more; --json lists all")
@@ -68,7 +68,8 @@ def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
     )
     for one in scored:
         if one.error is not None:
-            console.write_text(f"{one.path}: {one.error.message}")
+            if len(scored) > 1:  # The error of a single video ends the command anyway.
+                console.write_text(f"{one.path}: {one.error.message}")
             continue
         rows = [
             (frame["frame"], _number(frame.get("score")), frame.get("status", ""))
