@@ -13,7 +13,7 @@ loads no TensorFlow:
 
 Label 1 is fake and 0 is real everywhere; a score is P(fake) in [0, 1].
 
-Example:
+Examples:
     >>> import deepfake_generalize as dg
     >>> round(dg.metrics.degradation(97.60, [51.15, 52.30, 61.80, 55.75]), 2)
     42.35

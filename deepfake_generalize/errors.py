@@ -17,7 +17,7 @@ class DeepfakeGeneralizeError(Exception):
         message: What was expected and what came.
         hint: What to do about it; one sentence.
 
-    Example:
+    Examples:
         >>> error = InputError("expected uint8 images, received int64.", hint="Cast them.")
         >>> str(error)
         'expected uint8 images, received int64. Cast them.'

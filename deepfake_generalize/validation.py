@@ -20,7 +20,7 @@ _IMAGE_HINT = (
 def describe(value: object) -> str:
     """Say what came: shape and dtype for an array, the type's name for anything else.
 
-    Example:
+    Examples:
         >>> describe(np.zeros((2, 3), np.int32))
         'an array of shape (2, 3) and dtype int32'
         >>> describe("x")
@@ -45,7 +45,7 @@ def check_images(images: object, *, name: str = "images") -> AnyArray:
         InputError: Not an array, wrong number of axes or channels, wrong dtype, NaN, or values
             outside [0, 1].
 
-    Example:
+    Examples:
         >>> check_images(np.zeros((1, 8, 8, 3), np.uint8)).shape
         (1, 8, 8, 3)
     """

@@ -146,7 +146,7 @@ def find_asset(name: str) -> Asset:
     Raises:
         InputError: No asset has that name.
 
-    Example:
+    Examples:
         >>> find_asset("mesonet-deepfakes").file_name
         'Meso4_DF.h5'
     """

@@ -45,7 +45,7 @@ def to_dataset(
             sizes without `size`. Damage behind an image's header shows when its batch is read, as
             TensorFlow's error with the same message in it.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> import pandas as pd
         >>> with tempfile.TemporaryDirectory() as folder:

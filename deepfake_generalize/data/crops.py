@@ -112,7 +112,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         InputError: No such folder, no crops in it, a manifest that is not one, a pattern that does
             not fit.
 
-    Example:
+    Examples:
         >>> import tempfile, cv2, numpy as np
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for name in ("real/a-0.png", "real/a-1.png", "fake/b-0.png"):

@@ -118,7 +118,7 @@ def sample_indices(n_frames: int, k: int) -> list[int]:
     Raises:
         InputError: A negative count, or less than one frame asked for.
 
-    Example:
+    Examples:
         >>> sample_indices(300, 5)
         [30, 90, 150, 210, 270]
         >>> sample_indices(3, 10)

@@ -73,7 +73,7 @@ def connected_components(videos: Mapping[str, Video]) -> dict[Token, Token]:
     Returns:
         Token to the token that stands for its component.
 
-    Example:
+    Examples:
         >>> a, b, c = ("FF++", "000"), ("FF++", "003"), ("FF++", "007")
         >>> units = connected_components({"v": Video((a, b), 0, 9), "w": Video((c,), 9, 0)})
         >>> units[b] == units[a], units[c] == units[a]

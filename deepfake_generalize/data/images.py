@@ -55,7 +55,7 @@ def read_image(path: str | Path) -> UInt8Array:
         InputError: The file is missing, empty, truncated, damaged, not of these formats, has 16
             bits a channel or transparency, or is too large.
 
-    Example:
+    Examples:
         >>> import tempfile, cv2
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = cv2.imwrite(f"{folder}/a.png", np.full((4, 6, 3), (3, 2, 1), np.uint8))

@@ -29,7 +29,7 @@ class Splits:
             and crop, frame, label and identities. It has no part in where the files lie, so it is
             the same on another machine.
 
-    Example:
+    Examples:
         >>> from deepfake_generalize.data.splits import balanced_splits
         >>> rows = [
         ...     {"path": f"/c/{kind}/{i}.png", "video": f"/v/{kind}/{i}.mp4", "label": label}

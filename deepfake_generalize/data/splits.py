@@ -62,7 +62,7 @@ def balanced_splits(
         InputError: Sizes that are odd, negative or cannot be met, with how many images there are;
             missing columns, labels other than 0 and 1, a crop that is listed twice.
 
-    Example:
+    Examples:
         >>> rows = [
         ...     {"path": f"/c/{kind}/{i}.png", "video": f"/v/{kind}/{i}.mp4", "label": label}
         ...     for label, kind in enumerate(("real", "fake"))

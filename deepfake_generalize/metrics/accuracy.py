@@ -34,7 +34,7 @@ def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float =
             threshold outside [0, 1].
         UndefinedMetricError: No images.
 
-    Example:
+    Examples:
         >>> accuracy([1, 1, 0, 0], [0.9, 0.5, 0.2, 0.7])
         0.75
     """
@@ -60,7 +60,7 @@ def per_class_accuracy(
         InputError: As `accuracy`.
         UndefinedMetricError: No images.
 
-    Example:
+    Examples:
         >>> per_class_accuracy([1, 1, 0, 0], [0.9, 0.5, 0.2, 0.7])
         {'real': 0.5, 'fake': 1.0}
     """

@@ -36,7 +36,7 @@ def degradation(original: float, unseen: npt.ArrayLike) -> float:
         InputError: Not numbers, or not finite.
         UndefinedMetricError: No unseen accuracy.
 
-    Example:
+    Examples:
         >>> round(degradation(97.60, [51.15, 52.30, 61.80, 55.75]), 2)
         42.35
     """
@@ -66,7 +66,7 @@ def degradation_difference(
         InputError: Not numbers, or not finite.
         UndefinedMetricError: No unseen or no specialized accuracy.
 
-    Example:
+    Examples:
         >>> round(degradation_difference(97.60, [51.15, 52.30, 61.80, 55.75], 80.20), 2)
         24.95
     """

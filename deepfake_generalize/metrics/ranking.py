@@ -28,7 +28,7 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
         InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
         UndefinedMetricError: No images, or one class only.
 
-    Example:
+    Examples:
         >>> auc([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7])
         0.75
     """
@@ -52,7 +52,7 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
         InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
         UndefinedMetricError: No images, or one class only.
 
-    Example:
+    Examples:
         >>> round(average_precision([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7]), 4)
         0.8333
     """
@@ -77,7 +77,7 @@ def eer(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
         InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
         UndefinedMetricError: No images, or one class only.
 
-    Example:
+    Examples:
         >>> eer([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7])
         0.5
     """

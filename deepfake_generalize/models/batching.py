@@ -28,7 +28,7 @@ def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
     Returns:
         (height, width, 3) of the same dtype; the image itself where the size is right already.
 
-    Example:
+    Examples:
         >>> resize(np.full((10, 20, 3), 7, np.uint8), (4, 4)).shape
         (4, 4, 3)
     """
@@ -58,7 +58,7 @@ def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iter
     Raises:
         InputError: Images of another shape, dtype or range, or `batch_size` below 1.
 
-    Example:
+    Examples:
         >>> [b.shape for b in unit_batches(np.zeros((3, 8, 8, 3), np.uint8), (4, 4), 2)]
         [(2, 4, 4, 3), (1, 4, 4, 3)]
     """
@@ -103,7 +103,7 @@ def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:
     Raises:
         InputError: NaN, or a value outside [0, 1] by more than rounding (1e-6).
 
-    Example:
+    Examples:
         >>> checked_scores(np.array([0.5]), source="m")
         array([0.5])
     """

@@ -44,7 +44,7 @@ def as_detector(
     Raises:
         InputError: An argument is none of the above.
 
-    Example:
+    Examples:
         >>> brightness = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="brightness", size=8)
         >>> brightness.scores(np.full((2, 16, 16, 3), 51, np.uint8)).round(3)
         array([0.2, 0.2], dtype=float32)

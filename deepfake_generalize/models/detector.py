@@ -35,7 +35,7 @@ class Detector:
         training: How it was trained (plain JSON values), or None where that is unknown.
         size: (height, width) in pixels of the network's input.
 
-    Example:
+    Examples:
         >>> from deepfake_generalize.models import mesonet
         >>> detector = Detector(mesonet((32, 32, 3)), name="untrained")
         >>> detector

@@ -41,7 +41,7 @@ def mesoinception(
         The branches of a block end in ReLU, and their 3x3 convolutions have dilation 1, 2 and 3, as
         in the study's scripts. The order of layers is that of the public weights.
 
-    Example:
+    Examples:
         >>> mesoinception((64, 64, 3)).output_shape
         (None, 1)
     """

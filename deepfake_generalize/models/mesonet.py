@@ -43,7 +43,7 @@ def mesonet(
         The dense part has the LeakyReLU of slope 0.1 of the study's scripts. The order of layers is
         that of the public weights, which load by it.
 
-    Example:
+    Examples:
         >>> mesonet((64, 64, 3)).output_shape
         (None, 1)
     """

@@ -45,7 +45,7 @@ def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
     Reproduction notes:
         The `deepfakes` weights separate Deepfakes from real faces; the `face2face` ones do not.
 
-    Example:
+    Examples:
         >>> load_pretrained("mesonet-deepfakes").fake_index  # doctest: +SKIP
         0
     """

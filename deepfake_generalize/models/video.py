@@ -30,7 +30,7 @@ class VideoScore:
             no_face, corrupt, missing), `reason`, `finder_score`, and what else
             `data.crop_video` says of it.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> frames = pd.DataFrame({"frame": [5], "score": [0.9], "status": ["ok"], "reason": [""]})
         >>> VideoScore(score=0.9, coverage=1.0, frames=frames)
@@ -76,7 +76,7 @@ def score_video(
         VideoError: The file cannot be read, or no sampled frame shows a face (status
             `no_face`; `error` where not one frame could be read).
 
-    Example:
+    Examples:
         >>> score_video(detector, "interview.mp4").score  # doctest: +SKIP
         0.031
     """

@@ -30,7 +30,7 @@ def check_input_shape(
     Raises:
         InputError: Not (H, W, 3), not whole numbers, or a side under `minimum`.
 
-    Example:
+    Examples:
         >>> check_input_shape((64, 64, 3), network="MesoNet", minimum=8)
         (64, 64, 3)
     """
@@ -53,7 +53,7 @@ def check_classes(classes: int) -> tuple[int, str]:
     Raises:
         InputError: `classes` is not a positive whole number.
 
-    Example:
+    Examples:
         >>> check_classes(1), check_classes(2)
         ((1, 'sigmoid'), (2, 'softmax'))
     """

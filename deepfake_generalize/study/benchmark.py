@@ -136,7 +136,7 @@ def benchmark(
         enters only detectors that degrade by more than 30 points in Tables VI and VII; here every
         detector gets its row.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> def scores(fakes_found):
         ...     found = [1.0] * fakes_found + [0.0] * (10 - fakes_found)

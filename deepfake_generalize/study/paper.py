@@ -47,7 +47,7 @@ def published(table: str) -> pd.DataFrame:
         "How Generalizable are Deepfake Detectors? An Empirical Study", Tables IV to VII. The
         numbers are the authors'; none is computed here.
 
-    Example:
+    Examples:
         >>> published("V")[["rank", "detector", "degradation"]].head(2)
            rank     detector  degradation
         0     1  ShallowNet6         5.15

@@ -40,7 +40,7 @@ _LATEX = str.maketrans(
 def two_decimals(value: float) -> str:
     """Write a percentage as the paper does: two decimals, a half rounded away from zero.
 
-    Example:
+    Examples:
         >>> two_decimals(69.025), two_decimals(-0.475)
         ('69.03', '-0.48')
     """
@@ -63,7 +63,7 @@ def render(frame: pd.DataFrame, table_format: str) -> str:
     Raises:
         InputError: There is no such format.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> print(render(pd.DataFrame({"detector": ["a"], "DFD": [51.75]}), "markdown"))
         | Detector | DFD |

@@ -82,7 +82,7 @@ def find_videos(
     Warns:
         LayoutWarning: There are problems; once, with their numbers.
 
-    Example:
+    Examples:
         >>> import tempfile, pathlib
         >>> root = pathlib.Path(tempfile.mkdtemp())
         >>> for name in ("real/004.mp4", "fake/FaceSwap/004_982.mp4"):

@@ -94,7 +94,7 @@ def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
         A DataFrame with the columns `VIDEO_COLUMNS`: `label` int64, the others pandas strings with
         NA where something is unknown, so that the identity "004" stays "004".
 
-    Example:
+    Examples:
         >>> frame = to_frame([VideoRow("/v/004.mp4", "FF++", "real", 0, target_identity="004")])
         >>> frame["target_identity"].item(), frame["split"].isna().item()
         ('004', True)

@@ -20,7 +20,7 @@ def as_names(value: str | Sequence[str], *, choice: str) -> tuple[str, ...]:
     Raises:
         InputError: The value is neither, or it is empty.
 
-    Example:
+    Examples:
         >>> as_names("c23", choice="compression")
         ('c23',)
     """
