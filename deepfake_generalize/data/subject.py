@@ -10,7 +10,14 @@ import numpy as np
 
 from deepfake_generalize.data.faces import LOW_SCORE, Face
 from deepfake_generalize.data.shots import find_cuts
-from deepfake_generalize.data.tracking import Track, choose_subject, expected_box, iou, link_tracks
+from deepfake_generalize.data.tracking import (
+    Track,
+    choose_subject,
+    distinct,
+    expected_box,
+    iou,
+    link_tracks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -55,7 +62,7 @@ def find_subject(images: Sequence[UInt8Array | None], finder: FaceFinder) -> Sub
     Returns:
         One entry a frame.
     """
-    found = [[] if image is None else finder.find(image) for image in images]
+    found = [[] if image is None else distinct(finder.find(image)) for image in images]
     cuts = find_cuts(images)
     tracks = link_tracks(found, cuts)
     track = choose_subject(tracks) or Track({})

@@ -1,0 +1,80 @@
+"""Tracks: faces side by side never switch, gaps and cuts are honoured, the weightiest wins."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepfake_generalize.data.faces import Face
+from deepfake_generalize.data.tracking import (
+    Track,
+    choose_subject,
+    distinct,
+    expected_box,
+    iou,
+    link_tracks,
+)
+
+
+def face(x, *, side=40.0, y=0.0, score=0.9):
+    return Face((x, y, x + side, y + side), score)
+
+
+def test_overlap_by_hand():
+    assert iou((0, 0, 2, 2), (1, 1, 3, 3)) == 1 / 7
+    assert iou((0, 0, 2, 2), (2, 0, 4, 2)) == 0.0
+
+
+@given(
+    steps=st.lists(st.floats(-10, 10), min_size=2, max_size=12),
+    swapped=st.lists(st.booleans(), min_size=12, max_size=12),
+)
+def test_two_people_side_by_side_never_switch(steps, swapped):
+    frames, left = [], 0.0
+    for step, swap in zip(steps, swapped, strict=False):
+        left += step
+        pair = [face(left), face(left + 60, score=0.8)]
+        frames.append(pair[::-1] if swap else pair)
+
+    first, second = link_tracks(frames)
+
+    assert len(first.faces) == len(second.faces) == len(frames)
+    assert len({one.score for one in first.faces.values()}) == 1
+
+
+def test_a_neighbour_does_not_take_the_place_of_a_person_who_is_not_seen():
+    frames = [[face(0), face(60, score=0.8)], [face(62, score=0.8)], [face(1), face(61, score=0.8)]]
+
+    first, second = link_tracks(frames)
+
+    assert sorted(first.faces) == [0, 2]
+    assert {one.score for one in second.faces.values()} == {0.8}
+
+
+def test_nobody_is_followed_across_a_cut():
+    frames = [[face(0)], [face(0)], [face(0)]]
+
+    assert [sorted(track.faces) for track in link_tracks(frames, {2})] == [[0, 1], [2]]
+    assert expected_box(link_tracks(frames, {2})[0], 2, {2}) is None
+
+
+def test_the_subject_has_the_largest_area_times_score():
+    near, far = Track({0: face(0, side=80)}), Track({0: face(0), 1: face(0), 2: face(0)})
+    doubtful = Track({0: face(0, side=80, score=0.5)})
+
+    assert choose_subject([far, near]) is near
+    assert choose_subject([far, doubtful]) is far
+    assert choose_subject([]) is None
+
+
+def test_of_two_boxes_on_one_face_the_surer_stays():
+    sure, doubtful, other = face(0), face(12, score=0.5), face(60, score=0.6)
+
+    assert distinct([doubtful, other, sure]) == [sure, other]
+
+
+def test_a_missed_face_is_expected_between_its_neighbours():
+    track = Track({1: face(0), 3: face(20)})
+
+    assert expected_box(track, 2) == (10.0, 0.0, 50.0, 40.0)
+    assert expected_box(track, 5) == face(20).box
+    assert expected_box(track, 6) is None
+    assert expected_box(Track({}), 0) is None
