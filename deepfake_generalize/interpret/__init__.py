@@ -1,1 +1,18 @@
 """Where a detector looks, and whether its relatives look there too."""
+
+from __future__ import annotations
+
+from deepfake_generalize.interpret.rendering import colorize, study_overlay
+from deepfake_generalize.interpret.similarity import (
+    congenetic_similarity,
+    similarity_bins,
+    ssim,
+)
+
+__all__ = [
+    "colorize",
+    "congenetic_similarity",
+    "similarity_bins",
+    "ssim",
+    "study_overlay",
+]

@@ -1,0 +1,130 @@
+"""Heat maps as colours: alone, or laid over the photograph as the study's scripts did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_images, describe
+
+if TYPE_CHECKING:
+    from deepfake_generalize.types import AnyArray, UInt8Array
+
+PHOTOGRAPH_WEIGHT = 0.7
+"""What tf-explain multiplies the photograph by before it adds the coloured map."""
+
+
+def check_heatmaps(heatmaps: object, *, name: str = "heatmaps") -> AnyArray:
+    """Return `heatmaps` unchanged if they are maps in [0, 1], raise otherwise.
+
+    Args:
+        heatmaps: Expected: (N, H, W), float16/32/64 in [0, 1]. N may be 0.
+        name: What the message calls it.
+
+    Returns:
+        The same array, not copied.
+
+    Raises:
+        InputError: Not an array, another shape or dtype, NaN, or values outside [0, 1].
+
+    Examples:
+        >>> check_heatmaps(np.zeros((1, 4, 4), np.float32)).shape
+        (1, 4, 4)
+    """
+    if (
+        not isinstance(heatmaps, np.ndarray)
+        or heatmaps.ndim != 3
+        or 0 in heatmaps.shape[1:]
+        or not np.issubdtype(heatmaps.dtype, np.floating)
+    ):
+        raise InputError(
+            f"expected {name} of shape (N, H, W) and dtype float, received {describe(heatmaps)}."
+        )
+    if heatmaps.size:
+        low, high = float(heatmaps.min()), float(heatmaps.max())
+        if not (low >= 0.0 and high <= 1.0):
+            raise InputError(
+                f"expected {name} in [0, 1], received values from {low:g} to {high:g}.",
+                hint="Signed maps (relu=False) have no place on this scale; use relu=True.",
+            )
+    return heatmaps
+
+
+def colorize(heatmaps: AnyArray) -> UInt8Array:
+    """Colour heat maps with JET: 0 is dark blue, 0.5 green, 1 dark red.
+
+    Nothing is renormalised: equal values get equal colours in every map.
+
+    Args:
+        heatmaps: (N, H, W) float in [0, 1].
+
+    Returns:
+        (N, H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: Another shape or dtype, NaN, or values outside [0, 1].
+
+    Reproduction notes:
+        OpenCV's JET, of which the study's heat maps are made. A value v becomes level
+        round(255 v) of its 256 colours.
+
+    Examples:
+        >>> colorize(np.array([[[0.0, 0.5, 1.0]]]))[0, 0].tolist()
+        [[0, 0, 128], [130, 255, 126], [128, 0, 0]]
+    """
+    return _jet(np.rint(check_heatmaps(heatmaps) * 255.0).astype(np.uint8))
+
+
+def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
+    """Draw heat maps as the study's scripts did: over the photograph, then coloured again.
+
+    Each map is coloured (VIRIDIS), added to 70 % of the photograph, and the picture's grey values,
+    stretched to 0 to 255, are coloured with JET. What the photograph shows is then part of the
+    picture: two pictures of one photograph resemble each other whatever the two maps are.
+
+    Args:
+        heatmaps: (N, H, W) float in [0, 1].
+        images: (N, H, W, 3) RGB, uint8 or float in [0, 1]: the photographs under the maps.
+
+    Returns:
+        (N, H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: Maps or images of another shape, dtype or range, or of unequal sizes.
+
+    Reproduction notes:
+        What tf-explain 0.3 draws by default, then the scripts' own colouring. tf-explain stretches
+        every map to [0, 1] first; here they are taken as they are, so that a map that is zero
+        everywhere does not become NaN.
+
+    Examples:
+        >>> photograph = np.random.default_rng(0).random((1, 8, 8, 3))
+        >>> study_overlay(np.zeros((1, 8, 8)), photograph).shape
+        (1, 8, 8, 3)
+    """
+    check_heatmaps(heatmaps)
+    check_images(images)
+    if images.shape[:3] != heatmaps.shape:
+        raise InputError(
+            f"expected images of shape {(*heatmaps.shape, 3)}, one under each map, received "
+            f"{describe(images)}."
+        )
+    photographs = images if images.dtype == np.uint8 else (images * 255.0).astype(np.uint8)
+    levels = (heatmaps * 255.0).astype(np.uint8)
+    grey = np.empty(heatmaps.shape, np.uint8)
+    for index, (level, photograph) in enumerate(zip(levels, photographs, strict=True)):
+        coloured = cv2.applyColorMap(level, cv2.COLORMAP_VIRIDIS)
+        blend = cv2.addWeighted(photograph[..., ::-1].copy(), PHOTOGRAPH_WEIGHT, coloured, 1.0, 0.0)
+        stretched = cv2.normalize(blend, np.empty_like(blend), 0, 255, cv2.NORM_MINMAX)
+        grey[index] = cv2.cvtColor(stretched, cv2.COLOR_BGR2GRAY)
+    return _jet(grey)
+
+
+def _jet(levels: UInt8Array) -> UInt8Array:
+    """Look up every level among OpenCV's 256 colours, in RGB."""
+    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_JET)
+    colours: UInt8Array = table[:, 0, ::-1][levels]
+    return colours

@@ -1,0 +1,282 @@
+"""How alike the heat maps of congenetic detectors are, by structural similarity.
+
+Every map's window sums are taken once and shared by all pairs it is part of. Levels (uint8) are
+summed and multiplied in integers, exactly; floats in double precision.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.interpret.rendering import check_heatmaps, colorize, study_overlay
+from deepfake_generalize.validation import check_images, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from deepfake_generalize.types import AnyArray, DoubleArray
+
+WINDOW = 7
+"""Side in pixels of the uniform window, scikit-image's default."""
+
+_PIXELS = WINDOW * WINDOW
+# Arrays of this size are reused by the allocator. Larger ones are mapped anew each time, and the
+# page faults cost four times the arithmetic; in strips they stay in the cache as well.
+_STRIP_BYTES = 100_000
+_RENDERS = ("jet", "raw", "study")
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """One strip's window sums, borders cropped.
+
+    Attributes:
+        picture: The strip itself, as the products of a pair need it.
+        sums: Sum over each window.
+        squares: The square of that sum.
+        spread: `pixels * sum of squares - square of the sum`: the variance, but for a factor.
+    """
+
+    picture: AnyArray
+    sums: AnyArray
+    squares: AnyArray
+    spread: AnyArray
+
+
+def ssim(a: AnyArray, b: AnyArray) -> DoubleArray:
+    """Compare pictures pair by pair by structural similarity.
+
+    Source: Wang et al., "Image quality assessment: from error visibility to structural
+    similarity", section III-B, with scikit-image's window.
+
+    Args:
+        a: (N, H, W) float in [0, 1] (data range 1), or (N, H, W, 3) uint8 (data range 255; the
+            channels are averaged). H and W at least 7.
+        b: The same shape and kind.
+
+    Returns:
+        (N,) float64 in [-1, 1]; 1 where the two are equal.
+
+    Raises:
+        InputError: Another shape, dtype or range, unequal shapes, or images under 7 pixels.
+
+    Reproduction notes:
+        `skimage.metrics.structural_similarity` with its defaults, as the study's scripts call it:
+        a uniform 7x7 window, sample covariance, three pixels of border left out.
+
+    Examples:
+        >>> maps = np.random.default_rng(0).random((2, 16, 16))
+        >>> ssim(maps, maps).tolist()
+        [1.0, 1.0]
+    """
+    _check_pictures(a, name="a")
+    _check_pictures(b, name="b")
+    return mean_ssim_over_pairs([a, b])
+
+
+def congenetic_similarity(
+    heatmaps: Sequence[AnyArray],
+    *,
+    render: Literal["jet", "raw", "study"] = "jet",
+    images: AnyArray | None = None,
+) -> DoubleArray:
+    """Measure how alike the maps of congenetic detectors are, image by image.
+
+    Congenetic detectors have one architecture and one training set, and differ by their random
+    start alone. Source: the paper, RQ3 and Figure 3.
+
+    Args:
+        heatmaps: One entry a detector, at least two: (N, H, W) float in [0, 1], the maps of the
+            same N images in the same order.
+        render: What is compared. "jet": the coloured maps, as the paper's text says; "raw": the
+            maps' own values; "study": the scripts' pictures, 70 % photograph, see below.
+        images: (N, H, W, 3) RGB, uint8 or float in [0, 1]: the photographs. For "study" only.
+
+    Returns:
+        (N,) float64: the mean SSIM over all pairs of detectors.
+
+    Raises:
+        InputError: Fewer than two detectors, maps of unequal shapes or under 7 pixels, an unknown
+            `render`, or images missing or unequal in size.
+
+    Reproduction notes:
+        The paper's text compares pure heat maps. The scripts compare pictures in which the map lies
+        over 70 % of the photograph. Both pictures of a pair then show the same photograph, so their
+        structure agrees wherever the photograph has any, and the similarity rises whatever the two
+        maps are: random maps that have nothing to do with each other score far higher so than by
+        themselves. Compare "study" values with the paper's Figure 3, and draw conclusions from
+        "jet" or "raw".
+
+    Examples:
+        >>> first, second, third = np.random.default_rng(0).random((3, 1, 16, 16))
+        >>> congenetic_similarity([first, first, first]).tolist()
+        [1.0]
+        >>> bool(congenetic_similarity([first, second, third], render="raw")[0] < 0.5)
+        True
+    """
+    if len(heatmaps) < 2:
+        raise InputError(
+            f"expected the maps of at least two detectors, received {len(heatmaps)}.",
+            hint="Pass a sequence with one (N, H, W) array a detector.",
+        )
+    if render not in _RENDERS:
+        raise InputError(f"expected render to be one of {', '.join(_RENDERS)}, received {render}.")
+    if (images is None) == (render == "study"):
+        raise InputError(
+            f'expected images with render="study" and only there, received render="{render}" '
+            f"and {'no images' if images is None else 'images'}."
+        )
+    maps = [check_heatmaps(each, name=f"heatmaps[{i}]") for i, each in enumerate(heatmaps)]
+    if render == "raw":
+        return mean_ssim_over_pairs(maps)
+    if images is None:
+        return mean_ssim_over_pairs([colorize(each) for each in maps])
+    return mean_ssim_over_pairs([study_overlay(each, images) for each in maps])
+
+
+def similarity_bins(values: npt.ArrayLike) -> dict[str, int]:
+    """Count similarities in the bins of the paper's Figure 3.
+
+    Args:
+        values: (N,) similarities, at most 1.
+
+    Returns:
+        "dissimilar": how many are below 0.7; "low": from 0.7 to below 0.9; "high": 0.9 and above.
+
+    Raises:
+        InputError: NaN, or not numbers of shape (N,).
+
+    Examples:
+        >>> similarity_bins([0.5, 0.7, 0.899, 0.9, 1.0])
+        {'dissimilar': 1, 'low': 2, 'high': 2}
+    """
+    numbers = np.asarray(values)
+    if numbers.ndim != 1 or not (numbers.size == 0 or np.issubdtype(numbers.dtype, np.number)):
+        raise InputError(f"expected similarities of shape (N,), received {describe(numbers)}.")
+    if np.isnan(numbers).any():
+        raise InputError(
+            f"expected similarities, received NaN in {int(np.isnan(numbers).sum())} of "
+            f"{numbers.size}.",
+            hint="Leave out what could not be measured, and say so.",
+        )
+    below_low, below_high = int((numbers < 0.7).sum()), int((numbers < 0.9).sum())
+    return {
+        "dissimilar": below_low,
+        "low": below_high - below_low,
+        "high": numbers.size - below_high,
+    }
+
+
+def _check_pictures(pictures: AnyArray, *, name: str) -> None:
+    """Refuse what is neither (N, H, W) float maps nor (N, H, W, 3) uint8 pictures."""
+    if isinstance(pictures, np.ndarray) and pictures.ndim == 4:
+        if check_images(pictures, name=name).dtype != np.uint8:
+            raise InputError(
+                f"expected coloured {name} of dtype uint8, received {describe(pictures)}."
+            )
+    else:
+        check_heatmaps(pictures, name=name)
+
+
+def mean_ssim_over_pairs(pictures: Sequence[AnyArray]) -> DoubleArray:
+    """Return the mean SSIM over all pairs, image by image, on all cores.
+
+    Args:
+        pictures: At least two arrays of one shape and kind, as for `ssim`.
+
+    Returns:
+        (N,) float64.
+
+    Raises:
+        InputError: Unequal shapes, or images under 7 pixels.
+
+    Examples:
+        >>> same = np.zeros((2, 8, 8, 3), np.uint8)
+        >>> mean_ssim_over_pairs([same, same, same]).tolist()
+        [1.0, 1.0]
+    """
+    shape = pictures[0].shape
+    for other in pictures[1:]:
+        if other.shape != shape:
+            raise InputError(f"expected maps of equal shapes, received {shape} and {other.shape}.")
+    if min(shape[1:3]) < WINDOW:
+        raise InputError(
+            f"expected images of at least {WINDOW}x{WINDOW} pixels, received "
+            f"{shape[1]}x{shape[2]}: the window does not fit.",
+            hint="Compare maps at the size of the images.",
+        )
+
+    def one(index: int) -> float:
+        return _mean_of_image([each[index] for each in pictures])
+
+    # NumPy and OpenCV let go of the interpreter while they compute, so threads share the images.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.fromiter(pool.map(one, range(shape[0])), np.float64, shape[0])
+
+
+def _mean_of_image(pictures: Sequence[AnyArray]) -> float:
+    """Return the mean SSIM over all pairs of one image's pictures, strip by strip."""
+    first = pictures[0]
+    height, width, *channels = first.shape
+    values_a_row = width * math.prod(channels)
+    item = 4 if first.dtype == np.uint8 else 8
+    step = max(1, _STRIP_BYTES // (item * values_a_row) - (WINDOW - 1))
+    windows = height - (WINDOW - 1)
+    total = 0.0
+    for start in range(0, windows, step):
+        stop = min(start + step, windows) + WINDOW - 1
+        moments = [_moments(picture[start:stop]) for picture in pictures]
+        total += sum(_pair(x, y) for x, y in combinations(moments, 2))
+    inner = windows * (width - (WINDOW - 1)) * math.prod(channels)
+    return float(total / (inner * math.comb(len(pictures), 2)))
+
+
+def _moments(picture: AnyArray) -> _Moments:
+    values: AnyArray = picture.astype(np.uint16 if picture.dtype == np.uint8 else np.float64)
+    sums = _window_sums(values)
+    squares = sums * sums
+    spread = _PIXELS * _window_sums(values * values) - squares
+    return _Moments(values, sums, squares, spread)
+
+
+def _window_sums(values: AnyArray) -> AnyArray:
+    """Sum over the windows that fit, in int32 for levels and their products, else in float64."""
+    depth = cv2.CV_32S if values.dtype == np.uint16 else cv2.CV_64F
+    summed = cv2.boxFilter(values, depth, (WINDOW, WINDOW), normalize=False)
+    border = WINDOW // 2
+    inner: AnyArray = summed[border:-border, border:-border]
+    return inner
+
+
+def _pair(a: _Moments, b: _Moments) -> float:
+    """Return the sum of SSIM over all windows of two strips.
+
+    All terms are kept multiplied by the window's pixels: the factors cancel in the quotient, and
+    for levels every sum stays a whole number below 2**31 (49 * 49 * 255**2 is 1.6e8).
+    """
+    exact = a.picture.dtype == np.uint16
+    number: type[np.float32 | np.float64] = np.float32 if exact else np.float64
+    data_range = 255.0 if exact else 1.0
+    c1 = (0.01 * data_range) ** 2 * _PIXELS**2
+    c2 = (0.03 * data_range) ** 2 * _PIXELS * (_PIXELS - 1)
+
+    def real(values: AnyArray, constant: float) -> AnyArray:
+        shifted: AnyArray = np.add(values.astype(number), number(constant))
+        return shifted
+
+    means = a.sums * b.sums
+    covariance = _PIXELS * _window_sums(a.picture * b.picture) - means
+    above = real(2 * means, c1) * real(2 * covariance, c2)
+    below = real(a.squares + b.squares, c1) * real(a.spread + b.spread, c2)
+    return float(np.divide(above, below).sum(dtype=np.float64))

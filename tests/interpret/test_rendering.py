@@ -1,0 +1,55 @@
+"""Colours against OpenCV's and tf-explain's own."""
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.interpret import colorize, study_overlay
+
+
+def test_colours_are_opencvs_jet_in_rgb():
+    maps = (np.arange(256, dtype=np.float32) / 255).reshape(1, 16, 16)
+    bgr = cv2.applyColorMap(np.arange(256, dtype=np.uint8).reshape(16, 16), cv2.COLORMAP_JET)
+    np.testing.assert_array_equal(colorize(maps)[0], bgr[..., ::-1])
+
+
+def test_maps_are_not_stretched():
+    same = colorize(np.array([[[0.2, 0.4]], [[0.4, 1.0]]]))
+    np.testing.assert_array_equal(same[0, 0, 1], same[1, 0, 0])
+
+
+def test_no_maps_give_no_pictures():
+    assert colorize(np.zeros((0, 4, 5))).shape == (0, 4, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        (np.zeros((4, 4)), r"expected heatmaps of shape \(N, H, W\) and dtype float, received an"),
+        (np.zeros((1, 4, 4), np.uint8), "dtype float, received an array .* dtype uint8"),
+        (np.full((1, 4, 4), np.nan), r"expected heatmaps in \[0, 1\], received values from nan"),
+        (np.full((1, 4, 4), -0.5), r"from -0.5 to -0.5. Signed maps \(relu=False\)"),
+    ],
+)
+def test_what_is_no_map_is_refused(maps, message):
+    with pytest.raises(InputError, match=message):
+        colorize(maps)
+
+
+def test_the_studys_picture_is_tf_explains_coloured_by_grey():
+    display = pytest.importorskip("tf_explain.utils.display")
+    random = np.random.default_rng(0)
+    photograph = random.integers(0, 256, (1, 20, 24, 3), dtype=np.uint8)
+    maps = random.random((1, 20, 24))
+    maps.flat[0], maps.flat[1] = 0.0, 1.0  # already what tf-explain would stretch them to
+    blend = display.heatmap_display(maps[0], photograph[0])
+    low, high = float(blend.min()), float(blend.max())
+    stretched = np.rint((blend - low) * (255 / (high - low))).astype(np.uint8)
+    expected = cv2.applyColorMap(cv2.cvtColor(stretched, cv2.COLOR_RGB2GRAY), cv2.COLORMAP_JET)
+    np.testing.assert_array_equal(study_overlay(maps, photograph)[0], expected[..., ::-1])
+
+
+def test_the_photograph_must_fit_the_map():
+    with pytest.raises(InputError, match=r"expected images of shape \(1, 8, 8, 3\), one under"):
+        study_overlay(np.zeros((1, 8, 8)), np.zeros((1, 8, 9, 3), np.uint8))
