@@ -1,0 +1,179 @@
+"""Bootstrap intervals: fast paths against copying the images, coverage, and what is refused."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.metrics import (
+    Interval,
+    accuracy,
+    auc,
+    average_precision,
+    bootstrap_interval,
+)
+
+
+def plain(metric):
+    """Hide a metric's identity, so that it takes the plain way."""
+
+    def hidden(labels, scores):
+        return metric(labels, scores)
+
+    return hidden
+
+
+def simulated(rng, *, n_videos=60, n_frames=5, spread=0.2):
+    """Videos, half of them fake, whose frames share most of their error."""
+    videos = np.repeat(np.arange(n_videos), n_frames)
+    labels = videos % 2
+    shared = rng.normal(scale=spread, size=n_videos)[videos]
+    scores = 0.4 + 0.2 * labels + shared + rng.normal(scale=0.02, size=videos.size)
+    return labels, np.clip(scores, 0.0, 1.0), videos
+
+
+@st.composite
+def grouped(draw):
+    row = st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(0, 5))
+    rows = np.array(draw(st.lists(row, min_size=4, max_size=30)))
+    labels, scores, groups = rows[:, 0], rows[:, 1] / 8, rows[:, 2]
+    assume(0 < labels.sum() < len(labels) and len(set(groups)) > 1)
+    # Both classes in some one group, so that few resamples are undefined.
+    assume(any(len(set(labels[groups == group])) == 2 for group in groups))
+    return labels, scores, groups
+
+
+@settings(deadline=None, max_examples=40)
+@given(grouped(), st.integers(0, 5))
+def test_the_fast_auc_is_the_auc_of_copied_images(data, seed) -> None:
+    labels, scores, groups = data
+    options = {"groups": groups, "n_resamples": 20, "seed": seed}
+    fast = bootstrap_interval(auc, labels, scores, **options)
+    slow = bootstrap_interval(plain(auc), labels, scores, **options)
+    assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high))
+    assert fast.estimate == slow.estimate == auc(labels, scores)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.35])
+def test_the_fast_accuracy_has_the_spread_of_copied_images(threshold) -> None:
+    labels, scores, videos = simulated(np.random.default_rng(3))
+    metric = functools.partial(accuracy, threshold=threshold)
+    fast = bootstrap_interval(metric, labels, scores, groups=videos, n_resamples=20_000)
+    slow = bootstrap_interval(plain(metric), labels, scores, groups=videos, n_resamples=4000)
+    assert fast.estimate == slow.estimate == metric(labels, scores)
+    assert fast.low == pytest.approx(slow.low, abs=0.01)
+    assert fast.high == pytest.approx(slow.high, abs=0.01)
+
+
+def test_groups_of_unequal_size_count_by_their_images() -> None:
+    # Two videos, 1 frame right and 3 frames wrong: the resamples are 1, 0 and 1/4.
+    interval = bootstrap_interval(
+        accuracy, [1, 1, 1, 1], [0.9, 0.1, 0.1, 0.1], groups=["a", "b", "b", "b"]
+    )
+    assert interval == Interval(0.25, 0.0, 1.0)
+    half = bootstrap_interval(
+        accuracy, [1, 1, 1, 1], [0.9, 0.1, 0.1, 0.1], groups=["a", "b", "b", "b"], level=0.4
+    )
+    assert half == Interval(0.25, 0.25, 0.25)
+
+
+def test_single_images_give_the_binomial_interval() -> None:
+    from scipy.stats import binom
+
+    labels = np.ones(400, dtype=int)
+    scores = np.where(np.arange(400) < 320, 0.9, 0.1)
+    interval = bootstrap_interval(accuracy, labels, scores, n_resamples=50_000)
+    expected = binom.ppf([0.025, 0.975], 400, 0.8) / 400
+    assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1 / 400)
+
+
+@pytest.mark.parametrize("metric", [accuracy, auc])
+def test_intervals_by_video_hold_the_truth_and_by_frame_do_not(metric) -> None:
+    rng = np.random.default_rng(11)
+    truth = metric(*simulated(rng, n_videos=100_000, n_frames=1)[:2])
+    held = {"video": 0, "frame": 0}
+    for trial in range(200):
+        labels, scores, videos = simulated(rng)
+        for unit, groups in (("video", videos), ("frame", None)):
+            interval = bootstrap_interval(
+                metric, labels, scores, groups=groups, n_resamples=200, seed=trial
+            )
+            held[unit] += interval.low <= truth <= interval.high
+    # 95 % of 200 has a standard deviation of 3; frames see five times too many images.
+    assert 178 <= held["video"] <= 199
+    assert held["frame"] < 150
+
+
+def test_the_seed_decides_and_the_level_widens() -> None:
+    labels, scores, videos = simulated(np.random.default_rng(0))
+    interval = functools.partial(bootstrap_interval, auc, labels, scores, groups=videos)
+    assert interval(seed=4) == interval(seed=4)
+    assert interval(seed=4) != interval(seed=5)
+    narrow, wide = interval(level=0.5), interval(level=0.99)
+    assert wide.low < narrow.low < narrow.estimate < narrow.high < wide.high
+
+
+def test_names_of_groups_and_order_of_images_do_not_matter_for_accuracy() -> None:
+    labels, scores, videos = simulated(np.random.default_rng(1))
+    order = np.random.default_rng(2).permutation(len(labels))
+    names = [f"v{video}" for video in videos[order]]
+    assert bootstrap_interval(
+        accuracy, labels[order], scores[order], groups=names
+    ) == bootstrap_interval(accuracy, labels, scores, groups=videos)
+
+
+def test_resamples_of_one_class_are_drawn_again() -> None:
+    # A third of all resamples of these three videos hold one class only: 8/27 and 1/27.
+    labels, scores = [1, 1, 0, 0, 0, 0], [0.9, 0.4, 0.5, 0.2, 0.1, 0.3]
+    interval = bootstrap_interval(auc, labels, scores, groups=list("aabbcc"))
+    assert 0.5 <= interval.low <= interval.estimate <= interval.high <= 1.0
+
+
+def test_a_metric_that_seldom_exists_is_refused() -> None:
+    labels, scores = np.eye(1, 50, dtype=int)[0], np.linspace(0.0, 1.0, 50)
+
+    def only_on_the_data_themselves(labels, scores):
+        if len(np.unique(scores)) < 50:
+            raise UndefinedMetricError("not the data themselves.")
+        return 0.5
+
+    with pytest.raises(
+        UndefinedMetricError, match=r"101 undefined ones and 0 others. not the data"
+    ):
+        bootstrap_interval(only_on_the_data_themselves, labels, scores, n_resamples=100)
+
+
+def test_other_metrics_take_the_plain_way() -> None:
+    labels, scores, videos = simulated(np.random.default_rng(5))
+    interval = bootstrap_interval(average_precision, labels, scores, groups=videos, n_resamples=50)
+    assert interval.low < average_precision(labels, scores) < interval.high
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"groups": ["a", "b"]}, InputError, r"one group for each of 4 images, received shape"),
+        ({"groups": ["a", "b", None, "b"]}, InputError, "group for every image, received 1"),
+        ({"groups": ["a", "b", np.nan, "b"]}, InputError, "group for every image, received 1"),
+        ({"groups": ["a"] * 4}, UndefinedMetricError, "undefined for one group only"),
+        ({"level": 1.0}, InputError, "level between 0 and 1, received 1.0"),
+        ({"level": 95}, InputError, "level between 0 and 1, received 95"),
+        ({"n_resamples": 0}, InputError, "positive number of resamples, received 0"),
+        ({"n_resamples": 10.5}, InputError, "positive number of resamples, received 10.5"),
+    ],
+)
+def test_what_has_no_interval_is_refused(options, error, message) -> None:
+    with pytest.raises(error, match=message):
+        bootstrap_interval(auc, [1, 0, 1, 0], [0.9, 0.1, 0.4, 0.5], **options)
+
+
+def test_the_metric_must_exist_for_the_data_themselves() -> None:
+    with pytest.raises(UndefinedMetricError, match="AUC is undefined for one class"):
+        bootstrap_interval(auc, [1, 1], [0.9, 0.1])
+    with pytest.raises(UndefinedMetricError, match="no images at all"):
+        bootstrap_interval(accuracy, [], [])
+    with pytest.raises(InputError, match=r"scores in \[0, 1\]"):
+        bootstrap_interval(lambda *_: 0.5, [1, 0], [2.0, 0.1])
