@@ -99,7 +99,9 @@ def last_convolution(model: keras.Model) -> str:
         >>> last_convolution(mesonet((64, 64, 3)))
         'conv4'
     """
-    found = [name for name, layer in _leaves(model) if isinstance(layer, _CONVOLUTIONS)]
+    found: list[str] = [
+        layer.name for layer in flat_layers(model) if isinstance(layer, _CONVOLUTIONS)
+    ]
     if not found:
         raise InputError(
             f"expected a network with a convolution, received {model.name!r} without one.",
@@ -108,11 +110,20 @@ def last_convolution(model: keras.Model) -> str:
     return found[-1]
 
 
-def _leaves(model: keras.Model) -> list[tuple[str, Any]]:
-    """Return the layers that are not models, nested ones included, in order."""
-    leaves: list[tuple[str, Any]] = []
+def flat_layers(model: keras.Model) -> list[Any]:
+    """Return the layers that are not models themselves, those of nested models included, in order.
+
+    Args:
+        model: Any Keras model with layers.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> [layer.name for layer in flat_layers(mesonet((64, 64, 3)))][-2:]
+        ['dropout2', 'output']
+    """
+    leaves: list[Any] = []
     for layer in model.layers:
-        leaves += _leaves(layer) if isinstance(layer, keras.Model) else [(layer.name, layer)]
+        leaves += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
     return leaves
 
 
@@ -136,7 +147,7 @@ def _graph(model: keras.Model, layer: str) -> Any:
     )
     if layer in [operation.name for operation in outer.operations]:
         return outer
-    names = [name for name, _ in _leaves(model)]
+    names = [inner.name for inner in flat_layers(model)]
     if layer not in names:
         raise InputError(
             f"expected the name of a layer of {model.name!r}, received {layer!r}; it has "
