@@ -1,0 +1,241 @@
+"""Set one neuron at a time, for all images at once: do(neuron = value)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.surgery import Cut, cut, flat_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
+
+WIDE = 256
+"""From so many units on, the paper's site is the outputs of the first dense layer."""
+BLOCK = 2**19
+"""Numbers (float32) that one step of the intervention holds at a time: 2 MB."""
+
+_ELEMENTWISE = (
+    layers.InputLayer,
+    layers.Dropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.AlphaDropout,
+    layers.Identity,
+    layers.Flatten,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.ELU,
+    layers.PReLU,
+    layers.BatchNormalization,
+)
+_ELEMENTWISE_FUNCTIONS = frozenset(
+    [
+        "linear",
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "gelu",
+        "silu",
+        "sigmoid",
+        "hard_sigmoid",
+        "tanh",
+        "softplus",
+        "softsign",
+        "exponential",
+    ]
+)
+_PAPER_REASON = (
+    "The paper leaves such networks out too (threats to validity): detectors with only one dense "
+    "layer, or none, such as XceptionNet and EfficientNet, have too few neurons there for it to "
+    "make sense to analyse them."
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A network cut open where neurons are set.
+
+    `rest(before(a) @ kernel + bias)` is the network's output for activations `a` at the site.
+
+    Attributes:
+        trunk: From images to the site's activations, (N, neurons).
+        before: What happens to each neuron on its own before neurons are mixed.
+        kernel: (neurons, M), the first map that mixes them.
+        bias: (M,).
+        rest: From the (N, M) result to the network's output.
+    """
+
+    trunk: keras.Model
+    before: keras.Model
+    kernel: FloatArray
+    bias: FloatArray
+    rest: Callable[[Any], Any]
+
+    @property
+    def neurons(self) -> int:
+        """How many neurons the site has."""
+        return int(self.kernel.shape[0])
+
+
+def open_site(model: keras.Model, site: str) -> Site:
+    """Cut a network open at a site.
+
+    Args:
+        model: A network that `models.surgery.cut` can cut.
+        site: `paper`, or the name of a layer whose outputs are (N, neurons).
+
+    Returns:
+        The parts.
+
+    Raises:
+        InputError: No such layer, a layer of another shape, fewer than two neurons, or the
+            network's output itself.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> open_site(mesonet((64, 64, 3)), "paper").neurons
+        64
+    """
+    parts = _paper_cut(model) if site == "paper" else cut(model, site)
+    shape = parts.tail.input_shape
+    if len(shape) != 2 or not shape[1]:
+        raise InputError(
+            f"expected a site whose outputs are (None, neurons), received {site!r} with {shape}.",
+            hint="Name a dense layer, or the flatten layer before it.",
+        )
+    if shape[1] < 2 or all(isinstance(x, layers.InputLayer) for x in parts.tail.layers):
+        raise InputError(
+            f"expected a site of several neurons before the network's output, received {site!r} "
+            f"with {shape[1]}.",
+            hint=_PAPER_REASON,
+        )
+    mixing = _first_mixing(parts.tail)
+    if mixing is None:
+        # Whatever mixes the neurons is left to the rest: the identity is an affine map, too.
+        nothing = keras.Input(shape[1:])
+        identity = np.eye(shape[1], dtype=np.float32)
+        zero = np.zeros(shape[1], np.float32)
+        return Site(parts.trunk, keras.Model(nothing, nothing), identity, zero, parts.tail)
+    dense, before, after = mixing
+    kernel = np.asarray(dense.kernel.numpy(), np.float32)
+    bias = np.zeros(kernel.shape[1], np.float32) if dense.bias is None else dense.bias.numpy()
+
+    def rest(mixed: Any) -> Any:
+        return after(dense.activation(mixed), training=False)
+
+    return Site(parts.trunk, before, kernel, bias, rest)
+
+
+def summed_scores(
+    site: Site,
+    activations: AnyArray,
+    values: DoubleArray,
+    weights: DoubleArray,
+    fake: Callable[[Any], Any],
+    *,
+    block: int = BLOCK,
+) -> DoubleArray:
+    """Sum weighted scores over images, for every neuron set to each of its values.
+
+    Setting neuron i moves the result of the first affine map by `(value - activation) * kernel[i]`,
+    a rank-one update for all images together; only what follows is computed anew.
+
+    Args:
+        site: From `open_site`.
+        activations: (N, neurons).
+        values: (neurons, steps), what each neuron is set to.
+        weights: (N,), the factor of each image's score.
+        fake: From the network's outputs (N, K) to P(fake), (N,).
+        block: Numbers to hold at a time, about; at least one neuron's for one image.
+
+    Returns:
+        (neurons, steps), the sum over the images of weight times P(fake).
+    """
+    steps, width = values.shape[1], site.kernel.shape[1]
+    rows = max(1, min(len(activations), block // (steps * width)))
+    group = max(1, block // (steps * width * rows))
+    set_to = np.asarray(site.before(values.T.astype(np.float32), training=False)).T
+    step = _compiled_step(site, fake)
+    sums = np.zeros(values.shape)
+    for start in range(0, len(activations), rows):
+        part = np.asarray(activations[start : start + rows], np.float32)
+        entering = np.asarray(site.before(part, training=False), np.float64)
+        mixed = (entering @ site.kernel.astype(np.float64) + site.bias).astype(np.float32)
+        factors = tf.constant(weights[start : start + rows])
+        for first in range(0, site.neurons, group):
+            some = slice(first, first + group)
+            moved = set_to[some, :, None] - entering.T[some, None, :]
+            sums[some] += step(
+                tf.constant(mixed),
+                tf.constant(moved.astype(np.float32)),
+                tf.constant(site.kernel[some]),
+                factors,
+            ).numpy()
+    return sums
+
+
+def _compiled_step(site: Site, fake: Callable[[Any], Any]) -> Any:
+    """Compile the update, the rest of the network and the sum over a block of images."""
+    width = site.kernel.shape[1]
+
+    def step(mixed: Any, moved: Any, kernel: Any, factors: Any) -> Any:
+        updated = mixed + moved[..., None] * kernel[:, None, None, :]
+        scores = fake(site.rest(tf.reshape(updated, (-1, width))))
+        scores = tf.cast(tf.reshape(scores, tf.shape(moved)), tf.float64)
+        return tf.linalg.matvec(scores, factors)
+
+    return tf.function(
+        step,
+        input_signature=[
+            tf.TensorSpec((None, width), tf.float32),
+            tf.TensorSpec((None, None, None), tf.float32),
+            tf.TensorSpec((None, width), tf.float32),
+            tf.TensorSpec((None,), tf.float64),
+        ],
+    )
+
+
+def _paper_cut(model: keras.Model) -> Cut:
+    dense = [layer for layer in flat_layers(model) if isinstance(layer, layers.Dense)]
+    if len(dense) < 2:
+        raise InputError(
+            f"expected a network with two dense layers or more for site='paper', received "
+            f"{model.name!r} with {len(dense)}.",
+            hint=_PAPER_REASON,
+        )
+    return cut(model, dense[0].name, before=dense[0].units < WIDE)
+
+
+def _first_mixing(tail: keras.Model) -> tuple[Any, keras.Model, keras.Model] | None:
+    """Return the dense layer that mixes the neurons first, and the parts around it.
+
+    None where something else mixes them first, or several layers do side by side.
+    """
+    dense = next((x for x in flat_layers(tail) if isinstance(x, layers.Dense)), None)
+    if dense is None:
+        return None
+    try:
+        before = cut(tail, dense.name, before=True).trunk
+        after = cut(tail, dense.name).tail
+    except InputError:
+        return None
+    if all(_is_elementwise(layer) for layer in flat_layers(before)):
+        return dense, before, after
+    return None
+
+
+def _is_elementwise(layer: Any) -> bool:
+    if isinstance(layer, layers.Activation):
+        return layer.activation.__name__ in _ELEMENTWISE_FUNCTIONS
+    return isinstance(layer, _ELEMENTWISE)

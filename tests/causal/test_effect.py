@@ -1,0 +1,197 @@
+"""Average causal effects: against brute force, and against answers worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+from deepfake_generalize.causal import average_causal_effect, top_neurons
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet
+from deepfake_generalize.models.surgery import cut
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+LABELS = [1, 0, 0, 1, 1]
+
+
+def by_hand_detector(fake_index: int = 1) -> Detector:
+    """Return sigmoid(relu(a0 + 2 a1 - 1) - a0): two neurons at `site`, two units behind them."""
+    inputs = keras.Input((4, 4, 3))
+    site = layers.Dense(2, name="site")(layers.GlobalAveragePooling2D()(inputs))
+    hidden = layers.Dense(2, name="hidden", activation="relu")(site)
+    model = keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="out")(hidden))
+    model.get_layer("hidden").set_weights([np.array([[1.0, 1], [2, 0]]), np.array([-1.0, 0])])
+    model.get_layer("out").set_weights([np.array([[1.0], [-1]]), np.zeros(1)])
+    return Detector(model, fake_index=fake_index)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-np.asarray(x, float)))
+
+
+ACTIVATIONS = np.array([[0.0, 1.0], [2.0, 0.0]])
+
+
+def test_the_score_by_hand():
+    found = average_causal_effect(
+        by_hand_detector(),
+        activations=ACTIVATIONS,
+        site="site",
+        steps=2,
+        grid="minmax",
+        outcome="score",
+    )
+    np.testing.assert_array_equal(found.values, [[0, 2], [0, 1]])
+    # a0 := 0 gives logits 1 and 0; a0 := 2 gives 3 - 2 and 1 - 2; a1 := 0 gives 0 and 1 - 2;
+    # a1 := 1 gives 1 and 3 - 2.
+    logits = np.array([[[1, 0], [1, -1]], [[0, -1], [1, 1]]])
+    np.testing.assert_allclose(found.effects, sigmoid(logits).mean(axis=2), atol=1e-6)
+    expected = np.abs(np.diff(sigmoid(logits).mean(axis=2), axis=1))[:, 0]
+    np.testing.assert_allclose(found.contribution, expected, atol=1e-6)
+
+
+def test_the_true_class_by_hand_follows_labels_and_polarity():
+    for fake_index, signs in [(1, [1, -1]), (0, [-1, 1])]:
+        found = average_causal_effect(
+            by_hand_detector(fake_index),
+            activations=ACTIVATIONS,
+            labels=[1, 0],
+            site="site",
+            steps=2,
+            grid="minmax",
+        )
+        logits = np.array([[[1, 0], [1, -1]], [[0, -1], [1, 1]]]) * signs
+        np.testing.assert_allclose(found.effects, sigmoid(logits).mean(axis=2), atol=1e-6)
+
+
+def test_the_studys_grid_reaches_down_to_1_and_up_to_0():
+    activations = np.array([[2.0, -3.0], [4.0, -1.0]])
+    found = average_causal_effect(
+        by_hand_detector(), activations=activations, site="site", outcome="score"
+    )
+    np.testing.assert_allclose(found.values, [[1, 2, 3, 4], [-3, -2, -1, 0]])
+
+
+@pytest.mark.parametrize("fake_index", [0, 1])
+@pytest.mark.parametrize("build", [mesonet, mesoinception])
+def test_the_papers_site_equals_brute_force(build, fake_index, randomised, by_force):
+    detector = Detector(randomised(build((64, 64, 3))), fake_index=fake_index)
+    activations = cut(detector.model, "flatten").trunk(IMAGES / np.float32(255)).numpy()
+    found = average_causal_effect(detector, IMAGES, labels=LABELS)
+    expected = by_force(detector, "flatten", activations, found.values, LABELS)
+    assert found.effects.shape == (64, 4)
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(found.effects, expected, atol=1e-6, rtol=0)
+
+
+def test_the_outputs_of_a_wide_first_dense_layer_are_the_papers_site(randomised, by_force):
+    inputs = keras.Input((8, 8, 3))
+    wide = layers.Dense(256, activation="relu", name="wide")(layers.Flatten()(inputs))
+    outputs = layers.Dense(2, activation="softmax", name="out")(layers.Dropout(0.5)(wide))
+    detector = Detector(randomised(keras.Model(inputs, outputs)), fake_index=0)
+    activations = np.random.default_rng(1).normal(size=(4, 256)).astype(np.float32)
+    found = average_causal_effect(detector, activations=activations, outcome="score")
+    expected = by_force(detector, "wide", activations, found.values)
+    np.testing.assert_allclose(found.effects, expected, atol=1e-6, rtol=0)
+
+
+def test_images_and_their_activations_give_the_same(randomised):
+    detector = Detector(randomised(mesonet((64, 64, 3))))
+    many = np.concatenate([IMAGES] * 8)
+    activations = cut(detector.model, "flatten").trunk(many / np.float32(255)).numpy()
+    streamed = average_causal_effect(detector, list(many), labels=LABELS * 8)
+    at_once = average_causal_effect(detector, activations=activations, labels=LABELS * 8)
+    np.testing.assert_allclose(streamed.effects, at_once.effects, atol=1e-6)
+
+
+BETWEEN = {
+    "nothing": lambda x: x,
+    "relu": layers.ReLU(),
+    "batch_norm": layers.BatchNormalization(),
+    "tanh_and_dropout": lambda x: layers.Dropout(0.5)(layers.Activation("tanh")(x)),
+    "softmax": layers.Softmax(),
+    "layer_norm": layers.LayerNormalization(),
+    "side_by_side": lambda x: layers.Add()([layers.Dense(3)(x), layers.Dense(3)(x)]),
+}
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    between=st.sampled_from(sorted(BETWEEN)),
+    neurons=st.integers(2, 5),
+    width=st.integers(1, 4),
+    classes=st.sampled_from([1, 3]),
+    seed=st.integers(0, 2**16),
+)
+def test_any_tail_equals_brute_force(between, neurons, width, classes, seed, randomised, by_force):
+    inputs = keras.Input((4, 4, 3))
+    site = layers.Dense(neurons, name="site")(layers.GlobalAveragePooling2D()(inputs))
+    step = BETWEEN[between]
+    if isinstance(step, layers.Layer):
+        step = type(step)()
+    hidden = layers.Dense(width, activation="relu", use_bias=seed % 2 == 0)(step(site))
+    activation = "sigmoid" if classes == 1 else "softmax"
+    outputs = layers.Dense(classes, activation=activation)(layers.LayerNormalization()(hidden))
+    detector = Detector(randomised(keras.Model(inputs, outputs), seed), fake_index=seed % 2)
+    rng = np.random.default_rng(seed)
+    activations = rng.normal(size=(3, neurons)).astype(np.float32)
+    labels = rng.integers(0, 2, 3)
+    found = average_causal_effect(detector, activations=activations, labels=labels, site="site")
+    expected = by_force(detector, "site", activations, found.values, labels)
+    np.testing.assert_allclose(found.effects, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("site", ["paper", "out"])
+def test_one_neuron_is_refused_with_the_papers_reason(site):
+    inputs = keras.Input((4, 4, 3))
+    pooled = layers.GlobalAveragePooling2D(name="pool")(inputs)
+    detector = Detector(keras.Model(inputs, layers.Dense(1, name="out")(pooled)))
+    with pytest.raises(InputError, match=r"threats to validity.*XceptionNet and EfficientNet"):
+        average_causal_effect(detector, IMAGES, labels=LABELS, site=site)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "either images or activations"),
+        ({"activations": ACTIVATIONS, "images": IMAGES}, "either images or activations"),
+        ({"activations": ACTIVATIONS}, "expected labels for outcome='true_class'"),
+        ({"activations": ACTIVATIONS, "labels": [1, 2]}, r"0 \(real\) or 1 \(fake\)"),
+        ({"activations": ACTIVATIONS, "labels": [1]}, r"of shape \(2,\)"),
+        ({"activations": ACTIVATIONS[:, :1], "labels": [1, 0]}, r"of shape \(N, 2\)"),
+        ({"activations": ACTIVATIONS[:0], "labels": []}, "at least one image"),
+        ({"activations": ACTIVATIONS * np.nan, "labels": [1, 0]}, "received NaN"),
+        ({"activations": ACTIVATIONS, "steps": 1}, "from 2, received 1"),
+        ({"activations": ACTIVATIONS, "grid": "fine"}, "'minmax', received 'fine'"),
+        ({"activations": ACTIVATIONS, "outcome": "loss"}, "'score', received 'loss'"),
+        ({"activations": ACTIVATIONS, "site": "nowhere"}, "received 'nowhere'; it has"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        average_causal_effect(by_hand_detector(), **{"site": "site", **arguments})
+
+
+def test_something_else_than_a_detector_is_refused():
+    with pytest.raises(InputError, match=r"expected a models\.Detector, received Functional"):
+        average_causal_effect(mesonet((64, 64, 3)), IMAGES)
+
+
+def test_a_public_detector_equals_brute_force(shared_data, sample_crops):
+    weights = shared_data("mesonet/weights/Meso4_DF.h5")
+    detector = load_pretrained("mesonet-deepfakes", path=weights)
+    activations = cut(detector.model, "flatten").trunk(sample_crops / np.float32(255)).numpy()
+    found = average_causal_effect(detector, sample_crops, labels=[1, 1, 0, 0])
+    some = top_neurons(found, 8)
+    assert len(found.contribution) == 1024
+    assert (found.contribution[some] > 0).all()
+    tail = cut(detector.model, "flatten").tail
+    for neuron in some:
+        for step, value in enumerate(found.values[neuron]):
+            forced = activations.copy()
+            forced[:, neuron] = value
+            real = tail(forced).numpy()[:, 0]
+            expected = np.mean([1 - real[0], 1 - real[1], real[2], real[3]])
+            assert found.effects[neuron, step] == pytest.approx(expected, abs=1e-6)

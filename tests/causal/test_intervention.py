@@ -1,0 +1,36 @@
+"""Opening a network at a site, and summing in blocks."""
+
+import numpy as np
+import pytest
+
+from deepfake_generalize.causal.intervention import open_site, summed_scores
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import mesonet
+
+
+@pytest.mark.parametrize("block", [1, 100, 4096])
+def test_blocks_of_any_size_give_the_same_sums(block, randomised):
+    site = open_site(randomised(mesonet((64, 64, 3))), "paper")
+    rng = np.random.default_rng(1)
+    activations, values = rng.random((7, 64), np.float32), rng.random((64, 3))
+    weights = rng.choice([-1.0, 1.0], 7)
+
+    def fake(output):
+        return output[:, 0]
+
+    at_once = summed_scores(site, activations, values, weights, fake, block=10**9)
+    in_blocks = summed_scores(site, activations, values, weights, fake, block=block)
+    np.testing.assert_allclose(in_blocks, at_once, atol=1e-6)
+
+
+def test_the_parts_of_a_site_make_the_network(randomised):
+    model = randomised(mesonet((64, 64, 3)))
+    site = open_site(model, "paper")
+    images = np.random.default_rng(2).random((2, 64, 64, 3), np.float32)
+    mixed = site.before(site.trunk(images)).numpy() @ site.kernel + site.bias
+    np.testing.assert_allclose(site.rest(mixed), model(images, training=False), atol=1e-6)
+
+
+def test_a_layer_of_maps_is_no_site():
+    with pytest.raises(InputError, match=r"received 'pool4' with \(None, 2, 2, 16\)"):
+        open_site(mesonet((64, 64, 3)), "pool4")
