@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.interpret.grad_cam import grad_cam
 from deepfake_generalize.interpret.rendering import colorize, study_overlay
 from deepfake_generalize.interpret.similarity import (
     congenetic_similarity,
@@ -12,6 +13,7 @@ from deepfake_generalize.interpret.similarity import (
 __all__ = [
     "colorize",
     "congenetic_similarity",
+    "grad_cam",
     "similarity_bins",
     "ssim",
     "study_overlay",

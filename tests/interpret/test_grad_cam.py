@@ -1,0 +1,201 @@
+"""Maps against tf-explain, against numbers worked out by hand, and at the edges."""
+
+import gc
+import weakref
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.interpret import grad_cam
+from deepfake_generalize.models import Detector, as_detector, load_pretrained, mesonet
+
+
+def tiny(weights, *, bias=0.0, activation="sigmoid", fake_index=1, nested=False):
+    """A network whose 1x1 convolution passes red and green on; the head weighs their means."""
+    keras.backend.clear_session()
+    image = keras.Input((4, 4, 3))
+    conv = keras.layers.Conv2D(2, 1, use_bias=False, name="conv")
+    head = keras.layers.Dense(len(weights[0]), activation=activation, name="head")
+    pool = keras.layers.GlobalAveragePooling2D(name="pool")
+    if nested:
+        inner = keras.Input((4, 4, 3))
+        trunk = keras.Model(inner, conv(inner), name="trunk")
+        output = keras.Sequential([pool, head], name="top")(trunk(image))
+    else:
+        output = head(pool(conv(image)))
+    model = keras.Model(image, output)
+    conv.kernel.assign(np.array([[[[1, 0], [0, 1], [0, 0]]]], np.float32))
+    head.kernel.assign(np.asarray(weights, np.float32))
+    head.bias.assign(np.full(len(weights[0]), bias, np.float32))
+    return Detector(model, fake_index=fake_index)
+
+
+@pytest.fixture
+def image():
+    """Red rises to the right, green downward."""
+    ramp = np.linspace(0, 1, 4, dtype=np.float32)
+    red, green = np.tile(ramp, (4, 1)), np.tile(ramp[:, None], (1, 4))
+    return np.stack([red, green, np.zeros((4, 4), np.float32)], axis=-1)[None]
+
+
+def stretched(values):
+    """Rectify and stretch one map to [0, 1]."""
+    values = np.maximum(values, 0)
+    return (values - values.min()) / (values.max() - values.min())
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(("target", "sign"), [("fake", 1), ("real", -1)])
+@pytest.mark.parametrize("fake_index", [0, 1])
+def test_the_map_of_a_hand_weighted_network(image, target, sign, fake_index, nested):
+    # Every position's gradient is weight / 16, so the map is the weighted sum of the channels.
+    detector = tiny([[3.0], [-2.0]], fake_index=fake_index, nested=nested)
+    sign = sign if fake_index == 1 else -sign
+    signed = sign * (3 * image[0, ..., 0] - 2 * image[0, ..., 1])
+    found = grad_cam(detector, image, target=target)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], stretched(signed), atol=1e-6)
+    found = grad_cam(detector, image, target=target, relu=False)[0]
+    np.testing.assert_allclose(found, signed / np.abs(signed).max(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("target", "column"), [("fake", 0), ("real", 1)])
+def test_softmax_columns_have_a_logit_each(image, target, column):
+    weights = np.array([[3.0, -1.0], [-2.0, 4.0]])
+    detector = tiny(weights, activation="softmax", fake_index=0)
+    signed = image[0, ..., :2] @ weights[:, column]
+    np.testing.assert_allclose(
+        grad_cam(detector, image, target=target)[0], stretched(signed), atol=1e-6
+    )
+
+
+def test_a_softmax_layer_of_its_own_is_left_out(image):
+    plain = tiny([[3.0, -1.0], [-2.0, 4.0]], activation=None, fake_index=0)
+    output = keras.layers.Softmax()(plain.model.output)
+    detector = Detector(keras.Model(plain.model.input, output), fake_index=0)
+    expected = stretched(3 * image[0, ..., 0] - 2 * image[0, ..., 1])
+    np.testing.assert_allclose(grad_cam(detector, image)[0], expected, atol=1e-6)
+
+
+def test_a_saturated_detector_still_gives_a_map(image):
+    detector = tiny([[3.0], [-2.0]], bias=200.0)
+    assert detector.scores(image)[0] == 1.0
+    expected = grad_cam(tiny([[3.0], [-2.0]]), image)
+    np.testing.assert_allclose(grad_cam(detector, image), expected, atol=1e-6)
+
+
+def test_maps_come_at_the_size_of_the_images(image):
+    detector = tiny([[3.0], [-2.0]])
+    large = np.repeat(np.repeat(image, 2, axis=1), 3, axis=2)
+    small = np.maximum(3 * image[0, ..., 0] - 2 * image[0, ..., 1], 0)
+    expected = stretched(cv2.resize(small, (12, 8), interpolation=cv2.INTER_LINEAR))
+    found = grad_cam(detector, [large[0]])
+    assert found.shape == (1, 8, 12)
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
+def test_batches_do_not_show():
+    keras.utils.set_random_seed(3)
+    detector = Detector(mesonet((32, 32, 3)))
+    images = np.random.default_rng(3).random((5, 32, 32, 3))
+    whole = grad_cam(detector, images, relu=False)
+    np.testing.assert_allclose(
+        grad_cam(detector, images, relu=False, batch_size=2), whole, atol=1e-5
+    )
+    assert grad_cam(detector, images[:0]).shape == (0, 32, 32)
+
+
+def test_new_weights_give_new_maps(image):
+    detector = tiny([[3.0], [-2.0]])
+    grad_cam(detector, image)
+    detector.model.get_layer("head").kernel.assign([[0.0], [1.0]])
+    np.testing.assert_allclose(grad_cam(detector, image)[0], image[0, ..., 1], atol=1e-6)
+
+
+def test_functions_are_kept_no_longer_than_their_network(image):
+    detector = tiny([[3.0], [-2.0]])
+    grad_cam(detector, image)
+    network = weakref.ref(detector.model)
+    del detector
+    gc.collect()
+    assert network() is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        ([[-1.0], [-1.0]], "in 1 nothing at 'conv' speaks for 'fake', relu=False shows"),
+        ([[0.0], [0.0]], "in 1 the layer's features or the logit's gradient are zero"),
+    ],
+)
+def test_an_empty_map_is_zeros_and_one_warning_says_why(image, weights, reason):
+    with pytest.warns(RuntimeWarning, match=f"1 of 1 maps are returned as zeros: {reason}") as seen:
+        found = grad_cam(tiny(weights), image)
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+    np.testing.assert_array_equal(found, np.zeros((1, 4, 4)))
+
+
+def test_a_uniform_map_is_zeros_too(image):
+    with pytest.warns(RuntimeWarning, match="in 1 every position counts the same"):
+        found = grad_cam(tiny([[1.0], [1.0]]), np.full_like(image, 0.5))
+    np.testing.assert_array_equal(found, np.zeros((1, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "forged"}, "target to be one of fake, real, received forged"),
+        ({"layer": "nowhere"}, "expected the name of a layer of .*, received 'nowhere'"),
+        ({"layer": "pool"}, r"outputs \(None, h, w, C\), received 'pool' with \(None, 2\)"),
+    ],
+)
+def test_calls_that_make_no_sense_are_refused(image, options, message):
+    with pytest.raises(InputError, match=message):
+        grad_cam(tiny([[3.0], [-2.0]]), image, **options)
+
+
+def test_images_of_unequal_sizes_are_refused():
+    images = [np.zeros((4, 4, 3)), np.zeros((4, 5, 3))]
+    with pytest.raises(InputError, match=r"images of one size, received \(4, 4\), \(4, 5\)"):
+        grad_cam(tiny([[3.0], [-2.0]]), images)
+
+
+def test_a_function_has_no_gradient(image):
+    detector = as_detector(lambda x: x.mean((1, 2, 3)), name="mean", size=4, returns="fake")
+    with pytest.raises(InputError, match=r"expected a models\.Detector, received FunctionDetector"):
+        grad_cam(detector, image)
+
+
+def test_a_network_without_logits_is_refused(image):
+    with pytest.raises(InputError, match="received one that ends in Dense 'head'"):
+        grad_cam(tiny([[3.0], [-2.0]], activation="relu"), image)
+
+
+def test_weights_that_diverged_are_refused(image):
+    with pytest.raises(InputError, match="expected finite maps at 'conv', received NaN"):
+        grad_cam(tiny([[np.nan], [1.0]]), image)
+
+
+@pytest.mark.filterwarnings("ignore:.*structure of `inputs`:UserWarning")  # tf-explain's own
+@pytest.mark.parametrize("layer", ["conv4", "conv2"])
+def test_mesonet_equals_tf_explain_before_its_rendering(shared_data, layer):
+    explainer = pytest.importorskip("tf_explain.core.grad_cam").GradCAM
+    weights = shared_data("mesonet/weights/Meso4_F2F.h5")
+    detector = load_pretrained("mesonet-face2face", path=weights)
+    paths = sorted(shared_data("mesonet/test_images").glob("*/*.jpg"))
+    read = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+    images = np.stack([cv2.resize(each, (256, 256)) for each in read])
+    # The public network gives P(real), so tf-explain's only class is "real".
+    found = grad_cam(detector, images, target="real", layer=layer)
+    for image, ours in zip(images, found, strict=True):
+        features, gradient = explainer.get_gradients_and_filters(
+            detector.model, image[None] / np.float32(255), layer, 0, use_guided_grads=False
+        )
+        theirs = explainer.generate_ponderated_output(features, gradient)[0].numpy()
+        assert theirs.max() > 0
+        resized = cv2.resize(np.maximum(theirs, 0), (256, 256))
+        np.testing.assert_allclose(ours, stretched(resized), atol=1e-4)
