@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see the module's docstring.
 
-    Example:
+    Examples:
         >>> main(["--version"])
         deepfake-generalize 0.1.0
         0

@@ -57,7 +57,7 @@ def named_sets(given: Sequence[str]) -> dict[str, Path]:
     Raises:
         InputError: The form is another, or a name comes twice.
 
-    Example:
+    Examples:
         >>> named_sets(["DFD=crops/dfd"])
         {'DFD': PosixPath('crops/dfd')}
     """

@@ -35,7 +35,7 @@ def plain(value: Any) -> Any:
         Dictionaries, lists, strings, numbers, booleans and None only; what is missing (NaN, NA)
         is None, a DataFrame is a list with one dictionary a row.
 
-    Example:
+    Examples:
         >>> plain({"score": float("nan"), "frames": (1, 2)})
         {'score': None, 'frames': [1, 2]}
     """

@@ -1,9 +1,10 @@
 """Videos in, balanced and disjoint batches of face crops out."""
 
 from deepfake_generalize.data.batches import to_dataset
+from deepfake_generalize.data.cascade import CascadeFinder
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, read_crops, read_failures
 from deepfake_generalize.data.extraction import Extraction, VideoCrops, crop_video, extract_faces
-from deepfake_generalize.data.faces import CascadeFinder, Face, FaceFinder, MediaPipeFinder
+from deepfake_generalize.data.faces import Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
 from deepfake_generalize.data.splits import Splits, balanced_splits

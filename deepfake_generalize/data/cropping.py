@@ -127,8 +127,8 @@ def crop_video(
         MissingAssetError: A model file cannot be had.
         InputError: An argument out of range.
 
-    Example:
-        >>> from deepfake_generalize.data.faces import CascadeFinder
+    Examples:
+        >>> from deepfake_generalize.data.cascade import CascadeFinder
         >>> crop_video("no-such.mp4", finder=CascadeFinder(), aligner="finder")
         Traceback (most recent call last):
         ...
@@ -150,7 +150,7 @@ def check_frame_count(value: object) -> int:
     Raises:
         InputError: No whole number from 1.
 
-    Example:
+    Examples:
         >>> check_frame_count(10)
         10
     """

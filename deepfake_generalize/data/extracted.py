@@ -153,7 +153,7 @@ def name_folders(videos: pd.DataFrame) -> list[str]:
     where the data set is moved; two videos that would share a folder are told apart by their whole
     paths.
 
-    Example:
+    Examples:
         >>> row = {"path": "/a/b/c/001.mp4", "dataset": "FF++", "method": "real"}
         >>> name_folders(pd.DataFrame([{**row, "compression": pd.NA}]))
         ['FF++/real/-/001-f4adc8be']
@@ -184,7 +184,7 @@ def _slug(value: object) -> str:
 def image_name(frame: int) -> str:
     """Return the file name of a frame's crop.
 
-    Example:
+    Examples:
         >>> image_name(12)
         'frame_00012.png'
     """

@@ -133,9 +133,9 @@ def extract_faces(
             is writing to it now.
         MissingAssetError: A model file cannot be had.
 
-    Example:
+    Examples:
         >>> import tempfile
-        >>> from deepfake_generalize.data.faces import CascadeFinder
+        >>> from deepfake_generalize.data.cascade import CascadeFinder
         >>> gone = dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": "gone.mp4", "label": 1}
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     done = extract_faces(

@@ -1,4 +1,4 @@
-"""Find the faces in a frame: the protocol, MediaPipe's full-range network, a cascade without files.
+"""Find the faces in a frame: the protocol, and MediaPipe's full-range network.
 
 A finder is anything with a `name`, a `find` and a `close`; what it returns is `Face`. Which face is
 the subject of a video is decided in `tracking`, how it is cut out in `alignment`.
@@ -42,7 +42,7 @@ class Face:
         eyes: The subject's right and left eye, (x, y) in pixels (the right one is on the left of
             an upright picture), or None where the finder gives none.
 
-    Example:
+    Examples:
         >>> Face((10.0, 20.0, 50.0, 60.0), 0.9).area
         1600.0
     """
@@ -107,7 +107,7 @@ def check_frame(image: object) -> UInt8Array:
     Raises:
         InputError: Another type, shape or dtype.
 
-    Example:
+    Examples:
         >>> check_frame(np.zeros((4, 6, 3), np.uint8)[:, ::2]).flags.c_contiguous
         True
     """
@@ -144,7 +144,7 @@ class MediaPipeFinder:
         InputError: `min_confidence` is out of range or `model` unknown; on opening, a file that
             is no MediaPipe face model.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     wrong = pathlib.Path(folder) / "model.tflite"
@@ -313,101 +313,3 @@ def _to_faces(detections: Any, shape: tuple[int, ...]) -> list[Face]:
             )
         )
     return faces
-
-
-class CascadeFinder:
-    """The frontal LBP cascade that scikit-image ships: no model file, no network, no eyes.
-
-    Weaker than MediaPipe (on a hundred frames of ten real clips: exactly one face in 77, none in
-    8), slower by thirty times, and blind to turned faces. For machines where nothing else can be
-    had; never chosen silently. It gives no confidence: every score is 1.
-
-    Args:
-        min_fraction: The smallest face looked for, as a fraction of the frame's shorter side.
-
-    Raises:
-        InputError: `min_fraction` is not in (0, 1].
-
-    Example:
-        >>> with CascadeFinder() as finder:
-        ...     finder.find(np.zeros((64, 64, 3), np.uint8))
-        []
-    """
-
-    def __init__(self, *, min_fraction: float = 0.12) -> None:
-        """Keep the choice; the cascade is read when first used."""
-        if not 0.0 < min_fraction <= 1.0:
-            raise InputError(f"expected min_fraction in (0, 1], received {min_fraction}.")
-        self._min_fraction = min_fraction
-        self._cascade: Any = None
-
-    @property
-    def name(self) -> str:
-        """Its name in manifests."""
-        suffix = "" if self._min_fraction == 0.12 else f"@{self._min_fraction:g}"
-        return f"cascade{suffix}"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the description."""
-        return (_recascade, (self._min_fraction,))
-
-    def __enter__(self) -> Self:
-        """Return the finder."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the finder."""
-        self.close()
-
-    def find(self, image: UInt8Array) -> list[Face]:
-        """Return the frontal faces in `image`, (H, W, 3) uint8 RGB, without eyes.
-
-        Raises:
-            InputError: Not such an image.
-        """
-        frame = check_frame(image)
-        if self._cascade is None:
-            self._cascade = _read_cascade()
-        shorter = min(frame.shape[:2])
-        smallest = max(24, round(shorter * self._min_fraction))
-        if shorter < smallest:
-            return []
-        found = self._cascade.detect_multi_scale(
-            img=frame,
-            scale_factor=1.2,
-            step_ratio=1,
-            min_size=(smallest, smallest),
-            max_size=(shorter, shorter),
-        )
-        return [
-            Face(
-                (
-                    float(one["c"]),
-                    float(one["r"]),
-                    float(one["c"] + one["width"]),
-                    float(one["r"] + one["height"]),
-                ),
-                1.0,
-            )
-            for one in found
-        ]
-
-    def close(self) -> None:
-        """Forget the cascade; it is read again when needed."""
-        self._cascade = None
-
-
-def _recascade(min_fraction: float) -> CascadeFinder:
-    return CascadeFinder(min_fraction=min_fraction)
-
-
-def _read_cascade() -> Any:
-    from skimage import data
-    from skimage.feature import Cascade
-
-    return Cascade(data.lbp_frontal_face_cascade_filename())

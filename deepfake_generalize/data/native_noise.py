@@ -31,7 +31,7 @@ def quiet_native_logs() -> Iterator[None]:
     Lines that native loggers mark as information or warnings are dropped. All others are written
     when the block ends, unless it ends with an exception, which then speaks for itself.
 
-    Example:
+    Examples:
         >>> with quiet_native_logs():
         ...     _ = os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.")
     """

@@ -28,7 +28,7 @@ def find_cuts(images: Sequence[UInt8Array | None]) -> frozenset[int]:
     Returns:
         Positions from 1; empty for a video of one shot.
 
-    Example:
+    Examples:
         >>> dark, light = np.zeros((36, 64, 3), np.uint8), np.full((36, 64, 3), 255, np.uint8)
         >>> sorted(find_cuts([dark, dark, light]))
         [2]

@@ -44,7 +44,7 @@ class Track:
 def iou(a: Box, b: Box) -> float:
     """Return the intersection over union of two boxes (x0, y0, x1, y1), in [0, 1].
 
-    Example:
+    Examples:
         >>> iou((0, 0, 2, 2), (1, 0, 3, 2))
         0.3333333333333333
     """
@@ -62,7 +62,7 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
 
     A face half hidden by another can give a second box between the two.
 
-    Example:
+    Examples:
         >>> from deepfake_generalize.data.faces import Face
         >>> len(distinct([Face((0, 0, 10, 10), 0.9), Face((4, 0, 14, 10), 0.5)]))
         1
@@ -91,7 +91,7 @@ def link_tracks(
     Returns:
         All tracks, in order of their first face. Every face is in exactly one.
 
-    Example:
+    Examples:
         >>> from deepfake_generalize.data.faces import Face
         >>> left, right = Face((0, 0, 10, 10), 0.9), Face((50, 0, 60, 10), 0.9)
         >>> [sorted(track.faces) for track in link_tracks([[left, right], [], [right, left]])]
@@ -116,7 +116,7 @@ def link_tracks(
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
     """Return the track with the largest sum of area times score; None without tracks.
 
-    Example:
+    Examples:
         >>> choose_subject([]) is None
         True
     """
@@ -137,7 +137,7 @@ def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset(
     Returns:
         The box; None outside the track's shot and time.
 
-    Example:
+    Examples:
         >>> from deepfake_generalize.data.faces import Face
         >>> track = Track({0: Face((0, 0, 10, 10), 0.9), 2: Face((20, 0, 30, 10), 0.9)})
         >>> expected_box(track, 1), expected_box(track, 5)

@@ -1,4 +1,4 @@
-"""Alignment: geometry by hand, real faces against their own mirror images."""
+"""Alignment: tilted heads come out upright, real faces against their own mirror images."""
 
 import cv2
 import numpy as np
@@ -8,10 +8,7 @@ from deepfake_generalize.data.alignment import (
     FinderAligner,
     LandmarkAligner,
     align_crop,
-    crop_matrix,
-    cut_out,
     make_aligner,
-    roll_of,
 )
 from deepfake_generalize.data.faces import Face, MediaPipeFinder
 from deepfake_generalize.data.frames import probe, read_frames, sample_indices
@@ -29,12 +26,6 @@ def models(shared_data, monkeypatch):
         monkeypatch.setenv(f"DEEPFAKE_GENERALIZE_{name}", str(path))
 
 
-def test_a_box_of_the_crops_size_is_copied_exactly():
-    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    matrix = crop_matrix((10, 5, 26, 21), roll=0, size=16, margin=1)
-    np.testing.assert_array_equal(cut_out(image, matrix, 16), image[5:21, 10:26])
-
-
 def test_a_tilted_head_comes_out_upright():
     image = np.zeros((200, 200, 3), np.uint8)
     right, left = (80.0, 80.0), (80 + 40 * np.cos(0.5), 80 + 40 * np.sin(0.5))
@@ -50,28 +41,10 @@ def test_a_tilted_head_comes_out_upright():
     assert abs(rows[columns < middle].mean() - rows[columns > middle].mean()) < 1.5
 
 
-def test_shrinking_averages_and_the_outside_is_black():
-    chequered = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    image = np.repeat(chequered[..., None], 3, axis=2)
-
-    crop = cut_out(image, crop_matrix((0, 0, 256, 256), roll=0, size=64, margin=1), 64)
-    beyond = cut_out(image, crop_matrix((0, 0, 256, 256), roll=0, size=64, margin=2), 64)
-    nowhere = cut_out(image, crop_matrix((900, 900, 920, 920), roll=0, size=64, margin=1), 64)
-
-    assert np.abs(crop[4:-4, 4:-4].astype(int) - 127).max() <= 2
-    assert beyond[:15].max() == 0
-    assert nowhere.max() == 0
-
-
 def test_eyes_too_close_for_a_line_leave_the_head_as_it_is():
     profile = Face((0, 0, 100, 100), 0.9, ((50, 40), (53, 48)))
     image = np.zeros((100, 100, 3), np.uint8)
     assert FinderAligner().roll(image, profile) == (0.0, "none")
-
-
-def test_rolls_by_hand():
-    assert roll_of(((0, 0), (10, 0))) == 0.0
-    assert roll_of(((0, 0), (10, -10))) == pytest.approx(-45)
 
 
 def test_unknown_aligners_and_wrong_models_are_refused(tmp_path):

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_generalize.data.faces import CascadeFinder, Face, FaceFinder, MediaPipeFinder
+from deepfake_generalize.data.cascade import CascadeFinder
+from deepfake_generalize.data.faces import Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.native_noise import quiet_native_logs
 from deepfake_generalize.errors import InputError
 
