@@ -83,7 +83,7 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
 
     Each map is coloured (VIRIDIS), added to 70 % of the photograph, and the picture's grey values,
     stretched to 0 to 255, are coloured with JET. What the photograph shows is then part of the
-    picture: two pictures of one photograph resemble each other whatever the two maps are.
+    picture, so pictures of unrelated maps over one photograph resemble each other.
 
     Args:
         heatmaps: (N, H, W) float in [0, 1].
