@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from deepfake_generalize.models.callables import FunctionDetector, as_detector
 from deepfake_generalize.models.detector import Detector
+from deepfake_generalize.models.efficientnet_b0 import efficientnet_b0
 from deepfake_generalize.models.mesoinception import mesoinception
 from deepfake_generalize.models.mesonet import mesonet
 from deepfake_generalize.models.pretrained import PRETRAINED, load_pretrained
+from deepfake_generalize.models.shallownet import shallownet
 from deepfake_generalize.models.video import VideoScore, score_video
+from deepfake_generalize.models.xception import xception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +21,13 @@ if TYPE_CHECKING:
     import keras
 
 ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = MappingProxyType(
-    {"mesonet": mesonet, "mesoinception": mesoinception}
+    {
+        "mesonet": mesonet,
+        "mesoinception": mesoinception,
+        "shallownet": shallownet,
+        "xception": xception,
+        "efficientnet_b0": efficientnet_b0,
+    }
 )
 """Name -> builder, `builder(input_shape, *, classes=1, weights=None)`."""
 
@@ -29,8 +38,11 @@ __all__ = [
     "FunctionDetector",
     "VideoScore",
     "as_detector",
+    "efficientnet_b0",
     "load_pretrained",
     "mesoinception",
     "mesonet",
     "score_video",
+    "shallownet",
+    "xception",
 ]

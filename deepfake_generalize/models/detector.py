@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -87,6 +88,11 @@ class Detector:
             f"Detector({self.name!r}, input {height}x{width}, fake_index={self.fake_index}, "
             f"{self.model.count_params():,} parameters)"
         )
+
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
+        """Survive pickling, through the file that `save` writes: a graph cannot be pickled."""
+        with tempfile.TemporaryDirectory() as folder:
+            return _from_bytes, (self.save(Path(folder) / "detector.keras").read_bytes(),)
 
     def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
         """Score images.
@@ -197,6 +203,13 @@ class Detector:
             name=cast("str", facts["name"]),
             training=facts["training"],
         )
+
+
+def _from_bytes(content: bytes) -> Detector:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "detector.keras"
+        path.write_bytes(content)
+        return Detector.load(path)
 
 
 def _check_model(model: Any) -> tuple[tuple[int, int], int]:

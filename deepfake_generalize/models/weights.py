@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
@@ -72,8 +73,14 @@ def load_weights(model: Any, path: str | Path) -> None:
 
     Raises:
         InputError: There is no such file, it is not HDF5, it is damaged, or it belongs to another
-            network. The model is then as it was.
+            network; or it is called `imagenet`, of which there is none for this network. The model
+            is then as it was.
     """
+    if str(path) == "imagenet":
+        raise InputError(
+            f"expected a weights file for {model.name}, for which there are no ImageNet weights.",
+            hint="Pass weights=None or the path of a file.",
+        )
     path = Path(path)
     if not path.is_file():
         raise InputError(f"expected a weights file, found none at {path}.", hint="Check the path.")
@@ -86,6 +93,13 @@ def load_weights(model: Any, path: str | Path) -> None:
         _load_keras3(model, path)
     else:
         _assign(model, stored, path)
+
+
+def finalize(model: keras.Model) -> None:
+    """Make normalization layers use the statistics they were given as weights."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def _damage(path: Path) -> str:
@@ -133,6 +147,7 @@ def _assign(model: Any, stored: list[tuple[str, list[AnyArray]]], path: Path) ->
         raise InputError(f"{path} holds weights that are NaN or infinite.", hint=_HINT)
     for layer, (_, arrays) in zip(layers, stored, strict=True):
         layer.set_weights(arrays)
+    finalize(model)
 
 
 def _load_keras3(model: Any, path: Path) -> None:
@@ -149,6 +164,7 @@ def _load_keras3(model: Any, path: Path) -> None:
             model.load_weights(path)
     except (ValueError, KeyError, OSError, UserWarning) as error:
         model.set_weights(before)
+        finalize(model)
         raise InputError(
             f"{path} holds weights of another network: expected those of {model.name}.", hint=_HINT
         ) from error

@@ -7,28 +7,66 @@ import pytest
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import ARCHITECTURES, mesoinception, mesonet
 
-# Counted by the authors' layers at 256x256x3, one sigmoid unit.
-PARAMETERS = {"mesonet": 28_073, "mesoinception": 28_725}
+# Counted by the authors' layers at 256x256x3, with the units of their last layer.
+PARAMETERS = {
+    "mesonet": (1, 28_073),
+    "mesoinception": (1, 28_725),
+    "shallownet": (1, 118_080_289),
+    "xception": (2, 20_865_578),
+    "efficientnet_b0": (2, 4_052_133),
+}
+SMALLEST = {
+    "mesonet": 8,
+    "mesoinception": 8,
+    "shallownet": 20,
+    "xception": 71,
+    "efficientnet_b0": 32,
+}
+CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.SeparableConv2D,
+    keras.layers.DepthwiseConv2D,
+)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Each network once at its smallest, with one sigmoid unit."""
+    return {name: build((SMALLEST[name],) * 2 + (3,)) for name, build in ARCHITECTURES.items()}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameters_at_256(name):
-    assert ARCHITECTURES[name]().count_params() == PARAMETERS[name]
+    classes, count = PARAMETERS[name]
+    assert ARCHITECTURES[name](classes=classes).count_params() == count
+
+
+def test_all_five_are_there():
+    assert list(ARCHITECTURES) == list(PARAMETERS)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_is_flat_and_names_its_convolutions(name):
-    layers = ARCHITECTURES[name]((32, 32, 3)).layers
+def test_is_flat_and_names_its_convolutions(name, small):
+    layers = small[name].layers
     assert not any(isinstance(layer, keras.Model) for layer in layers)
-    for layer in layers:
-        assert ("conv" in layer.name) == isinstance(layer, keras.layers.Conv2D)
+    found = [layer for layer in layers if isinstance(layer, CONVOLUTIONS)]
+    assert len(found) >= 4
+    assert all("conv" in layer.name for layer in found)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_second_build_has_the_same_names(name, small):
+    again = ARCHITECTURES[name]((SMALLEST[name],) * 2 + (3,))
+    assert [layer.name for layer in again.layers] == [layer.name for layer in small[name].layers]
+    assert [v.path for v in again.weights] == [v.path for v in small[name].weights]
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_outputs(name):
-    images = np.random.default_rng(0).random((2, 24, 40, 3), np.float32)
-    one = ARCHITECTURES[name]((24, 40, 3))(images, training=False).numpy()
-    two = ARCHITECTURES[name]((24, 40, 3), classes=2)(images, training=False).numpy()
+    height, width = SMALLEST[name] + 16, SMALLEST[name]
+    images = np.random.default_rng(0).random((2, height, width, 3), np.float32)
+    one = ARCHITECTURES[name]((height, width, 3))(images, training=False).numpy()
+    two = ARCHITECTURES[name]((height, width, 3), classes=2)(images, training=False).numpy()
     assert one.shape == (2, 1)
     assert ((one > 0) & (one < 1)).all()
     np.testing.assert_allclose(two.sum(axis=1), 1, atol=1e-6)
@@ -38,7 +76,7 @@ def test_outputs(name):
 def test_builders_leave_numpys_random_state(name):
     np.random.seed(3)  # noqa: NPY002 - the global state is what is tested
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    ARCHITECTURES[name]((16, 16, 3))
+    ARCHITECTURES[name]((SMALLEST[name],) * 2 + (3,))
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
@@ -58,11 +96,18 @@ def test_inception_branches_have_their_dilations():
 
 @pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize(
-    "shape", [(4, 64, 3), (64, 64, 1), (64, 64), (None, None, 3), (0, 0, 3), "256"]
+    "shape", [(-1, 256, 3), (256, 256, 1), (256, 256), (None, None, 3), (0, 0, 3), "256"]
 )
 def test_shapes_that_cannot_be_built(name, shape):
-    with pytest.raises(InputError, match="at least 8"):
+    with pytest.raises(InputError, match=f"at least {SMALLEST[name]}"):
         ARCHITECTURES[name](shape)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_one_pixel_under_the_smallest_is_refused(name):
+    for shape in [(SMALLEST[name] - 1, 256, 3), (256, SMALLEST[name] - 1, 3)]:
+        with pytest.raises(InputError, match=f"at least {SMALLEST[name]}"):
+            ARCHITECTURES[name](shape)
 
 
 @pytest.mark.parametrize("classes", [0, -1, 1.5, True, "2"])

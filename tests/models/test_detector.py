@@ -1,6 +1,7 @@
 """Polarity, resizing, memory, and the one file that holds a detector."""
 
 import json
+import pickle
 import zipfile
 
 import cv2
@@ -130,6 +131,15 @@ def test_a_saved_detector_comes_back(saved):
     assert [layer.name for layer in loaded.model.layers] == [
         layer.name for layer in detector.model.layers
     ]
+
+
+def test_a_detector_crosses_process_borders(saved):
+    detector, _ = saved
+    detector.scores(IMAGES)
+    came = pickle.loads(pickle.dumps(detector))  # noqa: S301 - our own bytes
+    np.testing.assert_array_equal(came.scores(IMAGES), detector.scores(IMAGES))
+    assert repr(came) == repr(detector)
+    assert came.training == detector.training
 
 
 def test_keras_opens_the_file_too(saved):

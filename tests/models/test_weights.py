@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import mesoinception, mesonet
+from deepfake_generalize.models import mesoinception, mesonet, shallownet
 from deepfake_generalize.models.weights import load_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -76,6 +76,12 @@ def test_a_keras_3_file_of_another_network_changes_nothing(tmp_path):
     with pytest.raises(InputError, match="another network"):
         load_weights(model, tmp_path / "x.weights.h5")
     assert _equal(model, before)
+
+
+@pytest.mark.parametrize("build", [mesonet, mesoinception, shallownet])
+def test_imagenet_is_refused_where_there_is_none(build):
+    with pytest.raises(InputError, match=f"{build.__name__}, for which there are no ImageNet"):
+        build((20, 20, 3), weights="imagenet")
 
 
 def test_weights_that_are_not_numbers(legacy):
