@@ -73,7 +73,7 @@ def to_videos(frame: pd.DataFrame, *, rule: str = "mean") -> pd.DataFrame:
     labels, scores = check_pair(frame["label"], frame["score"], metric="the score of a video")
     rows = pd.DataFrame({key: frame[key].to_numpy() for key in _KEYS})
     rows["label"], rows["score"] = labels, scores
-    code = rows.groupby(_KEYS, sort=False, observed=True).ngroup().to_numpy()
+    code = rows.groupby(_KEYS, sort=False).ngroup().to_numpy()
     videos = rows.loc[np.unique(code, return_index=True)[1]].reset_index(drop=True)
     by_video = rows.groupby(code)
     mixed = videos[(by_video["label"].max() != by_video["label"].min()).to_numpy()]
