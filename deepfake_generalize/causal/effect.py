@@ -76,7 +76,7 @@ def average_causal_effect(
     Returns:
         Values and effects of every neuron. Dropout is off. Images pass through the network in
         batches of 32; their activations are kept (4 bytes a neuron and image), and the
-        interventions hold a few times 2 MB whatever N.
+        interventions hold a few times 4 MB whatever N.
 
     Raises:
         InputError: Wrong inputs, or a site where it makes no sense (fewer than two neurons; for

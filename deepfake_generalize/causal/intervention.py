@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 WIDE = 256
 """From so many units on, the paper's site is the outputs of the first dense layer."""
-BLOCK = 2**19
-"""Numbers (float32) that one step of the intervention holds at a time: 2 MB."""
+BLOCK = 2**20
+"""Numbers (float32) that one step of the intervention holds at a time: 4 MB."""
 
 _ELEMENTWISE = (
     layers.InputLayer,

@@ -117,7 +117,7 @@ BETWEEN = {
 }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     between=st.sampled_from(sorted(BETWEEN)),
     neurons=st.integers(2, 5),
