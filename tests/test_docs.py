@@ -3,6 +3,7 @@
 A block under `<!-- needs: PATH -->` uses the shared test data and is skipped by name without it.
 """
 
+import importlib
 import re
 import subprocess
 import sys
@@ -97,3 +98,10 @@ def test_readme_holds_the_two_commands_of_the_set_up() -> None:
             [sys.executable, str(script), name], capture_output=True, text=True, check=True
         )
         assert "pip install" in done.stdout
+
+
+@pytest.mark.parametrize("room", ["data", "models", "metrics", "interpret", "causal", "study"])
+def test_the_reference_lists_every_public_name(room: str) -> None:
+    page = (REPOSITORY / "docs" / "reference" / f"{room}.md").read_text(encoding="utf-8")
+    listed = set(re.findall(rf"heading: {room}\.(\w+)", page))
+    assert listed == set(importlib.import_module(f"deepfake_generalize.{room}").__all__)
