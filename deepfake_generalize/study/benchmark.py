@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 ORIGINAL = "original"
 THRESHOLD = 0.5
@@ -126,8 +127,8 @@ def benchmark(
         The row, its rank and all it was made from.
 
     Raises:
-        InputError: No unseen sets, names that clash, wrong columns, labels or scores, or no
-            detector where there are crops.
+        InputError: No unseen sets, sets without names, names that clash, wrong columns, labels,
+            statuses or scores, an image that a set holds twice, or no detector for crops.
         UndefinedMetricError: No image of a set has a score.
 
     Reproduction notes:
@@ -147,8 +148,11 @@ def benchmark(
         no rank: ranks do not compare: the published thirty were measured on FS, NT, DF, DFD,
         this detector on A, B
     """
-    specialized = specialized or {}
     _check_detector(detector)
+    _check_mapping("unseen", unseen)
+    if specialized is None:
+        specialized = {}
+    _check_mapping("specialized", specialized)
     _check_names(unseen, specialized)
     sets = [
         gather(name, evidence, detector)
@@ -185,6 +189,14 @@ def _check_detector(detector: object) -> None:
             "expected a detector with the members name and scores(images), or the name of one, "
             f"received {describe(detector)}.",
             hint="Wrap a function with models.as_detector, a Keras model with models.Detector.",
+        )
+
+
+def _check_mapping(argument: str, sets: object) -> None:
+    if not isinstance(sets, Mapping):
+        raise InputError(
+            f"expected {argument} to be a mapping of names to sets, received {describe(sets)}.",
+            hint=f'Pass {argument}={{"NAME": crops}}.',
         )
 
 

@@ -23,6 +23,8 @@ _IMAGES_AT_ONCE = 64
 _FINDER_COLUMNS = frozenset({"box", "aligner"})
 """Columns of a crops manifest, whose column `score` is the face finder's and not P(fake)."""
 _KEPT = ("label", "score", "status", "reason", "path", "video", "dataset", "method", "frame")
+_STATUSES = frozenset({"ok", "missing", "error", "no_face", "corrupt"})
+"""The words that the library itself writes."""
 _EXPECTED = (
     "Pass crops (the columns path and label), or scores (the columns label and score, which is "
     "P(fake)), or the path of a CSV of scores."
@@ -62,7 +64,8 @@ def gather(name: str, evidence: Evidence, detector: Scorer | str) -> ScoredSet:
         detector: What scores the crops; its name is enough where the scores are there.
 
     Raises:
-        InputError: Other columns, labels or scores; a name in place of a detector for crops.
+        InputError: Other columns, labels, statuses or scores; an image that comes twice; a name in
+            place of a detector for crops.
         UndefinedMetricError: No image of the set has a score.
     """
     table = _as_table(name, evidence)
@@ -134,18 +137,62 @@ def _labels(name: str, table: pd.DataFrame) -> AnyArray:
     if wrong.size:
         raise InputError(
             f"expected the labels of the set {name} to be 0 or 1, received "
-            f"{table['label'].iloc[wrong[0]]!r} in row {wrong[0]}.",
+            f"{_show(table['label'].iloc[wrong[0]])} in row {wrong[0]}.",
             hint="Label fakes 1 and reals 0.",
         )
     return numbers.astype(np.int64)
 
 
+def _show(value: Any) -> str:
+    # NumPy writes its scalars np.int64(2), which says nothing to a reader of a table.
+    if isinstance(value, str):
+        return repr(str(value))
+    return "NaN" if pd.isna(value) else str(value)
+
+
+def _check_no_image_twice(name: str, table: pd.DataFrame, keys: list[str]) -> None:
+    twice = table.duplicated(keys) & table["path"].notna()
+    if twice.any():
+        row = int(np.flatnonzero(twice)[0])
+        raise InputError(
+            f"expected every image of the set {name} once, received "
+            f"{', '.join(f'{key} {table[key].iloc[row]}' for key in keys)} again in row {row}.",
+            hint="An image that comes twice counts twice: drop the duplicate rows.",
+        )
+
+
+def _check_statuses(name: str, statuses: pd.Series[Any]) -> None:
+    for row, word in enumerate(statuses):
+        if isinstance(word, str) and word not in _STATUSES and word.lower() in _STATUSES:
+            raise InputError(
+                f"expected the statuses of the set {name} in lower case, received {_show(word)} "
+                f"in row {row}.",
+                hint='Write "ok", "missing" or "error"; any other word counts as a failure.',
+            )
+
+
+def _check_numbers(name: str, given: pd.Series[Any], unscored: AnyArray) -> None:
+    for row in np.flatnonzero(unscored):
+        value = given.iloc[row]
+        if isinstance(value, str) and value.strip().lower() not in {"", "nan"}:
+            raise InputError(
+                f"expected the scores of the set {name} to be numbers, received {_show(value)} in "
+                f"row {row}: a score is not a number.",
+                hint="A score is P(fake) in [0, 1]; leave it empty where there is none.",
+            )
+
+
 def _given_scores(name: str, table: pd.DataFrame) -> dict[str, list[Any]]:
     scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if "path" in table.columns:
+        # The frames of one video may share its path.
+        _check_no_image_twice(name, table, [key for key in ("path", "frame") if key in table])
     blank = pd.Series([pd.NA] * len(table), index=table.index)
     statuses = table.get("status", blank).astype(object).where(lambda words: words.notna(), "ok")
     reasons = table.get("reason", blank).astype(object).where(lambda words: words.notna(), "")
+    _check_statuses(name, statuses)
     unscored = (statuses == "ok").to_numpy() & np.isnan(scores)
+    _check_numbers(name, table["score"], unscored)
     statuses = statuses.mask(unscored, "error")
     reasons = reasons.mask(unscored, "the score is missing or not a number")
     _check_range(f"the set {name}", scores[(statuses == "ok").to_numpy()])
@@ -168,6 +215,7 @@ def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict
             f"{detector!r}.",
             hint="Pass the detector, or a table with the columns label and score.",
         )
+    _check_no_image_twice(name, table, ["path"])
     found: dict[str, list[Any]] = {"score": [], "status": [], "reason": []}
     paths = [Path(path) for path in table["path"]]
     for start in range(0, len(paths), _IMAGES_AT_ONCE):

@@ -77,7 +77,7 @@ def test_crops_of_any_size_give_the_row_worked_by_hand(crops, equal: bool) -> No
 def test_images_are_read_a_few_at_a_time(crops) -> None:
     home = crops([(1, 255), (0, 0)])
     detector = Redness()
-    many = pd.concat([home] * 75, ignore_index=True)
+    many = crops([(1, 255), (0, 0)] * 75, name="many", equal=True)
     result = benchmark(detector, original=many, unseen={"A": home})
     assert detector.calls == [64, 64, 22, 2]
     assert result.coverage["original"] == {"ok": 150, "total": 150}
@@ -175,6 +175,29 @@ def test_rows_of_a_score_table_without_a_score_are_left_out() -> None:
     assert frame["video"].to_list() == list("abcdef")
     assert result.row["original_accuracy"].item() == 75.0
     assert "row 1: error (the score is missing or not a number); row 4: no_face" in result.notes[0]
+
+
+def test_an_image_that_a_manifest_names_twice_is_refused(crops) -> None:
+    home = crops([(1, 255), (0, 0)])
+    twice = pd.concat([home, home[1:]])
+    with pytest.raises(InputError, match=r"set A once, received path .*-1-0.png again in row 2"):
+        benchmark(Redness(), original=home, unseen={"A": twice})
+
+
+def test_the_frames_of_a_video_may_share_its_path_but_come_once() -> None:
+    table = pd.DataFrame({"label": 1, "score": 0.9, "path": "a.mp4", "frame": [0, 5]})
+    result = benchmark("x", original=table, unseen={"A": table})
+    assert result.coverage["A"] == {"ok": 2, "total": 2}
+    again = table.assign(frame=[5, 5])
+    with pytest.raises(InputError, match=r"received path a.mp4, frame 5 again in row 1"):
+        benchmark("x", original=table, unseen={"A": again})
+
+
+@pytest.mark.parametrize("empty", [None, np.nan, "", " "])
+def test_an_empty_score_is_missing_and_not_wrong(empty) -> None:
+    table = pd.DataFrame({"label": [1, 0, 1], "score": pd.Series([0.9, 0.1, empty], dtype=object)})
+    result = benchmark("x", original=table, unseen={"A": table})
+    assert result.coverage["A"] == {"ok": 2, "total": 3}
 
 
 def test_many_failures_are_counted_and_the_first_named() -> None:
@@ -277,6 +300,18 @@ def test_what_comes_in_is_left_alone(crops) -> None:
     ("changes", "message"),
     [
         ({"unseen": {}}, "expected at least one unseen set, received none"),
+        (
+            {"unseen": pd.DataFrame({"label": [1], "score": [0.5]})},
+            "expected unseen to be a mapping of names to sets, received DataFrame",
+        ),
+        (
+            {"unseen": [("A", 0)]},
+            "expected unseen to be a mapping of names to sets, received list",
+        ),
+        (
+            {"specialized": pd.DataFrame({"label": [1], "score": [0.5]})},
+            "expected specialized to be a mapping of names to sets, received DataFrame",
+        ),
         ({"unseen": {"average": 0}}, "cannot be called 'average'"),
         ({"unseen": {"original": 0}}, "cannot be called 'original'"),
         ({"unseen": {"": 0}}, "cannot be called ''"),
@@ -290,6 +325,26 @@ def test_what_comes_in_is_left_alone(crops) -> None:
         (
             {"original": pd.DataFrame({"label": ["fake"], "score": [0.5]})},
             "labels of the set original to be 0 or 1, received 'fake' in row 0",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1, 2], "score": [0.5, 0.5]})},
+            "to be 0 or 1, received 2 in row 1",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [np.nan, 1], "score": [0.5, 0.5]})},
+            "to be 0 or 1, received NaN in row 0",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1, 0], "score": [0.5, "x"]})},
+            "scores of the set original to be numbers, received 'x' in row 1: a score is not a nu",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1, 0], "score": 0.5, "status": ["ok", "OK"]})},
+            "statuses of the set original in lower case, received 'OK' in row 1",
+        ),
+        (
+            {"original": pd.DataFrame({"label": 1, "score": 0.5, "path": ["a", "b", "b", "a"]})},
+            "every image of the set original once, received path b again in row 2",
         ),
         (
             {"original": pd.DataFrame({"label": [1, 0], "score": [0.5, 1.5]})},
