@@ -109,8 +109,8 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         `score` float64, the others pandas strings ("004" stays "004"); `path` and `video` absolute.
 
     Raises:
-        InputError: No such folder, no crops in it, a manifest that is not one, a pattern that does
-            not fit.
+        InputError: No such folder, no crops in it, a manifest that is not one or lists a crop
+            twice, a pattern that does not fit.
 
     Examples:
         >>> import tempfile, cv2, numpy as np
@@ -172,5 +172,12 @@ def _read_crop_manifest(file: Path, video_pattern: str | None) -> pd.DataFrame:
         raise InputError(
             f"expected the labels 0 (real) and 1 (fake) in {str(file)!r}, received {wrong}.",
             hint="Extract the faces again.",
+        )
+    twice = crops["path"][crops["path"].duplicated()]
+    if len(twice):
+        raise InputError(
+            f"expected each crop once in {str(file)!r}, {twice.iloc[0]!r} is listed more than "
+            "once.",
+            hint="Remove the second row, or extract the faces again.",
         )
     return crops

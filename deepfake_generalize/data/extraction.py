@@ -177,7 +177,7 @@ def extract_faces(
 
 
 def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
-    require_columns(videos, VIDEO_COLUMNS, what="videos")
+    require_columns(videos, VIDEO_COLUMNS, what="videos", hint="Use data.find_videos(root).")
     if videos.empty:
         raise InputError(
             "expected at least one video, received a manifest without rows.",

@@ -89,9 +89,10 @@ def read_manifest(
         ) from error
     except (OSError, ValueError) as error:
         raise InputError(
-            f"expected a CSV manifest at {str(file)!r}: {error}", hint="Extract the faces again."
+            f"expected a CSV manifest at {str(file)!r}: {str(error).strip().rstrip('.')}.",
+            hint="Extract the faces again.",
         ) from error
-    require_columns(frame, columns, what=str(file))
+    require_columns(frame, columns, what=str(file), hint="Extract the faces again.")
     for name in path_columns:
         if frame[name].isna().any():
             raise InputError(
@@ -125,13 +126,20 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
 
 
-def require_columns(frame: object, columns: Sequence[str], *, what: str) -> None:
+def require_columns(
+    frame: object,
+    columns: Sequence[str],
+    *,
+    what: str,
+    hint: str = "Use data.read_crops(folder).",
+) -> None:
     """Raise unless `frame` is a DataFrame with these columns.
 
     Args:
         frame: What came.
         columns: The columns it must have.
         what: What the message calls it.
+        hint: Where such a table comes from.
 
     Raises:
         InputError: It is none, or columns are missing.
@@ -139,14 +147,14 @@ def require_columns(frame: object, columns: Sequence[str], *, what: str) -> None
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
             f"expected {what} as a pandas DataFrame, received {describe(frame)}.",
-            hint="Use data.read_crops(folder).",
+            hint=hint,
         )
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise InputError(
             f"expected {what} to have the columns {', '.join(columns)}; "
             f"missing: {', '.join(missing)}.",
-            hint="Use data.read_crops(folder).",
+            hint=hint,
         )
 
 

@@ -97,8 +97,13 @@ def test_an_empty_manifest_comes_back_empty(crops, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a CSV manifest"),
-        ("path,video\n/a,/b\n", "missing: frame, dataset"),
+        ("", r"expected a CSV manifest.*parse from file\. Extract"),
+        ('a,b\n"c,d\n', r"EOF inside string starting at row 1\. Extract"),
+        ("path,video\n/a,/b\n", "missing: frame, dataset.*Extract the faces again"),
+        (
+            ",".join(CROP_COLUMNS) + ("\na,b,0,d,m,1" + "," * 8) * 2 + "\n",
+            "expected each crop once in .*/a' is listed more than once.*Remove the second row",
+        ),
         (",".join(CROP_COLUMNS) + "\na,b,0,d,m,fake" + "," * 8 + "\n", "expected numbers"),
         (",".join(CROP_COLUMNS) + "\na,b,0,d,m,2" + "," * 8 + "\n", "expected the labels 0"),
         (",".join(CROP_COLUMNS) + "\n,b,0,d,m,1" + "," * 8 + "\n", "expected a path in every row"),

@@ -216,7 +216,7 @@ def test_one_odd_video_does_not_end_the_job_and_is_tried_again(clip, tmp_path, m
 @pytest.mark.parametrize(
     ("videos", "choices", "message"),
     [
-        (pd.DataFrame(), {}, "missing: path, dataset"),
+        (pd.DataFrame(), {}, r"missing: path, dataset.*Use data\.find_videos"),
         (manifest().reindex(columns=VIDEO_COLUMNS), {}, "at least one video"),
         (manifest("a.mp4", "a.mp4"), {}, "more than once"),
         (manifest("a.mp4", label=2), {}, r"labels 0 \(real\) and 1 \(fake\)"),
