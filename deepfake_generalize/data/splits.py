@@ -22,7 +22,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from deepfake_generalize.data.grouping import Video
 
@@ -109,11 +109,16 @@ def _needs(sizes: Mapping[str, int]) -> Needs:
                 f"expected {name} to be a whole number of images, received {describe(size)}.",
                 hint="Give the size of the split, both classes together.",
             )
-        if size < 0 or size % 2:
+        if size < 0:
+            raise InputError(
+                f"expected the size of {name} not to be negative, received {size}.",
+                hint="Use 0 for no such split.",
+            )
+        if size % 2:
             raise InputError(
                 f"expected an even number of images for {name}, half of them real, "
                 f"received {size}.",
-                hint=f"Use {max(size + 1, 0)}.",
+                hint=f"Use {size + 1}.",
             )
     if not any(sizes.values()):
         raise InputError(
@@ -125,6 +130,13 @@ def _needs(sizes: Mapping[str, int]) -> Needs:
 
 def _checked(crops: pd.DataFrame) -> pd.DataFrame:
     require_columns(crops, CROP_COLUMNS, what="crops")
+    for name in ("path", "video"):
+        if crops[name].isna().any():
+            raise InputError(
+                f"expected a {name} in every row of crops, "
+                f"{int(crops[name].isna().sum())} of {len(crops)} have none.",
+                hint="Use data.read_crops(folder), which fills both.",
+            )
     if not crops["label"].isin([0, 1]).all():
         raise InputError(
             f"expected the labels 0 (real) and 1 (fake), received "
@@ -184,5 +196,29 @@ def _check_available(crops: pd.DataFrame, pool: pd.Series[int], needs: Needs, by
         raise InputError(
             f"expected enough images for the sizes with by={by!r}; found {', '.join(lines)} "
             f"(in all {totals[0]} real and {totals[1]} fake of {crops['video'].nunique()} videos).",
-            hint="Ask for smaller splits or extract more frames a video.",
+            hint=_short_hint(totals, pool, needs, by),
         )
+
+
+def _short_hint(totals: Sequence[int], pool: pd.Series[int], needs: Needs, by: str) -> str:
+    absent = [name for name, total in zip(_CLASSES, totals, strict=True) if not total]
+    if absent:
+        return f"There is no {' and no '.join(absent)} crop at all: add videos of that class."
+    if by == "official":
+        empty = [
+            name
+            for number, name in enumerate(SUBSETS)
+            if sum(needs[number]) and not (pool == number).any()
+        ]
+        if empty:
+            return (
+                f"No crop has {' or '.join(empty)} in its column split: fill the column, or use "
+                "by='identity'."
+            )
+        return "Ask for smaller splits: an official split is never topped up from another."
+    if by == "identity":
+        return (
+            "Ask for smaller splits or extract more frames a video; by='video' drops nothing but "
+            "lets splits share persons."
+        )
+    return "Ask for smaller splits or extract more frames a video."

@@ -199,7 +199,7 @@ def test_a_video_in_two_official_splits_is_refused():
     ("change", "message"),
     [
         ({"train": 3}, "expected an even number of images for train.*received 3. Use 4"),
-        ({"val": -2}, "expected an even number"),
+        ({"val": -2}, "expected the size of val not to be negative, received -2. Use 0 for"),
         ({"test": 2.0}, "expected test to be a whole number"),
         ({"train": 0, "val": 0, "test": 0}, "at least one split with images"),
         ({"by": "method"}, "expected by to be one of identity, video, official"),
@@ -211,6 +211,21 @@ def test_sizes_that_make_no_sense_are_refused(change, message):
         balanced_splits(_pairs(4), **{"train": 2, "val": 2, "test": 2, **change})
 
 
+@pytest.mark.parametrize(
+    ("crops", "by", "hint"),
+    [
+        (_pairs(4), "official", "No crop has train or val in its column split: fill the column"),
+        (_pairs(1, split="train"), "official", "No crop has val in its column split"),
+        (_pairs(4).query("label == 1"), "video", "There is no real crop at all: add videos"),
+        (_pairs(1), "identity", "Ask for smaller splits .*by='video'"),
+        (_pairs(1), "video", "Ask for smaller splits or extract more frames a video.$"),
+    ],
+)
+def test_too_few_images_are_answered_with_what_to_do(crops, by, hint):
+    with pytest.raises(InputError, match=hint):
+        balanced_splits(crops, train=8, val=2, test=0, by=by)
+
+
 def test_crops_that_are_none_are_refused():
     crops = _pairs(4)
     sizes = {"train": 2, "val": 2, "test": 2}
@@ -220,6 +235,8 @@ def test_crops_that_are_none_are_refused():
         balanced_splits(crops.assign(label=2), **sizes)
     with pytest.raises(InputError, match="listed more than once"):
         balanced_splits(pd.concat([crops, crops]), **sizes)
+    with pytest.raises(InputError, match="expected a video in every row of crops, 32 of 32"):
+        balanced_splits(crops.assign(video=pd.NA), by="video", **sizes)
     with pytest.raises(InputError, match="received list"):
         balanced_splits([], **sizes)
 
