@@ -13,6 +13,7 @@ from deepfake_generalize.data.layouts import celebdf, csv_list, dfdc, faceforens
 from deepfake_generalize.data.layouts.manifest import LayoutWarning, Problem, Reading, to_frame
 from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,6 +92,11 @@ def find_videos(
         >>> find_videos(root)[["method", "label"]].to_dict("list")
         {'method': ['FaceSwap', 'real'], 'label': [1, 0]}
     """
+    if not isinstance(root, (str, os.PathLike)):
+        raise InputError(
+            f"expected the folder of a data set, received {describe(root)}.",
+            hint="Pass a str or Path.",
+        )
     folder = Path(os.path.normpath(Path(root).expanduser().absolute()))
     try:
         name = _layout_of(folder, layout)

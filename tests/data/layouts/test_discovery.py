@@ -52,6 +52,11 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, touch, monkeypatch):
         find_videos(root)
 
 
+def test_a_root_that_is_no_path_is_refused():
+    with pytest.raises(InputError, match=r"expected the folder of a data set, received NoneType"):
+        find_videos(None)
+
+
 def test_a_relative_root_gives_absolute_paths(tmp_path, touch, monkeypatch):
     touch(tmp_path / "set", ["real/a.mp4", "fake/b.mp4"])
     monkeypatch.chdir(tmp_path)
