@@ -31,6 +31,43 @@ def describe(value: object) -> str:
     return type(value).__name__
 
 
+def check_image_shape(images: object, *, name: str = "images") -> AnyArray:
+    """Return `images` unchanged if shape and dtype are right; the values are not looked at.
+
+    Args:
+        images: Expected: (N, H, W, 3), uint8 or float16/32/64. N may be 0.
+        name: What the message calls it.
+
+    Returns:
+        The same array, not copied.
+
+    Raises:
+        InputError: Not an array, wrong number of axes or channels, or wrong dtype.
+
+    Examples:
+        >>> check_image_shape(np.zeros((1, 8, 8, 3))).shape
+        (1, 8, 8, 3)
+    """
+    if not isinstance(images, np.ndarray):
+        raise InputError(
+            f"expected {name} to be a NumPy array, received {describe(images)}.", hint=_IMAGE_HINT
+        )
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:3]:
+        single = images.ndim == 3 and images.shape[-1] == 3
+        raise InputError(
+            f"expected {name} of shape (N, H, W, 3), received {describe(images)}.",
+            hint=f"For a single image pass {name}[np.newaxis]. {_IMAGE_HINT}"
+            if single
+            else _IMAGE_HINT,
+        )
+    if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
+        raise InputError(
+            f"expected {name} of dtype uint8 or float, received {describe(images)}.",
+            hint=_IMAGE_HINT,
+        )
+    return images
+
+
 def check_images(images: object, *, name: str = "images") -> AnyArray:
     """Return `images` unchanged if it is a batch of RGB images, raise otherwise.
 
@@ -49,22 +86,8 @@ def check_images(images: object, *, name: str = "images") -> AnyArray:
         >>> check_images(np.zeros((1, 8, 8, 3), np.uint8)).shape
         (1, 8, 8, 3)
     """
-    if not isinstance(images, np.ndarray):
-        raise InputError(
-            f"expected {name} to be a NumPy array, received {describe(images)}.", hint=_IMAGE_HINT
-        )
-    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:3]:
-        raise InputError(
-            f"expected {name} of shape (N, H, W, 3), received {describe(images)}.", hint=_IMAGE_HINT
-        )
-    if images.dtype == np.uint8:
-        return images
-    if not np.issubdtype(images.dtype, np.floating):
-        raise InputError(
-            f"expected {name} of dtype uint8 or float, received {describe(images)}.",
-            hint=_IMAGE_HINT,
-        )
-    if images.size:
+    images = check_image_shape(images, name=name)
+    if images.dtype != np.uint8 and images.size:
         low, high = float(images.min()), float(images.max())
         if np.isnan(low) or np.isnan(high):
             raise InputError(f"expected finite {name}, received NaN.", hint=_IMAGE_HINT)

@@ -36,7 +36,8 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
         The path.
 
     Raises:
-        InputError: Another ending, no such folder, or facts that JSON cannot hold.
+        InputError: Another ending, no such folder, or one that cannot be written to; or
+            facts that JSON cannot hold.
     """
     if path.suffix != ".keras":
         raise InputError(f"expected a path that ends in .keras, received {path}.")
@@ -52,6 +53,18 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
             f"expected a training record of plain JSON values: {error}.",
             hint="Use numbers, strings, lists and dictionaries; neither arrays nor NaN.",
         ) from error
+    try:
+        _replace(model, text, path)
+    except OSError as error:
+        # The system's message names the temporary file, which the caller never heard of.
+        raise InputError(
+            f"expected to write {path}, the system refused: {error.strerror or error}.",
+            hint="Choose a folder that you may write to, on a disk with room.",
+        ) from error
+    return path
+
+
+def _replace(model: keras.Model, text: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         temporary = Path(folder) / path.name
         with warnings.catch_warnings():
@@ -61,7 +74,6 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
         with zipfile.ZipFile(temporary, "a") as file:
             file.writestr(MEMBER, text)
         os.replace(temporary, path)  # noqa: PTH105 - atomic on every platform, overwriting too
-    return path
 
 
 def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:

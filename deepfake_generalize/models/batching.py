@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_images, describe
+from deepfake_generalize.validation import check_image_shape, check_images, describe
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, Images
@@ -65,7 +65,7 @@ def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iter
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InputError(f"expected batch_size to be a whole number from 1, received {batch_size}.")
     if isinstance(images, np.ndarray):
-        check_images(images[:0])
+        check_image_shape(images)
     elif not isinstance(images, Sequence):
         raise InputError(
             "expected images as an array (N, H, W, 3) or a sequence of arrays (H, W, 3), "

@@ -178,7 +178,8 @@ class Detector:
             The path.
 
         Raises:
-            InputError: Another ending, no such folder, or a record that JSON cannot hold.
+            InputError: Another ending, no such folder, or one that cannot be written to; or
+                a record that JSON cannot hold.
         """
         facts = {"fake_index": self.fake_index, "name": self.name, "training": self.training}
         return archive.write(self.model, facts, Path(path))

@@ -52,7 +52,7 @@ def test_polarity(recorder):
 
 def test_size_is_a_side_or_height_and_width(recorder):
     as_detector(recorder, name="r", size=9).scores(IMAGES)
-    as_detector(recorder, name="r", size=(3, 7)).scores(IMAGES)
+    as_detector(recorder, name="r", size=(3, 7))(IMAGES, batch_size=32)
     assert [batch.shape[1:3] for batch in recorder.given] == [(9, 9), (3, 7)]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import zipfile
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import Detector, as_detector, mesonet
+from deepfake_generalize.models import Detector, archive, as_detector, mesonet
 from deepfake_generalize.models.batching import resize
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
@@ -160,7 +161,7 @@ def test_saving_replaces_at_once_and_leaves_nothing_else(saved, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="refused: disk full"):
         detector.save(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == ["mine.keras"]
@@ -174,6 +175,28 @@ def test_places_that_cannot_be_saved_to(saved, tmp_path):
         detector.save(tmp_path / "absent" / "mine.keras")
     with pytest.raises(InputError, match="plain JSON"):
         Detector(detector.model, training={"loss": np.zeros(2)}).save(tmp_path / "x.keras")
+
+
+def test_a_refusal_to_write_names_the_path_asked_for(saved, tmp_path, monkeypatch):
+    detector, _ = saved
+
+    def refuse(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory", "/.mine-x1y2")
+
+    monkeypatch.setattr(archive.tempfile, "TemporaryDirectory", refuse)
+    path = tmp_path / "b.keras"
+    with pytest.raises(InputError, match="refused: No such file or directory") as caught:
+        detector.save(path)
+    assert f"expected to write {path}," in caught.value.message
+    assert "x1y2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(256, 256, 3), (4, 3, 16, 16)])
+def test_images_of_another_shape_are_named_as_they_came(saved, shape):
+    detector, _ = saved
+    with pytest.raises(InputError, match=re.escape(f"an array of shape {shape}")) as caught:
+        detector.scores(np.zeros(shape, np.uint8))
+    assert ("images[np.newaxis]" in caught.value.hint) == (len(shape) == 3)
 
 
 def test_files_that_are_no_detector(saved, tmp_path):

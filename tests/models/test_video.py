@@ -81,6 +81,15 @@ def test_the_detector_scores_its_own_videos(crops, constant_network):
     assert result.coverage == 0.5
 
 
+def test_a_function_scores_its_own_videos(crops):
+    calls = crops([51, None])
+    result = LEVELS.score_video("a.mp4", frames_per_video=2, aligner="none")
+    assert result.score == pytest.approx(0.2)
+    assert result.coverage == 0.5
+    assert calls[0]["frames_per_video"] == 2
+    assert calls[0]["aligner"] == "none"
+
+
 def test_a_real_video(shared_data, monkeypatch):
     models = shared_data("mediapipe")
     video = shared_data("videos/short_clip.mp4")
