@@ -18,6 +18,7 @@ from deepfake_generalize.data.faces import LOW_SCORE, Face, FaceFinder, MediaPip
 from deepfake_generalize.data.frames import FrameBatch, probe, read_frames, sample_indices
 from deepfake_generalize.data.subject import find_subject
 from deepfake_generalize.errors import InputError, VideoError
+from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     import os
@@ -140,8 +141,33 @@ def crop_video(
     """
     settings = CropSettings(size, margin)
     count = check_frame_count(frames_per_video)
+    check_finder(finder)
     with open_tools(finder, aligner) as (opened, aligning):
         return crop_opened(path, count, settings, opened, aligning)
+
+
+def check_finder(finder: object, *, opens: bool = False) -> None:
+    """Raise unless something has what the protocol `FaceFinder` asks for, or is None.
+
+    Args:
+        finder: What came.
+        opens: Whether it will also be entered and closed, not only asked.
+
+    Raises:
+        InputError: A part is missing.
+    """
+    methods = ("find", "close", "__enter__", "__exit__") if opens else ("find",)
+    if finder is None or (
+        isinstance(getattr(finder, "name", None), str)
+        and all(callable(getattr(finder, method, None)) for method in methods)
+        and not isinstance(finder, type)
+    ):
+        return
+    raise InputError(
+        "expected finder to be None or a FaceFinder (a name, find(image), close(), and a context "
+        f"manager), received {describe(finder)}.",
+        hint="Use finder=CascadeFinder().",
+    )
 
 
 def check_frame_count(value: object) -> int:

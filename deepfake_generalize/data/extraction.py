@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data import extracted
@@ -21,6 +22,7 @@ from deepfake_generalize.data.alignment import make_aligner
 from deepfake_generalize.data.cropping import (
     CropSettings,
     VideoCrops,
+    check_finder,
     check_frame_count,
     crop_video,
 )
@@ -152,6 +154,8 @@ def extract_faces(
     settings = CropSettings(size, margin)
     rows = _check_videos(videos)
     tasks = _plan(rows, frames_per_video)
+    _check_n_jobs(n_jobs)
+    check_finder(finder, opens=True)
     make_aligner(aligner)  # A missing model is one error here, not one in every worker.
     finder = MediaPipeFinder() if finder is None else finder
     root = absolute(Path(out_dir))
@@ -198,6 +202,15 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
             hint="Drop the duplicates.",
         )
     return rows
+
+
+def _check_n_jobs(n_jobs: object) -> None:
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+        raise InputError(
+            "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
+            f"received {n_jobs!r}.",
+            hint="Use 1.",
+        )
 
 
 def _plan(rows: pd.DataFrame, frames_per_video: FramesPerVideo) -> list[Task]:

@@ -222,6 +222,10 @@ def test_one_odd_video_does_not_end_the_job_and_is_tried_again(clip, tmp_path, m
         (manifest("a.mp4", label=2), {}, r"labels 0 \(real\) and 1 \(fake\)"),
         (manifest("a.mp4"), {"frames_per_video": 0}, "whole number from 1, received 0"),
         (manifest("a.mp4"), {"frames_per_video": {"real": 1}}, r"received the keys \['real'\]"),
+        (manifest("a.mp4"), {"n_jobs": 0}, "whole number other than 0 .*received 0"),
+        (manifest("a.mp4"), {"n_jobs": "2"}, "whole number other than 0 .*received '2'"),
+        (manifest("a.mp4"), {"finder": 3}, r"or a FaceFinder .*received int.*CascadeFinder\(\)"),
+        (manifest("a.mp4"), {"finder": BrightFinder}, "or a FaceFinder .*received type"),
         (manifest("a.mp4"), {"size": 0}, "expected size to be"),
         (manifest("a.mp4"), {"margin": -1}, "expected margin to be"),
         (manifest("a.mp4"), {"aligner": "no"}, "expected aligner to be one of"),
@@ -237,6 +241,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"expected a folder that can be written, received .*out"):
         extract(manifest("a.mp4"), tmp_path / "file" / "out")
+
+
+def test_a_finder_that_is_none_is_refused_in_memory_too():
+    with pytest.raises(InputError, match=r"or a FaceFinder .*received int"):
+        crop_video("a.mp4", finder=3, aligner="finder")
 
 
 def test_a_missing_video_raises_in_memory(tmp_path):
