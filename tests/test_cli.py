@@ -259,7 +259,7 @@ def test_native_chatter_is_held_back_and_failures_are_not(
 def test_sets_need_a_name_and_a_folder(text: str, fails: Any) -> None:
     code, error, hint = fails("benchmark", "--detector", "d", "--original", "x", "--unseen", text)
     assert code == 2
-    assert "expected NAME=FOLDER" in error
+    assert "expected NAME=FOLDER or NAME=SCORES.csv" in error
     assert "--unseen DFD=" in hint
 
 
@@ -370,8 +370,43 @@ def test_a_result_that_cannot_be_written_is_no_traceback(
 ) -> None:
     code, error, hint = fails("score", "a.mp4", "--out", tmp_path)
     assert code == 2
-    assert str(tmp_path) in error
+    assert f"can be written as --out, received {tmp_path}: Is a directory." in error
     assert "write" in hint
+
+
+def test_a_place_that_cannot_be_written_is_found_before_scoring(
+    stub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Any
+) -> None:
+    monkeypatch.setattr(scoring, "score_all", lambda *_, **__: pytest.fail("scored first"))
+    monkeypatch.setattr(study, "benchmark", lambda *_, **__: pytest.fail("scored first"))
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out.csv"
+    sets = [f"--original={tmp_path}", f"--unseen=A={tmp_path}"]
+    for argv in (["score", "a.mp4"], ["benchmark", "--detector=d", *sets]):
+        code, error, _ = fails(*argv, "--out", out)
+        assert code == 2
+        assert f"received {out}: " in error
+
+
+def test_results_are_shown_even_when_writing_them_fails(
+    stub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "a.csv")
+
+    monkeypatch.setattr(scoring, "write_scores", full)
+    assert main(["score", "a.mp4", "--json", "--out", str(tmp_path / "a.csv")]) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["videos"][0]["score"] == 0.75
+    assert "No space left" in captured.err
+
+
+@pytest.mark.parametrize("command", ["extract", "score"])
+def test_the_help_tells_failure_from_partial_failure(command: str, capsys: Any) -> None:
+    assert main([command, "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Exits with 3 when some" in text
+    assert "with 2 when none" in text
 
 
 @pytest.mark.parametrize("content", ["", "\x00\x01", 'label,score\n1,"0.5\n2,3,4'])

@@ -129,7 +129,8 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
 
     Writes crops.csv and failures.csv beside the crops. JSON keys: folder, layout, videos,
     videos_failed, crops, failures (status: count), problems (what was missing or could not be
-    placed: path, status, reason). Exits with 3 when some videos gave no crop.
+    placed: path, status, reason). Exits with 3 when some videos gave no crop, with 2 when
+    none gave one.
     """
     with _quiet(context):
         from deepfake_generalize import data
@@ -176,20 +177,22 @@ def score(
     """Score videos: P(fake) of each video and of each sampled frame.
 
     JSON keys: detector, videos (a list of: path, status, reason, score, verdict, coverage, and
-    frames, a list with a dictionary a frame). Exits with 3 when some videos could not be scored.
+    frames, a list with a dictionary a frame). Exits with 3 when some videos could not be scored,
+    with 2 when none could.
     """
     with _quiet(context):
         paths = scoring.find_video_files(videos)
         loaded = arguments.load_detector(detector, weights)
+        arguments.check_out(out)
         with console.progress("scoring", shown=not json) as advance:
             scored = scoring.score_all(loaded, paths, frames_per_video=frames, progress=advance)
-    if out is not None:
-        scoring.write_scores(scored, out)
     if json:
         videos_found = [one.record() for one in scored]
         console.write_json({"detector": loaded.name, "videos": videos_found})
     else:
         show.scores(loaded.name, scored)
+    if out is not None:  # After the results are shown: a full disk must not lose them.
+        scoring.write_scores(scored, out)
     errors = [one.error for one in scored if one.error is not None]
     if len(scored) == 1 and errors:
         raise errors[0]
@@ -233,16 +236,15 @@ def benchmark(
         from deepfake_generalize import study
 
         everything = {"original": original} | unseen_sets | special_sets
+        scorer = arguments.load_scorer(detector, weights, everything)
+        arguments.check_out(out)
         result = study.benchmark(
-            arguments.load_scorer(detector, weights, everything),
+            scorer,
             original=original,
             unseen=unseen_sets,
             specialized=special_sets or None,
         )
     table, remarks = result.table(table_format.value).rstrip("\n"), "\n".join(show.remarks(result))
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(f"{table}\n", encoding="utf-8")
     if json:
         console.write_json(show.benchmark_document(result))
     elif table_format is TableFormat.TEXT:
@@ -250,6 +252,9 @@ def benchmark(
     else:  # A paper or a program takes the table as it is.
         console.write_text(table)
         console.write_note(remarks)
+    if out is not None:  # After the row is shown: a full disk must not lose it.
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(f"{table}\n", encoding="utf-8")
 
 
 @app.command()

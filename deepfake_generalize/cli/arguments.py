@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,32 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
     return load_detector(name, weights)
 
 
+def check_out(out: Path | None) -> None:
+    """Try whether a file can be written here, before work is spent on what goes into it.
+
+    Makes the folder; what is in the file already stays.
+
+    Raises:
+        InputError: It is a folder, or the system refuses to write.
+    """
+    if out is None:
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.exists():
+            out.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise InputError(
+            f"expected a file that can be written as --out, received {out}: "
+            f"{error.strerror or error}.",
+            hint="Name a file in a folder that you may write to.",
+        ) from error
+
+
 def named_sets(given: Sequence[str]) -> dict[str, Path]:
-    """Read options of the form NAME=FOLDER.
+    """Read options of the form NAME=FOLDER or NAME=SCORES.csv.
 
     Raises:
         InputError: The form is another, or a name comes twice.
@@ -66,8 +91,8 @@ def named_sets(given: Sequence[str]) -> dict[str, Path]:
         name, equals, folder = text.partition("=")
         if not (name and equals and folder):
             raise InputError(
-                f"expected NAME=FOLDER, received {text!r}.",
-                hint="Name the set and where its crops are, as in --unseen DFD=crops/dfd.",
+                f"expected NAME=FOLDER or NAME=SCORES.csv, received {text!r}.",
+                hint="Name the set and where it is, as in --unseen DFD=crops/dfd.",
             )
         if name in named:
             raise InputError(
