@@ -24,6 +24,7 @@ MAX_PIXELS = 100_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _FORMATS_HINT = "Convert it to an 8-bit RGB or grey PNG, JPEG or BMP."
+_END_BYTES = 4096
 _AGAIN_HINT = "Copy or extract the file again."
 # Start-of-frame markers: FFC0 to FFCF without the tables FFC4, FFC8 and FFCC.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -79,7 +80,7 @@ def read_image(path: str | Path) -> UInt8Array:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Return (height, width) of an image that `read_image` would accept, from its header alone.
+    """Return (height, width) of an image that `read_image` would accept, from its ends alone.
 
     Args:
         path: The image file.
@@ -88,7 +89,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
         Height and width in pixels.
 
     Raises:
-        InputError: As `read_image`, except for damage behind the header.
+        InputError: As `read_image`, except for damage between the header and the end.
     """
     name = _name(path)
     try:
@@ -97,6 +98,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
         # A JPEG may carry more than 64 KiB of metadata before its size.
         header = _parse(name, _read(name))
     _check(name, header)
+    _check_end(name, header)
     return header.height, header.width
 
 
@@ -188,6 +190,23 @@ def _check(name: str, header: _Header) -> None:
             f"expected a grey or RGB image without transparency, {name!r} has {what}.",
             hint=_FORMATS_HINT,
         )
+
+
+def _check_end(name: str, header: _Header) -> None:
+    # What stops early is told from its last bytes; to read every file whole would take too long.
+    marker = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}.get(header.kind)
+    if marker is None:
+        return
+    with Path(name).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(size - _END_BYTES, header.scan)
+        file.seek(start)
+        found = marker in file.read()
+    # Something may be appended behind the end, so a long file without it gets a second look.
+    if not found and start > header.scan:
+        _check_whole(name, _read(name), header)
+    elif not found:
+        _damaged(name, f"its end marker is missing: the {header.kind} is truncated")
 
 
 def _check_whole(name: str, data: bytes, header: _Header) -> None:

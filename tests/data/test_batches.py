@@ -87,12 +87,30 @@ def test_real_crops_of_many_sizes_are_resized(shared_data):
     np.testing.assert_allclose(images[3], oracle / 255.0, atol=1e-6)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("size", [None, (4, 4)])
+def test_a_truncated_file_is_named_before_any_batch_is_read(tmp_path, suffix, size):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    paths = [str(tmp_path / f"{i}{suffix}") for i in range(2)]
+    for path in paths:
+        cv2.imwrite(path, noise)
+    crops = pd.DataFrame({"path": paths, "label": [0, 1]})
+    with open(paths[0], "ab") as file:  # noqa: PTH123
+        file.write(bytes(10_000))
+    assert len(to_dataset(crops, size=size)) == 1
+    with open(paths[1], "r+b") as file:  # noqa: PTH123
+        file.truncate(file.seek(0, 2) - 20)
+    with pytest.raises(InputError, match=rf"a whole image at .*1\{suffix}.* is truncated"):
+        to_dataset(crops, size=size)
+
+
 def test_damage_behind_the_header_is_named_when_its_batch_is_read(crops):
     import tensorflow as tf
 
     with open(crops["path"][7], "r+b") as file:  # noqa: PTH123
-        file.truncate(60)
-    with pytest.raises(tf.errors.OpError, match=r"expected a whole image at .*7\.png.*truncated"):
+        file.seek(45)
+        file.write(b"\0\0\0")
+    with pytest.raises(tf.errors.OpError, match=r"expected a whole image at .*7\.png.*checksum"):
         list(to_dataset(crops))
 
 
