@@ -19,6 +19,7 @@ from deepfake_generalize import __version__, errors, study
 from deepfake_generalize.cli import arguments, console, doctor, main, scoring
 from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
 from deepfake_generalize.data import faces
+from deepfake_generalize.models.video import NoScoredFrameError
 
 
 @pytest.fixture
@@ -58,6 +59,9 @@ class Stub:
 
     def score_video(self, path: Path, *, frames_per_video: int, finder: None) -> SimpleNamespace:
         assert finder is None
+        if "faceless" in path.name:
+            frames = pd.DataFrame({"frame": [4, 9], "score": np.nan, "status": "no_face"})
+            raise NoScoredFrameError("no face.", hint="Look.", status="no_face", frames=frames)
         if "broken" in path.name:
             raise errors.VideoError(f"{path} is empty.", hint="Copy it again.", status="empty")
         frames = pd.DataFrame(
@@ -358,6 +362,16 @@ def test_when_the_only_video_fails_its_own_error_ends_the_command(stub: None, fa
         "error: broken.mp4 is empty.",
         "hint: Copy it again.",
     )
+
+
+def test_the_frames_of_a_video_without_a_face_are_listed(stub: None, capsys: Any) -> None:
+    assert main(["score", "faceless.mp4", "--json"]) == 2
+    (video,) = json.loads(capsys.readouterr().out)["videos"]
+    assert video["frames"] == [
+        {"frame": frame, "score": None, "status": "no_face"} for frame in (4, 9)
+    ]
+    assert main(["score", "faceless.mp4"]) == 2
+    assert capsys.readouterr().out.count("no_face") == 3  # the video and its two frames
 
 
 def test_when_all_videos_fail_nothing_was_partly_done(stub: None, fails: Any) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    import pandas as pd
+
     from deepfake_generalize.data.faces import FaceFinder
     from deepfake_generalize.models import Detector
 
@@ -135,16 +137,20 @@ def _score(
     try:
         scored = detector.score_video(path, frames_per_video=frames_per_video, finder=finder)
     except VideoError as error:
-        return ScoredVideo(path, None, 0.0, (), error)
-    frames = tuple(
-        {str(key): value for key, value in row.items()}
-        for row in scored.frames.to_dict(orient="records")
-    )
-    return ScoredVideo(path, float(scored.score), float(scored.coverage), frames)
+        return ScoredVideo(path, None, 0.0, _records(getattr(error, "frames", None)), error)
+    return ScoredVideo(path, float(scored.score), float(scored.coverage), _records(scored.frames))
+
+
+def _records(frames: pd.DataFrame | None) -> tuple[FrameRecord, ...]:
+    """Return a dictionary a frame; nothing for a video that could not even be opened."""
+    if frames is None:
+        return ()
+    rows = frames.to_dict(orient="records")
+    return tuple({str(key): value for key, value in row.items()} for row in rows)
 
 
 def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
-    """Write a CSV with one row a frame; a video that failed has one row without a frame."""
+    """Write a CSV with one row a frame; a video that could not be read has one without a frame."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, SCORE_COLUMNS, extrasaction="ignore")

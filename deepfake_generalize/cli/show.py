@@ -57,7 +57,7 @@ def extraction(summary: Mapping[str, Any]) -> None:
 
 
 def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
-    """Draw one table of videos, then each video's frames or the reason why there are none."""
+    """Draw one table of videos, then each video's frames, and why it has no score."""
     console.write_table(
         f"P(fake) by {name}",
         ("video", "score", "verdict", "frames scored", "status"),
@@ -70,7 +70,8 @@ def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
         if one.error is not None:
             if len(scored) > 1:  # The error of a single video ends the command anyway.
                 console.write_text(f"{one.path}: {one.error.message}")
-            continue
+            if not one.frames:
+                continue
         rows = [
             (frame["frame"], _number(frame.get("score")), frame.get("status", ""))
             for frame in one.frames

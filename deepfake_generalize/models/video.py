@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,24 @@ class VideoScore:
         )
 
 
+class NoScoredFrameError(VideoError):
+    """Not one sampled frame of a video could be scored.
+
+    Attributes:
+        frames: The rows that `VideoScore.frames` would have held, their scores all NaN.
+    """
+
+    def __init__(self, message: str, *, hint: str, status: str, frames: pd.DataFrame) -> None:
+        """Keep what became of each frame."""
+        super().__init__(message, hint=hint, status=status)
+        self.frames = frames
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling with the frames."""
+        again = partial(type(self), hint=self.hint, status=self.status, frames=self.frames)
+        return again, (self.message,)
+
+
 def score_video(
     scorer: Scorer,
     path: str | Path,
@@ -74,7 +93,8 @@ def score_video(
 
     Raises:
         VideoError: The file cannot be read, or no sampled frame shows a face (status
-            `no_face`; `error` where not one frame could be read).
+            `no_face`; `error` where not one frame could be read; either way its `frames` has
+            a row a sampled frame).
 
     Examples:
         >>> score_video(detector, "interview.mp4").score  # doctest: +SKIP
@@ -93,18 +113,20 @@ def score_video(
     )
     frames = crops.frames.reset_index(drop=True)
     scored = (frames["status"] == "ok").to_numpy()
+    scores = np.full(len(frames), np.nan)
+    if scored.any():
+        scores[scored] = scorer.scores(crops.images)
+    if "score" in frames.columns:
+        frames = frames.rename(columns={"score": "finder_score"})
+    frames.insert(list(frames.columns).index("frame") + 1, "score", scores)
     if not scored.any():
-        raise VideoError(
+        raise NoScoredFrameError(
             f"expected a face in {Path(path).name}, found none in the {len(frames)} sampled frames "
             f"({_counts(frames)}).",
             hint="Sample more frames, or look at the video: the face may be small or turned away.",
             status="no_face" if (frames["status"] == "no_face").any() else "error",
+            frames=frames,
         )
-    scores = np.full(len(frames), np.nan)
-    scores[scored] = scorer.scores(crops.images)
-    if "score" in frames.columns:
-        frames = frames.rename(columns={"score": "finder_score"})
-    frames.insert(list(frames.columns).index("frame") + 1, "score", scores)
     return VideoScore(
         score=float(scores[scored].mean()), coverage=float(scored.mean()), frames=frames
     )

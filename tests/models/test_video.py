@@ -1,5 +1,7 @@
 """The score of a video is the mean over the frames that showed a face, and says how many did."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,6 +70,10 @@ def test_no_face_at_all(crops):
     ) as e:
         score_video(LEVELS, "dir/a.mp4")
     assert e.value.status == "no_face"
+    again = copy.copy(e.value)  # takes the way of pickling
+    assert str(again) == str(e.value)
+    assert list(again.frames["frame"]) == [0, 7]
+    assert again.frames["score"].isna().all()
     crops([None, None], missing="corrupt")
     with pytest.raises(VideoError, match="2 corrupt") as e:
         score_video(LEVELS, "dir/a.mp4")
