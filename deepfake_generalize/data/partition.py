@@ -49,7 +49,7 @@ class Splits:
     sha256: str
 
     def __repr__(self) -> str:
-        """Say how many images and videos each part has, and why crops were dropped."""
+        """Say what each part holds, why crops were dropped, and how many videos name nobody."""
         lines = [
             f"  {name}: {len(part)} images ({int((part['label'] == 0).sum())} real, "
             f"{int((part['label'] == 1).sum())} fake) of {part['video'].nunique()} videos"
@@ -58,7 +58,22 @@ class Splits:
         reasons = self.dropped["reason"].value_counts().sort_index()
         lines.append(f"  dropped: {len(self.dropped)} images")
         lines += [f"    {count}: {reason}" for reason, count in reasons.items()]
+        unknown, n_videos = self._count_nameless()
+        if unknown:
+            lines.append(
+                f"  persons unknown for {unknown} of {n_videos} videos: by='identity' counts each "
+                "as a person of its own"
+            )
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
+
+    def _count_nameless(self) -> tuple[int, int]:
+        videos: set[str] = set()
+        named: set[str] = set()
+        for part in (self.train, self.val, self.test, self.dropped):
+            known = part["target_identity"].notna() | part["source_identity"].notna()
+            videos.update(part["video"])
+            named.update(part.loc[known, "video"])
+        return len(videos - named), len(videos)
 
     def save(self, path: str | Path) -> Path:
         """Write the splits to one CSV file, all of it or nothing.

@@ -272,3 +272,12 @@ def test_the_repr_says_what_is_in_it():
     assert "train: 8 images (4 real, 4 fake) of" in text
     assert "dropped: 16 images" in text
     assert "more real images than" in text
+    assert "persons unknown" not in text
+
+
+def test_the_repr_says_whose_persons_are_unknown():
+    crops = _pairs(4)
+    nameless = crops["video"].isin(crops["video"].unique()[:3])
+    crops.loc[nameless, ["target_identity", "source_identity"]] = pd.NA
+    text = repr(balanced_splits(crops, train=4, val=2, test=2))
+    assert "persons unknown for 3 of 16 videos: by='identity' counts each as a person" in text
