@@ -41,9 +41,9 @@ def to_dataset(
         batches as `len` says.
 
     Raises:
-        InputError: No rows, missing columns, other labels, a missing or unreadable file, unequal
-            sizes without `size`. Damage behind an image's header shows when its batch is read, as
-            TensorFlow's error with the same message in it.
+        InputError: No rows, missing columns, other labels, a missing, unreadable or truncated
+            file, unequal sizes without `size`. Damage in the middle of a file shows when its batch
+            is read, as TensorFlow's error with the same message in it.
 
     Examples:
         >>> import tempfile
