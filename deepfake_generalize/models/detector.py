@@ -100,7 +100,9 @@ class Detector:
         Args:
             images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of
                 (H, W, 3) of unequal sizes. Other sizes than the network's are resized: bilinear,
-                and by area where an image shrinks beyond a factor of two.
+                and by area where an image shrinks beyond a factor of two. uint8 images are rounded
+                to whole levels again, as the public weights' known answers were made; float ones
+                are not, which can move a score by about a hundredth.
             batch_size: Images at a time; bounds the memory.
 
         Returns:
