@@ -8,15 +8,12 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.batching import checked_scores, unit_batches
-from deepfake_generalize.models.video import score_video
+from deepfake_generalize.models.video import ScoresVideos
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from deepfake_generalize.data.faces import FaceFinder
-    from deepfake_generalize.models.video import VideoScore
     from deepfake_generalize.types import AnyArray, FloatArray, Images
 
 
@@ -72,7 +69,7 @@ def as_detector(
     )
 
 
-class FunctionDetector:
+class FunctionDetector(ScoresVideos):
     """What `as_detector` returns.
 
     Attributes:
@@ -127,40 +124,6 @@ class FunctionDetector:
     def __call__(self, images: Images, *, batch_size: int = 32) -> FloatArray:
         """Score images; see `scores`."""
         return self.scores(images, batch_size=batch_size)
-
-    def score_video(
-        self,
-        path: str | Path,
-        *,
-        frames_per_video: int = 10,
-        margin: float = 1.3,
-        finder: FaceFinder | None = None,
-        aligner: str = "landmarks",
-    ) -> VideoScore:
-        """Score one video by the mean over its sampled frames; see `models.score_video`.
-
-        Args:
-            path: A video file.
-            frames_per_video: How many frames to sample, evenly.
-            margin: The crop's side over the face box's.
-            finder: A face finder; MediaPipe's full-range model by default.
-            aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
-
-        Returns:
-            The video's P(fake), the fraction of frames scored, and a row a frame.
-
-        Raises:
-            VideoError: The file cannot be read, or no sampled frame shows a face
-                (status `no_face`).
-        """
-        return score_video(
-            self,
-            path,
-            frames_per_video=frames_per_video,
-            margin=margin,
-            finder=finder,
-            aligner=aligner,
-        )
 
     def _call(self, batch: AnyArray) -> FloatArray:
         if self._scale == "uint8":

@@ -13,17 +13,16 @@ import tensorflow as tf
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import archive
 from deepfake_generalize.models.batching import checked_scores, unit_batches
-from deepfake_generalize.models.video import VideoScore, score_video
+from deepfake_generalize.models.video import ScoresVideos
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deepfake_generalize.data.faces import FaceFinder
     from deepfake_generalize.types import AnyArray, FloatArray, Images
 
 
-class Detector:
+class Detector(ScoresVideos):
     """A Keras network and the knowledge of which of its outputs means fake.
 
     Label 1 is fake and 0 is real; a score is P(fake). This is the only place where a network's own
@@ -133,40 +132,6 @@ class Detector:
                 )
             scores = output[:, self.fake_index]
         return scores.astype(np.float32)
-
-    def score_video(
-        self,
-        path: str | Path,
-        *,
-        frames_per_video: int = 10,
-        margin: float = 1.3,
-        finder: FaceFinder | None = None,
-        aligner: str = "landmarks",
-    ) -> VideoScore:
-        """Score one video by the mean over its sampled frames; see `models.score_video`.
-
-        Args:
-            path: A video file.
-            frames_per_video: How many frames to sample, evenly.
-            margin: The crop's side over the face box's.
-            finder: A face finder; MediaPipe's full-range model by default.
-            aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
-
-        Returns:
-            The video's P(fake), the fraction of frames scored, and a row a frame.
-
-        Raises:
-            VideoError: The file cannot be read, or no sampled frame shows a face
-                (status `no_face`).
-        """
-        return score_video(
-            self,
-            path,
-            frames_per_video=frames_per_video,
-            margin=margin,
-            finder=finder,
-            aligner=aligner,
-        )
 
     def save(self, path: str | Path) -> Path:
         """Write network, polarity, name and training record to one `.keras` file, atomically.

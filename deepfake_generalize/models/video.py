@@ -135,3 +135,41 @@ def score_video(
 def _counts(frames: pd.DataFrame) -> str:
     counts = frames["status"].value_counts()
     return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no frames"
+
+
+class ScoresVideos:
+    """The `score_video` that every scorer of this library has, made of its `scores`."""
+
+    def score_video(
+        self: Scorer,
+        path: str | Path,
+        *,
+        frames_per_video: int = 10,
+        margin: float = 1.3,
+        finder: FaceFinder | None = None,
+        aligner: str = "landmarks",
+    ) -> VideoScore:
+        """Score one video by the mean over its sampled frames; see `models.score_video`.
+
+        Args:
+            path: A video file.
+            frames_per_video: How many frames to sample, evenly.
+            margin: The crop's side over the face box's.
+            finder: A face finder; MediaPipe's full-range model by default.
+            aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
+
+        Returns:
+            The video's P(fake), the fraction of frames scored, and a row a frame.
+
+        Raises:
+            VideoError: The file cannot be read, or no sampled frame shows a face
+                (status `no_face`).
+        """
+        return score_video(
+            self,
+            path,
+            frames_per_video=frames_per_video,
+            margin=margin,
+            finder=finder,
+            aligner=aligner,
+        )
