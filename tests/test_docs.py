@@ -100,7 +100,9 @@ def test_readme_holds_the_two_commands_of_the_set_up() -> None:
         assert "pip install" in done.stdout
 
 
-@pytest.mark.parametrize("room", ["data", "models", "metrics", "interpret", "causal", "study"])
+@pytest.mark.parametrize(
+    "room", ["data", "models", "augment", "metrics", "interpret", "causal", "study"]
+)
 def test_the_reference_lists_every_public_name(room: str) -> None:
     page = (REPOSITORY / "docs" / "reference" / f"{room}.md").read_text(encoding="utf-8")
     listed = set(re.findall(rf"heading: {room}\.(\w+)", page))

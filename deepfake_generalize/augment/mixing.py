@@ -1,0 +1,213 @@
+"""The few-shot mix: crops of the original training set and a few of sets it has never seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.data.crops import CROP_COLUMNS
+from deepfake_generalize.data.manifest_files import require_columns
+from deepfake_generalize.data.partition import crop_keys
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ORIGINAL = "original"
+"""What the column `set` calls the original part."""
+
+_CLASSES = ("real", "fake")
+
+
+def few_shot_mix(
+    original: pd.DataFrame,
+    unseen: Mapping[str, pd.DataFrame],
+    *,
+    n_original: int = 2000,
+    n_unseen: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mix crops of the original set with a few of unseen sets, balanced by class and by set.
+
+    Half of each part is real and half is fake; the unseen sets contribute the same number each. The
+    defaults are the study's: 2,000 original images, and 1,000 from each of two unseen sets.
+
+    Source: "How Generalizable are Deepfake Detectors?", section III-C.
+
+    Args:
+        original: Crops (columns `path` and `label` at least; 1 = fake, 0 = real) of the set that
+            the detector was trained on, from its training split.
+        unseen: Name -> crops of a set it has not seen, such as `{"FS": fs, "NT": nt}`.
+        n_original: Images from the original set, both classes together; 0 for none.
+        n_unseen: Images from all unseen sets together.
+        seed: Seed of the choice.
+
+    Returns:
+        The chosen rows, a part after the other, with a column `set`: `original`, or the name of the
+        unseen set. No crop is there twice: one that several unseen sets list (the real crops that
+        FaceSwap and NeuralTextures share) goes to one of them. The same crops and seed give the
+        same rows, whatever the order of rows or sets was.
+
+    Raises:
+        InputError: Numbers that cannot be halved and shared evenly, or that the crops do not meet
+            (with how many there are); a crop that a table lists twice, that is both original and
+            unseen, or that two sets call fake; missing columns, other labels, no unseen set.
+
+    Reproduction notes:
+        The paper gives the totals. The study's scripts keep the two halves in two folders and
+        alternate between batches of the one and of the other; training here shuffles the mix as a
+        whole, so that a batch holds both.
+
+    Examples:
+        >>> def crops(name, n):
+        ...     rows = [(f"/{name}/{i}.png", i % 2) for i in range(n)]
+        ...     return pd.DataFrame(rows, columns=["path", "label"])
+        >>> sets = {"FS": crops("fs", 20), "NT": crops("nt", 20)}
+        >>> mix = few_shot_mix(crops("celeb", 20), sets, n_original=8, n_unseen=8)
+        >>> mix.groupby(["set", "label"]).size().to_dict()  # doctest: +NORMALIZE_WHITESPACE
+        {('FS', 0): 2, ('FS', 1): 2, ('NT', 0): 2, ('NT', 1): 2,
+         ('original', 0): 4, ('original', 1): 4}
+    """
+    _check_names(unseen)
+    needs = _needs(list(unseen), n_original, n_unseen)
+    parts = {
+        name: _in_order(_checked(crops, name))
+        for name, crops in {ORIGINAL: original, **unseen}.items()
+    }
+    _check_shared(parts)
+    rng = np.random.default_rng(seed)
+    dealt = [
+        _deal({name: _paths(part, label) for name, part in parts.items()}, needs, rng)
+        for label in (0, 1)
+    ]
+    _check_met(needs, dealt)
+    rows = [
+        part.set_index("path", drop=False).loc[dealt[0][name] + dealt[1][name]].assign(set=name)
+        for name, part in parts.items()
+        if needs[name]
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def _check_names(unseen: object) -> None:
+    if not isinstance(unseen, Mapping) or not unseen:
+        raise InputError(
+            f"expected the unseen sets as a dictionary of name to crops, received "
+            f"{'an empty one' if isinstance(unseen, Mapping) else describe(unseen)}.",
+            hint='Pass {"FS": fs, "NT": nt}.',
+        )
+    for name in unseen:
+        if not isinstance(name, str) or not name or name == ORIGINAL:
+            raise InputError(
+                f"expected names of unseen sets other than {ORIGINAL!r}, received {name!r}.",
+                hint="Name each set as tables should call it.",
+            )
+
+
+def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, int]:
+    """Return how many images of each class each part gives."""
+    for what, value in (("n_original", n_original), ("n_unseen", n_unseen)):
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        least = 0 if what == "n_original" else 1
+        if not whole or value < least:
+            raise InputError(
+                f"expected {what} to be a whole number of images from {least}, received {value!r}.",
+                hint="Both classes together; the paper takes 2000.",
+            )
+    if n_original % 2:
+        raise InputError(
+            f"expected an even n_original, half of it real, received {n_original}.",
+            hint=f"Use {n_original + 1}.",
+        )
+    share = 2 * len(names)
+    if n_unseen % share:
+        raise InputError(
+            f"expected n_unseen to be a multiple of {share}, for two classes of {len(names)} "
+            f"set(s), received {n_unseen}.",
+            hint=f"Use {(n_unseen // share + 1) * share}.",
+        )
+    return {ORIGINAL: int(n_original) // 2, **dict.fromkeys(names, int(n_unseen) // share)}
+
+
+def _checked(crops: pd.DataFrame, name: str) -> pd.DataFrame:
+    require_columns(crops, ("path", "label"), what=f"the crops of {name}")
+    if not crops["label"].isin([0, 1]).all():
+        raise InputError(
+            f"expected the labels 0 (real) and 1 (fake) in {name}, received "
+            f"{sorted(set(crops['label'].astype(str)))}.",
+            hint="Drop or relabel the other rows.",
+        )
+    twice = crops["path"][crops["path"].astype(str).duplicated()]
+    if len(twice):
+        raise InputError(
+            f"expected each crop once in {name}, {str(twice.iloc[0])!r} is listed more than once.",
+            hint="Use crops.drop_duplicates('path').",
+        )
+    return crops
+
+
+def _in_order(crops: pd.DataFrame) -> pd.DataFrame:
+    """Sort by what is the same on every machine, by the path only between equals."""
+    rows = crops.assign(path=crops["path"].astype(str))
+    known = rows.reindex(columns=[*CROP_COLUMNS])
+    known["video"] = known["video"].astype("string").fillna(rows["path"].astype("string"))
+    keys = pd.Series(crop_keys(known), dtype=object)
+    order = sorted(range(len(rows)), key=lambda i: (keys.iloc[i], rows["path"].iloc[i]))
+    return rows.iloc[order].reset_index(drop=True)
+
+
+def _check_shared(parts: Mapping[str, pd.DataFrame]) -> None:
+    """Raise where one crop is in two parts, unless it is a real one that unseen sets share."""
+    first: dict[str, tuple[str, int]] = {}
+    for name, part in parts.items():
+        for path, label in zip(part["path"], part["label"], strict=True):
+            other, other_label = first.setdefault(path, (name, label))
+            if other == name or (other != ORIGINAL and label == other_label == 0):
+                continue
+            raise InputError(
+                f"expected each crop in one set, {path!r} is {_CLASSES[other_label]} in {other} "
+                f"and {_CLASSES[label]} in {name}.",
+                hint="Split the crops first; unseen sets may share real crops, and nothing else.",
+            )
+
+
+def _paths(part: pd.DataFrame, label: int) -> list[str]:
+    return [str(path) for path in part["path"][part["label"] == label]]
+
+
+def _deal(
+    pools: Mapping[str, list[str]], needs: Mapping[str, int], rng: np.random.Generator
+) -> dict[str, list[str]]:
+    """Choose from each pool what it needs, or what there is; nothing twice.
+
+    What only one pool holds goes first and the smallest pool chooses first, so that crops which
+    several hold are left where they are needed.
+    """
+    holders = Counter(path for pool in pools.values() for path in pool)
+    taken: set[str] = set()
+    chosen = {}
+    for name in sorted(pools, key=lambda name: (len(pools[name]), name)):
+        shuffled = [pools[name][i] for i in rng.permutation(len(pools[name]))]
+        free = sorted((path for path in shuffled if path not in taken), key=holders.__getitem__)
+        chosen[name] = free[: needs[name]]
+        taken.update(chosen[name])
+    return chosen
+
+
+def _check_met(needs: Mapping[str, int], dealt: Sequence[Mapping[str, list[str]]]) -> None:
+    counts = {(name, label): len(dealt[label][name]) for name in needs for label in (0, 1)}
+    if all(count >= needs[name] for (name, _), count in counts.items()):
+        return
+    lines = [
+        f"{name} {count} of {needs[name]} {_CLASSES[label]}"
+        for (name, label), count in counts.items()
+    ]
+    raise InputError(
+        f"expected enough crops for the mix; found {', '.join(lines)}.",
+        hint="Ask for fewer, or extract more frames a video. A crop that sets share counts once.",
+    )
