@@ -12,6 +12,8 @@ from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     import tensorflow as tf
 
@@ -55,8 +57,40 @@ def to_dataset(
         >>> [(images.shape, labels.tolist()) for images, labels in batches]
         [((2, 8, 8, 3), [0.0, 1.0]), ((1, 8, 8, 3), [1.0])]
     """
-    _check_crops(crops)
     _check_numbers(batch_size, shuffle_seed, size)
+    if shuffle_seed is None:
+        return ordered_dataset(crops, None, batch_size=batch_size, size=size)
+    # The orders come from a NumPy generator of this dataset's own: tf.data's shuffle mixes in
+    # TensorFlow's global seed.
+    rng = np.random.default_rng(shuffle_seed)
+    return ordered_dataset(
+        crops, lambda: rng.permutation(len(crops)), batch_size=batch_size, size=size
+    )
+
+
+def ordered_dataset(
+    crops: pd.DataFrame,
+    draw_order: Callable[[], AnyArray] | None,
+    *,
+    batch_size: int,
+    size: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """Read crops batch by batch in orders that the caller draws, as training does.
+
+    Args:
+        crops: As `to_dataset` takes them.
+        draw_order: Called each time the dataset is gone through; gives the row numbers (N,) int64
+            in the order wanted. None keeps the order of the rows.
+        batch_size: Images a batch.
+        size: (height, width), as `to_dataset` takes it.
+
+    Returns:
+        What `to_dataset` returns.
+
+    Raises:
+        InputError: As `to_dataset`.
+    """
+    _check_crops(crops)
     paths = [str(path) for path in crops["path"]]
     height, width = _common_size(paths) if size is None else size
     if size is not None:
@@ -76,8 +110,8 @@ def to_dataset(
         return tf.cast(images, tf.float32) / 255.0, tf.gather(labels, indices)
 
     dataset = tf.data.Dataset.range(len(paths))
-    if shuffle_seed is not None:
-        dataset = _shuffled(len(paths), shuffle_seed)
+    if draw_order is not None:
+        dataset = _in_order(len(paths), draw_order)
     return (
         dataset.batch(batch_size)
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -85,15 +119,11 @@ def to_dataset(
     )
 
 
-def _shuffled(n: int, seed: int) -> tf.data.Dataset:
+def _in_order(n: int, draw_order: Callable[[], AnyArray]) -> tf.data.Dataset:
     import tensorflow as tf
 
-    # The orders come from a NumPy generator of this dataset's own: tf.data's shuffle mixes in
-    # TensorFlow's global seed.
-    rng = np.random.default_rng(seed)
-
     def order(_: AnyArray) -> AnyArray:
-        return rng.permutation(n)
+        return np.asarray(draw_order(), np.int64)
 
     def epoch(start: tf.Tensor) -> tf.data.Dataset:
         indices = tf.numpy_function(order, [start], tf.int64, stateful=True)
