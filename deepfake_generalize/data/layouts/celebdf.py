@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOOKS_FOR = "a folder Celeb-real or Celeb-synthesis"
 CHOICES = ("version",)
+OWN_FOLDERS = frozenset({"celeb-real", "youtube-real", "celeb-synthesis"})
 
 _LIST = "List_of_testing_videos.txt"
 _CELEB, _YOUTUBE, _SYNTHESIS = "celeb-real", "youtube-real", "celeb-synthesis"

@@ -13,6 +13,7 @@ from deepfake_generalize.errors import InputError
 
 LOOKS_FOR = "a CSV file with the columns path and label"
 CHOICES = ()
+OWN_FOLDERS: frozenset[str] = frozenset()
 
 _LABELS = {"0": 0, "1": 1, "real": 0, "fake": 1}
 _OPTIONAL = tuple(name for name in VIDEO_COLUMNS if name not in ("path", "label"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize.data.layouts import celebdf, csv_list, dfdc, faceforensics, folders
 from deepfake_generalize.data.layouts.manifest import LayoutWarning, Problem, Reading, to_frame
-from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES
+from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES, subfolders, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import describe
 
@@ -29,10 +29,19 @@ class _Layout:
     read: Callable[..., Reading]
     looks_for: str
     choices: tuple[str, ...]
+    own_folders: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Place:
+    root: Path
+    layout: str
 
 
 _LAYOUTS = {
-    name: _Layout(module.recognise, module.read, module.LOOKS_FOR, module.CHOICES)
+    name: _Layout(
+        module.recognise, module.read, module.LOOKS_FOR, module.CHOICES, module.OWN_FOLDERS
+    )
     for name, module in (
         ("faceforensics", faceforensics),
         ("celebdf", celebdf),
@@ -58,12 +67,14 @@ def find_videos(
     Args:
         root: The folder of a data set as downloaded (or, for `csv`, the file).
         layout: `faceforensics` (FaceForensics++, DFD, or both in one root), `celebdf`, `dfdc`
-            (one part, or the folder around several), `folders` (`real/` and `fake/`, or
-            `fake/<method>/`), `csv` (columns `path` and `label`), or `auto`: the one of these whose
-            marks the root has.
+            (training parts, the preview or the test set), `folders` (`real/` and `fake/`, or
+            `fake/<method>/`; also in `train/`, `val/` and `test/`), `csv` (columns `path` and
+            `label`), or `auto`: the one of these whose marks the root has. With `auto` a root may
+            also be the folder around several data sets, each in a folder of its own: all that are
+            recognised are read. Marks of several layouts in one and the same folder are refused.
         strict: Raise where files are missing or could not be placed, instead of warning.
         **choices: What to keep, or how to read. `faceforensics`: `methods=`, `compression=`;
-            `folders`: `methods=`; `celebdf`: `version=`.
+            `folders`: `methods=`; `celebdf`: `version=`. None where there are several data sets.
 
     Returns:
         One row a video, sorted by path, with the columns path (absolute), dataset, method (`real`
@@ -71,9 +82,11 @@ def find_videos(
         and split (pandas strings; NA where unknown; source NA for originals). For DFDC, which names
         nobody, target_identity is the clip: a fake's original's stem, or an original's own.
 
-        `.attrs` holds `layout` (its name), `recognised_by` (a sentence) and `problems`: a list of
-        dicts with path, status (`missing`: named by a list, not on disk; `unknown`: nothing tells
-        its label; `mismatch`: list and folder contradict each other) and reason.
+        `.attrs` holds `layout` (its name; of several data sets the names, joined by " + "),
+        `recognised_by` (a sentence for each data set, which says what was recognised and why) and
+        `problems`: a list of dicts with path, status (`missing`: named by a list, not on disk;
+        `unknown`: nothing tells its label; `mismatch`: list and folder contradict each other) and
+        reason.
 
     Raises:
         InputError: The root is not there, is of no layout or of several, or has no videos; or a
@@ -99,28 +112,83 @@ def find_videos(
         )
     folder = Path(os.path.normpath(Path(root).expanduser().absolute()))
     try:
-        name = _layout_of(folder, layout)
-        _check_choices(name, choices)
-        reading = _LAYOUTS[name].read(folder, **choices)
+        places = _places(folder, layout)
+        _check_choices(places, choices)
+        readings = [_LAYOUTS[place.layout].read(place.root, **choices) for place in places]
+        problems = _problems(folder, places, readings)
     except OSError as error:
         raise InputError(
             f"expected to read {error.filename or folder}: {error.strerror or error}.",
             hint="Check that the disk is there and that you may read it.",
         ) from error
-    problems = sorted(reading.problems, key=lambda problem: (problem.path, problem.status))
-    if not reading.rows:
-        raise _no_videos(folder, name, problems)
+    name = " + ".join(dict.fromkeys(place.layout for place in places))
+    rows = [row for reading in readings for row in reading.rows]
+    if not rows:
+        raise _no_videos(folder, places, problems)
     if problems:
         _report(folder, name, problems, strict=strict)
-    frame = to_frame(reading.rows)
+    frame = to_frame(rows)
     frame.attrs["layout"] = name
-    frame.attrs["recognised_by"] = reading.recognised_by
+    frame.attrs["recognised_by"] = _recognised_by(folder, places, readings)
     frame.attrs["problems"] = [asdict(problem) for problem in problems]
     return frame
 
 
-def _layout_of(root: Path, layout: str) -> str:
-    """Check that the root is there, and return the layout that was asked for or recognised."""
+def _places(root: Path, layout: str) -> list[_Place]:
+    """Return the data sets under a root: itself, or those in its folders."""
+    asked = _layout_of(root, layout)
+    if asked is not None:
+        return [_Place(root, asked)]
+    own = _recognised(root)
+    places = [_Place(root, own)] if own else []
+    for name, folder in subfolders(root).items():
+        if own and name.lower() in _LAYOUTS[own].own_folders:
+            continue
+        # A table of videos marks a root that the caller points to, not any folder with a table.
+        inner = _recognised(folder, without="csv")
+        if inner is not None and inner != own:
+            places.append(_Place(folder, inner))
+    if not places or (own == "csv" and len(places) > 1):
+        # A table may name the very videos that lie in the folders beside it.
+        raise _unrecognised(root, [place.layout for place in places])
+    return places
+
+
+def _recognised(folder: Path, *, without: str = "") -> str | None:
+    matching = [n for n, item in _LAYOUTS.items() if n != without and item.recognise(folder)]
+    if len(matching) > 1:
+        raise _unrecognised(folder, matching)
+    return matching[0] if matching else None
+
+
+def _problems(root: Path, places: list[_Place], readings: list[Reading]) -> list[Problem]:
+    """Gather the problems of all data sets; what one takes for a stray may be another's."""
+    inner = [f"{place.root}{os.sep}" for place in places if place.root != root]
+    found = [
+        problem
+        for place, reading in zip(places, readings, strict=True)
+        for problem in reading.problems
+        if place.root != root or not problem.path.startswith(tuple(inner))
+    ]
+    if all(place.root != root for place in places):
+        skipped = frozenset(place.root.name.lower() for place in places)
+        reason = "it is in none of the data sets recognised under the root"
+        strays = walk_videos(root, skip=skipped)
+        found += [Problem(str(root.joinpath(*parts)), "unknown", reason) for parts in strays]
+    return sorted(found, key=lambda problem: (problem.path, problem.status))
+
+
+def _recognised_by(root: Path, places: list[_Place], readings: list[Reading]) -> str:
+    if [place.root for place in places] == [root]:
+        return readings[0].recognised_by
+    return "; ".join(
+        f"{place.root.name} is {place.layout}: {reading.recognised_by}"
+        for place, reading in zip(places, readings, strict=True)
+    )
+
+
+def _layout_of(root: Path, layout: str) -> str | None:
+    """Check that the root is there; return the layout that was asked for, None to recognise it."""
     names = ", ".join(("auto", *_LAYOUTS))
     if layout != "auto" and layout not in _LAYOUTS:
         raise InputError(
@@ -140,10 +208,7 @@ def _layout_of(root: Path, layout: str) -> str:
         )
     if layout != "auto":
         return layout
-    matching = ["csv"] if is_list else [n for n, item in _LAYOUTS.items() if item.recognise(root)]
-    if len(matching) == 1:
-        return matching[0]
-    raise _unrecognised(root, matching)
+    return "csv" if is_list else None
 
 
 def _unrecognised(root: Path, matching: list[str]) -> InputError:
@@ -152,12 +217,13 @@ def _unrecognised(root: Path, matching: list[str]) -> InputError:
         return InputError(
             f"expected the marks of one layout in {root}, received those of several ({marks}); "
             f"the root holds {_contents(root)}.",
-            hint=f"Choose one with layout=, such as layout='{matching[0]}'.",
+            hint=f"Choose one with layout=, such as layout='{matching[0]}', or give each data set "
+            "a folder of its own.",
         )
     marks = "; ".join(f"{name}: {item.looks_for}" for name, item in _LAYOUTS.items())
     return InputError(
-        f"expected a known layout in {root} ({marks}), received a root that holds "
-        f"{_contents(root)}.",
+        f"expected a known layout in {root} or in its folders ({marks}), received a root that "
+        f"holds {_contents(root)}.",
         hint="Pass the folder that holds these marks, choose one with layout=, or put the videos "
         "into folders named real and fake.",
     )
@@ -170,7 +236,15 @@ def _contents(root: Path) -> str:
     return ", ".join(names[:_SHOWN]) + more if names else "nothing"
 
 
-def _check_choices(name: str, choices: Mapping[str, object]) -> None:
+def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
+    if len(places) > 1 and choices:
+        there = ", ".join(f"{place.root.name} ({place.layout})" for place in places)
+        raise InputError(
+            f"expected no choices for a root of several data sets ({there}), received "
+            f"{', '.join(sorted(choices))}.",
+            hint="Pass the folder of one data set, or choose among the rows that come back.",
+        )
+    name = places[0].layout
     valid = _LAYOUTS[name].choices
     unknown = sorted(set(choices) - set(valid))
     if unknown:
@@ -181,17 +255,22 @@ def _check_choices(name: str, choices: Mapping[str, object]) -> None:
         )
 
 
-def _no_videos(root: Path, name: str, problems: list[Problem]) -> InputError:
+def _no_videos(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
     if not problems:
         came = (
             _contents(root) if root.is_dir() else f"no line with a video in {root.name}"
         ) + "; no file with a video's suffix"
     else:
         came = f"none that could be placed, {_counts(problems)} ({_examples(problems)})"
+    layouts = ", ".join(
+        f"layout {name!r} ({_LAYOUTS[name].looks_for})"
+        for name in dict.fromkeys(place.layout for place in places)
+    )
     return InputError(
-        f"expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) in {root}, layout {name!r} "
-        f"({_LAYOUTS[name].looks_for}), received {came}.",
-        hint="Check that the download is complete and that root and layout= are the ones meant.",
+        f"expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) in {root}, {layouts}, "
+        f"received {came}.",
+        hint="Check that the download is complete and that root and layout= are the ones meant; "
+        "folders of face crops are for read_crops.",
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOOKS_FOR = "a folder original_sequences or manipulated_sequences"
 CHOICES = ("methods", "compression")
+OWN_FOLDERS = frozenset({"original_sequences", "manipulated_sequences", "splits", "dataset"})
 
 _SEQUENCES = ("original_sequences", "manipulated_sequences")
 _COMPRESSIONS = {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}

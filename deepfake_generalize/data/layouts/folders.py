@@ -1,4 +1,4 @@
-"""Anybody's videos: a folder `real` and a folder `fake`."""
+"""Anybody's videos: a folder `real` and a folder `fake`, or these two in train, val and test."""
 
 from __future__ import annotations
 
@@ -12,42 +12,66 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LOOKS_FOR = "a folder real and a folder fake"
+LOOKS_FOR = "a folder real and a folder fake, or train, val and test with these two in each"
 CHOICES = ("methods",)
+OWN_FOLDERS = frozenset({"real", "fake", "train", "val", "test"})
 
 _FAKE = "fake"
+_SPLITS = ("train", "val", "test")
 
 
 def recognise(root: Path) -> bool:
-    """Say whether the root has both folders; case does not matter."""
-    return {REAL, _FAKE} <= {name.lower() for name in subfolders(root)}
+    """Say whether the root, or its train, val or test, has both folders; case does not matter."""
+    inside = subfolders(root)
+    parts = [path for name, path in inside.items() if name.lower() in _SPLITS]
+    return any(
+        {REAL, _FAKE} <= {name.lower() for name in names}
+        for names in (inside, *map(subfolders, parts))
+    )
 
 
 def read(root: Path, *, methods: str | Sequence[str] | None = None) -> Reading:
     """Read the videos in `real` and `fake`, at any depth.
 
     Args:
-        root: The folder around the two; its name becomes the data set's. One of them may be absent.
+        root: The folder around the two, or around train, val and test that hold the two; its name
+            becomes the data set's. Any of them may be absent.
         methods: Which of the folders in `fake` to keep (`fake`: videos directly in it), beside all
             originals; `real` alone keeps originals only. None keeps all.
 
     Returns:
-        The videos. The method of a fake is the first folder under `fake`, or `fake` without one.
-        Videos elsewhere under the root are among the problems.
+        The videos. The method of a fake is the first folder under `fake`, or `fake` without one;
+        `split` is train, val or test where they lie in such a folder. Videos elsewhere under the
+        root are among the problems.
 
     Raises:
         InputError: A method is not there.
     """
-    here = [name for name in subfolders(root) if name.lower() in (REAL, _FAKE)]
+    marks = (REAL, _FAKE, *_SPLITS)
+    here = [name for name in subfolders(root) if name.lower() in marks]
     reading = Reading(f"it holds {' and '.join(here) or 'neither real nor fake'}")
     for parts in walk_videos(root):
-        path, top = str(root.joinpath(*parts)), parts[0].lower()
-        if len(parts) > 1 and top in (REAL, _FAKE):
-            deeper = parts[1] if len(parts) > 2 else _FAKE
-            fake = top == _FAKE
-            reading.rows.append(VideoRow(path, root.name, deeper if fake else REAL, int(fake)))
-        else:
+        row = _place(root, parts)
+        if row is None:
             reason = "it is neither in real nor in fake, so its label is not known"
-            reading.problems.append(Problem(path, "unknown", reason))
+            reading.problems.append(Problem(str(root.joinpath(*parts)), "unknown", reason))
+        else:
+            reading.rows.append(row)
     reading.rows = choose_methods(reading.rows, methods)
     return reading
+
+
+def _place(root: Path, parts: tuple[str, ...]) -> VideoRow | None:
+    split = parts[0].lower() if parts[0].lower() in _SPLITS else None
+    inner = parts[1:] if split else parts
+    if len(inner) < 2 or inner[0].lower() not in (REAL, _FAKE):
+        return None
+    fake = inner[0].lower() == _FAKE
+    deeper = inner[1] if len(inner) > 2 else _FAKE
+    return VideoRow(
+        path=str(root.joinpath(*parts)),
+        dataset=root.name,
+        method=deeper if fake else REAL,
+        label=int(fake),
+        split=split,
+    )

@@ -41,6 +41,7 @@ def test_a_part_unpacked_into_a_folder_of_its_own_is_found(part):
     ("content", "text"),
     [
         ("{", r"expected JSON in .*metadata\.json"),
+        ('{"a.mp4": {"is_fake": 2}}', r"a\.mp4 in .* REAL or FAKE, received 2"),
         ('{"a.mp4": {"label": "MAYBE"}}', r"a\.mp4 in .* REAL or FAKE, received 'MAYBE'"),
     ],
 )
@@ -58,6 +59,70 @@ def test_metadata_whose_videos_are_all_missing_is_no_data_set(part):
         (part / name).unlink()
     with pytest.raises(InputError, match="none that could be placed, 2 missing"):
         find_videos(part)
+
+
+PREVIEW = {
+    "method_A/1/2/1_2_A_001.mp4": {
+        "label": "fake",
+        "set": "train",
+        "target_id": "1",
+        "swapped_id": 2,
+    },
+    "method_B/3/1/3_1_B_002.mp4": {"label": "fake", "set": "test", "augmentations": []},
+    "original_videos/1/1_001.mp4": {"label": "real", "set": "train", "target_id": "1"},
+}
+
+
+@pytest.mark.parametrize("level", ["", "videos/"])
+def test_the_preview_has_methods_actors_and_sets(tmp_path, touch, level):
+    places = [f"{first}/{level}{rest}" for first, rest in (n.split("/", 1) for n in PREVIEW)]
+    root = touch(tmp_path / "preview", [*places, "method_A/frames/1_2_A_001/0.mp4"])
+    (root / "dataset.json").write_text(json.dumps(PREVIEW))
+    videos = find_videos(root, strict=True)
+    assert videos.attrs["layout"] == "dfdc"
+    assert "dataset.json lies in 1 of its folders (itself)" in videos.attrs["recognised_by"]
+    assert videos["path"].tolist() == [str(root / place) for place in places]
+    assert videos["label"].tolist() == [1, 1, 0]
+    assert videos["method"].tolist() == ["method_A", "method_B", "real"]
+    assert videos["split"].tolist() == ["train", "test", "train"]
+    assert videos["target_identity"].fillna("?").tolist() == ["1", "?", "1"]
+    assert videos["source_identity"].fillna("?").tolist() == ["2", "?", "?"]
+
+
+@pytest.mark.parametrize("level", ["", "videos/"])
+def test_the_test_set_is_read_by_its_labels(tmp_path, touch, level):
+    root = touch(tmp_path / "test", [f"{level}{name}.mp4" for name in "abc"])
+    (root / "labels.csv").write_text("filename,label\na.mp4,1\nb.mp4,0\nd.mp4,1\n")
+    with pytest.warns(LayoutWarning, match="1 missing, 1 unknown"):
+        videos = find_videos(root)
+    assert videos.attrs["layout"] == "dfdc"
+    assert videos["path"].tolist() == [str(root / f"{level}{name}.mp4") for name in "ab"]
+    assert videos["label"].tolist() == [1, 0]
+    assert videos["split"].tolist() == ["test", "test"]
+    assert videos["target_identity"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("filename,label\na.mp4,2\n", r"0 \(real\) or 1 \(fake\) on line 2 of .*'a.mp4' and '2'"),
+        ("filename,label\n,1\n", "on line 2 of .*received ''"),
+        ("name,label\na.mp4,1\n", "columns filename and label, received name, label"),
+    ],
+)
+def test_damaged_labels_are_named(tmp_path, touch, content, text):
+    root = touch(tmp_path, ["a.mp4"])
+    (root / "labels.csv").write_text(content)
+    with pytest.raises(InputError, match=text):
+        find_videos(root, layout="dfdc")
+
+
+def test_lists_that_contradict_each_other_are_reported(part):
+    (part / "labels.csv").write_text("filename,label\na.mp4,0\nb.mp4,0\n")
+    with pytest.warns(LayoutWarning, match="1 mismatch"):
+        videos = find_videos(part)
+    assert videos["label"].tolist() == [1, 0]
+    assert videos.attrs["problems"][0]["reason"].startswith("labels.csv contradicts another list")
 
 
 def test_the_real_tree_is_read_by_its_metadata(shared_data):

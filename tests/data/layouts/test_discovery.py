@@ -1,11 +1,12 @@
 """Which layout a root is in, and what is said where that cannot be told."""
 
+import json
 import time
 
 import pytest
 
-from deepfake_generalize.data import find_videos
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.data import LayoutWarning, find_videos
+from deepfake_generalize.errors import DataMismatchError, InputError
 
 
 def test_an_unknown_root_is_answered_with_what_was_looked_for_and_found(tmp_path, touch):
@@ -64,6 +65,97 @@ def test_a_relative_root_gives_absolute_paths(tmp_path, touch, monkeypatch):
     assert videos["path"].tolist() == [
         str(tmp_path / "set" / n) for n in ("fake/b.mp4", "real/a.mp4")
     ]
+
+
+SEVERAL = [
+    "FF/original_sequences/youtube/c23/videos/004.mp4",
+    "FF/manipulated_sequences/FaceShifter/c23/videos/004_982.mp4",
+    "Celeb-DF-v1/Celeb-real/id0_0000.mp4",
+    "Celeb-DF-v2/Celeb-synthesis/id0_id1_0000.mp4",
+    "mine/real/a.mp4",
+    "mine/fake/b.mp4",
+]
+
+
+def test_a_folder_of_several_data_sets_is_read_whole_and_each_is_named(tmp_path, touch):
+    root = touch(tmp_path, SEVERAL)
+    videos = find_videos(root, strict=True)
+    assert videos["path"].tolist() == sorted(str(root / name) for name in SEVERAL)
+    assert set(videos["dataset"]) == {"FF++", "Celeb-DF-v1", "Celeb-DF-v2", "mine"}
+    assert videos.attrs["layout"] == "celebdf + faceforensics + folders"
+    told = videos.attrs["recognised_by"]
+    for name in ("Celeb-DF-v1 is celebdf: it holds Celeb-real", "FF is faceforensics: ", "mine is"):
+        assert name in told
+
+
+def test_one_data_set_in_a_folder_of_the_root_is_found(tmp_path, touch):
+    videos = find_videos(touch(tmp_path / "data", SEVERAL[:2]), compression="c23")
+    assert videos.attrs["layout"] == "faceforensics"
+    assert videos.attrs["recognised_by"].startswith("FF is faceforensics: it holds original_seq")
+
+
+def test_a_data_set_inside_another_ones_root_is_no_stray_of_it(tmp_path, touch):
+    root = touch(tmp_path, [name.removeprefix("FF/") for name in SEVERAL])
+    videos = find_videos(root, strict=True)
+    assert len(videos) == len(SEVERAL)
+    assert videos.attrs["layout"] == "faceforensics + celebdf + folders"
+
+
+def test_parts_of_dfdc_beside_other_data_sets(tmp_path, touch):
+    root = touch(tmp_path, [*SEVERAL[:2], "dfdc/dfdc_train_part_0/a.mp4"])
+    (root / "dfdc/dfdc_train_part_0/metadata.json").write_text('{"a.mp4": {"label": "REAL"}}')
+    videos = find_videos(root, strict=True)
+    assert videos["dataset"].value_counts().to_dict() == {"FF++": 2, "DFDC": 1}
+
+
+def test_what_lies_beside_several_data_sets_is_reported(tmp_path, touch):
+    root = touch(tmp_path, [*SEVERAL, "loose.mp4", "unpacked/x.mp4"])
+    with pytest.warns(LayoutWarning, match="2 unknown"):
+        videos = find_videos(root)
+    assert [p["path"] for p in videos.attrs["problems"]] == [
+        str(root / "loose.mp4"),
+        str(root / "unpacked/x.mp4"),
+    ]
+    assert "none of the data sets" in videos.attrs["problems"][0]["reason"]
+    with pytest.raises(DataMismatchError, match=r"celebdf \+ .*2 unknown: .*loose\.mp4"):
+        find_videos(root, strict=True)
+
+
+def test_choices_need_the_folder_of_one_data_set(tmp_path, touch):
+    root = touch(tmp_path, SEVERAL)
+    with pytest.raises(InputError, match=r"several data sets .*FF \(faceforensics\).* methods"):
+        find_videos(root, methods="FaceShifter")
+
+
+def test_a_table_beside_data_sets_is_not_guessed_about(tmp_path, touch):
+    root = touch(tmp_path, SEVERAL)
+    (root / "mine.csv").write_text("path,label\nmine/real/a.mp4,0\n")
+    with pytest.raises(InputError, match=r"those of several \(csv: "):
+        find_videos(root)
+    assert len(find_videos(root / "mine.csv")) == 1
+
+
+def test_ten_thousand_files_of_every_data_set_take_seconds(tmp_path, touch):
+    names = [f"FF/original_sequences/youtube/c23/videos/{n:03}.mp4" for n in range(1000)]
+    names += [
+        f"FF/manipulated_sequences/{method}/c23/videos/{n:03}_{n ^ 1:03}.mp4"
+        for method in ("Deepfakes", "Face2Face", "FaceShifter", "FaceSwap", "NeuralTextures")
+        for n in range(1000)
+    ]
+    names += [f"celeb/Celeb-synthesis/id{n % 50}_id{n % 49}_{n:04}.mp4" for n in range(2000)]
+    names += [f"dfdc/part_{n % 4}/{n:05}.mp4" for n in range(2000)]
+    root = touch(tmp_path, names)
+    pairs = [[f"{n:03}", f"{n + 1:03}"] for n in range(0, 1000, 2)]
+    for split, part in (("train", pairs[:360]), ("val", pairs[360:430]), ("test", pairs[430:])):
+        (root / f"FF/{split}.json").write_text(json.dumps(part))
+    for part in range(4):
+        listed = {f"{n:05}.mp4": {"label": "FAKE"} for n in range(part, 2000, 4)}
+        (root / f"dfdc/part_{part}/metadata.json").write_text(json.dumps(listed))
+    start = time.process_time()
+    videos = find_videos(root)
+    assert time.process_time() - start < 5
+    assert len(videos) == 10_000
+    assert videos["split"].value_counts().to_dict() == {"train": 4320, "val": 840, "test": 840}
 
 
 def test_ten_thousand_files_take_seconds(tmp_path, touch):

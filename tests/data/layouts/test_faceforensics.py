@@ -73,6 +73,25 @@ def test_older_roots_lack_the_youtube_level_and_call_raw_c0(tmp_path, touch):
     assert videos["path"].tolist()[1] == str(root / "original_sequences/c0/videos/004.mp4")
 
 
+def test_every_method_and_level_is_read_and_nothing_beside_the_videos(tmp_path, touch):
+    methods = ("Deepfakes", "Face2Face", "FaceShifter", "FaceSwap", "NeuralTextures")
+    names = [
+        f"manipulated_sequences/{method}/{level}/videos/004_982.mp4"
+        for method in methods
+        for level in ("raw", "c23", "c40")
+    ]
+    beside = [
+        f"manipulated_sequences/{m}/c23/{b}/004_982/0.mp4"
+        for m, b in zip(methods, ("frames", "images", "landmarks", "faces", "frames"), strict=True)
+    ]
+    masks = [f"manipulated_sequences/{method}/masks/videos/004_982.mp4" for method in methods]
+    root = touch(tmp_path, [*names, *beside, *masks, "manipulated_sequences/F/c23/masks/1.mp4"])
+    videos = find_videos(root, strict=True)
+    assert videos["path"].tolist() == sorted(str(root / name) for name in names)
+    levels = videos.groupby("method")["compression"].agg(set).to_dict()
+    assert levels == {method: {"raw", "c23", "c40"} for method in methods}
+
+
 def test_methods_keep_the_originals_of_their_own_data_set(root):
     videos = find_videos(root, methods=["FaceSwap"], compression=["c23"])
     assert videos.groupby("method").size().to_dict() == {"FaceSwap": 6, "real": 6}

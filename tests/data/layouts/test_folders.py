@@ -5,6 +5,8 @@ import pytest
 from deepfake_generalize.data import LayoutWarning, find_videos
 from deepfake_generalize.errors import InputError
 
+_TWO = ("fake", "real")
+
 
 def test_methods_are_the_folders_in_fake(tmp_path, touch):
     root = touch(
@@ -22,6 +24,25 @@ def test_methods_are_the_folders_in_fake(tmp_path, touch):
     assert set(videos["dataset"]) == {"mine"}
     assert videos.drop(columns=["path", "dataset", "method", "label"]).isna().all(axis=None)
     assert set(find_videos(root, methods="Swap")["method"]) == {"Swap", "real"}
+
+
+def test_the_trees_of_studies_have_their_splits(tmp_path, touch):
+    names = [f"{split}/{label}/{split}.mp4" for split in ("test", "train", "Val") for label in _TWO]
+    root = touch(tmp_path / "CELEB", names)
+    videos = find_videos(root, strict=True)
+    assert videos.attrs["layout"] == "folders"
+    assert videos["dataset"].tolist() == ["CELEB"] * 6
+    assert videos["label"].tolist() == [1, 0] * 3
+    assert videos["method"].tolist() == ["fake", "real"] * 3
+    found = dict(zip(videos["path"].str.split("/").str[-3], videos["split"], strict=True))
+    assert found == {"Val": "val", "test": "test", "train": "train"}
+    assert set(find_videos(tmp_path)["dataset"]) == {"CELEB"}
+
+
+def test_a_folder_of_crops_is_told_where_to_go(tmp_path, touch):
+    root = touch(tmp_path, ["train/real/a.png", "train/fake/b.png"])
+    with pytest.raises(InputError, match=r"no file with a video's suffix.*for read_crops"):
+        find_videos(root)
 
 
 def test_videos_beside_the_two_folders_are_reported(tmp_path, touch):
