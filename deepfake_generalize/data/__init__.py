@@ -7,6 +7,7 @@ from deepfake_generalize.data.extraction import Extraction, VideoCrops, crop_vid
 from deepfake_generalize.data.faces import Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
+from deepfake_generalize.data.leakage import LeakageWarning, audit_leakage, warn_of_leaks
 from deepfake_generalize.data.splits import Splits, balanced_splits
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "Face",
     "FaceFinder",
     "LayoutWarning",
+    "LeakageWarning",
     "MediaPipeFinder",
     "Splits",
     "VideoCrops",
+    "audit_leakage",
     "balanced_splits",
     "crop_video",
     "extract_faces",
@@ -29,4 +32,5 @@ __all__ = [
     "read_failures",
     "read_image",
     "to_dataset",
+    "warn_of_leaks",
 ]
