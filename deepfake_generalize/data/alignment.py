@@ -16,6 +16,7 @@ import numpy as np
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces import Face, MediaPipeFinder, Point, check_frame
 from deepfake_generalize.data.geometry import crop_matrix, cut_out, roll_of
+from deepfake_generalize.data.opening import Opening
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Aligner(Protocol):
         ...
 
 
-class FinderAligner:
+class FinderAligner(Opening):
     """The finder's own eyes: costs nothing, the least exact.
 
     Examples:
@@ -83,20 +84,8 @@ class FinderAligner:
         del image
         return _own_roll(face)
 
-    def __enter__(self) -> Self:
-        """Return the aligner."""
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Do nothing."""
-
-
-class LandmarkAligner:
+class LandmarkAligner(Opening):
     """The 468-point face mesh, run by OpenCV.
 
     Args:
@@ -150,22 +139,16 @@ class LandmarkAligner:
         by_size = {output.size: output.ravel().astype(float) for output in outputs}
         return by_size[3 * 468].reshape(468, 3), float(by_size[1][0])
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
         """Load the network."""
         self._network = _read_network(self._path)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Free the network."""
+    def close(self) -> None:
+        """Free the network; it is read again when needed."""
         self._network = None
 
 
-class ShortRangeAligner:
+class ShortRangeAligner(Opening):
     """A second look by the short-range finder at the cut-out face.
 
     Args:
@@ -194,17 +177,11 @@ class ShortRangeAligner:
         rest, found = _own_roll(max(seen, key=lambda one: one.area * one.score))
         return (_wrapped(first + rest), "short-range") if found == "finder" else (first, named)
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
         """Load the network."""
-        self._finder.__enter__()
-        return self
+        self._finder.open()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close the finder."""
         self._finder.close()
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize.data.faces import Face, check_frame
+from deepfake_generalize.data.opening import Opening
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from deepfake_generalize.types import UInt8Array
 
 
-class CascadeFinder:
+class CascadeFinder(Opening):
     """The frontal LBP cascade that scikit-image ships: no model file, no network, no eyes.
 
     Weaker than MediaPipe (on a hundred frames of ten real clips: exactly one face in 77, none in
@@ -50,19 +48,6 @@ class CascadeFinder:
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the description."""
         return (_recascade, (self._min_fraction,))
-
-    def __enter__(self) -> Self:
-        """Return the finder."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the finder."""
-        self.close()
 
     def find(self, image: UInt8Array) -> list[Face]:
         """Return the frontal faces in `image`, (H, W, 3) uint8 RGB, without eyes.

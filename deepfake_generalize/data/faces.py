@@ -15,6 +15,7 @@ import numpy as np
 
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.native_noise import quiet_native_logs
+from deepfake_generalize.data.opening import Opening
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -127,7 +128,7 @@ def check_frame(image: object) -> UInt8Array:
     return frame
 
 
-class MediaPipeFinder:
+class MediaPipeFinder(Opening):
     """MediaPipe's BlazeFace through its Tasks API, on the frame's native size.
 
     Opened by `with` or by the first `find`; closed by `with` or `close`. Close it: MediaPipe's own
@@ -187,19 +188,9 @@ class MediaPipeFinder:
         """Pickle the description, never the native object: each process opens its own."""
         return (_reopen, (os.fspath(self._path), self._min_confidence, self._model))
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
         """Load the network."""
         self._ready()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the finder."""
-        self.close()
 
     def find(self, image: UInt8Array) -> list[Face]:
         """Return the faces in `image`.
