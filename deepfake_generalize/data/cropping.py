@@ -16,7 +16,8 @@ import pandas as pd
 from deepfake_generalize.data.alignment import Aligner, align_crop, make_aligner
 from deepfake_generalize.data.faces import LOW_SCORE, Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.frames import FrameBatch, probe, read_frames, sample_indices
-from deepfake_generalize.data.subject import find_subject
+from deepfake_generalize.data.masks import mask_of, read_masks
+from deepfake_generalize.data.subject import Subject, find_subject
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.validation import describe
 
@@ -79,8 +80,11 @@ class VideoCrops:
             "missing"), `reason` (NA where ok), `box` (text "left,top,right,bottom", pixels of the
             frame), `score`, `aligner`, `flag` (NA, or words joined by ";": "low_score" under
             0.7, "second_look" where the face was found by looking again at its region,
-            "damaged_video" where other frames could not be read), `faces` (how many faces the frame
-            shows, the subject included; NA where it could not be read).
+            "damaged_video" where other frames could not be read, "other_faces" where the frame
+            shows more than the subject's, "mask_subject" where the mask video of FaceForensics++ or
+            DFD says which face is the subject, "mask_short", "mask_empty" or "mask_unreadable"
+            where such a video is there and ends early, marks nothing or cannot be read), `faces`
+            (how many faces the frame shows, the subject included; NA where it could not be read).
         note: What is wrong with the file; empty where nothing is.
     """
 
@@ -221,11 +225,13 @@ def crop_opened(
             f"expected frames in {info.path}, received a video without any.",
             hint="Replace the file.",
         )
-    subject = find_subject(batch.images, finder)
+    mask = mask_of(path)
+    masks = None if mask is None else read_masks(mask, batch.indices)
+    subject = find_subject(batch.images, finder, None if masks is None else masks.areas)
     damaged = any(status != "ok" for status in batch.status)
     images, rows = [], []
     for at, (image, face) in enumerate(zip(batch.images, subject.faces, strict=True)):
-        row = _frame_row(batch, at, subject.counts[at])
+        row = _frame_row(batch, at, subject)
         if image is not None and face is not None:
             crop, named = align_crop(
                 image, face, aligner, size=settings.size, margin=settings.margin
@@ -235,20 +241,26 @@ def crop_opened(
                 "low_score": face.score < LOW_SCORE,
                 "second_look": subject.again[at],
                 "damaged_video": damaged,
+                "other_faces": subject.counts[at] > 1,
+                "mask_subject": subject.by_mask,
             }
+            if masks is not None and masks.note:
+                flags[masks.note] = True
             row |= _face_fields(face, named, [name for name, holds in flags.items() if holds])
         rows.append(row)
     stacked = np.stack(images) if images else _no_images(settings.size)
     return VideoCrops(stacked, _frame_table(rows), batch.note)
 
 
-def _frame_row(batch: FrameBatch, at: int, n_faces: int) -> dict[str, object]:
+def _frame_row(batch: FrameBatch, at: int, subject: Subject) -> dict[str, object]:
+    n_faces = subject.counts[at]
+    who = "face that the mask marks" if subject.by_mask else "video's subject"
     row: dict[str, object] = dict.fromkeys(FRAME_COLUMNS, pd.NA)
     row |= {"frame": batch.indices[at], "score": float("nan"), "status": batch.status[at]}
     if batch.status[at] != "ok":
         return row | {"reason": batch.note or f"the frame is {batch.status[at]}"}
     reason = (
-        f"the video's subject is not among the {n_faces} faces of this frame"
+        f"the {who} is not among the {n_faces} faces of this frame"
         if n_faces
         else "no face found in this frame"
     )

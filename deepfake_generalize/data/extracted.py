@@ -1,4 +1,4 @@
-"""A folder of extracted crops on disk: its settings, its lock, a record a video, its manifests.
+"""Extracted crops on disk: a folder and a record a video, and the manifests' rows from them.
 
 A video's folder holds its PNG files and `record.json`; both appear by one rename, so a folder that
 exists is finished. Everything unfinished lies under `.partial`, which the next call clears away.
@@ -6,16 +6,13 @@ exists is finished. Everything unfinished lies under `.partial`, which the next 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +20,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.extraction_folder import read_json
+from deepfake_generalize.data.masks import mask_of
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
-SETTINGS_FILE = "settings.json"
-_SCRATCH = ".partial"
-_LOCK = ".lock"
-_FORMAT = 1
 _PNG = [
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -70,80 +65,33 @@ class Key:
         frames: Frames asked for.
         size_bytes: Size of the video file, None where it is missing.
         modified_ns: Its time of modification.
+        mask_bytes: Size of its mask video, None where there is none.
+        mask_ns: The mask's time of modification.
     """
 
     settings: str
     frames: int
     size_bytes: int | None
     modified_ns: int | None
+    mask_bytes: int | None = None
+    mask_ns: int | None = None
 
 
 def key_of(path: str, settings: str, frames: int) -> Key:
     """Return the key of a video as it is on disk now."""
+    mask = mask_of(path)
+    video_stat, mask_stat = (_size_and_time(each) for each in (path, mask))
+    return Key(settings, frames, *video_stat, *mask_stat)
+
+
+def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
+    if path is None:
+        return None, None
     try:
         found = os.stat(path)  # noqa: PTH116 - a path with a NUL is a ValueError either way
     except (OSError, ValueError):
-        return Key(settings, frames, None, None)
-    return Key(settings, frames, found.st_size, found.st_mtime_ns)
-
-
-def checksum(settings: Mapping[str, object]) -> str:
-    """Return the SHA-256 of settings, independent of the order of their keys."""
-    text = json.dumps(settings, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
-    """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
-
-    Raises:
-        InputError: It cannot be made or written.
-        DataMismatchError: It was made with other settings, or another process is writing to it.
-    """
-    scratch = root / _SCRATCH
-    with contextlib.ExitStack() as stack:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((root / _LOCK).open("w"))
-        except OSError as error:
-            raise InputError(
-                f"expected a folder that can be written, received {root}: {error.strerror}.",
-                hint="Choose another out_dir, or mend its permissions.",
-            ) from error
-        try:
-            # The kernel lets go of it when the process dies, however it dies.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataMismatchError(
-                f"expected {root} to be free, received one that another extraction writes to.",
-                hint="Wait for it, or choose another out_dir.",
-            ) from None
-        _agree_on_settings(root, settings)
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        yield scratch
-
-
-def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
-    file = root / SETTINGS_FILE
-    wanted = {"format": _FORMAT, **settings}
-    if file.exists():
-        there = _read_json(file)
-        if there == wanted:
-            return
-        differing = [
-            f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} asked for"
-            for name in sorted({*there, *wanted})
-            if there.get(name) != wanted.get(name)
-        ]
-        raise DataMismatchError(
-            f"expected {root} to hold crops of the same settings, received others "
-            f"({'; '.join(differing)}).",
-            hint="Choose another out_dir, or delete that one.",
-        )
-    _write_whole(file, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
+        return None, None
+    return found.st_size, found.st_mtime_ns
 
 
 def name_folders(videos: pd.DataFrame) -> list[str]:
@@ -245,13 +193,13 @@ def read_record(folder: Path, key: Key) -> Record | None:
     if not file.exists():
         return None
     try:
-        content = _read_json(file)
+        content = read_json(file)
         there = Key(**content.pop("key"))
         record = Record(**{**content, "frames": tuple(content["frames"])})
     except (DataMismatchError, KeyError, TypeError):
         return None
     if key.size_bytes is None:
-        key = Key(key.settings, key.frames, there.size_bytes, there.modified_ns)
+        key = replace(there, settings=key.settings, frames=key.frames)
     return record if record.lasting and there == key else None
 
 
@@ -278,25 +226,3 @@ def keep_others(old: pd.DataFrame, new: pd.DataFrame, videos: Sequence[str]) -> 
     column = "video" if "video" in old.columns else "path"
     kept = old[~old[column].isin(list(videos)) & ~old["path"].isin(new["path"])]
     return pd.concat([kept, new], ignore_index=True) if len(kept) else new
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise DataMismatchError(
-            f"expected {file} as extract_faces writes it, received: {error}.",
-            hint="Choose another out_dir, or delete that one.",
-        ) from error
-    if not isinstance(content, dict):
-        raise DataMismatchError(
-            f"expected {file} to hold a JSON object, received {type(content).__name__}.",
-            hint="Choose another out_dir, or delete that one.",
-        )
-    return content
-
-
-def _write_whole(file: Path, text: str) -> None:
-    unfinished = file.with_name(f".{file.name}.tmp")
-    unfinished.write_text(text)
-    unfinished.replace(file)

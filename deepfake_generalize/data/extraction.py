@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -37,6 +37,7 @@ from deepfake_generalize.data.crops import (
     write_crops,
     write_failures,
 )
+from deepfake_generalize.data.extraction_folder import checksum, open_folder
 from deepfake_generalize.data.extraction_job import Job, Task, finished, run
 from deepfake_generalize.data.faces import FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.manifest_files import absolute, require_columns
@@ -53,13 +54,17 @@ __all__ = ["Extraction", "FramesPerVideo", "VideoCrops", "crop_video", "extract_
 FramesPerVideo: TypeAlias = int | Mapping[str, int]
 """A number for all videos, or {"real": 20, "fake": 10}."""
 
+_STATUSES = frozenset({"ok", "no_face", "corrupt", "missing", "error", "no_frames"})
+_SHOWN_DIGITS = 12
+
 
 @dataclass(frozen=True, repr=False)
 class Extraction:
     """What `extract_faces` did.
 
     Attributes:
-        crops: The crop manifest, columns `CROP_COLUMNS`, paths absolute.
+        crops: The crop manifest, paths absolute: the columns `CROP_COLUMNS`, and `settings`, the
+            first 12 digits of the SHA-256 of the settings that the crop was made with.
         failures: A row a failed frame, or one a failed video (`frame` NA); `FAILURE_COLUMNS`.
         folder: Where the crops and both manifests lie.
         n_videos: Videos asked for.
@@ -93,7 +98,7 @@ class Extraction:
         )
 
 
-def extract_faces(
+def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two have a default
     videos: pd.DataFrame,
     out_dir: str | os.PathLike[str],
     *,
@@ -102,13 +107,18 @@ def extract_faces(
     margin: float = 1.3,
     finder: FaceFinder | None = None,
     aligner: str = "landmarks",
-    n_jobs: int = 1,
+    n_jobs: int | None = 1,
+    redo: Collection[str] = (),
     progress: bool | Callable[[int, int], None] = False,
 ) -> Extraction:
     """Cut the subject's face out of evenly spaced frames of every video, and write PNG crops.
 
-    Safe to kill and to call again: finished videos are not done again unless their file changed,
-    half-done ones start over. The result does not depend on `n_jobs`.
+    Safe to kill and to call again: finished videos are not done again unless their file or their
+    mask changed, half-done ones start over. The result does not depend on `n_jobs`, on the backend
+    or on how often the job was killed.
+
+    The subject of a video is the face that overlaps its mask, where FaceForensics++ or DFD has a
+    mask video for it; else the track of faces with the largest sum of area times score.
 
     Args:
         videos: The video manifest of `find_videos` (columns `VIDEO_COLUMNS`), at least one row.
@@ -121,8 +131,12 @@ def extract_faces(
         finder: What finds faces. None: `MediaPipeFinder()`. Each worker opens a copy of it, and
             closes the copy; with more than one job the copy is made by pickling.
         aligner: Who finds the eyes: "landmarks", "short-range" or "finder".
-        n_jobs: Processes; -1 for one a processor. `joblib.parallel_config` around the call chooses
-            another backend, such as dask.
+        n_jobs: Processes; -1 for one a processor. `joblib.parallel_config(backend="dask")` around
+            the call spreads it over a cluster whose machines see the same files: there any other
+            number than 1 means all workers. None leaves the number to that configuration (1
+            without one).
+        redo: Statuses (`no_face`, `corrupt`, `missing`, `error`, `no_frames`, `ok`): finished
+            videos with such a frame, or that ended so as a whole, are done again.
         progress: True for a bar on standard error, or a function called with (done, total) videos.
 
     Returns:
@@ -155,6 +169,7 @@ def extract_faces(
     rows = _check_videos(videos)
     tasks = _plan(rows, frames_per_video)
     _check_n_jobs(n_jobs)
+    _check_redo(redo)
     check_finder(finder, opens=True)
     make_aligner(aligner)  # A missing model is one error here, not one in every worker.
     finder = MediaPipeFinder() if finder is None else finder
@@ -166,15 +181,15 @@ def extract_faces(
         "finder": finder.name,
         "aligner": aligner,
     }
-    with extracted.open_folder(root, described) as scratch, _reporting(progress) as report:
-        job = Job(root, scratch, extracted.checksum(described), settings, finder, aligner)
-        done = {task: record for task in tasks if (record := finished(job, task)) is not None}
+    with open_folder(root, described) as scratch, _reporting(progress) as report:
+        job = Job(root, scratch, checksum(described), settings, finder, aligner)
+        done = {task: record for task in tasks if (record := finished(job, task, redo)) is not None}
         left = [task for task in tasks if task not in done]
         report(len(done), len(tasks))
         for new in run(job, left, n_jobs):
             done |= new
             report(len(done), len(tasks))
-        crops, failures = _tables(root, rows, [(task, done[task]) for task in tasks])
+        crops, failures = _tables(job, rows, [(task, done[task]) for task in tasks])
         _write_manifests(root, crops, failures, rows["path"].tolist())
     seconds = time.perf_counter() - start
     return Extraction(crops, failures, root, len(rows), len(left), seconds)
@@ -205,11 +220,22 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_n_jobs(n_jobs: object) -> None:
+    if n_jobs is None:
+        return
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
         raise InputError(
             "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
             f"received {n_jobs!r}.",
             hint="Use 1.",
+        )
+
+
+def _check_redo(redo: object) -> None:
+    if isinstance(redo, str) or not isinstance(redo, Collection) or not set(redo) <= _STATUSES:
+        raise InputError(
+            f"expected redo to be a collection of statuses ({', '.join(sorted(_STATUSES))}), "
+            f"received {redo!r}.",
+            hint='Pass ("no_face",), or leave it out.',
         )
 
 
@@ -236,16 +262,17 @@ def _described(frames_per_video: FramesPerVideo) -> dict[str, int]:
 
 
 def _tables(
-    root: Path, rows: pd.DataFrame, done: Sequence[tuple[Task, Record]]
+    job: Job, rows: pd.DataFrame, done: Sequence[tuple[Task, Record]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     crops: list[dict[str, object]] = []
     failures: list[dict[str, object]] = []
     own = rows[[*VIDEO_COLUMNS[1:]]].to_dict("records")
     for fields, (task, record) in zip(own, done, strict=True):
         about: dict[str, object] = {"video": task.path, **{str(k): v for k, v in fields.items()}}
-        crops += [about | row for row in extracted.crop_rows(root / task.folder, record)]
+        about["settings"] = job.checksum[:_SHOWN_DIGITS]
+        crops += [about | row for row in extracted.crop_rows(job.root / task.folder, record)]
         failures += extracted.failure_rows(task.path, record)
-    return _typed(crops, CROP_COLUMNS), _typed(failures, FAILURE_COLUMNS)
+    return _typed(crops, [*CROP_COLUMNS, "settings"]), _typed(failures, FAILURE_COLUMNS)
 
 
 def _typed(rows: list[dict[str, object]], columns: Sequence[str]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from deepfake_generalize.data.extracted import Record
 from deepfake_generalize.errors import VideoError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from deepfake_generalize.data.alignment import Aligner
@@ -62,8 +62,14 @@ class Task(NamedTuple):
     frames: int
 
 
-def run(job: Job, tasks: Sequence[Task], n_jobs: int) -> Iterator[dict[Task, Record]]:
-    """Do the tasks in `n_jobs` processes; yield their records, in any order, as they come."""
+def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Task, Record]]:
+    """Do the tasks, and yield their records in any order as they come.
+
+    Args:
+        job: The extraction.
+        tasks: The videos.
+        n_jobs: Processes; None for what `joblib.parallel_config` around the call says.
+    """
     import joblib
 
     workers = joblib.effective_n_jobs(n_jobs)
@@ -108,7 +114,18 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
     return record
 
 
-def finished(job: Job, task: Task) -> Record | None:
-    """Return the record of a video that needs no work; None where it does."""
+def finished(job: Job, task: Task, redo: Collection[str] = ()) -> Record | None:
+    """Return the record of a video that needs no work; None where it does.
+
+    Args:
+        job: The extraction.
+        task: The video.
+        redo: Statuses: a video of which a frame, or the whole, ended in one is done again, unless
+            it is gone.
+    """
     key = extracted.key_of(task.path, job.checksum, task.frames)
-    return extracted.read_record(job.root / task.folder, key)
+    record = extracted.read_record(job.root / task.folder, key)
+    if record is None or key.size_bytes is None:
+        return record
+    ended = {record.status, *(str(frame["status"]) for frame in record.frames)}
+    return None if ended & set(redo) else record

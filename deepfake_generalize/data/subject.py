@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.data.faces import LOW_SCORE, Face
+from deepfake_generalize.data.masks import bounds, overlap, overlaps_enough
 from deepfake_generalize.data.shots import find_cuts
 from deepfake_generalize.data.tracking import (
     Track,
@@ -20,7 +22,7 @@ from deepfake_generalize.data.tracking import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from deepfake_generalize.data.faces import Box, FaceFinder
     from deepfake_generalize.types import UInt8Array
@@ -31,6 +33,10 @@ _MAX_OFFSET = 1.0
 _MAX_GROWTH = 1.6
 _SAME_FACE = 0.3
 
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+_Marked: TypeAlias = tuple[BoolArray, int, int]
+"""A changed area, and the height and width of its frame."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -40,24 +46,35 @@ class Subject:
         faces: The face, or None where the subject was not seen.
         again: Whether it took a second look to find it, or to find it better.
         counts: How many faces each frame shows.
+        by_mask: Whether a mask said whose face it is, and not the size of the faces.
     """
 
     faces: tuple[Face | None, ...]
     again: tuple[bool, ...]
     counts: tuple[int, ...]
+    by_mask: bool = False
 
 
-def find_subject(images: Sequence[UInt8Array | None], finder: FaceFinder) -> Subject:
+def find_subject(
+    images: Sequence[UInt8Array | None],
+    finder: FaceFinder,
+    areas: Sequence[BoolArray | None] | None = None,
+) -> Subject:
     """Find the faces in sampled frames and follow the one that matters.
 
     Faces are linked within a shot; the track with the largest sum of area times score is the
-    subject. Where it was missed, or found with a score under 0.7, the finder looks again at the
+    subject. Where masks say which part of a frame was changed, the subject is the face that
+    overlaps it, however small, and nobody where none does; in frames without a mask it is the
+    track that overlaps the masks most.
+
+    Where the subject was missed, or found with a score under 0.7, the finder looks again at the
     region around the place where the face should be, four face sides wide, in which small and dark
     faces show better; the better of the two is kept.
 
     Args:
         images: The frames in order, (H, W, 3) uint8 RGB, None where one could not be read.
         finder: What finds faces.
+        areas: (h, w) bool by frame, True where the frame was changed; None where unknown.
 
     Returns:
         One entry a frame.
@@ -65,18 +82,23 @@ def find_subject(images: Sequence[UInt8Array | None], finder: FaceFinder) -> Sub
     found = [[] if image is None else distinct(finder.find(image)) for image in images]
     cuts = find_cuts(images)
     tracks = link_tracks(found, cuts)
-    track = choose_subject(tracks) or Track({})
+    marked = {
+        at: (area, image.shape[0], image.shape[1])
+        for at, (area, image) in enumerate(zip(areas or (), images, strict=False))
+        if area is not None and image is not None
+    }
+    track = _marked_track(tracks, marked) if marked else choose_subject(tracks) or Track({})
     faces: list[Face | None] = []
     again = []
     for at, image in enumerate(images):
         first = track.faces.get(at)
         better = None
         if image is not None and (first is None or first.score < LOW_SCORE):
-            box = expected_box(track, at, cuts)
-            others = [
-                other.faces[at].box for other in tracks if other != track and at in other.faces
-            ]
+            box = bounds(*marked[at]) if at in marked else expected_box(track, at, cuts)
+            others = [face.box for face in found[at] if face is not first]
             better = None if box is None else _look_again(image, finder, box, others)
+        if better is not None and at in marked and not _is_marked(better, marked[at]):
+            better = None
         use = better is not None and (first is None or better.score > first.score)
         faces.append(better if use else first)
         again.append(use)
@@ -84,7 +106,28 @@ def find_subject(images: Sequence[UInt8Array | None], finder: FaceFinder) -> Sub
         len(seen) + (face is not None and at not in track.faces)
         for at, (seen, face) in enumerate(zip(found, faces, strict=True))
     )
-    return Subject(tuple(faces), tuple(again), counts)
+    return Subject(tuple(faces), tuple(again), counts, bool(marked))
+
+
+def _marked_track(tracks: Sequence[Track], marked: Mapping[int, _Marked]) -> Track:
+    """Put together the faces that overlap the masks, and where there is no mask, who they are."""
+
+    def total(track: Track) -> float:
+        return sum(overlap(track.faces[at].box, *marked[at]) for at in track.faces if at in marked)
+
+    best = max(tracks, key=total, default=Track({}))
+    known = total(best) > 0.0
+    faces = {at: face for at, face in best.faces.items() if known and at not in marked}
+    for at in marked:
+        here = [track.faces[at] for track in tracks if at in track.faces]
+        seen = [face for face in here if _is_marked(face, marked[at])]
+        if seen:
+            faces[at] = max(seen, key=lambda face: overlap(face.box, *marked[at]))
+    return Track(faces)
+
+
+def _is_marked(face: Face, marked: _Marked) -> bool:
+    return overlaps_enough(overlap(face.box, *marked))
 
 
 def _look_again(

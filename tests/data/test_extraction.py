@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import extracted
+from deepfake_generalize.data import extracted, extraction_folder
 from deepfake_generalize.data.crops import VIDEO_COLUMNS, read_crops, read_failures
 from deepfake_generalize.data.extraction import crop_video, extract_faces
 from deepfake_generalize.data.faces import Face
@@ -85,7 +85,7 @@ def tree(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file()
     }
 
 
@@ -194,10 +194,34 @@ def test_other_settings_are_refused(clip, tmp_path):
 def test_two_extractions_do_not_share_a_folder(clip, tmp_path):
     videos = manifest(clip(tmp_path / "a.mp4"))
     with (
-        extracted.open_folder(tmp_path / "out", {}),
+        extraction_folder.open_folder(tmp_path / "out", {}),
         pytest.raises(DataMismatchError, match="another extraction writes to"),
     ):
         extract(videos, tmp_path / "out")
+
+
+def test_what_ended_in_a_status_is_done_again_when_asked(clip, tmp_path):
+    part, whole = clip(tmp_path / "a.mp4", faces=range(10)), clip(tmp_path / "b.mp4")
+    empty, gone = clip(tmp_path / "c.mp4", faces=False), clip(tmp_path / "d.mp4", faces=False)
+    videos = manifest(part, whole, empty, gone)
+    first = extract(videos, tmp_path / "out")
+    gone.unlink()
+    files = tree(tmp_path / "out")
+    assert extract(videos, tmp_path / "out", redo=["corrupt"]).n_done == 0
+    again = extract(videos, tmp_path / "out", redo=["no_face", "error"])
+    assert again.n_done == 2
+    pd.testing.assert_frame_equal(again.crops, first.crops)
+    pd.testing.assert_frame_equal(again.failures, first.failures)
+    assert tree(tmp_path / "out") == files
+    assert extract(videos, tmp_path / "out", redo={"ok"}).n_done == 2
+
+
+def test_every_crop_carries_the_hash_of_its_settings(clip, tmp_path):
+    videos = manifest(clip(tmp_path / "a.mp4"))
+    one, two = (extract(videos, tmp_path / str(m), margin=m).crops for m in (1.3, 1.5))
+    assert [set(crops["settings"].str.len()) for crops in (one, two)] == [{12}, {12}]
+    assert set(one["settings"]).isdisjoint(two["settings"])
+    assert read_crops(tmp_path / "1.3")["settings"].tolist() == one["settings"].tolist()
 
 
 def test_one_odd_video_does_not_end_the_job_and_is_tried_again(clip, tmp_path, monkeypatch):
@@ -224,6 +248,8 @@ def test_one_odd_video_does_not_end_the_job_and_is_tried_again(clip, tmp_path, m
         (manifest("a.mp4"), {"frames_per_video": {"real": 1}}, r"received the keys \['real'\]"),
         (manifest("a.mp4"), {"n_jobs": 0}, "whole number other than 0 .*received 0"),
         (manifest("a.mp4"), {"n_jobs": "2"}, "whole number other than 0 .*received '2'"),
+        (manifest("a.mp4"), {"redo": "no_face"}, r"collection of statuses \(corrupt, .*'no_face'"),
+        (manifest("a.mp4"), {"redo": ["odd"]}, r"collection of statuses .*received \['odd'\]"),
         (manifest("a.mp4"), {"finder": 3}, r"or a FaceFinder .*received int.*CascadeFinder\(\)"),
         (manifest("a.mp4"), {"finder": BrightFinder}, "or a FaceFinder .*received type"),
         (manifest("a.mp4"), {"size": 0}, "expected size to be"),
