@@ -8,6 +8,7 @@ from deepfake_generalize.data.faces import Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
 from deepfake_generalize.data.leakage import LeakageWarning, audit_leakage, warn_of_leaks
+from deepfake_generalize.data.packing import pack, verify_pack
 from deepfake_generalize.data.splits import Splits, balanced_splits
 
 __all__ = [
@@ -28,9 +29,11 @@ __all__ = [
     "crop_video",
     "extract_faces",
     "find_videos",
+    "pack",
     "read_crops",
     "read_failures",
     "read_image",
     "to_dataset",
+    "verify_pack",
     "warn_of_leaks",
 ]

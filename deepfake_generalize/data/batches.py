@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from deepfake_generalize.data.images import image_size, read_image
+from deepfake_generalize.data.image_source import ImageSource
 from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.errors import InputError
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import tensorflow as tf
 
-    from deepfake_generalize.types import AnyArray, UInt8Array
+    from deepfake_generalize.types import AnyArray
 
 
 def to_dataset(
@@ -27,10 +26,11 @@ def to_dataset(
     shuffle_seed: int | None = None,
     size: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
-    """Read crops batch by batch.
+    """Read crops batch by batch, from image files or much faster from a pack.
 
     Args:
-        crops: Rows with at least the columns `path` and `label` (1 = fake, 0 = real).
+        crops: Rows with at least the columns `path` and `label` (1 = fake, 0 = real); paths of
+            image files, of packed crops, or of both.
         batch_size: Images a batch; the last batch may hold fewer.
         shuffle_seed: None keeps the order of the rows. A number shuffles all of them, in another
             order each time the dataset is gone through; a new dataset of the same seed repeats the
@@ -49,6 +49,7 @@ def to_dataset(
 
     Examples:
         >>> import tempfile
+        >>> import cv2
         >>> import pandas as pd
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = cv2.imwrite(f"{folder}/a.png", np.full((8, 8, 3), 255, np.uint8))
@@ -91,27 +92,20 @@ def ordered_dataset(
         InputError: As `to_dataset`.
     """
     _check_crops(crops)
-    paths = [str(path) for path in crops["path"]]
-    height, width = _common_size(paths) if size is None else size
-    if size is not None:
-        for path in paths:
-            image_size(path)
+    source = ImageSource([str(path) for path in crops["path"]], size)
 
     import tensorflow as tf
-
-    def load(indices: AnyArray) -> UInt8Array:
-        return np.stack([_fit(read_image(paths[i]), height, width) for i in indices])
 
     labels = tf.constant(crops["label"].to_numpy(dtype="float32"))
 
     def batch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.numpy_function(load, [indices], tf.uint8, stateful=False)
-        images.set_shape((None, height, width, 3))
+        images = tf.numpy_function(source.read, [indices], tf.uint8, stateful=False)
+        images.set_shape((None, *source.size, 3))
         return tf.cast(images, tf.float32) / 255.0, tf.gather(labels, indices)
 
-    dataset = tf.data.Dataset.range(len(paths))
+    dataset = tf.data.Dataset.range(len(source))
     if draw_order is not None:
-        dataset = _in_order(len(paths), draw_order)
+        dataset = _in_order(len(source), draw_order)
     return (
         dataset.batch(batch_size)
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -170,24 +164,3 @@ def _check_numbers(batch_size: object, shuffle_seed: object, size: object) -> No
 def _whole(value: object, *, least: int) -> bool:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return whole and int(value) >= least  # type: ignore[call-overload]
-
-
-def _common_size(paths: list[str]) -> tuple[int, int]:
-    first = image_size(paths[0])
-    for path in paths:
-        own = image_size(path)
-        if own != first:
-            raise InputError(
-                f"expected crops of one size, {paths[0]!r} is {first[0]} x {first[1]} (height x "
-                f"width) and {path!r} is {own[0]} x {own[1]}.",
-                hint="Pass size=(height, width) to resize them.",
-            )
-    return first
-
-
-def _fit(image: UInt8Array, height: int, width: int) -> UInt8Array:
-    if image.shape[:2] == (height, width):
-        return image
-    shrinks = image.shape[0] * image.shape[1] > height * width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)

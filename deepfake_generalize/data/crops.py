@@ -1,7 +1,8 @@
 """The crop manifest: one row a face crop, on disk beside the images and in memory.
 
 On disk a folder of crops holds `crops.csv` and `failures.csv`, whose paths are relative to the
-folder; in memory all paths are absolute.
+folder, and beside each a check by which a file that was cut is known; a pack holds the same
+manifest inside. In memory all paths are absolute.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS
 from deepfake_generalize.data.loose_crops import read_loose_crops
 from deepfake_generalize.data.manifest_files import (
     absolute,
+    parse_manifest,
     read_manifest,
     restore_types,
     write_manifest,
 )
+from deepfake_generalize.data.packed import is_pack, open_pack
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -52,6 +55,9 @@ two decimals, `score` the face finder's in [0, 1], `flag` NA or a word such as "
 FAILURE_COLUMNS: tuple[str, ...] = ("path", "frame", "status", "reason")
 """Columns of the failures manifest: `path` is the video, `frame` NA where all of it failed."""
 
+PATH_COLUMNS: tuple[str, ...] = ("path", "video")
+"""Those columns of the crop manifest that hold paths."""
+
 CROPS_FILE = "crops.csv"
 FAILURES_FILE = "failures.csv"
 
@@ -70,7 +76,9 @@ def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
     Raises:
         InputError: A column is missing.
     """
-    return write_manifest(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, ("path", "video"))
+    return write_manifest(
+        crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS, checked=True
+    )
 
 
 def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
@@ -86,20 +94,24 @@ def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
     Raises:
         InputError: A column is missing.
     """
-    return write_manifest(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
+    return write_manifest(
+        failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",), checked=True
+    )
 
 
 def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.DataFrame:
-    r"""Read the crops of a folder.
+    r"""Read the crops of a folder or a pack.
 
-    Three kinds of folder are accepted: one that `extract_faces` wrote (with `crops.csv`, which may
-    also be named itself); a plain tree `real/*`, `fake/*`; and a study's tree `{train,val,test}/
-    {real,fake}/*`, whose parts fill the column `split`. In the trees without a manifest images of
-    any size (png, jpg, jpeg, bmp) are taken, the folder's name is the dataset, `method` is the
-    name of the folder they lie in and the columns that nothing tells are NA.
+    A pack is one file, .h5 or .hdf5, as `pack` writes it. Three kinds of folder are accepted: one
+    that `extract_faces` wrote (with `crops.csv`, which may also be named itself); a plain tree
+    `real/*`, `fake/*`; and a study's tree `{train,val,test}/{real,fake}/*`, whose parts fill the
+    column `split`. In the trees without a manifest images of any size (png, jpg, jpeg, bmp) are
+    taken, the folder's name is the dataset, `method` is the name of the folder they lie in and the
+    columns that nothing tells are NA.
 
     Args:
-        source: The folder, or its `crops.csv`.
+        source: The folder, its `crops.csv`, or a pack. A `crops.csv` made by hand will do too;
+            beside one that `extract_faces` wrote, `crops.check.json` tells if rows are gone.
         video_pattern: For trees without a manifest only: a regular expression, searched in each
             file's name, whose first group names the video. Without it each image counts as a
             video of its own, so frames of one video are not kept together in splits.
@@ -109,8 +121,8 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         `score` float64, the others pandas strings ("004" stays "004"); `path` and `video` absolute.
 
     Raises:
-        InputError: No such folder, no crops in it, a manifest that is not one or lists a crop
-            twice, a pattern that does not fit.
+        InputError: No such folder, no crops in it, a manifest that is not one, was cut or lists a
+            crop twice, a damaged pack, a pattern that does not fit.
 
     Examples:
         >>> import tempfile, cv2, numpy as np
@@ -129,18 +141,25 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         )
     path = absolute(source)
     if path.is_file() and path.suffix.lower() == ".csv":
-        return _read_crop_manifest(path, video_pattern)
+        _refuse_pattern(path, video_pattern)
+        return _checked(read_manifest(path, CROP_COLUMNS, PATH_COLUMNS), path)
+    if is_pack(path):
+        _refuse_pattern(path, video_pattern)
+        text = open_pack(path).layout.manifest
+        return _checked(parse_manifest(text, path, path, CROP_COLUMNS, PATH_COLUMNS), path)
     if path.is_dir():
         if (path / CROPS_FILE).is_file():
-            return _read_crop_manifest(path / CROPS_FILE, video_pattern)
+            return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
         return restore_types(read_loose_crops(path, video_pattern)[[*CROP_COLUMNS]], CROP_COLUMNS)
     if path.exists():
         raise InputError(
-            f"expected a folder of crops or its {CROPS_FILE}, received the file {str(path)!r}.",
+            f"expected a folder of crops, its {CROPS_FILE} or a pack (.h5), received the file "
+            f"{str(path)!r}.",
             hint="Pass the folder that extract_faces wrote.",
         )
     raise InputError(
-        f"expected a folder of crops, {str(path)!r} does not exist.", hint="Check the path."
+        f"expected a folder or a pack of crops, {str(path)!r} does not exist.",
+        hint="Check the path.",
     )
 
 
@@ -159,14 +178,16 @@ def read_failures(folder: str | Path) -> pd.DataFrame:
     return read_manifest(absolute(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
 
 
-def _read_crop_manifest(file: Path, video_pattern: str | None) -> pd.DataFrame:
+def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
     if video_pattern is not None:
         raise InputError(
             f"expected video_pattern for folders without a manifest only, {str(file)!r} names "
             "the videos itself.",
             hint="Leave video_pattern out.",
         )
-    crops = read_manifest(file, CROP_COLUMNS, ("path", "video"))
+
+
+def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
     wrong = sorted(set(crops["label"]) - {0, 1})
     if wrong:
         raise InputError(

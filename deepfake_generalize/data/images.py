@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import cv2
 import numpy as np
 
+from deepfake_generalize.data.pack_format import MAX_PIXELS
+from deepfake_generalize.data.packed import open_pack, split_packed
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 IMAGE_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp")
-MAX_PIXELS = 100_000_000
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -46,15 +47,16 @@ def read_image(path: str | Path) -> UInt8Array:
 
     Args:
         path: A PNG, JPEG or BMP file of 8 bits a channel, grey or colour, without transparency and
-            of at most 100 megapixels. Any path that the system can open will do.
+            of at most 100 megapixels, by any path that the system can open; or the path of a packed
+            crop, as `read_crops` gives it for a pack.
 
     Returns:
         (H, W, 3) uint8, RGB, 0 to 255. Grey is repeated in the three channels; an orientation
         stored in a JPEG's EXIF data is not applied.
 
     Raises:
-        InputError: The file is missing, empty, truncated, damaged, not of these formats, has 16
-            bits a channel or transparency, or is too large.
+        InputError: The file or pack is missing, empty, truncated, damaged, not of these formats,
+            has 16 bits a channel or transparency, or is too large.
 
     Examples:
         >>> import tempfile, cv2
@@ -65,6 +67,10 @@ def read_image(path: str | Path) -> UInt8Array:
         ((4, 6, 3), [1, 2, 3])
     """
     name = _name(path)
+    packed = split_packed(name)
+    if packed is not None:
+        pack = open_pack(packed[0])
+        return cast("UInt8Array", pack.read(np.array([pack.row(packed[1])]))[0])
     data = _read(name)
     header = _parse(name, data)
     _check(name, header)
@@ -83,7 +89,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """Return (height, width) of an image that `read_image` would accept, from its ends alone.
 
     Args:
-        path: The image file.
+        path: The image file, or the path of a packed crop.
 
     Returns:
         Height and width in pixels.
@@ -92,6 +98,11 @@ def image_size(path: str | Path) -> tuple[int, int]:
         InputError: As `read_image`, except for damage between the header and the end.
     """
     name = _name(path)
+    packed = split_packed(name)
+    if packed is not None:
+        pack = open_pack(packed[0])
+        pack.row(packed[1])
+        return pack.layout.size
     try:
         header = _parse(name, _read(name, 65_536))
     except InputError:

@@ -73,7 +73,7 @@ def test_a_failed_write_leaves_the_old_manifest(crops, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_crops(crops.head(1), tmp_path)
     assert (tmp_path / "crops.csv").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["crops.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crops.check.json", "crops.csv"]
 
 
 def test_failures_come_back_with_frames_or_without(tmp_path):
