@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING
-
+from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.callables import FunctionDetector, as_detector
 from deepfake_generalize.models.detector import Detector
 from deepfake_generalize.models.efficientnet_b0 import efficientnet_b0
 from deepfake_generalize.models.mesoinception import mesoinception
 from deepfake_generalize.models.mesonet import mesonet
 from deepfake_generalize.models.pretrained import PRETRAINED, load_pretrained
+from deepfake_generalize.models.recipes import RECIPES, Recipe
 from deepfake_generalize.models.shallownet import shallownet
+from deepfake_generalize.models.training import train
 from deepfake_generalize.models.video import VideoScore, score_video
 from deepfake_generalize.models.xception import xception
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import keras
-
-ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = MappingProxyType(
-    {
-        "mesonet": mesonet,
-        "mesoinception": mesoinception,
-        "shallownet": shallownet,
-        "xception": xception,
-        "efficientnet_b0": efficientnet_b0,
-    }
-)
-"""Name -> builder, `builder(input_shape, *, classes=1, weights=None)`."""
 
 __all__ = [
     "ARCHITECTURES",
     "PRETRAINED",
+    "RECIPES",
     "Detector",
     "FunctionDetector",
+    "Recipe",
     "VideoScore",
     "as_detector",
     "efficientnet_b0",
@@ -44,5 +30,6 @@ __all__ = [
     "mesonet",
     "score_video",
     "shallownet",
+    "train",
     "xception",
 ]

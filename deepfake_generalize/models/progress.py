@@ -1,0 +1,154 @@
+"""How training tells a person how far it is: a bar, a line an epoch, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Progress: TypeAlias = Literal["auto", "bar", "lines"] | None
+
+
+class Reporter(Protocol):
+    """What the training loop tells.
+
+    Attributes:
+        hears_batches: Whether it wants to hear of batches, which costs a little each.
+    """
+
+    hears_batches: bool
+
+    def begin(self, *, title: str, epochs: int, done: int) -> None:
+        """Training begins, or goes on after `done` epochs."""
+        ...
+
+    def batch(self, fraction: float) -> None:
+        """That part of the epoch is done."""
+        ...
+
+    def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
+        """An epoch, counted from 1, has ended."""
+        ...
+
+    def end(self, reason: str) -> None:
+        """Training has ended."""
+        ...
+
+
+def make_reporter(progress: object) -> Reporter | None:
+    """Return what shows progress.
+
+    Args:
+        progress: `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere,
+            `bar` and `lines` show that, None shows nothing. All goes to stderr.
+
+    Raises:
+        InputError: None of these.
+    """
+    if progress is None:
+        return None
+    if progress not in ("auto", "bar", "lines"):
+        raise InputError(
+            f"expected progress to be 'auto', 'bar', 'lines' or None, received {progress!r}."
+        )
+    from rich.console import Console
+
+    console = Console(file=sys.stderr)
+    interactive = console.is_terminal or console.is_jupyter
+    if progress == "lines" or (progress == "auto" and not interactive):
+        return Lines()
+    return Bar(console)
+
+
+def line(number: int, epochs: int, values: Mapping[str, float], best: int, seconds: float) -> str:
+    """Return an epoch as one line.
+
+    Args:
+        number: The epoch, from 1.
+        epochs: Of how many.
+        values: Name -> value, as the history holds them.
+        best: The best epoch so far, from 1.
+        seconds: What the epoch took.
+
+    Examples:
+        >>> line(3, 100, {"loss": 0.25, "accuracy": 0.5, "val_accuracy": 0.75}, 2, 4.2)
+        'epoch   3/100  loss 0.2500  accuracy 0.5000  val_accuracy 0.7500  4.2 s  best 2'
+    """
+    width = len(str(epochs))
+    shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+    return f"epoch {number:>{width}}/{epochs}  {shown}  {seconds:.1f} s  best {best}"
+
+
+class Lines:
+    """One line an epoch: for log files, and wherever nothing can be drawn over."""
+
+    hears_batches = False
+
+    def begin(self, *, title: str, epochs: int, done: int) -> None:
+        """Say what is trained."""
+        self._epochs = epochs
+        self._write(f"{title}: {_start(epochs, done)}")
+
+    def batch(self, fraction: float) -> None:
+        """Say nothing."""
+
+    def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
+        """Write the epoch's line."""
+        self._write(line(number, self._epochs, values, best, seconds))
+
+    def end(self, reason: str) -> None:
+        """Say why it ended."""
+        self._write(reason)
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+class Bar:
+    """A bar over the epochs, and the last epoch's values beside it."""
+
+    hears_batches = True
+
+    def __init__(self, console: Any) -> None:
+        """Take the console to draw on."""
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[values]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._finished = 0
+
+    def begin(self, *, title: str, epochs: int, done: int) -> None:
+        """Draw the bar."""
+        self._epochs, self._finished = epochs, done
+        self._bar.start()
+        self._task = self._bar.add_task(title, total=epochs, completed=done, values="")
+
+    def batch(self, fraction: float) -> None:
+        """Move the bar within the epoch."""
+        self._bar.update(self._task, completed=self._finished + fraction)
+
+    def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
+        """Show the epoch's values."""
+        self._finished = number
+        text = line(number, self._epochs, values, best, seconds)
+        self._bar.update(self._task, completed=number, values=text)
+
+    def end(self, reason: str) -> None:
+        """Leave the bar as it is and say why it ended."""
+        self._bar.stop()
+        self._bar.console.print(reason, markup=False, highlight=False)
+
+
+def _start(epochs: int, done: int) -> str:
+    return f"{epochs} epochs" if not done else f"going on after epoch {done} of {epochs}"

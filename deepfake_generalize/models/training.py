@@ -1,0 +1,467 @@
+"""Train a detector by a recipe: the best epoch's weights, a record of how they came about."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import platform
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepfake_generalize import __version__
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import checkpoints, construction
+from deepfake_generalize.models.detector import Detector
+from deepfake_generalize.models.progress import make_reporter
+from deepfake_generalize.models.recipes import RECIPES, Recipe
+from deepfake_generalize.models.training_data import open_data, refuse_overlap
+from deepfake_generalize.models.training_loop import (
+    PLATEAU,
+    BatchReports,
+    EpochLoop,
+    Plan,
+    State,
+    resume,
+)
+from deepfake_generalize.models.weights import finalize
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from deepfake_generalize.models.construction import Architecture
+    from deepfake_generalize.models.progress import Progress
+    from deepfake_generalize.models.training_data import TrainingData
+
+_LOSSES = {"mse": "mean_squared_error", "bce": "binary_crossentropy"}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What came of fitting a network.
+
+    Attributes:
+        history: Name -> one value an epoch: loss, accuracy, val_loss, val_accuracy.
+        best_epoch: The one whose weights the network has now, from 1.
+        ended: `complete`, `stopped early`, `perfect` or `plateau`.
+        seconds: Spent in epochs.
+        data: `train` and `val`: what they were, as plain JSON values.
+    """
+
+    history: Mapping[str, list[float]]
+    best_epoch: int
+    ended: str
+    seconds: float
+    data: Mapping[str, Mapping[str, Any]]
+
+
+def train(  # noqa: PLR0913  (each is a choice of its own)
+    architecture: Architecture,
+    train: object,
+    val: object,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    input_shape: tuple[int, int, int] | None = None,
+    checkpoint: str | Path | None = None,
+    precision: str = "float32",
+    strategy: tf.distribute.Strategy | None = None,
+    early_stopping: int | None = None,
+    progress: Progress = "auto",
+    name: str | None = None,
+) -> Detector:
+    """Train a detector.
+
+    Source: the paper, section III-C: Adam, and the best epoch's weights instead of the last's.
+
+    Args:
+        architecture: A name of `ARCHITECTURES`; a builder, called with `input_shape`; or a Keras
+            model, whose copy is trained from the weights it has.
+        train: What is learnt from: crops (`data.read_crops`, a part of `Splits`); a pair of arrays,
+            images (N, H, W, 3) uint8, or float in [0, 1], and labels (N,), 1 = fake; or a dataset
+            as `data.to_dataset` returns. Crops are read batch by batch.
+        val: What the best epoch is chosen on, in the same form. It must be of the training's source
+            and is never a test set.
+        recipe: The paper's of that architecture by default.
+        seed: Of the first weights, the order of the images and the dropout. Two runs on one CPU
+            with the same seed are equal. Global random states are left as they were.
+        input_shape: (H, W, 3) in pixels. Crops are resized to it; the images' own by default.
+        checkpoint: A folder, or a file ending in `.npz`, written after each epoch. The same call
+            after a kill goes on from there and ends in the same weights.
+        precision: `float32`, or `bfloat16` for the arithmetic of all layers but the last, which
+            speeds MesoNet and Xception up on CPUs that have it. The detector is float32 anyway.
+        strategy: A `tf.distribute.MirroredStrategy`; a batch is divided among its devices.
+        early_stopping: Epochs without a better one after which training ends; it then also ends
+            when an epoch is perfect on `val`. None goes through all epochs.
+        progress: `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere;
+            `bar`, `lines`, or None for silence. All goes to stderr.
+        name: The detector's; the architecture's by default.
+
+    Returns:
+        A detector with the weights of the best epoch, whose `.training` says how it was trained.
+
+    Raises:
+        InputError: An argument is not as above, `train` and `val` share an image or a video, or
+            training diverged.
+        DataMismatchError: The checkpoint is of another training.
+
+    Reproduction notes:
+        The paper does not say on what the best parameters were chosen; the study's scripts use a
+        validation folder, as here. The order of a dataset is its own: only crops and arrays are
+        ordered by `seed`, and only they can be told apart in a checkpoint.
+
+    Examples:
+        >>> import dataclasses
+        >>> rng = np.random.default_rng(0)
+        >>> images, labels = rng.random((16, 16, 16, 3), np.float32), np.arange(16) % 2
+        >>> short = dataclasses.replace(RECIPES["mesonet"], epochs=2, name="short")
+        >>> detector = train(
+        ...     "mesonet", (images, labels), (images[::-1], labels), recipe=short, progress=None
+        ... )
+        >>> detector.training["recipe"]["name"], len(detector.training["history"]["loss"])
+        ('short', 2)
+    """
+    known_as = construction.architecture_name(architecture)
+    recipe = _recipe(recipe, known_as)
+    _check_choices(seed, early_stopping, precision, strategy)
+    refuse_overlap(train, val)
+    shape = _wanted_shape(architecture, input_shape)
+    opened = open_data(train, name="train", size=shape and shape[:2])
+    opened_val = open_data(val, name="val", size=(opened.shape[0], opened.shape[1]))
+    plan = Plan(recipe, seed=seed, early_stopping=early_stopping, reporter=make_reporter(progress))
+    discarded: list[dict[str, Any]] = []
+    while True:
+        attempt = _attempt(plan, len(discarded), checkpoint)
+        model = construction.build(
+            architecture, shape or opened.shape, classes=recipe.classes, seed=attempt.seed
+        )
+        fitted = _fit_copy(model, opened, opened_val, attempt, precision, strategy)
+        if fitted.ended != PLATEAU:
+            break
+        discarded.append({"seed": attempt.seed, "accuracy": fitted.history["accuracy"]})
+    record = training_record(
+        fitted,
+        recipe,
+        seed=seed,
+        architecture=known_as,
+        input_shape=list(opened.shape),
+        precision=precision,
+        replicas=1 if strategy is None else strategy.num_replicas_in_sync,
+        early_stopping=early_stopping,
+        restarts=discarded,
+    )
+    return Detector(model, name=name or known_as, training=record)
+
+
+def fit(
+    model: keras.Model,
+    train: object,
+    val: object,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    fake_index: int = 1,
+    checkpoint: str | Path | None = None,
+    early_stopping: int | None = None,
+    progress: Progress = "auto",
+) -> Fit:
+    """Fit those layers of a network that are trainable, in place, by a recipe.
+
+    What `train` does on a network of its own making, and augmentation on one that was trained
+    before or on the tail of one. Inside `strategy.scope()`, where the network was made too, it runs
+    under that strategy.
+
+    Args:
+        model: From what `train` holds to (N, 1), one sigmoid unit, or (N, 2) softmax columns. In
+            the end it has the best epoch's weights. It is not compiled by this, unless it is a
+            subclassed model.
+        train: As `train` takes it; arrays may be features of any shape, float.
+        val: In the same form.
+        recipe: The settings. It cannot restart: that takes a network that can be made anew.
+        seed: Of the order of the examples and the dropout.
+        fake_index: Which class of the network is fake: labels are turned where it is 0.
+        checkpoint: As `train` takes it.
+        early_stopping: As `train` takes it.
+        progress: As `train` takes it.
+
+    Returns:
+        History, best epoch and what the data were.
+
+    Raises:
+        InputError: As `train`.
+        DataMismatchError: The checkpoint is of another training.
+    """
+    _check_choices(seed, early_stopping)
+    shape = tuple(model.input_shape[1:])
+    images = len(shape) == 3 and shape[-1] == 3
+    size = (shape[0], shape[1]) if images else None
+    plan = Plan(
+        recipe,
+        seed=seed,
+        fake_index=fake_index,
+        early_stopping=early_stopping,
+        checkpoint=None if checkpoint is None else checkpoints.locate(checkpoint),
+        reporter=make_reporter(progress),
+    )
+    return _fit(
+        model,
+        open_data(train, name="train", size=size, images=images),
+        open_data(val, name="val", size=size, images=images),
+        plan,
+    )
+
+
+def training_record(
+    fitted: Fit, recipe: Recipe, *, seed: int, parent: object = None, **more: object
+) -> dict[str, Any]:
+    """Return what a detector keeps of its training, plain JSON values.
+
+    Args:
+        fitted: What came of it.
+        recipe: The settings.
+        seed: What the caller gave.
+        parent: What the network was before; None for one that began from nothing.
+        **more: Further values, plain JSON ones.
+    """
+    return {
+        "recipe": recipe.values(),
+        "sources": recipe.sources,
+        "seed": seed,
+        "parent": parent,
+        "selection": f"highest {recipe.selection} on the validation data, the earliest of equals",
+        "best_epoch": fitted.best_epoch,
+        "ended": fitted.ended,
+        "history": {name: list(values) for name, values in fitted.history.items()},
+        "data": {name: dict(facts) for name, facts in fitted.data.items()},
+        "seconds": fitted.seconds,
+        "versions": {
+            "deepfake_generalize": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        **more,
+    }
+
+
+def _attempt(plan: Plan, number: int, checkpoint: str | Path | None) -> Plan:
+    """Return the plan of the first beginning (0) or of a later one."""
+    file = None if checkpoint is None else checkpoints.locate(checkpoint)
+    if number and file is not None:
+        file = file.with_stem(f"{file.stem}-{number + 1}")
+    seed = plan.seed
+    if number:
+        seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1)[0])
+    may_restart = number < plan.recipe.max_restarts
+    return replace(plan, seed=seed, checkpoint=file, may_restart=may_restart)
+
+
+def _fit_copy(
+    model: keras.Model,
+    train: TrainingData,
+    val: TrainingData,
+    plan: Plan,
+    precision: str,
+    strategy: tf.distribute.Strategy | None,
+) -> Fit:
+    """Fit `model`, or a copy where precision or strategy ask for layers of another making."""
+    if precision == "float32" and strategy is None:
+        return _fit(model, train, val, plan)
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        with construction.own_random_numbers(plan.seed):
+            worker = construction.copy(model, precision=precision)
+        fitted = _fit(worker, train, val, plan)
+    model.set_weights(worker.get_weights())
+    finalize(model)
+    return fitted
+
+
+def _fit(model: keras.Model, train: TrainingData, val: TrainingData, plan: Plan) -> Fit:
+    columns = _check_fit(model, train, val)
+    compiled = _compile(model, plan.recipe)
+    settings = _settings(model, train, val, plan)
+    state = resume(compiled, plan.checkpoint, settings)
+    loop = EpochLoop(plan, state, settings)
+    data = {"train": train.facts, "val": val.facts}
+    reporter, recipe = plan.reporter, plan.recipe
+    if reporter is not None:
+        reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
+    try:
+        if not state.ended:
+            _go_through_epochs(compiled, train, val, plan, loop, columns)
+    finally:
+        if reporter is not None:
+            reporter.end(_summary(state, recipe))
+    model.set_weights(state.best_weights)
+    finalize(model)
+    return Fit(state.history, state.best_epoch, state.ended, state.seconds, data)
+
+
+def _go_through_epochs(
+    compiled: keras.Model,
+    train: TrainingData,
+    val: TrainingData,
+    plan: Plan,
+    loop: EpochLoop,
+    columns: int,
+) -> None:
+    recipe = plan.recipe
+
+    def prepared(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ones = labels if plan.fake_index == 1 else 1.0 - labels
+        return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
+
+    count = train.count
+    order = None if count is None else lambda: loop.draw_order(count)
+    batches = train.batches(recipe.batch_size, order, recipe.drop_last).map(prepared)
+    callbacks: list[keras.callbacks.Callback] = [loop]
+    if plan.reporter is not None and plan.reporter.hears_batches:
+        callbacks.append(BatchReports(plan.reporter, int(batches.cardinality())))
+    compiled.fit(
+        batches,
+        validation_data=val.batches(recipe.batch_size, None, False).map(prepared),
+        epochs=recipe.epochs,
+        initial_epoch=loop.state.epochs,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def _compile(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """Return a compiled model of the same layers, so that the optimizer is not saved with them."""
+    compiled = model
+    if model.inputs:
+        compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    compiled.compile(
+        optimizer=keras.optimizers.Adam(
+            learning_rate=recipe.learning_rate,
+            beta_1=recipe.beta_1,
+            beta_2=recipe.beta_2,
+            epsilon=recipe.epsilon,
+        ),
+        loss=_LOSSES[recipe.loss],
+        metrics=["accuracy"],
+    )
+    compiled.optimizer.build(compiled.trainable_variables)
+    return compiled
+
+
+def _settings(
+    model: keras.Model, train: TrainingData, val: TrainingData, plan: Plan
+) -> dict[str, Any]:
+    """Return what a checkpoint must have in common with a run, plain JSON values."""
+    layers = [
+        [type(one).__name__, one.dtype_policy.name, bool(one.trainable), one.count_params()]
+        for one in model.layers
+    ]
+    weights = hashlib.sha256()
+    for array in model.get_weights():
+        weights.update(np.ascontiguousarray(array).data)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return {
+        **{f"recipe.{key}": value for key, value in plan.recipe.values().items()},
+        "seed": plan.seed,
+        "fake_index": plan.fake_index,
+        "early_stopping": plan.early_stopping,
+        "replicas": replicas,
+        "network": hashlib.sha256(json.dumps(layers).encode()).hexdigest(),
+        "first weights": weights.hexdigest(),
+        "train": train.facts["sha256"],
+        "val": val.facts["sha256"],
+    }
+
+
+def _check_fit(model: keras.Model, train: TrainingData, val: TrainingData) -> int:
+    """Return the number of output columns of a network that the data fit."""
+    gives = model.output_shape
+    if not isinstance(gives, tuple) or len(gives) != 2 or gives[1] not in (1, 2):
+        raise InputError(
+            "expected a network whose output is one sigmoid unit (None, 1) or two softmax columns "
+            f"(None, 2), received {gives}.",
+            hint="Build it with classes=1.",
+        )
+    takes = tuple(model.input_shape[1:])
+    for name, data in (("train", train), ("val", val)):
+        if tuple(data.shape) != takes:
+            raise InputError(
+                f"expected examples of shape {takes} in {name} for {model.name}, received "
+                f"{tuple(data.shape)}.",
+                hint="Crops are resized; resize arrays, or build the network for their size.",
+            )
+    return int(gives[1])
+
+
+def _check_choices(
+    seed: object,
+    early_stopping: object,
+    precision: object = "float32",
+    strategy: object = None,
+) -> None:
+    if not _whole(seed, 0):
+        raise InputError(f"expected seed to be a whole number from 0, received {seed!r}.")
+    if early_stopping is not None and not _whole(early_stopping, 1):
+        raise InputError(
+            "expected early_stopping to be None or a number of epochs from 1, received "
+            f"{early_stopping!r}."
+        )
+    if precision not in construction.PRECISIONS:
+        raise InputError(
+            f"expected precision to be one of {', '.join(construction.PRECISIONS)}, received "
+            f"{precision!r}."
+        )
+    if strategy is not None and not isinstance(strategy, tf.distribute.Strategy):
+        raise InputError(
+            f"expected a tf.distribute strategy, received {describe(strategy)}.",
+            hint="Pass tf.distribute.MirroredStrategy().",
+        )
+
+
+def _recipe(recipe: object, architecture: str) -> Recipe:
+    if recipe is None and architecture in RECIPES:
+        return RECIPES[architecture]
+    if not isinstance(recipe, Recipe):
+        raise InputError(
+            f"expected a Recipe for {architecture}, received {describe(recipe)}.",
+            hint="The paper has recipes for its own five: models.RECIPES. For another network "
+            "pass one of them or a Recipe of your own.",
+        )
+    return recipe
+
+
+def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int, int, int] | None:
+    if isinstance(architecture, keras.Model):
+        takes = tuple(architecture.input_shape[1:]) if architecture.built else ()
+        if input_shape is not None and tuple(input_shape) != takes:  # type: ignore[arg-type]
+            raise InputError(
+                f"expected no input_shape beside a model, which has its own {takes}, received "
+                f"{input_shape!r}."
+            )
+        input_shape = takes
+    if input_shape is None:
+        return None
+    sides = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
+    if len(sides) != 3 or sides[2] != 3 or not all(_whole(side, 1) for side in sides):
+        raise InputError(
+            f"expected input_shape as (height, width, 3) in pixels, received {input_shape!r}."
+        )
+    return int(sides[0]), int(sides[1]), 3
+
+
+def _whole(value: object, least: int) -> bool:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and int(value) >= least  # type: ignore[call-overload]
+
+
+def _summary(state: State, recipe: Recipe) -> str:
+    if not state.ended:
+        return f"not finished: {state.epochs} of {recipe.epochs} epochs"
+    best = state.history[recipe.selection][state.best_epoch - 1]
+    return f"{state.ended} after epoch {state.epochs}: best {state.best_epoch}, {best:.4f}"
