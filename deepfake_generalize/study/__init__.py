@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.benchmark import Benchmark, benchmark
+from deepfake_generalize.study.benchmark import benchmark
 from deepfake_generalize.study.paper import published
+from deepfake_generalize.study.result import Benchmark
+from deepfake_generalize.study.score_files import ScoreFile, read_scores, write_scores
 
-__all__ = ["Benchmark", "benchmark", "published"]
+__all__ = [
+    "Benchmark",
+    "ScoreFile",
+    "benchmark",
+    "published",
+    "read_scores",
+    "write_scores",
+]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from deepfake_generalize import __version__, metrics
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.study import provenance
+from deepfake_generalize.study.coverage import Policy, check_policy, counted, coverage_notes
 from deepfake_generalize.study.evidence import Evidence, ScoredSet, gather
 from deepfake_generalize.study.paper import rank_among_published
-from deepfake_generalize.study.tables import render
+from deepfake_generalize.study.result import Benchmark
+from deepfake_generalize.study.score_files import Polarity, check_polarity
 from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import describe
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 ORIGINAL = "original"
 THRESHOLD = 0.5
-POLICY = "exclude"
 
 _RESERVED = frozenset(
     {
@@ -36,62 +37,7 @@ _RESERVED = frozenset(
         "degradation_difference",
     }
 )
-_FAILURES_NAMED = 3
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Benchmark:
-    """A detector's row of Table V (or VI, VII), with what it was made from.
-
-    The sets are keyed by their names, the original one by "original".
-
-    Attributes:
-        detector: The detector's name.
-        row: One row, in percent and not rounded: detector, original_accuracy, the unseen sets in
-            the order given, average, degradation; with specialized sets also those,
-            specialized_average (where there are several), specialized_degradation and
-            degradation_difference.
-        rank: By degradation among the published thirty and this detector, 1 (least) to 31; a tie
-            gets the better rank. None where the unseen sets are not the paper's four.
-        rank_reason: Why there is no rank, or the empty string.
-        auc: Set to area under the ROC curve, a fraction; None where a set has one class only.
-        scores: Set to a table with a row an image: label, score (P(fake)), status, reason, path.
-        coverage: Set to {"ok": images with a score, "total": images}.
-        notes: What a reader of the numbers must know: what is left out, unbalanced sets, missing
-            AUCs.
-        provenance: library_version, threshold, policy (for images without a score), images (set
-            to {"fake": n, "real": n}, scored ones) and source (set to "crops" or "scores").
-    """
-
-    detector: str
-    row: pd.DataFrame
-    rank: int | None
-    rank_reason: str
-    auc: dict[str, float | None]
-    scores: dict[str, pd.DataFrame]
-    coverage: dict[str, dict[str, int]]
-    notes: tuple[str, ...]
-    provenance: dict[str, Any]
-
-    def table(self, table_format: str = "markdown") -> str:
-        """Return the row as the paper prints it: percent, two decimals, the rank first if any.
-
-        Args:
-            table_format: "markdown", "latex" (booktabs), "html", "csv" (columns named as in
-                `published`) or "text".
-
-        Raises:
-            InputError: There is no such format.
-        """
-        frame = self.row.copy()
-        if self.rank is not None:
-            frame.insert(0, "rank", self.rank)
-        return render(frame, table_format)
-
-    def __repr__(self) -> str:
-        """Show the row, the rank or why there is none, and the notes."""
-        rank = f"rank {self.rank}" if self.rank is not None else f"no rank: {self.rank_reason}"
-        return "\n".join([self.table("text"), rank, *(f"note: {note}" for note in self.notes)])
+_UPSIDE_DOWN = 0.4
 
 
 def benchmark(
@@ -100,12 +46,14 @@ def benchmark(
     original: Evidence,
     unseen: Mapping[str, Evidence],
     specialized: Mapping[str, Evidence] | None = None,
+    policy: Policy = "exclude",
+    polarity: Polarity | None = None,
 ) -> Benchmark:
     """Measure how much a detector loses on data that it has not seen.
 
     Accuracies are of images at a threshold of 0.5, a score of 0.5 counting as fake. Images that
-    cannot be read, and rows of a score table whose status is not "ok", are left out of the
-    accuracy, counted in `coverage` and named in `notes`.
+    cannot be read, and rows of a score table whose status is not "ok", count as `policy` says; they
+    are counted in `coverage` and named in `notes`.
 
     A table with the columns label and score counts as scores, unless it also has `box` or
     `aligner`: then it is a manifest of crops, whose column score is the face finder's.
@@ -122,6 +70,13 @@ def benchmark(
         unseen: Name to the same, for the sets that it has not seen.
         specialized: Name to the same, for sets that share the synthesis method (Table VI) or the
             people (Table VII) with the training data.
+        policy: What counts for images without a score: "exclude" leaves them out, "as-real" and
+            "as-fake" count them as called so, "as-chance" as half right (score one half). Every
+            one but the first keeps a detector from gaining by failing on hard images.
+        polarity: Which way scores made elsewhere point: "fake-high" for P(fake), "real-high" for
+            P(real). Not said, they are taken as P(fake), and refused where that makes the detector
+            worse than chance on its own original set. Crops, and score files with a JSON beside
+            them, need none.
 
     Returns:
         The row, its rank and all it was made from.
@@ -129,6 +84,8 @@ def benchmark(
     Raises:
         InputError: No unseen sets, sets without names, names that clash, wrong columns, labels,
             statuses or scores, an image that a set holds twice, or no detector for crops.
+        DataMismatchError: Score files that are not what the JSON beside them says, or of several
+            networks.
         UndefinedMetricError: No image of a set has a score.
 
     Reproduction notes:
@@ -154,33 +111,65 @@ def benchmark(
         specialized = {}
     _check_mapping("specialized", specialized)
     _check_names(unseen, specialized)
+    check_policy(policy)
+    check_polarity(polarity)
     sets = [
-        gather(name, evidence, detector)
+        gather(name, evidence, detector, polarity=polarity)
         for name, evidence in ({ORIGINAL: original} | dict(unseen) | dict(specialized)).items()
     ]
-    accuracies = {one.name: _percent(one) for one in sets}
-    aucs, notes = _describe_sets(sets)
-    name = detector if isinstance(detector, str) else detector.name
+    _check_direction(sets[0])
+    described = provenance.describe_detector(detector)
+    notes = provenance.check_one_detector(described, sets)
+    accuracies = {one.name: _percent(one, policy) for one in sets}
+    aucs, more_notes = _describe_sets(sets, policy)
     rank, reason = rank_among_published(
         accuracies[ORIGINAL], {key: accuracies[key] for key in unseen}
     )
     return Benchmark(
-        detector=name,
-        row=_row(name, accuracies, list(unseen), list(specialized)),
+        detector=described["name"],
+        row=_row(described["name"], accuracies, list(unseen), list(specialized)),
         rank=rank,
         rank_reason=reason,
         auc=aucs,
         scores={one.name: one.frame for one in sets},
         coverage={one.name: {"ok": len(one.usable), "total": len(one.frame)} for one in sets},
-        notes=tuple(notes),
-        provenance={
-            "library_version": __version__,
-            "threshold": THRESHOLD,
-            "policy": POLICY,
-            "images": {one.name: _class_counts(one) for one in sets},
-            "source": {one.name: one.source for one in sets},
-        },
+        policy=policy,
+        notes=(*notes, *more_notes),
+        provenance=_provenance(described, sets, policy),
     )
+
+
+def _provenance(
+    described: Mapping[str, Any], sets: Iterable[ScoredSet], policy: Policy
+) -> dict[str, Any]:
+    sets = list(sets)
+    training = described["training"]
+    return {
+        "library_version": __version__,
+        "threshold": THRESHOLD,
+        "policy": policy,
+        "images": {one.name: _class_counts(one) for one in sets},
+        "source": {one.name: one.source for one in sets},
+        "data_sha256": provenance.data_hashes(sets),
+        "detector": {**described, "training": provenance.summarise_training(training)},
+        "selection": provenance.selection_rule(training),
+        "versions": provenance.versions(),
+    }
+
+
+def _check_direction(original: ScoredSet) -> None:
+    """Refuse scores made elsewhere that call the fakes real on the detector's own set."""
+    if original.told or original.usable["label"].nunique() < 2:
+        return
+    usable = original.usable
+    found = metrics.auc(usable["label"], usable["score"])
+    if found < _UPSIDE_DOWN:
+        raise InputError(
+            "expected scores that are P(fake), received ones that put reals above fakes on the "
+            f"original set (AUC {found:.3f}).",
+            hint='If they are P(real), pass polarity="real-high"; if they are P(fake) and this is '
+            'the truth, pass polarity="fake-high".',
+        )
 
 
 def _check_detector(detector: object) -> None:
@@ -220,10 +209,10 @@ def _check_names(unseen: Mapping[str, Evidence], specialized: Mapping[str, Evide
         )
 
 
-def _percent(scored: ScoredSet) -> float:
-    usable = scored.usable
-    fraction = metrics.accuracy(usable["label"], usable["score"], threshold=THRESHOLD)
-    return _clean(100.0 * fraction)
+def _percent(scored: ScoredSet, policy: Policy) -> float:
+    rows = counted(scored.frame, policy)
+    right = (rows["score"] >= THRESHOLD) == (rows["label"] == 1)
+    return _clean(100.0 * float(right.astype(float).mask(rows["undecided"], 0.5).mean()))
 
 
 def _clean(percent: float) -> float:
@@ -253,15 +242,17 @@ def _row(
     return pd.DataFrame([row])
 
 
-def _describe_sets(sets: Iterable[ScoredSet]) -> tuple[dict[str, float | None], list[str]]:
+def _describe_sets(
+    sets: Iterable[ScoredSet], policy: Policy
+) -> tuple[dict[str, float | None], list[str]]:
     aucs: dict[str, float | None] = {}
     notes: list[str] = []
     for one in sets:
-        usable = one.usable
-        notes += _coverage_note(one)
+        rows = counted(one.frame, policy)
+        notes += coverage_notes(one, policy)
         counts = _class_counts(one)
         try:
-            aucs[one.name] = metrics.auc(usable["label"], usable["score"])
+            aucs[one.name] = metrics.auc(rows["label"], rows["score"])
         except UndefinedMetricError as error:
             aucs[one.name] = None
             notes.append(f"{one.name}: {error.message}")
@@ -271,24 +262,6 @@ def _describe_sets(sets: Iterable[ScoredSet]) -> tuple[dict[str, float | None], 
                 "sets are half real, so accuracies on this one do not compare with them."
             )
     return aucs, notes
-
-
-def _coverage_note(scored: ScoredSet) -> list[str]:
-    failed = scored.frame[scored.frame["status"] != "ok"]
-    if failed.empty:
-        return []
-    named = [
-        f"{'row ' + str(index) if pd.isna(row['path']) else row['path']}: {row['status']}"
-        + (f" ({row['reason']})" if row["reason"] else "")
-        for index, row in failed.head(_FAILURES_NAMED).iterrows()
-    ]
-    more = len(failed) - len(named)
-    named += [f"and {more} more, in scores[{scored.name!r}]"] if more else []
-    note = (
-        f"{scored.name}: {len(failed)} of {len(scored.frame)} images have no score and are left "
-        f"out (policy {POLICY!r}): {'; '.join(named)}"
-    )
-    return [note]
 
 
 def _class_counts(scored: ScoredSet) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,11 +10,20 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.study.score_files import read_scores
+from deepfake_generalize.study.score_tables import (
+    arrange,
+    check_no_image_twice,
+    check_range,
+    clean_scores,
+    read_labels,
+)
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from deepfake_generalize.study.score_files import Polarity
     from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
 
 Evidence: TypeAlias = pd.DataFrame | str | Path
@@ -22,9 +31,6 @@ Evidence: TypeAlias = pd.DataFrame | str | Path
 _IMAGES_AT_ONCE = 64
 _FINDER_COLUMNS = frozenset({"box", "aligner"})
 """Columns of a crops manifest, whose column `score` is the face finder's and not P(fake)."""
-_KEPT = ("label", "score", "status", "reason", "path", "video", "dataset", "method", "frame")
-_STATUSES = frozenset({"ok", "missing", "error", "no_face", "corrupt"})
-"""The words that the library itself writes."""
 _EXPECTED = (
     "Pass crops (the columns path and label), or scores (the columns label and score, which is "
     "P(fake)), or the path of a CSV of scores."
@@ -37,15 +43,21 @@ class ScoredSet:
 
     Attributes:
         name: The set's.
-        frame: One row an image: label (int64), score (float64, NaN where there is none), status
-            ("ok", "missing", "error" or the table's own word), reason, path; and video, dataset,
-            method and frame where they were given.
+        frame: One row an image: key, label (int64), score (float64, NaN where there is none),
+            status ("ok", "missing", "error" or the table's own word), reason, path; and dataset,
+            method, compression, target_identity, source_identity, video and frame where they were
+            given.
         source: "crops" or "scores".
+        facts: What a score file's JSON says; else empty.
+        told: Whether it is known which way the scores point: not where a table was made elsewhere
+            and nobody said so.
     """
 
     name: str
     frame: pd.DataFrame
     source: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    told: bool = True
 
     @property
     def usable(self) -> pd.DataFrame:
@@ -53,37 +65,57 @@ class ScoredSet:
         return self.frame[self.frame["status"] == "ok"]
 
 
-def gather(name: str, evidence: Evidence, detector: Scorer | str) -> ScoredSet:
+def gather(
+    name: str, evidence: Evidence, detector: Scorer | str, *, polarity: Polarity | None = None
+) -> ScoredSet:
     """Return the scores of `detector` on a set.
 
     Args:
         name: What tables and messages call the set.
-        evidence: Crops, scores, or the path of a CSV of scores or of a folder of crops. A table
+        evidence: Crops, scores, or the path of a score file or of a folder of crops. A table
             with the columns `label` and `score` is scores, unless it has `box` or `aligner`: then
             it is a crops manifest, and `score` the face finder's.
         detector: What scores the crops; its name is enough where the scores are there.
+        polarity: Which way scores made elsewhere point; None takes them as P(fake).
 
     Raises:
         InputError: Other columns, labels, statuses or scores; an image that comes twice; a name in
             place of a detector for crops.
+        DataMismatchError: A score file that is not what the JSON beside it says.
         UndefinedMetricError: No image of the set has a score.
     """
-    table = _as_table(name, evidence)
-    labels = _labels(name, table)
-    if "score" in table.columns and not _FINDER_COLUMNS & set(table.columns):
-        found, source = _given_scores(name, table), "scores"
-    else:
-        found, source = _score_crops(name, table, detector), "crops"
-    frame = table.reset_index(drop=True).assign(label=labels, **found)
-    if "path" not in frame.columns:
-        frame["path"] = pd.NA
-    scored = ScoredSet(name, frame[[column for column in _KEPT if column in frame.columns]], source)
+    scored = _gather(name, evidence, detector, polarity)
     if scored.usable.empty:
         raise UndefinedMetricError(
             f"the set {name} has no image with a score: {_what_happened(scored.frame)}.",
             hint="Without any there is no accuracy; mend the set or leave it out.",
         )
     return scored
+
+
+def _gather(
+    name: str, evidence: object, detector: Scorer | str, polarity: Polarity | None
+) -> ScoredSet:
+    if isinstance(evidence, pd.DataFrame):
+        table = evidence
+    elif isinstance(evidence, str | Path):
+        read = _read(name, Path(evidence), polarity)
+        if isinstance(read, ScoredSet):
+            return read
+        table = read
+    else:
+        raise InputError(
+            f"expected the set {name} to be a DataFrame or a path, received {describe(evidence)}.",
+            hint=_EXPECTED,
+        )
+    _check_columns(name, table)
+    if "score" in table.columns and not _FINDER_COLUMNS & set(table.columns):
+        frame = clean_scores(name, table)
+        if polarity == "real-high":
+            frame["score"] = 1.0 - frame["score"]
+        return ScoredSet(name, frame, "scores", told=polarity is not None)
+    labels = read_labels(name, table)
+    return ScoredSet(name, arrange(table, labels, _score_crops(name, table, detector)), "crops")
 
 
 def _what_happened(frame: pd.DataFrame) -> str:
@@ -93,16 +125,7 @@ def _what_happened(frame: pd.DataFrame) -> str:
     return f"all {len(frame)} failed, the first with status {first['status']} ({first['reason']})"
 
 
-def _as_table(name: str, evidence: object) -> pd.DataFrame:
-    if isinstance(evidence, pd.DataFrame):
-        table = evidence
-    elif isinstance(evidence, str | Path):
-        table = _read(name, Path(evidence))
-    else:
-        raise InputError(
-            f"expected the set {name} to be a DataFrame or a path, received {describe(evidence)}.",
-            hint=_EXPECTED,
-        )
+def _check_columns(name: str, table: pd.DataFrame) -> None:
     columns = set(map(str, table.columns))
     if "label" not in columns or not columns & {"path", "score"}:
         raise InputError(
@@ -110,102 +133,31 @@ def _as_table(name: str, evidence: object) -> pd.DataFrame:
             f"received {', '.join(map(str, table.columns)) or 'no columns'}.",
             hint=_EXPECTED,
         )
-    return table
 
 
-def _read(name: str, path: Path) -> pd.DataFrame:
+def _read(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
     from deepfake_generalize.data.crops import read_crops
 
     if path.is_dir():
         return read_crops(path)
+    if path.with_suffix(".json").exists():
+        file = read_scores(path)
+        return ScoredSet(name, file.frame, "scores", file.facts)
     try:
-        table = pd.read_csv(path)
+        header = pd.read_csv(path, nrows=0)
+        if "score" in header and not _FINDER_COLUMNS & set(header):
+            _check_columns(name, header)
+            frame = read_scores(path, polarity=polarity or "fake-high").frame
+            return ScoredSet(name, frame, "scores", told=polarity is not None)
+        if _FINDER_COLUMNS & set(header):
+            # Only the reader of manifests knows where their relative paths begin.
+            return read_crops(path)
+        return pd.read_csv(path)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
             f"expected a CSV of scores for the set {name}, cannot read {path}: {error}.",
             hint=_EXPECTED,
         ) from error
-    if _FINDER_COLUMNS & set(table.columns):
-        # Only the reader of manifests knows where their relative paths begin.
-        return read_crops(path)
-    return table
-
-
-def _labels(name: str, table: pd.DataFrame) -> AnyArray:
-    numbers = pd.to_numeric(table["label"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
-    if wrong.size:
-        raise InputError(
-            f"expected the labels of the set {name} to be 0 or 1, received "
-            f"{_show(table['label'].iloc[wrong[0]])} in row {wrong[0]}.",
-            hint="Label fakes 1 and reals 0.",
-        )
-    return numbers.astype(np.int64)
-
-
-def _show(value: Any) -> str:
-    # NumPy writes its scalars np.int64(2), which says nothing to a reader of a table.
-    if isinstance(value, str):
-        return repr(str(value))
-    return "NaN" if pd.isna(value) else str(value)
-
-
-def _check_no_image_twice(name: str, table: pd.DataFrame, keys: list[str]) -> None:
-    twice = table.duplicated(keys) & table["path"].notna()
-    if twice.any():
-        row = int(np.flatnonzero(twice)[0])
-        raise InputError(
-            f"expected every image of the set {name} once, received "
-            f"{', '.join(f'{key} {table[key].iloc[row]}' for key in keys)} again in row {row}.",
-            hint="An image that comes twice counts twice: drop the duplicate rows.",
-        )
-
-
-def _check_statuses(name: str, statuses: pd.Series[Any]) -> None:
-    for row, word in enumerate(statuses):
-        if isinstance(word, str) and word not in _STATUSES and word.lower() in _STATUSES:
-            raise InputError(
-                f"expected the statuses of the set {name} in lower case, received {_show(word)} "
-                f"in row {row}.",
-                hint='Write "ok", "missing" or "error"; any other word counts as a failure.',
-            )
-
-
-def _check_numbers(name: str, given: pd.Series[Any], unscored: AnyArray) -> None:
-    for row in np.flatnonzero(unscored):
-        value = given.iloc[row]
-        if isinstance(value, str) and value.strip().lower() not in {"", "nan"}:
-            raise InputError(
-                f"expected the scores of the set {name} to be numbers, received {_show(value)} in "
-                f"row {row}: a score is not a number.",
-                hint="A score is P(fake) in [0, 1]; leave it empty where there is none.",
-            )
-
-
-def _given_scores(name: str, table: pd.DataFrame) -> dict[str, list[Any]]:
-    scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    if "path" in table.columns:
-        # The frames of one video may share its path.
-        _check_no_image_twice(name, table, [key for key in ("path", "frame") if key in table])
-    blank = pd.Series([pd.NA] * len(table), index=table.index)
-    statuses = table.get("status", blank).astype(object).where(lambda words: words.notna(), "ok")
-    reasons = table.get("reason", blank).astype(object).where(lambda words: words.notna(), "")
-    _check_statuses(name, statuses)
-    unscored = (statuses == "ok").to_numpy() & np.isnan(scores)
-    _check_numbers(name, table["score"], unscored)
-    statuses = statuses.mask(unscored, "error")
-    reasons = reasons.mask(unscored, "the score is missing or not a number")
-    _check_range(f"the set {name}", scores[(statuses == "ok").to_numpy()])
-    return {"score": list(scores), "status": list(statuses), "reason": list(reasons)}
-
-
-def _check_range(owner: str, scores: DoubleArray) -> None:
-    if scores.size and not (scores.min() >= 0.0 and scores.max() <= 1.0):
-        raise InputError(
-            f"expected the scores of {owner} in [0, 1], received values from "
-            f"{scores.min():g} to {scores.max():g}.",
-            hint="A score is P(fake): send logits through a sigmoid first.",
-        )
 
 
 def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict[str, list[Any]]:
@@ -215,7 +167,7 @@ def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict
             f"{detector!r}.",
             hint="Pass the detector, or a table with the columns label and score.",
         )
-    _check_no_image_twice(name, table, ["path"])
+    check_no_image_twice(name, table, ["path"])
     found: dict[str, list[Any]] = {"score": [], "status": [], "reason": []}
     paths = [Path(path) for path in table["path"]]
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
@@ -256,5 +208,5 @@ def _scores_of(detector: Scorer, images: list[AnyArray]) -> DoubleArray:
             f"expected finite scores from {detector.name}, received NaN.",
             hint="A score is P(fake) in [0, 1].",
         )
-    _check_range(detector.name, scores)
+    check_range(detector.name, scores)
     return scores

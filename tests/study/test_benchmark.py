@@ -264,12 +264,17 @@ def test_a_folder_of_crops_will_do(crops, tmp_path: Path) -> None:
 def test_provenance_and_coverage_can_be_written_as_json() -> None:
     table = scores_with(75)
     result = benchmark("x", original=table, unseen={"A": table})
-    assert json.loads(json.dumps(result.provenance)) == {
+    written = json.loads(json.dumps(result.provenance))
+    assert len(written.pop("data_sha256")["A"]) == 64
+    assert written.pop("versions")["numpy"] == np.__version__
+    assert written == {
         "library_version": deepfake_generalize.__version__,
         "threshold": 0.5,
         "policy": "exclude",
         "images": {name: {"fake": 1000, "real": 1000} for name in ("original", "A")},
         "source": {"original": "scores", "A": "scores"},
+        "detector": {"name": "x", "sha256": None, "training": None},
+        "selection": None,
     }
     assert json.loads(json.dumps(result.coverage))["A"] == {"ok": 2000, "total": 2000}
 
@@ -383,3 +388,58 @@ def test_a_scorer_that_breaks_its_contract_is_named(crops, returned, message: st
     home = crops([(1, 255), (0, 0)])
     with pytest.raises(InputError, match=message):
         benchmark(Liar(), original=home, unseen={"A": home})
+
+
+@pytest.mark.parametrize(
+    ("policy", "accuracy", "auc"),
+    # Of 4 fakes 2 are right and one is missing, of 4 reals 2 are right and two are missing.
+    [
+        ("exclude", 100 * 4 / 5, 1.0),
+        ("as-real", 100 * 6 / 8, (4 + 4 + 4 + 1) / 16),
+        ("as-fake", 100 * 5 / 8, (2 + 2 + 2 + 3) / 16),
+        ("as-chance", 100 * 5.5 / 8, (4 + 4 + 2 + 3) / 16),
+    ],
+)
+def test_every_policy_counts_what_has_no_score_as_it_says(policy, accuracy, auc) -> None:
+    table = pd.DataFrame(
+        {
+            "label": [1, 1, 1, 1, 0, 0, 0, 0],
+            "score": [0.9, 0.8, 0.4, np.nan, 0.1, 0.2, np.nan, np.nan],
+        }
+    )
+    result = benchmark("x", original=table, unseen={"A": table}, policy=policy)
+    assert result.row["A"].item() == pytest.approx(accuracy)
+    assert result.auc["A"] == pytest.approx(auc)
+    assert result.policy == result.provenance["policy"] == policy
+    assert result.coverage["A"] == {"ok": 5, "total": 8}
+    assert f"(policy '{policy}')" in result.notes[0]
+
+
+def test_an_unknown_policy_or_polarity_is_refused() -> None:
+    table = scores_with(75)
+    with pytest.raises(InputError, match="exclude, as-real, as-fake, as-chance, received 'skip'"):
+        benchmark("x", original=table, unseen={"A": table}, policy="skip")
+    with pytest.raises(InputError, match="fake-high or real-high, received 'up'"):
+        benchmark("x", original=table, unseen={"A": table}, polarity="up")
+
+
+def test_scores_that_point_the_other_way_are_refused_until_that_is_said(tmp_path: Path) -> None:
+    right = scores_with(90)
+    turned = right.assign(score=1 - right["score"])
+    turned.to_csv(tmp_path / "turned.csv", index=False)
+    for evidence in (turned, tmp_path / "turned.csv"):
+        with pytest.raises(
+            InputError, match=r"put reals above fakes on the original set \(AUC 0.1"
+        ):
+            benchmark("x", original=evidence, unseen={"A": evidence})
+        said = benchmark("x", original=evidence, unseen={"A": evidence}, polarity="real-high")
+        assert said.row["A"].item() == 90
+        meant = benchmark("x", original=evidence, unseen={"A": evidence}, polarity="fake-high")
+        assert meant.row["A"].item() == 10
+
+
+def test_polarity_leaves_crops_and_files_that_know_their_own_alone(crops, tmp_path) -> None:
+    home = crops([(1, 255), (0, 0)])
+    own = benchmark(Redness(), original=home, unseen={"A": home}).save_scores(tmp_path)[0]
+    result = benchmark(Redness(), original=home, unseen={"A": own}, polarity="real-high")
+    assert result.row["original_accuracy"].item() == result.row["A"].item() == 100

@@ -1,0 +1,196 @@
+"""Tables of scores: what their columns must hold, and what names a row on every machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from deepfake_generalize.types import AnyArray, DoubleArray
+
+COLUMNS = (
+    "key",
+    "label",
+    "score",
+    "status",
+    "reason",
+    "dataset",
+    "method",
+    "compression",
+    "target_identity",
+    "source_identity",
+    "video",
+    "frame",
+    "path",
+)
+"""What is kept of a table, in this order; those behind `reason` only where they were given."""
+FAILURE_WORDS = frozenset({"missing", "error", "no_face", "corrupt"})
+"""The words that the library itself writes where there is no score."""
+
+
+def clean_scores(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of scores with every column checked and none of the optional ones missing.
+
+    Args:
+        name: What messages call the set.
+        table: The columns label and score, P(fake); optionally the others of `COLUMNS`.
+
+    Returns:
+        The columns of `COLUMNS` as `arrange` gives them. A row without a usable score has NaN and
+        a status other than "ok".
+
+    Raises:
+        InputError: Wrong labels, statuses or scores, or an image that comes twice.
+    """
+    labels = read_labels(name, table)
+    scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if "path" in table.columns:
+        # The frames of one video may share its path.
+        check_no_image_twice(name, table, [key for key in ("path", "frame") if key in table])
+    blank = pd.Series([pd.NA] * len(table), index=table.index)
+    statuses = table.get("status", blank).astype(object).where(lambda words: words.notna(), "ok")
+    reasons = table.get("reason", blank).astype(object).where(lambda words: words.notna(), "")
+    _check_statuses(name, statuses)
+    unscored = (statuses == "ok").to_numpy() & np.isnan(scores)
+    _check_numbers(name, table["score"], unscored)
+    statuses = statuses.mask(unscored, "error")
+    reasons = reasons.mask(unscored, "the score is missing or not a number")
+    is_ok = (statuses == "ok").to_numpy()
+    check_range(f"the set {name}", scores[is_ok])
+    found = {"score": np.where(is_ok, scores, np.nan), "status": list(statuses)}
+    return arrange(table, labels, found | {"reason": list(reasons)})
+
+
+def arrange(table: pd.DataFrame, labels: AnyArray, found: dict[str, Any]) -> pd.DataFrame:
+    """Return the columns that are kept of a table, with what was found for each row.
+
+    Args:
+        table: The rows as they came.
+        labels: (N,), 0 and 1.
+        found: The columns score, status and reason.
+
+    Returns:
+        The columns of `COLUMNS` that there are, numbered from 0; `path` NA where it was not given.
+    """
+    frame = table.reset_index(drop=True).assign(label=labels, **found)
+    if "path" not in frame.columns:
+        frame["path"] = pd.NA
+    if "key" not in frame.columns or frame["key"].isna().any():
+        frame["key"] = row_keys(frame)
+    frame["key"] = frame["key"].astype("string")
+    return frame[[column for column in COLUMNS if column in frame.columns]]
+
+
+def row_keys(frame: pd.DataFrame) -> list[str]:
+    """Name each row by what is the same on every machine.
+
+    Args:
+        frame: A table of crops or of scores.
+
+    Returns:
+        A text for each row of data set, method, compression, the name of the video and the frame,
+        as far as they are known; of the image's name where no frame is; of the row's number where
+        nothing is. What would come twice has its row's number behind it.
+
+    Examples:
+        >>> row_keys(pd.DataFrame({"dataset": "FF++", "video": "/a/b/000_003.mp4", "frame": [7]}))
+        ['FF++/b/000_003/7']
+        >>> row_keys(pd.DataFrame({"label": [0, 1]}))
+        ['row 0', 'row 1']
+    """
+    parts = [
+        frame[name].astype("string").fillna("").tolist()
+        for name in ("dataset", "method", "compression")
+        if name in frame
+    ]
+    if "video" in frame:
+        parts.append([_short_name(video, suffix=False) for video in frame["video"]])
+    has_frames = "frame" in frame and bool(frame["frame"].notna().all())
+    if has_frames:
+        parts.append(frame["frame"].astype("string").tolist())
+    elif "path" in frame:
+        parts.append([_short_name(path, suffix=True) for path in frame["path"]])
+    keys = ["/".join(filter(None, row)) for row in zip(*parts, strict=True)] if parts else []
+    keys = keys or [""] * len(frame)
+    twice = pd.Series(keys, dtype="string").duplicated(keep=False)
+    return [
+        f"{key} row {row}".strip() if again else key
+        for row, (key, again) in enumerate(zip(keys, twice, strict=True))
+    ]
+
+
+def _short_name(value: Any, *, suffix: bool) -> str:
+    if pd.isna(value):
+        return ""
+    path = Path(str(value))
+    last = path.name if suffix else path.stem
+    return f"{path.parent.name}/{last}" if path.parent.name else last
+
+
+def read_labels(name: str, table: pd.DataFrame) -> AnyArray:
+    """Return the labels of a table as int64, or raise `InputError` where one is not 0 or 1."""
+    numbers = pd.to_numeric(table["label"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
+    if wrong.size:
+        raise InputError(
+            f"expected the labels of the set {name} to be 0 or 1, received "
+            f"{_show(table['label'].iloc[wrong[0]])} in row {wrong[0]}.",
+            hint="Label fakes 1 and reals 0.",
+        )
+    return numbers.astype(np.int64)
+
+
+def check_no_image_twice(name: str, table: pd.DataFrame, keys: list[str]) -> None:
+    """Raise `InputError` where two rows agree in all of `keys`, "path" among them."""
+    twice = table.duplicated(keys) & table["path"].notna()
+    if twice.any():
+        row = int(np.flatnonzero(twice)[0])
+        raise InputError(
+            f"expected every image of the set {name} once, received "
+            f"{', '.join(f'{key} {table[key].iloc[row]}' for key in keys)} again in row {row}.",
+            hint="An image that comes twice counts twice: drop the duplicate rows.",
+        )
+
+
+def check_range(owner: str, scores: DoubleArray) -> None:
+    """Raise `InputError` unless all scores are in [0, 1]."""
+    if scores.size and not (scores.min() >= 0.0 and scores.max() <= 1.0):
+        raise InputError(
+            f"expected the scores of {owner} in [0, 1], received values from "
+            f"{scores.min():g} to {scores.max():g}.",
+            hint="A score is P(fake): send logits through a sigmoid first.",
+        )
+
+
+def _check_statuses(name: str, statuses: pd.Series[Any]) -> None:
+    known = FAILURE_WORDS | {"ok"}
+    for row, word in enumerate(statuses):
+        if isinstance(word, str) and word not in known and word.lower() in known:
+            raise InputError(
+                f"expected the statuses of the set {name} in lower case, received {_show(word)} "
+                f"in row {row}.",
+                hint='Write "ok", "missing" or "error"; any other word counts as a failure.',
+            )
+
+
+def _check_numbers(name: str, given: pd.Series[Any], unscored: AnyArray) -> None:
+    for row in np.flatnonzero(unscored):
+        value = given.iloc[row]
+        if isinstance(value, str) and value.strip().lower() not in {"", "nan"}:
+            raise InputError(
+                f"expected the scores of the set {name} to be numbers, received {_show(value)} in "
+                f"row {row}: a score is not a number.",
+                hint="A score is P(fake) in [0, 1]; leave it empty where there is none.",
+            )
+
+
+def _show(value: Any) -> str:
+    # NumPy writes its scalars np.int64(2), which says nothing to a reader of a table.
+    if isinstance(value, str):
+        return repr(str(value))
+    return "NaN" if pd.isna(value) else str(value)
