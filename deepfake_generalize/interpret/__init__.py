@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.interpret.grad_cam import grad_cam
+from deepfake_generalize.interpret.guided import guided_grad_cam
 from deepfake_generalize.interpret.rendering import colorize, study_overlay
 from deepfake_generalize.interpret.similarity import (
     congenetic_similarity,
@@ -14,6 +15,7 @@ __all__ = [
     "colorize",
     "congenetic_similarity",
     "grad_cam",
+    "guided_grad_cam",
     "similarity_bins",
     "ssim",
     "study_overlay",

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, cast
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.interpret.logits import Logits, logits_of
-from deepfake_generalize.models.batching import unit_batches
-from deepfake_generalize.models.detector import Detector
-from deepfake_generalize.models.surgery import cut, last_convolution
-from deepfake_generalize.validation import describe
+from deepfake_generalize.interpret.backward import check_call, common_size, weighted_features
+from deepfake_generalize.models.surgery import last_convolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import keras
-
+    from deepfake_generalize.models.detector import Detector
     from deepfake_generalize.types import AnyArray, FloatArray, Images
-
-_TARGETS = ("fake", "real")
-
-# Tracing takes longer than the maps of many batches, so a network's functions are kept as long as
-# the network itself is.
-_compiled: WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Callable[..., Any]]] = (
-    WeakKeyDictionary()
-)
 
 
 def grad_cam(
@@ -52,8 +37,8 @@ def grad_cam(
         images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of (H, W, 3)
             of one size. Other sizes than the network's are resized for it as in `Detector.scores`.
         target: The verdict whose evidence is shown.
-        layer: A layer with (N, h, w, C) outputs, by name, through which everything flows; the last
-            convolution by default.
+        layer: A layer with (N, h, w, C) outputs, by name; the last convolution by default. It may
+            be inside a nested model, or in a branch: then the map shows what that branch says.
         relu: Show only what speaks for the target, each map stretched to [0, 1]. False shows what
             speaks against it too: signed, each map divided by its largest magnitude.
         batch_size: Images at a time; bounds the memory.
@@ -85,75 +70,36 @@ def grad_cam(
         >>> grad_cam(Detector(mesonet((32, 32, 3))), photographs, relu=False).shape
         (2, 48, 40)
     """
-    if not isinstance(detector, Detector):
-        raise InputError(
-            f"expected a models.Detector, received {describe(detector)}.",
-            hint="Grad-CAM needs the network's gradient; a plain function has none.",
-        )
-    if target not in _TARGETS:
-        raise InputError(f"expected target to be one of fake, real, received {target}.")
-    size = _common_size(images, detector.size)
+    size = common_size(images, check_call(detector, target).size)
     name = last_convolution(detector.model) if layer is None else layer
-    explain = _function(detector, name, target)
-    signed = [
-        explain(tf.constant(batch)) for batch in unit_batches(images, detector.size, batch_size)
-    ]
-    if not signed:
+    signed = weighted_features(detector, images, target=target, layer=name, batch_size=batch_size)
+    if signed is None:
         return np.zeros((0, *size), np.float32)
-    return _finished(tf.concat(signed, axis=0), size, relu=relu, target=target, layer=name)
+    maps, flat = finished(signed, size, relu=relu, layer=name)
+    if flat.any():
+        message = empty_message(signed.numpy()[flat], len(maps), target=target, layer=name)
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return maps
 
 
-def _common_size(images: Images, default: tuple[int, int]) -> tuple[int, int]:
-    """Return the one (height, width) of all images; `default` for an empty sequence."""
-    if isinstance(images, np.ndarray):
-        return cast("tuple[int, int]", images.shape[1:3] if images.ndim == 4 else default)
-    sizes = {image.shape[:2] for image in images if isinstance(image, np.ndarray)}
-    if len(sizes) > 1:
-        raise InputError(
-            f"expected images of one size, received {', '.join(map(str, sorted(sizes)))}.",
-            hint="The maps are given at the images' size: resize them, or call once a size.",
-        )
-    return next(iter(sizes), default)
+def finished(
+    signed: Any, size: tuple[int, int], *, relu: bool, layer: str
+) -> tuple[FloatArray, AnyArray]:
+    """Rectify, resize bilinearly and scale signed maps.
 
+    Args:
+        signed: (N, h, w) float32.
+        size: (height, width) in pixels of the maps wanted.
+        relu: As in `grad_cam`.
+        layer: What the message calls the layer.
 
-def _function(detector: Detector, layer: str, target: str) -> Callable[..., Any]:
-    """Return the compiled function of a detector, from images to signed maps (N, h, w)."""
-    kept = _compiled.setdefault(detector.model, {})
-    key = (detector.fake_index, layer, target)
-    if key not in kept:
-        kept[key] = _compile(detector.model, detector.size, detector.fake_index, layer, target)
-    return kept[key]
+    Returns:
+        The maps (N, height, width) float32, and (N,) bool: which of them are the same everywhere
+        and so are zeros.
 
-
-def _compile(
-    model: keras.Model, size: tuple[int, int], fake_index: int, layer: str, target: str
-) -> Callable[..., Any]:
-    parts = cut(model, layer)
-    if len(parts.trunk.output_shape) != 4:
-        raise InputError(
-            f"expected a layer with outputs (None, h, w, C), received {layer!r} with "
-            f"{parts.trunk.output_shape}.",
-            hint="Name a convolution, or what follows one.",
-        )
-    logits: Logits = logits_of(parts.tail)
-
-    def maps(images: Any) -> Any:
-        features = parts.trunk(images, training=False)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(features)
-            verdict = logits.of_class(features, fake_index, against=target == "real")
-        gradient = tape.gradient(verdict, features)
-        weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-        return tf.cast(tf.reduce_sum(weights * features, axis=-1), tf.float32)
-
-    signature = [tf.TensorSpec((None, *size, 3), tf.float32)]
-    return cast("Callable[..., Any]", tf.function(maps, input_signature=signature))
-
-
-def _finished(
-    signed: Any, size: tuple[int, int], *, relu: bool, target: str, layer: str
-) -> FloatArray:
-    """Rectify, resize bilinearly and scale signed maps."""
+    Raises:
+        InputError: NaN or infinity.
+    """
     if not bool(tf.reduce_all(tf.math.is_finite(signed))):
         raise InputError(
             f"expected finite maps at {layer!r}, received NaN or infinity.",
@@ -164,15 +110,19 @@ def _finished(
     if relu:
         maps -= maps.min(axis=(1, 2), keepdims=True)
     scale = np.abs(maps).max(axis=(1, 2), keepdims=True)
-    flat = scale[:, 0, 0] == 0
-    if flat.any():
-        _warn_of_flat(signed.numpy()[flat], len(maps), target=target, layer=layer)
     scaled: FloatArray = np.divide(maps, np.where(scale == 0, np.float32(1), scale))
-    return scaled
+    return scaled, scale[:, 0, 0] == 0
 
 
-def _warn_of_flat(signed: AnyArray, total: int, *, target: str, layer: str) -> None:
-    """Warn once, with the number of flat maps by reason."""
+def empty_message(signed: AnyArray, total: int, *, target: str, layer: str) -> str:
+    """Say how many maps are zeros, and how many for which reason.
+
+    Args:
+        signed: (N, h, w), the maps concerned before they were rectified.
+        total: How many maps there are in all.
+        target: As in `grad_cam`.
+        layer: The layer's name.
+    """
     vanished = int((signed == 0).all(axis=(1, 2)).sum())
     opposed = int((signed <= 0).all(axis=(1, 2)).sum()) - vanished
     uniform = len(signed) - vanished - opposed
@@ -189,8 +139,4 @@ def _warn_of_flat(signed: AnyArray, total: int, *, target: str, layer: str) -> N
         )
     if uniform:
         reasons.append(f"in {uniform} every position counts the same")
-    warnings.warn(
-        f"{len(signed)} of {total} maps are returned as zeros: {'; '.join(reasons)}.",
-        RuntimeWarning,
-        stacklevel=4,
-    )
+    return f"{len(signed)} of {total} maps are returned as zeros: {'; '.join(reasons)}."

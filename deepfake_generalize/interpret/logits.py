@@ -3,87 +3,101 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import cut
+from deepfake_generalize.models.surgery import producer, run_through
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SQUASHING = (keras.activations.sigmoid, keras.activations.softmax)
 
 
 @dataclass(frozen=True)
-class Logits:
-    """The way from features to logits.
+class Verdict:
+    """What is explained: the logit of "fake" or of "real".
 
     Attributes:
-        body: The network up to where its last layer begins.
-        dense: The last layer, of which only the affine part is used; None where the last layer is
-            the sigmoid or softmax alone, and `body` gives the logits already.
+        fake_index: The fake class; of one sigmoid unit, which gives P(class 1), 0 or 1.
+        target: "fake" or "real".
     """
 
-    body: keras.Model
-    dense: keras.layers.Dense | None
+    fake_index: int
+    target: str
 
-    def of_class(self, features: Any, index: int, *, against: bool = False) -> Any:
-        """Return one logit an image, shape (N,).
+    def of(
+        self,
+        model: keras.Model,
+        images: Any,
+        around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
+    ) -> Any:
+        """Run a network up to its logits, and return one an image, shape (N,), float32.
 
         Args:
-            features: What `body` takes.
-            index: The class; of one sigmoid unit, which gives P(class 1), 0 or 1.
-            against: Return the logit of all other classes instead.
+            model: Ends in a dense layer with a sigmoid or softmax, or in a layer that is one of
+                them alone. The end may be inside a nested model.
+            images: (N, H, W, 3) float32 in [0, 1].
+            around: As in `models.surgery.run_through`.
+
+        Raises:
+            InputError: The network ends in something else.
         """
-        values = tf.cast(self.body(features, training=False), tf.float32)
-        if self.dense is not None:
-            values = tf.matmul(values, tf.cast(self.dense.kernel, tf.float32))
-            if self.dense.use_bias:
-                values += tf.cast(self.dense.bias, tf.float32)
-        columns = values.shape[-1]
+        last = _last(model)
+        used = 0
+
+        def up_to_logits(layer: Any, inputs: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+            nonlocal used
+            if layer is not last:
+                return around(layer, inputs, compute)
+            used += 1
+            return around(layer, inputs, lambda: _affine(last, inputs[0]))
+
+        values = run_through(model, images, up_to_logits)
+        if used != 1:
+            raise InputError(
+                f"expected the network's last layer to be used once, received {last.name!r}, used "
+                f"{used} times.",
+                hint="Give the sigmoid or softmax at the end a layer of its own.",
+            )
+        return self._chosen(tf.cast(values, tf.float32))
+
+    def _chosen(self, logits: Any) -> Any:
+        """Return the target's logit: its own, or that of all other classes together."""
+        against = self.target == "real"
+        columns = logits.shape[-1]
         if columns == 1:
-            return values[:, 0] if (index == 1) != against else -values[:, 0]
+            return logits[:, 0] if (self.fake_index == 1) != against else -logits[:, 0]
         if not against:
-            return values[:, index]
-        others = [column for column in range(columns) if column != index]
-        return tf.reduce_logsumexp(tf.gather(values, others, axis=1), axis=1)
+            return logits[:, self.fake_index]
+        others = [column for column in range(columns) if column != self.fake_index]
+        return tf.reduce_logsumexp(tf.gather(logits, others, axis=1), axis=1)
 
 
-def logits_of(model: keras.Model) -> Logits:
-    """Find a network's logits.
+def _affine(last: Any, entering: Any) -> Any:
+    """Return what the last layer squashes."""
+    if not isinstance(last, keras.layers.Dense):
+        return entering
+    values = tf.matmul(tf.cast(entering, tf.float32), tf.cast(last.kernel, tf.float32))
+    return values + tf.cast(last.bias, tf.float32) if last.use_bias else values
 
-    Args:
-        model: A functional model that ends in a dense layer with a sigmoid or softmax, or in a
-            layer that is one of them alone. The end may be inside a nested model.
 
-    Returns:
-        The way to them.
-
-    Raises:
-        InputError: The network ends in something else.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> logits_of(mesonet((32, 32, 3))).body.output_shape
-        (None, 16)
-    """
+def _last(model: keras.Model) -> Any:
+    """Return the layer that gives the output, if what it squashes can be reached."""
     last: Any = model
     while isinstance(last, keras.Model):
-        last = last.layers[-1] if isinstance(last, keras.Sequential) else _producer(last)
+        last = last.layers[-1] if isinstance(last, keras.Sequential) else producer(last.outputs[0])
     squashes = getattr(last, "activation", None) in _SQUASHING
-    dense = isinstance(last, keras.layers.Dense) and squashes
     alone = isinstance(last, keras.layers.Softmax) or (
         isinstance(last, keras.layers.Activation) and squashes
     )
-    if not (dense or alone):
+    if not (alone or (isinstance(last, keras.layers.Dense) and squashes)):
         raise InputError(
             "expected a network that ends in a dense layer with a sigmoid or softmax, or in one of "
             f"them alone, received one that ends in {type(last).__name__} {last.name!r}.",
             hint="The maps are those of the logit, which cannot be found behind other layers.",
         )
-    return Logits(cut(model, last.name, before=True).trunk, last if dense else None)
-
-
-def _producer(model: Any) -> Any:
-    """Return the layer that gives the model's output. Keras has no public way to ask."""
-    return model.outputs[0]._keras_history.operation
+    return last

@@ -7,10 +7,17 @@ import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret import grad_cam
-from deepfake_generalize.models import Detector, as_detector, load_pretrained, mesonet
+from deepfake_generalize.models import (
+    Detector,
+    as_detector,
+    load_pretrained,
+    mesoinception,
+    mesonet,
+)
 
 
 def tiny(weights, *, bias=0.0, activation="sigmoid", fake_index=1, nested=False):
@@ -78,6 +85,70 @@ def test_a_softmax_layer_of_its_own_is_left_out(image):
     detector = Detector(keras.Model(plain.model.input, output), fake_index=0)
     expected = stretched(3 * image[0, ..., 0] - 2 * image[0, ..., 1])
     np.testing.assert_allclose(grad_cam(detector, image)[0], expected, atol=1e-6)
+
+
+def two_outputs(model, name, images, sign):
+    """Signed map at a layer by Keras's own two-output model and one whole gradient: slow, plain."""
+    logit = keras.layers.Dense(1, name="logit")
+    before = model.layers[-1].input
+    both = keras.Model(model.input, [model.get_layer(name).output, logit(before)])
+    logit.set_weights(model.layers[-1].get_weights())
+    with tf.GradientTape() as tape:
+        images = tf.constant(images)
+        tape.watch(images)
+        features, verdict = both(images, training=False)
+        total = tf.reduce_sum(sign * verdict)
+    gradient = tape.gradient(total, features)
+    return tf.reduce_sum(tf.reduce_mean(gradient, (1, 2), keepdims=True) * features, -1).numpy()
+
+
+@pytest.mark.parametrize("layer", ["block1_conv_a", "block2_conv_c1", "block2_conv_d2", "image"])
+def test_a_layer_inside_a_branch_has_a_map_of_its_own(layer):
+    keras.utils.set_random_seed(5)
+    model = mesoinception((32, 32, 3))
+    images = np.random.default_rng(5).random((3, 32, 32, 3)).astype(np.float32)
+    signed = two_outputs(model, layer, images, 1.0)
+    expected = signed / np.abs(signed).max(axis=(1, 2), keepdims=True)
+    if layer.startswith("block2"):  # at half the size
+        expected = np.stack([cv2.resize(each, (32, 32)) for each in expected])
+        expected /= np.abs(expected).max(axis=(1, 2), keepdims=True)
+    found = grad_cam(Detector(model), images, layer=layer, relu=False)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_branch_is_not_credited_with_what_its_input_says_elsewhere(image):
+    # "copy" passes red and green on as they are; beside it "conv" is read with weight 5.
+    keras.backend.clear_session()
+    inputs = keras.Input((4, 4, 3))
+    conv = keras.layers.Conv2D(2, 1, use_bias=False, name="conv")
+    features = conv(inputs)
+    copy = keras.layers.Identity(name="copy")(features)
+    pooled = [keras.layers.GlobalAveragePooling2D()(x) for x in (copy, features)]
+    head = keras.layers.Dense(1, activation="sigmoid", name="head")
+    model = keras.Model(inputs, head(keras.layers.Concatenate()(pooled)))
+    conv.kernel.assign(np.array([[[[1, 0], [0, 1], [0, 0]]]], np.float32))
+    head.kernel.assign([[3.0], [-2.0], [0.0], [5.0]])
+    found = grad_cam(Detector(model), image, layer="copy")[0]
+    expected = stretched(3 * image[0, ..., 0] - 2 * image[0, ..., 1])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_layer_used_twice_is_refused(image):
+    inputs = keras.Input((4, 4, 3))
+    twice = keras.layers.Conv2D(3, 1, name="twice")
+    pooled = keras.layers.GlobalAveragePooling2D()(twice(twice(inputs)))
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(pooled))
+    with pytest.raises(InputError, match="used once, received 'twice', used 2 times"):
+        grad_cam(Detector(model), image)
+
+
+def test_a_sigmoid_that_is_also_a_gate_inside_is_refused(image):
+    inputs = keras.Input((4, 4, 3))
+    squash = keras.layers.Activation("sigmoid", name="squash")
+    gated = squash(keras.layers.Conv2D(1, 1, name="conv")(inputs))
+    model = keras.Model(inputs, squash(keras.layers.Flatten()(keras.layers.MaxPooling2D(4)(gated))))
+    with pytest.raises(InputError, match="last layer to be used once, received 'squash', used 2"):
+        grad_cam(Detector(model), image)
 
 
 def test_a_saturated_detector_still_gives_a_map(image):
