@@ -103,7 +103,7 @@ def average_causal_effect(
     known = _checked_activations(activations, opened.neurons)
     signs, offset = _outcome(labels, len(known), outcome)
     values = _grid(known, steps, grid)
-    sums = summed_scores(opened, known, values, signs, lambda output: _fake(detector, output))
+    sums = summed_scores(opened, known, values, signs, detector.fake_of)
     return NeuronEffects(values, (sums + offset) / len(known))
 
 
@@ -177,10 +177,3 @@ def _grid(activations: AnyArray, steps: int, grid: str) -> DoubleArray:
         low, high = np.minimum(low, 1.0), np.maximum(high, 0.0)
     values: DoubleArray = np.linspace(low, high, steps, axis=1)
     return values
-
-
-def _fake(detector: Detector, output: Any) -> Any:
-    """Turn the network's outputs, symbolic or not, into P(fake)."""
-    if output.shape[-1] == 1:
-        return output[:, 0] if detector.fake_index == 1 else 1 - output[:, 0]
-    return output[:, detector.fake_index]

@@ -119,10 +119,7 @@ class Detector(ScoresVideos):
 
     def _fake(self, output: AnyArray) -> FloatArray:
         output = checked_scores(output, source=self.name)
-        if self._columns == 1:
-            unit = output[:, 0]
-            scores = unit if self.fake_index == 1 else 1 - unit
-        else:
+        if self._columns > 1:
             sums = output.sum(axis=1, dtype=np.float64)
             if not np.allclose(sums, 1, atol=1e-3):
                 raise InputError(
@@ -130,8 +127,29 @@ class Detector(ScoresVideos):
                     f"{sums.min():g} to {sums.max():g}.",
                     hint="End the network in one sigmoid unit or in a softmax.",
                 )
-            scores = output[:, self.fake_index]
-        return scores.astype(np.float32)
+        scores: FloatArray = self.fake_of(output).astype(np.float32)
+        return scores
+
+    def fake_of(self, output: Any) -> Any:
+        """Turn outputs of the network into P(fake), inside TensorFlow too.
+
+        `scores` does it by this; whoever runs the network or a part of it needs nothing else to
+        know which class is fake.
+
+        Args:
+            output: (N, 1) or (N, K), what `model` gives: an array, a tensor or a symbolic one.
+
+        Returns:
+            (N,) of the same kind, P(fake). Nothing is checked.
+
+        Examples:
+            >>> from deepfake_generalize.models import mesonet
+            >>> Detector(mesonet((32, 32, 3)), fake_index=0).fake_of(np.array([[0.75]]))
+            array([0.25])
+        """
+        if self._columns > 1:
+            return output[:, self.fake_index]
+        return output[:, 0] if self.fake_index == 1 else 1 - output[:, 0]
 
     def save(self, path: str | Path) -> Path:
         """Write network, polarity, name and training record to one `.keras` file, atomically.

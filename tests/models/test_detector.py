@@ -9,6 +9,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, archive, as_detector, mesonet
@@ -268,3 +269,20 @@ def test_code_in_a_file_is_never_run(tmp_path):
         file.writestr("deepfake_generalize.json", json.dumps(facts))
     with pytest.raises(InputError, match="carries code"):
         Detector.load(tmp_path / "code.keras")
+
+
+@pytest.mark.parametrize(("columns", "index"), [(1, 0), (1, 1), (2, 0), (2, 1)])
+def test_fake_of_is_what_scores_does_of_arrays_tensors_and_symbols(
+    constant_network, columns, index
+):
+    outputs = [0.7] if columns == 1 else [0.7, 0.3]
+    detector = Detector(constant_network(outputs), fake_index=index)
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    given = np.asarray(detector.model(np.zeros((2, 8, 8, 3), np.float32)))
+    expected = detector.scores(images)
+    np.testing.assert_array_equal(detector.fake_of(given), expected)
+    np.testing.assert_array_equal(detector.fake_of(tf.constant(given)), expected)
+    inside = tf.function(detector.fake_of)
+    np.testing.assert_array_equal(inside(tf.constant(given)), expected)
+    symbolic = keras.Model(detector.model.input, detector.fake_of(detector.model.output))
+    np.testing.assert_array_equal(symbolic(np.zeros((2, 8, 8, 3), np.float32)), expected)
