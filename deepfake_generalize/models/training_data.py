@@ -56,7 +56,7 @@ def open_data(
     """Bring data into the form that training takes.
 
     Args:
-        data: A crops manifest, a pair of arrays, or a dataset.
+        data: A crops manifest, a pair of arrays, a dataset, or what this returned before.
         name: What messages call it.
         size: (height, width) that crops are resized to.
         images: Whether arrays must be images; otherwise they are features of any shape.
@@ -64,6 +64,8 @@ def open_data(
     Raises:
         InputError: It is none of these, empty, or has other labels than 0 and 1.
     """
+    if isinstance(data, TrainingData):
+        return data
     if isinstance(data, pd.DataFrame):
         return _open_crops(data, size)
     if isinstance(data, tf.data.Dataset):
@@ -134,6 +136,20 @@ def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> Trainin
         )
     labels = _check_labels(labels, len(examples), name)
 
+    facts = _facts(labels, _array_hash(examples, labels))
+    return TrainingData(examples.shape[1:], facts, batches_of_arrays(examples, labels))
+
+
+def batches_of_arrays(
+    examples: AnyArray, labels: AnyArray
+) -> Callable[[int, Order, bool], tf.data.Dataset]:
+    """Return what `TrainingData.batches` must be for examples in an array.
+
+    Args:
+        examples: (N, ...) float, or uint8, which is scaled to [0, 1]; it may be mapped from a file.
+        labels: (N,) float32.
+    """
+
     def take(indices: AnyArray) -> AnyArray:
         part: AnyArray = examples[indices]
         return part if part.dtype == np.uint8 else part.astype(np.float32, copy=False)
@@ -153,7 +169,7 @@ def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> Trainin
         mapped = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return mapped.prefetch(tf.data.AUTOTUNE)
 
-    return TrainingData(examples.shape[1:], _facts(labels, _array_hash(examples, labels)), batches)
+    return batches
 
 
 def _check_labels(labels: Any, count: int, name: str) -> AnyArray:
