@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,21 +68,21 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
         for index, array in enumerate(group)
     }
     members[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-", suffix=".tmp")
+    # One name for all: what a kill leaves behind is overwritten by the next epoch's.
+    temporary = file.with_name(f".{file.name}.tmp")
     try:
-        with os.fdopen(handle, "wb") as out:
+        with temporary.open("wb") as out:
             np.savez(out, **members)  # type: ignore[arg-type]  # its stubs take no **mapping
             out.flush()
             os.fsync(out.fileno())
-        Path(temporary).replace(file)
+        temporary.replace(file)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise InputError(
             f"expected to write the checkpoint {file}, the system refused: "
             f"{error.strerror or error}.",
             hint="Choose a folder that you may write to, on a disk with room.",
         ) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
