@@ -84,17 +84,27 @@ class Splits:
 
         Returns:
             The file written.
+
+        Raises:
+            InputError: It cannot be written there.
         """
         parts = [getattr(self, name).assign(subset=name) for name in (*SUBSETS, "dropped")]
         rows = pd.concat([part.astype({"frame": "Int64"}) for part in parts], ignore_index=True)
         columns = (*CROP_COLUMNS, "subset", "reason")
-        return write_manifest(
-            rows.reindex(columns=[*columns, *(c for c in rows.columns if c not in columns)]),
-            absolute(path),
-            columns,
-            ("path", "video"),
-            comment=_PREFIX + self.sha256,
-        )
+        try:
+            return write_manifest(
+                rows.reindex(columns=[*columns, *(c for c in rows.columns if c not in columns)]),
+                absolute(path),
+                columns,
+                ("path", "video"),
+                comment=_PREFIX + self.sha256,
+            )
+        except OSError as error:
+            raise InputError(
+                f"expected a place where splits can be written, received {str(path)!r}: "
+                f"{error.strerror or error}.",
+                hint="Choose another file, or mend the permissions of its folder.",
+            ) from error
 
     @staticmethod
     def load(path: str | Path) -> Splits:
@@ -104,7 +114,8 @@ class Splits:
             path: The file.
 
         Returns:
-            The same splits, with the paths as they are seen from here.
+            The same splits, with the paths as they are seen from here. Columns that are not the
+            crop manifest's come back as texts.
 
         Raises:
             InputError: No such file, or no splits in it.
@@ -180,11 +191,19 @@ def crop_keys(crops: pd.DataFrame) -> list[str]:
         of video and crop; sorting it sorts frames by number.
     """
     names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
-    columns = [crops[name].astype("string").fillna("") for name in names]
+    columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]
     frames = crops["frame"].astype("Int64").astype("string").fillna("").str.zfill(9)
-    columns += [crops["video"].map(_short_name), frames, crops["path"].map(lambda p: Path(p).stem)]
-    return ["\t".join(map(str, values)) for values in zip(*columns, strict=True)]
+    videos = {path: _short_name(path) for path in crops["video"].unique()}
+    columns.append([videos[path] for path in crops["video"]])
+    columns += [frames.to_list(), [_stem(str(path)) for path in crops["path"]]]
+    return ["\t".join(values) for values in zip(*columns, strict=True)]
 
 
 def _short_name(path: str) -> str:
     return f"{Path(path).parent.name}/{Path(path).stem}"
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    stem, dot, _ = name.rpartition(".")
+    return stem if dot and stem else name

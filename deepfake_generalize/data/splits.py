@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
+from deepfake_generalize.data.dealing import CROSSING, Deal, Needs, deal, solve
 from deepfake_generalize.data.grouping import (
-    CROSSING,
-    Needs,
-    assign,
     break_large_components,
     collect_videos,
     connected_components,
 )
-from deepfake_generalize.data.manifest_files import require_columns
+from deepfake_generalize.data.manifest_files import require_columns, restore_types
 from deepfake_generalize.data.partition import SUBSETS, Splits, assemble, crop_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
@@ -30,6 +28,8 @@ __all__ = ["By", "Splits", "balanced_splits"]
 
 By = Literal["identity", "video", "official"]
 _CLASSES = ("real", "fake")
+_NONE_EXISTS = " No choice of whole groups meets the sizes."
+_NONE_FOUND = " The best choice that was found is meant; a better one may exist."
 
 
 def balanced_splits(
@@ -49,18 +49,20 @@ def balanced_splits(
         val: The same for validation.
         test: The same for the test.
         by: What else the splits must not share. `identity`: persons. Videos that share a person
-            within a data set stay together; where that links so many that the sizes cannot be met,
-            the persons are dealt to the splits and the fakes whose two persons are in different
-            ones are dropped. Clips of unknown persons count as a person each. `video`: nothing
-            else. `official`: the column `split` decides; rows without one are dropped.
+            within a data set (both versions of Celeb-DF are one) stay together; where that links
+            so many that the sizes cannot be met, the persons are dealt to the splits and the fakes
+            whose two persons are in different ones are dropped. Clips of unknown persons count as
+            a person each. `video`: nothing else; two qualities of a clip of a known data set are
+            one video. `official`: the column `split` decides; rows without one are dropped.
         seed: Seed of the choice.
 
     Returns:
         The splits. The same crops and seed give the same ones, whatever the order of the rows.
 
     Raises:
-        InputError: Sizes that are odd, negative or cannot be met, with how many images there are;
-            missing columns, labels other than 0 and 1, a crop that is listed twice.
+        InputError: Sizes that are odd, negative or not met, with how many images there are, and
+            whether it is proven that they cannot be met or none was found; missing columns, labels
+            other than 0 and 1, a crop that is listed twice.
 
     Examples:
         >>> rows = [
@@ -79,19 +81,21 @@ def balanced_splits(
             f"expected by to be one of {', '.join(get_args(By))}, received {by!r}.",
             hint='Use by="identity" unless identities are unknown.',
         )
-    ordered = _in_order(_checked(crops))
+    ordered = in_order(checked_crops(crops))
     subset, reason = (
         pd.Series("dropped", ordered.index),
         pd.Series(pd.NA, ordered.index, dtype="string"),
     )
-    videos = collect_videos(ordered, by_identity=by == "identity")
+    searched = ""
     if by == "official":
         pool = _official(ordered, reason)
     else:
+        videos = collect_videos(ordered, ordered["label"].tolist(), 2, by_identity=by == "identity")
         placed = _place(videos, needs, by, seed)
-        pool = ordered["video"].map(placed).astype("int64")
+        searched = _NONE_EXISTS if placed.impossible else _NONE_FOUND
+        pool = ordered["video"].map(placed.placed).astype("int64")
         reason[pool == CROSSING] = "its two identities are in different splits"
-    _check_available(ordered, pool, needs, by)
+    _check_available(ordered, pool, needs, by, searched)
     rng = np.random.default_rng(seed)
     for number, need in enumerate(needs):
         for label, wanted in enumerate(need):
@@ -128,7 +132,18 @@ def _needs(sizes: Mapping[str, int]) -> Needs:
     return tuple((int(size) // 2, int(size) // 2) for size in sizes.values())
 
 
-def _checked(crops: pd.DataFrame) -> pd.DataFrame:
+def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
+    """Return the crops if every row can be placed.
+
+    Args:
+        crops: What came.
+
+    Returns:
+        The same table.
+
+    Raises:
+        InputError: Missing columns, paths or videos, other labels than 0 and 1, a crop twice.
+    """
     require_columns(crops, CROP_COLUMNS, what="crops")
     for name in ("path", "video"):
         if crops[name].isna().any():
@@ -152,22 +167,49 @@ def _checked(crops: pd.DataFrame) -> pd.DataFrame:
     return crops
 
 
-def _in_order(crops: pd.DataFrame) -> pd.DataFrame:
-    """Sort by what is the same on every machine, by the path only between equals."""
-    keys = pd.Series(crop_keys(crops), index=crops.index, dtype=object)
-    order = sorted(range(len(crops)), key=lambda i: (keys.iloc[i], str(crops["path"].iloc[i])))
-    return crops.iloc[order].reset_index(drop=True)
+def in_order(crops: pd.DataFrame) -> pd.DataFrame:
+    """Sort crops by what is the same on every machine, by the path only between equals.
+
+    Args:
+        crops: Rows of the crop manifest. Not changed.
+
+    Returns:
+        The rows in order, with the types of the manifest's columns, numbered anew.
+
+    Raises:
+        InputError: A column holds what is not of its type.
+    """
+    keys, paths = crop_keys(crops), [str(path) for path in crops["path"]]
+    order = sorted(range(len(crops)), key=lambda row: (keys[row], paths[row]))
+    rows = crops.iloc[order].reset_index(drop=True)
+    try:
+        rows["score"] = pd.to_numeric(rows["score"])
+        return restore_types(rows, CROP_COLUMNS)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"expected numbers in the columns frame, label and score of crops: {error}.",
+            hint="Use data.read_crops(folder).",
+        ) from error
 
 
-def _place(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> dict[str, int]:
+def _place(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Deal:
+    """Try to keep whole groups of linked videos together, then only persons."""
     units = connected_components(videos)
-    placed, met = assign(videos, units, needs, seed)
-    if met or by != "identity":
-        return placed
-    broken = break_large_components(units)
-    if broken == units:
-        return placed
-    return assign(videos, broken, needs, seed)[0]
+    levels = [units]
+    if by == "identity":
+        levels += [break_large_components(units), {token: token for token in units}]
+    best, impossible = Deal({}, -1.0), False
+    for number, level in enumerate(levels):
+        if level in levels[:number]:
+            continue
+        for search in (deal, solve):
+            found = search(videos, level, needs, seed)
+            if found is not None and found.met:
+                return found
+            if found is not None and found.placed and found.fraction >= best.fraction:
+                best = found
+            impossible = found is not None and found.impossible
+    return Deal(best.placed, best.fraction, impossible)
 
 
 def _official(crops: pd.DataFrame, reason: pd.Series[str]) -> pd.Series[int]:
@@ -184,7 +226,9 @@ def _official(crops: pd.DataFrame, reason: pd.Series[str]) -> pd.Series[int]:
     return pool.fillna(CROSSING).astype("int64")
 
 
-def _check_available(crops: pd.DataFrame, pool: pd.Series[int], needs: Needs, by: str) -> None:
+def _check_available(
+    crops: pd.DataFrame, pool: pd.Series[int], needs: Needs, by: str, searched: str
+) -> None:
     lines, short = [], False
     for number, need in enumerate(needs):
         for label, wanted in enumerate(need):
@@ -195,7 +239,8 @@ def _check_available(crops: pd.DataFrame, pool: pd.Series[int], needs: Needs, by
         totals = [int((crops["label"] == label).sum()) for label in (0, 1)]
         raise InputError(
             f"expected enough images for the sizes with by={by!r}; found {', '.join(lines)} "
-            f"(in all {totals[0]} real and {totals[1]} fake of {crops['video'].nunique()} videos).",
+            f"(in all {totals[0]} real and {totals[1]} fake of {crops['video'].nunique()} videos)."
+            f"{searched}",
             hint=_short_hint(totals, pool, needs, by),
         )
 

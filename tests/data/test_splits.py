@@ -1,5 +1,8 @@
 """Splits: balanced, of the size asked for, disjoint, repeatable, and every crop accounted for."""
 
+import itertools
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,6 +119,95 @@ def test_what_holds_for_any_crops(videos, sizes, by, seed):
             assert set(getattr(splits, name)["split"]) <= {name}
     shuffled = crops.sample(frac=1, random_state=seed).set_index(np.zeros(len(crops), int))
     _assert_same(balanced_splits(shuffled, **kwargs), splits)
+
+
+def _exists(videos, sizes, by):
+    """Try every way to deal persons (or videos) to the splits that are asked for."""
+    units = [
+        frozenset(who for who in video[1:3] if who) if by == "identity" else frozenset()
+        for video in videos
+    ]
+    units = [unit or frozenset([number]) for number, unit in enumerate(units)]
+    everyone = sorted(set().union(*units), key=str)
+    open_splits = [number for number, size in enumerate(sizes) if size]
+    for choice in itertools.product(open_splits, repeat=len(everyone)):
+        home = dict(zip(everyone, choice, strict=True))
+        have = np.zeros((3, 2), int)
+        for video, unit in zip(videos, units, strict=True):
+            places = {home[one] for one in unit}
+            if len(places) == 1:
+                have[places.pop(), video[0]] += video[3]
+        if (have >= np.array(sizes)[:, None] // 2).all():
+            return True
+    return False
+
+
+FEW = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.sampled_from("abcdef"),
+        st.sampled_from([None, *"abcdef"]),
+        st.integers(1, 5),
+        st.none(),
+    ),
+    min_size=3,
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    videos=FEW,
+    sizes=st.tuples(*[st.sampled_from([0, 2, 4, 6])] * 3).filter(any),
+    by=st.sampled_from(["identity", "video"]),
+)
+def test_sizes_are_refused_only_where_no_choice_meets_them(videos, sizes, by):
+    train, val, test = sizes
+    exists = _exists(videos, sizes, by)
+    event(f"{by}: {'exists' if exists else 'does not exist'}")
+    try:
+        balanced_splits(_crops(videos), train=train, val=val, test=test, by=by)
+    except InputError as error:
+        assert "No choice of whole groups meets the sizes." in str(error)  # noqa: PT017
+        assert not exists
+    else:
+        assert exists
+
+
+def test_an_exact_fit_that_quick_deals_miss_is_found():
+    rng = np.random.default_rng(3)
+    frames = rng.integers(3, 40, 60)
+    pairs = [
+        (label, f"{i:03d}", None, int(n), None) for i, n in enumerate(frames) for label in (0, 1)
+    ]
+    home = rng.integers(0, 3, 60)
+    train, val, test = (2 * int(frames[home == split].sum()) for split in range(3))
+    splits = balanced_splits(_crops(pairs), train=train, val=val, test=test)
+    assert splits.dropped.empty
+
+
+def test_two_qualities_of_a_clip_are_never_in_two_splits():
+    crops = pd.concat(
+        [
+            _crops([(label, None, None, 2, None) for label in (0, 1) for _ in range(9)]).assign(
+                path=lambda rows, level=level: f"/{level}" + rows["path"],
+                video=lambda rows, level=level: f"/{level}" + rows["video"],
+                compression=level,
+            )
+            for level in ("raw", "c23")
+        ]
+    )
+    for by in ("identity", "video"):
+        splits = balanced_splits(crops, train=24, val=12, test=12, by=by)
+        names = [set(getattr(splits, part)["video"].map(os.path.basename)) for part in PARTS[:3]]
+        assert sum(map(len, names)) == len(set.union(*names)) == 18
+
+
+def test_the_two_versions_of_celeb_df_number_the_same_persons():
+    crops = _crops([(label, f"id{i}", None, 2, None) for label in (0, 1) for i in range(8)])
+    crops["dataset"] = ["Celeb-DF-v1" if i % 16 < 8 else "Celeb-DF-v2" for i in range(32)]
+    splits = balanced_splits(crops, train=12, val=0, test=12)
+    assert not _people(splits.train) & _people(splits.test)
 
 
 def test_pairs_stay_whole_and_nothing_is_lost():
@@ -247,6 +339,28 @@ def test_splits_are_saved_and_loaded(tmp_path):
     splits = balanced_splits(crops, train=8, val=4, test=4)
     pd.testing.assert_frame_equal(crops, before)
     _assert_same(Splits.load(splits.save(tmp_path / "new" / "splits.csv")), splits)
+
+
+def test_a_manifest_made_by_hand_comes_back_with_the_same_types(tmp_path):
+    crops = _pairs(4)
+    by_hand = crops.astype(object).where(crops.notna(), None)
+    by_hand["score"] = pd.Series([0.5, None] * 16, dtype=object)
+    by_hand["split"] = np.nan
+    splits = balanced_splits(by_hand, train=8, val=4, test=4)
+    _assert_same(Splits.load(splits.save(tmp_path / "splits.csv")), splits)
+    with pytest.raises(InputError, match="expected numbers in the columns frame"):
+        balanced_splits(by_hand.assign(score="high"), train=8, val=4, test=4)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    splits = balanced_splits(_pairs(4), train=8, val=4, test=4)
+    for place in (tmp_path / "file" / "splits.csv", tmp_path):
+        with pytest.raises(InputError, match="expected a place where splits can") as caught:
+            splits.save(place)
+        assert repr(str(place)) in str(caught.value)
+        assert ".tmp" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 @pytest.mark.parametrize("change", [(",train,", ",test,"), (",val,", ",dropped,"), ("000", "007")])
