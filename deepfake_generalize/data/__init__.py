@@ -1,5 +1,6 @@
 """Videos in, balanced and disjoint batches of face crops out."""
 
+from deepfake_generalize.data import synthetic
 from deepfake_generalize.data.batches import to_dataset
 from deepfake_generalize.data.cascade import CascadeFinder
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, read_crops, read_failures
@@ -33,6 +34,7 @@ __all__ = [
     "read_crops",
     "read_failures",
     "read_image",
+    "synthetic",
     "to_dataset",
     "verify_pack",
     "warn_of_leaks",

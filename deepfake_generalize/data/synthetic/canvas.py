@@ -1,0 +1,215 @@
+"""The grid of pixels that everything is painted on, and how to paint with soft edges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deepfake_generalize.types import AnyArray, FloatArray
+
+FACES_IN_CROP = 2.75
+"""Side of a crop in face units: 1.3 times the box of a face, as an extraction cuts them."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera is aimed.
+
+    Attributes:
+        height: Of the picture in pixels.
+        width: Of the picture in pixels.
+        scale: Pixels a face unit.
+        x: Pixel that the scene's origin falls on.
+        y: The same, downwards.
+    """
+
+    height: int
+    width: int
+    scale: float
+    x: float
+    y: float
+
+    @staticmethod
+    def crop(size: int, *, zoom: float = 1.0, x: float = 0.0, y: float = 0.0) -> View:
+        """Return the view of a square crop around a face.
+
+        Args:
+            size: Its side in pixels.
+            zoom: How much larger than usual the face is.
+            x: How far it is off the middle, in face units.
+            y: The same, downwards.
+
+        Returns:
+            The view.
+
+        Examples:
+            >>> View.crop(72).x
+            35.5
+        """
+        scale = zoom * size / FACES_IN_CROP
+        middle = (size - 1) / 2
+        return View(size, size, scale, middle + x * scale, middle + y * scale)
+
+    def resized(self, factor: float) -> View:
+        """Return the same view in more, or fewer, pixels.
+
+        Args:
+            factor: Of the number of pixels along each side.
+
+        Returns:
+            The view; its sides are rounded up.
+        """
+        return View(
+            math.ceil(self.height * factor),
+            math.ceil(self.width * factor),
+            self.scale * factor,
+            self.x * factor,
+            self.y * factor,
+        )
+
+    @property
+    def pixel(self) -> float:
+        """The side of a pixel in face units."""
+        return 1.0 / self.scale
+
+    def grid(self) -> tuple[FloatArray, FloatArray]:
+        """Return x and y of every pixel in face units, each (height, width) float32."""
+        x = (np.arange(self.width, dtype=np.float32) - np.float32(self.x)) / np.float32(self.scale)
+        y = (np.arange(self.height, dtype=np.float32) - np.float32(self.y)) / np.float32(self.scale)
+        return np.broadcast_to(x, (self.height, self.width)).copy(), np.repeat(
+            y[:, None], self.width, axis=1
+        )
+
+
+def planar(image: FloatArray) -> FloatArray:
+    """Return an image of the same shape whose colours lie apart in memory, which paints faster.
+
+    Args:
+        image: (H, W, 3), or anything that broadcasts to it.
+
+    Returns:
+        (H, W, 3), a copy.
+    """
+    apart: FloatArray = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+    return apart
+
+
+def soft(distance: AnyArray, edge: float) -> FloatArray:
+    """Turn signed distances into coverage.
+
+    Args:
+        distance: Negative inside, any shape.
+        edge: Width over which it falls from 1 to 0, in the same unit.
+
+    Returns:
+        The same shape, in [0, 1].
+
+    Examples:
+        >>> soft(np.array([-1.0, 0.0, 1.0], np.float32), 1.0).tolist()
+        [1.0, 0.5, 0.0]
+    """
+    covered: FloatArray = np.clip(np.float32(0.5) - distance * np.float32(1.0 / edge), 0.0, 1.0)
+    return covered
+
+
+def over(image: FloatArray, mask: FloatArray, colour: Sequence[float] | AnyArray) -> None:
+    """Paint a colour, or another image, over an image, in place.
+
+    Args:
+        image: (H, W, 3).
+        mask: (H, W), 1 where the paint covers.
+        colour: Three numbers, or (H, W, 3).
+    """
+    paint = np.asarray(colour, dtype=np.float32)
+    for channel in range(3):
+        colours = image[..., channel]
+        colours += mask * (paint[..., channel] - colours)
+
+
+def tint(image: FloatArray, mask: FloatArray, factors: Sequence[float]) -> None:
+    """Multiply an image by a colour where a mask says so, in place.
+
+    Args:
+        image: (H, W, 3).
+        mask: (H, W), 1 where it acts fully.
+        factors: Three numbers.
+    """
+    for channel, factor in enumerate(factors):
+        image[..., channel] *= 1 + mask * np.float32(factor - 1)
+
+
+def bump(
+    u: FloatArray, v: FloatArray, at: tuple[float, float], width: float, height: float
+) -> FloatArray:
+    """Return a Gaussian hill of height 1.
+
+    Args:
+        u: x of every pixel.
+        v: y of every pixel.
+        at: Its top.
+        width: Standard deviation in x.
+        height: The same in y.
+
+    Returns:
+        The shape of `u`, float32.
+    """
+    a = (u - np.float32(at[0])) * np.float32(1 / width)
+    b = (v - np.float32(at[1])) * np.float32(1 / height)
+    hill: FloatArray = np.exp(np.float32(-0.5) * (a * a + b * b))
+    return hill
+
+
+def pattern(u: FloatArray, v: FloatArray, *, seed: int, stretch: tuple[float, float]) -> FloatArray:
+    """Return a fixed random pattern, looked up at any places.
+
+    Args:
+        u: x of every pixel.
+        v: y of every pixel.
+        seed: Which pattern.
+        stretch: Cells a unit, in x and in y.
+
+    Returns:
+        The shape of `u`, float32, mean 0, standard deviation about 1.
+    """
+    tile = _tile(seed % _TILES)
+    dx, dy = seed // _TILES % _TILE, seed // (_TILES * _TILE) % _TILE
+    values: FloatArray = cv2.remap(
+        tile,
+        np.float32(stretch[0]) * u + np.float32(dx),
+        np.float32(stretch[1]) * v + np.float32(dy),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_WRAP,
+    )
+    return values
+
+
+_TILES, _TILE = 16, 256
+
+
+@lru_cache(maxsize=_TILES)
+def _tile(number: int) -> FloatArray:
+    noise = np.random.default_rng([7, number]).standard_normal((_TILE, _TILE))
+    return noise.astype(np.float32)
+
+
+def rotated(x: FloatArray, y: FloatArray, angle: float) -> tuple[FloatArray, FloatArray]:
+    """Return the coordinates seen from a system that is turned by an angle.
+
+    Args:
+        x: Any shape.
+        y: The same.
+        angle: In radians, clockwise in a picture.
+
+    Returns:
+        x and y in the turned system.
+    """
+    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+    return cosine * x + sine * y, cosine * y - sine * x

@@ -1,0 +1,162 @@
+"""The head as a surface: outline, depth, relief, and how light falls on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.data.synthetic.canvas import bump, rotated, soft
+
+if TYPE_CHECKING:
+    from deepfake_generalize.data.synthetic.canvas import View
+    from deepfake_generalize.data.synthetic.people import Bones, Features
+    from deepfake_generalize.data.synthetic.shots import Expression, Light, Pose
+    from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
+
+# Rounder than an ellipsoid: the features sit on a fairly flat front.
+_DEPTH = 0.9
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head on the pixel grid, each array (height, width) float32.
+
+    Attributes:
+        x: From the middle of the head, in its own tilted system, face units.
+        y: The same, downwards.
+        u: x on the face, whichever way it is turned: features stand at fixed places in u and v.
+        v: The same, downwards.
+        level: Below 1 inside the outline, 1 on it.
+        coverage: 1 inside, 0 outside.
+        depth: Towards the camera, face units.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    u: FloatArray
+    v: FloatArray
+    level: FloatArray
+    coverage: FloatArray
+    depth: FloatArray
+
+
+def place_head(view: View, bones: Bones, pose: Pose) -> Head:
+    """Put a head into a view.
+
+    Args:
+        view: Where the camera is aimed.
+        bones: The shape.
+        pose: How it is turned.
+
+    Returns:
+        The head.
+    """
+    grid_x, grid_y = view.grid()
+    x, y = rotated(grid_x - np.float32(pose.x), grid_y - np.float32(pose.y), pose.roll)
+    level = outline(x, y, bones)
+    slope_y, slope_x = np.gradient(level, np.float32(view.pixel))
+    steepness = np.sqrt(slope_x * slope_x + slope_y * slope_y) + np.float32(1e-6)
+    coverage = soft((level - 1) / steepness, view.pixel)
+    depth = _depth(level, bones)
+    u = (x - np.float32(math.sin(pose.yaw)) * depth).astype(np.float32, copy=False)
+    v = (y - np.float32(math.sin(pose.pitch)) * depth).astype(np.float32, copy=False)
+    return Head(x, y, u, v, level, coverage, depth)
+
+
+def outline(x: AnyArray, y: AnyArray, bones: Bones) -> AnyArray:
+    """Return the level of places relative to the outline: below 1 inside, 1 on it, above outside.
+
+    Args:
+        x: In the head's own system.
+        y: The same, downwards.
+        bones: The shape.
+
+    Returns:
+        The shape of `x`.
+    """
+    below = np.maximum(y, 0)
+    wide = x * (1 + np.float32(bones.taper) * below) * np.float32(1 / bones.width)
+    high = np.where(y > 0, y * np.float32(1 / bones.chin), y * np.float32(-1 / bones.crown))
+    power = np.where(y > 0, np.float32(bones.square), np.float32(2.2))
+    level: AnyArray = wide * wide + np.power(high, power)
+    return level
+
+
+def project(points: DoubleArray, bones: Bones, pose: Pose) -> DoubleArray:
+    """Say where places on the face are seen: the inverse of `Head.u`, `Head.v`.
+
+    Args:
+        points: (K, 2) places u, v.
+        bones: The shape.
+        pose: How the head is turned.
+
+    Returns:
+        (K, 2) x, y in the scene, face units.
+    """
+    u, v = points[:, 0], points[:, 1]
+    x, y = u.copy(), v.copy()
+    for _ in range(6):
+        depth = _depth(outline(x, y, bones), bones)
+        x, y = u + math.sin(pose.yaw) * depth, v + math.sin(pose.pitch) * depth
+    cosine, sine = math.cos(pose.roll), math.sin(pose.roll)
+    return np.stack([cosine * x - sine * y + pose.x, sine * x + cosine * y + pose.y], axis=1)
+
+
+def shade(
+    head: Head, features: Features, expression: Expression, light: Light, pixel: float
+) -> tuple[FloatArray, FloatArray]:
+    """Light the surface.
+
+    Args:
+        head: The head.
+        features: What rises from it.
+        expression: What moves on it.
+        light: The lamp.
+        pixel: Side of a pixel in face units.
+
+    Returns:
+        How bright each pixel is, linear, about 1 in full light; and the highlight, 0 to 1.
+    """
+    surface = head.depth + _relief(head.u, head.v, features, expression)
+    slope_y, slope_x = np.gradient(surface, np.float32(pixel))
+    length = np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
+    lx, ly, lz = (np.float32(value) for value in light.direction)
+    facing = (lz - lx * slope_x - ly * slope_y) / length
+    halfway = np.array(light.direction) + np.array([0.0, 0.0, 1.0])
+    hx, hy, hz = (np.float32(value) for value in halfway / np.linalg.norm(halfway))
+    shine = np.clip((hz - hx * slope_x - hy * slope_y) / length, 0, 1)
+    ambient = np.float32(light.ambient)
+    lit = ambient + (1 - ambient) * np.float32(1.25) * np.clip(facing, 0, 1)
+    return lit * np.float32(light.strength), shine**16
+
+
+def _depth(level: AnyArray, bones: Bones) -> AnyArray:
+    inside = np.sqrt(np.clip(1 - level, 0, 1))
+    depth: AnyArray = inside * np.asarray(_DEPTH * bones.width, inside.dtype)
+    return depth
+
+
+def _relief(u: FloatArray, v: FloatArray, features: Features, expression: Expression) -> FloatArray:
+    f = features
+    aside = np.abs(u)
+    nose = np.float32(0.16 * f.nose_relief)
+    relief = nose * bump(u, v, (0, f.nose_y - 0.02), f.nose_width * 0.62, 0.11)
+    ridge = bump(u, v, (0, f.nose_y - 0.26), f.nose_width * 0.42, 0.17)
+    relief += np.float32(0.6) * nose * ridge
+    wing = bump(aside, v, (f.nose_width * 0.8, f.nose_y + 0.02), 0.04, 0.045)
+    relief += np.float32(0.05) * wing
+    socket = bump(aside, v, (f.eye_x, f.eye_y), 0.17, 0.085)
+    relief -= np.float32(0.055) * socket
+    brow = bump(aside, v, (f.eye_x * 0.9, f.brow_y + 0.03), 0.26, 0.07)
+    relief += np.float32(0.03) * brow
+    smile = max(expression.smile, 0.0)
+    cheek = bump(aside, v, (0.42, 0.22 - smile), 0.17, 0.15)
+    relief += np.float32(0.045 * f.cheek + 0.4 * smile) * cheek
+    lips = bump(u, v, (0, f.mouth_y), f.mouth_width * 0.75, f.lip * 1.1)
+    relief += np.float32(0.045) * lips
+    chin = bump(u, v, (0, f.mouth_y + 0.3 + expression.mouth_open), 0.15, 0.1)
+    relief += np.float32(0.04) * chin
+    return relief

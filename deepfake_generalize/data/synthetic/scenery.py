@@ -1,0 +1,171 @@
+"""Everything but the face: the wall behind, shoulders, neck, ears and hair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from deepfake_generalize.data.synthetic.canvas import over, pattern, planar, soft
+from deepfake_generalize.data.synthetic.head import outline
+
+if TYPE_CHECKING:
+    from deepfake_generalize.data.synthetic.canvas import View
+    from deepfake_generalize.data.synthetic.head import Head
+    from deepfake_generalize.data.synthetic.people import Hair, Person
+    from deepfake_generalize.data.synthetic.shots import Light, Place
+    from deepfake_generalize.types import AnyArray, FloatArray
+
+_CELLS = 24
+
+
+def paint_place(view: View, place: Place) -> FloatArray:
+    """Return the wall with what stands before it, out of focus.
+
+    Args:
+        view: Where the camera is aimed; the place stays where it is when the head moves.
+        place: The place.
+
+    Returns:
+        (height, width, 3) float32, sRGB.
+    """
+    rng = np.random.default_rng(place.seed)
+    cells = np.linspace(0, 1, _CELLS, dtype=np.float32)[:, None, None]
+    wall = (1 - cells) * np.asarray(place.upper, np.float32)
+    wall = np.repeat(wall + cells * np.asarray(place.lower, np.float32), _CELLS, axis=1)
+    for _ in range(int(rng.integers(2, 6))):
+        left, top = rng.integers(-4, _CELLS, 2)
+        wide, high = rng.integers(2, 10, 2)
+        colour = rng.normal(0, place.clutter, 3).astype(np.float32)
+        wall[max(top, 0) : top + high, max(left, 0) : left + wide] += colour
+    wall = cv2.GaussianBlur(wall, (0, 0), float(rng.uniform(0.5, 1.2)))
+    # The wall is eight face units high and wide, around the scene's origin.
+    x, y = view.grid()
+    at_x, at_y = (x + 4) * np.float32(_CELLS / 8), (y + 4) * np.float32(_CELLS / 8)
+    drawn = cv2.remap(wall, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    image = planar(drawn)
+    grain = pattern(x, y, seed=place.seed, stretch=(5, 5))
+    image += np.float32(0.012) * grain[..., None]
+    clipped: FloatArray = np.clip(image, 0.0, 1.0)
+    return clipped
+
+
+def paint_body(
+    image: FloatArray, head: Head, person: Person, place: Place, light: Light, pixel: float
+) -> None:
+    """Paint shoulders, neck and ears over an image, in place.
+
+    Args:
+        image: (height, width, 3).
+        head: Where the head is.
+        person: Who it is.
+        place: What they wear.
+        light: What lights them.
+        pixel: Side of a pixel in face units.
+    """
+    bones, x, y = person.bones, head.x, head.y
+    skin = np.asarray(person.skin.colour, np.float32)
+    side: AnyArray = 1 + np.float32(0.22 * light.direction[0]) * np.clip(x, -1, 1)
+    dim = np.sqrt(side * np.float32(light.strength * (0.55 + 0.35 * light.ambient)))[..., None]
+    slope = np.float32(bones.chin + 0.42) + np.float32(0.16) * np.square(x)
+    body = soft(slope - y, 0.03 + pixel) * soft(np.abs(x) - 1.9, 0.05)
+    folds = 1 + np.float32(0.05) * pattern(x, y, seed=place.seed + 3, stretch=(3, 1.2))
+    over(image, body, dim * folds[..., None] * np.asarray(place.clothes, np.float32))
+    width = np.float32(bones.width * 0.6) + np.float32(0.3) * np.square(
+        np.clip(y - np.float32(bones.chin), 0, 1)
+    )
+    depth = np.float32(bones.chin + 0.6) - np.square(x) * np.float32(1.2)
+    neck = soft(np.abs(x) - width, 2 * pixel) * soft(y - depth, 0.02 + pixel) * (y > 0)
+    shadow = np.clip(np.float32(0.62) + np.float32(0.5) * (y - np.float32(bones.chin)), 0.45, 0.9)[
+        ..., None
+    ]
+    over(image, neck, skin * dim * shadow)
+    for sign in (-1.0, 1.0):
+        out = (np.float32(sign) * x - np.float32(bones.width * 1.0)) / np.float32(0.1)
+        up = (y - np.float32(0.06)) / np.float32(bones.ear)
+        distance = (np.sqrt(out * out + up * up) - 1) * np.float32(0.1)
+        inner = np.float32(0.12) * soft(distance + np.float32(0.05), 0.06)
+        ear_light = (np.float32(0.95) - inner)[..., None] * dim
+        over(image, soft(distance, 1.5 * pixel), skin * ear_light)
+
+
+def paint_back_hair(
+    image: FloatArray, head: Head, person: Person, light: Light, pixel: float
+) -> None:
+    """Paint the hair behind the head over an image, in place.
+
+    Args:
+        image: (height, width, 3).
+        head: Where the head is.
+        person: Who it is.
+        light: What lights them.
+        pixel: Side of a pixel in face units.
+    """
+    hair = person.hair
+    if hair.length <= 0.9:
+        return
+    below, above = np.clip(head.y, 0, 2), np.clip(head.y * np.float32(-1 / 1.05), 0, 1)
+    reach = np.float32(person.bones.width + 0.4 * hair.volume + 0.1) + np.float32(0.12) * below
+    reach = reach * np.sqrt(1 - above * above)
+    end = np.float32(-0.2 + 1.7 * (hair.length - 0.9))
+    wave = np.float32(0.05) * pattern(head.y, head.x, seed=hair.seed + 1, stretch=(3, 0.5))
+    sides = soft(np.abs(head.x) + wave - reach, 2 * pixel) * soft(head.y - end, 0.12)
+    over(image, sides * soft(above - 0.85, 0.2), _strands(head, hair, light) * np.float32(0.8))
+
+
+def hair_coverage(head: Head, person: Person, pixel: float) -> FloatArray:
+    """Return where the hair before the head covers it, (height, width) in [0, 1].
+
+    Args:
+        head: Where the head is.
+        person: Who it is.
+        pixel: Side of a pixel in face units.
+    """
+    hair = person.hair
+    if hair.length <= 0:
+        return np.zeros_like(head.x)
+    skull = 1 + np.float32(hair.volume)
+    outer = outline(head.x / skull, (head.y + np.float32(0.02)) / skull, person.bones)
+    cap = soft((outer - 1) * np.float32(0.45), 3 * pixel)
+    across = head.u - np.float32(hair.parting)
+    fringe = np.float32(0.06) * pattern(head.u, head.v, seed=hair.seed + 2, stretch=(7, 0.3))
+    line = np.float32(hair.line) + np.float32(0.25) * across * across + fringe
+    # At the temples the hairline runs down before the ears, more so under longer hair.
+    temple = np.clip(np.abs(head.u) - np.float32(0.5 * person.bones.width), 0, 1)
+    line += np.float32(2.2 + 2.0 * max(hair.length - 0.9, 0)) * temple * temple * 4
+    side_end = np.float32(-0.12 + 1.3 * max(hair.length - 0.95, 0))
+    front = soft(np.maximum(head.v - line, head.y - side_end), 0.05 + pixel)
+    return cap * front
+
+
+def paint_front_hair(
+    image: FloatArray, head: Head, person: Person, light: Light, coverage: FloatArray
+) -> None:
+    """Paint the hair before the head over an image, in place.
+
+    Args:
+        image: (height, width, 3).
+        head: Where the head is.
+        person: Who it is.
+        light: What lights them.
+        coverage: What `hair_coverage` returned.
+    """
+    over(image, coverage, _strands(head, person.hair, light))
+
+
+def _strands(head: Head, hair: Hair, light: Light) -> FloatArray:
+    angle = np.arctan2(head.x - np.float32(hair.parting), head.y + np.float32(2.2))
+    radius = np.hypot(head.x - np.float32(hair.parting), head.y + np.float32(2.2))
+    strands = pattern(angle, radius, seed=hair.seed, stretch=(55, 1.6))
+    strands += np.float32(0.6) * pattern(angle, radius, seed=hair.seed + 9, stretch=(16, 1.0))
+    sheen = np.float32(0.22) * np.exp(-np.square((head.y + np.float32(0.8)) * np.float32(3)))
+    tone = np.float32(light.strength) * (
+        np.float32(0.85)
+        + np.float32(0.13) * strands
+        + sheen
+        + np.float32(0.15 * light.direction[0]) * head.x
+    )
+    colour = planar(np.clip(tone, 0.3, 1.6)[..., None] * np.asarray(hair.colour, np.float32))
+    clipped: FloatArray = np.clip(colour, 0.0, 1.0)
+    return clipped

@@ -1,0 +1,208 @@
+"""What stands before the camera at one moment: a person, expression, pose, light and a place."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.data.synthetic.people import stream
+
+if TYPE_CHECKING:
+    from deepfake_generalize.data.synthetic.people import Person, Rgb
+
+FRAMES_PER_CLIP = 300
+"""Frames in a drawn clip; pictures of it are taken at any of them."""
+
+_FPS = 25.0
+
+
+@dataclass(frozen=True)
+class Expression:
+    """How the face is held; what a reenactment changes.
+
+    Attributes:
+        mouth_open: Half the height of the gap between the lips, 0 to about 0.12.
+        smile: Raises the corners of the mouth, -0.04 to 0.08.
+        brows: Raises the brows, -0.03 to 0.05.
+        eyelids: 1 open, 0 closed.
+        gaze: Of the irises, in widths of an eye, -0.3 to 0.3.
+    """
+
+    mouth_open: float
+    smile: float
+    brows: float
+    eyelids: float
+    gaze: float
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How the head is turned, in radians (roll included; small angles), and where it is.
+
+    Attributes:
+        yaw: To the side.
+        pitch: Down.
+        roll: Tilt in the picture.
+        x: Of the middle of the face, in face units from the place the picture is aimed at.
+        y: The same, downwards.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Light:
+    """One lamp and what the room gives back.
+
+    Attributes:
+        direction: Towards the lamp: x to the right, y down, z to the camera; length 1.
+        ambient: Share of the light that comes from everywhere, 0 to 1.
+        colour: Of the lamp.
+        strength: Of all of it.
+    """
+
+    direction: tuple[float, float, float]
+    ambient: float
+    colour: Rgb
+    strength: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is behind the person, and what they wear.
+
+    Attributes:
+        upper: Colour of the wall above.
+        lower: Colour of the wall below.
+        clothes: Colour.
+        clutter: Contrast of the things behind, 0 to 1.
+        seed: Of their shapes.
+    """
+
+    upper: Rgb
+    lower: Rgb
+    clothes: Rgb
+    clutter: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One moment before the camera.
+
+    Attributes:
+        person: Who is filmed.
+        expression: How the face is held.
+        pose: How the head is turned.
+        light: What lights it.
+        place: What is behind.
+    """
+
+    person: Person
+    expression: Expression
+    pose: Pose
+    light: Light
+    place: Place
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One take of one person: place and light stay, expression and pose move smoothly.
+
+    Attributes:
+        person: Who is filmed.
+        seed: Seed of the whole.
+        name: What makes it a take of its own.
+    """
+
+    person: Person
+    seed: int
+    name: str
+
+    def shot(self, frame: int) -> Shot:
+        """Return the moment of one frame.
+
+        Args:
+            frame: From 0; the movement goes on for ever, a clip is `FRAMES_PER_CLIP` long.
+
+        Returns:
+            The shot; neighbouring frames differ little.
+
+        Examples:
+            >>> from deepfake_generalize.data.synthetic.people import draw_person
+            >>> clip = Clip(draw_person(stream(0, "a")), 0, "take 1")
+            >>> clip.shot(3) == clip.shot(3), clip.shot(3) == clip.shot(4)
+            (True, False)
+        """
+        rng = stream(self.seed, "clip", self.name)
+        light, place = _draw_light(rng), _draw_place(rng)
+        sway = _Sway(rng, frame / _FPS)
+        speech = max(0.0, sway(0.03, 0.07, fast=True))
+        expression = Expression(
+            mouth_open=min(speech, 0.12),
+            smile=sway(0.015, 0.035),
+            brows=sway(0.0, 0.018),
+            eyelids=1.0 - 0.9 * _blink(rng, frame),
+            gaze=sway(0.0, 0.14),
+        )
+        pose = Pose(
+            yaw=sway(float(rng.normal(0, 0.12)), 0.12),
+            pitch=sway(float(rng.normal(0, 0.05)), 0.05),
+            roll=sway(float(rng.normal(0, 0.03)), 0.03),
+            x=sway(0.0, 0.04),
+            y=sway(0.0, 0.03),
+        )
+        return Shot(self.person, expression, pose, light, place)
+
+
+class _Sway:
+    """Smooth movement: two sines of random periods and phases."""
+
+    def __init__(self, rng: np.random.Generator, seconds: float) -> None:
+        self._rng = rng
+        self._seconds = seconds
+
+    def __call__(self, middle: float, reach: float, *, fast: bool = False) -> float:
+        periods = self._rng.uniform(0.4, 1.3, 2) if fast else self._rng.uniform(2.5, 9.0, 2)
+        phases = self._rng.uniform(0, 2 * math.pi, 2)
+        angles = 2 * math.pi * self._seconds / periods + phases
+        return float(middle + reach * np.sin(angles).sum() / math.sqrt(2))
+
+
+def _blink(rng: np.random.Generator, frame: int) -> float:
+    every, offset = int(rng.integers(60, 120)), int(rng.integers(0, 120))
+    return max(0.0, 1.0 - abs((frame + offset) % every - 3) / 3.0)
+
+
+def _draw_light(rng: np.random.Generator) -> Light:
+    angle, height = rng.uniform(-1.1, 1.1), rng.uniform(-0.7, -0.1)
+    direction = np.array([math.sin(angle), height, 0.6 + math.cos(angle)])
+    x, y, z = (float(v) for v in direction / np.linalg.norm(direction))
+    warmth = rng.normal(0, 0.05)
+    colour = (1.0 + float(warmth), 1.0, 1.0 - float(warmth))
+    return Light((x, y, z), float(rng.uniform(0.35, 0.62)), colour, float(rng.uniform(0.9, 1.12)))
+
+
+def _draw_place(rng: np.random.Generator) -> Place:
+    upper = rng.uniform(0.15, 0.85) + rng.normal(0, 0.09, 3)
+    lower = upper * rng.uniform(0.6, 1.2) + rng.normal(0, 0.05, 3)
+    clothes = rng.uniform(0.05, 0.85) + rng.normal(0, 0.14, 3)
+    return Place(
+        _clipped(upper),
+        _clipped(lower),
+        _clipped(clothes),
+        float(rng.uniform(0.05, 0.3)),
+        int(rng.integers(2**31)),
+    )
+
+
+def _clipped(values: np.ndarray) -> Rgb:
+    red, green, blue = (float(value) for value in np.clip(values, 0.02, 0.98))
+    return red, green, blue
