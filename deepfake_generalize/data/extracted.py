@@ -6,6 +6,7 @@ exists is finished. Everything unfinished lies under `.partial`, which the next 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -171,9 +172,17 @@ def publish(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8
         (made / image_name(frame)).write_bytes(_png(image))
     (made / RECORD_FILE).write_text(json.dumps({"key": asdict(key), **asdict(record)}) + "\n")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists():
-        folder.rename(Path(tempfile.mkdtemp(dir=scratch)) / "old")
-    made.rename(folder)
+    while True:
+        if folder.exists():
+            folder.rename(Path(tempfile.mkdtemp(dir=scratch)) / "old")
+        try:
+            made.rename(folder)
+        except OSError as error:
+            # A worker that outlived a killed job may have made it appear just now.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
 
 
 def _png(image: UInt8Array) -> bytes:

@@ -8,13 +8,14 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 SETTINGS_FILE = "settings.json"
 _SCRATCH = ".partial"
@@ -42,7 +43,8 @@ def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:
-            yield scratch
+            # A folder of its own: workers that outlive a killed job for a moment lose theirs.
+            yield Path(tempfile.mkdtemp(dir=scratch))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

@@ -1,0 +1,250 @@
+"""The extraction job under what happens to long jobs: kills, clusters, rivals, many videos."""
+
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, read_crops
+from deepfake_generalize.errors import DataMismatchError
+
+FINDER = '''
+"""A finder that other processes can import: it takes what is bright for a face."""
+import time
+
+import numpy as np
+
+from deepfake_generalize.data import Face
+
+
+class Bright:
+    name = "bright"
+
+    def __init__(self, pause=0.0):
+        self.pause = pause
+
+    def find(self, image):
+        time.sleep(self.pause)
+        rows, columns = np.nonzero(image[..., 0] > 128)
+        if rows.size == 0:
+            return []
+        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        return [Face(tuple(map(float, box)), 0.9)]
+
+    def close(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class Tells:
+    """Progress that tells another process when the work begins."""
+
+    def __init__(self, event):
+        self.event = event
+
+    def __call__(self, done, total):
+        self.event.set()
+
+
+def memory_of(videos, out, choices, report):
+    """Extract alone, and tell the resident memory in MB after each video."""
+    import os
+
+    from deepfake_generalize.data import extract_faces
+
+    pages = []
+
+    def note(done, total):
+        with open("/proc/self/statm") as file:
+            pages.append(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
+
+    extract_faces(videos, out, progress=note, **choices)
+    report.put(pages)
+'''
+
+
+@pytest.fixture
+def bright(tmp_path, monkeypatch):
+    """The class of such a finder, in a module that child processes find too."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "bright_finder.py").write_text(FINDER)
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=os.pathsep)
+    import bright_finder
+
+    return bright_finder
+
+
+@pytest.fixture
+def make_videos(tmp_path, write_video):
+    def make(count, n_frames=12, size=(96, 128)):
+        rows = []
+        for number in range(count):
+            frames = np.full((n_frames, *size, 3), 16, np.uint8)
+            for at in range(n_frames):
+                frames[at, 30:62, 10 + number % 50 + at : 42 + number % 50 + at] = 200
+            path = write_video(tmp_path / "videos" / f"{number:03}.mp4", list(frames))
+            rows.append(dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": str(path), "label": 1})
+        rows.append(rows[0] | {"path": str(tmp_path / "videos" / "gone.mp4")})
+        return pd.DataFrame(rows)
+
+    return make
+
+
+def tree(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(Path(folder).rglob("*"))
+    }
+
+
+@pytest.fixture
+def processes():
+    """Children that start in milliseconds: what they need is imported once, by their server."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["deepfake_generalize.data", "deepfake_generalize.data.frames"])
+    return context
+
+
+def count_finished(folder):
+    return len(list(folder.rglob("record.json")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_killed_twenty_times_and_finished_equals_undisturbed(
+    bright, make_videos, processes, tmp_path, n_jobs
+):
+    videos = make_videos(60 * n_jobs)
+    choices = {"aligner": "finder", "size": 32, "n_jobs": n_jobs}
+    slow, quick = (choices | {"finder": bright.Bright(pause)} for pause in (0.01 * n_jobs, 0.0))
+    out = tmp_path / "out"
+    randomly = random.Random(n_jobs)
+    grown = set()
+    for attempt in range(20):
+        begun = processes.Event()
+        told = slow | {"progress": bright.Tells(begun)}
+        child = processes.Process(target=extract_faces, args=(videos, out), kwargs=told)
+        child.start()
+        assert begun.wait(60)
+        before = count_finished(out)
+        # Workers take a second to start: half of the kills come before they do, half after.
+        while n_jobs > 1 and attempt % 2 and count_finished(out) == before:
+            time.sleep(0.005)
+        time.sleep(randomly.uniform(0.0, 0.3))
+        child.kill()
+        child.join()
+        assert child.exitcode == -9, f"attempt {attempt} was not killed at work"
+        grown.add(count_finished(out))
+    assert len(grown) > 5, f"the kills all came too early: {grown}"
+
+    done = extract_faces(videos, out, **quick)
+    assert done.n_done > 1, "all was done before the last kill"
+    whole = extract_faces(videos, tmp_path / "whole", **quick | {"n_jobs": 1})
+    assert done.counts == {"ok": 600 * n_jobs, "missing": 1} == whole.counts
+    time.sleep(1.0)  # Workers of killed jobs that live a moment longer must change nothing.
+    assert tree(out) == tree(tmp_path / "whole")
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_second_extraction_is_turned_away_and_the_first_unharmed(
+    bright, make_videos, processes, tmp_path
+):
+    videos = make_videos(6)
+    choices = {"finder": bright.Bright(0.02), "aligner": "finder", "size": 32}
+    out = tmp_path / "out"
+    first = processes.Process(target=extract_faces, args=(videos, out), kwargs=choices)
+    first.start()
+    while not count_finished(out):
+        time.sleep(0.01)
+    with pytest.raises(DataMismatchError, match="another extraction writes to"):
+        extract_faces(videos, out, **choices)
+    first.join()
+    assert first.exitcode == 0
+    assert extract_faces(videos, out, **choices).n_done == 1  # the one that is gone is tried again
+    extract_faces(videos, tmp_path / "alone", **choices)
+    assert tree(out) == tree(tmp_path / "alone")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bright", "mediapipe"])
+def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
+    bright, make_videos, tmp_path, shared_data, monkeypatch, kind
+):
+    distributed = pytest.importorskip("distributed")
+    if kind == "mediapipe":
+        model = shared_data("mediapipe/face_detection_full_range_sparse.tflite")
+        monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(model))
+        clips = [shared_data("videos/short_clip.mp4"), tmp_path / "gone.mp4"]
+        row = dict.fromkeys(VIDEO_COLUMNS, "x") | {"label": 0}
+        videos, finder = pd.DataFrame([row | {"path": str(clip)} for clip in clips]), None
+    else:
+        videos, finder = make_videos(24), bright.Bright()
+    choices = {"finder": finder, "aligner": "finder", "size": 32}
+    alone = extract_faces(videos, tmp_path / "alone", **choices)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config(backend="dask"),
+    ):
+        pids = set(client.run(os.getpid).values())
+        for name, n_jobs in (("two", 2), ("configured", None)):
+            spread = extract_faces(videos, tmp_path / name, n_jobs=n_jobs, **choices)
+            assert spread.counts == alone.counts
+            pd.testing.assert_frame_equal(
+                spread.crops.drop(columns="path"), alone.crops.drop(columns="path")
+            )
+            assert tree(tmp_path / name) == tree(tmp_path / "alone")
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+    assert alone.counts["ok"] > 0
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+def test_any_number_of_jobs_writes_the_same_bytes(bright, make_videos, tmp_path, n_jobs):
+    videos = make_videos(9)
+    choices = {"finder": bright.Bright(), "aligner": "finder", "size": 32}
+    extract_faces(videos, tmp_path / "one", **choices)
+    extract_faces(videos, tmp_path / "many", n_jobs=n_jobs, **choices)
+    assert tree(tmp_path / "one") == tree(tmp_path / "many")
+    assert len(read_crops(tmp_path / "many")) == 90
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bright", "mediapipe"])
+def test_memory_is_flat_over_two_hundred_videos(
+    bright, make_videos, processes, tmp_path, shared_data, monkeypatch, kind
+):
+    choices = {"finder": bright.Bright(), "aligner": "finder"}
+    if kind == "mediapipe":
+        for name, file in (
+            ("FACE_MODEL", "face_detection_full_range_sparse"),
+            ("LANDMARK_MODEL", "face_landmark"),
+        ):
+            path = str(shared_data(f"mediapipe/{file}.tflite"))
+            monkeypatch.setenv(f"DEEPFAKE_GENERALIZE_{name}", path)
+        choices = {}
+    videos = make_videos(200, size=(360, 640))
+    report = processes.SimpleQueue()
+    child = processes.Process(
+        target=bright.memory_of, args=(videos, tmp_path / "out", choices, report)
+    )
+    child.start()
+    megabytes = report.get()
+    child.join()
+    assert len(megabytes) == 202
+    # Ten frames of 640 x 360 are 7 MB: one video more or less in memory would show.
+    assert max(megabytes[180:]) - max(megabytes[1:21]) < 5.0, megabytes[::20]
