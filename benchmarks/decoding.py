@@ -5,13 +5,11 @@ Run it on videos of your own: `python -m benchmarks.decoding VIDEO [VIDEO ...]`.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
+from benchmarks.clips import CLIPS_VARIABLE, find_clips
 from benchmarks.timing import Ratio, compare
-
-_VARIABLE = "DEEPFAKE_GENERALIZE_BENCHMARK_VIDEOS"
 
 
 def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ratio]:
@@ -20,10 +18,9 @@ def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ra
 
     from deepfake_generalize.data.frames import probe, read_frames, sample_indices
 
-    if videos is None:
-        videos = [Path(name) for name in os.environ.get(_VARIABLE, "").split(os.pathsep) if name]
+    videos = videos or find_clips()
     if not videos:
-        print(f"decoding: no row; name videos in ${_VARIABLE}")
+        print(f"decoding: no row; name videos in ${CLIPS_VARIABLE}")
         return []
 
     def ours(path: Path) -> object:

@@ -1,0 +1,170 @@
+"""Videos in, face crops out: end to end, ten frames a video, start-up (imports, models) aside.
+
+Against the paper's tool (face_recognition: every frame read, dlib's HOG on ten of them), against
+decoding every frame and doing nothing else, and two processes against one. Run it as
+`python -m benchmarks.extraction [--quick] [VIDEO ...]`; face_recognition takes twelve minutes to
+build and wants setuptools < 81, so it may live in an environment of its own, with this repository
+on its PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.clips import CLIPS_VARIABLE, find_clips, use_models_beside
+from benchmarks.timing import Ratio, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+_FRAMES = 10
+_SIZE = 256
+_MARGIN = 1.3
+_SECONDS_OF_DECODING = 60.0
+
+
+def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ratio]:
+    """Time all clips on both sides; no row without clips."""
+    clips = videos or find_clips()
+    if not clips:
+        print(f"extraction: no row; name videos in ${CLIPS_VARIABLE}")
+        return []
+    use_models_beside(clips)
+    clips = clips[: 1 if quick else None]
+    with tempfile.TemporaryDirectory() as folder:
+        run = _Extractions(Path(folder))
+        run.extract(clips[:1], n_jobs=1)
+        rows = _against_the_papers_tool(run, clips, quick)
+        decoding = compare(
+            _job(clips),
+            "decoding every frame (PyAV, one thread) and doing nothing else",
+            ours=lambda: run.extract(clips, n_jobs=1),
+            theirs=lambda: [_decode(clip) for clip in clips],
+            rounds=2 if quick else 3,
+            target=1.0,
+        )
+        return [*rows, decoding, _two_against_one(run, clips, decoding.ours_s, quick)]
+
+
+class _Extractions:
+    """Every extraction goes to a folder of its own: a finished one would have nothing to do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = itertools.count()
+
+    def extract(self, clips: Sequence[Path], *, n_jobs: int) -> int:
+        from deepfake_generalize.data import extract_faces
+
+        out = self.folder / f"out-{next(self._numbers)}"
+        return len(extract_faces(_manifest(clips), out, n_jobs=n_jobs).crops)
+
+    def repeated(self, clips: Sequence[Path], times: int) -> list[Path]:
+        links = []
+        for number, clip in itertools.product(range(times), clips):
+            link = self.folder / f"{number:04}-{len(links):04}{clip.suffix}"
+            link.symlink_to(clip.resolve())
+            links.append(link)
+        return links
+
+
+def _manifest(clips: Sequence[Path]) -> pd.DataFrame:
+    import pandas as pd
+
+    from deepfake_generalize.data import VIDEO_COLUMNS
+
+    row = dict.fromkeys(VIDEO_COLUMNS, pd.NA) | {"dataset": "clips", "method": "real", "label": 0}
+    return pd.DataFrame([row | {"path": str(clip)} for clip in clips])
+
+
+def _job(clips: Sequence[Path]) -> str:
+    return f"{_FRAMES} aligned face crops of each of {len(clips)} clips, one process"
+
+
+def _against_the_papers_tool(run: _Extractions, clips: list[Path], quick: bool) -> list[Ratio]:
+    try:
+        import face_recognition
+    except ImportError:
+        print("extraction: no row against face_recognition, which is not installed")
+        return []
+
+    def theirs() -> None:
+        for number, clip in enumerate(clips):
+            _study(clip, run.folder / f"study-{number}", face_recognition.face_locations)
+
+    return [
+        compare(
+            _job(clips),
+            "every frame read by OpenCV, face_recognition on ten",
+            ours=lambda: run.extract(clips, n_jobs=1),
+            theirs=theirs,
+            rounds=1 if quick else 2,
+            target=10.0,
+            note="library defaults; its crops are not aligned",
+        )
+    ]
+
+
+def _study(clip: Path, out: Path, find: Callable[..., list[tuple[int, int, int, int]]]) -> None:
+    """Do what the literature's scripts do: read all, take ten, find, cut, resize, write."""
+    import cv2
+    import numpy as np
+
+    out.mkdir(exist_ok=True)
+    capture = cv2.VideoCapture(str(clip))
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    wanted = set(np.linspace(0, count - 1, _FRAMES).astype(int).tolist())
+    for index in itertools.count():
+        read, frame = capture.read()
+        if not read:
+            break
+        if index not in wanted:
+            continue
+        found = find(np.ascontiguousarray(frame[:, :, ::-1]))
+        for top, right, bottom, left in found[:1]:
+            spare = int((bottom - top) * (_MARGIN - 1) / 2)
+            rows = slice(max(top - spare, 0), bottom + spare)
+            crop = frame[rows, max(left - spare, 0) : right + spare]
+            cv2.imwrite(str(out / f"{index}.png"), cv2.resize(crop, (_SIZE, _SIZE)))
+    capture.release()
+
+
+def _decode(clip: Path) -> int:
+    import av
+
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        return sum(1 for _ in container.decode(stream))
+
+
+def _two_against_one(run: _Extractions, clips: list[Path], once_s: float, quick: bool) -> Ratio:
+    seconds = _SECONDS_OF_DECODING / 6 if quick else _SECONDS_OF_DECODING
+    links = run.repeated(clips, math.ceil(seconds / once_s))
+    run.extract(links[:8], n_jobs=2)  # The workers stay for the next call.
+    return compare(
+        f"{_FRAMES} aligned face crops of each of {len(links)} clips (repeated), two processes",
+        "the same with one process",
+        ours=lambda: run.extract(links, n_jobs=2),
+        theirs=lambda: run.extract(links, n_jobs=1),
+        rounds=1 if quick else 2,
+        target=1.7,
+        note="at least a minute of one process's work; workers started before" if not quick else "",
+    )
+
+
+if __name__ == "__main__":
+    named = [Path(name) for name in sys.argv[1:] if name != "--quick"]
+    for row in measure(quick="--quick" in sys.argv, videos=named or None):
+        print(
+            f"{row.job}: {row.ratio:.2f}x ({row.low:.2f} to {row.high:.2f}) {row.against}; "
+            f"{row.ours_s:.2f} s and {row.theirs_s:.2f} s"
+        )
