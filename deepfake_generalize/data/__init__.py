@@ -10,6 +10,13 @@ from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
 from deepfake_generalize.data.leakage import LeakageWarning, audit_leakage, warn_of_leaks
 from deepfake_generalize.data.packing import pack, verify_pack
+from deepfake_generalize.data.selection import (
+    Selection,
+    exclude_frames,
+    exclude_identities,
+    exclude_material,
+    only_identities,
+)
 from deepfake_generalize.data.splits import Splits, balanced_splits
 
 __all__ = [
@@ -23,13 +30,18 @@ __all__ = [
     "LayoutWarning",
     "LeakageWarning",
     "MediaPipeFinder",
+    "Selection",
     "Splits",
     "VideoCrops",
     "audit_leakage",
     "balanced_splits",
     "crop_video",
+    "exclude_frames",
+    "exclude_identities",
+    "exclude_material",
     "extract_faces",
     "find_videos",
+    "only_identities",
     "pack",
     "read_crops",
     "read_failures",

@@ -32,7 +32,7 @@ class AuditedSet:
         name: What the findings call it.
         of: The name of the splits it is a part of; else its own.
         paths: The crops.
-        frames: Their frame numbers as texts, empty where unknown.
+        moments: Their frame numbers as texts; the path where there is none.
         materials: The clip of each.
         codes: The same as numbers that are equal where the clips of any two sets are.
         people: The people in each.
@@ -44,7 +44,7 @@ class AuditedSet:
     name: str
     of: str
     paths: list[str]
-    frames: list[str]
+    moments: list[str]
     materials: list[str]
     codes: IntArray
     people: list[tuple[str, ...]]
@@ -79,7 +79,9 @@ def gather_sets(sets: object, *, images: bool) -> list[AuditedSet]:
                 name=name,
                 of=of,
                 paths=paths,
-                frames=texts(crops, "frame").tolist(),
+                moments=[
+                    frame or path for frame, path in zip(texts(crops, "frame"), paths, strict=True)
+                ],
                 materials=clips,
                 codes=np.array([codes.setdefault(clip, len(codes)) for clip in clips], np.int64),
                 people=who,

@@ -119,7 +119,7 @@ def shared_pictures(a: AuditedSet, b: AuditedSet, design: AbstractSet[str]) -> l
 
 
 def _moments(one: AuditedSet, rows: Iterable[int]) -> set[str]:
-    return {one.frames[row] or one.paths[row] for row in rows}
+    return {one.moments[row] for row in rows}
 
 
 def _known(one: AuditedSet, rows: Iterable[int]) -> set[str]:
