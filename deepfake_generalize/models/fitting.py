@@ -89,7 +89,7 @@ def fit_in_place(model: keras.Model, train: TrainingData, val: TrainingData, pla
         DataMismatchError: The checkpoint is of another run.
     """
     columns = _check_fit(model, train, val)
-    compiled = _compile(model, plan.recipe)
+    compiled = _compile(model, plan)
     settings = _settings(model, train, val, plan)
     state = resume(compiled, plan.checkpoint, settings)
     loop = EpochLoop(plan, state, settings)
@@ -139,9 +139,9 @@ def _go_through_epochs(
     )
 
 
-def _compile(model: keras.Model, recipe: Recipe) -> keras.Model:
+def _compile(model: keras.Model, plan: Plan) -> keras.Model:
     """Return a compiled model of the same layers, so that the optimizer is not saved with them."""
-    compiled = model
+    compiled, recipe = model, plan.recipe
     if model.inputs:
         compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     compiled.compile(
@@ -153,6 +153,7 @@ def _compile(model: keras.Model, recipe: Recipe) -> keras.Model:
         ),
         loss=_LOSSES[recipe.loss],
         metrics=["accuracy"],
+        steps_per_execution=plan.steps_per_call,
     )
     compiled.optimizer.build(compiled.trainable_variables)
     return compiled

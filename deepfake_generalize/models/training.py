@@ -14,7 +14,7 @@ from deepfake_generalize import __version__
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import checkpoints, construction
 from deepfake_generalize.models.detector import Detector
-from deepfake_generalize.models.fitting import Fit, fit_copy, fit_in_place
+from deepfake_generalize.models.fitting import Fit, fit_copy
 from deepfake_generalize.models.progress import make_reporter
 from deepfake_generalize.models.recipes import RECIPES, Recipe
 from deepfake_generalize.models.training_data import open_data, refuse_overlap
@@ -126,7 +126,7 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
     return Detector(model, name=name or known_as, training=record)
 
 
-def fit(
+def fit(  # noqa: PLR0913  (each is a choice of its own)
     model: keras.Model,
     train: object,
     val: object,
@@ -135,14 +135,16 @@ def fit(
     seed: int = 0,
     fake_index: int = 1,
     checkpoint: str | Path | None = None,
+    precision: str = "float32",
+    strategy: tf.distribute.Strategy | None = None,
     early_stopping: int | None = None,
     progress: Progress = "auto",
+    steps_per_call: int = 1,
 ) -> Fit:
     """Fit those layers of a network that are trainable, in place, by a recipe.
 
     What `train` does on a network of its own making, and augmentation on one that was trained
-    before or on the tail of one. Inside `strategy.scope()`, where the network was made too, it runs
-    under that strategy.
+    before or on the tail of one.
 
     Args:
         model: From what `train` holds to (N, 1), one sigmoid unit, or (N, 2) softmax columns. In
@@ -154,8 +156,12 @@ def fit(
         seed: Of the order of the examples and the dropout.
         fake_index: Which class of the network is fake: labels are turned where it is 0.
         checkpoint: As `train` takes it.
+        precision: As `train` takes it.
+        strategy: As `train` takes it.
         early_stopping: As `train` takes it.
         progress: As `train` takes it.
+        steps_per_call: Steps that TensorFlow takes before it returns to Python: more are faster
+            where a step is short, and change nothing else.
 
     Returns:
         History, best epoch and what the data were.
@@ -164,7 +170,7 @@ def fit(
         InputError: As `train`.
         DataMismatchError: The checkpoint is of another training.
     """
-    _check_choices(seed, early_stopping)
+    _check_choices(seed, early_stopping, precision, strategy)
     shape = tuple(model.input_shape[1:])
     images = len(shape) == 3 and shape[-1] == 3
     size = (shape[0], shape[1]) if images else None
@@ -175,12 +181,15 @@ def fit(
         early_stopping=early_stopping,
         checkpoint=None if checkpoint is None else checkpoints.locate(checkpoint),
         reporter=make_reporter(progress),
+        steps_per_call=steps_per_call,
     )
-    return fit_in_place(
+    return fit_copy(
         model,
         open_data(train, name="train", size=size, images=images),
         open_data(val, name="val", size=size, images=images),
         plan,
+        precision,
+        strategy,
     )
 
 

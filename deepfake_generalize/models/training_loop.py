@@ -65,6 +65,7 @@ class Plan:
         may_restart: Whether it ends where the recipe says that another beginning is due.
         checkpoint: The file written after each epoch, or None.
         reporter: Is told of each epoch, or None.
+        steps_per_call: Steps that TensorFlow takes before it returns to Python.
     """
 
     recipe: Recipe
@@ -74,6 +75,7 @@ class Plan:
     may_restart: bool = False
     checkpoint: Path | None = None
     reporter: Reporter | None = None
+    steps_per_call: int = 1
 
 
 class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
