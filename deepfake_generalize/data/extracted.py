@@ -152,7 +152,9 @@ def record_of(crops: VideoCrops) -> Record:
     else:
         told = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
         reason = f"no crop from any of the {len(rows)} sampled frames: {told}. {crops.note}"
-    return Record(counts.most_common(1)[0][0], reason.strip(), rows)
+    status = counts.most_common(1)[0][0]
+    # Of a whole video "missing" says that there is no file; this one is there, its frames are not.
+    return Record("corrupt" if status == "missing" else status, reason.strip(), rows)
 
 
 def publish(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
