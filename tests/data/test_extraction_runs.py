@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, read_crops
 from deepfake_generalize.errors import DataMismatchError
@@ -81,6 +82,8 @@ def bright(tmp_path, monkeypatch):
     (tmp_path / "modules" / "bright_finder.py").write_text(FINDER)
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=os.pathsep)
+    # Workers that another test left waiting were started without this folder on their path.
+    get_reusable_executor().shutdown(wait=True)
     import bright_finder
 
     return bright_finder
