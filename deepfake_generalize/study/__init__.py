@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.benchmark import benchmark
+from deepfake_generalize.study.figures import figure_2, figure_3, figure_5, save_figure
 from deepfake_generalize.study.paper import published
 from deepfake_generalize.study.result import Benchmark
 from deepfake_generalize.study.score_files import ScoreFile, read_scores, write_scores
@@ -11,7 +12,11 @@ __all__ = [
     "Benchmark",
     "ScoreFile",
     "benchmark",
+    "figure_2",
+    "figure_3",
+    "figure_5",
     "published",
     "read_scores",
+    "save_figure",
     "write_scores",
 ]

@@ -1,0 +1,195 @@
+"""Figure 2: where detectors look, dataset by dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.figures.drawing import Sheet, drawn_alike, sheet
+from deepfake_generalize.validation import check_images, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from deepfake_generalize.types import AnyArray
+
+# All in inches: a picture, the step to the next one, the room between datasets, the line of
+# titles, and the band of the colour scale.
+_CELL, _STEP, _GAP, _HEAD, _SCALE = 1.05, 1.09, 0.1, 0.24, 0.34
+_COLOURS = ("inferno", "jet")
+
+
+def figure_2(
+    photographs: Mapping[str, AnyArray],
+    heatmaps: Mapping[str, Mapping[str, AnyArray]],
+    *,
+    scores: Mapping[str, Mapping[str, AnyArray]] | None = None,
+    colours: Literal["inferno", "jet"] = "inferno",
+    synthetic: bool = False,
+) -> Figure:
+    """Draw heat maps: a row a face, a column a detector, the rows grouped by dataset.
+
+    Source: "How Generalizable are Deepfake Detectors?", section IV-C, Figure 2.
+
+    Args:
+        photographs: Dataset's name -> (n, H, W, 3) RGB, uint8 or float in [0, 1]: the faces.
+        heatmaps: Dataset's name -> detector's name -> (n, H, W) float in [0, 1], as
+            `interpret.grad_cam` gives for those faces. Every dataset has the same detectors.
+        scores: The same with (n,) P(fake), written in the corner of each map.
+        colours: "inferno", of rising lightness and so readable by everybody and in grey; "jet", the
+            paper's.
+        synthetic: Mark the figure as drawn from synthetic faces.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: Nothing to draw, detectors that differ between datasets, or arrays of other
+            shapes or ranges.
+
+    Reproduction notes:
+        Each map is stretched to its own largest value, as in the paper: colours compare places
+        within a map, and not one map with another. Maps that are empty are said to be.
+
+    Examples:
+        >>> import numpy as np
+        >>> faces = np.zeros((1, 8, 8, 3), np.uint8)
+        >>> maps = {"MesoNet1": np.ones((1, 8, 8)), "MesoNet2": np.zeros((1, 8, 8))}
+        >>> figure = figure_2({"FS": faces}, {"FS": maps})
+    """
+    detectors = _checked(photographs, heatmaps, colours)
+    counts = {dataset: len(faces) for dataset, faces in photographs.items()}
+    with drawn_alike():
+        page = _page(counts, len(detectors) + 1, scored=scores is not None, synthetic=synthetic)
+        page.heads(("face", *detectors))
+        page.scale(colours)
+        for dataset, faces in photographs.items():
+            for face in range(len(faces)):
+                page.cell(dataset, face, 0).imshow(faces[face])
+                for column, detector in enumerate(detectors, start=1):
+                    axes = page.cell(dataset, face, column)
+                    score = None if scores is None else float(scores[dataset][detector][face])
+                    _map(axes, heatmaps[dataset][detector][face], colours, score)
+    return page.sheet.figure
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Square cells of one size, placed in inches.
+
+    Attributes:
+        sheet: The figure.
+        left: Where the first column begins.
+        tops: Where the first row of each dataset begins, from above.
+        counts: How many rows each dataset has.
+    """
+
+    sheet: Sheet
+    left: float
+    tops: Mapping[str, float]
+    counts: Mapping[str, int]
+
+    @property
+    def _inches(self) -> tuple[float, float]:
+        box = self.sheet.body.bbox
+        return box.width / self.sheet.figure.dpi, box.height / self.sheet.figure.dpi
+
+    def cell(self, dataset: str, face: int, column: int) -> Axes:
+        """Return the axes of one picture, without ticks and frame."""
+        left, top = self.left + _STEP * column, self.tops[dataset] + _STEP * face
+        return self._axes(left, top, _CELL, _CELL)
+
+    def heads(self, titles: Sequence[str]) -> None:
+        """Write the columns' titles, and the datasets' names beside their rows."""
+        for column, title in enumerate(titles):
+            self._text(self.left + _STEP * column + _CELL / 2, _HEAD - 0.08, title, size=7.5)
+        for dataset, count in self.counts.items():
+            middle = self.tops[dataset] + (_STEP * count - (_STEP - _CELL)) / 2
+            self._text(self.left - 0.14, middle, dataset, size=8.0, weight="bold", rotation=90)
+
+    def scale(self, colours: str) -> None:
+        """Draw what the colours mean below all rows."""
+        width, height = self._inches
+        top = height - _SCALE + 0.13
+        axes = self._axes(width / 2 - 1.2, top, 2.4, 0.12)
+        axes.imshow([[i / 255 for i in range(256)]], cmap=colours, aspect="auto")
+        self._text(width / 2 - 1.28, top + 0.06, "contributes least", size=7.5, ha="right")
+        self._text(width / 2 + 1.28, top + 0.06, "contributes most", size=7.5, ha="left")
+
+    def _axes(self, left: float, top: float, wide: float, high: float) -> Axes:
+        width, height = self._inches
+        box = (left / width, 1 - (top + high) / height, wide / width, high / height)
+        axes = self.sheet.body.add_axes(box)
+        axes.set_axis_off()
+        return axes
+
+    def _text(self, left: float, top: float, text: str, *, ha: str = "center", **how: Any) -> None:
+        width, height = self._inches
+        self.sheet.body.text(left / width, 1 - top / height, text, ha=ha, va="center", **how)
+
+
+def _page(counts: Mapping[str, int], columns: int, *, scored: bool, synthetic: bool) -> _Page:
+    """Lay the cells out."""
+    tops, top = {}, _HEAD
+    for dataset, count in counts.items():
+        tops[dataset] = top
+        top += _STEP * count + _GAP
+    notes = "In the corner: P(fake). " if scored else ""
+    page = sheet(
+        (_STEP * columns + 0.8, top + _SCALE),
+        "What contributes to each detector's verdict (Grad-CAM)",
+        f"{notes}Each map is stretched to its own largest value: colours compare places within a "
+        "map, and not one map with another.",
+        legend=0,
+        synthetic=synthetic,
+    )
+    left = (page.figure.get_figwidth() - _STEP * columns) / 2 + 0.12
+    return _Page(page, left, tops, counts)
+
+
+def _checked(
+    photographs: Mapping[str, AnyArray],
+    heatmaps: Mapping[str, Mapping[str, AnyArray]],
+    colours: str,
+) -> list[str]:
+    """Return the detectors' names, after all arrays fit together."""
+    if colours not in _COLOURS:
+        raise InputError(
+            f"expected colours to be one of {', '.join(_COLOURS)}, received {colours}."
+        )
+    if not photographs or set(photographs) != set(heatmaps):
+        raise InputError(
+            "expected photographs and heatmaps of the same datasets, at least one, received "
+            f"{', '.join(photographs) or 'none'} and {', '.join(heatmaps) or 'none'}."
+        )
+    detectors = list(next(iter(heatmaps.values())))
+    for dataset, faces in photographs.items():
+        check_images(faces, name=f"photographs[{dataset!r}]")
+        if not len(faces) or not detectors or list(heatmaps[dataset]) != detectors:
+            raise InputError(
+                f"expected at least one face and the maps of the same detectors on every dataset, "
+                f"received {len(faces)} faces and {', '.join(heatmaps[dataset]) or 'none'} on "
+                f"{dataset}, {', '.join(detectors) or 'none'} on the first."
+            )
+        for detector, maps in heatmaps[dataset].items():
+            if maps.shape != faces.shape[:3] or not (maps.min() >= 0 and maps.max() <= 1):
+                raise InputError(
+                    f"expected heatmaps[{dataset!r}][{detector!r}] of shape {faces.shape[:3]} in "
+                    f"[0, 1], received {describe(maps)}.",
+                    hint="They are those of interpret.grad_cam with relu=True for these faces.",
+                )
+    return detectors
+
+
+def _map(axes: Axes, heatmap: AnyArray, colours: str, score: float | None) -> None:
+    axes.imshow(heatmap, cmap=colours, vmin=0.0, vmax=1.0)
+    places: Any = {"transform": axes.transAxes, "fontsize": 6.0}
+    if not heatmap.any():
+        axes.text(0.5, 0.5, "empty", ha="center", va="center", color="white", **places)
+    if score is not None:
+        box = {"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 1.0}
+        axes.text(0.03, 0.04, f"{score:.2f}", color="white", bbox=box, va="bottom", **places)

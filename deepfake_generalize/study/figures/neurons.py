@@ -1,0 +1,142 @@
+"""Figure 5: on how many datasets the same neurons contribute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.figures.drawing import ACCENT, drawn_alike, letter, sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from deepfake_generalize.causal import Overlap
+
+_FEW, _MANY = (0.86, 0.91, 0.96), (0.18, 0.38, 0.62)
+_WIDTH = 0.9
+
+
+def figure_5(
+    overlaps: Mapping[str, Mapping[int, Overlap]],
+    *,
+    neurons: int = 1024,
+    synthetic: bool = False,
+) -> Figure:
+    """Draw how many of the top neurons contribute on exactly 1, 2, ... datasets.
+
+    Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5: one panel a
+    detector. The black marks are ours: the count expected if every dataset's top were drawn at
+    random. Only what rises above its mark says that neurons carry over.
+
+    Args:
+        overlaps: Detector's name -> k, how many neurons are in the top -> `causal.overlap` of it.
+        neurons: How many the layer has; for the fractions below the bars.
+        synthetic: Mark the figure as drawn from synthetic faces.
+
+    Returns:
+        A matplotlib figure, three panels in a row.
+
+    Raises:
+        InputError: Nothing to draw, overlaps over unequal numbers of datasets, or a k above
+            `neurons`.
+
+    Examples:
+        >>> from deepfake_generalize.causal import overlap
+        >>> tops = {name: np.random.default_rng(i).random(64) for i, name in enumerate("abcde")}
+        >>> figure = figure_5({"MesoNet1": {k: overlap(tops, k) for k in (4, 8)}}, neurons=64)
+        >>> len(figure.axes)
+        1
+    """
+    datasets = _datasets(overlaps, neurons)
+    columns = min(3, len(overlaps))
+    rows = -(-len(overlaps) // columns)
+    with drawn_alike():
+        page = sheet(
+            (4.3 * columns, 2.35 * rows),
+            f"Neurons that contribute on exactly 1 to {datasets} datasets",
+            "Below the bars: how many neurons of the layer count as contributing on each dataset.",
+            legend=1 if columns > 1 else 2,
+            synthetic=synthetic,
+        )
+        grid = page.panels(len(overlaps), columns)
+        for index, (name, by_k) in enumerate(overlaps.items()):
+            _panel(grid[index], by_k, neurons, datasets)
+            grid[index].set_title(letter(index, name), loc="left")
+            if index % columns == 0:
+                grid[index].set_ylabel("neurons")
+        page.explain(grid[0])
+    return page.figure
+
+
+def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> int:
+    """Return over how many datasets all overlaps were counted."""
+    if not overlaps or not all(overlaps.values()):
+        raise InputError("expected at least one detector with an overlap, received none.")
+    lengths = {len(found.counts) for by_k in overlaps.values() for found in by_k.values()}
+    if len(lengths) != 1:
+        raise InputError(
+            f"expected overlaps over equally many datasets, received {sorted(lengths)}."
+        )
+    largest = max(k for by_k in overlaps.values() for k in by_k)
+    if largest > neurons:
+        raise InputError(
+            f"expected k up to neurons={neurons}, received {largest}.",
+            hint="Say with neurons= how many the layer has.",
+        )
+    return lengths.pop()
+
+
+def _panel(axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int) -> None:
+    """Draw one detector's bars, their counts, and what chance would give."""
+    groups = np.arange(len(by_k)) * (datasets + 1.0)
+    top = max(float(max(found.counts.max(), found.expected.max())) for found in by_k.values())
+    for j in range(datasets):
+        counts = np.array([found.counts[j] for found in by_k.values()])
+        chance = np.array([found.expected[j] for found in by_k.values()])
+        places = groups + j
+        label = f"all {datasets} datasets" if j + 1 == datasets else f"exactly {j + 1}"
+        axes.bar(places, counts, _WIDTH, color=_colour(j, datasets), label=label)
+        axes.hlines(chance, places - 0.5, places + 0.5, color="white", linewidth=2.6)
+        axes.hlines(
+            chance,
+            places - 0.45,
+            places + 0.45,
+            color="black",
+            linewidth=1.2,
+            label="expected by chance" if j + 1 == datasets else "",
+        )
+        for place, count, expected in zip(places, counts, chance, strict=True):
+            # Above the bar, and above the chance mark where that would cross the figure.
+            near = count - 0.02 * top < expected < count + 0.13 * top
+            height = max(count, expected) if near else count
+            axes.text(
+                place, height + 0.02 * top, f"{count}", ha="center", va="bottom", fontsize=6.0
+            )
+    axes.set_ylim(0, 1.14 * top if top else 1)
+    axes.set_xticks(groups + (datasets - 1) / 2, [_top_label(k, neurons) for k in by_k])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.8, groups[-1] + datasets - 0.2)
+
+
+def _colour(index: int, datasets: int) -> object:
+    """Return ever darker blues, and vermilion for the neurons that contribute everywhere."""
+    if index + 1 == datasets:
+        return ACCENT
+    share = index / max(1, datasets - 2)
+    return tuple(a + share * (b - a) for a, b in zip(_FEW, _MANY, strict=True))
+
+
+def _top_label(k: int, neurons: int) -> str:
+    """Write a k as the paper does, where it is a simple fraction.
+
+    Examples:
+        >>> _top_label(64, 1024), _top_label(100, 1024)
+        ('top 64 (1/16)', 'top 100 (10 %)')
+    """
+    share = f"1/{neurons // k}" if neurons % k == 0 else f"{100 * k / neurons:.0f} %"
+    return f"top {k} ({share})"

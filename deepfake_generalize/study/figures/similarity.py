@@ -1,0 +1,148 @@
+"""Figure 3: how alike the heat maps of congenetic detectors are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.figures.drawing import (
+    ACCENT,
+    BLUE,
+    YELLOW,
+    drawn_alike,
+    letter,
+    sheet,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_KEYS = ("architecture", "source", "dataset")
+_BINS = {
+    "dissimilar": ("dissimilar: below 0.7", ACCENT),
+    "low": ("low similarity: 0.7 to below 0.9", YELLOW),
+    "high": ("high similarity: 0.9 and above", BLUE),
+}
+_RENDERS = {
+    "jet": "coloured maps without the photograph, as the paper's text says",
+    "raw": "the maps' own values",
+    "study": "coloured maps over 70 % of the photograph, as the scripts did, which adds likeness",
+}
+
+
+def figure_3(
+    bins: pd.DataFrame,
+    *,
+    render: Literal["jet", "raw", "study"],
+    chance: pd.DataFrame | None = None,
+    synthetic: bool = False,
+) -> Figure:
+    """Draw the histograms of heat-map similarity: a panel each architecture and source.
+
+    Source: "How Generalizable are Deepfake Detectors?", section IV-C, Figure 3: five architectures
+    trained on two sources, hence ten panels. Fewer are drawn where there are fewer.
+
+    Args:
+        bins: One row a dataset in a panel: architecture, source (what the detectors were trained
+            on), dataset, and the counts of `interpret.similarity_bins`: dissimilar, low, high.
+            Panels, and datasets in them, come in the order of the rows.
+        render: What was compared, as in `interpret.congenetic_similarity`; said below the figure.
+        chance: The same columns, for maps that have nothing to do with each other, such as those of
+            different faces. Black marks beside the bars show the share they would have by chance.
+        synthetic: Mark the figure as drawn from synthetic faces.
+
+    Returns:
+        A matplotlib figure. Bars are percentages of the faces; the counts stand on them.
+
+    Raises:
+        InputError: Missing columns, no rows, a dataset twice in a panel, a row without faces, or
+            another `render`.
+
+    Examples:
+        >>> import pandas as pd
+        >>> row = {"architecture": "MesoNet", "source": "CELEB", "dataset": "FS"}
+        >>> counts = pd.DataFrame([{**row, "dissimilar": 90, "low": 8, "high": 2}])
+        >>> len(figure_3(counts, render="jet").axes)
+        1
+    """
+    if render not in _RENDERS:
+        raise InputError(f"expected render to be one of {', '.join(_RENDERS)}, received {render}.")
+    _check(bins, "bins")
+    if chance is not None:
+        _check(chance, "chance")
+    groups = list(bins.groupby(["architecture", "source"], sort=False))
+    columns = min(2, len(groups))
+    rows = -(-len(groups) // columns)
+    with drawn_alike():
+        page = sheet(
+            (4.6 * columns, 1.9 * rows),
+            "Similarity (SSIM) of heat maps between congenetic detectors",
+            f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
+            legend=1 if columns > 1 else 2,
+            synthetic=synthetic,
+        )
+        grid = page.panels(len(groups), columns)
+        for index, ((architecture, source), of_group) in enumerate(groups):
+            _panel(grid[index], of_group, str(source), chance)
+            title = f"{architecture} detectors trained on {source}"
+            grid[index].set_title(letter(index, title), loc="left")
+            if index % columns == 0:
+                grid[index].set_ylabel("faces (%)")
+        page.explain(grid[0])
+    return page.figure
+
+
+def _check(frame: pd.DataFrame, name: str) -> None:
+    missing = [column for column in (*_KEYS, *_BINS) if column not in frame.columns]
+    if missing:
+        raise InputError(
+            f"expected {name} with the columns {', '.join((*_KEYS, *_BINS))}, received it without "
+            f"{', '.join(missing)}.",
+            hint="The counts are those of interpret.similarity_bins.",
+        )
+    if not len(frame):
+        raise InputError(f"expected rows in {name}, received none.")
+    twice = frame[frame.duplicated(list(_KEYS))]
+    if len(twice):
+        row = " / ".join(str(twice.iloc[0][key]) for key in _KEYS)
+        raise InputError(f"expected one row a dataset and panel in {name}, received {row} twice.")
+    if (frame[list(_BINS)].sum(axis=1) <= 0).any():
+        raise InputError(f"expected at least one face in every row of {name}, received none.")
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, source: str, chance: pd.DataFrame | None) -> None:
+    """Draw one group of detectors: three bars a dataset."""
+    places = np.arange(len(rows)) * 4.0
+    totals = rows[list(_BINS)].sum(axis=1).to_numpy()
+    by_chance = None if chance is None else _chance_of(chance, rows)
+    for offset, (column, (label, colour)) in enumerate(_BINS.items(), start=-1):
+        counts = rows[column].to_numpy()
+        shares = 100.0 * counts / totals
+        axes.bar(places + offset, shares, 0.92, color=colour, label=label)
+        if by_chance is not None:
+            expected = by_chance[column].to_numpy()
+            mark = "maps of different faces" if offset == 1 else ""
+            _marks(axes, expected, places + offset, mark)
+        for place, share, count in zip(places + offset, shares, counts, strict=True):
+            axes.text(place, share + 2, f"{count:,}", ha="center", va="bottom", fontsize=6.0)
+    names = [f"{name}*" if name == source else str(name) for name in rows["dataset"]]
+    axes.set_xticks(places, names)
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylim(0, 116)
+    axes.set_yticks([0, 50, 100])
+    axes.set_xlim(-2.0, places[-1] + 2.0)
+
+
+def _chance_of(chance: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the chance shares in percent, in the order of the rows; NaN where there are none."""
+    found = rows[list(_KEYS)].merge(chance, on=list(_KEYS), how="left")[list(_BINS)]
+    return 100.0 * found.div(found.sum(axis=1), axis=0)
+
+
+def _marks(axes: Axes, heights: np.ndarray, places: np.ndarray, label: str) -> None:
+    axes.hlines(heights, places - 0.5, places + 0.5, color="white", linewidth=2.6)
+    axes.hlines(heights, places - 0.46, places + 0.46, color="black", linewidth=1.2, label=label)

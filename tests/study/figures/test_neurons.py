@@ -1,0 +1,67 @@
+"""Figure 5: the bars are the counts, and the marks what chance would give."""
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+
+from deepfake_generalize.causal import Overlap, overlap
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study import figure_5
+
+NAMES = [f"{name}{i}" for name in ("MesoNet", "MesoInception", "ShallowNet") for i in range(1, 7)]
+
+
+def overlaps(names, ks=(64, 128, 256, 512)):
+    random = np.random.default_rng(0)
+    found = {}
+    for name in names:
+        shared = random.random(1024)
+        tops = {data: shared + 0.3 * random.random(1024) for data in "abcde"}
+        found[name] = {k: overlap(tops, k) for k in ks}
+    return found
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[:1], NAMES[:2]])
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_nothing_is_cut_off(names, synthetic, written):
+    texts = written(figure_5(overlaps(names), synthetic=synthetic))
+    assert "top 64 (1/16)" in texts
+    assert f"({'abcdefghijklmnopqr'[len(names) - 1]}) {names[-1]}" in texts
+
+
+def test_bars_and_marks_are_counts_and_chance(written):
+    given = {"MesoNet1": {2: Overlap(np.array([3, 1, 4]), np.array([1.5, 2.5, 0.25]))}}
+    figure = figure_5(given, neurons=20)
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [3, 1, 4]
+    black = [
+        each
+        for each in axes.findobj(LineCollection)
+        if each.get_edgecolor()[0][:3].tolist() == [0, 0, 0]
+    ]
+    assert [each.get_segments()[0][0][1] for each in black] == [1.5, 2.5, 0.25]
+    texts = written(figure)
+    assert {"3", "1", "4", "top 2 (1/10)", "exactly 1", "all 3 datasets"} <= set(texts)
+    assert "Neurons that contribute on exactly 1 to 3 datasets" in texts
+
+
+def test_an_odd_share_is_a_percentage(written):
+    given = {"a": {7: Overlap(np.array([1, 3]), np.array([1.0, 2.0]))}}
+    assert "top 7 (35 %)" in written(figure_5(given, neurons=20))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "at least one detector with an overlap"),
+        ({"a": {}}, "at least one detector with an overlap"),
+        (
+            {"a": {2: Overlap(np.zeros(2), np.zeros(2)), 3: Overlap(np.zeros(3), np.zeros(3))}},
+            r"equally many datasets, received \[2, 3\]",
+        ),
+        ({"a": {2000: Overlap(np.zeros(2), np.zeros(2))}}, "k up to neurons=1024, received 2000"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        figure_5(given)

@@ -1,0 +1,87 @@
+"""Figure 3: the bars are the shares of the bins."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study import figure_3
+
+ARCHITECTURES = ("MesoNet", "MesoInception", "ShallowNet", "XceptionNet", "EfficientNet")
+
+
+def frame(architectures=ARCHITECTURES, sources=("CELEB", "F2F"), faces=1000):
+    random = np.random.default_rng(0)
+    rows = []
+    for architecture in architectures:
+        for source in sources:
+            for dataset in (source, "FS", "NT", "DF", "DFD"):
+                bins = random.multinomial(faces, [0.8, 0.15, 0.05])
+                row = {"architecture": architecture, "source": source, "dataset": dataset}
+                rows.append(row | dict(zip(("dissimilar", "low", "high"), bins, strict=True)))
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("render", ["jet", "raw", "study"])
+@pytest.mark.parametrize("synthetic", [True, False])
+@pytest.mark.parametrize(
+    "bins", [frame(), frame(ARCHITECTURES[:1], ("CELEB",)), frame(ARCHITECTURES[1:2])]
+)
+def test_nothing_is_cut_off(bins, render, synthetic, written):
+    figure = figure_3(bins, render=render, chance=bins, synthetic=synthetic)
+    texts = written(figure)
+    groups = bins[["architecture", "source"]].drop_duplicates()
+    assert len(figure.axes) == len(groups)
+    first = groups.iloc[0]
+    assert f"(a) {first.architecture} detectors trained on {first.source}" in texts
+    assert any("Compared: " in text for text in texts)
+
+
+def test_the_bars_are_percentages_in_the_order_of_the_rows(written):
+    rows = pd.DataFrame(
+        {
+            "architecture": "MesoNet",
+            "source": "CELEB",
+            "dataset": ["CELEB", "FS"],
+            "dissimilar": [1, 30],
+            "low": [2, 10],
+            "high": [1, 0],
+        }
+    )
+    figure = figure_3(rows, render="jet")
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [25, 75, 50, 25, 25, 0]
+    texts = written(figure)
+    assert [text for text in texts if text in ("CELEB*", "FS")] == ["CELEB*", "FS"]
+    assert "30" in texts
+
+
+def test_chance_is_matched_by_name_and_may_be_missing():
+    bins = frame(ARCHITECTURES[:1], ("CELEB",))
+    chance = bins.iloc[[3, 1]].assign(dissimilar=1, low=3, high=0)
+    (axes,) = figure_3(bins, render="raw", chance=chance).axes
+    # Left of the datasets' places 0, 4, 8, ...: the bars of what is dissimilar.
+    marks = [
+        {float(part[:, 0].mean()): float(part[0, 1]) for part in each.get_segments() if len(part)}
+        for each in axes.collections[1::2]
+    ]
+    assert marks == [{3.0: 25.0, 11.0: 25.0}, {4.0: 75.0, 12.0: 75.0}, {5.0: 0.0, 13.0: 0.0}]
+
+
+@pytest.mark.parametrize(
+    ("bins", "message"),
+    [
+        (frame().drop(columns="low"), "received it without low"),
+        (frame().iloc[:0], "expected rows in bins, received none"),
+        (pd.concat([frame(), frame().iloc[:1]]), "received MesoNet / CELEB / CELEB twice"),
+        (frame(faces=0), "at least one face in every row"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(bins, message):
+    with pytest.raises(InputError, match=message):
+        figure_3(bins, render="jet")
+
+
+def test_another_render_is_refused():
+    with pytest.raises(InputError, match="render to be one of jet, raw, study, received blended"):
+        figure_3(frame(), render="blended")
