@@ -18,6 +18,7 @@ from deepfake_generalize.data.selection import (
     only_identities,
 )
 from deepfake_generalize.data.splits import Splits, balanced_splits
+from deepfake_generalize.data.study_sets import StudySizes, shared_by_design, study_sets
 
 __all__ = [
     "CROP_COLUMNS",
@@ -32,6 +33,7 @@ __all__ = [
     "MediaPipeFinder",
     "Selection",
     "Splits",
+    "StudySizes",
     "VideoCrops",
     "audit_leakage",
     "balanced_splits",
@@ -46,6 +48,8 @@ __all__ = [
     "read_crops",
     "read_failures",
     "read_image",
+    "shared_by_design",
+    "study_sets",
     "synthetic",
     "to_dataset",
     "verify_pack",

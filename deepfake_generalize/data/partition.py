@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.manifest_files import absolute, read_manifest, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "
@@ -200,7 +203,8 @@ def crop_keys(crops: pd.DataFrame) -> list[str]:
 
 
 def _short_name(path: str) -> str:
-    return f"{Path(path).parent.name}/{Path(path).stem}"
+    folder = path.rpartition("/")[0]
+    return f"{folder.rpartition('/')[2]}/{_stem(path)}"
 
 
 def _stem(path: str) -> str:

@@ -91,7 +91,7 @@ def balanced_splits(
         pool = _official(ordered, reason)
     else:
         videos = collect_videos(ordered, ordered["label"].tolist(), 2, by_identity=by == "identity")
-        placed = _place(videos, needs, by, seed)
+        placed = place(videos, needs, by, seed)
         searched = _NONE_EXISTS if placed.impossible else _NONE_FOUND
         pool = ordered["video"].map(placed.placed).astype("int64")
         reason[pool == CROSSING] = "its two identities are in different splits"
@@ -192,8 +192,19 @@ def in_order(crops: pd.DataFrame) -> pd.DataFrame:
         ) from error
 
 
-def _place(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Deal:
-    """Try to keep whole groups of linked videos together, then only persons."""
+def place(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Deal:
+    """Deal videos to splits: whole groups of linked ones if that meets the needs, else persons.
+
+    Args:
+        videos: The videos.
+        needs: Images of each class that each split needs.
+        by: `identity`, or `video` to keep whole groups only.
+        seed: Seed of the choice.
+
+    Returns:
+        The first deal that meets all needs, else the one that came nearest, and whether it is
+        proven that there is none.
+    """
     units = connected_components(videos)
     levels = [units]
     if by == "identity":
