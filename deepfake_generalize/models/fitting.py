@@ -14,11 +14,12 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import construction
+from deepfake_generalize.models.surgery import flat_layers
 from deepfake_generalize.models.training_loop import BatchReports, EpochLoop, Plan, State, resume
 from deepfake_generalize.models.weights import finalize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from deepfake_generalize.models.recipes import Recipe
     from deepfake_generalize.models.training_data import TrainingData
@@ -99,7 +100,8 @@ def fit_in_place(model: keras.Model, train: TrainingData, val: TrainingData, pla
         reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
     try:
         if not state.ended:
-            _go_through_epochs(compiled, train, val, plan, loop, columns)
+            with _norm_momentum(model, recipe.norm_momentum):
+                _go_through_epochs(compiled, train, val, plan, loop, columns)
     finally:
         if reporter is not None:
             reporter.end(_summary(state, recipe))
@@ -137,6 +139,20 @@ def _go_through_epochs(
         shuffle=False,
         verbose=0,
     )
+
+
+@contextlib.contextmanager
+def _norm_momentum(model: keras.Model, momentum: float | None) -> Iterator[None]:
+    """Let the running statistics follow at another speed, and give the layers back as they were."""
+    norms = [one for one in flat_layers(model) if isinstance(one, keras.layers.BatchNormalization)]
+    own = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = norm.momentum if momentum is None else momentum
+        yield
+    finally:
+        for norm, value in zip(norms, own, strict=True):
+            norm.momentum = value
 
 
 def _compile(model: keras.Model, plan: Plan) -> keras.Model:
