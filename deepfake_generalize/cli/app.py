@@ -10,14 +10,13 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003  (typer reads the annotations at run time)
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deepfake_generalize import __version__
-from deepfake_generalize.cli import arguments, console, failures, scoring, show
+from deepfake_generalize.cli import arguments, console, failures, scoring, show, studies
 from deepfake_generalize.cli.failures import PROGRAM
 from deepfake_generalize.cli.options import (
     Aligner,
@@ -28,11 +27,11 @@ from deepfake_generalize.cli.options import (
     TableFormat,
     Weights,
 )
+from deepfake_generalize.cli.session import Session, quiet
 from deepfake_generalize.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
 app = typer.Typer(
     name=PROGRAM,
@@ -45,13 +44,6 @@ app = typer.Typer(
 )
 
 
-@dataclass
-class _Session:
-    """What the global options say."""
-
-    debug: bool = False
-
-
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
@@ -60,7 +52,7 @@ def _options(
         bool, typer.Option("--debug", help="Show tracebacks, and what native libraries log.")
     ] = False,
 ) -> None:
-    context.ensure_object(_Session).debug = debug
+    context.ensure_object(Session).debug = debug
     if version:
         console.write_text(f"{PROGRAM} {__version__}")
         raise typer.Exit
@@ -83,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         deepfake-generalize 0.1.0
         0
     """
-    session = _Session()
+    session = Session()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = console.show_warning
@@ -104,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(argv: Sequence[str] | None, session: _Session) -> int:
+def _run(argv: Sequence[str] | None, session: Session) -> int:
     command = typer.main.get_command(app)
     arguments = sys.argv[1:] if argv is None else list(argv)
     result = command.main(arguments, prog_name=PROGRAM, standalone_mode=False, obj=session)
@@ -132,7 +124,7 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
     placed: path, status, reason). Exits with 3 when some videos gave no crop, with 2 when
     none gave one.
     """
-    with _quiet(context):
+    with quiet(context):
         from deepfake_generalize import data
 
         with warnings.catch_warnings():
@@ -180,7 +172,7 @@ def score(
     frames, a list with a dictionary a frame). Exits with 3 when some videos could not be scored,
     with 2 when none could.
     """
-    with _quiet(context):
+    with quiet(context):
         paths = scoring.find_video_files(videos)
         loaded = arguments.load_detector(detector, weights)
         arguments.check_out(out)
@@ -232,7 +224,7 @@ def benchmark(
     """
     unseen_sets = arguments.named_sets(unseen)
     special_sets = arguments.named_sets(specialized or [])
-    with _quiet(context):
+    with quiet(context):
         from deepfake_generalize import study
 
         everything = {"original": original} | unseen_sets | special_sets
@@ -278,6 +270,6 @@ def doctor(json: Json = False) -> None:
         )
 
 
-def _quiet(context: typer.Context) -> AbstractContextManager[None]:
-    session = context.find_object(_Session) or _Session()
-    return console.quiet_native_libraries(enabled=not session.debug)
+app.command()(studies.demo)
+app.command()(studies.study)
+app.command()(studies.report)

@@ -111,6 +111,36 @@ def progress(description: str, *, shown: bool) -> Iterator[Callable[[int, int], 
 
 
 @contextlib.contextmanager
+def stages(name: str, *, shown: bool) -> Iterator[Callable[[str, float], None]]:
+    """Yield a function (what is done now, part done in [0, 1]) that moves one bar on stderr.
+
+    Args:
+        name: What all of it is.
+        shown: False for `--json`. Without a terminal each new stage is a line of its own, with the
+            part done at most every tenth.
+    """
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = _console(sys.stderr)
+    drawn = shown and console.is_terminal
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    said: set[tuple[str, int]] = set()
+
+    def say(what: str, part: float) -> None:
+        if drawn:
+            bar.update(task, description=f"{name}: {what}", completed=part)
+        elif shown and (what, int(10 * part)) not in said:
+            said.add((what, int(10 * part)))
+            write_note(f"{name}: {what}, {part:.0%}")
+
+    with Progress(*columns, Elapsed(), Remaining(), console=console, disable=not drawn) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield say
+
+
+@contextlib.contextmanager
 def quiet_native_libraries(*, enabled: bool) -> Iterator[None]:
     """Hold back what TensorFlow and MediaPipe log to file descriptor 2 from C++.
 

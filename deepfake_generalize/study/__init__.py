@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.benchmark import benchmark
+from deepfake_generalize.study.config import Analysis, Schedule, Sizes, StudyConfig
 from deepfake_generalize.study.figures import figure_2, figure_3, figure_5, save_figure
 from deepfake_generalize.study.paper import published
 from deepfake_generalize.study.result import Benchmark
+from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.score_files import ScoreFile, read_scores, write_scores
 
 __all__ = [
+    "Analysis",
     "Benchmark",
+    "Schedule",
     "ScoreFile",
+    "Sizes",
+    "Study",
+    "StudyConfig",
     "benchmark",
     "figure_2",
     "figure_3",
     "figure_5",
+    "publish",
     "published",
     "read_scores",
+    "run",
     "save_figure",
     "write_scores",
 ]

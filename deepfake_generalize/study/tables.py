@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TABLE_FORMATS = ("markdown", "latex", "html", "csv", "text")
 
-_TITLES = {
+TITLES = {
     "rank": "Rank",
     "detector": "Detector",
     "original_accuracy": "Original accuracy (%)",
@@ -87,7 +87,7 @@ def render(frame: pd.DataFrame, table_format: str) -> str:
             f"expected a table format of {', '.join(TABLE_FORMATS)}, received {table_format!r}.",
             hint="Choose one of these.",
         )
-    titles = [_TITLES.get(str(column), str(column)) for column in frame.columns]
+    titles = [TITLES.get(str(column), str(column)) for column in frame.columns]
     numeric = [str(column) != "detector" for column in frame.columns]
     return writers[table_format](titles, rows, numeric)
 

@@ -1,0 +1,134 @@
+"""The commands around whole studies: demo, study, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepfake_generalize.cli import console
+from deepfake_generalize.cli.options import Json  # noqa: TC001
+from deepfake_generalize.cli.session import quiet
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from deepfake_generalize.study import Study, StudyConfig
+
+Jobs = Annotated[
+    int, typer.Option("--jobs", help="Families of detectors at a time; -1 for one a processor.")
+]
+Out = Annotated[
+    Path, typer.Option("--out", help="The run folder; one that was begun is gone on with.")
+]
+
+
+def demo(
+    context: typer.Context,
+    out: Out,
+    quick: Annotated[bool, typer.Option("--quick", help="MesoNet only.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    jobs: Jobs = -1,
+    json: Json = False,
+) -> None:
+    """Run the whole study on drawn faces, offline: every table and figure, and a report.
+
+    Trains thirty detectors (six with --quick). Safe to stop and run again. The faces are
+    synthetic: the numbers show how the study works and say nothing about real deepfakes.
+
+    JSON keys: folder, report, config, synthetic, findings (number, claim, verdict, why, rule,
+    facts).
+    """
+    with quiet(context):
+        from deepfake_generalize.study import StudyConfig
+
+        _run(StudyConfig.demo(quick=quick, seed=seed), out, jobs, json=json)
+
+
+def study(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A TOML file that describes the study.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder.")] = None,
+    write_config: Annotated[
+        Path | None,
+        typer.Option("--write-config", help="Write the paper's study here, to be filled in."),
+    ] = None,
+    jobs: Jobs = 1,
+    json: Json = False,
+) -> None:
+    """Run a study on videos of your own, as a TOML file describes it.
+
+    Begin with --write-config paper.toml, enter the folders of the data sets, then run with
+    --config paper.toml --out RUN. Safe to stop and run again. JSON keys: as of demo.
+    """
+    if write_config is not None:
+        _write_template(write_config)
+        return
+    if config is None or out is None:
+        raise InputError(
+            "expected --config FILE and --out DIR, or --write-config FILE.",
+            hint="deepfake-generalize study --write-config paper.toml makes a file to begin with.",
+        )
+    with quiet(context):
+        from deepfake_generalize.study import StudyConfig
+
+        _run(StudyConfig.from_toml(config), out, jobs, json=json)
+
+
+def report(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The folder of a finished study.")],
+    json: Json = False,
+) -> None:
+    """Make the tables, figures and report of a study again, from its records alone.
+
+    JSON keys: as of demo.
+    """
+    with quiet(context):
+        from deepfake_generalize.study import publish
+
+        done = publish(run)
+    _show(done, json=json)
+
+
+def _run(config: StudyConfig, out: Path, jobs: int, *, json: bool) -> None:
+    from deepfake_generalize.study import run
+
+    with console.stages(config.name, shown=not json) as advance:
+        done = run(config, out, n_jobs=jobs, progress=advance)
+    _show(done, json=json)
+
+
+def _show(done: Study, *, json: bool) -> None:
+    findings = done.findings
+    if json:
+        console.write_json(
+            {
+                "folder": done.folder,
+                "report": done.report,
+                "config": done.config.name,
+                "synthetic": done.config.is_synthetic,
+                "findings": [each.to_dict() for each in findings],
+            }
+        )
+        return
+    for each in findings:
+        console.write_text(f"Finding {each.number} {each.verdict}: {each.why}")
+    console.write_text(f"report: {done.report}")
+    if done.config.is_synthetic:
+        console.write_note("These faces are drawn: the numbers say nothing about real deepfakes.")
+
+
+def _write_template(path: Path) -> None:
+    from deepfake_generalize.study import StudyConfig
+    from deepfake_generalize.study.config import ROOTS
+
+    if path.exists():
+        raise InputError(f"expected a new file, {str(path)!r} exists.", hint="Choose another name.")
+    text = StudyConfig.paper({name: f"path/to/{name}" for name in ROOTS}).to_toml()
+    for name in ROOTS:
+        text = text.replace(str(Path.cwd() / "path/to" / name), f"path/to/{name}")
+    path.write_text(text, encoding="utf-8")
+    console.write_text(f"wrote {path}: enter the folders under [roots].")

@@ -1,0 +1,132 @@
+"""Tables, figures and the report of a run folder, made from its records and score files alone."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize import causal
+from deepfake_generalize.study import figures, report_content
+from deepfake_generalize.study.captions import CAPTIONS, SYNTHETIC
+from deepfake_generalize.study.family import DISPLAY, UNSEEN
+from deepfake_generalize.study.tables import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from deepfake_generalize.study.run_results import RunResults
+
+REPORT = "report.html"
+FIGURES = "figures"
+TABLES = "tables"
+
+
+def publish_results(results: RunResults) -> Path:
+    """Write tables/, figures/ and report.html into the run folder; what is there is replaced.
+
+    Args:
+        results: Of a finished study.
+
+    Returns:
+        The report.
+    """
+    _write_tables(results)
+    pictures = _write_figures(results)
+    target = results.folder / REPORT
+    _write_whole(target, report_content.report_page(results, pictures))
+    return target
+
+
+def _write_tables(results: RunResults) -> None:
+    folder = results.folder / TABLES
+    folder.mkdir(exist_ok=True)
+    for name, caption in CAPTIONS.items():
+        table: pd.DataFrame = getattr(results, name)
+        said = f"{caption} {SYNTHETIC}" if results.config.is_synthetic else caption
+        if table.empty:
+            said = f"{said} No detector qualifies."
+        _write_whole(folder / f"{name}.csv", render(table, "csv"))
+        _write_whole(folder / f"{name}.md", f"{said}\n\n{render(table, 'markdown')}")
+        _write_whole(folder / f"{name}.tex", f"% {said}\n{render(table, 'latex')}")
+
+
+def _write_figures(results: RunResults) -> dict[str, Path]:
+    """Write the figures and return name -> SVG, or PNG where a figure holds photographs."""
+    folder = results.folder / FIGURES
+    folder.mkdir(exist_ok=True)
+    shown = {}
+    for name, figure in _figures(results):
+        png, svg = figures.save_figure(figure, folder / name)
+        shown[name] = png if name.startswith("figure_2") else svg
+    return shown
+
+
+def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
+    synthetic = results.config.is_synthetic
+    architectures = [name for name in DISPLAY if name in results.config.architectures]
+    for name in architectures:
+        yield f"figure_2_{name}", _figure_2(results, name)
+    yield "figure_3", figures.figure_3(_bins(results), render="jet", synthetic=synthetic)
+    for name in architectures:
+        overlaps = _overlaps(results, name)
+        if overlaps:
+            first = next(iter(results.contributions[next(iter(overlaps))].values()))
+            figure = figures.figure_5(overlaps, neurons=len(first), synthetic=synthetic)
+            yield f"figure_5_{name}", figure
+
+
+def _figure_2(results: RunResults, architecture: str) -> Figure:
+    photographs: dict[str, np.ndarray] = {}
+    maps: dict[str, dict[str, np.ndarray]] = {key: {} for key in UNSEEN}
+    for family in results.families:
+        if family.architecture != architecture:
+            continue
+        with np.load(results.folder / "heat_maps" / f"{family.name}.npz") as arrays:
+            for name in arrays.files:
+                key, what = name.split("/")
+                if what == "images":
+                    photographs[key] = arrays[name]
+                else:
+                    maps[key][what] = arrays[name].astype(np.float32)
+    return figures.figure_2(photographs, maps, synthetic=results.config.is_synthetic)
+
+
+def _bins(results: RunResults) -> pd.DataFrame:
+    rows = [
+        {
+            "architecture": DISPLAY[record["architecture"]],
+            "source": record["source"],
+            "dataset": record["set"],
+            **record["bins"],
+        }
+        for family in results.families
+        for record in results.of("similarity")
+        if record["key"].split("/")[0] == family.name
+    ]
+    return pd.DataFrame(rows)
+
+
+def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, causal.Overlap]]:
+    found: dict[str, dict[int, causal.Overlap]] = {}
+    for name, family, _ in results.detectors:
+        if family.architecture == architecture and name in results.contributions:
+            sets = results.contributions[name]
+            neurons = len(next(iter(sets.values())))
+            counts = [
+                max(1, round(fraction * neurons))
+                for fraction in results.config.analysis.top_fractions
+            ]
+            found[name] = {count: causal.overlap(sets, count) for count in counts}
+    return found
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,117 @@
+"""What a study has done, a line each: append-only, so that a killed study goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from deepfake_generalize.errors import DataMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+RECORDS = "records"
+"""Their folder within a run folder."""
+TIMING = "seconds"
+"""The one field of a record that differs between two runs of the same study."""
+
+
+class Records:
+    """A JSON Lines file of finished steps; one process writes it, any number may read it.
+
+    A record is a mapping of plain values with the fields `kind` and `key`, which together name the
+    step. A line that a kill cut short is taken off when the file is opened for writing, so that its
+    step is done again.
+
+    Attributes:
+        path: The file.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     records = Records(Path(folder) / "mesonet-celeb.jsonl")
+        ...     records.append({"kind": "detector", "key": "MesoNet1", "best_epoch": 3})
+        ...     records.find("detector", "MesoNet1")["best_epoch"], records.find("detector", "x")
+        (3, None)
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, made with its folder when the first record is appended."""
+        self.path = path
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        for record in read_lines(path):
+            self._known[record["kind"], record["key"]] = record
+
+    def find(self, kind: str, key: str) -> dict[str, Any] | None:
+        """Return the record of a step, or None where the step is still to be done."""
+        return self._known.get((kind, key))
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write a record; it is on the disk when this returns.
+
+        Raises:
+            DataMismatchError: The step has a record already.
+        """
+        name = record["kind"], record["key"]
+        if name in self._known:
+            raise DataMismatchError(
+                f"expected {name[0]} {name[1]} to be recorded once in {str(self.path)!r}.",
+                hint="Two studies may be writing into one folder: give each its own.",
+            )
+        line = json.dumps(record, allow_nan=False, sort_keys=True) + "\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_torn_line(self.path)
+        with self.path.open("ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self._known[name] = dict(record)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read the whole records of a file; a last line that was cut short is left out.
+
+    Args:
+        path: The file; a missing one has no records.
+
+    Raises:
+        DataMismatchError: A line before the last is no record.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    records = []
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            record = json.loads(line)
+            record["kind"], record["key"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataMismatchError(
+                f"expected a record in line {number} of {str(path)!r}, received {line[:60]!r}.",
+                hint="The file was altered: delete it, and its family is run again.",
+            ) from error
+        records.append(record)
+    return records
+
+
+def read_all(folder: Path) -> list[dict[str, Any]]:
+    """Read the records of every file of a folder, in the order of the files' names."""
+    return [record for path in sorted(folder.glob("*.jsonl")) for record in read_lines(path)]
+
+
+def of_kind(records: Iterable[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Return the records of one kind, in their order."""
+    return [record for record in records if record["kind"] == kind]
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)

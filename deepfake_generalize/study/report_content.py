@@ -1,0 +1,177 @@
+"""What the report of a study says, section by section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepfake_generalize.study import report
+from deepfake_generalize.study.captions import CAPTIONS, SYNTHETIC
+from deepfake_generalize.study.family import DISPLAY, FINE_TUNINGS, NULL
+from deepfake_generalize.study.resampling import interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from deepfake_generalize.study.run_results import RunResults
+
+_QUESTION = (
+    "Do these deepfake detectors work on fakes they have never seen, and if not, why not? "
+    "The study of the paper “How Generalizable are Deepfake Detectors?”, run on {data}."
+)
+_SELECTION = (
+    "Originals: the epoch with the best accuracy on the source's validation split. Fine-tuned: the "
+    "epoch with the best accuracy on the validation part of the few-shot mix. Test sets never."
+)
+_FIGURE_2 = (
+    "Figure 2, {name}: Grad-CAM for “fake” on fakes of the unseen sets. Bright regions speak for "
+    "the verdict. Each map is stretched to its own largest value."
+)
+_FIGURE_3 = (
+    "Figure 3: how alike the heat maps of three congenetic detectors are on the same fake (mean "
+    "SSIM of the three pairs, coloured maps without the photograph): below .7 dissimilar, .9 and "
+    "above alike."
+)
+_FIGURE_5 = (
+    "Figure 5, {name}: how many neurons are among the top contributors on exactly one to five "
+    "datasets. The marks show what chance alone would give."
+)
+
+
+def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
+    """Return the report as HTML.
+
+    Args:
+        results: Of a finished study.
+        pictures: Figure's name to its file.
+    """
+    config = results.config
+    material = "drawn, synthetic faces" if config.is_synthetic else "real videos"
+    sections = [
+        ("Findings", report.finding_cards(results.findings)),
+        ("Generalizability", _generalizability(results)),
+        ("Unwanted properties", _unwanted(results)),
+        ("Heat maps", _heat_maps(pictures)),
+        ("Neurons", _neurons(pictures)),
+        ("How the data were kept apart", _audit(results)),
+        ("Provenance", _provenance(results)),
+    ]
+    return report.page(
+        "How generalizable are these detectors?",
+        _QUESTION.format(data=material),
+        mark=SYNTHETIC if config.is_synthetic else "",
+        sections=sections,
+    )
+
+
+def _generalizability(results: RunResults) -> str:
+    return (
+        report.paragraph(
+            "Accuracy at a threshold of 0.5 on balanced test sets: 50 % is what guessing gives. "
+            "Degradation is the original accuracy less the mean over the unseen sets FS, NT, DF "
+            "and DFD. FS and NT are seen in small part by the fine-tuned detectors. Click a "
+            "heading to sort."
+        )
+        + report.sortable_table(results.table_v_with_intervals, CAPTIONS["table_v"])
+        + report.sortable_table(results.table_iv, CAPTIONS["table_iv"])
+    )
+
+
+def _unwanted(results: RunResults) -> str:
+    text = (
+        "As in the paper, only detectors that degrade by more than 30 points enter. A positive "
+        "degradation difference says that the specialized sets are easier than the other unseen "
+        "ones."
+    )
+    null = ""
+    if NULL in results.scored:
+        null = report.paragraph(
+            "Control: on the null set, whose “fakes” were not changed at all, the original "
+            f"detectors score {_null(results)}. Anything but 50 % there would mean that something "
+            "other than the manipulation gives fakes away."
+        )
+    return (
+        report.paragraph(text)
+        + report.sortable_table(results.table_vi, CAPTIONS["table_vi"])
+        + report.sortable_table(results.table_vii, CAPTIONS["table_vii"])
+        + null
+    )
+
+
+def _null(results: RunResults) -> str:
+    names = [name for name, _, kind in results.detectors if kind == FINE_TUNINGS[0]]
+    mean = np.mean([results.accuracies[name, NULL] for name in names], axis=0)
+    return f"{report.with_interval(interval(mean))} % on average"
+
+
+def _heat_maps(pictures: Mapping[str, Path]) -> str:
+    shown = [report.figure(pictures["figure_3"], _FIGURE_3, "Stacked bars of similarity")]
+    for name, title in DISPLAY.items():
+        if f"figure_2_{name}" in pictures:
+            caption = _FIGURE_2.format(name=title)
+            file = pictures[f"figure_2_{name}"]
+            shown.append(report.figure(file, caption, f"Faces and heat maps of {title}"))
+    return "".join(shown)
+
+
+def _neurons(pictures: Mapping[str, Path]) -> str:
+    shown = [
+        report.figure(
+            pictures[f"figure_5_{name}"],
+            _FIGURE_5.format(name=title),
+            f"Bars of shared neurons of {title}",
+        )
+        for name, title in DISPLAY.items()
+        if f"figure_5_{name}" in pictures
+    ]
+    note = report.paragraph(
+        "XceptionNet and EfficientNet have a single dense layer of one neuron, which leaves "
+        "nothing to compare; the paper leaves them out for the same reason."
+    )
+    return note + "".join(shown)
+
+
+def _audit(results: RunResults) -> str:
+    (record,) = results.of("data")
+    audit = record["audit"]
+    if audit["leaks"]:
+        first = audit["first_leaks"][0]
+        text = (
+            f"The audit found {audit['leaks']} things shared by sets that should share nothing, "
+            f"such as {first['kind']} {first['what']} between {first['set_a']} and "
+            f"{first['set_b']}. Read every number with that in mind."
+        )
+    else:
+        text = (
+            "No video, no person and no near-duplicate picture is shared by sets that should be "
+            f"independent; {audit['by_design']} are shared by design, such as the people of FS-I."
+        )
+    rows = {
+        name: f"{_counts(each['images'])}; splits {each['sha256'][:12]}"
+        for name, each in record["splits"].items()
+    }
+    return report.paragraph(text) + report.facts(rows)
+
+
+def _counts(images: Mapping[str, int]) -> str:
+    return ", ".join(f"{part} {count:,}" for part, count in images.items() if count)
+
+
+def _provenance(results: RunResults) -> str:
+    config = results.config
+    training: list[dict[str, Any]] = [record["training"] for record in results.of("detector")]
+    versions = {
+        f"{name} {version}" for each in training for name, version in each["versions"].items()
+    }
+    facts = {
+        "Data": "synthetic, drawn by data.synthetic" if config.is_synthetic else "videos",
+        "Seed": config.seed,
+        "Selection rule": _SELECTION,
+        "Detectors": f"{len(training)} trained in this run folder",
+        "Intervals": f"95 %, {config.analysis.resamples:,} resamples of the test videos",
+        "Versions": ", ".join(sorted(versions)),
+        "Configuration hash": config.sha256,
+    }
+    return report.facts(facts) + report.folded("The whole configuration", config.to_toml())

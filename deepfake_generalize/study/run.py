@@ -1,0 +1,235 @@
+"""The whole study: data, thirty detectors, tables, figures and the report, in one call."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from joblib import Parallel, delayed
+
+from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.study import datasets
+from deepfake_generalize.study.config import StudyConfig
+from deepfake_generalize.study.family import Family, steps
+from deepfake_generalize.study.records import RECORDS, read_lines
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pandas as pd
+
+    from deepfake_generalize.study.findings import Finding
+    from deepfake_generalize.study.run_results import RunResults
+
+CONFIG = "config.toml"
+_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Study:
+    """A finished study.
+
+    Attributes:
+        folder: The run folder: config.toml, records/, scores/, detectors/, tables/, figures/ and
+            report.html.
+        config: What was run.
+    """
+
+    folder: Path
+    config: StudyConfig
+
+    @property
+    def report(self) -> Path:
+        """The page that tells it all."""
+        return self.folder / "report.html"
+
+    @cached_property
+    def results(self) -> RunResults:
+        """Its numbers, read back from the records."""
+        from deepfake_generalize.study.run_results import RunResults
+
+        return RunResults.read(self.folder, self.config)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The paper's four findings, each checked against the records."""
+        return self.results.findings
+
+    def table(self, number: str) -> pd.DataFrame:
+        """Return Table "IV", "V", "VI" or "VII", columns as in `published`, in percent.
+
+        Raises:
+            InputError: There is no such table.
+        """
+        tables = {"IV": "table_iv", "V": "table_v", "VI": "table_vi", "VII": "table_vii"}
+        if number not in tables:
+            raise InputError(
+                f"expected one of the tables {', '.join(tables)}, received {number!r}."
+            )
+        table: pd.DataFrame = getattr(self.results, tables[number])
+        return table
+
+
+def run(
+    config: StudyConfig,
+    out_dir: str | Path,
+    *,
+    n_jobs: int = 1,
+    progress: Callable[[str, float], None] | None = None,
+) -> Study:
+    """Run a study, or what is left of it.
+
+    Every finished step has a record; a study that was killed goes on at the step it was in, and a
+    finished one only makes its tables, figures and report again.
+
+    Args:
+        config: The study.
+        out_dir: The run folder; made if missing. A folder of another study is refused.
+        n_jobs: Families at a time, each in a process of its own; -1 for one a processor. On a
+            cluster, call this within `joblib.parallel_config(backend="dask")`, with `out_dir` on a
+            disk that all machines share.
+        progress: Called with what is being done and the part that is done, in [0, 1].
+
+    Returns:
+        The study.
+
+    Raises:
+        InputError: No configuration, or data that cannot give the sizes asked for.
+        DataMismatchError: The folder holds another study.
+
+    Reproduction notes:
+        "How Generalizable are Deepfake Detectors?", whole: sections III and IV, Tables IV to VII,
+        Figures 2, 3 and 5. Originals are selected on the source's validation split, fine-tuned
+        detectors on the validation part of what they are fine-tuned on, never on a test set.
+    """
+    if not isinstance(config, StudyConfig):
+        raise InputError(
+            f"expected a StudyConfig, received {describe(config)}.",
+            hint="Begin with StudyConfig.demo() or StudyConfig.from_toml(path).",
+        )
+    folder = Path(out_dir).absolute()
+    _claim(folder, config)
+    say = progress or _silent
+    available = datasets.prepare(config, folder, n_jobs=n_jobs, progress=say)
+    families = [Family(*pair) for pair in config.families]
+    with _watched(config, families, available, folder, say):
+        # The slowest first, so that no processor waits for one of them alone at the end.
+        order = sorted(families, key=lambda each: -_weight(config, each, available))
+        Parallel(n_jobs=n_jobs)(delayed(_run_one)(config, each, folder) for each in order)
+    say("tables, figures, report", 1.0)
+    return publish(folder)
+
+
+def publish(folder: str | Path) -> Study:
+    """Make tables, figures and report of a run folder again, from its records alone.
+
+    Args:
+        folder: A run folder.
+
+    Returns:
+        The study.
+
+    Raises:
+        InputError: The folder holds no study.
+    """
+    path = Path(folder).absolute()
+    if not (path / CONFIG).is_file():
+        raise InputError(
+            f"expected the folder of a study, {str(path)!r} has no {CONFIG}.",
+            hint="Pass the folder that study.run wrote.",
+        )
+    from deepfake_generalize.study.publishing import publish_results
+
+    study = Study(path, StudyConfig.from_toml(path / CONFIG))
+    publish_results(study.results)
+    return study
+
+
+def _silent(_what: str, _part: float) -> None:
+    """Say nothing."""
+
+
+def _run_one(config: StudyConfig, family: Family, folder: Path) -> None:
+    # Imported here: the process that only waits for the others needs no TensorFlow.
+    import tensorflow as tf
+
+    from deepfake_generalize.study import stages
+
+    if config.threads is not None:
+        # A process that has computed already keeps its threads.
+        with suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+            tf.config.threading.set_inter_op_parallelism_threads(config.threads)
+    stages.run_family(config, family, folder)
+
+
+def _claim(folder: Path, config: StudyConfig) -> None:
+    """Write the configuration into a new folder, or see that the folder's is the same."""
+    file = folder / CONFIG
+    if file.exists():
+        there = StudyConfig.from_toml(file)
+        if there.sha256 != config.sha256:
+            raise DataMismatchError(
+                f"expected a new folder or one of this very study, {str(folder)!r} holds "
+                f"{there.name!r} with other settings.",
+                hint="Choose another folder, or run the configuration that is there.",
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(
+            f"expected a new or empty folder, {str(folder)!r} holds other files.",
+            hint="Choose another folder.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(config.to_toml(), encoding="utf-8")
+    partial.replace(file)
+
+
+def _weight(config: StudyConfig, family: Family, available: tuple[str, ...]) -> float:
+    return sum(step.weight for step in steps(config, family, available))
+
+
+@contextmanager
+def _watched(
+    config: StudyConfig,
+    families: Sequence[Family],
+    available: tuple[str, ...],
+    folder: Path,
+    say: Callable[[str, float], None],
+) -> Iterator[None]:
+    """Report progress from the records while the families write them, wherever they run."""
+    everything = {
+        (step.kind, step.key): step.weight
+        for family in families
+        for step in steps(config, family, available)
+    }
+    done = threading.Event()
+
+    def look() -> None:
+        finished: list[dict[str, Any]] = [
+            record
+            for family in families
+            for record in read_lines(folder / RECORDS / f"{family.name}.jsonl")
+        ]
+        weight = sum(everything.get((each["kind"], each["key"]), 0.0) for each in finished)
+        detectors = sum(each["kind"] == "detector" for each in finished)
+        say(f"{detectors} of {3 * len(families)} detectors", weight / sum(everything.values()))
+
+    def watch() -> None:
+        while not done.wait(_POLL_SECONDS):
+            look()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+    look()

@@ -1,0 +1,315 @@
+"""The work of each step of a study: train, fine-tune, measure, explain; one record each."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize import __version__, augment, causal, interpret, metrics, models
+from deepfake_generalize.data import Splits, read_image
+from deepfake_generalize.study.datasets import SPLITS
+from deepfake_generalize.study.evidence import gather
+from deepfake_generalize.study.family import (
+    FINE_TUNINGS,
+    UNSEEN,
+    Family,
+    FineTuning,
+    derived_seed,
+    steps,
+)
+from deepfake_generalize.study.records import RECORDS, TIMING, Records
+from deepfake_generalize.study.score_files import write_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from deepfake_generalize.models import Detector, Recipe
+    from deepfake_generalize.study.config import Schedule, StudyConfig
+    from deepfake_generalize.study.family import Step
+    from deepfake_generalize.types import AnyArray
+
+DETECTORS = "detectors"
+SCORES = "scores"
+HEAT_MAPS = "heat_maps"
+_CHECKPOINTS = "checkpoints"
+_AT_ONCE = 100
+"""Fakes whose heat maps are compared at once."""
+_STUCK = 0.6
+"""Training accuracy under which a network has not got off the ground after a few epochs."""
+
+
+def run_family(config: StudyConfig, family: Family, folder: Path) -> None:
+    """Do every step of a family that has no record yet.
+
+    Args:
+        config: The study.
+        family: The architecture and the source.
+        folder: The run folder, with its splits in it.
+    """
+    _Work(config, family, folder).run()
+
+
+def recipe_for(config: StudyConfig, architecture: str, fine_tuning: FineTuning) -> Recipe:
+    """Return the paper's recipe of a stage with the changes that the study makes to it.
+
+    Args:
+        config: The study.
+        architecture: Whose recipe.
+        fine_tuning: "none" for the original training.
+
+    Examples:
+        >>> from deepfake_generalize.study.config import Schedule, StudyConfig
+        >>> config = StudyConfig(schedules={"mesonet": Schedule(epochs=3)})
+        >>> recipe_for(config, "mesonet", "none").epochs
+        3
+        >>> recipe_for(config, "mesonet", "merge") == models.RECIPES["mesonet"].fine_tuning
+        True
+    """
+    paper = models.RECIPES[architecture]
+    schedule = config.schedules.get(architecture)
+    if fine_tuning != "none":
+        paper = paper.fine_tuning
+    changes = {} if schedule is None else _changes(schedule, fine_tuning)
+    if not changes:
+        return paper
+    return dataclasses.replace(paper, **changes, name=f"{paper.name}, as in {config.name}")
+
+
+def _changes(schedule: Schedule, fine_tuning: FineTuning) -> dict[str, Any]:
+    if fine_tuning == "none":
+        changes: dict[str, Any] = {
+            "epochs": schedule.epochs,
+            "learning_rate": schedule.learning_rate,
+            "batch_size": schedule.batch_size,
+        }
+        if schedule.restarts:
+            changes |= {"restart_below": _STUCK, "max_restarts": schedule.restarts}
+    else:
+        epochs = schedule.fine_tuning_epochs
+        if fine_tuning == "merge" and schedule.merge_epochs is not None:
+            epochs = schedule.merge_epochs
+        changes = {
+            "epochs": epochs,
+            "learning_rate": schedule.fine_tuning_rate,
+            "batch_size": schedule.fine_tuning_batch_size,
+        }
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+@dataclass
+class _Work:
+    """A family at work: its files, and what several steps share."""
+
+    config: StudyConfig
+    family: Family
+    folder: Path
+
+    def __post_init__(self) -> None:
+        names = sorted(path.stem for path in (self.folder / SPLITS).glob("*.csv"))
+        self.splits = {name: Splits.load(self.folder / SPLITS / f"{name}.csv") for name in names}
+        self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
+        self._detectors: dict[str, Detector] = {}
+
+    def run(self) -> None:
+        do = {
+            "detector": self._train,
+            "evaluation": self._evaluate,
+            "similarity": self._compare_maps,
+            "maps": self._draw_maps,
+            "causal": self._intervene,
+        }
+        for step in steps(self.config, self.family, tuple(self.splits)):
+            if self.records.find(step.kind, step.key) is None:
+                began = time.monotonic()
+                facts = do[step.kind](step)
+                spent = round(time.monotonic() - began, 3)
+                self.records.append(
+                    {"kind": step.kind, "key": step.key, **self._whence(), **facts, TIMING: spent}
+                )
+
+    def _whence(self) -> dict[str, Any]:
+        return {
+            "architecture": self.family.architecture,
+            "source": self.family.source,
+            "config_sha256": self.config.sha256,
+            "seed": self.config.seed,
+            "synthetic": self.config.is_synthetic,
+        }
+
+    def detector(self, name: str) -> Detector:
+        if name not in self._detectors:
+            self._detectors[name] = models.Detector.load(self._file(name))
+        return self._detectors[name]
+
+    def _file(self, name: str) -> Path:
+        return self.folder / DETECTORS / f"{name}.keras"
+
+    def _kind(self, name: str) -> FineTuning:
+        return next(each for each in FINE_TUNINGS if self.family.detector(each) == name)
+
+    def _train(self, step: Step) -> dict[str, Any]:
+        kind = self._kind(step.key)
+        schedule = self.config.schedules.get(self.family.architecture)
+        common: dict[str, Any] = {
+            "recipe": recipe_for(self.config, self.family.architecture, kind),
+            "seed": derived_seed(self.config.seed, step.key),
+            "name": step.key,
+            "progress": None,
+            "checkpoint": self.folder / _CHECKPOINTS / step.key,
+            "early_stopping": None if schedule is None else schedule.patience,
+            "precision": (schedule and schedule.precision) or "float32",
+        }
+        if kind == "none":
+            own = self.splits[self.family.source]
+            side = self.config.image_size
+            detector = models.train(
+                self.family.architecture,
+                own.train,
+                own.val,
+                input_shape=(side, side, 3),
+                **common,
+            )
+        else:
+            parent = self.detector(self.family.detector("none"))
+            fine_tune = augment.transfer if kind == "transfer" else augment.merge
+            detector = fine_tune(parent, *self.few_shot_data(), **common)
+        file = self._file(step.key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        detector.save(file)
+        self._detectors[step.key] = detector
+        return {"fine_tuning": kind, "training": detector.training}
+
+    def few_shot_data(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the mixes that train fine-tuned detectors and choose among their epochs."""
+        sizes, own = self.config.sizes, self.splits[self.family.source]
+        parts = {name: self.splits[name] for name in ("FS", "NT")}
+        mixes = [
+            augment.few_shot_mix(
+                getattr(own, part),
+                {name: getattr(each, part) for name, each in parts.items()},
+                n_original=n_original,
+                n_unseen=n_unseen,
+                seed=derived_seed(self.config.seed, f"few-shot {part} {self.family.source}"),
+            )
+            for part, n_original, n_unseen in (
+                ("train", sizes.few_shot_original, sizes.few_shot_unseen),
+                ("val", sizes.few_shot_val, sizes.few_shot_val),
+            )
+        ]
+        return mixes[0], mixes[1]
+
+    def _evaluate(self, step: Step) -> dict[str, Any]:
+        name, key = step.key.split("/")
+        crops = self.splits[key].test
+        scored = gather(key, crops, self.detector(name))
+        usable = scored.usable
+        labels, scores = usable["label"].to_numpy(), usable["score"].to_numpy()
+        file = self._write_scores(name, key, scored.frame)
+        return {
+            "set": key,
+            "detector": name,
+            "split_sha256": self.splits[key].sha256,
+            "scores": file,
+            "coverage": {"ok": len(usable), "total": len(scored.frame)},
+            "frame_accuracy": 100 * metrics.accuracy(labels, scores),
+            "frame_auc": metrics.auc(labels, scores),
+        }
+
+    def _write_scores(self, name: str, key: str, frame: pd.DataFrame) -> str:
+        facts = {
+            "detector": name,
+            "detector_sha256": hashlib.sha256(self._file(name).read_bytes()).hexdigest(),
+            "set": key,
+            "split_sha256": self.splits[key].sha256,
+            "synthetic": self.config.is_synthetic,
+            "config_sha256": self.config.sha256,
+            "seed": self.config.seed,
+            "library_version": __version__,
+        }
+        file = write_scores(self.folder / SCORES, f"{name}-{key}", frame, facts)
+        return f"{SCORES}/{file.name}"
+
+    def _fakes(self, key: str, count: int) -> AnyArray:
+        """Return images of fakes of a test set, the same ones whoever asks."""
+        crops = self.splits[key].test
+        fakes = _drawn(crops[crops["label"] == 1], count, self._seed_of(key))
+        return _images(fakes)
+
+    def _seed_of(self, key: str) -> int:
+        return derived_seed(self.config.seed, f"analysed images of {key}")
+
+    def _maps(self, images: AnyArray) -> list[AnyArray]:
+        return [
+            interpret.grad_cam(self.detector(self.family.detector(kind)), images)
+            for kind in FINE_TUNINGS
+        ]
+
+    def _compare_maps(self, step: Step) -> dict[str, Any]:
+        key = step.key.split("/")[1]
+        images = self._fakes(key, self.config.analysis.heat_map_fakes)
+        # Part by part: the coloured maps of a thousand images at once would fill the memory.
+        values = np.concatenate(
+            [
+                interpret.congenetic_similarity(self._maps(images[start : start + _AT_ONCE]))
+                for start in range(0, len(images), _AT_ONCE)
+            ]
+        )
+        return {
+            "set": key,
+            "render": "jet",
+            "values": [round(float(value), 6) for value in values],
+            "bins": interpret.similarity_bins(values),
+        }
+
+    def _draw_maps(self, step: Step) -> dict[str, Any]:
+        count = self.config.analysis.shown_fakes
+        arrays: dict[str, AnyArray] = {}
+        for key in UNSEEN:
+            images = self._fakes(key, count)
+            arrays[f"{key}/images"] = images
+            for kind, maps in zip(FINE_TUNINGS, self._maps(images), strict=True):
+                arrays[f"{key}/{self.family.detector(kind)}"] = maps.astype(np.float16)
+        file = self.folder / HEAT_MAPS / f"{step.key}.npz"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write_arrays(file, arrays)
+        return {"file": f"{HEAT_MAPS}/{file.name}", "target": "fake"}
+
+    def _intervene(self, step: Step) -> dict[str, Any]:
+        name, key = step.key.split("/")
+        test, half = self.splits[key].test, self.config.analysis.causal_images // 2
+        seed = self._seed_of(key)
+        crops = pd.concat([_drawn(test[test["label"] == each], half, seed) for each in (0, 1)])
+        effects = causal.average_causal_effect(
+            self.detector(name),
+            _images(crops),
+            labels=crops["label"].to_numpy(),
+            steps=self.config.analysis.causal_steps,
+        )
+        return {
+            "set": key,
+            "detector": name,
+            "images": len(crops),
+            "contribution": [float(value) for value in effects.contribution],
+        }
+
+
+def _drawn(crops: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Return `count` rows at random, all where there are fewer, in random order."""
+    return crops.sample(min(count, len(crops)), random_state=seed)
+
+
+def _images(crops: pd.DataFrame) -> AnyArray:
+    return np.stack([read_image(path) for path in crops["path"]])
+
+
+def _write_arrays(file: Path, arrays: Mapping[str, AnyArray]) -> None:
+    partial = file.with_suffix(".partial.npz")
+    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
+    partial.replace(file)
