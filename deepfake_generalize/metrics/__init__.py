@@ -7,24 +7,37 @@ exist (the AUC of one class, the accuracy on nothing) raises and is never made u
 from __future__ import annotations
 
 from deepfake_generalize.metrics.accuracy import accuracy, per_class_accuracy
-from deepfake_generalize.metrics.comparison import Comparison, compare, holm
+from deepfake_generalize.metrics.comparison import Comparison, compare, compare_all, holm
 from deepfake_generalize.metrics.degradation import degradation, degradation_difference
-from deepfake_generalize.metrics.intervals import Interval, bootstrap_interval
-from deepfake_generalize.metrics.ranking import auc, average_precision, eer
+from deepfake_generalize.metrics.degradation_intervals import (
+    Scored,
+    degradation_difference_interval,
+    degradation_interval,
+)
+from deepfake_generalize.metrics.intervals import bootstrap_interval, bootstrap_intervals
+from deepfake_generalize.metrics.ranking import auc, average_precision, eer, ranks
+from deepfake_generalize.metrics.resampling import Interval, Resampling
 from deepfake_generalize.metrics.videos import to_videos
 
 __all__ = [
     "Comparison",
     "Interval",
+    "Resampling",
+    "Scored",
     "accuracy",
     "auc",
     "average_precision",
     "bootstrap_interval",
+    "bootstrap_intervals",
     "compare",
+    "compare_all",
     "degradation",
     "degradation_difference",
+    "degradation_difference_interval",
+    "degradation_interval",
     "eer",
     "holm",
     "per_class_accuracy",
+    "ranks",
     "to_videos",
 ]

@@ -39,7 +39,7 @@ def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float =
         0.75
     """
     checked_labels, checked_scores = check_pair(labels, scores, metric="accuracy")
-    return float(np.mean(_is_fake(checked_scores, threshold) == checked_labels))
+    return float(np.mean(called_fake(checked_scores, threshold) == checked_labels))
 
 
 def per_class_accuracy(
@@ -65,7 +65,7 @@ def per_class_accuracy(
         {'real': 0.5, 'fake': 1.0}
     """
     checked_labels, checked_scores = check_pair(labels, scores, metric="per-class accuracy")
-    right = _is_fake(checked_scores, threshold) == checked_labels
+    right = called_fake(checked_scores, threshold) == checked_labels
     return {
         name: float(np.mean(right[checked_labels == label]))
         for label, name in enumerate(("real", "fake"))
@@ -73,7 +73,8 @@ def per_class_accuracy(
     }
 
 
-def _is_fake(scores: AnyArray, threshold: float) -> AnyArray:
+def called_fake(scores: AnyArray, threshold: float) -> AnyArray:
+    """Return where scores count as fake, or raise `InputError` for a threshold outside [0, 1]."""
     if not 0.0 <= threshold <= 1.0:
         raise InputError(
             f"expected a threshold in [0, 1], received {threshold!r}.",

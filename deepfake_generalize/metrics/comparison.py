@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
-from deepfake_generalize.metrics._resampling import (
-    GroupWeightedAuc,
-    check_resampling,
-    group_codes,
-    resampled,
-    resampled_ratios,
-)
-from deepfake_generalize.metrics.intervals import Interval, percentile_interval
+from deepfake_generalize.metrics._ranked import RankedScores
+from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample
+from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -94,32 +92,136 @@ def compare(
         >>> result.auc_a, result.auc_b, round(result.p_value, 3)
         (0.9375, 0.59375, 0.12)
     """
-    check_resampling(level, n_resamples)
-    truth, a = check_pair(labels, scores_a, both_classes=True, metric="AUC")
-    _, b = check_pair(labels, scores_b, both_classes=True, metric="AUC")
-    codes = group_codes(groups, truth.size)
-    rng = np.random.default_rng(seed)
-    auc_of_a, auc_of_b = (GroupWeightedAuc(truth, scores, codes) for scores in (a, b))
-    once = np.ones(int(codes.max()) + 1, dtype=np.int64)
-    auc_a, auc_b = auc_of_a(once), auc_of_b(once)
-    auc_differences = resampled(
-        lambda drawn: auc_of_a(drawn) - auc_of_b(drawn),
-        once.size,
-        n_resamples=n_resamples,
-        rng=rng,
+    paired = _measure(
+        labels, {"a": scores_a, "b": scores_b}, groups, Resampling(level, n_resamples, seed)
     )
-    gained = ((a >= 0.5) == truth).astype(np.int64) - ((b >= 0.5) == truth)
-    accuracy_differences = resampled_ratios(gained, codes, n_resamples=n_resamples, rng=rng)
-    z = _delong(truth, a, b)
-    return Comparison(
-        auc_a=auc_a,
-        auc_b=auc_b,
-        auc_difference=percentile_interval(auc_a - auc_b, auc_differences, level),
-        accuracy_difference=percentile_interval(
-            float(np.mean(gained)), accuracy_differences, level
-        ),
-        z=z,
-        p_value=None if z is None else math.erfc(abs(z) / math.sqrt(2.0)),
+    return paired.compare("a", "b")
+
+
+def compare_all(
+    labels: npt.ArrayLike,
+    scores: Mapping[str, npt.ArrayLike],
+    *,
+    groups: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare every pair of several detectors on the same images, p-values adjusted by Holm.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real; both must occur.
+        scores: Name of a detector to its (N,) P(fake) in [0, 1], at least two.
+        groups: (N,), the video of each image. None draws single images.
+        level: Of the intervals, which are of each pair by itself.
+        n_resamples: How many times to resample.
+        seed: Equal seeds give equal intervals.
+
+    Returns:
+        One row a pair, in the order given: a, b, auc_a, auc_b, then auc_difference and
+        accuracy_difference (a minus b, fractions) each with _low and _high, z and p_value of
+        DeLong's test and p_holm, adjusted over all pairs that have a test. NaN where there is
+        none.
+
+    Raises:
+        InputError: Fewer than two detectors, or as `compare`.
+        UndefinedMetricError: No images, one class only, or one group only.
+
+    Examples:
+        >>> labels = [1, 1, 1, 1, 0, 0, 0, 0]
+        >>> good = [0.9, 0.8, 0.7, 0.4, 0.1, 0.2, 0.3, 0.6]
+        >>> table = compare_all(labels, {"good": good, "flat": [0.5] * 8, "copy": good})
+        >>> table[["a", "b", "auc_difference"]].values.tolist()
+        [['good', 'flat', 0.4375], ['good', 'copy', 0.0], ['flat', 'copy', -0.4375]]
+    """
+    if not isinstance(scores, Mapping) or len(scores) < 2:
+        raise InputError(
+            f"expected the scores of at least two detectors by name, received {describe(scores)}"
+            + (f" of {len(scores)}." if isinstance(scores, Mapping) else "."),
+            hint='Pass {"mine": scores, "yours": scores}.',
+        )
+    paired = _measure(labels, scores, groups, Resampling(level, n_resamples, seed))
+    rows = []
+    for a, b in itertools.combinations(scores, 2):
+        found = paired.compare(a, b)
+        row: dict[str, Any] = {"a": a, "b": b, "auc_a": found.auc_a, "auc_b": found.auc_b}
+        for name in ("auc_difference", "accuracy_difference"):
+            interval: Interval = getattr(found, name)
+            row |= {
+                name: interval.estimate,
+                f"{name}_low": interval.low,
+                f"{name}_high": interval.high,
+            }
+        rows.append(row | {"z": found.z, "p_value": found.p_value})
+    table = pd.DataFrame(rows).astype({"z": float, "p_value": float})
+    tested = table["p_value"].notna()
+    table.loc[tested, "p_holm"] = holm(table.loc[tested, "p_value"])
+    return table.astype({"p_holm": float})
+
+
+@dataclass(frozen=True)
+class _Paired:
+    """What every comparison on the same images needs, each part computed once a detector.
+
+    `values` holds the AUCs, then the accuracies, of all detectors in every resample.
+    """
+
+    names: tuple[str, ...]
+    estimates: DoubleArray
+    values: DoubleArray
+    placements: Mapping[str, tuple[DoubleArray, DoubleArray]]
+    resampling: Resampling
+
+    def compare(self, a: str, b: str) -> Comparison:
+        at = {name: (row, len(self.names) + row) for row, name in enumerate(self.names)}
+        differences = [
+            self.resampling.interval(
+                float(self.estimates[i] - self.estimates[j]), self.values[i] - self.values[j]
+            )
+            for i, j in zip(at[a], at[b], strict=True)
+        ]
+        z = _delong(self.placements[a], self.placements[b])
+        return Comparison(
+            auc_a=float(self.estimates[at[a][0]]),
+            auc_b=float(self.estimates[at[b][0]]),
+            auc_difference=differences[0],
+            accuracy_difference=differences[1],
+            z=z,
+            p_value=None if z is None else math.erfc(abs(z) / math.sqrt(2.0)),
+        )
+
+
+def _measure(
+    labels: npt.ArrayLike,
+    scores: Mapping[str, npt.ArrayLike],
+    groups: npt.ArrayLike | None,
+    resampling: Resampling,
+) -> _Paired:
+    pairs = [
+        check_pair(labels, given, both_classes=True, metric="AUC") for given in scores.values()
+    ]
+    truth = pairs[0][0]
+    codes = group_codes(groups, truth.size)
+    ranked = [RankedScores(truth, given, codes) for _, given in pairs]
+    sizes = np.bincount(codes).astype(np.float64)
+    # Counts of right calls are whole numbers, so equal detectors differ by nothing at all.
+    right = np.stack(
+        [np.bincount(codes, weights=(given >= 0.5) == truth) for _, given in pairs], axis=1
+    )
+
+    def statistic(drawn: IntArray) -> DoubleArray:
+        aucs = [one.measure(drawn, ("auc",)) for one in ranked]
+        return np.concatenate([*aucs, (drawn @ right / (drawn @ sizes)[:, np.newaxis]).T])
+
+    once = np.ones((1, sizes.size), dtype=np.int64)
+    return _Paired(
+        names=tuple(scores),
+        estimates=statistic(once)[:, 0],
+        values=resample(statistic, codes, resampling, threads=True),
+        placements={
+            name: _placements(truth, given) for name, (_, given) in zip(scores, pairs, strict=True)
+        },
+        resampling=resampling,
     )
 
 
@@ -159,10 +261,9 @@ def holm(p_values: npt.ArrayLike) -> DoubleArray:
     return adjusted
 
 
-def _delong(labels: IntArray, a: DoubleArray, b: DoubleArray) -> float | None:
+def _delong(a: tuple[DoubleArray, DoubleArray], b: tuple[DoubleArray, DoubleArray]) -> float | None:
     """Return DeLong's z for the AUC of a minus the AUC of b, or None where it does not exist."""
-    fakes_a, reals_a = _placements(labels, a)
-    fakes_b, reals_b = _placements(labels, b)
+    (fakes_a, reals_a), (fakes_b, reals_b) = a, b
     n_fakes, n_reals = fakes_a.size, reals_a.size
     # Differences of half-integers are exact, so a variance that is zero comes out as zero.
     of_fakes, of_reals = fakes_a - fakes_b, reals_a - reals_b

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics._checks import as_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from deepfake_generalize.types import DoubleArray
@@ -16,7 +20,10 @@ if TYPE_CHECKING:
 _UNIT_HINT = "Pass all accuracies in one unit, fractions or percent."
 
 
-def degradation(original: float, unseen: npt.ArrayLike) -> float:
+Unit = Literal["fraction", "percent"]
+
+
+def degradation(original: float, unseen: npt.ArrayLike, *, unit: Unit | None = None) -> float:
     """Return how much accuracy is lost from the original test set to the unseen ones.
 
     The paper's measure of generalizability (section IV-A, Table V): the original accuracy minus
@@ -27,25 +34,32 @@ def degradation(original: float, unseen: npt.ArrayLike) -> float:
         original: The accuracy on the original test set.
         unseen: The accuracies on the unseen sets, (N,), or a single one. Each set counts alike,
             however many images it holds.
+        unit: "fraction" (all in [0, 1]) or "percent" (all in [0, 100]), which is then checked. Not
+            said, either will do, but not both at once: a value above 1 beside one above 0 and up
+            to 1 is refused. So say "percent" where an accuracy can be 1 % or less.
 
     Returns:
         The difference, in the unit that came in: fractions give a fraction, percent gives
         percentage points.
 
     Raises:
-        InputError: Not numbers, or not finite.
+        InputError: Not numbers, not finite, or of mixed units.
         UndefinedMetricError: No unseen accuracy.
 
     Examples:
         >>> round(degradation(97.60, [51.15, 52.30, 61.80, 55.75]), 2)
         42.35
     """
-    base = _one(original, name="original")
-    return base - _mean(unseen, name="unseen")
+    base, (on_unseen,) = _read(original, {"unseen": unseen}, unit)
+    return base - on_unseen
 
 
 def degradation_difference(
-    original: float, unseen: npt.ArrayLike, specialized: npt.ArrayLike
+    original: float,
+    unseen: npt.ArrayLike,
+    specialized: npt.ArrayLike,
+    *,
+    unit: Unit | None = None,
 ) -> float:
     """Return how much less is lost on specialized sets than on the other unseen ones.
 
@@ -58,36 +72,62 @@ def degradation_difference(
         unseen: The accuracies on the unseen sets, (N,), or a single one.
         specialized: The accuracies on the sets that share the synthesis method, or the people,
             with the training data, (M,), or a single one.
+        unit: As in `degradation`.
 
     Returns:
         The difference, in the unit that came in.
 
     Raises:
-        InputError: Not numbers, or not finite.
+        InputError: Not numbers, not finite, or of mixed units.
         UndefinedMetricError: No unseen or no specialized accuracy.
 
     Examples:
         >>> round(degradation_difference(97.60, [51.15, 52.30, 61.80, 55.75], 80.20), 2)
         24.95
     """
-    lost_on_unseen = degradation(original, unseen)
-    lost_on_specialized = _one(original, name="original") - _mean(specialized, name="specialized")
-    return lost_on_unseen - lost_on_specialized
+    base, (on_unseen, on_specialized) = _read(
+        original, {"unseen": unseen, "specialized": specialized}, unit
+    )
+    return (base - on_unseen) - (base - on_specialized)
 
 
-def _one(value: float, *, name: str) -> float:
-    numbers = _accuracies(value, name=name)
-    if numbers.size != 1:
+def _read(
+    original: float, sets: Mapping[str, npt.ArrayLike], unit: Unit | None
+) -> tuple[float, list[float]]:
+    """Return the original accuracy and the mean of each list of others, all in one unit."""
+    base = _accuracies(original, name="original")
+    if base.size != 1:
         raise InputError(
-            f"expected {name} to be one accuracy, received {numbers.size}.", hint=_UNIT_HINT
+            f"expected original to be one accuracy, received {base.size}.", hint=_UNIT_HINT
         )
-    return float(numbers[0])
-
-
-def _mean(values: npt.ArrayLike, *, name: str) -> float:
-    numbers = _accuracies(values, name=name)
+    others = [_accuracies(values, name=name) for name, values in sets.items()]
+    _check_unit(np.concatenate([base, *others]), unit)
     # The exactly rounded sum: the order of the sets must not change the last digit.
-    return math.fsum(numbers) / numbers.size
+    return float(base[0]), [math.fsum(values) / values.size for values in others]
+
+
+def _check_unit(accuracies: DoubleArray, unit: Unit | None) -> None:
+    if unit is not None:
+        limits = {"fraction": 1.0, "percent": 100.0}
+        if unit not in limits:
+            raise InputError(
+                f"expected the unit fraction or percent, received {unit!r}.", hint=_UNIT_HINT
+            )
+        wrong = accuracies[(accuracies < 0.0) | (accuracies > limits[unit])]
+        if wrong.size:
+            raise InputError(
+                f"expected accuracies from 0 to {limits[unit]:g} as unit={unit!r} says, received "
+                f"{wrong[0]:g}.",
+                hint=_UNIT_HINT,
+            )
+        return
+    fractions = accuracies[(accuracies > 0.0) & (accuracies <= 1.0)]
+    if fractions.size and accuracies.max() > 1.0:
+        raise InputError(
+            f"expected accuracies in one unit, received {fractions[0]:g}, which looks like a "
+            f"fraction, beside {accuracies.max():g}, which is percent.",
+            hint=f'{_UNIT_HINT} If {fractions[0]:g} is percent, say unit="percent".',
+        )
 
 
 def _accuracies(values: npt.ArrayLike, *, name: str) -> DoubleArray:

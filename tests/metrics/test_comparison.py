@@ -8,7 +8,7 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import bootstrap_interval, compare, holm
+from deepfake_generalize.metrics import bootstrap_interval, compare, compare_all, holm
 
 
 def delong_by_definition(labels, a, b):
@@ -171,3 +171,36 @@ def test_holm_rejects_what_stepping_down_rejects(p_values, alpha) -> None:
 def test_holm_refuses_what_is_no_p_value(p_values) -> None:
     with pytest.raises(InputError, match="p-values"):
         holm(p_values)
+
+
+def test_all_pairs_are_each_pair_by_itself_with_holm_over_all() -> None:
+    labels, a, b = made(5, edge=0.5)
+    videos = np.repeat(np.arange(100), 2)
+    scores = {"a": a, "b": b, "flat": np.full(len(labels), 0.5), "a again": a}
+    table = compare_all(labels, scores, groups=videos, n_resamples=200)
+    assert list(zip(table["a"], table["b"], strict=True)) == [
+        ("a", "b"), ("a", "flat"), ("a", "a again"), ("b", "flat"), ("b", "a again"),
+        ("flat", "a again"),
+    ]  # fmt: skip
+    for row in table.to_dict("records"):
+        alone = compare(labels, scores[row["a"]], scores[row["b"]], groups=videos, n_resamples=200)
+        assert row["auc_difference"] == alone.auc_difference.estimate
+        assert row["auc_difference_low"] == alone.auc_difference.low
+        assert row["accuracy_difference_high"] == alone.accuracy_difference.high
+        assert (row["z"], row["p_value"]) == (alone.z, alone.p_value)
+    assert table["p_holm"].tolist() == holm(table["p_value"]).tolist()
+
+
+def test_pairs_without_a_test_are_left_out_of_holm() -> None:
+    scores = {"perfect": [0.9, 0.8, 0.1, 0.2], "flat": [0.5] * 4, "good": [0.9, 0.1, 0.2, 0.05]}
+    table = compare_all([1, 1, 0, 0], scores, n_resamples=20)
+    assert table["p_value"].isna().tolist() == table["p_holm"].isna().tolist()
+    assert table["p_value"].isna().sum() == 1
+    tested = table.dropna()
+    assert tested["p_holm"].tolist() == holm(tested["p_value"]).tolist()
+
+
+@pytest.mark.parametrize("scores", [{"a": [0.5, 0.5]}, {}, [[0.5, 0.5]] * 2])
+def test_fewer_than_two_detectors_are_no_comparison(scores) -> None:
+    with pytest.raises(InputError, match="scores of at least two detectors by name, received"):
+        compare_all([1, 0], scores)

@@ -1,5 +1,6 @@
 """Degradation by hand and by its algebra; the paper's tables are in tests/study."""
 
+import functools
 import math
 
 import numpy as np
@@ -28,22 +29,57 @@ def test_a_single_number_is_a_set_of_one() -> None:
 
 @given(percents, several)
 def test_fractions_and_percent_give_the_same_in_their_units(original, unseen) -> None:
-    fractions = degradation(original / 100, np.array(unseen) / 100)
-    assert 100 * fractions == pytest.approx(degradation(original, unseen), abs=1e-9)
+    fractions = degradation(original / 100, np.array(unseen) / 100, unit="fraction")
+    percent = degradation(original, unseen, unit="percent")
+    assert 100 * fractions == pytest.approx(percent, abs=1e-9)
 
 
 @given(percents, several, several)
 def test_the_difference_is_between_two_degradations(original, unseen, specialized) -> None:
-    expected = degradation(original, unseen) - degradation(original, specialized)
-    found = degradation_difference(original, unseen, specialized)
-    assert found == pytest.approx(expected, abs=1e-9)
-    swapped = degradation_difference(original, specialized, unseen)
+    of = functools.partial(degradation, original, unit="percent")
+    found = degradation_difference(original, unseen, specialized, unit="percent")
+    assert found == pytest.approx(of(unseen) - of(specialized), abs=1e-9)
+    swapped = degradation_difference(original, specialized, unseen, unit="percent")
     assert found == pytest.approx(-swapped, abs=1e-9)
 
 
 @given(percents, several)
 def test_the_order_of_the_sets_does_not_matter(original, unseen) -> None:
-    assert degradation(original, unseen) == degradation(original, unseen[::-1])
+    of = functools.partial(degradation, original, unit="percent")
+    assert of(unseen) == of(unseen[::-1])
+
+
+@pytest.mark.parametrize(
+    ("original", "unseen"), [(97.6, [0.55]), (0.976, [55.0]), (97.6, [55, 1.0]), (1.0, [55.0])]
+)
+def test_a_fraction_beside_percent_is_refused(original, unseen) -> None:
+    with pytest.raises(InputError, match=r"in one unit, received .*say unit=\"percent\"") as caught:
+        degradation(original, unseen)
+    assert "which looks like a fraction, beside" in caught.value.message
+    with pytest.raises(InputError, match="in one unit"):
+        degradation_difference(50.0, 40.0, [*unseen, original])
+    assert degradation(original, unseen, unit="percent") == original - np.mean(unseen)
+
+
+@pytest.mark.parametrize(
+    ("original", "unseen"), [(97.6, [0.0]), (0.976, [0.0, 1.0]), (1.0, [0.5]), (0.0, [0.0])]
+)
+def test_what_one_unit_can_hold_is_accepted(original, unseen) -> None:
+    assert degradation(original, unseen) == pytest.approx(original - np.mean(unseen))
+
+
+@pytest.mark.parametrize(
+    ("unit", "original", "message"),
+    [
+        ("fraction", 50.0, "accuracies from 0 to 1 as unit='fraction' says, received 50"),
+        ("percent", 101.0, "accuracies from 0 to 100 as unit='percent' says, received 101"),
+        ("percent", -1.0, "accuracies from 0 to 100 as unit='percent' says, received -1"),
+        ("points", 50.0, "the unit fraction or percent, received 'points'"),
+    ],
+)
+def test_a_unit_that_is_said_is_checked(unit, original, message) -> None:
+    with pytest.raises(InputError, match=message):
+        degradation(original, [0.5], unit=unit)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

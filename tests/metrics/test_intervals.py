@@ -1,11 +1,16 @@
 """Bootstrap intervals: fast paths against copying the images, coverage, and what is refused."""
 
 import functools
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import (
@@ -14,7 +19,12 @@ from deepfake_generalize.metrics import (
     auc,
     average_precision,
     bootstrap_interval,
+    bootstrap_intervals,
+    eer,
+    per_class_accuracy,
+    resampling,
 )
+from deepfake_generalize.metrics._ranked import RankedScores
 
 
 def plain(metric):
@@ -46,15 +56,107 @@ def grouped(draw):
     return labels, scores, groups
 
 
+@pytest.mark.parametrize("metric", [auc, average_precision, eer])
 @settings(deadline=None, max_examples=40)
-@given(grouped(), st.integers(0, 5))
-def test_the_fast_auc_is_the_auc_of_copied_images(data, seed) -> None:
+@given(data=grouped(), seed=st.integers(0, 5))
+def test_the_fast_way_is_the_metric_of_copied_images(metric, data, seed) -> None:
     labels, scores, groups = data
     options = {"groups": groups, "n_resamples": 20, "seed": seed}
-    fast = bootstrap_interval(auc, labels, scores, **options)
-    slow = bootstrap_interval(plain(auc), labels, scores, **options)
+    fast = bootstrap_interval(metric, labels, scores, **options)
+    slow = bootstrap_interval(plain(metric), labels, scores, **options)
     assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high))
-    assert fast.estimate == slow.estimate == auc(labels, scores)
+    assert fast.estimate == slow.estimate == metric(labels, scores)
+
+
+@settings(deadline=None, max_examples=40)
+@given(grouped())
+def test_one_by_one_the_resamples_are_scikit_learns(data) -> None:
+    labels, scores, groups = data
+    codes = np.unique(groups, return_inverse=True)[1]
+    counts = np.random.default_rng(0).integers(0, 3, (6, codes.max() + 1))
+    wanted = ("eer", "auc", "average_precision")
+    found = RankedScores(labels, scores, codes).measure(counts, wanted)
+    for column, times in zip(found.T, counts[:, codes], strict=True):
+        if len(set(np.repeat(labels, times))) < 2:
+            assert np.isnan(column).all()
+            continue
+        weights = {"sample_weight": times}
+        assert column[1] == pytest.approx(roc_auc_score(labels, scores, **weights))
+        assert column[2] == pytest.approx(average_precision_score(labels, scores, **weights))
+        assert column[0] == pytest.approx(eer(np.repeat(labels, times), np.repeat(scores, times)))
+
+
+def test_blocks_and_threads_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, scores, videos = simulated(np.random.default_rng(8))
+    monkeypatch.setattr(resampling, "_ELEMENTS_AT_ONCE", 1 << 12)
+    options = {"groups": videos, "n_resamples": 100}
+    found = bootstrap_interval(auc, labels, scores, **options)
+    monkeypatch.setattr(resampling, "_THREADS", 1)
+    assert bootstrap_interval(auc, labels, scores, **options) == found
+    slow = bootstrap_interval(plain(auc), labels, scores, **options)
+    assert (slow.low, slow.high) == pytest.approx((found.low, found.high))
+
+
+def test_all_metrics_together_are_each_by_itself() -> None:
+    labels, scores, videos = simulated(np.random.default_rng(5))
+    together = bootstrap_intervals(labels, scores, groups=videos, threshold=0.45)
+    assert list(together) == [
+        "accuracy", "accuracy_real", "accuracy_fake", "auc", "average_precision", "eer",
+    ]  # fmt: skip
+    for name, metric in (("auc", auc), ("average_precision", average_precision), ("eer", eer)):
+        alone = bootstrap_interval(metric, labels, scores, groups=videos)
+        assert together[name].estimate == alone.estimate
+        assert together[name].low == pytest.approx(alone.low, abs=0.01)
+        assert together[name].high == pytest.approx(alone.high, abs=0.01)
+    at = functools.partial(accuracy, threshold=0.45)
+    assert together["accuracy"] == bootstrap_interval(at, labels, scores, groups=videos)
+    by_class = per_class_accuracy(labels, scores, threshold=0.45)
+    for name in ("real", "fake"):
+        of_class = labels == (name == "fake")
+        alone = bootstrap_interval(
+            at, labels[of_class], scores[of_class], groups=videos[of_class], n_resamples=4000
+        )
+        found = together[f"accuracy_{name}"]
+        assert found.estimate == by_class[name] == alone.estimate
+        # The number of videos of the class varies here as well, so the spread is alike, not equal.
+        assert found.low == pytest.approx(alone.low, abs=0.03)
+        assert found.high == pytest.approx(alone.high, abs=0.03)
+
+
+def test_one_class_leaves_only_its_accuracies() -> None:
+    found = bootstrap_intervals([1, 1, 1], [0.9, 0.1, 0.8])
+    assert list(found) == ["accuracy", "accuracy_fake"]
+    assert found["accuracy"].estimate == found["accuracy_fake"].estimate == 2 / 3
+
+
+def test_what_a_coin_decides_counts_half_right() -> None:
+    found = bootstrap_intervals([1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5], undecided=[0, 1, 0, 1])
+    assert found["accuracy"].estimate == 0.75
+    assert found["accuracy_real"].estimate == found["accuracy_fake"].estimate == 0.75
+    assert found["accuracy"].low >= 0.5
+    with pytest.raises(InputError, match=r"undecided for each of 2 images, received shape \(1,\)"):
+        bootstrap_intervals([1, 0], [0.5, 0.5], undecided=[True])
+
+
+def test_the_accuracies_of_the_classes_are_no_single_number() -> None:
+    with pytest.raises(InputError, match="returns one number, received per_class_accuracy"):
+        bootstrap_interval(per_class_accuracy, [1, 0], [0.5, 0.5])
+
+
+@pytest.mark.slow
+def test_a_million_scores_with_intervals_take_seconds_and_less_than_two_gibibytes() -> None:
+    # In a process of its own, so that the memory is that of the metrics alone.
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.metrics", "--json"],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    measured = json.loads(done.stdout)
+    assert measured["peak_gib"] < 2.0
+    # Processor seconds, which other jobs on the machine do not lengthen: two cores have 60.
+    assert measured["cpu_s"] < 60.0
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.35])
@@ -141,15 +243,19 @@ def test_a_metric_that_seldom_exists_is_refused() -> None:
         return 0.5
 
     with pytest.raises(
-        UndefinedMetricError, match=r"101 undefined ones and 0 others. not the data"
+        UndefinedMetricError, match=r"received 200 undefined ones and 0 others\. Add"
     ):
         bootstrap_interval(only_on_the_data_themselves, labels, scores, n_resamples=100)
 
 
 def test_other_metrics_take_the_plain_way() -> None:
     labels, scores, videos = simulated(np.random.default_rng(5))
-    interval = bootstrap_interval(average_precision, labels, scores, groups=videos, n_resamples=50)
-    assert interval.low < average_precision(labels, scores) < interval.high
+
+    def mean_margin(labels, scores):
+        return scores[labels == 1].mean() - scores[labels == 0].mean()
+
+    interval = bootstrap_interval(mean_margin, labels, scores, groups=videos, n_resamples=50)
+    assert interval.low < interval.estimate == mean_margin(labels, scores) < interval.high
 
 
 @pytest.mark.parametrize(
@@ -163,6 +269,8 @@ def test_other_metrics_take_the_plain_way() -> None:
         ({"level": 95}, InputError, "level between 0 and 1, received 95"),
         ({"n_resamples": 0}, InputError, "positive number of resamples, received 0"),
         ({"n_resamples": 10.5}, InputError, "positive number of resamples, received 10.5"),
+        ({"seed": -1}, InputError, "a seed of 0 or above, received -1"),
+        ({"seed": "x"}, InputError, "a seed of 0 or above, received 'x'"),
     ],
 )
 def test_what_has_no_interval_is_refused(options, error, message) -> None:

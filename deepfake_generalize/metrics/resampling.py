@@ -1,0 +1,236 @@
+"""Drawing whole groups with replacement: what every interval here is made of."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.errors import InputError, UndefinedMetricError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
+
+_ELEMENTS_AT_ONCE = 1 << 20
+"""Numbers in one block of resamples: bounds the memory, and keeps what is read often in cache."""
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the interval around it.
+
+    Attributes:
+        estimate: The metric on the data themselves.
+        low: The lower end.
+        high: The upper end. The estimate need not lie in the middle, and of a biased metric not
+            even within.
+    """
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are made: the three numbers that every function with intervals takes.
+
+    Attributes:
+        level: The share of intervals that should hold the true value, in (0, 1).
+        n_resamples: How many times to resample.
+        seed: Equal seeds give equal intervals; 0 or above.
+
+    Raises:
+        InputError: One of them is out of range.
+
+    Examples:
+        >>> Resampling(n_resamples=200)
+        Resampling(level=0.95, n_resamples=200, seed=0)
+    """
+
+    level: float = 0.95
+    n_resamples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check them, in one place for all."""
+        if not 0.0 < self.level < 1.0:
+            raise InputError(
+                f"expected a level between 0 and 1, received {self.level!r}.",
+                hint="0.95 is usual.",
+            )
+        if not isinstance(self.n_resamples, int | np.integer) or self.n_resamples < 1:
+            raise InputError(
+                f"expected a positive number of resamples, received {self.n_resamples!r}.",
+                hint="1000 is usual.",
+            )
+        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise InputError(
+                f"expected a seed of 0 or above, received {self.seed!r}.", hint="Pass an integer."
+            )
+
+    def interval(self, estimate: float, values: DoubleArray) -> Interval:
+        """Return the central share `level` of the resampled values, around the estimate."""
+        low, high = np.quantile(values, [(1.0 - self.level) / 2.0, (1.0 + self.level) / 2.0])
+        return Interval(float(estimate), float(low), float(high))
+
+
+class Statistic(Protocol):
+    """From how often each group was drawn to the numbers that were asked for."""
+
+    def __call__(self, counts: IntArray, /) -> DoubleArray:
+        """Return (numbers, resamples) from (resamples, groups); NaN where one does not exist."""
+        ...
+
+
+def group_codes(groups: npt.ArrayLike | None, size: int) -> IntArray:
+    """Return for each of `size` images the number of its group, counted from 0.
+
+    Args:
+        groups: (size,), strings or numbers; None makes each image a group of its own.
+        size: How many images there are.
+
+    Raises:
+        InputError: Another length or shape, or an empty entry.
+        UndefinedMetricError: Fewer than two groups: what varies between them is unknown.
+    """
+    if groups is None:
+        codes, count = np.arange(size, dtype=np.int64), size
+    else:
+        # NumPy would turn a missing name in a list of strings into the string "nan".
+        keys = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)
+        if keys.shape != (size,):
+            raise InputError(
+                f"expected one group for each of {size} images, received shape {keys.shape}.",
+                hint="Pass one name a video; join dataset, method and video to one string.",
+            )
+        raw, names = pd.factorize(keys)
+        codes, count = np.asarray(raw, dtype=np.int64), len(names)
+    if codes.min() < 0:
+        raise InputError(
+            f"expected a group for every image, received {int((codes < 0).sum())} without.",
+            hint="Name the video of every image.",
+        )
+    if count < 2:
+        raise UndefinedMetricError(
+            "an interval is undefined for one group only.",
+            hint="Pass the images of at least two videos.",
+        )
+    return codes
+
+
+def resample(
+    statistic: Statistic, codes: IntArray, resampling: Resampling, *, threads: bool
+) -> DoubleArray:
+    """Return the statistic of every resample, shape (numbers, n_resamples).
+
+    Resamples are drawn in blocks, each with a random stream of its own, so the result depends on
+    the seed and the sizes alone and not on how many threads work on them. A resample in which one
+    of the numbers does not exist is drawn again.
+
+    Args:
+        statistic: What to compute.
+        codes: (N,), the number of the group of each image.
+        resampling: How many, and the seed.
+        threads: Whether blocks may be worked on side by side: not where a user's function is
+            called.
+
+    Raises:
+        UndefinedMetricError: More resamples of a block are undefined than are wanted in all.
+    """
+    n_groups = int(codes.max()) + 1
+    rows = min(resampling.n_resamples, max(1, _ELEMENTS_AT_ONCE // max(codes.size, n_groups)))
+    starts = range(0, resampling.n_resamples, rows)
+    sizes = [min(rows, resampling.n_resamples - start) for start in starts]
+    seeds = np.random.SeedSequence(resampling.seed).spawn(len(sizes))
+    work = partial(_block, statistic, n_groups, resampling.n_resamples)
+    if threads and len(sizes) > 1:
+        with ThreadPoolExecutor(min(_THREADS, _processors())) as pool:
+            blocks = list(pool.map(work, sizes, seeds))
+    else:
+        blocks = [work(size, seed) for size, seed in zip(sizes, seeds, strict=True)]
+    return np.concatenate(blocks, axis=1)
+
+
+def _processors() -> int:
+    # Of a container's share where the system tells, else of the machine.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _block(
+    statistic: Statistic,
+    n_groups: int,
+    patience: int,
+    size: int,
+    seed: np.random.SeedSequence,
+) -> DoubleArray:
+    rng = np.random.default_rng(seed)
+    values = statistic(_draw(rng, size, n_groups))
+    undefined = 0
+    while (missing := np.flatnonzero(np.isnan(values).any(axis=0))).size:
+        undefined += missing.size
+        if undefined > patience:
+            raise UndefinedMetricError(
+                f"expected a metric that exists for most resamples, received {undefined} "
+                f"undefined ones and {size - missing.size} others.",
+                hint="Add videos of the rarer class.",
+            )
+        values[:, missing] = statistic(_draw(rng, missing.size, n_groups))
+    return values
+
+
+def _draw(rng: np.random.Generator, rows: int, n_groups: int) -> IntArray:
+    """Return how often each group was drawn, (rows, n_groups), n_groups draws a row."""
+    drawn = rng.integers(n_groups, size=(rows, n_groups))
+    drawn += np.arange(rows)[:, np.newaxis] * n_groups
+    counts = np.bincount(drawn.ravel(), minlength=rows * n_groups)
+    return counts.reshape(rows, n_groups)
+
+
+def resample_means(
+    values: AnyArray, codes: IntArray, resampling: Resampling, *, weights: AnyArray | None = None
+) -> DoubleArray:
+    """Return the mean of `values` in every resample of groups, shape (n_resamples,).
+
+    Groups with the same sum and size are alike, so it is enough to draw how many of each kind
+    there are: the numbers have the same distribution as if the groups were drawn one by one.
+
+    Args:
+        values: (N,), multiples of one half.
+        codes: (N,), the number of the group of each.
+        resampling: How many, and the seed.
+        weights: (N,), 0 and 1: what counts at all. A resample in which nothing counts is drawn
+            again.
+
+    Raises:
+        UndefinedMetricError: Nothing counts in most resamples.
+    """
+    counts = np.ones(codes.size) if weights is None else np.asarray(weights, np.float64)
+    totals = np.bincount(codes, weights=values * counts)
+    sizes = np.bincount(codes, weights=counts)
+    kinds, often = np.unique(np.stack([totals, sizes]), axis=1, return_counts=True)
+    rng = np.random.default_rng(resampling.seed)
+    found: list[DoubleArray] = []
+    wanted, undefined = resampling.n_resamples, 0
+    while wanted:
+        rows = min(wanted, max(1, _ELEMENTS_AT_ONCE // often.size))
+        drawn = rng.multinomial(codes.max() + 1, often / often.sum(), size=rows)
+        numbers = drawn @ kinds[1]
+        undefined += int((numbers == 0).sum())
+        if undefined > resampling.n_resamples:
+            raise UndefinedMetricError(
+                f"expected a mean that exists for most resamples, {undefined} had nothing in them.",
+                hint="Add videos of the rarer class.",
+            )
+        kept = numbers > 0
+        found.append(np.asarray((drawn @ kinds[0])[kept] / numbers[kept], dtype=np.float64))
+        wanted -= int(kept.sum())
+    return np.concatenate(found)

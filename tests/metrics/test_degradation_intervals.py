@@ -1,0 +1,111 @@
+"""Intervals of degradations: against drawing by hand, by coverage, and what is refused."""
+
+import numpy as np
+import pytest
+
+from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.metrics import (
+    Scored,
+    degradation_difference_interval,
+    degradation_interval,
+)
+
+
+def drawn(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Scored:
+    """A set whose videos are wholly right or wholly wrong."""
+    videos = np.repeat(np.arange(n_videos), n_frames)
+    labels = videos % 2
+    right = (rng.random(n_videos) < accuracy)[videos]
+    return Scored(labels, np.where(right, labels, 1 - labels) * 0.8 + 0.1, groups=videos)
+
+
+def by_hand(rng, sets, n_resamples: int) -> list[np.ndarray]:
+    """The accuracies of every resample of whole videos, one loop for each."""
+    found = []
+    for one in sets:
+        right = (np.asarray(one.scores) >= 0.5) == one.labels
+        names = np.unique(one.groups)
+        found.append(
+            np.array(
+                [
+                    np.concatenate(
+                        [right[one.groups == name] for name in rng.choice(names, len(names))]
+                    ).mean()
+                    for _ in range(n_resamples)
+                ]
+            )
+        )
+    return found
+
+
+def test_the_spread_is_that_of_drawing_videos_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    sets = [drawn(rng, share, n_videos=40) for share in (0.9, 0.5, 0.6, 0.8)]
+    original, *others = by_hand(rng, sets, 1500)
+    lost = original - np.mean(others[:2], axis=0)
+    found = degradation_interval(sets[0], sets[1:3], n_resamples=20_000)
+    expected = np.quantile(lost, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.015)
+    gained = others[2] - np.mean(others[:2], axis=0)
+    difference = degradation_difference_interval(sets[0], sets[1:3], sets[3:], n_resamples=20_000)
+    expected = np.quantile(gained, [0.025, 0.975])
+    assert (difference.low, difference.high) == pytest.approx(tuple(expected), abs=0.015)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    held = 0
+    for trial in range(200):
+        original, *unseen = (drawn(rng, share) for share in (0.95, 0.5, 0.6))
+        found = degradation_interval(original, unseen, n_resamples=200, seed=trial)
+        held += found.low <= 0.4 <= found.high
+    assert 180 <= held <= 199
+
+
+def test_sets_are_resampled_apart_though_their_videos_have_the_same_names() -> None:
+    # Were the same videos drawn in both, their accuracies would move together and cancel.
+    one = drawn(np.random.default_rng(2), 0.5)
+    found = degradation_interval(one, [one])
+    assert found.estimate == 0.0
+    assert found.high - found.low > 0.2
+
+
+def test_the_original_set_cancels_in_the_difference() -> None:
+    rng = np.random.default_rng(3)
+    unseen, special = drawn(rng, 0.5), drawn(rng, 0.7)
+    few = Scored([1, 0], [0.9, 0.9])
+    wide = degradation_difference_interval(few, [unseen], [special], seed=1)
+    sharp = degradation_difference_interval(drawn(rng, 0.9), [unseen], [special], seed=1)
+    assert wide.estimate == pytest.approx(sharp.estimate)
+    assert (wide.low, wide.high) == (sharp.low, sharp.high)
+
+
+def test_the_seed_decides_and_groups_widen() -> None:
+    one = drawn(np.random.default_rng(4), 0.5)
+    frames = Scored(one.labels, one.scores)
+    assert degradation_interval(one, [one], seed=1) == degradation_interval(one, [one], seed=1)
+    assert degradation_interval(one, [one], seed=1) != degradation_interval(one, [one], seed=2)
+    by_video, by_frame = (degradation_interval(each, [each]) for each in (one, frames))
+    assert by_video.high - by_video.low > 1.7 * (by_frame.high - by_frame.low)
+
+
+def test_what_a_coin_decides_counts_half() -> None:
+    sure = Scored([1, 0, 1, 0], [0.9, 0.1, 0.9, 0.1])
+    coin = Scored([1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5], undecided=[0, 0, 1, 1])
+    assert degradation_interval(sure, [coin]).estimate == 0.25
+
+
+def test_what_has_no_interval_is_refused() -> None:
+    one = Scored([1, 0], [0.9, 0.1])
+    with pytest.raises(UndefinedMetricError, match="undefined without unseen sets"):
+        degradation_interval(one, [])
+    with pytest.raises(UndefinedMetricError, match="undefined without specialized accuracies"):
+        degradation_difference_interval(one, [one], [])
+    with pytest.raises(InputError, match="as many labels as scores"):
+        degradation_interval(one, [Scored([1, 0], [0.5])])
+    with pytest.raises(UndefinedMetricError, match="one group only"):
+        degradation_interval(one, [Scored([1, 0], [0.5, 0.1], groups=["v", "v"])])
+    with pytest.raises(InputError, match=r"a threshold in \[0, 1\]"):
+        degradation_interval(one, [one], threshold=2.0)
+    with pytest.raises(InputError, match="level between 0 and 1"):
+        degradation_interval(one, [one], level=0.0)
