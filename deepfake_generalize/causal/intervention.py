@@ -155,19 +155,19 @@ def summed_scores(
         site: From `open_site`.
         activations: (N, neurons).
         values: (neurons, steps), what each neuron is set to.
-        weights: (N,), the factor of each image's score.
+        weights: (N, sums), the factors of each image's score, one column a sum.
         fake: From the network's outputs (N, K) to P(fake), (N,).
         block: Numbers to hold at a time, about; at least one neuron's for one image.
 
     Returns:
-        (neurons, steps), the sum over the images of weight times P(fake).
+        (neurons, steps, sums), the sums over the images of weight times P(fake).
     """
     steps, width = values.shape[1], site.kernel.shape[1]
     rows = max(1, min(len(activations), block // (steps * width)))
     group = max(1, block // (steps * width * rows))
     set_to = np.asarray(site.before(values.T.astype(np.float32), training=False)).T
     step = _compiled_step(site, fake)
-    sums = np.zeros(values.shape)
+    sums = np.zeros((*values.shape, weights.shape[1]))
     for start in range(0, len(activations), rows):
         part = np.asarray(activations[start : start + rows], np.float32)
         entering = np.asarray(site.before(part, training=False), np.float64)
@@ -186,14 +186,15 @@ def summed_scores(
 
 
 def _compiled_step(site: Site, fake: Callable[[Any], Any]) -> Any:
-    """Compile the update, the rest of the network and the sum over a block of images."""
+    """Compile the update, the rest of the network and the sums over a block of images."""
     width = site.kernel.shape[1]
 
     def step(mixed: Any, moved: Any, kernel: Any, factors: Any) -> Any:
         updated = mixed + moved[..., None] * kernel[:, None, None, :]
         scores = fake(site.rest(tf.reshape(updated, (-1, width))))
-        scores = tf.cast(tf.reshape(scores, tf.shape(moved)), tf.float64)
-        return tf.linalg.matvec(scores, factors)
+        shape = tf.shape(moved)
+        scores = tf.cast(tf.reshape(scores, (shape[0] * shape[1], shape[2])), tf.float64)
+        return tf.reshape(tf.matmul(scores, factors), (shape[0], shape[1], -1))
 
     return tf.function(
         step,
@@ -201,7 +202,7 @@ def _compiled_step(site: Site, fake: Callable[[Any], Any]) -> Any:
             tf.TensorSpec((None, width), tf.float32),
             tf.TensorSpec((None, None, None), tf.float32),
             tf.TensorSpec((None, width), tf.float32),
-            tf.TensorSpec((None,), tf.float64),
+            tf.TensorSpec((None, None), tf.float64),
         ],
     )
 

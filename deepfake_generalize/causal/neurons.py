@@ -62,6 +62,9 @@ def overlap(effects: Mapping[str, NeuronEffects | AnyArray], k: float) -> Overla
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5. The count expected
     by chance is ours: n C(d, j) p^j (1 - p)^(d - j) of n neurons, with p = k / n and d datasets.
+    It is exact: a neuron is in each random top with probability p, independently of the other
+    datasets, and means add up although the neurons compete for k places. (The overlap of two
+    random tops is hypergeometric; this is its mean.)
 
     Args:
         effects: Dataset's name -> effects of one detector on it, all at the same site.

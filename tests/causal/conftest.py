@@ -29,18 +29,20 @@ def randomised():
 def by_force():
     """Return the slow definition: put the value in, run the tail by Keras, average."""
 
-    def effects(detector: Detector, layer, activations, values, labels=None, *, before=False):
+    def effects(
+        detector: Detector, layer, activations, values, labels=None, *, before=False, neurons=None
+    ):
         tail = cut(detector.model, layer, before=before).tail
         found = np.zeros(values.shape)
-        for neuron, step in np.ndindex(*values.shape):
+        for row, step in np.ndindex(*values.shape):
             forced = activations.copy()
-            forced[:, neuron] = values[neuron, step]
+            forced[:, row if neurons is None else neurons[row]] = values[row, step]
             output = tail(forced, training=False).numpy().astype(np.float64)
             fake = output[:, detector.fake_index if output.shape[1] > 1 else 0]
             if output.shape[1] == 1 and detector.fake_index == 0:
                 fake = 1 - fake
             outcome = fake if labels is None else np.where(np.asarray(labels) == 1, fake, 1 - fake)
-            found[neuron, step] = outcome.mean()
+            found[row, step] = outcome.mean()
         return found
 
     return effects

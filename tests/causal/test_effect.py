@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from deepfake_generalize.causal import average_causal_effect, top_neurons
+from deepfake_generalize.causal import Bootstrap, average_causal_effect, effect, top_neurons
+from deepfake_generalize.causal.intervention import open_site, summed_scores
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet
+from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet, shallownet
 from deepfake_generalize.models.surgery import cut
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
@@ -95,6 +96,72 @@ def test_the_outputs_of_a_wide_first_dense_layer_are_the_papers_site(randomised,
     found = average_causal_effect(detector, activations=activations, outcome="score")
     expected = by_force(detector, "wide", activations, found.values)
     np.testing.assert_allclose(found.effects, expected, atol=1e-6, rtol=0)
+
+
+def test_shallownets_wide_layer_equals_brute_force(randomised, by_force):
+    detector = Detector(randomised(shallownet((20, 20, 3))))
+    images = IMAGES[:, :20, :20]
+    activations = cut(detector.model, "dense1").trunk(images / np.float32(255)).numpy()
+    found = average_causal_effect(detector, images, labels=LABELS)
+    assert found.effects.shape == (1024, 4)
+    some = np.random.default_rng(5).choice(1024, 24, replace=False)
+    expected = by_force(detector, "dense1", activations, found.values[some], LABELS, neurons=some)
+    assert np.ptp(expected, axis=1).max() > 1e-4
+    np.testing.assert_allclose(found.effects[some], expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("site", ["dense1", "leaky_relu"])
+def test_any_layer_of_neurons_is_a_site(site, randomised, by_force):
+    model = randomised(mesonet((64, 64, 3)))
+    detector = Detector(model)
+    activations = cut(model, site).trunk(IMAGES / np.float32(255)).numpy()
+    found = average_causal_effect(detector, IMAGES, outcome="score", site=site, grid="minmax")
+    np.testing.assert_allclose(found.values[:, 0], activations.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.values[:, -1], activations.max(axis=0), rtol=1e-6)
+    expected = by_force(detector, site, activations, found.values)
+    np.testing.assert_allclose(found.effects, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("outcome", ["score", "true_class"])
+def test_resamples_are_the_effects_on_the_images_drawn(outcome, randomised):
+    detector = Detector(randomised(mesonet((64, 64, 3))))
+    bootstrap = Bootstrap(groups=["a", "a", "b", "c", "c"], n_resamples=3, seed=4)
+    given = {"outcome": outcome, "labels": LABELS}
+    found = average_causal_effect(detector, IMAGES, **given, bootstrap=bootstrap)
+    plain = average_causal_effect(detector, IMAGES, **given)
+    np.testing.assert_allclose(found.effects, plain.effects, atol=1e-12)
+    assert plain.resampled is None
+    activations = cut(detector.model, "flatten").trunk(IMAGES / np.float32(255)).numpy()
+    site, labels = open_site(detector.model, "paper"), np.array(LABELS)
+    assert found.resampled.shape == (3, 64)
+    for row, times in zip(found.resampled, bootstrap.multiplicities(5).T, strict=True):
+        drawn = np.repeat(np.arange(5), times.astype(int))
+        signs = np.where(labels[drawn] == 1, 1.0, -1.0) if outcome == "true_class" else 1.0
+        weights = np.broadcast_to(signs, len(drawn))[:, None]
+        sums = summed_scores(site, activations[drawn], plain.values, weights, detector.fake_of)[
+            ..., 0
+        ]
+        np.testing.assert_allclose(row, np.ptp(sums, axis=1) / len(drawn), atol=1e-7)
+
+
+def test_many_activations_go_to_disk_and_change_nothing(randomised, monkeypatch):
+    detector = Detector(randomised(mesonet((64, 64, 3))))
+    in_memory = average_causal_effect(detector, IMAGES, labels=LABELS)
+    monkeypatch.setattr(effect, "BUDGET", 4 * 5 * 64 - 1)
+    made = []
+    monkeypatch.setattr(
+        np, "memmap", lambda *a, real=np.memmap, **k: made.append(real(*a, **k)) or made[-1]
+    )
+    on_disk = average_causal_effect(detector, IMAGES, labels=LABELS)
+    assert [each.shape for each in made] == [(5, 64)]
+    np.testing.assert_array_equal(on_disk.effects, in_memory.effects)
+
+
+def test_a_generator_of_images_is_refused(randomised):
+    with pytest.raises(InputError, match="images as an array"):
+        average_causal_effect(
+            Detector(mesonet((64, 64, 3))), (each for each in IMAGES), labels=LABELS
+        )
 
 
 def test_images_and_their_activations_give_the_same(randomised):

@@ -13,7 +13,7 @@ def test_blocks_of_any_size_give_the_same_sums(block, randomised):
     site = open_site(randomised(mesonet((64, 64, 3))), "paper")
     rng = np.random.default_rng(1)
     activations, values = rng.random((7, 64), np.float32), rng.random((64, 3))
-    weights = rng.choice([-1.0, 1.0], 7)
+    weights = rng.choice([-1.0, 1.0, 2.0], (7, 3))
 
     def fake(output):
         return output[:, 0]

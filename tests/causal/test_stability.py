@@ -1,0 +1,76 @@
+"""Resamples of videos, and how steady they leave the top neurons."""
+
+import numpy as np
+import pytest
+
+from deepfake_generalize.causal import Bootstrap, NeuronEffects, top_stability
+from deepfake_generalize.causal.stability import _expected
+from deepfake_generalize.errors import InputError
+
+
+def effects(contribution, resampled):
+    both = np.stack([np.zeros(len(contribution)), contribution], axis=1)
+    return NeuronEffects(both, both, None if resampled is None else np.asarray(resampled, float))
+
+
+def test_the_stability_by_hand():
+    # The top 2 are neurons 0 and 1; the resamples name {0, 1}, {0, 2} and {2, 3}.
+    resampled = [[9, 8, 1, 0], [9, 1, 8, 0], [0, 1, 9, 8], [9, 8, 1, 0]]
+    found = top_stability(effects(np.array([9.0, 8, 1, 0]), resampled), 2)
+    assert found.top.tolist() == [0, 1]
+    np.testing.assert_allclose(found.inclusion, [0.75, 0.5, 0.5, 0.25])
+    jaccard = [1, 1 / 3, 0, 1]
+    assert found.jaccard == pytest.approx(np.mean(jaccard))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(jaccard, [0.025, 0.975])))
+    # Of six pairs out of four: the same one, four that share one, and one that shares none.
+    assert found.expected == pytest.approx((1 + 4 / 3 + 0) / 6)
+
+
+def test_chance_is_that_of_random_tops():
+    random = np.random.default_rng(0)
+    values = []
+    for _ in range(4000):
+        a, b = (set(random.permutation(30)[:8].tolist()) for _ in "ab")
+        values.append(len(a & b) / len(a | b))
+    assert _expected(30, 8) == pytest.approx(np.mean(values), abs=4 * np.std(values) / 4000**0.5)
+
+
+def test_whole_videos_are_drawn():
+    videos = np.array(["b", "a", "b", "c", "a", "d"])
+    times = Bootstrap(groups=videos, n_resamples=500, seed=1).multiplicities(6)
+    assert times.shape == (6, 500)
+    for name in "ab":
+        of_video = times[videos == name]
+        np.testing.assert_array_equal(of_video[0], of_video[1])
+    drawn = times[0] + times[1] + times[3] + times[5]
+    np.testing.assert_array_equal(drawn, 4)
+    assert times.mean() == pytest.approx(1, abs=0.1)
+    again = Bootstrap(groups=videos.tolist(), n_resamples=500, seed=1).multiplicities(6)
+    np.testing.assert_array_equal(times, again)
+
+
+def test_without_groups_every_image_is_its_own():
+    times = Bootstrap(n_resamples=50).multiplicities(5)
+    np.testing.assert_array_equal(times.sum(axis=0), 5)
+    assert len({tuple(column) for column in times.T}) > 10
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "message"),
+    [
+        (Bootstrap(groups=["a"] * 4), "at least two groups, received 1"),
+        (Bootstrap(groups=["a", "b"]), r"groups of shape \(4,\)"),
+        (Bootstrap(n_resamples=0), "whole number from 1, received 0"),
+    ],
+)
+def test_draws_that_cannot_be_made_are_refused(bootstrap, message):
+    with pytest.raises(InputError, match=message):
+        bootstrap.multiplicities(4)
+
+
+def test_effects_without_resamples_and_other_levels_are_refused():
+    contribution = np.array([9.0, 8, 1, 0])
+    with pytest.raises(InputError, match="expected effects with resamples"):
+        top_stability(effects(contribution, None), 2)
+    with pytest.raises(InputError, match="a level between 0 and 1"):
+        top_stability(effects(contribution, [[9, 8, 1, 0]]), 2, level=1.5)
