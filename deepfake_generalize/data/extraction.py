@@ -107,7 +107,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     margin: float = 1.3,
     finder: FaceFinder | None = None,
     aligner: str = "landmarks",
-    n_jobs: int | None = 1,
+    n_jobs: int | None = None,
     redo: Collection[str] = (),
     progress: bool | Callable[[int, int], None] = False,
 ) -> Extraction:
@@ -131,10 +131,10 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         finder: What finds faces. None: `MediaPipeFinder()`. Each worker opens a copy of it, and
             closes the copy; with more than one job the copy is made by pickling.
         aligner: Who finds the eyes: "landmarks", "short-range" or "finder".
-        n_jobs: Processes; -1 for one a processor. `joblib.parallel_config(backend="dask")` around
-            the call spreads it over a cluster whose machines see the same files: there any other
-            number than 1 means all workers. None leaves the number to that configuration (1
-            without one).
+        n_jobs: Processes; -1 for one a processor. None: one, or what `joblib.parallel_config`
+            around the call says; `parallel_config(backend="dask")` spreads the same call over the
+            workers of a cluster whose machines see the same files. A number other than 1 means all
+            of them there, 1 means here and alone.
         redo: Statuses (`no_face`, `corrupt`, `missing`, `error`, `no_frames`, `ok`): finished
             videos with such a frame, or that ended so as a whole, are done again.
         progress: True for a bar on standard error, or a function called with (done, total) videos.

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from deepfake_generalize.errors import DataMismatchError
 
 FINDER = '''
 """A finder that other processes can import: it takes what is bright for a face."""
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -42,6 +45,7 @@ class Bright:
         pass
 
     def __enter__(self):
+        (Path(__file__).parent / f"pid-{os.getpid()}").touch()
         return self
 
     def __exit__(self, *_):
@@ -60,8 +64,6 @@ class Tells:
 
 def memory_of(videos, out, choices, report):
     """Extract alone, and tell the resident memory in MB after each video."""
-    import os
-
     from deepfake_generalize.data import extract_faces
 
     pages = []
@@ -84,6 +86,7 @@ def bright(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=os.pathsep)
     # Workers that another test left waiting were started without this folder on their path.
     get_reusable_executor().shutdown(wait=True)
+    sys.modules.pop("bright_finder", None)
     import bright_finder
 
     return bright_finder
@@ -204,8 +207,8 @@ def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
         joblib.parallel_config(backend="dask"),
     ):
         pids = set(client.run(os.getpid).values())
-        for name, n_jobs in (("two", 2), ("configured", None)):
-            spread = extract_faces(videos, tmp_path / name, n_jobs=n_jobs, **choices)
+        for name, more in (("two", {"n_jobs": 2}), ("configured", {})):
+            spread = extract_faces(videos, tmp_path / name, **choices, **more)
             assert spread.counts == alone.counts
             pd.testing.assert_frame_equal(
                 spread.crops.drop(columns="path"), alone.crops.drop(columns="path")
@@ -213,6 +216,9 @@ def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
             assert tree(tmp_path / name) == tree(tmp_path / "alone")
     assert len(pids) == 2
     assert os.getpid() not in pids
+    if kind == "bright":
+        workers = {int(mark.name[4:]) for mark in (tmp_path / "modules").glob("pid-*")}
+        assert pids <= workers
     assert alone.counts["ok"] > 0
 
 
