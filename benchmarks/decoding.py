@@ -16,7 +16,7 @@ def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ra
     """Time each video on both sides; no row without videos."""
     import av
 
-    from deepfake_generalize.data.frames import probe, read_frames, sample_indices
+    from deepfake_generalize.data.frames import sample_frames
 
     videos = videos or find_clips()
     if not videos:
@@ -24,7 +24,7 @@ def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ra
         return []
 
     def ours(path: Path) -> object:
-        return read_frames(path, sample_indices(probe(path).n_frames, 10))
+        return sample_frames(path, 10)
 
     def theirs(path: Path) -> int:
         with av.open(str(path)) as container:
@@ -37,7 +37,7 @@ def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ra
             ours=lambda path=path: ours(path),  # type: ignore[misc]
             theirs=lambda path=path: theirs(path),  # type: ignore[misc]
             rounds=2 if quick else 3,
-            note="probe included",
+            note="opening and planning included",
         )
         for path in videos[: 1 if quick else None]
     ]

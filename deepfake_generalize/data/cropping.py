@@ -15,7 +15,7 @@ import pandas as pd
 
 from deepfake_generalize.data.alignment import Aligner, align_crop, make_aligner
 from deepfake_generalize.data.faces import LOW_SCORE, Face, FaceFinder, MediaPipeFinder
-from deepfake_generalize.data.frames import FrameBatch, probe, read_frames, sample_indices
+from deepfake_generalize.data.frames import FrameBatch, sample_frames
 from deepfake_generalize.data.masks import mask_of, read_masks
 from deepfake_generalize.data.subject import Subject, find_subject
 from deepfake_generalize.errors import InputError, VideoError
@@ -218,11 +218,10 @@ def crop_opened(
     Raises:
         VideoError: The file is missing or no video.
     """
-    info = probe(path)
-    batch = read_frames(path, sample_indices(info.n_frames, frames_per_video))
+    batch = sample_frames(path, frames_per_video)
     if not batch.indices:
         raise VideoError(
-            f"expected frames in {info.path}, received a video without any.",
+            f"expected frames in {batch.info.path}, received a video without any.",
             hint="Replace the file.",
         )
     mask = mask_of(path)

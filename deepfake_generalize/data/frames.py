@@ -1,21 +1,15 @@
-"""Which frames of a video to take, and reading them: exact, never silent about what is missing.
-
-Paths are local files only. The container format is checked before anything in the file is
-believed, so a picture, a page or a playlist under a video's name is refused.
-"""
+"""Which frames of a video to take, and reading them: exact, never silent about what is missing."""
 
 from __future__ import annotations
 
 import operator
-import stat
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import av
-from av.stream import Disposition
 
+from deepfake_generalize.data.containers import opened
 from deepfake_generalize.data.decoding import (
     Found,
     Stamp,
@@ -29,28 +23,11 @@ from deepfake_generalize.errors import InputError, VideoError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
-
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
+    from collections.abc import Sequence
 
     from deepfake_generalize.types import UInt8Array
 
 FrameStatus = Literal["ok", "corrupt", "missing"]
-
-_FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
-_EXPECTED = "expected a video in an MP4/MOV, Matroska/WebM, AVI, MPEG, FLV, ASF, Ogg or IVF file"
-_OPEN_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
-_SIGNATURES = (
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF8", "a GIF picture"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file it points to"),
-    (b"ffconcat", "a list of other files (ffconcat)"),
-    (b"#EXTM3U", "a playlist (M3U)"),
-)
 
 
 @dataclass(frozen=True)
@@ -168,7 +145,31 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
     """
     source = Path(path)
     plan = _plan(source)
-    asked = _check_indices(indices, plan.info)
+    return _read(source, plan, _check_indices(indices, plan.info))
+
+
+def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
+    """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one.
+
+    The same as `read_frames` at the indices of `sample_indices`, with one look at the file less.
+
+    Args:
+        path: A local video file.
+        k: How many frames.
+
+    Returns:
+        One entry for each frame, in order of time.
+
+    Raises:
+        VideoError: As `probe`.
+        InputError: Less than one frame asked for.
+    """
+    source = Path(path)
+    plan = _plan(source)
+    return _read(source, plan, tuple(sample_indices(plan.info.n_frames, k)))
+
+
+def _read(source: Path, plan: _Plan, asked: tuple[int, ...]) -> FrameBatch:
     found = _decode(source, plan, asked)
     images: list[UInt8Array | None] = []
     status: list[FrameStatus] = []
@@ -182,13 +183,13 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
 def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
     if plan.order is not None and not plan.info.note:
         try:
-            with _opened(path) as (container, stream):
+            with opened(path) as (container, stream):
                 found = decode_planned(container, stream, plan.stamps, plan.order, indices)
         except av.error.FFmpegError:
             found = Found(errors=["the planned pass failed"])
         if found.complete(indices):
             return found
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         return decode_sequentially(container, stream, plan.order, indices)
 
 
@@ -220,7 +221,7 @@ def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
 
 def _plan(path: Path) -> _Plan:
     errors: list[str] = []
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         stamps = [
             stamp(packet, stream.codec_context.name)
             for packet in packets(container, stream, errors)
@@ -253,81 +254,3 @@ def _plan(path: Path) -> _Plan:
             note=note,
         )
     return _Plan(info, stamps, presentation_order(stamps))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    _check_file(path)
-    try:
-        # The prefix keeps a colon in a name from being read as a protocol.
-        container = av.open(f"file:{path}", options=_OPEN_OPTIONS)
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(
-            f"{_EXPECTED}, received {path}: {_describe_content(path)} ({error}).",
-            hint="Check that the download is whole and that the file is a video.",
-        ) from error
-    with container:
-        stream = next(
-            (
-                one
-                for one in container.streams.video
-                if not one.disposition & Disposition.attached_pic
-            ),
-            None,
-        )
-        if stream is None:
-            kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
-            raise VideoError(
-                f"expected {path} to hold a video stream, found {kinds}.",
-                hint="Leave audio files out, or fetch the video again.",
-                status="no_frames",
-            )
-        # One thread: the extraction job runs a process a core, and frame threads would make
-        # skip_frame apply to the wrong packet.
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
-        yield container, stream
-
-
-def _check_file(path: Path) -> None:
-    try:
-        entry = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise VideoError(
-            f"{_EXPECTED}, but there is no file {path}.",
-            hint="Check the path; a link may point nowhere.",
-            status="missing",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise VideoError(
-            f"{_EXPECTED}, but {str(path)!r} cannot be reached: {error}.", hint="Check the path."
-        ) from error
-    if not stat.S_ISREG(entry.st_mode):
-        kind = "a directory" if stat.S_ISDIR(entry.st_mode) else "not a regular file"
-        raise VideoError(
-            f"{_EXPECTED}, but {path} is {kind}.", hint="Pass the video files themselves."
-        )
-    if entry.st_size == 0:
-        raise VideoError(
-            f"{_EXPECTED}, but {path} is empty (0 bytes).", hint="Fetch the file again."
-        )
-
-
-def _describe_content(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        return f"it cannot be read, {error.strerror or error}"
-    for signature, kind in _SIGNATURES:
-        if head.startswith(signature):
-            return f"it is {kind}"
-    if b"<html" in head.lower() or head.lower().lstrip().startswith(b"<!doctype html"):
-        return "it is an HTML page"
-    if b"ftyp" in head[:12]:
-        return "it begins like an MP4 file but its index (moov) is missing or damaged"
-    try:
-        head.decode("ascii")
-    except UnicodeDecodeError:
-        return "its content is of no known kind"
-    return "it is text"

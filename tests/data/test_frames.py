@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepfake_generalize.data.frames import probe, read_frames, sample_indices
+from deepfake_generalize.data.frames import probe, read_frames, sample_frames, sample_indices
 from deepfake_generalize.errors import InputError, VideoError
 
 
@@ -186,6 +186,16 @@ def clip(tmp_path: Path, write_video: Callable[..., Path]) -> Path:
                 packet.stream = stream
                 target.mux(packet)
     return path
+
+
+def test_sampled_frames_are_those_of_the_sampled_indices(clip: Path) -> None:
+    sampled, read = sample_frames(clip, 7), read_frames(clip, sample_indices(60, 7))
+    assert sampled.indices == read.indices == tuple(sample_indices(60, 7))
+    for one, other in zip(sampled.images, read.images, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sample_frames(clip, 100).indices == tuple(range(60))
+    with pytest.raises(InputError, match="k >= 1, received n_frames=60 and k=0"):
+        sample_frames(clip, 0)
 
 
 def test_one_frame_is_a_video(tmp_path: Path, write_video: Callable[..., Path]) -> None:
