@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.augment.merge import merge
 from deepfake_generalize.augment.mixing import few_shot_mix
+from deepfake_generalize.augment.transfer import transfer
 
-__all__ = ["few_shot_mix"]
+__all__ = ["few_shot_mix", "merge", "transfer"]

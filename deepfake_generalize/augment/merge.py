@@ -1,0 +1,106 @@
+"""Merge learning: all layers of a trained detector learn from a few-shot mix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
+from deepfake_generalize.augment.transfer import open_for
+from deepfake_generalize.augment.unfreezing import trainable_copy
+from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.training import fit
+from deepfake_generalize.models.training_data import refuse_overlap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import tensorflow as tf
+
+    from deepfake_generalize.models.detector import Detector
+    from deepfake_generalize.models.progress import Progress
+    from deepfake_generalize.models.recipes import Recipe
+
+
+def merge(  # noqa: PLR0913  (each is a choice of its own)
+    detector: Detector,
+    train: object,
+    val: object,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    precision: str = "float32",
+    strategy: tf.distribute.Strategy | None = None,
+    early_stopping: int | None = None,
+    progress: Progress = "auto",
+    name: str | None = None,
+) -> Detector:
+    """Train all layers of a copy of a detector.
+
+    Source: "How Generalizable are Deepfake Detectors?", section III-C.
+
+    Args:
+        detector: What was trained before; not changed.
+        train: What is learnt from, usually a `few_shot_mix`: crops, (images, labels) as arrays, or
+            a dataset, as `models.train` takes them; label 1 = fake, whatever the network's own
+            polarity.
+        val: What the best epoch is chosen on, in the same form: the validation part of what is
+            trained on is the study's way. Never a test set.
+        recipe: The paper's for fine-tuning the detector's architecture by default; a network that
+            is none of its five needs one.
+        seed: Of the order of the images and the dropout.
+        checkpoint: As `models.train` takes it.
+        precision: As `models.train` takes it.
+        strategy: As `models.train` takes it.
+        early_stopping: As `models.train` takes it.
+        progress: As `models.train` takes it.
+        name: The new detector's; the old one's and "-merge" by default.
+
+    Returns:
+        A new detector with the weights of the best epoch. Its `training["parent"]` says what it
+        came from: name, hash of the weights, recipe, seed, data, and that one's own parent. Layers
+        that were frozen in the given network are trained here, and frozen in the new one again.
+
+    Raises:
+        InputError: An argument is not as above, `train` and `val` share an image or a video, or
+            training diverged.
+
+    Examples:
+        >>> import dataclasses
+        >>> import numpy as np
+        >>> from deepfake_generalize.models import RECIPES, Detector, mesonet
+        >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
+        >>> images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
+        >>> few, check = (images[:12], np.arange(12) % 2), (images[12:], np.arange(4) % 2)
+        >>> short = dataclasses.replace(RECIPES["mesonet"].fine_tuning, epochs=2, name="short")
+        >>> merge(detector, few, check, recipe=short, progress=None).training["kind"]
+        'merge'
+    """
+    check_detector(detector)
+    recipe = recipe_for(detector, recipe)
+    refuse_overlap(train, val)
+    opened = open_for(detector, train, "train"), open_for(detector, val, "val")
+    worker = trainable_copy(detector.model, seed=seed)
+    fitted = fit(
+        worker,
+        *opened,
+        recipe,
+        seed=seed,
+        fake_index=detector.fake_index,
+        checkpoint=checkpoint,
+        precision=precision,
+        strategy=strategy,
+        early_stopping=early_stopping,
+        progress=progress,
+    )
+    return child(
+        detector,
+        worker.get_weights(),
+        fitted,
+        recipe,
+        kind="merge",
+        seed=seed,
+        name=name,
+        layers_trained=len(flat_layers(worker)),
+        precision=precision,
+    )

@@ -1,0 +1,210 @@
+"""Transfer learning: the last layers of a trained detector learn from a few-shot mix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from deepfake_generalize.augment.features import FeatureCache
+from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
+from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.progress import make_reporter
+from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.training import fit
+from deepfake_generalize.models.training_data import TrainingData, open_data, refuse_overlap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+    import tensorflow as tf
+
+    from deepfake_generalize.models.detector import Detector
+    from deepfake_generalize.models.fitting import Fit
+    from deepfake_generalize.models.progress import Progress
+    from deepfake_generalize.models.recipes import Recipe
+
+STEPS_PER_CALL = 32
+"""Steps of a cached head that TensorFlow takes before it returns to Python."""
+
+
+class _Options(TypedDict):
+    """What is handed to `fit` as it came."""
+
+    seed: int
+    fake_index: int
+    checkpoint: str | Path | None
+    precision: str
+    strategy: tf.distribute.Strategy | None
+    early_stopping: int | None
+    progress: Progress
+
+
+def transfer(  # noqa: PLR0913  (each is a choice of its own)
+    detector: Detector,
+    train: object,
+    val: object,
+    *,
+    recipe: Recipe | None = None,
+    unfreeze: int | str = "paper",
+    cache: bool = True,
+    trunk: Literal["inference", "scripts"] = "inference",
+    cache_memory: int = 2**30,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    precision: str = "float32",
+    strategy: tf.distribute.Strategy | None = None,
+    early_stopping: int | None = None,
+    progress: Progress = "auto",
+    name: str | None = None,
+) -> Detector:
+    """Train the last layers of a copy of a detector; the others stay as they are.
+
+    The frozen layers run once over the images, in inference mode, and the last ones are trained on
+    the features they gave. That is the same computation as running all layers in every epoch, in a
+    small part of the time.
+
+    Source: "How Generalizable are Deepfake Detectors?", section III-C.
+
+    Args:
+        detector: What was trained before; not changed.
+        train: What is learnt from, usually a `few_shot_mix`: crops, (images, labels) as arrays, or
+            a dataset, as `models.train` takes them; label 1 = fake, whatever the network's own
+            polarity.
+        val: What the best epoch is chosen on, in the same form: the validation part of what is
+            trained on is the study's way. Never a test set.
+        recipe: The paper's for fine-tuning the detector's architecture by default; a network that
+            is none of its five needs one.
+        unfreeze: Which layers are trained. `paper`: as many of the last as the recipe's
+            `last_layers` says (MesoNet, MesoInception, ShallowNet 4, Xception 5, EfficientNet 6);
+            a number: so many of the last, as `model.layers` lists them; or the name of the first
+            layer, which may be inside a nested model. Dropout right before them is theirs too.
+        cache: Run the frozen layers once. False runs them in every step.
+        trunk: How frozen layers compute while others are trained. `inference`: as in scoring.
+            `scripts`: with their dropout active, as in the study's scripts, which takes
+            `cache=False`. Their batch norm uses its stored statistics either way.
+        cache_memory: Bytes of features (4 a number, all images of `train` and `val`) to hold in
+            memory; beyond, they go to a private file in the temporary folder, removed at the end.
+        seed: Of the order of the images and the dropout.
+        checkpoint: As `models.train` takes it.
+        precision: As `models.train` takes it; the cached features are float32.
+        strategy: As `models.train` takes it.
+        early_stopping: As `models.train` takes it.
+        progress: As `models.train` takes it.
+        name: The new detector's; the old one's and "-transfer" by default.
+
+    Returns:
+        A new detector with the weights of the best epoch. Its `training["parent"]` says what it
+        came from: name, hash of the weights, recipe, seed, data, and that one's own parent.
+
+    Raises:
+        InputError: An argument is not as above, `train` and `val` share an image or a video, there
+            is nothing to train or nothing to freeze, or training diverged.
+
+    Reproduction notes:
+        The study's scripts leave dropout active in the frozen layers (ShallowNet and EfficientNet
+        have some there): `cache=False, trunk="scripts"`. A dataset has an order of its own; cached,
+        its features are ordered by `seed` as those of crops are.
+
+    Examples:
+        >>> import dataclasses
+        >>> import numpy as np
+        >>> from deepfake_generalize.models import RECIPES, Detector, mesonet
+        >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
+        >>> images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
+        >>> few, check = (images[:12], np.arange(12) % 2), (images[12:], np.arange(4) % 2)
+        >>> short = dataclasses.replace(RECIPES["mesonet"].fine_tuning, epochs=2, name="short")
+        >>> tuned = transfer(detector, few, check, recipe=short, progress=None)
+        >>> tuned.name, tuned.training["parent"]["name"], tuned.training["trained_from"]
+        ('mesonet-celeb-transfer', 'mesonet-celeb', 'dense1')
+    """
+    check_detector(detector)
+    _check_choices(cache, trunk, cache_memory)
+    recipe = recipe_for(detector, recipe)
+    head = choose_head(detector.model, unfreeze, recipe)
+    refuse_overlap(train, val)
+    opened = open_for(detector, train, "train"), open_for(detector, val, "val")
+    worker = trainable_copy(detector.model, first=head.first, noise=trunk == "scripts", seed=seed)
+    options: _Options = {
+        "seed": seed,
+        "fake_index": detector.fake_index,
+        "checkpoint": checkpoint,
+        "precision": precision,
+        "strategy": strategy,
+        "early_stopping": early_stopping,
+        "progress": progress,
+    }
+    if cache:
+        parts = cut_before(worker, head)
+        fitted = _fit_cached(parts.trunk, parts.tail, opened, recipe, cache_memory, options)
+    else:
+        fitted = fit(worker, *opened, recipe, **options)
+    return child(
+        detector,
+        worker.get_weights(),
+        fitted,
+        recipe,
+        kind="transfer",
+        seed=seed,
+        name=name,
+        trained_from=head.trained,
+        layers_trained=len(flat_layers(worker)) - head.first,
+        trunk=trunk,
+        cached=cache,
+        precision=precision,
+    )
+
+
+def open_for(detector: Detector, data: object, name: str) -> TrainingData:
+    """Open training data at a detector's input size.
+
+    Args:
+        detector: Crops are resized to its size.
+        data: As `models.train` takes it.
+        name: What messages call it.
+
+    Raises:
+        InputError: As `models.train`, or images of another size.
+    """
+    opened = open_data(data, name=name, size=detector.size)
+    if tuple(opened.shape) != (*detector.size, 3):
+        raise InputError(
+            f"expected images of shape {(*detector.size, 3)} in {name} for {detector.name}, "
+            f"received {tuple(opened.shape)}.",
+            hint="Crops are resized; resize arrays and datasets first.",
+        )
+    return opened
+
+
+def _fit_cached(
+    trunk: keras.Model,
+    tail: keras.Model,
+    opened: tuple[TrainingData, TrainingData],
+    recipe: Recipe,
+    memory: int,
+    options: _Options,
+) -> Fit:
+    with FeatureCache(memory) as cached:
+        train, val = (
+            cached.add(trunk, data, reporter=make_reporter(options["progress"])) for data in opened
+        )
+        return fit(tail, train, val, recipe, steps_per_call=STEPS_PER_CALL, **options)
+
+
+def _check_choices(cache: object, trunk: object, cache_memory: object) -> None:
+    if not isinstance(cache, bool):
+        raise InputError(f"expected cache to be True or False, received {cache!r}.")
+    if trunk not in ("inference", "scripts"):
+        raise InputError(f"expected trunk 'inference' or 'scripts', received {trunk!r}.")
+    if cache and trunk == "scripts":
+        raise InputError(
+            "expected trunk='inference' with cache=True: dropout that is active gives other "
+            "features each time.",
+            hint="Pass cache=False for the scripts' way.",
+        )
+    whole = isinstance(cache_memory, int) and not isinstance(cache_memory, bool)
+    if not whole or cache_memory < 0:  # type: ignore[operator]
+        raise InputError(
+            f"expected cache_memory to be a number of bytes from 0, received {cache_memory!r}.",
+            hint="Use 2**30 for 1 GiB.",
+        )

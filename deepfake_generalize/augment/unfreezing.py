@@ -1,0 +1,168 @@
+"""Which layers of a network transfer learning trains, and where the network is cut for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.construction import own_random_numbers
+from deepfake_generalize.models.surgery import cut, flat_layers
+from deepfake_generalize.models.weights import finalize
+
+if TYPE_CHECKING:
+    from deepfake_generalize.models.recipes import Recipe
+    from deepfake_generalize.models.surgery import Cut
+
+# Layers that do nothing but in training, where they draw random numbers.
+_NOISE = (
+    layers.Dropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.AlphaDropout,
+)
+# What a dropout may stand in front of and still be at the boundary: the same numbers, rearranged.
+_REARRANGING = (layers.Flatten, layers.Reshape, layers.Permute, layers.Identity)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last layers of a network.
+
+    Attributes:
+        first: Index among the network's flat layers from which on layers belong to the head.
+        trained: Name of the first layer that the caller asked for.
+    """
+
+    first: int
+    trained: str
+
+
+def choose_head(model: keras.Model, unfreeze: object, recipe: Recipe) -> Head:
+    """Find the layers that transfer learning trains.
+
+    Args:
+        model: The network; not changed.
+        unfreeze: `paper`, as many as `recipe.last_layers` says; a count of the last layers as
+            `model.layers` lists them; or the name of the first layer.
+        recipe: Looked at for `paper`.
+
+    Returns:
+        The head. A dropout right before those layers belongs to it.
+
+    Raises:
+        InputError: No such number or layer, or nothing to train, or nothing to freeze.
+    """
+    leaves = flat_layers(model)
+    index = _first_index(model, leaves, unfreeze, recipe)
+    if not any(layer.weights for layer in leaves[index:]):
+        raise InputError(
+            f"expected layers with weights to train, unfreeze={unfreeze!r} gives "
+            f"{', '.join(layer.name for layer in leaves[index:])} of {model.name!r}.",
+            hint="Unfreeze more layers.",
+        )
+    if not any(layer.weights for layer in leaves[:index]):
+        raise InputError(
+            f"expected layers with weights to freeze, unfreeze={unfreeze!r} trains all of "
+            f"{model.name!r}.",
+            hint="Unfreeze fewer layers, or train all of them: augment.merge.",
+        )
+    first = before = index
+    while before and isinstance(leaves[before - 1], (*_NOISE, *_REARRANGING)):
+        before -= 1
+        first = before if isinstance(leaves[before], _NOISE) else first
+    return Head(first, leaves[index].name)
+
+
+def _first_index(model: keras.Model, leaves: list[Any], unfreeze: object, recipe: Recipe) -> int:
+    if unfreeze == "paper":
+        unfreeze = recipe.last_layers
+        if unfreeze is None:
+            raise InputError(
+                f"expected a recipe that says how many layers to train for unfreeze='paper', "
+                f"{recipe.name!r} does not.",
+                hint="Pass unfreeze as a count or the first layer's name.",
+            )
+    if isinstance(unfreeze, str):
+        names = [layer.name for layer in leaves]
+        if names.count(unfreeze) != 1:
+            raise InputError(
+                f"expected the name of a layer of {model.name!r}, received {unfreeze!r}; it has "
+                f"{', '.join(names)}.",
+            )
+        return names.index(unfreeze)
+    whole = isinstance(unfreeze, int | np.integer) and not isinstance(unfreeze, bool)
+    if not whole or not 1 <= unfreeze <= len(model.layers):  # type: ignore[operator]
+        raise InputError(
+            "expected unfreeze to be 'paper', the name of a layer, or a number of layers from 1 "
+            f"to {len(model.layers)}, received {unfreeze!r}."
+        )
+    last = model.layers[-int(unfreeze) :]  # type: ignore[call-overload]
+    kept = sum(len(flat_layers(one)) if isinstance(one, keras.Model) else 1 for one in last)
+    return len(leaves) - kept
+
+
+def trainable_copy(
+    model: keras.Model, *, first: int = 0, noise: bool = True, seed: int = 0
+) -> keras.Model:
+    """Copy a network so that its last layers can be trained, whatever was frozen in it before.
+
+    Args:
+        model: The network; not changed.
+        first: Index among its flat layers of the first that can be trained; the others are frozen.
+        noise: Keep the dropout of the frozen layers, as the study's scripts do. Without it, they
+            compute in training what they compute in inference.
+        seed: Of what Keras draws for layers that have no seed.
+
+    Returns:
+        A network of the same layers with the same weights; batch norm that is frozen uses its
+        stored statistics.
+    """
+    frozen = {layer.name for layer in flat_layers(model)[:first]}
+
+    def cloned(layer: Any) -> Any:
+        if not noise and layer.name in frozen and isinstance(layer, _NOISE):
+            return layers.Identity(name=layer.name)
+        # A layer that is made frozen stays so: its weights count as states.
+        return layer.__class__.from_config({**layer.get_config(), "trainable": True})
+
+    with own_random_numbers(seed):
+        clone = keras.models.clone_model(model, clone_function=cloned, recursive=True)
+    clone.set_weights(model.get_weights())
+    finalize(clone)
+    for layer in flat_layers(clone)[:first]:
+        layer.trainable = False
+    return clone
+
+
+def cut_before(model: keras.Model, head: Head) -> Cut:
+    """Cut a network as near before its head as everything flows through one place.
+
+    Args:
+        model: From `trainable_copy`, whose layers the two parts share.
+        head: From `choose_head`.
+
+    Returns:
+        The parts; the tail may hold frozen layers where a skip connection ends inside the head.
+
+    Raises:
+        InputError: There is no such place behind the first layer that has weights.
+    """
+    leaves = flat_layers(model)
+    wanted = {layer.name for layer in leaves[head.first :]}
+    for layer in reversed(leaves[: head.first]):
+        try:
+            parts = cut(model, layer.name)
+        except InputError:
+            continue
+        if parts.trunk.weights and wanted <= {one.name for one in flat_layers(parts.tail)}:
+            return parts
+    raise InputError(
+        f"expected a network that can be cut before {head.trained!r}, in {model.name!r} there is "
+        "no place through which everything flows.",
+        hint="Pass cache=False, or unfreeze other layers.",
+    )
