@@ -44,19 +44,21 @@ def collect_videos(
     Returns:
         Video's path to its tokens and counts.
     """
+    # Kept by clip: one quality of it may name the people and another may not.
     tokens: dict[str, dict[Token, None]] = {}
     counts: dict[str, list[int]] = {}
-    clips: dict[str, Token] = {}
+    clips: dict[str, str] = {}
     rows = zip(crops["video"], classes, materials(crops), people(crops), strict=True)
     for video, number, clip, who in rows:
         if video not in counts:
-            counts[video], tokens[video], clips[video] = [0] * n_classes, {}, ("clip", clip)
+            counts[video], clips[video] = [0] * n_classes, clip
         counts[video][number] += 1
+        own = tokens.setdefault(clip, {})
         if by_identity:
-            tokens[video].update(dict.fromkeys(("person", one) for one in who))
+            own.update(dict.fromkeys(("person", one) for one in who))
     return {
-        video: Video(tuple(own) or (clips[video],), tuple(counts[video]))
-        for video, own in tokens.items()
+        video: Video(tuple(tokens[clip]) or (("clip", clip),), tuple(counts[video]))
+        for video, clip in clips.items()
     }
 
 

@@ -74,53 +74,6 @@ def _assert_same(a, b):
         pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name))
 
 
-PEOPLE = st.sampled_from([*(f"{i:03d}" for i in range(12)), None])
-VIDEOS = st.lists(
-    st.tuples(
-        st.integers(0, 1),
-        PEOPLE,
-        PEOPLE,
-        st.integers(1, 4),
-        st.sampled_from(["train", "train", "val", "test", None]),
-    ),
-    min_size=8,
-    max_size=24,
-)
-SIZES = st.tuples(st.sampled_from([2, 4, 6]), st.sampled_from([0, 2]), st.sampled_from([0, 2]))
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    videos=VIDEOS,
-    sizes=SIZES,
-    by=st.sampled_from(["identity", "identity", "video", "official"]),
-    seed=st.integers(0, 3),
-)
-def test_what_holds_for_any_crops(videos, sizes, by, seed):
-    crops = _crops(videos)
-    train, val, test = sizes
-    kwargs = {"train": train, "val": val, "test": test, "by": by, "seed": seed}
-    try:
-        splits = balanced_splits(crops, **kwargs)
-    except InputError as error:
-        refused = str(error)
-    else:
-        refused = ""
-    event("refused" if refused else f"met by {by}")
-    if refused:
-        assert refused.startswith("expected enough images")
-        return
-    _check(crops, splits, sizes)
-    if by == "identity":
-        people = [_people(getattr(splits, name)) for name in PARTS[:3]]
-        assert sum(map(len, people)) == len(set.union(*people))
-    if by == "official":
-        for name in PARTS[:3]:
-            assert set(getattr(splits, name)["split"]) <= {name}
-    shuffled = crops.sample(frac=1, random_state=seed).set_index(np.zeros(len(crops), int))
-    _assert_same(balanced_splits(shuffled, **kwargs), splits)
-
-
 def _exists(videos, sizes, by):
     """Try every way to deal persons (or videos) to the splits that are asked for."""
     units = [
