@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.data.image_source import ImageSource
+from deepfake_generalize.data.image_source import ImageSource, check_size, is_whole
 from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.errors import InputError
 
@@ -141,26 +141,15 @@ def _check_crops(crops: pd.DataFrame) -> None:
 
 
 def _check_numbers(batch_size: object, shuffle_seed: object, size: object) -> None:
-    if not _whole(batch_size, least=1):
+    if not is_whole(batch_size, least=1):
         raise InputError(
             f"expected batch_size to be a whole number of at least 1, received {batch_size!r}.",
             hint="Use 32.",
         )
-    if shuffle_seed is not None and not _whole(shuffle_seed, least=0):
+    if shuffle_seed is not None and not is_whole(shuffle_seed, least=0):
         raise InputError(
             f"expected shuffle_seed to be None or a whole number of at least 0, received "
             f"{shuffle_seed!r}.",
             hint="Use 0, or None to keep the order.",
         )
-    if size is not None and not (
-        isinstance(size, tuple) and len(size) == 2 and all(_whole(side, least=1) for side in size)
-    ):
-        raise InputError(
-            f"expected size to be None or (height, width) in pixels, received {size!r}.",
-            hint="Use (256, 256).",
-        )
-
-
-def _whole(value: object, *, least: int) -> bool:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return whole and int(value) >= least  # type: ignore[call-overload]
+    check_size(size)

@@ -134,3 +134,24 @@ def fit(image: UInt8Array, size: tuple[int, int]) -> UInt8Array:
     shrinks = image.shape[0] * image.shape[1] > height * width
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def check_size(size: object) -> None:
+    """Raise unless `size` is None or (height, width).
+
+    Raises:
+        InputError: It is something else.
+    """
+    if size is not None and not (
+        isinstance(size, tuple) and len(size) == 2 and all(is_whole(side, least=1) for side in size)
+    ):
+        raise InputError(
+            f"expected size to be None or (height, width) in pixels, received {size!r}.",
+            hint="Use (256, 256).",
+        )
+
+
+def is_whole(value: object, *, least: int) -> bool:
+    """Return whether this is a whole number of at least `least`."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and int(value) >= least  # type: ignore[call-overload]

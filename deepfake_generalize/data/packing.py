@@ -13,16 +13,15 @@ import numpy as np
 
 from deepfake_generalize.data.atomic_files import replacing
 from deepfake_generalize.data.crops import CROP_COLUMNS, PATH_COLUMNS
-from deepfake_generalize.data.image_source import ImageSource
+from deepfake_generalize.data.image_source import ImageSource, check_size
 from deepfake_generalize.data.manifest_files import absolute, manifest_text, require_columns
 from deepfake_generalize.data.pack_format import (
     CHECKSUMS,
-    FORMAT,
     IMAGES,
     LIBVER,
     MANIFEST,
-    VERSION,
     index_sha256,
+    write_attributes,
 )
 from deepfake_generalize.data.packed import PACK_SUFFIXES, open_pack
 from deepfake_generalize.errors import InputError
@@ -85,6 +84,7 @@ def pack(
     """
     target = _check_target(path)
     _check_rows(crops, compression)
+    check_size(size)
     paths = [str(absolute(str(value))) for value in crops["path"]]
     names = _member_names(paths)
     source = ImageSource(paths, size)
@@ -193,10 +193,7 @@ def _write(file: Path, source: ImageSource, manifest: bytes, compression: str | 
         content.create_dataset(CHECKSUMS, data=checksums)
         content.create_dataset(MANIFEST, data=np.frombuffer(manifest, np.uint8))
         index = index_sha256(source.size, checksums, manifest)
-        content.attrs["format"] = FORMAT
-        content.attrs["version"] = VERSION
-        content.attrs["index_sha256"] = index
-        content.attrs["sha256"] = _content_sha256(index, pixels.hexdigest())
+        write_attributes(content, index, _content_sha256(index, pixels.hexdigest()))
 
 
 def _make_images(content: Any, shape: tuple[int, int, int, int], compression: str | None) -> Any:

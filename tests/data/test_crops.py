@@ -1,5 +1,6 @@
 """Crops on disk: manifests that come back as they were, loose trees, images or reasons why not."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -92,6 +93,55 @@ def test_failures_come_back_with_frames_or_without(tmp_path):
 def test_an_empty_manifest_comes_back_empty(crops, tmp_path):
     write_crops(crops.head(0), tmp_path)
     assert read_crops(tmp_path).dtypes.equals(crops.dtypes)
+
+
+@pytest.mark.parametrize("name", ["crops", "failures"])
+def test_a_manifest_cut_at_a_row_is_noticed(crops, tmp_path, name):
+    write_crops(crops, tmp_path)
+    write_failures(crops.assign(status="no_face", reason="x"), tmp_path)
+    file, check = tmp_path / f"{name}.csv", tmp_path / f"{name}.check.json"
+    read = read_crops if name == "crops" else read_failures
+    # The file stays one that any CSV reader takes.
+    assert len(pd.read_csv(file)) == len(read(tmp_path)) == 2
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(
+        InputError, match=rf"{name}\.csv' as it was written, with 2 rows; received 1"
+    ):
+        read(tmp_path)
+    check.write_text("{}")
+    with pytest.raises(InputError, match=rf"{name}\.check\.json' as it was written beside"):
+        read(tmp_path)
+    check.unlink()
+    assert len(read(tmp_path)) == 1
+
+
+def test_a_writer_killed_at_any_step_leaves_a_manifest_that_fits_its_check(
+    crops, tmp_path, monkeypatch
+):
+    before, after = crops.head(1), crops
+    reached = 0
+    for stop in range(1, 5):
+        write_crops(before, tmp_path)
+        steps = iter(range(1, 9))
+
+        def replace(self, target, *, steps=steps, stop=stop):
+            if next(steps) == stop:
+                raise KeyboardInterrupt
+            os.replace(self, target)  # noqa: PTH105 - the method is what is replaced here
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", replace)
+            try:
+                write_crops(after, tmp_path)
+            except KeyboardInterrupt:
+                reached += 1
+        assert len(read_crops(tmp_path)) == (1 if stop <= 2 else 2)
+        assert len(list(tmp_path.iterdir())) == 2
+        write_crops(after, tmp_path)
+        whole = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+        write_crops(after, tmp_path)
+        assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == whole
+    assert reached == 3
 
 
 @pytest.mark.parametrize(
