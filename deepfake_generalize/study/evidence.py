@@ -137,8 +137,9 @@ def _check_columns(name: str, table: pd.DataFrame) -> None:
 
 def _read(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
     from deepfake_generalize.data.crops import read_crops
+    from deepfake_generalize.data.packed import is_pack
 
-    if path.is_dir():
+    if path.is_dir() or is_pack(path):
         return read_crops(path)
     if path.with_suffix(".json").exists():
         file = read_scores(path)
@@ -182,6 +183,7 @@ def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict
 
 def _read_images(paths: Sequence[Path]) -> tuple[list[AnyArray], list[tuple[str, str]]]:
     from deepfake_generalize.data.images import read_image
+    from deepfake_generalize.data.packed import split_packed
 
     images: list[AnyArray] = []
     outcomes = []
@@ -190,7 +192,8 @@ def _read_images(paths: Sequence[Path]) -> tuple[list[AnyArray], list[tuple[str,
             images.append(read_image(path))
             outcomes.append(("ok", ""))
         except (InputError, OSError) as error:
-            outcomes.append(("error" if path.exists() else "missing", str(error)))
+            there = path.exists() or split_packed(str(path)) is not None
+            outcomes.append(("error" if there else "missing", str(error)))
     return images, outcomes
 
 
