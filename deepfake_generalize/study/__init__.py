@@ -6,6 +6,7 @@ from deepfake_generalize.study.benchmark import benchmark
 from deepfake_generalize.study.config import Analysis, Schedule, Sizes, StudyConfig
 from deepfake_generalize.study.figures import figure_2, figure_3, figure_5, save_figure
 from deepfake_generalize.study.paper import published
+from deepfake_generalize.study.ranked_tables import table_iv, table_v, table_vi, table_vii
 from deepfake_generalize.study.result import Benchmark
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.score_files import ScoreFile, read_scores, write_scores
@@ -27,5 +28,9 @@ __all__ = [
     "read_scores",
     "run",
     "save_figure",
+    "table_iv",
+    "table_v",
+    "table_vi",
+    "table_vii",
     "write_scores",
 ]

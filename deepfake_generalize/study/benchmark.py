@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from deepfake_generalize import __version__, metrics
-from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.study import provenance
-from deepfake_generalize.study.coverage import Policy, check_policy, counted, coverage_notes
+from deepfake_generalize.study.audit import TrainedOn, audit_sets, leak_notes, read_training
+from deepfake_generalize.study.benchmark_arguments import (
+    ORIGINAL,
+    check_detector,
+    check_direction,
+    check_mapping,
+    check_names,
+)
+from deepfake_generalize.study.coverage import Policy, check_policy, coverage_notes
 from deepfake_generalize.study.evidence import Evidence, ScoredSet, gather
+from deepfake_generalize.study.measures import (
+    THRESHOLD,
+    Measured,
+    clean,
+    measure_sets,
+    row_intervals,
+)
 from deepfake_generalize.study.paper import rank_among_published
 from deepfake_generalize.study.result import Benchmark
 from deepfake_generalize.study.score_files import Polarity, check_polarity
-from deepfake_generalize.types import Scorer
-from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-ORIGINAL = "original"
-THRESHOLD = 0.5
+    from deepfake_generalize.types import Scorer
 
-_RESERVED = frozenset(
-    {
-        ORIGINAL,
-        "original_accuracy",
-        "detector",
-        "rank",
-        "average",
-        "degradation",
-        "specialized_average",
-        "specialized_degradation",
-        "degradation_difference",
-    }
-)
-_UPSIDE_DOWN = 0.4
+
+_RESAMPLING = Resampling()
 
 
 def benchmark(
@@ -46,8 +46,11 @@ def benchmark(
     original: Evidence,
     unseen: Mapping[str, Evidence],
     specialized: Mapping[str, Evidence] | None = None,
+    trained_on: TrainedOn | None = None,
+    audit: bool = True,
     policy: Policy = "exclude",
     polarity: Polarity | None = None,
+    resampling: Resampling | None = _RESAMPLING,
 ) -> Benchmark:
     """Measure how much a detector loses on data that it has not seen.
 
@@ -70,6 +73,12 @@ def benchmark(
         unseen: Name to the same, for the sets that it has not seen.
         specialized: Name to the same, for sets that share the synthesis method (Table VI) or the
             people (Table VII) with the training data.
+        trained_on: What the detector was trained on, to be audited with the sets: crops, a folder
+            of them or `Splits`. {"CELEB": crops} or {"F2F": crops} names it as well, None in place
+            of crops names it alone: Table VI is about detectors trained on CELEB, VII on F2F.
+        audit: Whether to look for videos, persons and near-identical images that the sets share
+            where nothing should be; what is found is in `leakage`, and a `LeakageWarning`. Needs
+            images or names of videos.
         policy: What counts for images without a score: "exclude" leaves them out, "as-real" and
             "as-fake" count them as called so, "as-chance" as half right (score one half). Every
             one but the first keeps a detector from gaining by failing on hard images.
@@ -77,6 +86,7 @@ def benchmark(
             P(real). Not said, they are taken as P(fake), and refused where that makes the detector
             worse than chance on its own original set. Crops, and score files with a JSON beside
             them, need none.
+        resampling: How intervals are made; None leaves them out.
 
     Returns:
         The row, its rank and all it was made from.
@@ -91,52 +101,83 @@ def benchmark(
     Reproduction notes:
         Sections IV-A and IV-B, Tables V to VII. The paper's sets hold 2,000 images, half of them
         real; on unbalanced sets an accuracy of 50 % is not chance, and a note says so. The paper
-        enters only detectors that degrade by more than 30 points in Tables VI and VII; here every
-        detector gets its row.
+        enters only detectors that degrade by more than 30 points in Tables VI and VII: so do
+        `frame` and `table` for these numbers; `row` holds what was measured in any case. The paper
+        gives no intervals, no video scores and no audit.
 
     Examples:
         >>> import pandas as pd
         >>> def scores(fakes_found):
         ...     found = [1.0] * fakes_found + [0.0] * (10 - fakes_found)
         ...     return pd.DataFrame({"label": [1] * 10 + [0] * 10, "score": found + [0.0] * 10})
-        >>> benchmark("mine", original=scores(9), unseen={"A": scores(3), "B": scores(1)})
+        >>> unseen = {"A": scores(3), "B": scores(1)}
+        >>> benchmark("mine", original=scores(9), unseen=unseen, resampling=None)
         Detector  Original accuracy (%)      A      B  Average  Degradation (% points)
         mine                      95.00  65.00  55.00    60.00                   35.00
         no rank: ranks do not compare: the published thirty were measured on FS, NT, DF, DFD,
         this detector on A, B
     """
-    _check_detector(detector)
-    _check_mapping("unseen", unseen)
+    check_detector(detector)
+    check_mapping("unseen", unseen)
     if specialized is None:
         specialized = {}
-    _check_mapping("specialized", specialized)
-    _check_names(unseen, specialized)
+    check_mapping("specialized", specialized)
+    check_names(unseen, specialized)
     check_policy(policy)
     check_polarity(polarity)
+    training_dataset, training = read_training(trained_on)
     sets = [
         gather(name, evidence, detector, polarity=polarity)
         for name, evidence in ({ORIGINAL: original} | dict(unseen) | dict(specialized)).items()
     ]
-    _check_direction(sets[0])
+    check_direction(sets[0])
     described = provenance.describe_detector(detector)
     notes = provenance.check_one_detector(described, sets)
-    accuracies = {one.name: _percent(one, policy) for one in sets}
-    aucs, more_notes = _describe_sets(sets, policy)
-    rank, reason = rank_among_published(
-        accuracies[ORIGINAL], {key: accuracies[key] for key in unseen}
-    )
+    measured = measure_sets(sets, policy, resampling)
+    names, special = list(unseen), list(specialized)
+    accuracies = measured.accuracies
+    rank, reason = rank_among_published(accuracies[ORIGINAL], {k: accuracies[k] for k in names})
+    intervals, rank_interval = row_intervals(measured, ORIGINAL, names, special, resampling)
+    aucs, more_notes = _describe_sets(sets, measured)
+    split = 1 + len(names)
+    leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
+    facts = _provenance(described, sets, policy)
+    facts |= {
+        "split_sha256": getattr(training, "sha256", None),
+        "audit": _audit_fact(audit, leakage),
+        "resampling": None if resampling is None else asdict(resampling),
+    }
     return Benchmark(
         detector=described["name"],
-        row=_row(described["name"], accuracies, list(unseen), list(specialized)),
+        row=_row(described["name"], accuracies, names, special),
+        intervals=intervals,
         rank=rank,
         rank_reason=reason,
+        rank_interval=rank_interval,
+        metrics=measured.table,
         auc=aucs,
         scores={one.name: one.frame for one in sets},
         coverage={one.name: {"ok": len(one.usable), "total": len(one.frame)} for one in sets},
         policy=policy,
-        notes=(*notes, *more_notes),
-        provenance=_provenance(described, sets, policy),
+        leakage=leakage,
+        unseen=tuple(names),
+        specialized=tuple(special),
+        training_dataset=training_dataset,
+        notes=(
+            *notes,
+            *(note for one in sets for note in coverage_notes(one, policy)),
+            *more_notes,
+            *measured.notes,
+            *leak_notes(leakage),
+        ),
+        provenance=facts,
     )
+
+
+def _audit_fact(wanted: bool, leakage: pd.DataFrame | None) -> str:
+    if not wanted:
+        return "left out"
+    return "no images or videos are known" if leakage is None else "done"
 
 
 def _provenance(
@@ -157,105 +198,46 @@ def _provenance(
     }
 
 
-def _check_direction(original: ScoredSet) -> None:
-    """Refuse scores made elsewhere that call the fakes real on the detector's own set."""
-    if original.told or original.usable["label"].nunique() < 2:
-        return
-    usable = original.usable
-    found = metrics.auc(usable["label"], usable["score"])
-    if found < _UPSIDE_DOWN:
-        raise InputError(
-            "expected scores that are P(fake), received ones that put reals above fakes on the "
-            f"original set (AUC {found:.3f}).",
-            hint='If they are P(real), pass polarity="real-high"; if they are P(fake) and this is '
-            'the truth, pass polarity="fake-high".',
-        )
-
-
-def _check_detector(detector: object) -> None:
-    if not isinstance(detector, str | Scorer):
-        raise InputError(
-            "expected a detector with the members name and scores(images), or the name of one, "
-            f"received {describe(detector)}.",
-            hint="Wrap a function with models.as_detector, a Keras model with models.Detector.",
-        )
-
-
-def _check_mapping(argument: str, sets: object) -> None:
-    if not isinstance(sets, Mapping):
-        raise InputError(
-            f"expected {argument} to be a mapping of names to sets, received {describe(sets)}.",
-            hint=f'Pass {argument}={{"NAME": crops}}.',
-        )
-
-
-def _check_names(unseen: Mapping[str, Evidence], specialized: Mapping[str, Evidence]) -> None:
-    if not unseen:
-        raise InputError(
-            "expected at least one unseen set, received none.",
-            hint='Pass unseen={"DFD": crops}: degradation compares the original set with others.',
-        )
-    for name in (*unseen, *specialized):
-        if not name or name in _RESERVED:
-            raise InputError(
-                f"a set cannot be called {name!r}: the table needs this name for itself.",
-                hint="Give the set another name.",
-            )
-    both = sorted(set(unseen) & set(specialized))
-    if both:
-        raise InputError(
-            f"the set {both[0]} is given as unseen and as specialized.",
-            hint="Give every set a name of its own.",
-        )
-
-
-def _percent(scored: ScoredSet, policy: Policy) -> float:
-    rows = counted(scored.frame, policy)
-    right = (rows["score"] >= THRESHOLD) == (rows["label"] == 1)
-    return _clean(100.0 * float(right.astype(float).mask(rows["undecided"], 0.5).mean()))
-
-
-def _clean(percent: float) -> float:
-    # Takes off the noise of float arithmetic: 57.99999999999999 is 58.
-    return round(percent, 10)
-
-
 def _row(
     name: str, accuracies: Mapping[str, float], unseen: Iterable[str], specialized: Iterable[str]
 ) -> pd.DataFrame:
     original = accuracies[ORIGINAL]
     on_unseen = {key: accuracies[key] for key in unseen}
     on_special = {key: accuracies[key] for key in specialized}
-    lost = metrics.degradation(original, list(on_unseen.values()))
+    lost = metrics.degradation(original, list(on_unseen.values()), unit="percent")
     row: dict[str, Any] = {"detector": name, "original_accuracy": original, **on_unseen}
-    row |= {"average": _clean(original - lost), "degradation": _clean(lost)}
+    row |= {"average": clean(original - lost), "degradation": clean(lost)}
     if on_special:
         values = list(on_special.values())
-        lost_on_special = metrics.degradation(original, values)
+        lost_on_special = metrics.degradation(original, values, unit="percent")
         row |= on_special
         if len(values) > 1:
-            row["specialized_average"] = _clean(original - lost_on_special)
-        row["specialized_degradation"] = _clean(lost_on_special)
-        row["degradation_difference"] = _clean(
-            metrics.degradation_difference(original, list(on_unseen.values()), values)
+            row["specialized_average"] = clean(original - lost_on_special)
+        row["specialized_degradation"] = clean(lost_on_special)
+        row["degradation_difference"] = clean(
+            metrics.degradation_difference(
+                original, list(on_unseen.values()), values, unit="percent"
+            )
         )
     return pd.DataFrame([row])
 
 
 def _describe_sets(
-    sets: Iterable[ScoredSet], policy: Policy
+    sets: Iterable[ScoredSet], measured: Measured
 ) -> tuple[dict[str, float | None], list[str]]:
+    table = measured.table.set_index("set").reindex(columns=["frame_auc"])["frame_auc"]
     aucs: dict[str, float | None] = {}
     notes: list[str] = []
     for one in sets:
-        rows = counted(one.frame, policy)
-        notes += coverage_notes(one, policy)
+        found = table[one.name]
         counts = _class_counts(one)
-        try:
-            aucs[one.name] = metrics.auc(rows["label"], rows["score"])
-        except UndefinedMetricError as error:
-            aucs[one.name] = None
-            notes.append(f"{one.name}: {error.message}")
+        aucs[one.name] = None if pd.isna(found) else float(found)
+        if aucs[one.name] is None:
+            only = "fake" if counts["fake"] else "real"
+            notes.append(
+                f"{one.name}: AUC is undefined for one class: all {len(one.usable)} labels are "
+                f"{only}."
+            )
         if counts["fake"] != counts["real"]:
             notes.append(
                 f"{one.name}: {counts['fake']} fake and {counts['real']} real images; the paper's "

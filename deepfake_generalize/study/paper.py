@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics import degradation
+from deepfake_generalize.metrics import degradation, ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PAPER_UNSEEN_SETS = ("FS", "NT", "DF", "DFD")
 """The unseen sets of Table V, in its order."""
+SPECIALIZED_SETS = {"VI": ("CELEB-M",), "VII": ("FS-I", "NT-I")}
+"""The specialized sets of Tables VI and VII."""
+SPECIALIZED_SOURCES = {"VI": "CELEB", "VII": "F2F"}
+"""What the detectors of Tables VI and VII were trained on."""
+POOR_POINTS = 30.0
+"""Tables VI and VII hold the detectors that degrade by more than this."""
 
 _FILES = {
     "IV": "table_iv_detectors.csv",
@@ -78,17 +84,59 @@ def rank_among_published(original: float, unseen: dict[str, float]) -> tuple[int
     """
     if set(unseen) != set(PAPER_UNSEEN_SETS):
         return None, _why_no_rank(unseen)
-    ours = round(degradation(original, list(unseen.values())), _DECIMALS_COMPARED)
+    lost = degradation(original, list(unseen.values()), unit="percent")
+    return int(ranks([lost, *published_degradations()], decimals=_DECIMALS_COMPARED)[0]), ""
+
+
+def published_degradations() -> list[float]:
+    """Return the degradations of the published thirty in percentage points, recomputed.
+
+    From the printed accuracies, which are exact; the printed degradations are rounded.
+    """
     table = published("V")
-    theirs = [
-        round(degradation(base, accuracies), _DECIMALS_COMPARED)
+    return [
+        round(degradation(base, accuracies, unit="percent"), _DECIMALS_COMPARED)
         for base, accuracies in zip(
             table["original_accuracy"].to_numpy(),
             table[list(PAPER_UNSEEN_SETS)].to_numpy(),
             strict=True,
         )
     ]
-    return 1 + sum(value < ours for value in theirs), ""
+
+
+def why_not_in(
+    number: str,
+    detector: str,
+    degradation_points: float,
+    sets: Sequence[str],
+    training_dataset: str | None,
+) -> str:
+    """Return why a detector has no row in Table VI or VII, or the empty string where it has one.
+
+    Args:
+        number: "VI" or "VII".
+        detector: Its name.
+        degradation_points: Its degradation on the unseen sets, in percentage points.
+        sets: The specialized sets of this table that it was measured on.
+        training_dataset: What it was trained on, or None where nobody said.
+    """
+    source = SPECIALIZED_SOURCES[number]
+    if not sets:
+        return (
+            f"{detector} was measured on no specialized set of Table {number} "
+            f"({', '.join(SPECIALIZED_SETS[number])})"
+        )
+    if training_dataset in set(SPECIALIZED_SOURCES.values()) - {source}:
+        return (
+            f"Table {number} is about detectors trained on {source}, {detector} was trained on "
+            f"{training_dataset}"
+        )
+    if round(degradation_points, _DECIMALS_COMPARED) <= POOR_POINTS:
+        return (
+            f"no detector degrades by more than {POOR_POINTS:g} points: {detector} degrades by "
+            f"{degradation_points:.2f}"
+        )
+    return ""
 
 
 def _why_no_rank(names: Iterable[str]) -> str:

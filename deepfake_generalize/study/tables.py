@@ -26,7 +26,12 @@ TITLES = {
     "specialized_average": "Specialized average",
     "specialized_degradation": "Specialized degradation (% points)",
     "degradation_difference": "Degradation difference (% points)",
+    "architecture": "Architecture",
+    "training_dataset": "Training dataset",
+    "fine_tuning": "Fine-tuning",
+    "average_accuracy": "Average accuracy (%)",
 }
+_WORDS = frozenset({"detector", "architecture", "training_dataset", "fine_tuning"})
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -49,13 +54,16 @@ def two_decimals(value: float) -> str:
     return str(meant.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
-def render(frame: pd.DataFrame, table_format: str) -> str:
+def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: str = "") -> str:
     """Write a table of percentages, two decimals each.
 
     Args:
         frame: Floats are percentages; everything else is written as it is.
         table_format: "markdown", "latex" (booktabs), "html", "csv" (the columns under their own
             names, as in `published`) or "text" (aligned columns).
+        empty: What a table without rows says in place of them; a csv stays empty.
+        caption: A line that belongs to the table, such as that its faces are drawn; a csv has
+            none.
 
     Returns:
         The table without a line break at its end. Names are escaped as the format asks.
@@ -88,8 +96,24 @@ def render(frame: pd.DataFrame, table_format: str) -> str:
             hint="Choose one of these.",
         )
     titles = [TITLES.get(str(column), str(column)) for column in frame.columns]
-    numeric = [str(column) != "detector" for column in frame.columns]
-    return writers[table_format](titles, rows, numeric)
+    numeric = [str(column) not in _WORDS for column in frame.columns]
+    if not rows and empty:
+        # In the column of names, which is as wide as it needs to be.
+        place = numeric.index(False) if False in numeric else 0
+        rows = [["" if column != place else empty for column in range(len(titles))]]
+    written = writers[table_format](titles, rows, numeric)
+    return _with_caption(written, table_format, caption, len(titles)) if caption else written
+
+
+def _with_caption(table: str, table_format: str, caption: str, n_columns: int) -> str:
+    line = _one_line(caption)
+    if table_format == "latex":
+        end = r"\end{tabular}"
+        last = rf"\multicolumn{{{n_columns}}}{{l}}{{\footnotesize {line.translate(_LATEX)}}} \\"
+        return table.replace(end, f"{last}\n{end}")
+    if table_format == "html":
+        return table.replace("<table>", f"<table>\n<caption>{html.escape(line)}</caption>", 1)
+    return f"*{line}*\n\n{table}" if table_format == "markdown" else f"{line}\n{table}"
 
 
 def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:

@@ -1,6 +1,8 @@
 """The benchmark on crops with scores known by hand, and on scores that reproduce the paper."""
 
+import functools
 import json
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +13,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import deepfake_generalize
+from deepfake_generalize.data.leakage import LeakageWarning
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.study import benchmark, published
+from deepfake_generalize.metrics import Resampling, accuracy, auc, bootstrap_interval, to_videos
+from deepfake_generalize.study import benchmark as full_benchmark
+from deepfake_generalize.study import published
 
 UNSEEN = ["FS", "NT", "DF", "DFD"]
+# Most tests ask for neither audit nor intervals: what they are about does not depend on them.
+benchmark = functools.partial(full_benchmark, audit=False, resampling=None)
 
 
 @dataclass
@@ -275,6 +282,9 @@ def test_provenance_and_coverage_can_be_written_as_json() -> None:
         "source": {"original": "scores", "A": "scores"},
         "detector": {"name": "x", "sha256": None, "training": None},
         "selection": None,
+        "split_sha256": None,
+        "audit": "left out",
+        "resampling": None,
     }
     assert json.loads(json.dumps(result.coverage))["A"] == {"ok": 2000, "total": 2000}
 
@@ -443,3 +453,241 @@ def test_polarity_leaves_crops_and_files_that_know_their_own_alone(crops, tmp_pa
     own = benchmark(Redness(), original=home, unseen={"A": home}).save_scores(tmp_path)[0]
     result = benchmark(Redness(), original=home, unseen={"A": own}, polarity="real-high")
     assert result.row["original_accuracy"].item() == result.row["A"].item() == 100
+
+
+@pytest.fixture
+def framed() -> dict[str, pd.DataFrame]:
+    """An original and two unseen sets: 30 videos of 4 frames each, scored with noise."""
+
+    def make(seed: int, gain: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        video = np.repeat(np.arange(30), 4)
+        label = video % 2
+        hard = rng.normal(scale=0.3, size=30)[video]
+        score = np.clip(0.5 + gain * (label - 0.5) + hard + rng.normal(0, 0.1, 120), 0, 1)
+        names = [f"s{seed}-{number:02d}" for number in video]
+        return pd.DataFrame(
+            {"label": label, "score": score, "video": names, "frame": [0, 1, 2, 3] * 30}
+        )
+
+    return {"original": make(0, 0.6), "A": make(1, 0.2), "B": make(2, 0.1)}
+
+
+def test_frames_and_videos_are_measured_apart_with_intervals_over_videos(framed) -> None:
+    unseen = {name: framed[name] for name in ("A", "B")}
+    result = full_benchmark("x", original=framed["original"], unseen=unseen)
+    table = result.metrics.set_index("set")
+    assert table["n_frames"].tolist() == [120] * 3
+    assert table["n_videos"].tolist() == [30] * 3
+    for name, frame in framed.items():
+        videos = to_videos(frame.assign(dataset="", method=""))
+        row = table.loc[name]
+        assert row["frame_accuracy"] == accuracy(frame["label"], frame["score"])
+        assert row["frame_auc"] == result.auc[name] == auc(frame["label"], frame["score"])
+        assert row["video_accuracy"] == accuracy(videos["label"], videos["score"])
+        assert row["video_auc"] == auc(videos["label"], videos["score"])
+        plain = bootstrap_interval(accuracy, frame["label"], frame["score"])
+        width = row["frame_accuracy_high"] - row["frame_accuracy_low"]
+        assert width > 1.2 * (plain.high - plain.low)
+        interval = result.intervals["original_accuracy" if name == "original" else name]
+        assert interval.estimate == pytest.approx(100 * row["frame_accuracy"])
+        assert interval.low == pytest.approx(100 * row["frame_accuracy_low"])
+    lost = result.intervals["degradation"]
+    assert lost.estimate == pytest.approx(result.row["degradation"].item())
+    assert lost.low < lost.estimate < lost.high
+    assert result.notes == ()
+
+
+def test_without_names_of_videos_the_intervals_say_that_they_are_too_narrow() -> None:
+    table = scores_with(75)
+    result = full_benchmark("x", original=table, unseen={"A": table})
+    assert result.metrics["n_videos"].isna().all()
+    assert result.notes[0].startswith("original, A: no videos are named, so intervals are over si")
+    assert result.intervals["A"].low < 75 < result.intervals["A"].high
+
+
+def test_one_video_has_no_interval(framed) -> None:
+    one = framed["A"].assign(video="only", label=1)
+    result = full_benchmark("x", original=framed["original"], unseen={"A": one})
+    assert result.intervals == {}
+    assert result.metrics["frame_accuracy_low"].isna().tolist() == [False, True]
+    assert result.row["A"].item() == pytest.approx(100 * (one["score"] >= 0.5).mean())
+
+
+def test_a_video_is_scored_by_what_is_there_and_a_silent_one_by_the_policy(framed) -> None:
+    holes = framed["A"].copy()
+    holes.loc[holes["video"] == "s1-03", "score"] = np.nan  # a fake
+    holes.loc[0, "score"] = np.nan
+    for policy, n_videos in (("exclude", 29), ("as-real", 30), ("as-fake", 30), ("as-chance", 30)):
+        result = benchmark("x", original=framed["original"], unseen={"A": holes}, policy=policy)
+        row = result.metrics.set_index("set").loc["A"]
+        assert row["n_videos"] == n_videos
+        usable = holes.dropna(subset=["score"]).assign(dataset="", method="")
+        videos = to_videos(usable)
+        right = ((videos["score"] >= 0.5) == videos["label"]).sum()
+        extra = {"exclude": 0, "as-real": 0, "as-fake": 1, "as-chance": 0.5}[policy]
+        assert row["video_accuracy"] == pytest.approx((right + extra) / n_videos)
+
+
+def test_the_rank_has_the_interval_of_the_degradation() -> None:
+    unseen = {name: scores_with(50) for name in UNSEEN}
+    result = full_benchmark("x", original=scores_with(92.4), unseen=unseen)
+    low, high = result.rank_interval
+    assert low < result.rank == 25 < high <= 31
+    assert full_benchmark("x", original=scores_with(9), unseen={"A": scores_with(50)},
+                          polarity="fake-high").rank_interval is None  # fmt: skip
+
+
+def test_intervals_are_printed_beside_the_numbers() -> None:
+    table = scores_with(75)
+    result = full_benchmark(
+        "x", original=table, unseen={"A": table}, resampling=Resampling(n_resamples=50)
+    )
+    lost = result.intervals["A"]
+    assert f"75.00 [{lost.low:.2f}, {lost.high:.2f}]" in result.table("markdown", intervals=True)
+    header, row = result.table("csv", intervals=True).splitlines()
+    cells = dict(zip(header.split(","), row.split(","), strict=True))
+    assert cells["A"] == "75.00"
+    assert cells["A_low"] == f"{lost.low:.2f}"
+    assert result.table("csv") == result.table("csv", "V")
+    assert result.provenance["resampling"] == {"level": 0.95, "n_resamples": 50, "seed": 0}
+    bare = benchmark("x", original=table, unseen={"A": table})
+    assert bare.table("markdown", intervals=True) == bare.table("markdown")
+
+
+@pytest.fixture
+def specialized():
+    """Return a function from a degradation to a benchmark with all three specialized sets."""
+
+    def make(lost: float, **options):
+        special = {"CELEB-M": 80.0, "FS-I": 60.0, "NT-I": 55.0}
+        return benchmark(
+            "mine",
+            original=scores_with(50 + lost),
+            unseen={name: scores_with(50) for name in UNSEEN},
+            specialized={name: scores_with(value) for name, value in special.items()},
+            **options,
+        )
+
+    return make
+
+
+def test_tables_vi_and_vii_hold_their_own_sets(specialized) -> None:
+    result = specialized(40.0)
+    sixth, seventh = result.frame("VI"), result.frame("VII")
+    assert list(sixth.columns) == list(published("VI").columns[1:])
+    assert list(seventh.columns) == list(published("VII").columns[1:])
+    assert sixth["specialized_degradation"].item() == 10
+    assert sixth["degradation_difference"].item() == 30
+    assert seventh["specialized_average"].item() == 57.5
+    assert seventh["degradation_difference"].item() == 7.5
+    assert list(result.frame("V").columns) == list(published("V").columns)
+    assert (
+        result.table("csv", number="VII").splitlines()[1].endswith("60.00,55.00,57.50,32.50,7.50")
+    )
+
+
+@pytest.mark.parametrize(("lost", "empty"), [(30.0, True), (30.05, False)])
+def test_only_detectors_that_degrade_by_more_than_thirty_points_enter(
+    specialized, lost: float, empty: bool
+) -> None:
+    result = specialized(lost)
+    for number in ("VI", "VII"):
+        assert len(result.frame(number)) == (0 if empty else 1)
+        assert bool(result.why_empty(number)) == empty
+    assert len(result.row) == len(result.frame("V")) == 1
+
+
+@pytest.mark.parametrize("table_format", ["markdown", "latex", "html", "text"])
+def test_an_empty_table_says_so_in_every_format(specialized, table_format: str) -> None:
+    page = specialized(20.0).table(table_format, number="VI")
+    assert "No row: no detector degrades by more than 30 points: mine degrades by 20.00." in page
+    assert "CELEB-M" in page
+    assert specialized(20.0).table("csv", number="VI").count("\n") == 0
+
+
+@pytest.mark.parametrize(("name", "other"), [("CELEB", "VII"), ("F2F", "VI")])
+def test_what_a_detector_was_trained_on_decides_its_table(specialized, name, other) -> None:
+    result = specialized(40.0, trained_on={name: None})
+    assert result.training_dataset == name
+    own = {"VI": "VII", "VII": "VI"}[other]
+    assert len(result.frame(own)) == 1
+    assert result.frame(other).empty
+    assert f"mine was trained on {name}" in result.table("text", number=other)
+
+
+def test_sets_of_other_names_enter_the_table_that_is_asked_for() -> None:
+    unseen = {"U": scores_with(50)}
+    result = benchmark(
+        "x", original=scores_with(90), unseen=unseen, specialized={"S": scores_with(70)}
+    )
+    for number in ("VI", "VII"):
+        assert result.frame(number)["degradation_difference"].item() == 20
+    none = benchmark("x", original=scores_with(90), unseen=unseen)
+    assert "measured on no specialized set of Table VII (FS-I, NT-I)" in none.table("text", "VII")
+    with pytest.raises(InputError, match="tables V, VI and VII, received 'IV'"):
+        none.table("text", number="IV")
+
+
+def manifest(crops, rows, name: str, people: list[str]) -> pd.DataFrame:
+    table = crops(rows, name=name)
+    videos = [
+        f"/videos/FF++/{label}/{who}.mp4" for label, who in zip(table["label"], people, strict=True)
+    ]
+    return table.assign(video=videos, dataset="FF++", method="x", target_identity=people)
+
+
+def test_people_in_two_sets_are_found_and_warned_of_and_the_audit_can_be_left_out(crops) -> None:
+    home = manifest(crops, [(1, 255), (0, 0)], "home", ["001", "002"])
+    away = manifest(crops, [(1, 200), (0, 90)], "away", ["001", "003"])
+    with pytest.warns(LeakageWarning, match="original and AWAY share 1 persons"):
+        result = full_benchmark(Redness(), original=home, unseen={"AWAY": away}, resampling=None)
+    kinds = set(result.leakage["kind"])
+    assert "identity" in kinds
+    assert any("original and AWAY share 1 by identity: a leak" in note for note in result.notes)
+    assert result.provenance["audit"] == "done"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet = benchmark(Redness(), original=home, unseen={"AWAY": away})
+    assert quiet.leakage is None
+    assert quiet.provenance["audit"] == "left out"
+
+
+def test_what_specialized_sets_share_with_the_training_data_is_told_apart(crops) -> None:
+    train = manifest(crops, [(1, 250), (0, 10)], "train", ["001", "002"])
+    home = manifest(crops, [(1, 240), (0, 20)], "home", ["011", "012"])
+    away = manifest(crops, [(1, 200), (0, 90)], "away", ["021", "022"])
+    same = manifest(crops, [(1, 180), (0, 70)], "same", ["001", "002"])
+    sets = {"original": home, "unseen": {"FS": away}, "resampling": None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeakageWarning)
+        result = full_benchmark(
+            Redness(), **sets, specialized={"FS-I": same}, trained_on={"F2F": train}
+        )
+    shared = result.leakage.query("kind == 'identity'")
+    assert set(zip(shared["set_a"], shared["set_b"], strict=True)) == {("FS-I", "training")}
+    assert shared["by_design"].all()
+    with pytest.warns(LeakageWarning, match="FS and training share 2 persons"):
+        full_benchmark(
+            Redness(), original=home, unseen={"FS": same}, trained_on=train, resampling=None
+        )
+
+
+def test_scores_that_name_nothing_cannot_be_audited() -> None:
+    table = scores_with(75)
+    result = full_benchmark("x", original=table, unseen={"A": table}, resampling=None)
+    assert result.leakage is None
+    assert result.provenance["audit"] == "no images or videos are known"
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "message"),
+    [
+        ({"A": None, "B": None}, "trained_on to name one data set, received 2"),
+        ([1], "trained_on to be crops, a folder of them or Splits, received list"),
+    ],
+)
+def test_training_data_of_another_kind_are_refused(trained_on, message: str) -> None:
+    table = scores_with(75)
+    with pytest.raises(InputError, match=message):
+        benchmark("x", original=table, unseen={"A": table}, trained_on=trained_on)
