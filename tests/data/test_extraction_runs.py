@@ -132,7 +132,7 @@ def count_finished(folder):
 def test_killed_twenty_times_and_finished_equals_undisturbed(
     bright, make_videos, processes, tmp_path, n_jobs
 ):
-    videos = make_videos(60 * n_jobs)
+    videos = make_videos(120)
     choices = {"aligner": "finder", "size": 32, "n_jobs": n_jobs}
     slow, quick = (choices | {"finder": bright.Bright(pause)} for pause in (0.01 * n_jobs, 0.0))
     out = tmp_path / "out"
@@ -144,11 +144,11 @@ def test_killed_twenty_times_and_finished_equals_undisturbed(
         child = processes.Process(target=extract_faces, args=(videos, out), kwargs=told)
         child.start()
         assert begun.wait(60)
-        before = count_finished(out)
-        # Workers take a second to start: half of the kills come before they do, half after.
-        while n_jobs > 1 and attempt % 2 and count_finished(out) == before:
+        # Some kills come before the first video of the attempt is done, however slow the machine.
+        wanted = count_finished(out) + randomly.randint(0, 2)
+        while count_finished(out) < wanted:
             time.sleep(0.005)
-        time.sleep(randomly.uniform(0.0, 0.3))
+        time.sleep(randomly.uniform(0.0, 0.2))
         child.kill()
         child.join()
         assert child.exitcode == -9, f"attempt {attempt} was not killed at work"
@@ -158,7 +158,7 @@ def test_killed_twenty_times_and_finished_equals_undisturbed(
     done = extract_faces(videos, out, **quick)
     assert done.n_done > 1, "all was done before the last kill"
     whole = extract_faces(videos, tmp_path / "whole", **quick | {"n_jobs": 1})
-    assert done.counts == {"ok": 600 * n_jobs, "missing": 1} == whole.counts
+    assert done.counts == {"ok": 1200, "missing": 1} == whole.counts
     time.sleep(1.0)  # Workers of killed jobs that live a moment longer must change nothing.
     assert tree(out) == tree(tmp_path / "whole")
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
