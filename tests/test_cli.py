@@ -582,3 +582,77 @@ def test_a_stranger_sees_no_chatter(
     )
     assert done.stderr == ""
     assert "mesonet-deepfakes" in done.stdout
+
+
+def test_a_benchmark_with_every_option(
+    score_files: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    argv = score_files("FS", "NT", "DF", "DFD")
+    home = pd.read_csv(tmp_path / "home.csv")
+    home.assign(score=1 - home["score"]).to_csv(tmp_path / "turned.csv", index=False)
+    turned = [*argv[:2], f"--original={tmp_path / 'turned.csv'}", *argv[3:]]
+    assert main(turned) == 2
+    assert "pass polarity" in capsys.readouterr().err
+    special = f"--specialized=CELEB-M={tmp_path / 'home.csv'}"
+    scores = tmp_path / "scores"
+    assert main([*argv, special, "--table=VI", f"--save-scores={scores}", "--no-audit"]) == 0
+    assert "No row: no detector degrades by more than 30 points" in capsys.readouterr().out
+    saved = [f"--unseen=A={scores / 'FS.csv'}", f"--original={scores / 'original.csv'}"]
+    argv_saved = ["benchmark", "--detector=mine", *saved, "--policy=as-chance", "--json"]
+    assert main([*argv_saved, f"--trained-on=CELEB={tmp_path / 'absent'}"]) == 2
+    assert "absent" in capsys.readouterr().err
+    assert main(argv_saved) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["policy"] == "as-chance"
+    low, high = document["intervals"]["degradation"]
+    assert low < document["row"]["degradation"] < high
+    assert document["metrics"][1]["frame_accuracy"] == 0.6
+    assert "A: the score file was written for FS" in document["notes"]
+    assert main([*argv, "--intervals", "--format=csv"]) == 0
+    assert "degradation_low" in capsys.readouterr().out
+
+
+def test_poor_coverage_is_shown_and_then_exits_with_3(
+    score_files: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    argv = score_files("A")
+    holes = pd.read_csv(tmp_path / "A.csv")
+    holes.loc[0, "score"] = float("nan")
+    holes.to_csv(tmp_path / "A.csv", index=False)
+    assert main([*argv, "--policy", "as-real"]) == 3
+    shown = capsys.readouterr()
+    assert "A 19 of 20 (policy as-real)" in shown.out
+    error, hint = shown.err.splitlines()[-2:]
+    assert error == "error: less than 99% of the images have a score: A 19 of 20 (policy as-real)."
+    assert hint.startswith("hint: The notes say why")
+
+
+def test_a_damaged_pair_of_score_files_exits_with_4(
+    score_files: Any, fails: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    scores = tmp_path / "scores"
+    assert main([*score_files("A"), f"--save-scores={scores}"]) == 0
+    (scores / "A.csv").write_text("label,score\n1,0.5\n0,0.5\n")
+    damaged = [f"--original={scores / 'original.csv'}", f"--unseen=A={scores / 'A.csv'}"]
+    code, error, _ = fails("benchmark", "--detector=mine", *damaged)
+    assert code == 4
+    assert "SHA-256" in error
+
+
+def test_scored_videos_become_a_score_file(
+    stub: None, fails: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    videos = [str(tmp_path / name) for name in ("real/a.mp4", "fake/b.mp4", "fake/broken.mp4")]
+    argv = ["score", *videos, "--frames", "3", "--save-scores", str(tmp_path / "out")]
+    assert main(argv) == 3
+    file = study.read_scores(tmp_path / "out" / "scores.csv")
+    assert file.frame["label"].tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert file.frame["status"].tolist() == ["error", "ok", "ok"] * 2 + ["error"]
+    assert file.frame["video"].tolist()[0] == videos[0]
+    assert file.facts["detector"]["name"] == "stub"
+    code, error, hint = fails("score", "a.mp4", "--save-scores", tmp_path / "out")
+    assert (code, hint) == (
+        2,
+        "hint: Sort the videos into real/ and fake/, or leave --save-scores out.",
+    )
+    assert "a.mp4 lies in neither" in error

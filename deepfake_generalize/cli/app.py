@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfake_generalize import __version__
-from deepfake_generalize.cli import arguments, console, failures, scoring, show, studies
+from deepfake_generalize.cli import (
+    arguments,
+    benchmarking,
+    console,
+    failures,
+    scoring,
+    show,
+    studies,
+)
 from deepfake_generalize.cli.failures import PROGRAM
 from deepfake_generalize.cli.options import (
     Aligner,
@@ -24,7 +32,6 @@ from deepfake_generalize.cli.options import (
     Finder,
     Frames,
     Json,
-    TableFormat,
     Weights,
 )
 from deepfake_generalize.cli.session import Session, quiet
@@ -164,6 +171,10 @@ def score(
     weights: Weights = None,
     frames: Frames = 10,
     out: Annotated[Path | None, typer.Option("--out", help="Write a CSV, a row a frame.")] = None,
+    save_scores: Annotated[
+        Path | None,
+        typer.Option(help="Write a score file here, for `benchmark`: labels by real/ and fake/."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Score videos: P(fake) of each video and of each sampled frame.
@@ -176,6 +187,7 @@ def score(
         paths = scoring.find_video_files(videos)
         loaded = arguments.load_detector(detector, weights)
         arguments.check_out(out)
+        labels = None if save_scores is None else scoring.labels_of(paths)
         with console.progress("scoring", shown=not json) as advance:
             scored = scoring.score_all(loaded, paths, frames_per_video=frames, progress=advance)
     if json:
@@ -185,6 +197,8 @@ def score(
         show.scores(loaded.name, scored)
     if out is not None:  # After the results are shown: a full disk must not lose them.
         scoring.write_scores(scored, out)
+    if save_scores is not None and labels is not None:
+        scoring.save_score_file(scored, labels, loaded, save_scores)
     errors = [one.error for one in scored if one.error is not None]
     if len(scored) == 1 and errors:
         raise errors[0]
@@ -193,60 +207,7 @@ def score(
     )
 
 
-@app.command()
-def benchmark(
-    context: typer.Context,
-    detector: DetectorName,
-    original: Annotated[
-        Path, typer.Option(help="A set like what the detector was trained on, but not of it.")
-    ],
-    unseen: Annotated[
-        list[str], typer.Option(help="NAME=SET that it has never seen; may be repeated.")
-    ],
-    weights: Weights = None,
-    specialized: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=SET that shares method or people with the training data."),
-    ] = None,
-    table_format: Annotated[
-        TableFormat, typer.Option("--format", help="How the table is written.")
-    ] = TableFormat.TEXT,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the table here.")] = None,
-    json: Json = False,
-) -> None:
-    """Measure how much a detector loses on unseen sets: a row of the paper's Table V.
-
-    A set is a folder of crops (an extraction's, or real/ and fake/ with images), or a CSV of
-    scores with the columns label (1 = fake) and score; where all are scores, any name will do for
-    the detector. Ranks exist where the unseen sets are FS, NT, DF and DFD.
-
-    JSON keys: detector, row (percent), rank, rank_reason, auc, coverage, notes, provenance.
-    """
-    unseen_sets = arguments.named_sets(unseen)
-    special_sets = arguments.named_sets(specialized or [])
-    with quiet(context):
-        from deepfake_generalize import study
-
-        everything = {"original": original} | unseen_sets | special_sets
-        scorer = arguments.load_scorer(detector, weights, everything)
-        arguments.check_out(out)
-        result = study.benchmark(
-            scorer,
-            original=original,
-            unseen=unseen_sets,
-            specialized=special_sets or None,
-        )
-    table, remarks = result.table(table_format.value).rstrip("\n"), "\n".join(show.remarks(result))
-    if json:
-        console.write_json(show.benchmark_document(result))
-    elif table_format is TableFormat.TEXT:
-        console.write_text(f"{table}\n{remarks}")
-    else:  # A paper or a program takes the table as it is.
-        console.write_text(table)
-        console.write_note(remarks)
-    if out is not None:  # After the row is shown: a full disk must not lose it.
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(f"{table}\n", encoding="utf-8")
+app.command()(benchmarking.benchmark)
 
 
 @app.command()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SCORE_COLUMNS = ("video", "video_score", "coverage", "frame", "score", "status", "reason")
 
+_OF_A_FRAME = frozenset({"frame", "score", "status", "reason"})
+
 FrameRecord: TypeAlias = dict[str, Any]
 
 
@@ -164,3 +166,57 @@ def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
                 "reason": video.error.message if video.error else "",
             }
             writer.writerows(plain({**shared, **frame}) for frame in video.frames or ({},))
+
+
+def labels_of(paths: Sequence[Path]) -> list[int]:
+    """Return the label of each video by the folder it lies in: real is 0, fake (or df) is 1.
+
+    Raises:
+        InputError: A video lies in neither.
+    """
+    from deepfake_generalize.data.loose_crops import LABEL_FOLDERS
+
+    labels = []
+    for path in paths:
+        found = [
+            LABEL_FOLDERS[folder.name.lower()]
+            for folder in path.absolute().parents
+            if folder.name.lower() in LABEL_FOLDERS
+        ]
+        if not found:
+            raise InputError(
+                f"expected the videos of a score file in folders called real and fake, {path} lies "
+                "in neither.",
+                hint="Sort the videos into real/ and fake/, or leave --save-scores out.",
+            )
+        labels.append(found[0])
+    return labels
+
+
+def save_score_file(
+    scored: Sequence[ScoredVideo], labels: Sequence[int], detector: Detector, folder: Path
+) -> Path:
+    """Write scores.csv and scores.json, one row a frame, for `benchmark`.
+
+    A video that could not be read has one row without a frame.
+    """
+    import pandas as pd
+
+    from deepfake_generalize.study.provenance import describe_detector, versions
+    from deepfake_generalize.study.score_files import write_scores as write_score_file
+
+    rows = [
+        {
+            "label": label,
+            "video": str(video.path.absolute()),
+            "method": "fake" if label else "real",
+            "score": None,
+            "status": video.status,
+            "reason": video.error.message if video.error else "",
+            **{name: value for name, value in plain(frame).items() if name in _OF_A_FRAME},
+        }
+        for video, label in zip(scored, labels, strict=True)
+        for frame in video.frames or ({},)
+    ]
+    facts = {"detector": describe_detector(detector), "versions": versions(), "source": "videos"}
+    return write_score_file(folder, "scores", pd.DataFrame(rows), facts)

@@ -84,10 +84,15 @@ def benchmark_document(result: Benchmark) -> dict[str, Any]:
     return {
         "detector": result.detector,
         "row": result.row.iloc[0].to_dict(),
+        "intervals": {name: [one.low, one.high] for name, one in result.intervals.items()},
         "rank": result.rank,
+        "rank_interval": result.rank_interval,
         "rank_reason": result.rank_reason or None,
+        "metrics": result.metrics,
         "auc": result.auc,
         "coverage": result.coverage,
+        "policy": result.policy,
+        "leakage": result.leakage,
         "notes": list(result.notes),
         "provenance": result.provenance,
     }
@@ -96,10 +101,23 @@ def benchmark_document(result: Benchmark) -> dict[str, Any]:
 def remarks(result: Benchmark) -> list[str]:
     """Return the lines below a row: its rank or why there is none, coverage, notes."""
     rank = f"rank: {result.rank}" if result.rank is not None else f"no rank: {result.rank_reason}"
+    lost = result.intervals.get("degradation")
+    between = (
+        [] if lost is None else [f"degradation: 95 % interval {lost.low:.2f} to {lost.high:.2f}"]
+    )
+    hashes = ", ".join(
+        f"{name} {value[:12]}" for name, value in result.provenance["data_sha256"].items()
+    )
     scored = (
         f"{name} {count['ok']} of {count['total']}" for name, count in result.coverage.items()
     )
-    return [rank, f"images scored: {', '.join(scored)}", *(f"note: {n}" for n in result.notes)]
+    return [
+        rank,
+        *between,
+        f"images scored: {', '.join(scored)} (policy {result.policy})",
+        f"data: {hashes}",
+        *(f"note: {n}" for n in result.notes),
+    ]
 
 
 def diagnosis(found: Diagnosis) -> None:
