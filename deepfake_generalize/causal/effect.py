@@ -141,10 +141,11 @@ def _check_choices(detector: object, steps: object, grid: object, outcome: objec
 
 def _activations(site: Site, images: Images, size: tuple[int, int]) -> AnyArray:
     """Return the site's activations, (N, neurons) float32, on disk if they are many."""
+    # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
     forward = tf.function(
         lambda batch: site.trunk(batch, training=False),
         input_signature=[tf.TensorSpec(site.trunk.input_shape, tf.float32)],
-    )
+    ).get_concrete_function()
     # What has no length is no sequence of images either, and refused with the first batch.
     shape = (len(images) if isinstance(images, Sized) else 0, site.neurons)
     kept: AnyArray

@@ -8,58 +8,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
 
-from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import Cut, cut, flat_layers
+from deepfake_generalize.models.sites import first_mixing, site_cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
 
-WIDE = 256
-"""From so many units on, the paper's site is the outputs of the first dense layer."""
 BLOCK = 2**20
 """Numbers (float32) that one step of the intervention holds at a time: 4 MB."""
-
-_ELEMENTWISE = (
-    layers.InputLayer,
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.AlphaDropout,
-    layers.Identity,
-    layers.Flatten,
-    layers.ReLU,
-    layers.LeakyReLU,
-    layers.ELU,
-    layers.PReLU,
-    layers.BatchNormalization,
-)
-_ELEMENTWISE_FUNCTIONS = frozenset(
-    [
-        "linear",
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "gelu",
-        "silu",
-        "sigmoid",
-        "hard_sigmoid",
-        "tanh",
-        "softplus",
-        "softsign",
-        "exponential",
-    ]
-)
-_PAPER_REASON = (
-    "The paper leaves such networks out too (threats to validity): detectors with only one dense "
-    "layer, or none, such as XceptionNet and EfficientNet, have too few neurons there for it to "
-    "make sense to analyse them."
-)
 
 
 @dataclass(frozen=True)
@@ -107,34 +65,23 @@ def open_site(model: keras.Model, site: str) -> Site:
         >>> open_site(mesonet((64, 64, 3)), "paper").neurons
         64
     """
-    parts = _paper_cut(model) if site == "paper" else cut(model, site)
-    shape = parts.tail.input_shape
-    if len(shape) != 2 or not shape[1]:
-        raise InputError(
-            f"expected a site whose outputs are (None, neurons), received {site!r} with {shape}.",
-            hint="Name a dense layer, or the flatten layer before it.",
-        )
-    if shape[1] < 2 or all(isinstance(x, layers.InputLayer) for x in parts.tail.layers):
-        raise InputError(
-            f"expected a site of several neurons before the network's output, received {site!r} "
-            f"with {shape[1]}.",
-            hint=_PAPER_REASON,
-        )
-    mixing = _first_mixing(parts.tail)
+    parts = site_cut(model, site)
+    neurons = parts.tail.input_shape[1]
+    mixing = first_mixing(parts.tail)
     if mixing is None:
         # Whatever mixes the neurons is left to the rest: the identity is an affine map, too.
-        nothing = keras.Input(shape[1:])
-        identity = np.eye(shape[1], dtype=np.float32)
-        zero = np.zeros(shape[1], np.float32)
+        nothing = keras.Input((neurons,))
+        identity = np.eye(neurons, dtype=np.float32)
+        zero = np.zeros(neurons, np.float32)
         return Site(parts.trunk, keras.Model(nothing, nothing), identity, zero, parts.tail)
-    dense, before, after = mixing
+    dense = mixing.dense
     kernel = np.asarray(dense.kernel.numpy(), np.float32)
     bias = np.zeros(kernel.shape[1], np.float32) if dense.bias is None else dense.bias.numpy()
 
     def rest(mixed: Any) -> Any:
-        return after(dense.activation(mixed), training=False)
+        return mixing.after(dense.activation(mixed), training=False)
 
-    return Site(parts.trunk, before, kernel, bias, rest)
+    return Site(parts.trunk, mixing.before, kernel, bias, rest)
 
 
 def summed_scores(
@@ -204,39 +151,4 @@ def _compiled_step(site: Site, fake: Callable[[Any], Any]) -> Any:
             tf.TensorSpec((None, width), tf.float32),
             tf.TensorSpec((None, None), tf.float64),
         ],
-    )
-
-
-def _paper_cut(model: keras.Model) -> Cut:
-    dense = [layer for layer in flat_layers(model) if isinstance(layer, layers.Dense)]
-    if len(dense) < 2:
-        raise InputError(
-            f"expected a network with two dense layers or more for site='paper', received "
-            f"{model.name!r} with {len(dense)}.",
-            hint=_PAPER_REASON,
-        )
-    return cut(model, dense[0].name, before=dense[0].units < WIDE)
-
-
-def _first_mixing(tail: keras.Model) -> tuple[Any, keras.Model, keras.Model] | None:
-    """Return the dense layer that mixes the neurons first, and the parts around it.
-
-    None where something else mixes them first, or several layers do side by side.
-    """
-    dense = next((x for x in flat_layers(tail) if isinstance(x, layers.Dense)), None)
-    if dense is None:
-        return None
-    try:
-        before = cut(tail, dense.name, before=True).trunk
-        after = cut(tail, dense.name).tail
-    except InputError:
-        return None
-    if all(_is_elementwise(layer) for layer in flat_layers(before)):
-        return dense, before, after
-    return None
-
-
-def _is_elementwise(layer: Any) -> bool:
-    if isinstance(layer, layers.Activation):
-        return layer.activation.__name__ in _ELEMENTWISE_FUNCTIONS
-    return isinstance(layer, _ELEMENTWISE)
+    ).get_concrete_function()

@@ -157,6 +157,13 @@ def test_many_activations_go_to_disk_and_change_nothing(randomised, monkeypatch)
     np.testing.assert_array_equal(on_disk.effects, in_memory.effects)
 
 
+def test_many_calls_do_not_make_tensorflow_complain_of_tracing(randomised, caplog):
+    detector = Detector(randomised(mesonet((32, 32, 3))))
+    for _ in range(7):
+        average_causal_effect(detector, IMAGES[:, :32, :32], labels=LABELS)
+    assert "retracing" not in caplog.text
+
+
 def test_a_generator_of_images_is_refused(randomised):
     with pytest.raises(InputError, match="images as an array"):
         average_causal_effect(
