@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepfake_generalize.interpret.grad_cam import grad_cam
 from deepfake_generalize.interpret.guided import guided_grad_cam
-from deepfake_generalize.interpret.rendering import colorize, study_overlay
+from deepfake_generalize.interpret.rendering import colorize, overlay, study_overlay
 from deepfake_generalize.interpret.similarity import (
     congenetic_similarity,
     similarity_bins,
@@ -16,6 +16,7 @@ __all__ = [
     "congenetic_similarity",
     "grad_cam",
     "guided_grad_cam",
+    "overlay",
     "similarity_bins",
     "ssim",
     "study_overlay",

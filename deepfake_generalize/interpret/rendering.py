@@ -78,6 +78,46 @@ def colorize(heatmaps: AnyArray) -> UInt8Array:
     return _jet(np.rint(check_heatmaps(heatmaps) * 255.0).astype(np.uint8))
 
 
+def overlay(heatmaps: AnyArray, images: AnyArray, *, strength: float = 0.75) -> UInt8Array:
+    """Lay heat maps over their photographs, for eyes.
+
+    The photograph is grey, and shows the more of the colour the larger the map: nothing where it is
+    0. The colours (INFERNO, from violet through orange to yellow) grow lighter with the map, so
+    they can be read by the colour-blind and in a grey print. Numbers are not to be measured on
+    these pictures.
+
+    Args:
+        heatmaps: (N, H, W) float in [0, 1].
+        images: (N, H, W, 3) RGB, uint8 or float in [0, 1]: the photographs under the maps.
+        strength: How much of the photograph the colour replaces where the map is 1, in [0, 1].
+
+    Returns:
+        (N, H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: Maps or images of another shape, dtype or range, or of unequal sizes; or such a
+            strength.
+
+    Examples:
+        >>> photograph = np.full((1, 8, 8, 3), 100, np.uint8)
+        >>> overlay(np.zeros((1, 8, 8)), photograph)[0, 0, 0].tolist()
+        [100, 100, 100]
+    """
+    check_heatmaps(heatmaps)
+    _check_photographs(images, heatmaps)
+    if not 0.0 <= strength <= 1.0:
+        raise InputError(f"expected strength from 0 to 1, received {strength!r}.")
+    colours = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)
+    drawn = np.empty((*heatmaps.shape, 3), np.uint8)
+    for index, (heatmap, image) in enumerate(zip(heatmaps, images, strict=True)):
+        photograph = image if image.dtype == np.uint8 else np.rint(image * 255.0).astype(np.uint8)
+        grey = cv2.cvtColor(np.ascontiguousarray(photograph), cv2.COLOR_RGB2GRAY)[..., None]
+        colour = colours[:, 0, ::-1][np.rint(heatmap * 255.0).astype(np.uint8)]
+        share = strength * heatmap[..., None]
+        drawn[index] = np.rint((1.0 - share) * grey + share * colour).astype(np.uint8)
+    return drawn
+
+
 def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
     """Draw heat maps as the study's scripts did: over the photograph, then coloured again.
 
@@ -106,12 +146,7 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
         (1, 8, 8, 3)
     """
     check_heatmaps(heatmaps)
-    check_images(images)
-    if images.shape[:3] != heatmaps.shape:
-        raise InputError(
-            f"expected images of shape {(*heatmaps.shape, 3)}, one under each map, received "
-            f"{describe(images)}."
-        )
+    _check_photographs(images, heatmaps)
     photographs = images if images.dtype == np.uint8 else (images * 255.0).astype(np.uint8)
     levels = (heatmaps * 255.0).astype(np.uint8)
     grey = np.empty(heatmaps.shape, np.uint8)
@@ -121,6 +156,15 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
         stretched = cv2.normalize(blend, np.empty_like(blend), 0, 255, cv2.NORM_MINMAX)
         grey[index] = cv2.cvtColor(stretched, cv2.COLOR_BGR2GRAY)
     return _jet(grey)
+
+
+def _check_photographs(images: AnyArray, heatmaps: AnyArray) -> None:
+    check_images(images)
+    if images.shape[:3] != heatmaps.shape:
+        raise InputError(
+            f"expected images of shape {(*heatmaps.shape, 3)}, one under each map, received "
+            f"{describe(images)}."
+        )
 
 
 def _jet(levels: UInt8Array) -> UInt8Array:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.interpret import colorize, study_overlay
+from deepfake_generalize.interpret import colorize, overlay, study_overlay
 
 
 def test_colours_are_opencvs_jet_in_rgb():
@@ -53,3 +53,34 @@ def test_the_studys_picture_is_tf_explains_coloured_by_grey():
 def test_the_photograph_must_fit_the_map():
     with pytest.raises(InputError, match=r"expected images of shape \(1, 8, 8, 3\), one under"):
         study_overlay(np.zeros((1, 8, 8)), np.zeros((1, 8, 9, 3), np.uint8))
+    with pytest.raises(InputError, match=r"expected images of shape \(1, 8, 8, 3\), one under"):
+        overlay(np.zeros((1, 8, 8)), np.zeros((1, 8, 9, 3), np.uint8))
+
+
+@pytest.mark.parametrize("as_float", [False, True])
+def test_an_overlay_is_a_grey_photograph_that_gives_way_to_colour(as_float):
+    photograph = np.random.default_rng(0).integers(0, 256, (1, 4, 5, 3), dtype=np.uint8)
+    grey = cv2.cvtColor(photograph[0], cv2.COLOR_RGB2GRAY).astype(float)
+    maps = np.random.default_rng(1).random((1, 4, 5))
+    maps[0, 0, :2] = 0.0, 1.0
+    images = photograph / 255.0 if as_float else photograph
+    found = overlay(maps, images, strength=0.5)[0]
+    levels = np.rint(maps[0] * 255).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
+    share = 0.5 * maps[0][..., None]
+    expected = (1 - share) * grey[..., None] + share * colours
+    np.testing.assert_allclose(found, expected, atol=0.51)
+    assert found[0, 0].tolist() == [grey[0, 0]] * 3
+
+
+def test_overlays_grow_lighter_with_the_map():
+    maps = np.linspace(0, 1, 64).reshape(1, 8, 8)
+    drawn = overlay(maps, np.zeros((1, 8, 8, 3), np.uint8), strength=1.0)[0]
+    lightness = cv2.cvtColor(drawn, cv2.COLOR_RGB2LAB)[..., 0].ravel().astype(int)
+    assert (np.diff(lightness) >= 0).all()
+    assert lightness[-1] > 240
+
+
+def test_another_strength_is_refused():
+    with pytest.raises(InputError, match="strength from 0 to 1, received 2"):
+        overlay(np.zeros((1, 8, 8)), np.zeros((1, 8, 8, 3), np.uint8), strength=2)
