@@ -14,6 +14,7 @@ import numpy as np
 
 from deepfake_generalize.data.pack_format import MAX_PIXELS
 from deepfake_generalize.data.packed import open_pack, split_packed
+from deepfake_generalize.data.png_decoding import decode_png
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -75,6 +76,10 @@ def read_image(path: str | Path) -> UInt8Array:
     header = _parse(name, data)
     _check(name, header)
     _check_whole(name, data, header)
+    if header.kind == "PNG":
+        image = np.empty((header.height, header.width, 3), np.uint8)
+        if decode_png(data, image):
+            return image
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         decoded = cast("Any", cv2.imdecode(np.frombuffer(data, np.uint8), flags))

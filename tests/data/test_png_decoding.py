@@ -1,0 +1,73 @@
+"""The fast PNG decoder: OpenCV's pixels, or it declines."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_generalize.data.image_source import ImageSource
+from deepfake_generalize.data.png_decoding import decode_png
+from deepfake_generalize.errors import InputError
+
+
+def _chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _png(stream, width=8, height=8, colour=2, interlaced=0, extra=b""):
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, interlaced)
+    parts = _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", stream) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+ROWS = b"".join(b"\0" + bytes(range(i, i + 24)) for i in range(8))
+
+
+@pytest.mark.parametrize("strategy", range(5))
+@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (64, 33), (256, 256)])
+def test_the_pixels_are_opencvs(strategy, shape):
+    rng = np.random.default_rng(0)
+    out = np.empty((*shape, 3), np.uint8)
+    for _ in range(6):
+        image = cv2.GaussianBlur(rng.integers(0, 256, (*shape, 3), np.uint8), (0, 0), 1) | 1
+        data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_STRATEGY, strategy])[1].tobytes()
+        assert decode_png(data, out)
+        np.testing.assert_array_equal(out, image[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _png(zlib.compress(ROWS[:100])),
+        _png(zlib.compress(ROWS[:-1])),
+        _png(zlib.compress(ROWS)[:-2] + b"zz"),
+        _png(b"no deflate stream"),
+        _png(zlib.compress(b"\0" * 32 * 8), colour=6),
+        _png(zlib.compress(ROWS), interlaced=1),
+        _png(zlib.compress(ROWS), width=9, height=7),
+    ],
+)
+def test_what_it_cannot_vouch_for_it_declines(data):
+    out = np.empty((8, 8, 3), np.uint8)
+    for _ in range(3):
+        assert decode_png(_png(zlib.compress(ROWS)), out)
+        assert not decode_png(data, out)
+
+
+def test_a_black_last_row_is_left_to_the_stricter_decoder(tmp_path):
+    image = np.full((8, 8, 3), 9, np.uint8)
+    image[-1] = 0
+    data = cv2.imencode(".png", image)[1].tobytes()
+    assert not decode_png(data, np.empty((8, 8, 3), np.uint8))
+    (tmp_path / "a.png").write_bytes(data)
+    np.testing.assert_array_equal(ImageSource([str(tmp_path / "a.png")]).read([0])[0], image)
+
+
+def test_a_stream_that_ends_early_is_refused_in_batches(tmp_path):
+    (tmp_path / "a.png").write_bytes(_png(zlib.compress(ROWS)))
+    (tmp_path / "b.png").write_bytes(_png(zlib.compress(ROWS[:100])))
+    source = ImageSource([str(tmp_path / name) for name in ("a.png", "b.png")])
+    with pytest.raises(InputError, match=r"whole image at .*b\.png.*cannot be decoded"):
+        source.read(np.array([0, 1]))
