@@ -74,6 +74,11 @@ class Schedule:
     restarts: int | None = None
     precision: Precision | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a precision that there is not."""
+        if self.precision is not None:
+            _check_choice("precision", self.precision, get_args(Precision))
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -311,8 +316,10 @@ def _typed(value: Any, kind: str, name: str) -> Any:
         inner = kind.removeprefix("tuple[").split(",")[0]
         return tuple(_typed(item, inner, name) for item in value)
     parts = kind.split(" | ")
-    known = all(part in _KINDS for part in parts)
-    if known and not isinstance(value, tuple(each for part in parts for each in _KINDS[part])):
+    if any(part not in _KINDS for part in parts):
+        return value  # A choice among words, which the dataclass checks itself.
+    kinds = tuple(each for part in parts for each in _KINDS[part])
+    if isinstance(value, bool) or not isinstance(value, kinds):
         raise InputError(f"expected {name} to be {kind}, received {value!r}.")
     return value
 
