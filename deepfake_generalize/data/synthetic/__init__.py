@@ -6,5 +6,6 @@ is evidence about real deepfakes; every folder and manifest of it is marked as s
 
 from deepfake_generalize.data.synthetic.datasets import make_datasets
 from deepfake_generalize.data.synthetic.marking import is_synthetic
+from deepfake_generalize.data.synthetic.videos import make_videos
 
-__all__ = ["is_synthetic", "make_datasets"]
+__all__ = ["is_synthetic", "make_datasets", "make_videos"]

@@ -6,17 +6,20 @@ import math
 from typing import TYPE_CHECKING
 
 import cv2
-import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS, CROPS_FILE, write_crops
 from deepfake_generalize.data.manifest_files import absolute, restore_types
 from deepfake_generalize.data.partition import Splits, assemble
-from deepfake_generalize.data.synthetic.marking import MARK_COLUMN, claim, write_atomically
+from deepfake_generalize.data.synthetic.marking import (
+    MARK_COLUMN,
+    check_whole,
+    claim,
+    write_atomically,
+)
 from deepfake_generalize.data.synthetic.pictures import picture
 from deepfake_generalize.data.synthetic.sets import SETS, Take, check_sizes, plan_takes
 from deepfake_generalize.data.synthetic.takes_on_disk import video_path
-from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,8 +71,8 @@ def make_datasets(
         (4, ['000', '000', '001', '001'])
     """
     sizes, root = check_sizes(per_split), absolute(out_dir)
-    _check_whole("size", size, _MIN_SIZE)
-    _check_whole("seed", seed, 0)
+    check_whole("size", size, _MIN_SIZE)
+    check_whole("seed", seed, 0)
     plans = {name: plan_takes(name, sizes) for name in SETS}
     claim(root, {"kind": "crops", "size": size, "per_split": sizes, "seed": seed})
     missing = [
@@ -77,15 +80,6 @@ def make_datasets(
     ]
     _draw_missing(root, missing, size, seed, n_jobs)
     return {name: _finish(root, name, takes) for name, takes in plans.items()}
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or int(value) < least:  # type: ignore[call-overload]
-        raise InputError(
-            f"expected {name} to be a whole number from {least}, received {value!r}.",
-            hint="The default will do.",
-        )
 
 
 def _file(root: Path, take: Take) -> Path:

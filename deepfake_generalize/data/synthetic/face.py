@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import FloatArray
 
 # Cells a face unit: the finest that a crop of 72 pixels resolves, and two coarser ones.
-_PORES = ((26.0, 0.052), (11.0, 0.035), (3.5, 0.03))
+_PORES = ((34.0, 0.03), (13.0, 0.022), (3.5, 0.028))
 
 
 def paint_face(head: Head, person: Person, expression: Expression, pixel: float) -> FloatArray:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError, InputError
@@ -92,6 +93,33 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_whole(
+    name: str, value: object, least: int, most: int | None = None, *, even: bool = False
+) -> None:
+    """Raise unless a setting is a whole number in its range.
+
+    Args:
+        name: What the message calls it.
+        value: What came.
+        least: The smallest allowed.
+        most: The largest allowed, if there is one.
+        even: Whether odd numbers are refused.
+
+    Raises:
+        InputError: It is not.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    good = whole and int(str(value)) >= least and (most is None or int(str(value)) <= most)
+    if good and not (even and int(str(value)) % 2):
+        return
+    kind = "an even" if even else "a whole"
+    until = "" if most is None else f" to {most}"
+    raise InputError(
+        f"expected {name} to be {kind} number from {least}{until}, received {value!r}.",
+        hint="Leave it out for the default, if it has one.",
+    )
 
 
 def _compare(mark: Path, wanted: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FRAMES_PER_CLIP = 300
 """Frames in a drawn clip; pictures of it are taken at any of them."""
 
-_FPS = 25.0
+FPS = 25
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Clip:
         """
         rng = stream(self.seed, "clip", self.name)
         light, place = _draw_light(rng), _draw_place(rng)
-        sway = _Sway(rng, frame / _FPS)
+        sway = _Sway(rng, frame / FPS)
         speech = max(0.0, sway(0.03, 0.07, fast=True))
         expression = Expression(
             mouth_open=min(speech, 0.12),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import FloatArray
 
 # The network's output, some 20 pixels across the inner face, enlarged.
-_BLUR = 0.048
+_BLUR = 0.036
 _FEATHER = 0.22
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.data.synthetic.shots import Shot
     from deepfake_generalize.types import FloatArray
 
-_BLUR = 0.04
+_BLUR = 0.03
 _FLATTENING = 0.3
 
 

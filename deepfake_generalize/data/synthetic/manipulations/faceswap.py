@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 _FEATHER = 0.07
 # Pixels of the texture for each of the footage.
-_TEXTURE = 0.6
+_TEXTURE = 0.5
+_MATCHED = 0.5
 _NODES_EVERY = 4
 
 
 def faceswap(target: Scene, source: Shot) -> FloatArray:
     """Paste the source's face, warped so that its landmarks fall on the target's.
 
-    The source keeps its own expression and light. The mean colours are matched; the seam is
-    narrow, and the texture is small and looked up without filtering, as the simple renderer of
+    The source keeps its own expression and light. The mean colours are matched in part; the seam
+    is narrow, and the texture is small and looked up without filtering, as the simple renderer of
     the method does (Rössler et al., "FaceForensics++", section 3.1).
 
     Args:
@@ -49,7 +50,8 @@ def faceswap(target: Scene, source: Shot) -> FloatArray:
         borderMode=cv2.BORDER_REPLICATE,
     )
     mask = inner_face(target.head, feather=_FEATHER)
-    return blend(target, match_colours(warped, target, mask, contrast=False), mask)
+    matched = match_colours(warped, target, mask, contrast=False)
+    return blend(target, warped + np.float32(_MATCHED) * (matched - warped), mask)
 
 
 def spline(points: DoubleArray, values: DoubleArray, shape: tuple[int, ...]) -> FloatArray:

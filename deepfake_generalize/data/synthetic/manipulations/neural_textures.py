@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from deepfake_generalize.data.synthetic.shots import Shot
     from deepfake_generalize.types import FloatArray
 
-_BLUR = 0.03
-_TEXEL = 9.0
+_BLUR = 0.022
+_TEXEL = 12.0
 _STRENGTH = 0.035
 
 
