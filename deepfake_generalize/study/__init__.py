@@ -10,6 +10,7 @@ from deepfake_generalize.study.ranked_tables import table_iv, table_v, table_vi,
 from deepfake_generalize.study.result import Benchmark
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.score_files import ScoreFile, read_scores, write_scores
+from deepfake_generalize.study.standing import figure_standing
 
 __all__ = [
     "Analysis",
@@ -23,6 +24,7 @@ __all__ = [
     "figure_2",
     "figure_3",
     "figure_5",
+    "figure_standing",
     "publish",
     "published",
     "read_scores",
