@@ -109,7 +109,8 @@ class _Page:
             self._text(self.left + _STEP * column + _CELL / 2, _HEAD - 0.08, title, size=7.5)
         for dataset, count in self.counts.items():
             middle = self.tops[dataset] + (_STEP * count - (_STEP - _CELL)) / 2
-            self._text(self.left - 0.14, middle, dataset, size=8.0, weight="bold", rotation=90)
+            how: Any = {"size": 8.0, "weight": "bold", "rotation": 90, "ha": "right"}
+            self._text(self.left - 0.06, middle, dataset, **how)
 
     def scale(self, colours: str) -> None:
         """Draw what the colours mean below all rows."""
