@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 FORMAT = "deepfake_generalize.crops"
 VERSION = 1
 IMAGES, CHECKSUMS, MANIFEST = "images", "crc32", "crops.csv"
-LIBVER = "v110"
 MAX_PIXELS = 100_000_000
 """Most pixels an image may have, packed or not."""
 

@@ -18,7 +18,6 @@ from deepfake_generalize.data.manifest_files import absolute, manifest_text, req
 from deepfake_generalize.data.pack_format import (
     CHECKSUMS,
     IMAGES,
-    LIBVER,
     MANIFEST,
     index_sha256,
     write_attributes,
@@ -183,8 +182,7 @@ def _write(file: Path, source: ImageSource, manifest: bytes, compression: str | 
 
     checksums = np.zeros(len(source), "<u4")
     pixels = hashlib.sha256()
-    # Locked already, by `replacing`.
-    with h5py.File(file, "w", libver=(LIBVER, LIBVER), locking=False) as content:
+    with h5py.File(_make_file(file)) as content:
         images = _make_images(content, (len(source), *source.size, 3), compression)
         for rows, block in _blocks(source):
             images[rows[0] : rows[-1] + 1] = block
@@ -196,10 +194,23 @@ def _write(file: Path, source: ImageSource, manifest: bytes, compression: str | 
         write_attributes(content, index, _content_sha256(index, pixels.hexdigest()))
 
 
+def _make_file(file: Path) -> Any:
+    import h5py
+
+    # No time of making is kept, so that the same crops give the same bytes.
+    making = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    making.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_file_locking(False, True)  # `replacing` has locked it.
+    return h5py.h5f.create(os.fsencode(file), h5py.h5f.ACC_TRUNC, making, access)
+
+
 def _make_images(content: Any, shape: tuple[int, int, int, int], compression: str | None) -> Any:
     import h5py
 
     settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
     settings.set_chunk((1, *shape[1:]))
     if compression is None:
         # All room at once and nothing written into it: the chunks then lie one behind the other.
