@@ -24,6 +24,7 @@ from deepfake_generalize.cli import (
     scoring,
     show,
     studies,
+    training,
 )
 from deepfake_generalize.cli.failures import PROGRAM
 from deepfake_generalize.cli.options import (
@@ -208,6 +209,7 @@ def score(
 
 
 app.command()(benchmarking.benchmark)
+app.command()(training.train)
 
 
 @app.command()

@@ -56,6 +56,24 @@ def extraction(summary: Mapping[str, Any]) -> None:
             console.write_text(f"and {more} more; --json lists all")
 
 
+def training(document: Mapping[str, Any]) -> None:
+    """Draw what came of a training, from the document of `train --json`."""
+    record = document["training"]
+    best = record["best_epoch"]
+    history = record["history"]
+    rows = [
+        ("file", document["out"]),
+        ("recipe", record["recipe"]["name"]),
+        ("seed", record["seed"]),
+        ("images", f"{record['data']['train']['images']} + {record['data']['val']['images']}"),
+        ("epochs", f"{len(history['loss'])} ({record['ended']})"),
+        ("best epoch", best),
+        ("its validation accuracy", _number(history["val_accuracy"][best - 1])),
+        ("chosen by", record["selection"]),
+    ]
+    console.write_table(f"trained {document['detector']}", ("what", "value"), rows)
+
+
 def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
     """Draw one table of videos, then each video's frames, and why it has no score."""
     console.write_table(

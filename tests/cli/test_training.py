@@ -1,0 +1,93 @@
+"""The command `train`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_generalize import models
+from deepfake_generalize.cli import main
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> dict[str, Path]:
+    """Two folders, real/ and fake/ in each."""
+    rng = np.random.default_rng(0)
+    folders = {}
+    for part, count in (("train", 8), ("val", 4)):
+        folders[part] = tmp_path / part
+        for label in ("real", "fake"):
+            (folders[part] / label).mkdir(parents=True)
+            for index in range(count):
+                image = rng.integers(0, 256, (16, 16, 3), np.uint8)
+                cv2.imwrite(str(folders[part] / label / f"{part}{label}{index}.png"), image)
+    return folders
+
+
+def _arguments(crops: dict[str, Path], out: Path, *more: object) -> list[str]:
+    given = ["train", "--architecture", "mesonet", "--train", crops["train"], "--val", crops["val"]]
+    return [str(one) for one in (*given, "--out", out, *more)]
+
+
+def test_a_detector_with_its_record(crops: dict[str, Path], tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "new" / "detector.keras"
+    options = ("--epochs", 2, "--batch-size", 4, "--seed", 5, "--size", 24, "--json")
+    assert main(_arguments(crops, out, *options)) == 0
+    document = json.loads(capsys.readouterr().out)
+    detector = models.Detector.load(out)
+    assert detector.size == (24, 24)
+    assert document["training"] == detector.training
+    assert set(document) == {"detector", "out", "training"}
+    recipe = detector.training["recipe"]
+    assert (recipe["epochs"], recipe["batch_size"], detector.training["seed"]) == (2, 4, 5)
+    assert recipe["name"] == "mesonet-paper, epochs 2, batch size 4"
+    assert detector.training["data"]["train"]["images"] == 16
+
+
+def test_a_table_for_people_and_a_line_an_epoch_for_logs(
+    crops: dict[str, Path], tmp_path: Path, capsys: Any
+) -> None:
+    folder = tmp_path / "checkpoint"
+    again = _arguments(
+        crops, tmp_path / "d.keras", "--epochs", 2, "--recipe", "scripts", "--checkpoint", folder
+    )
+    assert main(again) == 0
+    said = capsys.readouterr()
+    assert "mesonet-scripts, epochs 2" in said.out
+    assert "best epoch" in said.out
+    assert sum(line.startswith("epoch ") for line in said.err.splitlines()) == 2
+    assert main(again) == 0
+    assert "going on after epoch 2 of 2" in capsys.readouterr().err
+    assert main([*again, "--seed", "1"]) == 4
+    error, hint = capsys.readouterr().err.splitlines()[-2:]
+    assert error.startswith("error: expected a checkpoint of this training")
+    assert hint.startswith("hint: Name another checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("--out", "detector.h5"), "end in .keras"),
+        (("--architecture", "resnet"), "received 'resnet'"),
+        (("--epochs", "0"), "--epochs"),
+        (("--recipe", "mine"), "mine"),
+        (("--precision", "float16"), "float16"),
+        (("--val", "nowhere"), "nowhere"),
+    ],
+)
+def test_refusals(
+    change: tuple[str, str], said: str, crops: dict[str, Path], tmp_path: Path, capsys: Any
+) -> None:
+    given = _arguments(crops, tmp_path / "d.keras")
+    if change[0] in given:
+        given[given.index(change[0]) + 1] = change[1]
+    else:
+        given += change
+    assert main(given) == 2
+    error, hint = capsys.readouterr().err.splitlines()[-2:]
+    assert said in error
+    assert hint.startswith("hint: ")
+    assert not (tmp_path / "d.keras").exists()
