@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
 
+from deepfake_generalize.data.packed import split_packed
 from deepfake_generalize.data.partition import Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
@@ -143,5 +144,5 @@ def _auditable(frame: pd.DataFrame) -> pd.DataFrame | None:
 def _has_images(crops: pd.DataFrame | Splits) -> bool:
     if isinstance(crops, Splits):
         return all(_has_images(part) for part in (crops.train, crops.val, crops.test))
-    paths = crops["path"].astype(str).str.split("::").str[0]
-    return all(Path(path).exists() for path in paths.unique())
+    paths = crops["path"].astype(str).unique()
+    return all(Path(path).exists() or split_packed(path) is not None for path in paths)

@@ -13,6 +13,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import deepfake_generalize
+from deepfake_generalize.data import CROP_COLUMNS, pack, read_crops
 from deepfake_generalize.data.leakage import LeakageWarning
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Resampling, accuracy, auc, bootstrap_interval, to_videos
@@ -691,3 +692,17 @@ def test_training_data_of_another_kind_are_refused(trained_on, message: str) -> 
     table = scores_with(75)
     with pytest.raises(InputError, match=message):
         benchmark("x", original=table, unseen={"A": table}, trained_on=trained_on)
+
+
+def test_crops_in_a_pack_are_scored_and_audited_by_their_pictures(crops, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    home = crops([(1, 255), (0, 0)], name="home", equal=True)
+    for path in home["path"]:
+        cv2.imwrite(path, rng.integers(0, 256, (64, 64, 3), np.uint8))
+    columns = {name: home.get(name, pd.NA) for name in CROP_COLUMNS}
+    packed = read_crops(pack(pd.DataFrame(columns).assign(video=home["path"]), tmp_path / "a.h5"))
+    with pytest.warns(LeakageWarning, match="original and A share 2 near-duplicate"):
+        result = full_benchmark(
+            Redness(), original=home, unseen={"A": packed[["path", "label"]]}, resampling=None
+        )
+    assert result.coverage["A"] == {"ok": 2, "total": 2}
