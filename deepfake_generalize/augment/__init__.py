@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.augment.focus import focus
 from deepfake_generalize.augment.merge import merge
 from deepfake_generalize.augment.mixing import few_shot_mix
 from deepfake_generalize.augment.transfer import transfer
 
-__all__ = ["few_shot_mix", "merge", "transfer"]
+__all__ = ["few_shot_mix", "focus", "merge", "transfer"]

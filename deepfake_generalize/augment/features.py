@@ -83,7 +83,7 @@ class FeatureCache:
         if reporter is not None:
             reporter.begin(title=f"{trunk.name}: features", epochs=1, done=0)
         size = None if data.count is None else 4 * data.count * math.prod(shape)
-        parts = _forward(trunk, data, reporter)
+        parts = forward_batches(trunk, data, reporter)
         if size is not None and size <= self._remaining:
             self._remaining -= size
             features, labels = _collect(parts, np.empty((data.count or 0, *shape), np.float32))
@@ -131,10 +131,19 @@ def _collect(
     return into, np.concatenate(labels)
 
 
-def _forward(
-    trunk: keras.Model, data: TrainingData, reporter: Reporter | None
+def forward_batches(
+    trunk: keras.Model, data: TrainingData, reporter: Reporter | None = None
 ) -> Iterator[tuple[AnyArray, AnyArray]]:
-    """Yield (features, labels) batch by batch, in the data's order, several at work at a time."""
+    """Run a trunk over data in inference mode, several batches at a time.
+
+    Args:
+        trunk: From what the data hold.
+        data: Gone through once.
+        reporter: Is told how far it is, or None.
+
+    Yields:
+        Features (B, ...) float32 and labels (B,), in the data's order.
+    """
     # Concrete, because TensorFlow warns where functions that trace themselves are made in a loop.
     forward = tf.function(lambda images: trunk(images, training=False)).get_concrete_function(
         tf.TensorSpec((None, *data.shape), tf.float32)

@@ -132,8 +132,8 @@ def weights_sha256(model: keras.Model) -> str:
 def child(
     parent: Detector,
     weights: list[Any],
-    fitted: Fit,
-    recipe: Recipe,
+    fitted: Fit | None,
+    recipe: Recipe | None,
     *,
     kind: str,
     seed: int,
@@ -145,8 +145,8 @@ def child(
     Args:
         parent: What was fine-tuned; not changed.
         weights: In the order of the parent's network.
-        fitted: What came of the training.
-        recipe: What it was trained by.
+        fitted: What came of the training, or None where nothing was trained.
+        recipe: What it was trained by, or None.
         kind: `transfer`, `merge` or `focus`.
         seed: What the caller gave.
         name: The new detector's; the parent's and the kind by default.
@@ -156,15 +156,15 @@ def child(
         model = copy(parent.model)
     model.set_weights(weights)
     finalize(model)
-    record = training_record(
-        fitted,
-        recipe,
-        seed=seed,
-        parent=_parent_of(parent),
-        kind=kind,
-        architecture=architecture_of(parent) or str(parent.model.name),
+    more = {
+        "kind": kind,
+        "architecture": architecture_of(parent) or str(parent.model.name),
         **more,
-    )
+    }
+    lineage = _parent_of(parent)
+    record: dict[str, Any] = {"recipe": None, "seed": seed, "parent": lineage, **more}
+    if fitted is not None and recipe is not None:
+        record = training_record(fitted, recipe, seed=seed, parent=lineage, **more)
     return Detector(
         model,
         fake_index=parent.fake_index,

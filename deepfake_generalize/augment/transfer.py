@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from deepfake_generalize.models.progress import Progress
     from deepfake_generalize.models.recipes import Recipe
 
+CACHE_MEMORY = 2**30
+"""Bytes of features that are held in memory by default: 1 GiB."""
 STEPS_PER_CALL = 32
 """Steps of a cached head that TensorFlow takes before it returns to Python."""
 
@@ -49,7 +51,7 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
     unfreeze: int | str = "paper",
     cache: bool = True,
     trunk: Literal["inference", "scripts"] = "inference",
-    cache_memory: int = 2**30,
+    cache_memory: int = CACHE_MEMORY,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     precision: str = "float32",

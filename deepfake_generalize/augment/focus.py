@@ -1,0 +1,247 @@
+"""Focus: let a detector decide by the neurons that contribute on every data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import keras
+import numpy as np
+
+from deepfake_generalize.augment.features import FeatureCache, forward_batches
+from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
+from deepfake_generalize.augment.transfer import CACHE_MEMORY, STEPS_PER_CALL, open_for
+from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.progress import make_reporter
+from deepfake_generalize.models.sites import first_mixing, site_cut
+from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.training import fit
+from deepfake_generalize.models.training_data import refuse_overlap
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from deepfake_generalize.models.detector import Detector
+    from deepfake_generalize.models.fitting import Fit
+    from deepfake_generalize.models.progress import Progress
+    from deepfake_generalize.models.recipes import Recipe
+    from deepfake_generalize.models.training_data import TrainingData
+    from deepfake_generalize.types import DoubleArray, IntArray
+
+
+def focus(  # noqa: PLR0913  (each is a choice of its own)
+    detector: Detector,
+    neurons: npt.ArrayLike,
+    train: object,
+    val: object,
+    *,
+    mode: Literal["freeze", "silence", "upweight"] = "freeze",
+    factor: float = 2.0,
+    recipe: Recipe | None = None,
+    site: str = "paper",
+    seed: int = 0,
+    progress: Progress = "auto",
+    name: str | None = None,
+) -> Detector:
+    """Focus a copy of a detector on some of its neurons.
+
+    A neuron's weights are its row in the first dense layer behind the site: what the rest of the
+    network hears of it.
+
+    Source: "How Generalizable are Deepfake Detectors?", section V, which proposes to increase the
+    weights of universally contributing neurons, or to freeze the others, and tries neither.
+
+    Args:
+        detector: What was trained before; not changed.
+        neurons: Indices at the site, such as `causal.universal_neurons` gives.
+        train: What is learnt from, and for `silence` what the means are taken over: crops,
+            (images, labels) as arrays, or a dataset, as `models.train` takes them.
+        val: What the best epoch is chosen on, in the same form; never a test set. Not used where
+            nothing is trained.
+        mode: `freeze`: train these neurons' weights and nothing else. `silence`: hold every other
+            neuron at its mean over `train`, exactly, by moving its part into the dense layer's
+            bias. `upweight`: multiply these neurons' weights by `factor`.
+        factor: Above 0, for `upweight`.
+        recipe: For `freeze` the paper's for fine-tuning the detector's architecture by default. For
+            the other modes None trains nothing; a recipe trains these neurons' weights afterwards.
+        site: As `causal.average_causal_effect` takes it: `paper`, or the name of a layer.
+        seed: Of the order of the images and the dropout between site and output.
+        progress: As `models.train` takes it.
+        name: The new detector's; the old one's and "-focus" by default.
+
+    Returns:
+        A new detector. Its `training` holds the mode, the site, the neurons and the parent.
+
+    Raises:
+        InputError: An argument is not as above, such a site makes no sense for the network (see
+            `causal.average_causal_effect`) or its neurons are not mixed by a dense layer first,
+            `train` and `val` share an image or a video, or training diverged.
+
+    Examples:
+        >>> from deepfake_generalize.models import Detector, mesonet
+        >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
+        >>> images = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
+        >>> few = (images, np.arange(4) % 2)
+        >>> louder = focus(detector, [0, 3], few, few, mode="upweight", factor=2.0)
+        >>> kernels = [one.model.get_layer("dense1").kernel for one in (louder, detector)]
+        >>> np.unique(kernels[0] / kernels[1], axis=1)[:5].ravel().tolist()
+        [2.0, 1.0, 1.0, 2.0, 1.0]
+    """
+    check_detector(detector)
+    _check_choices(mode, factor)
+    parts = site_cut(detector.model, site)
+    chosen = _checked_neurons(neurons, int(parts.trunk.output_shape[1]))
+    mixing = first_mixing(parts.tail)
+    if mixing is None:
+        raise InputError(
+            f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
+            f"of {detector.model.name!r}.",
+            hint="Name the layer before a dense layer.",
+        )
+    trains = mode == "freeze" or recipe is not None
+    recipe = recipe_for(detector, recipe) if trains else None
+    opened = open_for(detector, train, "train")
+    worker = trainable_copy(detector.model, seed=seed)
+    dense = _layer(worker, mixing.dense.name)
+    if mode == "silence":
+        _silence(dense, chosen, mixing.before, _means(parts.trunk, opened))
+    elif mode == "upweight":
+        scale = np.ones((dense.kernel.shape[0], 1), np.float32)
+        scale[chosen] = factor
+        dense.kernel.assign(dense.kernel * scale)
+    fitted = None
+    if recipe is not None:
+        refuse_overlap(train, val)
+        data = opened, open_for(detector, val, "val")
+        worker, fitted = _train_rows(
+            worker, dense.name, chosen, data, recipe, detector.fake_index, seed, progress
+        )
+    return child(
+        detector,
+        worker.get_weights(),
+        fitted,
+        recipe,
+        kind="focus",
+        seed=seed,
+        name=name,
+        mode=mode,
+        factor=factor if mode == "upweight" else None,
+        site=site,
+        neurons=chosen.tolist(),
+        trained_from=dense.name if trains else None,
+    )
+
+
+class _KeepOtherRows(keras.constraints.Constraint):  # type: ignore[misc]  # Keras ships no types
+    """Puts all but some rows of a kernel back after each step, as if they had no gradient.
+
+    Adam moves each weight by its own gradient alone, so that the rows that train do not notice.
+    """
+
+    def __init__(self, kernel: Any, rows: IntArray) -> None:
+        self._kept = keras.ops.convert_to_tensor(kernel.numpy())
+        mask = np.zeros((kernel.shape[0], 1), bool)
+        mask[rows] = True
+        self._mask = keras.ops.convert_to_tensor(mask)
+
+    def __call__(self, kernel: Any) -> Any:
+        return keras.ops.where(self._mask, kernel, self._kept)
+
+
+def _train_rows(
+    model: keras.Model,
+    dense_name: str,
+    rows: IntArray,
+    data: tuple[TrainingData, TrainingData],
+    recipe: Recipe,
+    fake_index: int,
+    seed: int,
+    progress: Progress,
+) -> tuple[keras.Model, Fit]:
+    """Train some rows of one layer's kernel, on features of what lies before it."""
+    head = choose_head(model, dense_name, recipe)
+    worker = trainable_copy(model, first=head.first, noise=False, seed=seed)
+    for layer in flat_layers(worker):
+        layer.trainable = layer.name == dense_name
+    dense = _layer(worker, dense_name)
+    dense.kernel.constraint = _KeepOtherRows(dense.kernel, rows)
+    if dense.bias is not None:
+        dense.bias.trainable = False
+    parts = cut_before(worker, head)
+    with FeatureCache(CACHE_MEMORY) as cached:
+        train, val = (
+            cached.add(parts.trunk, one, reporter=make_reporter(progress)) for one in data
+        )
+        fitted = fit(
+            parts.tail,
+            train,
+            val,
+            recipe,
+            seed=seed,
+            fake_index=fake_index,
+            progress=progress,
+            steps_per_call=STEPS_PER_CALL,
+        )
+    return worker, fitted
+
+
+def _silence(
+    dense: keras.layers.Dense, rows: IntArray, before: keras.Model, means: DoubleArray
+) -> None:
+    """Fold do(neuron = mean) of all other rows into the bias of the layer that mixes them."""
+    if dense.bias is None:
+        raise InputError(
+            f"expected a layer with a bias to move the silenced neurons into, {dense.name!r} has "
+            "none.",
+            hint="Use another mode or site.",
+        )
+    others = np.setdiff1d(np.arange(len(means)), rows)
+    kernel = dense.kernel.numpy().copy()
+    entering = before(means[np.newaxis].astype(np.float32), training=False).numpy()[0]
+    moved = entering[others].astype(np.float64) @ kernel[others].astype(np.float64)
+    dense.bias.assign(dense.bias.numpy() + moved.astype(np.float32))
+    kernel[others] = 0
+    dense.kernel.assign(kernel)
+
+
+def _means(trunk: keras.Model, data: TrainingData) -> DoubleArray:
+    """Return each neuron's mean over the data, (neurons,)."""
+    total, count = np.zeros(trunk.output_shape[1]), 0
+    for activations, labels in forward_batches(trunk, data):
+        total += activations.sum(axis=0, dtype=np.float64)
+        count += len(labels)
+    if not count:
+        raise InputError("expected images to take means over, the dataset gave none.")
+    means: DoubleArray = total / count
+    return means
+
+
+def _layer(model: keras.Model, name: str) -> Any:
+    return next(layer for layer in flat_layers(model) if layer.name == name)
+
+
+def _check_choices(mode: object, factor: object) -> None:
+    if mode not in ("freeze", "silence", "upweight"):
+        raise InputError(f"expected mode 'freeze', 'silence' or 'upweight', received {mode!r}.")
+    number = isinstance(factor, int | float) and not isinstance(factor, bool)
+    if not number or not 0 < factor < float("inf"):  # type: ignore[operator]
+        raise InputError(f"expected factor to be a number above 0, received {factor!r}.")
+
+
+def _checked_neurons(neurons: npt.ArrayLike, count: int) -> IntArray:
+    chosen = np.asarray(neurons)
+    fits = chosen.ndim == 1 and chosen.size and np.issubdtype(chosen.dtype, np.integer)
+    if not fits:
+        raise InputError(
+            f"expected neurons as indices, whole numbers of shape (k,), received "
+            f"{describe(chosen)}.",
+            hint="causal.universal_neurons gives some; it may find none.",
+        )
+    if chosen.min() < 0 or chosen.max() >= count or len(np.unique(chosen)) < len(chosen):
+        raise InputError(
+            f"expected different indices from 0 to {count - 1}, received {len(chosen)} from "
+            f"{chosen.min()} to {chosen.max()}, {len(np.unique(chosen))} of them different.",
+            hint="Take neurons of the same site.",
+        )
+    return chosen.astype(np.int64)
