@@ -64,7 +64,7 @@ def _lines(
     depth = 0.1 + 0.3 * f.age + 1.6 * max(expression.smile, 0.0)
     tint(image, np.float32(depth) * fold, (0.72, 0.66, 0.64))
     if f.age > 0.3:
-        wave = np.sin((v + np.float32(0.05) * u * u) * np.float32(70)) ** 8
+        wave = np.sin((v + np.float32(0.05) * u * u) * np.float32(24)) ** 8
         forehead = wave * bump(u, v, (0, f.brow_y - 0.22), 0.3, 0.08)
         tint(image, np.float32(0.35 * f.age) * forehead, (0.7, 0.64, 0.62))
     bag = bump(aside, v, (f.eye_x, f.eye_y + 0.12), 0.11, 0.03)

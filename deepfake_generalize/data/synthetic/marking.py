@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MARK_FILE = "synthetic.json"
 MARK_COLUMN = "synthetic"
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 """Rises whenever the same seed draws other pixels."""
 
 

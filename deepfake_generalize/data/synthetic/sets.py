@@ -19,8 +19,9 @@ Sizes: TypeAlias = dict[str, int]
 """Images of each split, half of them real."""
 
 _FRAMES_EACH = 4
-# Sets that share a clip take every fourth frame, each beginning at another one.
-_STRIDE = 4
+# Sets that share a clip take turns, a second of it each, so that their frames are not neighbours.
+_SLOTS, _SECOND = 4, 25
+_FRAMES_PER_SLOT = FRAMES_PER_CLIP // _SLOTS
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class SetPlan:
         dataset: As the manifest names where the videos come from.
         method: As the layout names the manipulation.
         groups: For each split that the set has, the group of its persons.
-        slot: Which frames of a clip it takes, 0 to 3; sets with the same clips take others.
+        slot: Which seconds of a clip it takes: of every four, 0 to 3.
     """
 
     dataset: str
@@ -233,20 +234,26 @@ def plan_takes(name: str, sizes: Sizes) -> list[Take]:
         if not half:
             continue
         each = math.ceil(half / len(people))
-        per_clip = FRAMES_PER_CLIP // _STRIDE
-        if each > per_clip:
+        if each > _FRAMES_PER_SLOT:
+            most = 2 * _FRAMES_PER_SLOT * len(people)
             raise InputError(
-                f"expected at most {2 * per_clip * len(people)} images in {split} of {name}, "
-                f"received {sizes[split]}.",
+                f"expected at most {most} images in {split} of {name}, received {sizes[split]}.",
                 hint="Ask for fewer.",
             )
         for number in range(half):
             who, turn = number % len(people), number // len(people)
-            frame = _STRIDE * (turn * per_clip // each) + plan.slot
+            frame = _frame(plan.slot, turn, each)
             for source in (None, partner(people, who)):
                 method = "real" if source is None else plan.method
                 takes.append(Take(name, split, plan.dataset, method, people[who], source, frame))
     return takes
+
+
+def _frame(slot: int, turn: int, each: int) -> int:
+    """Spread `each` frames over the seconds of a slot and return one of them."""
+    number = (2 * turn + 1) * _FRAMES_PER_SLOT // (2 * each)
+    second, rest = divmod(number, _SECOND)
+    return (second * _SLOTS + slot) * _SECOND + rest
 
 
 def _stem(dataset: str, target: str, source: str | None) -> str:
