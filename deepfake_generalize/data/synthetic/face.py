@@ -33,7 +33,7 @@ def paint_face(head: Head, person: Person, expression: Expression, pixel: float)
     u, v, f = head.u, head.v, person.features
     image = _skin(head, person)
     _lines(image, u, v, f, expression)
-    _beard(image, u, v, person, pixel)
+    _beard(image, u, v, person)
     _nose(image, u, v, f, pixel)
     _mouth(image, u, v, f, expression, pixel)
     for side in (-1.0, 1.0):
@@ -71,7 +71,7 @@ def _lines(
     tint(image, np.float32(0.2 + 0.35 * f.age) * bag, (0.82, 0.74, 0.76))
 
 
-def _beard(image: FloatArray, u: FloatArray, v: FloatArray, person: Person, pixel: float) -> None:
+def _beard(image: FloatArray, u: FloatArray, v: FloatArray, person: Person) -> None:
     f = person.features
     if f.beard <= 0:
         return
@@ -82,7 +82,6 @@ def _beard(image: FloatArray, u: FloatArray, v: FloatArray, person: Person, pixe
     area = np.maximum(area, lip)
     area *= 1 - bump(u, v, (0, f.mouth_y), f.mouth_width, f.lip * 1.3)
     stubble = pattern(u, v, seed=person.hair.seed + 5, stretch=(30, 18))
-    del pixel
     strength = np.clip(np.float32(0.75 * f.beard) * (1 + np.float32(0.25) * stubble), 0, 0.92)
     over(image, area * strength, np.asarray(person.hair.colour) * 0.9)
 

@@ -82,6 +82,16 @@ def make_videos(
     Raises:
         InputError: A size or number that cannot be.
         DataMismatchError: The folder holds something else, or was drawn with other settings.
+
+    Examples:
+        >>> import tempfile
+        >>> from deepfake_generalize.data import find_videos
+        >>> few = {"train": 0, "val": 0, "test": 2}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     roots = make_videos(folder, per_split=few, frames=1, size=96)
+        ...     videos = find_videos(roots["Celeb-DF-v2"])
+        >>> videos[["method", "target_identity", "source_identity"]].iloc[2:].values.tolist()
+        [['Celeb-synthesis', 'id400', 'id401'], ['Celeb-synthesis', 'id401', 'id400']]
     """
     sizes, root = check_sizes(per_split), absolute(out_dir)
     check_whole("frames", frames, 1, FRAMES_PER_CLIP)
