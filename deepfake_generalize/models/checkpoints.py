@@ -101,7 +101,7 @@ def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
         return None
     arrays: dict[str, list[AnyArray]] = {}
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
             facts = json.loads(stored[_FACTS].tobytes())
             for member in sorted(set(stored.files) - {_FACTS}):
                 arrays.setdefault(member.rpartition("/")[0], []).append(stored[member])

@@ -100,7 +100,7 @@ def fit_in_place(model: keras.Model, train: TrainingData, val: TrainingData, pla
         reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
     try:
         if not state.ended:
-            with _norm_momentum(model, recipe.norm_momentum):
+            with _adjusted(model, recipe):
                 _go_through_epochs(compiled, train, val, plan, loop, columns)
     finally:
         if reporter is not None:
@@ -142,17 +142,24 @@ def _go_through_epochs(
 
 
 @contextlib.contextmanager
-def _norm_momentum(model: keras.Model, momentum: float | None) -> Iterator[None]:
-    """Let the running statistics follow at another speed, and give the layers back as they were."""
-    norms = [one for one in flat_layers(model) if isinstance(one, keras.layers.BatchNormalization)]
-    own = [norm.momentum for norm in norms]
+def _adjusted(model: keras.Model, recipe: Recipe) -> Iterator[None]:
+    """Give the layers what the recipe changes while training, and afterwards their own again."""
+    changed = [
+        (layer, name, getattr(layer, name), value)
+        for layer in flat_layers(model)
+        for kind, name, value in (
+            (keras.layers.BatchNormalization, "momentum", recipe.norm_momentum),
+            (keras.layers.Dropout, "rate", recipe.dropout),
+        )
+        if isinstance(layer, kind) and value is not None
+    ]
     try:
-        for norm in norms:
-            norm.momentum = norm.momentum if momentum is None else momentum
+        for layer, name, _, value in changed:
+            setattr(layer, name, value)
         yield
     finally:
-        for norm, value in zip(norms, own, strict=True):
-            norm.momentum = value
+        for layer, name, own, _ in changed:
+            setattr(layer, name, own)
 
 
 def _compile(model: keras.Model, plan: Plan) -> keras.Model:

@@ -50,6 +50,9 @@ class Recipe:
         norm_momentum: Of the running statistics of batch normalization while training; None leaves
             the network's own, .99 to .999. Those forget their beginning only after hundreds of
             steps, and until then a deep network answers at random: shorter trainings need .9.
+        dropout: The rate of every dropout while training; None leaves the network's own. Short
+            trainings need 0 for ShallowNet: its statistics are gathered behind eight dropouts, and
+            until its activations have grown they are several times what they are at inference.
 
     Reproduction notes:
         Where the paper and the study's scripts differ, the paper is the default and
@@ -90,6 +93,7 @@ class Recipe:
     restart_after: int = 5
     max_restarts: int = 3
     norm_momentum: float | None = None
+    dropout: float | None = None
     citations: Mapping[str, tuple[Any, str]] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -190,6 +194,7 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "restart_after": _COUNT,
     "max_restarts": (lambda value: _count(value, 0), "a whole number from 0"),
     "norm_momentum": (lambda value: value is None or _fraction(value), "None or in [0, 1)"),
+    "dropout": (lambda value: value is None or _fraction(value), "None or in [0, 1)"),
 }
 
 # Architecture -> layers that transfer learning trains, counted from the end.
@@ -231,6 +236,7 @@ def _paper(architecture: str, stage: Literal["original", "fine_tuning"]) -> Reci
         "restart_after": (5, _OFF),
         "max_restarts": (3, _OFF),
         "norm_momentum": (None, _OFF),
+        "dropout": (None, _OFF),
     }
     named: dict[str, tuple[Any, str]] = {
         "name": (f"{architecture}-paper{'' if original else '-fine-tuning'}", "this library"),

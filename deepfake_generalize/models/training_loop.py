@@ -223,7 +223,7 @@ def random_states(model: keras.Model) -> list[Any]:
 
 
 def _optimizer_arrays(model: keras.Model) -> list[AnyArray]:
-    return [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+    return [variable.numpy() for variable in model.optimizer.variables]
 
 
 def _generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
