@@ -52,7 +52,10 @@ class Verdict:
         def up_to_logits(layer: Any, inputs: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
             nonlocal used
             if layer is not last:
-                return around(layer, inputs, compute)
+                plain = _is_plain_dense(layer, inputs)
+                return around(
+                    layer, inputs, (lambda: _dense(layer, inputs[0])) if plain else compute
+                )
             used += 1
             return around(layer, inputs, lambda: _affine(last, inputs[0]))
 
@@ -83,6 +86,37 @@ def _affine(last: Any, entering: Any) -> Any:
         return entering
     values = tf.matmul(tf.cast(entering, tf.float32), tf.cast(last.kernel, tf.float32))
     return values + tf.cast(last.bias, tf.float32) if last.use_bias else values
+
+
+def _is_plain_dense(layer: Any, inputs: tuple[Any, ...]) -> bool:
+    return (
+        type(layer) is keras.layers.Dense
+        and layer.compute_dtype == "float32"
+        and layer.quantization_mode is None
+        and len(inputs) == 1
+        and len(inputs[0].shape) == 2
+    )
+
+
+def _dense(layer: Any, entering: Any) -> Any:
+    """Compute a dense layer so that its gradient reads the weights in the order they lie in.
+
+    TensorFlow's own gradient multiplies by the transposed weights, which took eight times as long
+    for ShallowNet's 118 million, half as long again as the whole pass forward.
+    """
+    kernel = tf.convert_to_tensor(layer.kernel)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def product(values: Any) -> Any:
+        def backward(gradient: Any) -> Any:
+            return tf.transpose(tf.matmul(kernel, gradient, transpose_b=True))
+
+        return tf.matmul(values, kernel), backward
+
+    output = product(entering)
+    if layer.use_bias:
+        output += layer.bias
+    return output if layer.activation is None else layer.activation(output)
 
 
 def _last(model: keras.Model) -> Any:

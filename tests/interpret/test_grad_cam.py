@@ -133,6 +133,22 @@ def test_a_branch_is_not_credited_with_what_its_input_says_elsewhere(image):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_dense_layers_behind_the_map_count_as_keras_counts_them(use_bias):
+    keras.utils.set_random_seed(6)
+    inputs = keras.Input((6, 6, 3))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    x = keras.layers.Dense(7, activation="tanh", use_bias=use_bias)(x)
+    x = keras.layers.Dense(5, use_bias=use_bias, bias_initializer="ones")(x)
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
+    images = np.random.default_rng(6).random((3, 6, 6, 3)).astype(np.float32)
+    signed = two_outputs(model, "conv", images, 1.0)
+    expected = np.stack([cv2.resize(each, (6, 6)) for each in signed])
+    expected /= np.abs(expected).max(axis=(1, 2), keepdims=True)
+    found = grad_cam(Detector(model), images, relu=False)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_layer_used_twice_is_refused(image):
     inputs = keras.Input((4, 4, 3))
     twice = keras.layers.Conv2D(3, 1, name="twice")
