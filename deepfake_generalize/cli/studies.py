@@ -109,7 +109,7 @@ def _show(done: Study, *, json: bool) -> None:
                 "folder": done.folder,
                 "report": done.report,
                 "config": done.config.name,
-                "synthetic": done.config.is_synthetic,
+                "synthetic": done.results.synthetic,
                 "findings": [each.to_dict() for each in findings],
             }
         )
@@ -117,7 +117,7 @@ def _show(done: Study, *, json: bool) -> None:
     for each in findings:
         console.write_text(f"Finding {each.number} {each.verdict}: {each.why}")
     console.write_text(f"report: {done.report}")
-    if done.config.is_synthetic:
+    if done.results.synthetic:
         console.write_note("These faces are drawn: the numbers say nothing about real deepfakes.")
 
 

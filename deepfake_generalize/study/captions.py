@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.study.ranked_tables import why_empty
+
 SYNTHETIC = (
     "Synthetic data: these faces are drawn, not filmed. They show how the study works and are no "
     "evidence about real deepfakes."
@@ -14,3 +16,5 @@ CAPTIONS = {
     "table_vii": "Table VII: the same people, other methods (%). F2F-trained detectors that "
     "degrade by more than 30 points.",
 }
+EMPTY = {f"table_{number.lower()}": why_empty(number) for number in ("VI", "VII")}
+"""Table to what it says when no detector qualifies."""

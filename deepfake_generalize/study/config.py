@@ -19,6 +19,8 @@ Precision = Literal["float32", "bfloat16"]
 
 ARCHITECTURES = ("mesonet", "mesoinception", "shallownet", "xception", "efficientnet_b0")
 SOURCES = ("CELEB", "F2F")
+FINDERS = ("mediapipe", "cascade")
+ALIGNERS = ("landmarks", "short-range", "finder")
 ROOTS = ("faceforensics", "celebdf_v2", "celebdf_v1")
 """The data sets of `paper`: FaceForensics++ (with DeepFakeDetection in it), Celeb-DF v2 and v1."""
 
@@ -117,7 +119,8 @@ class StudyConfig:
         sources: Which of CELEB and F2F the detectors are trained on.
         schedules: Architecture to how its training leaves the paper's recipe.
         analysis: How much the analyses look at.
-        finder: What finds faces in videos: "mediapipe", "cascade" or "synthetic".
+        finder: What finds faces in videos: "mediapipe" or "cascade".
+        aligner: What finds their eyes, as in `data.extract_faces`.
         threads: Processor threads that a family computes with; None for all. With a number, the
             same seed gives the same figures however many families run at a time.
         seed: Everything random follows from it.
@@ -140,13 +143,15 @@ class StudyConfig:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     analysis: Analysis = Analysis()
     finder: str = "mediapipe"
+    aligner: str = "landmarks"
     threads: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
         _check_choice("data", self.data, get_args(DataKind))
-        _check_choice("finder", self.finder, ("mediapipe", "cascade", "synthetic"))
+        _check_choice("finder", self.finder, FINDERS)
+        _check_choice("aligner", self.aligner, ALIGNERS)
         for name in self.architectures:
             _check_choice("architectures", name, ARCHITECTURES)
         for name in self.sources:
@@ -250,7 +255,6 @@ class StudyConfig:
             architectures=("mesonet",) if quick else ARCHITECTURES,
             schedules=_DEMO_SCHEDULES,
             analysis=Analysis(heat_map_fakes=60, causal_images=200),
-            finder="synthetic",
             threads=1,
             seed=seed,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize import data
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.family import derived_seed
 from deepfake_generalize.study.records import RECORDS, Records
 
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 SPLITS = "splits"
 _DRAWN = "data"
 _CROPS = "crops"
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return the record of the sets that `prepare` made.
+
+    Raises:
+        InputError: There is none.
+    """
+    record = Records(folder / RECORDS / "data.jsonl").find("data", "sets")
+    if record is None:
+        raise InputError(
+            f"expected a study whose sets are made in {str(folder)!r}, there are none.",
+            hint="Run the study first.",
+        )
+    return record
 
 
 def prepare(
@@ -58,7 +74,7 @@ def prepare(
             "key": "sets",
             "config_sha256": config.sha256,
             "seed": config.seed,
-            "synthetic": config.is_synthetic,
+            "synthetic": config.is_synthetic or _is_drawn(config),
             "sets": list(sets),
             "splits": {name: _facts(splits) for name, splits in sets.items()},
             "audit": _audited(findings),
@@ -98,7 +114,7 @@ def _cut(
             frames_per_video=frames,
             size=config.image_size,
             finder=_finder(config.finder),
-            aligner="finder" if config.finder != "mediapipe" else "landmarks",
+            aligner=config.aligner,
             n_jobs=n_jobs,
             progress=advance,
         )
@@ -124,14 +140,17 @@ _LAYOUTS: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+def _is_drawn(config: StudyConfig) -> bool:
+    """Whether videos were drawn, which no table or figure may keep to itself."""
+    return any(data.synthetic.is_synthetic(root) for root in config.roots.values())
+
+
 def _even(size: float) -> int:
     return 2 * round(size / 2)
 
 
 def _finder(name: str) -> data.FaceFinder | None:
-    if name == "cascade":
-        return data.CascadeFinder()
-    return data.synthetic.SyntheticFinder() if name == "synthetic" else None
+    return data.CascadeFinder() if name == "cascade" else None
 
 
 def _facts(splits: Splits) -> dict[str, Any]:

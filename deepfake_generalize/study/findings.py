@@ -14,6 +14,7 @@ import numpy as np
 
 from deepfake_generalize import causal
 from deepfake_generalize.study.family import FINE_TUNINGS, SPECIALIZED, UNSEEN
+from deepfake_generalize.study.paper import POOR_POINTS
 from deepfake_generalize.study.resampling import interval
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.resampling import Accuracies
     from deepfake_generalize.types import DoubleArray
 
-POOR = 30.0
-"""Degradation in points beyond which a detector enters Tables VI and VII (section IV-B)."""
 SMALL = 10.0
 """Degradation difference in points below which the paper speaks of little to no impact."""
 FEW_SHOT = ("FS", "NT")
@@ -133,7 +132,7 @@ def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> F
     rule = f"On CELEB-M the interval lies above zero, and on FS-I and NT-I below {SMALL:g} points."
     if len(facts) < 2:
         missing = "CELEB" if not method else "F2F"
-        why = f"No {missing}-trained detector degrades by more than {POOR:g} points."
+        why = f"No {missing}-trained detector degrades by more than {POOR_POINTS:g} points."
         return Finding(2, claim, rule, "cannot be told", why, facts)
     same_method, no_people = facts[0].value.low > 0, facts[1].value.high < SMALL
     easier = "is" if same_method else "is not clearly"
@@ -155,7 +154,7 @@ def _difference(
             continue
         for name in map(each.detector, FINE_TUNINGS):
             lost = accuracies.degradation(name, source, UNSEEN)
-            if lost[0] > POOR:
+            if lost[0] > POOR_POINTS:
                 found.append(lost - accuracies.degradation(name, source, SPECIALIZED[source]))
     return found
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from deepfake_generalize import causal
 from deepfake_generalize.study import figures, report_content
-from deepfake_generalize.study.captions import CAPTIONS, SYNTHETIC
+from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
 from deepfake_generalize.study.family import DISPLAY, UNSEEN
 from deepfake_generalize.study.tables import render
 
@@ -48,12 +48,11 @@ def _write_tables(results: RunResults) -> None:
     folder.mkdir(exist_ok=True)
     for name, caption in CAPTIONS.items():
         table: pd.DataFrame = getattr(results, name)
-        said = f"{caption} {SYNTHETIC}" if results.config.is_synthetic else caption
-        if table.empty:
-            said = f"{said} No detector qualifies."
-        _write_whole(folder / f"{name}.csv", render(table, "csv"))
-        _write_whole(folder / f"{name}.md", f"{said}\n\n{render(table, 'markdown')}")
-        _write_whole(folder / f"{name}.tex", f"% {said}\n{render(table, 'latex')}")
+        said = f"{caption} {SYNTHETIC}" if results.synthetic else caption
+        empty = EMPTY.get(name, "")
+        for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
+            text = render(table, form, empty=empty, caption="" if form == "csv" else said)
+            _write_whole(folder / f"{name}.{suffix}", text)
 
 
 def _write_figures(results: RunResults) -> dict[str, Path]:
@@ -68,7 +67,7 @@ def _write_figures(results: RunResults) -> dict[str, Path]:
 
 
 def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
-    synthetic = results.config.is_synthetic
+    synthetic = results.synthetic
     architectures = [name for name in DISPLAY if name in results.config.architectures]
     for name in architectures:
         yield f"figure_2_{name}", _figure_2(results, name)
@@ -94,7 +93,7 @@ def _figure_2(results: RunResults, architecture: str) -> Figure:
                     photographs[key] = arrays[name]
                 else:
                     maps[key][what] = arrays[name].astype(np.float32)
-    return figures.figure_2(photographs, maps, synthetic=results.config.is_synthetic)
+    return figures.figure_2(photographs, maps, synthetic=results.synthetic)
 
 
 def _bins(results: RunResults) -> pd.DataFrame:

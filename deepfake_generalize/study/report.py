@@ -85,15 +85,16 @@ def with_interval(value: Interval) -> str:
     return f"{two_decimals(value.estimate)} [{low}, {high}]"
 
 
-def sortable_table(frame: pd.DataFrame, caption: str) -> str:
+def sortable_table(frame: pd.DataFrame, caption: str, *, empty: str = "") -> str:
     """Return a table whose columns sort when their heading is clicked.
 
     Args:
         frame: Floats are percentages and get two decimals; columns named as in `published`.
         caption: Plain text.
+        empty: What is said instead where the table has no rows.
     """
     if frame.empty:
-        return f"<p>{_text(caption)} No detector qualifies.</p>"
+        return f"<p>{_text(caption)} <strong>{_text(empty)}</strong></p>"
     numeric = {name: frame[name].dtype.kind in "if" for name in frame.columns}
     heads = "".join(
         f'<th scope="col"{"" if numeric[name] else _LEFT}>'

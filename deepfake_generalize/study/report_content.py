@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepfake_generalize.study import report
-from deepfake_generalize.study.captions import CAPTIONS, SYNTHETIC
+from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
 from deepfake_generalize.study.family import DISPLAY, FINE_TUNINGS, NULL
 from deepfake_generalize.study.resampling import interval
 
@@ -47,8 +47,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
         results: Of a finished study.
         pictures: Figure's name to its file.
     """
-    config = results.config
-    material = "drawn, synthetic faces" if config.is_synthetic else "real videos"
+    material = "drawn, synthetic faces" if results.synthetic else "real videos"
     sections = [
         ("Findings", report.finding_cards(results.findings)),
         ("Generalizability", _generalizability(results)),
@@ -61,7 +60,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
     return report.page(
         "How generalizable are these detectors?",
         _QUESTION.format(data=material),
-        mark=SYNTHETIC if config.is_synthetic else "",
+        mark=SYNTHETIC if results.synthetic else "",
         sections=sections,
     )
 
@@ -94,8 +93,8 @@ def _unwanted(results: RunResults) -> str:
         )
     return (
         report.paragraph(text)
-        + report.sortable_table(results.table_vi, CAPTIONS["table_vi"])
-        + report.sortable_table(results.table_vii, CAPTIONS["table_vii"])
+        + report.sortable_table(results.table_vi, CAPTIONS["table_vi"], empty=EMPTY["table_vi"])
+        + report.sortable_table(results.table_vii, CAPTIONS["table_vii"], empty=EMPTY["table_vii"])
         + null
     )
 
@@ -134,7 +133,7 @@ def _neurons(pictures: Mapping[str, Path]) -> str:
 
 
 def _audit(results: RunResults) -> str:
-    (record,) = results.of("data")
+    record = results.data
     audit = record["audit"]
     if audit["leaks"]:
         first = audit["first_leaks"][0]
@@ -166,7 +165,7 @@ def _provenance(results: RunResults) -> str:
         f"{name} {version}" for each in training for name, version in each["versions"].items()
     }
     facts = {
-        "Data": "synthetic, drawn by data.synthetic" if config.is_synthetic else "videos",
+        "Data": "synthetic, drawn by data.synthetic" if results.synthetic else "videos",
         "Seed": config.seed,
         "Selection rule": _SELECTION,
         "Detectors": f"{len(training)} trained in this run folder",

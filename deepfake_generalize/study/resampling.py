@@ -34,6 +34,10 @@ class Accuracies:
         """Return (1 + resamples,), the accuracy of a detector on a set first."""
         return self.values[key]
 
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """Whether the detector was measured on the set."""
+        return key in self.values
+
     def degradation(self, detector: str, original: str, sets: tuple[str, ...]) -> DoubleArray:
         """Return (1 + resamples,), the original accuracy less the mean of those on the sets."""
         unseen = np.mean([self[detector, name] for name in sets], axis=0)

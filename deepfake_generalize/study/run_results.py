@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.study import findings
+from deepfake_generalize.study import findings, ranked_tables
+from deepfake_generalize.study.config import SOURCES
+from deepfake_generalize.study.datasets import read_facts
 from deepfake_generalize.study.family import (
     DISPLAY,
     FINE_TUNINGS,
@@ -39,6 +42,7 @@ _DESCRIPTIONS = {
     "shallownet": "8-Conv 2-Dense",
 }
 _FINDING_4_FRACTION = 1 / 16
+_SPECIAL = tuple(key for sets in SPECIALIZED.values() for key in sets)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,20 @@ class RunResults:
             if architecture in self.config.architectures
             for source in self.config.sources
         ]
+
+    @cached_property
+    def synthetic(self) -> bool:
+        """Whether the faces were drawn, as crops or as videos."""
+        return bool(self.data["synthetic"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The record of the sets.
+
+        Raises:
+            InputError: There is none yet.
+        """
+        return read_facts(self.folder)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the records of one kind."""
@@ -131,27 +149,44 @@ class RunResults:
         return round(float(self.accuracies[detector, name][0]), 10)
 
     @cached_property
+    def rows(self) -> pd.DataFrame:
+        """One row a detector in the order of Table IV: what it is, and its accuracy on each set."""
+        return pd.DataFrame(
+            [
+                {
+                    "detector": name,
+                    "architecture": _DESCRIPTIONS[family.architecture],
+                    "training_dataset": family.source,
+                    "fine_tuning": kind,
+                    "original_accuracy": self.accuracy(name, family.source),
+                    **{key: self._known(name, key) for key in self.scored if key not in SOURCES},
+                }
+                for name, family, kind in self.detectors
+            ]
+        ).assign(**{key: nan for key in _SPECIAL if key not in self.scored})
+
+    def _known(self, name: str, key: str) -> float:
+        return self.accuracy(name, key) if (name, key) in self.accuracies else nan
+
+    @cached_property
     def table_iv(self) -> pd.DataFrame:
-        """The detectors and their original accuracies, columns as `published("IV")`."""
-        rows = [
-            {
-                "detector": name,
-                "architecture": _DESCRIPTIONS[family.architecture],
-                "training_dataset": family.source,
-                "fine_tuning": kind,
-                "original_accuracy": self.accuracy(name, family.source),
-            }
-            for name, family, kind in self.detectors
-        ]
-        table = pd.DataFrame(rows)
-        by_architecture = table.groupby("architecture")["original_accuracy"]
-        return table.assign(average_accuracy=by_architecture.transform("mean"))
+        """The detectors and their original accuracies."""
+        return ranked_tables.table_iv(self.rows)
 
     @cached_property
     def table_v(self) -> pd.DataFrame:
-        """Unseen sets, ranked by degradation, columns as `published("V")`."""
-        table = pd.DataFrame([self._row(name, family) for name, family, _ in self.detectors])
-        return _ranked(table, "degradation", ascending=True)
+        """Unseen sets, ranked by degradation."""
+        return ranked_tables.table_v(self.rows)
+
+    @cached_property
+    def table_vi(self) -> pd.DataFrame:
+        """CELEB-M for CELEB-trained detectors that degrade by more than 30 points."""
+        return ranked_tables.table_vi(self.rows)
+
+    @cached_property
+    def table_vii(self) -> pd.DataFrame:
+        """FS-I and NT-I for F2F-trained detectors that degrade by more than 30 points."""
+        return ranked_tables.table_vii(self.rows)
 
     @cached_property
     def table_v_with_intervals(self) -> pd.DataFrame:
@@ -164,49 +199,6 @@ class RunResults:
         return self.table_v.assign(
             lowest=[each.low for each in found], highest=[each.high for each in found]
         )
-
-    def _row(self, name: str, family: Family) -> dict[str, Any]:
-        unseen = {key: self.accuracy(name, key) for key in UNSEEN}
-        average = float(np.mean(list(unseen.values())))
-        original = self.accuracy(name, family.source)
-        return {
-            "detector": name,
-            "original_accuracy": original,
-            **unseen,
-            "average": average,
-            "degradation": original - average,
-        }
-
-    @cached_property
-    def table_vi(self) -> pd.DataFrame:
-        """CELEB-M for CELEB-trained detectors that degrade by more than 30 points."""
-        return self._specialized("CELEB")
-
-    @cached_property
-    def table_vii(self) -> pd.DataFrame:
-        """FS-I and NT-I for F2F-trained detectors that degrade by more than 30 points."""
-        return self._specialized("F2F")
-
-    def _specialized(self, source: str) -> pd.DataFrame:
-        sets = SPECIALIZED[source]
-        rows = []
-        for name, family, _ in self.detectors:
-            row = self._row(name, family)
-            if family.source != source or row["degradation"] <= findings.POOR:
-                continue
-            special = {key: self.accuracy(name, key) for key in sets}
-            average = float(np.mean(list(special.values())))
-            lost = row["original_accuracy"] - average
-            row |= special
-            if len(sets) > 1:
-                row["specialized_average"] = average
-            row["specialized_degradation"] = lost
-            row["degradation_difference"] = row["degradation"] - lost
-            rows.append(row)
-        columns = ["detector", "original_accuracy", *UNSEEN, "average", "degradation", *sets]
-        columns += ["specialized_average"] if len(sets) > 1 else []
-        columns += ["specialized_degradation", "degradation_difference"]
-        return _ranked(pd.DataFrame(rows, columns=columns), "degradation_difference")
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -224,9 +216,3 @@ class RunResults:
             ),
             findings.universal_neurons(self.contributions, _FINDING_4_FRACTION),
         ]
-
-
-def _ranked(table: pd.DataFrame, column: str, *, ascending: bool = False) -> pd.DataFrame:
-    ordered = table.sort_values(column, ascending=ascending, kind="stable").reset_index(drop=True)
-    ordered.insert(0, "rank", range(1, len(ordered) + 1))
-    return ordered

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 
 from deepfake_generalize import __version__, augment, causal, interpret, metrics, models
 from deepfake_generalize.data import Splits, read_image
-from deepfake_generalize.study.datasets import SPLITS
+from deepfake_generalize.study.datasets import SPLITS, read_facts
 from deepfake_generalize.study.evidence import gather
 from deepfake_generalize.study.family import (
     FINE_TUNINGS,
@@ -112,6 +113,7 @@ class _Work:
     folder: Path
 
     def __post_init__(self) -> None:
+        self.synthetic = bool(read_facts(self.folder)["synthetic"])
         names = sorted(path.stem for path in (self.folder / SPLITS).glob("*.csv"))
         self.splits = {name: Splits.load(self.folder / SPLITS / f"{name}.csv") for name in names}
         self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
@@ -140,7 +142,7 @@ class _Work:
             "source": self.family.source,
             "config_sha256": self.config.sha256,
             "seed": self.config.seed,
-            "synthetic": self.config.is_synthetic,
+            "synthetic": self.synthetic,
         }
 
     def detector(self, name: str) -> Detector:
@@ -228,7 +230,7 @@ class _Work:
             "detector_sha256": hashlib.sha256(self._file(name).read_bytes()).hexdigest(),
             "set": key,
             "split_sha256": self.splits[key].sha256,
-            "synthetic": self.config.is_synthetic,
+            "synthetic": self.synthetic,
             "config_sha256": self.config.sha256,
             "seed": self.config.seed,
             "library_version": __version__,
@@ -246,26 +248,32 @@ class _Work:
         return derived_seed(self.config.seed, f"analysed images of {key}")
 
     def _maps(self, images: AnyArray) -> list[AnyArray]:
-        return [
-            interpret.grad_cam(self.detector(self.family.detector(kind)), images)
-            for kind in FINE_TUNINGS
-        ]
+        with warnings.catch_warnings():
+            # Empty maps are counted in the records, where they stay.
+            warnings.filterwarnings("ignore", message=".* maps are returned as zeros")
+            return [
+                interpret.grad_cam(self.detector(self.family.detector(kind)), images)
+                for kind in FINE_TUNINGS
+            ]
 
     def _compare_maps(self, step: Step) -> dict[str, Any]:
         key = step.key.split("/")[1]
         images = self._fakes(key, self.config.analysis.heat_map_fakes)
+        values: list[float] = []
+        empty = dict.fromkeys(map(self.family.detector, FINE_TUNINGS), 0)
         # Part by part: the coloured maps of a thousand images at once would fill the memory.
-        values = np.concatenate(
-            [
-                interpret.congenetic_similarity(self._maps(images[start : start + _AT_ONCE]))
-                for start in range(0, len(images), _AT_ONCE)
-            ]
-        )
+        for start in range(0, len(images), _AT_ONCE):
+            maps = self._maps(images[start : start + _AT_ONCE])
+            values += interpret.congenetic_similarity(maps).tolist()
+            for name, each in zip(empty, maps, strict=True):
+                empty[name] += int((each.max(axis=(1, 2)) == 0).sum())
         return {
             "set": key,
             "render": "jet",
-            "values": [round(float(value), 6) for value in values],
+            "target": "fake",
+            "values": [round(value, 6) for value in values],
             "bins": interpret.similarity_bins(values),
+            "empty_maps": empty,
         }
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:

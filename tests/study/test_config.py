@@ -93,7 +93,7 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
         ("[schedules.mesonet]\nprecision = 'int8'", "expected precision from float32, bfloat16"),
         ("roots = 1", "expected roots to be a table of folders"),
         ("[roots]\nimagenet = 'x'", "expected roots from faceforensics"),
-        ("finder = 'eyes'", "expected finder from mediapipe, cascade, synthetic"),
+        ("finder = 'eyes'", "expected finder from mediapipe, cascade, received"),
         ("image_size = 64", "expected image_size of at least 71 for xception, received 64"),
     ],
 )

@@ -34,7 +34,8 @@ def test_text_is_escaped():
 
 
 def test_a_table_without_rows_says_so():
-    assert "No detector qualifies." in report.sortable_table(pd.DataFrame({"detector": []}), "VI.")
+    nothing = pd.DataFrame({"detector": []})
+    assert "None does." in report.sortable_table(nothing, "VI.", empty="None does.")
 
 
 @pytest.mark.slow
