@@ -63,3 +63,69 @@ def write_video() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def drawn_faces() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Return a function that draws faces and plants one of two artefacts in every second.
+
+    `draw(artefact, identities)`: `grid`, a checkerboard on the skin; `smooth`, skin without pores;
+    or None, nothing at all. An identity is a number; images of two numbers share no person. Gives
+    ((N, size, size, 3) uint8 RGB, (N,) int64 labels), half of each person's images fake.
+    """
+    import cv2
+
+    grid_levels, blur_px = 28.0, 2.0
+
+    def person(identity: int, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+        own = np.random.default_rng(identity)
+        image = np.full((size, size, 3), own.uniform(40, 200, 3), np.float32)
+        skin = np.float32([215, 170, 140]) * own.uniform(0.45, 1.1) + own.normal(0, 8, 3)
+        centre, tilt = size / 2 + rng.normal(0, size / 40, 2), rng.normal(0, 6)
+        axes = size * np.array([own.uniform(0.27, 0.33), own.uniform(0.36, 0.42)])
+
+        def ellipse(on: np.ndarray, place: tuple, radii: tuple, colour: object) -> None:
+            middle, sides = centre + axes * place, 2 * axes * radii
+            values = tuple(float(value) for value in np.ravel(colour))
+            cv2.ellipse(on, (tuple(middle), tuple(sides), tilt), values, -1, cv2.LINE_AA)
+
+        mask = np.zeros((size, size), np.float32)
+        ellipse(image, (0, -0.25), (1.2, 1.05), own.uniform(10, 140, 3))
+        ellipse(image, (0, 0), (1, 1), skin)
+        ellipse(mask, (0, 0), (1, 1), 1.0)
+        gap, iris = own.uniform(0.36, 0.48), own.uniform(20, 120, 3)
+        for side in (-gap, gap):
+            ellipse(image, (side, -0.2), (0.2, 0.09), (235, 235, 235))
+            ellipse(image, (side, -0.2), (0.09, 0.08), iris)
+        ellipse(image, (0, 0.15), (0.1, 0.2), skin * 0.85)
+        mouth = (own.uniform(0.25, 0.45), own.uniform(0.06, 0.14))
+        ellipse(image, (0, 0.55), mouth, skin * (0.8, 0.5, 0.5))
+        pores = cv2.GaussianBlur(rng.normal(0, 24, (size, size)).astype(np.float32), (0, 0), 1.0)
+        light = 1 + rng.normal(0, 0.15) * np.linspace(-1, 1, size, dtype=np.float32)
+        return image * light[None, :, None] + (pores * mask)[..., None], mask[..., None]
+
+    def forge(face: np.ndarray, mask: np.ndarray, artefact: str | None) -> np.ndarray:
+        if artefact is None:
+            return face
+        if artefact == "smooth":
+            return face + mask * (cv2.GaussianBlur(face, (0, 0), blur_px) - face)
+        square = np.arange(len(face)) % 4 < 2
+        board = np.where(np.logical_xor.outer(square, square), grid_levels, -grid_levels)
+        return face + mask * board[..., None]
+
+    def draw(
+        artefact: str | None, identities: Sequence[int], *, per_identity: int = 4, size: int = 72
+    ) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = [], []
+        for identity in identities:
+            for number in range(per_identity):
+                rng = np.random.default_rng([identity, number])
+                face, mask = person(identity, rng, size)
+                face = forge(face, mask, artefact if number % 2 else None)
+                # The camera comes last, on real and fake alike.
+                face = face * rng.normal(1, 0.05) + rng.normal(0, 3, face.shape)
+                images.append(face.clip(0, 255).astype(np.uint8))
+                labels.append(number % 2)
+        return np.stack(images), np.asarray(labels)
+
+    return draw

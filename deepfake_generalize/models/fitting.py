@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -90,7 +91,7 @@ def fit_in_place(model: keras.Model, train: TrainingData, val: TrainingData, pla
         DataMismatchError: The checkpoint is of another run.
     """
     columns = _check_fit(model, train, val)
-    compiled = _compile(model, plan)
+    compiled = compile_shared(model, plan)
     settings = _settings(model, train, val, plan)
     state = resume(compiled, plan.checkpoint, settings)
     loop = EpochLoop(plan, state, settings)
@@ -119,26 +120,43 @@ def _go_through_epochs(
     columns: int,
 ) -> None:
     recipe = plan.recipe
-
-    def prepared(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        ones = labels if plan.fake_index == 1 else 1.0 - labels
-        return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
-
-    count = train.count
-    order = None if count is None else lambda: loop.draw_order(count)
-    batches = train.batches(recipe.batch_size, order, recipe.drop_last).map(prepared)
+    batches = prepared_batches(train, plan, loop, columns=columns)
     callbacks: list[keras.callbacks.Callback] = [loop]
     if plan.reporter is not None and plan.reporter.hears_batches:
         callbacks.append(BatchReports(plan.reporter, int(batches.cardinality())))
     compiled.fit(
         batches,
-        validation_data=val.batches(recipe.batch_size, None, False).map(prepared),
+        validation_data=prepared_batches(val, plan, None, columns=columns),
         epochs=recipe.epochs,
         initial_epoch=loop.state.epochs,
         callbacks=callbacks,
         shuffle=False,
         verbose=0,
     )
+
+
+def prepared_batches(
+    data: TrainingData, plan: Plan, loop: EpochLoop | None, *, columns: int
+) -> tf.data.Dataset:
+    """Return data as a network with that many output columns learns from them.
+
+    Args:
+        data: Examples and labels.
+        plan: Its recipe and which class is fake.
+        loop: Draws the order of each epoch; None keeps the examples' own, and all of them.
+        columns: 1 for a sigmoid unit, 2 for softmax columns.
+    """
+
+    def prepared(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ones = labels if plan.fake_index == 1 else 1.0 - labels
+        return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
+
+    count, recipe = data.count, plan.recipe
+    order = None
+    if loop is not None and count is not None:
+        order = partial(loop.draw_order, count)
+    drop_last = recipe.drop_last and loop is not None
+    return data.batches(recipe.batch_size, order, drop_last).map(prepared)
 
 
 @contextlib.contextmanager
@@ -162,7 +180,7 @@ def _adjusted(model: keras.Model, recipe: Recipe) -> Iterator[None]:
             setattr(layer, name, own)
 
 
-def _compile(model: keras.Model, plan: Plan) -> keras.Model:
+def compile_shared(model: keras.Model, plan: Plan) -> keras.Model:
     """Return a compiled model of the same layers, so that the optimizer is not saved with them."""
     compiled, recipe = model, plan.recipe
     if model.inputs:

@@ -121,9 +121,9 @@ class Bar:
 
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[values]}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             console=console,
         )
         self._finished = 0
@@ -138,10 +138,12 @@ class Bar:
         """Move the bar within the epoch."""
         self._bar.update(self._task, completed=self._finished + fraction)
 
-    def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
+    def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:  # noqa: ARG002
         """Show the epoch's values."""
         self._finished = number
-        text = line(number, self._epochs, values, best, seconds)
+        # A terminal is narrow: what the best epoch is chosen by, the rest goes into the history.
+        chosen = values.get("val_accuracy", float("nan"))
+        text = f"{number}/{self._epochs} val_accuracy {chosen:.4f} best {best}"
         self._bar.update(self._task, completed=number, values=text)
 
     def end(self, reason: str) -> None:
