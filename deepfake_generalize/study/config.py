@@ -12,10 +12,11 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import toml
+from deepfake_generalize.study.demo_schedules import DEMO_SCHEDULES
+from deepfake_generalize.study.settings import Analysis, Schedule, Sizes, check_choice
 from deepfake_generalize.validation import describe
 
 DataKind = Literal["synthetic", "videos"]
-Precision = Literal["float32", "bfloat16"]
 
 ARCHITECTURES = ("mesonet", "mesoinception", "shallownet", "xception", "efficientnet_b0")
 SOURCES = ("CELEB", "F2F")
@@ -23,84 +24,6 @@ FINDERS = ("mediapipe", "cascade")
 ALIGNERS = ("landmarks", "short-range", "finder")
 ROOTS = ("faceforensics", "celebdf_v2", "celebdf_v1")
 """The data sets of `paper`: FaceForensics++ (with DeepFakeDetection in it), Celeb-DF v2 and v1."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Images in each split, real and fake together, half of each.
-
-    Attributes:
-        train: Training split of CELEB and of F2F.
-        val: Their validation split.
-        test: Every test set.
-        few_shot_original: Images of the source's training split in the few-shot mix.
-        few_shot_unseen: Images of FS and NT together in it.
-        few_shot_val: Images of the source, and of FS and NT together, that choose among the epochs
-            of fine-tuning: so many each.
-    """
-
-    train: int = 16_000
-    val: int = 2_000
-    test: int = 2_000
-    few_shot_original: int = 2_000
-    few_shot_unseen: int = 2_000
-    few_shot_val: int = 500
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Where an architecture's training leaves the paper's recipe; None keeps the paper's value.
-
-    Attributes:
-        epochs: Of original training.
-        learning_rate: Of original training.
-        batch_size: Of original training.
-        fine_tuning_epochs: Of transfer.
-        merge_epochs: Of merge; those of transfer where None.
-        fine_tuning_rate: Learning rate of both.
-        fine_tuning_batch_size: Of both.
-        patience: Epochs without a better validation accuracy after which training stops.
-        restarts: How often original training may start again with fresh weights where it does not
-            get off the ground.
-        precision: "bfloat16" computes in half precision where the processor can.
-    """
-
-    epochs: int | None = None
-    learning_rate: float | None = None
-    batch_size: int | None = None
-    fine_tuning_epochs: int | None = None
-    merge_epochs: int | None = None
-    fine_tuning_rate: float | None = None
-    fine_tuning_batch_size: int | None = None
-    patience: int | None = None
-    restarts: int | None = None
-    precision: Precision | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a precision that there is not."""
-        if self.precision is not None:
-            _check_choice("precision", self.precision, get_args(Precision))
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """How much of each test set the analyses look at.
-
-    Attributes:
-        heat_map_fakes: Fakes of a set whose heat maps are compared (Figure 3; the paper's 1,000).
-        shown_fakes: Fakes of a set that are drawn in Figure 2.
-        causal_images: Images of a set, of both classes, for causal effects (the scripts' 1,920).
-        causal_steps: Values that each neuron is set to.
-        top_fractions: Parts of the layer that count as contributing (Figure 5).
-        resamples: Of every bootstrap interval.
-    """
-
-    heat_map_fakes: int = 1_000
-    shown_fakes: int = 1
-    causal_images: int = 1_920
-    causal_steps: int = 4
-    top_fractions: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-    resamples: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -137,11 +60,11 @@ class StudyConfig:
     image_size: int = 256
     frames_per_video: int = 14
     frames_per_real_video: int = 20
-    sizes: Sizes = Sizes()
+    sizes: Sizes = field(default_factory=Sizes)
     architectures: tuple[str, ...] = ARCHITECTURES
     sources: tuple[str, ...] = SOURCES
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
-    analysis: Analysis = Analysis()
+    analysis: Analysis = field(default_factory=Analysis)
     finder: str = "mediapipe"
     aligner: str = "landmarks"
     threads: int | None = None
@@ -149,17 +72,17 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
-        _check_choice("data", self.data, get_args(DataKind))
-        _check_choice("finder", self.finder, FINDERS)
-        _check_choice("aligner", self.aligner, ALIGNERS)
+        check_choice("data", self.data, get_args(DataKind))
+        check_choice("finder", self.finder, FINDERS)
+        check_choice("aligner", self.aligner, ALIGNERS)
         for name in self.architectures:
-            _check_choice("architectures", name, ARCHITECTURES)
+            check_choice("architectures", name, ARCHITECTURES)
         for name in self.sources:
-            _check_choice("sources", name, SOURCES)
+            check_choice("sources", name, SOURCES)
         for name in self.schedules:
-            _check_choice("schedules", name, ARCHITECTURES)
+            check_choice("schedules", name, ARCHITECTURES)
         for name in self.roots:
-            _check_choice("roots", name, ROOTS)
+            check_choice("roots", name, ROOTS)
         if not self.architectures or not self.sources:
             raise InputError("expected at least one architecture and one source, received none.")
         if "xception" in self.architectures and self.image_size < 71:
@@ -253,7 +176,7 @@ class StudyConfig:
                 few_shot_val=100,
             ),
             architectures=("mesonet",) if quick else ARCHITECTURES,
-            schedules=_DEMO_SCHEDULES,
+            schedules=DEMO_SCHEDULES,
             analysis=Analysis(heat_map_fakes=60, causal_images=200),
             threads=1,
             seed=seed,
@@ -290,10 +213,6 @@ class StudyConfig:
         """Write the configuration as TOML, which `from_toml` reads back to an equal one."""
         return toml.dumps(_plain(self)) + "\n"
 
-
-_DEMO_SCHEDULES: Mapping[str, Schedule] = {
-    "mesonet": Schedule(epochs=30, batch_size=16, restarts=3, fine_tuning_epochs=20),
-}
 
 _T = TypeVar("_T")
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -336,11 +255,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"expected {name} from {', '.join(choices)}, received {value!r}.")
 
 
 def _check_even(name: str, value: int) -> None:

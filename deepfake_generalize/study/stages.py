@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deepfake_generalize.models import Detector, Recipe
-    from deepfake_generalize.study.config import Schedule, StudyConfig
+    from deepfake_generalize.study.config import StudyConfig
     from deepfake_generalize.study.family import Step
+    from deepfake_generalize.study.settings import Schedule
     from deepfake_generalize.types import AnyArray
 
 DETECTORS = "detectors"
@@ -66,7 +67,7 @@ def recipe_for(config: StudyConfig, architecture: str, fine_tuning: FineTuning) 
         fine_tuning: "none" for the original training.
 
     Examples:
-        >>> from deepfake_generalize.study.config import Schedule, StudyConfig
+        >>> from deepfake_generalize.study import Schedule, StudyConfig
         >>> config = StudyConfig(schedules={"mesonet": Schedule(epochs=3)})
         >>> recipe_for(config, "mesonet", "none").epochs
         3
@@ -101,6 +102,7 @@ def _changes(schedule: Schedule, fine_tuning: FineTuning) -> dict[str, Any]:
             "learning_rate": schedule.fine_tuning_rate,
             "batch_size": schedule.fine_tuning_batch_size,
         }
+    changes |= {"norm_momentum": schedule.norm_momentum, "dropout": schedule.dropout}
     return {name: value for name, value in changes.items() if value is not None}
 
 
