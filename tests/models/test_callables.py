@@ -128,3 +128,95 @@ def test_other_arguments_are_refused(changes, words, recorder):
     arguments = {"function": recorder, "name": "r", "size": 4} | changes
     with pytest.raises(InputError, match=words):
         as_detector(arguments.pop("function"), **arguments)
+
+
+class _Torch:
+    """A real convolutional network in PyTorch, and what it gives for images at its size."""
+
+    def __init__(self, torch):
+        torch.manual_seed(0)
+        self.torch = torch
+        self.network = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3),
+            torch.nn.BatchNorm2d(4),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(4, 2),
+        ).eval()
+
+    def __call__(self, batch):
+        # With gradients, as a user who forgets no_grad would call it.
+        return self.network(self.torch.from_numpy(batch)).softmax(dim=1)[:, 0]
+
+
+@pytest.fixture
+def torch_network():
+    return _Torch(pytest.importorskip("torch"))
+
+
+AT_SIZE = np.random.default_rng(2).integers(0, 256, (5, 12, 10, 3), np.uint8)
+
+
+def test_a_torch_module_that_says_real(torch_network):
+    scorer = as_detector(
+        torch_network, name="torch", size=(12, 10), channels="first", returns="real"
+    )
+    with torch_network.torch.no_grad():
+        own = torch_network((AT_SIZE / np.float32(255)).transpose(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(scorer.scores(AT_SIZE), 1 - own, atol=1e-6)
+    np.testing.assert_allclose(scorer.scores(AT_SIZE, batch_size=2), 1 - own, atol=1e-6)
+
+
+def test_a_torch_module_that_has_diverged(torch_network):
+    with torch_network.torch.no_grad():
+        torch_network.network[5].bias.fill_(float("nan"))
+    scorer = as_detector(torch_network, name="torch", size=(12, 10), channels="first")
+    with pytest.raises(InputError, match="from torch, received NaN"):
+        scorer.scores(AT_SIZE)
+
+
+def test_a_torch_module_given_channels_last_fails_by_its_own_words(torch_network):
+    scorer = as_detector(torch_network, name="torch", size=(12, 10))
+    with pytest.raises(RuntimeError, match="channels"):
+        scorer.scores(AT_SIZE)
+
+
+@pytest.fixture
+def onnx_session():
+    """An ONNX session that takes (N, 3, 12, 10) and gives the sigmoid of the mean's affine map."""
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    numbers = {"weight": [[6.0], [-3.0], [2.0]], "bias": [-2.0]}
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "weight", "bias"], ["logit"]),
+            helper.make_node("Sigmoid", ["logit"], ["score"]),
+        ],
+        "network",
+        [helper.make_tensor_value_info("image", kind, ["N", 3, 12, 10])],
+        [helper.make_tensor_value_info("score", kind, ["N", 1])],
+        [
+            helper.make_tensor(name, kind, np.shape(values), np.ravel(values))
+            for name, values in numbers.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def test_an_onnx_session(onnx_session):
+    def run(batch):
+        return onnx_session.run(None, {"image": batch})[0]
+
+    scorer = as_detector(run, name="onnx", size=(12, 10), channels="first")
+    means = AT_SIZE.mean(axis=(1, 2)) / 255
+    expected = 1 / (1 + np.exp(-(means @ [6.0, -3.0, 2.0] - 2.0)))
+    np.testing.assert_allclose(scorer.scores(AT_SIZE), expected, atol=1e-5)
+    with pytest.raises(InputError, match=r"onnx, shape \(5,\) or \(5, 1\), received shape"):
+        as_detector(
+            lambda batch: [run(batch)], name="onnx", size=(12, 10), channels="first"
+        ).scores(AT_SIZE)
