@@ -1,10 +1,15 @@
 """Every Python block of the README and the docs runs, page by page, in an empty folder.
 
 A block under `<!-- needs: PATH -->` uses the shared test data and is skipped by name without it.
+What stands in `<!-- tests: CODE -->` behind a block runs after it: smaller numbers for the rest of
+the page, so that it may print what a user would run and still be tested in seconds.
 """
 
 import importlib
+import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,12 +23,16 @@ PAGES = [
     *sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").rglob("*.md")),
 ]
 BLOCK = re.compile(
-    r"(?:<!-- needs: (?P<needs>\S+) -->\s*)?^```python\n(?P<code>.*?)^```", re.M | re.S
+    r"(?:<!-- needs: (?P<needs>\S+) -->\s*)?^```python\n(?P<code>.*?)^```$"
+    r"(?:\s*<!-- tests: (?P<instead>.*?) -->)?",
+    re.M | re.S,
 )
 
 
 def blocks_of(text: str) -> list[tuple[str | None, str]]:
-    return [(match["needs"], match["code"]) for match in BLOCK.finditer(text)]
+    return [
+        (match["needs"], match["code"] + (match["instead"] or "")) for match in BLOCK.finditer(text)
+    ]
 
 
 WITH_CODE = [page for page in PAGES if blocks_of((REPOSITORY / page).read_text(encoding="utf-8"))]
@@ -47,6 +56,8 @@ def assets(
     return point_at_shared_data
 
 
+# A network trained for two epochs finds nothing that speaks for "fake" on many faces.
+@pytest.mark.filterwarnings("ignore:.* maps are returned as zeros:RuntimeWarning")
 @pytest.mark.parametrize("page", WITH_CODE)
 def test_the_code_on_a_page_runs(
     page: str,
@@ -107,3 +118,57 @@ def test_the_reference_lists_every_public_name(room: str) -> None:
     page = (REPOSITORY / "docs" / "reference" / f"{room}.md").read_text(encoding="utf-8")
     listed = set(re.findall(rf"heading: {room}\.(\w+)", page))
     assert listed == set(importlib.import_module(f"deepfake_generalize.{room}").__all__)
+
+
+def test_the_architecture_page_is_drawn_from_the_code() -> None:
+    rooms = runpy.run_path(str(REPOSITORY / "docs" / "rooms.py"))
+    page = (REPOSITORY / "docs" / "development" / "architecture.md").read_text(encoding="utf-8")
+    drawn = rooms["BLOCK"].search(page)
+    assert drawn is not None
+    assert drawn[0] == rooms["drawing"](), "run python docs/rooms.py --write"
+
+
+CHANGE = re.compile(r"<!-- contract: (\S+) (\S+) -->\n```diff\n(.*?)^```$", re.M | re.S)
+CHANGES = CHANGE.findall((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    for name in ("deepfake_generalize", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    return folder
+
+
+def test_the_changes_in_contributing_apply(tmp_path: Path) -> None:
+    assert len(CHANGES) == 3
+    tree = copy_of_the_tree(tmp_path)
+    for _, name, diff in CHANGES:
+        done = subprocess.run(
+            ["git", "apply", "--check", "-"],
+            input=diff,
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("contract", "name", "diff"), CHANGES, ids=[one[1] for one in CHANGES])
+def test_the_changes_in_contributing_pass_their_contract(
+    contract: str, name: str, diff: str, tmp_path: Path
+) -> None:
+    tree = copy_of_the_tree(tmp_path)
+    subprocess.run(["git", "apply", "-"], input=diff, cwd=tree, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", contract, "-k", name],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
