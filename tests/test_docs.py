@@ -100,6 +100,20 @@ def test_an_example_runs(name: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    shown = REPOSITORY / "docs" / "guides" / "outputs" / name.replace(".py", ".txt")
+    if not done.stdout.startswith("skipped"):
+        assert words_of(done.stdout) == words_of(shown.read_text(encoding="utf-8"))
+
+
+def words_of(text: str) -> list[str]:
+    """Leave out the digits, which other versions of other libraries may move."""
+    return re.sub(r"[\d.]+", "", text).split()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_on_the_page_of_examples(name: str) -> None:
+    page = (REPOSITORY / "docs" / "guides" / "examples.md").read_text(encoding="utf-8")
+    assert f'"examples/{name}"' in page
 
 
 def test_readme_holds_the_two_commands_of_the_set_up() -> None:
