@@ -1,11 +1,12 @@
 """Every Python block of the README and the docs runs, page by page, in an empty folder.
 
-A block under `<!-- needs: PATH -->` uses the shared test data and is skipped by name without it.
-What stands in `<!-- tests: CODE -->` behind a block runs after it: smaller numbers for the rest of
-the page, so that it may print what a user would run and still be tested in seconds.
+A block under `<!-- needs: PATH -->` uses the shared test data and is skipped by name without it;
+one under `<!-- needs: module:NAME -->` is left out where that module is not installed. What stands
+in `<!-- tests: CODE -->` runs in its place on the page, unseen by readers: a file that they would
+have, or smaller numbers, so that the page prints what they would run and is tested in seconds.
 """
 
-import importlib
+import importlib.util
 import os
 import re
 import runpy
@@ -24,15 +25,13 @@ PAGES = [
 ]
 BLOCK = re.compile(
     r"(?:<!-- needs: (?P<needs>\S+) -->\s*)?^```python\n(?P<code>.*?)^```$"
-    r"(?:\s*<!-- tests: (?P<instead>.*?) -->)?",
+    r"|<!-- tests:\s(?P<hidden>.*?)\s-->",
     re.M | re.S,
 )
 
 
 def blocks_of(text: str) -> list[tuple[str | None, str]]:
-    return [
-        (match["needs"], match["code"] + (match["instead"] or "")) for match in BLOCK.finditer(text)
-    ]
+    return [(match["needs"], match["code"] or match["hidden"]) for match in BLOCK.finditer(text)]
 
 
 WITH_CODE = [page for page in PAGES if blocks_of((REPOSITORY / page).read_text(encoding="utf-8"))]
@@ -69,7 +68,10 @@ def test_the_code_on_a_page_runs(
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for needs, code in blocks_of((REPOSITORY / page).read_text(encoding="utf-8")):
-        if needs is not None:
+        module = (needs or "").removeprefix("module:")
+        if module != (needs or "") and importlib.util.find_spec(module) is None:
+            continue
+        if needs is not None and module == needs:
             assets()
             for name, target in VIDEOS_ON_PAGES.items():
                 (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
