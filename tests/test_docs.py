@@ -118,6 +118,16 @@ def test_an_example_is_on_the_page_of_examples(name: str) -> None:
     assert f'"examples/{name}"' in page
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_lead_to_files_and_their_headings(name: str) -> None:
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]+)(#[^)]+)?\)", text):
+        linked = REPOSITORY / target
+        assert linked.is_file(), target
+        headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.M)
+        assert not anchor or anchor[1:] in [one.lower().replace(" ", "-") for one in headings]
+
+
 def test_readme_holds_the_two_commands_of_the_set_up() -> None:
     script = REPOSITORY / ".ci" / "readme_command.py"
     for name in ("main", "tests"):
@@ -156,6 +166,7 @@ def copy_of_the_tree(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_the_changes_in_contributing_apply(tmp_path: Path) -> None:
     assert len(CHANGES) == 3
     tree = copy_of_the_tree(tmp_path)
@@ -172,6 +183,7 @@ def test_the_changes_in_contributing_apply(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.parametrize(("contract", "name", "diff"), CHANGES, ids=[one[1] for one in CHANGES])
 def test_the_changes_in_contributing_pass_their_contract(
     contract: str, name: str, diff: str, tmp_path: Path
