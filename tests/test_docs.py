@@ -66,7 +66,7 @@ def test_the_code_on_a_page_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {}
+    namespace: dict[str, object] = {"__name__": "__main__"}
     for needs, code in blocks_of((REPOSITORY / page).read_text(encoding="utf-8")):
         module = (needs or "").removeprefix("module:")
         if module != (needs or "") and importlib.util.find_spec(module) is None:
