@@ -16,6 +16,8 @@ from deepfake_generalize.study.demo_schedules import DEMO_SCHEDULES
 from deepfake_generalize.study.settings import Analysis, Schedule, Sizes, check_choice
 from deepfake_generalize.validation import describe
 
+CONFIG = "config.toml"
+"""Its file in a run folder."""
 DataKind = Literal["synthetic", "videos"]
 
 ARCHITECTURES = ("mesonet", "mesoinception", "shallownet", "xception", "efficientnet_b0")
@@ -44,8 +46,9 @@ class StudyConfig:
         analysis: How much the analyses look at.
         finder: What finds faces in videos: "mediapipe" or "cascade".
         aligner: What finds their eyes, as in `data.extract_faces`.
-        threads: Processor threads that a family computes with; None for all. With a number, the
-            same seed gives the same figures however many families run at a time.
+        threads: Processor threads that a family computes with, in processes of its own; the same
+            seed then gives the same figures however many families run at a time. None: all
+            threads, in the process that calls `run` or in joblib's.
         seed: Everything random follows from it.
 
     Examples:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 RECORDS = "records"
 """Their folder within a run folder."""
+CHECKPOINTS = "checkpoints"
+"""Where trainings keep what they would go on from; gone when the study is finished."""
 TIMING = "seconds"
 """The one field of a record that differs between two runs of the same study."""
 

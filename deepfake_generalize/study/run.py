@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from joblib import Parallel, delayed
 
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study import datasets
-from deepfake_generalize.study.config import StudyConfig
+from deepfake_generalize.study import datasets, worker
+from deepfake_generalize.study.config import CONFIG, StudyConfig
 from deepfake_generalize.study.family import Family, steps
-from deepfake_generalize.study.records import RECORDS, read_lines
+from deepfake_generalize.study.records import CHECKPOINTS, RECORDS, read_lines
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.findings import Finding
     from deepfake_generalize.study.run_results import RunResults
 
-CONFIG = "config.toml"
 _POLL_SECONDS = 1.0
 
 
@@ -118,9 +118,14 @@ def run(
     available = datasets.prepare(config, folder, n_jobs=n_jobs, progress=say)
     families = [Family(*pair) for pair in config.families]
     with _watched(config, families, available, folder, say):
-        # The slowest first, so that no processor waits for one of them alone at the end.
-        order = sorted(families, key=lambda each: -_weight(config, each, available))
-        Parallel(n_jobs=n_jobs)(delayed(_run_one)(config, each, folder) for each in order)
+        # Where families have processes of their own, threads are enough to wait for them.
+        waiting = None if config.threads is None else "threads"
+        jobs = (
+            delayed(_run_one)(config, each, folder)
+            for each in _in_order(config, families, available)
+        )
+        Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     say("tables, figures, report", 1.0)
     return publish(folder)
 
@@ -155,17 +160,26 @@ def _silent(_what: str, _part: float) -> None:
 
 
 def _run_one(config: StudyConfig, family: Family, folder: Path) -> None:
+    if config.threads is not None:
+        worker.work_apart(family, folder)
+        return
     # Imported here: the process that only waits for the others needs no TensorFlow.
-    import tensorflow as tf
-
     from deepfake_generalize.study import stages
 
-    if config.threads is not None:
-        # A process that has computed already keeps its threads.
-        with suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(config.threads)
-            tf.config.threading.set_inter_op_parallelism_threads(config.threads)
     stages.run_family(config, family, folder)
+
+
+def _in_order(
+    config: StudyConfig, families: Sequence[Family], available: tuple[str, ...]
+) -> list[Family]:
+    """Return the slowest first, so that no processor waits for one of them alone at the end.
+
+    Two of the slowest, which are also the largest, are not begun side by side: memory.
+    """
+    order = sorted(families, key=lambda each: -_weight(config, each, available))
+    if len(order) > 3 and order[0].architecture == order[1].architecture:
+        order.insert(3, order.pop(1))
+    return order
 
 
 def _claim(folder: Path, config: StudyConfig) -> None:
@@ -180,13 +194,13 @@ def _claim(folder: Path, config: StudyConfig) -> None:
                 hint="Choose another folder, or run the configuration that is there.",
             )
         return
-    if folder.exists() and any(folder.iterdir()):
+    partial = file.with_suffix(".partial")
+    if folder.exists() and any(each != partial for each in folder.iterdir()):
         raise InputError(
             f"expected a new or empty folder, {str(folder)!r} holds other files.",
             hint="Choose another folder.",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
     partial.write_text(config.to_toml(), encoding="utf-8")
     partial.replace(file)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import hashlib
+import shutil
 import time
 import warnings
 from dataclasses import dataclass
@@ -24,11 +26,11 @@ from deepfake_generalize.study.family import (
     derived_seed,
     steps,
 )
-from deepfake_generalize.study.records import RECORDS, TIMING, Records
+from deepfake_generalize.study.records import CHECKPOINTS, RECORDS, TIMING, Records
 from deepfake_generalize.study.score_files import write_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from deepfake_generalize.models import Detector, Recipe
@@ -40,22 +42,38 @@ if TYPE_CHECKING:
 DETECTORS = "detectors"
 SCORES = "scores"
 HEAT_MAPS = "heat_maps"
-_CHECKPOINTS = "checkpoints"
 _AT_ONCE = 100
 """Fakes whose heat maps are compared at once."""
 _STUCK = 0.6
 """Training accuracy under which a network has not got off the ground after a few epochs."""
 
 
-def run_family(config: StudyConfig, family: Family, folder: Path) -> None:
+def run_family(
+    config: StudyConfig,
+    family: Family,
+    folder: Path,
+    *,
+    until: Callable[[], bool] | None = None,
+) -> bool:
     """Do every step of a family that has no record yet.
+
+    A family has one worker: another one, such as what is left of a run that was killed, is waited
+    for.
 
     Args:
         config: The study.
         family: The architecture and the source.
         folder: The run folder, with its splits in it.
+        until: Asked after each training; True ends the work there.
+
+    Returns:
+        Whether nothing is left to do.
     """
-    _Work(config, family, folder).run()
+    path = folder / RECORDS / f"{family.name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _Work(config, family, folder).run(until)
 
 
 def recipe_for(config: StudyConfig, architecture: str, fine_tuning: FineTuning) -> Recipe:
@@ -121,7 +139,7 @@ class _Work:
         self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
         self._detectors: dict[str, Detector] = {}
 
-    def run(self) -> None:
+    def run(self, until: Callable[[], bool] | None) -> bool:
         do = {
             "detector": self._train,
             "evaluation": self._evaluate,
@@ -129,14 +147,25 @@ class _Work:
             "maps": self._draw_maps,
             "causal": self._intervene,
         }
-        for step in steps(self.config, self.family, tuple(self.splits)):
-            if self.records.find(step.kind, step.key) is None:
-                began = time.monotonic()
-                facts = do[step.kind](step)
-                spent = round(time.monotonic() - began, 3)
-                self.records.append(
-                    {"kind": step.kind, "key": step.key, **self._whence(), **facts, TIMING: spent}
-                )
+        everything = steps(self.config, self.family, tuple(self.splits))
+        left = [each for each in everything if self.records.find(each.kind, each.key) is None]
+        for number, step in enumerate(left, start=1):
+            began = time.monotonic()
+            facts = do[step.kind](step)
+            spent = round(time.monotonic() - began, 3)
+            self.records.append(
+                {"kind": step.kind, "key": step.key, **self._whence(), **facts, TIMING: spent}
+            )
+            if step.kind == "detector":
+                # A finished training has no more use for what it would have gone on from.
+                shutil.rmtree(self._checkpoint(step.key), ignore_errors=True)
+                if until is not None and number < len(left) and until():
+                    return False
+        shutil.rmtree(self.folder / CHECKPOINTS / self.family.name, ignore_errors=True)
+        return True
+
+    def _checkpoint(self, name: str) -> Path:
+        return self.folder / CHECKPOINTS / self.family.name / name
 
     def _whence(self) -> dict[str, Any]:
         return {
@@ -166,7 +195,7 @@ class _Work:
             "seed": derived_seed(self.config.seed, step.key),
             "name": step.key,
             "progress": None,
-            "checkpoint": self.folder / _CHECKPOINTS / step.key,
+            "checkpoint": self._checkpoint(step.key),
             "early_stopping": None if schedule is None else schedule.patience,
             "precision": (schedule and schedule.precision) or "float32",
         }

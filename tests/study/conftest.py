@@ -19,6 +19,7 @@ def tiny_config() -> study.StudyConfig:
         demo,
         name="tiny",
         sources=("CELEB",),
+        threads=None,
         sizes=study.Sizes(
             train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
         ),
