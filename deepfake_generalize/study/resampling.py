@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from deepfake_generalize.types import DoubleArray
+    from deepfake_generalize.types import DoubleArray, IntArray
 
 LEVEL = 0.95
 
@@ -60,57 +60,54 @@ def interval(values: DoubleArray, level: float = LEVEL) -> Interval:
 def resample(
     scored: Mapping[str, Mapping[str, pd.DataFrame]], *, n_resamples: int, seed: int
 ) -> Accuracies:
-    """Resample the videos of every set, the same ones for all detectors, reals and fakes apart.
+    """Resample the videos of all sets, the same ones for all detectors.
 
     Args:
         scored: Set to detector to a table with label, score (P(fake)), status and video. The
             detectors of a set have the same rows in the same order.
         n_resamples: How often.
-        seed: Of the choice of videos.
+        seed: Of the weights.
 
     Returns:
         The accuracies at a threshold of 0.5, rows without a score left out.
 
     Reproduction notes:
-        The paper gives no intervals. Videos, not frames, are drawn: frames of one video are alike.
-        Detectors are not drawn: the intervals say how the numbers would vary with other videos for
-        these very detectors, not with other trainings.
+        The paper gives no intervals. This is the Bayesian bootstrap (Rubin, "The Bayesian
+        Bootstrap", 1981): each video gets an exponential weight, reals and fakes of a set keep
+        their shares. Videos, not frames, are weighted: frames of one video are alike; and a video
+        that stands in several sets, as the originals of FS, NT and DF do, has one weight in all.
+        Detectors are not resampled: the intervals say how the numbers would vary with other videos
+        for these very detectors, not with other trainings.
     """
-    values = {}
-    for name, tables in scored.items():
-        rng = np.random.default_rng(derived_seed(seed, f"resampling {name}"))
-        first = next(iter(tables.values()))
-        draws = _draws(first, n_resamples, rng)
-        for detector, table in tables.items():
-            usable = (table["status"] == "ok").to_numpy()
-            right = (
-                (table["score"] >= 0.5).to_numpy() == (table["label"] == 1).to_numpy()
-            ) & usable
-            codes = _codes(table)
-            hits = np.bincount(codes, weights=right, minlength=draws.shape[1])
-            counts = np.bincount(codes, weights=usable, minlength=draws.shape[1])
-            values[detector, name] = 100.0 * (draws @ hits) / (draws @ counts)
+    names = {
+        name: next(iter(tables.values()))["label"].astype(str)
+        + "\t"
+        + next(iter(tables.values()))["video"].astype(str)
+        for name, tables in scored.items()
+    }
+    videos = {name: number for number, name in enumerate(sorted(set().union(*names.values())))}
+    rng = np.random.default_rng(derived_seed(seed, "resampling"))
+    weights = np.ones((1 + n_resamples, len(videos)))
+    weights[1:] = rng.exponential(size=(n_resamples, len(videos)))
+    values = {
+        (detector, name): _accuracies(table, names[name].map(videos).to_numpy(np.int64), weights)
+        for name, tables in scored.items()
+        for detector, table in tables.items()
+    }
     return Accuracies(values)
 
 
-def _codes(table: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    import pandas as pd
-
-    # A video of a set is either real or fake; two that share a name are told apart by the label.
-    names = table["label"].astype(str) + "\t" + table["video"].astype(str)
-    codes: np.ndarray[tuple[int], np.dtype[np.int64]] = pd.factorize(names)[0]
-    return codes
-
-
-def _draws(table: pd.DataFrame, n_resamples: int, rng: np.random.Generator) -> DoubleArray:
-    """Return (1 + n_resamples, videos): how often each video is drawn; once each in the first."""
-    codes = _codes(table)
-    labels = np.zeros(codes.max() + 1, np.int64)
-    labels[codes] = table["label"].to_numpy()
-    draws = np.ones((1 + n_resamples, len(labels)))
+def _accuracies(table: pd.DataFrame, videos: IntArray, weights: DoubleArray) -> DoubleArray:
+    """Return the accuracy in percent under each row of weights, class by class."""
+    usable = (table["status"] == "ok").to_numpy()
+    labels = table["label"].to_numpy()
+    right = ((table["score"] >= 0.5).to_numpy() == (labels == 1)) & usable
+    total = np.zeros(len(weights))
     for label in (0, 1):
-        members = np.flatnonzero(labels == label)
-        if members.size:
-            even = np.full(members.size, 1 / members.size)
-            draws[1:, members] = rng.multinomial(members.size, even, size=n_resamples)
-    return draws
+        own = usable & (labels == label)
+        if own.any():
+            counts = np.bincount(videos, weights=own, minlength=weights.shape[1])
+            hits = np.bincount(videos, weights=own & right, minlength=weights.shape[1])
+            total += own.sum() * (weights @ hits) / (weights @ counts)
+    accuracies: DoubleArray = 100.0 * total / usable.sum()
+    return accuracies

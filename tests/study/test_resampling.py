@@ -73,3 +73,13 @@ def test_another_seed_draws_other_videos():
     )
     assert one[0] == other[0]
     assert not np.array_equal(one, other)
+
+
+def test_a_video_in_two_sets_weighs_the_same_in_both():
+    right = np.random.default_rng(0).random(60) < 0.6
+    shared = {name: {"a": scored(right)} for name in ("FS", "NT")}
+    found = resample(shared, n_resamples=30, seed=0)
+    np.testing.assert_array_equal(found["a", "FS"], found["a", "NT"])
+    other = scored(right).assign(video=lambda table: "other " + table["video"])
+    found = resample({**shared, "DFD": {"a": other}}, n_resamples=30, seed=0)
+    assert not np.allclose(found["a", "FS"][1:], found["a", "DFD"][1:])
