@@ -90,7 +90,7 @@ def resample(
     weights = np.ones((1 + n_resamples, len(videos)))
     weights[1:] = rng.exponential(size=(n_resamples, len(videos)))
     values = {
-        (detector, name): _accuracies(table, names[name].map(videos).to_numpy(np.int64), weights)
+        (detector, name): _accuracies(table, np.asarray(names[name].map(videos), np.int64), weights)
         for name, tables in scored.items()
         for detector, table in tables.items()
     }
