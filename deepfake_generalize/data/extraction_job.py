@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,8 +23,7 @@ from deepfake_generalize.data.extracted import Record
 from deepfake_generalize.errors import VideoError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from deepfake_generalize.data.alignment import Aligner
     from deepfake_generalize.data.faces import FaceFinder
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 # few videos is still spread evenly.
 _MAX_CHUNK = 16
 _CHUNKS_PER_WORKER = 4
+_OURS = "DEEPFAKE_GENERALIZE_"
+"""What the names of our environment variables begin with; they say where models lie."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Ta
     chunk = min(_MAX_CHUNK, math.ceil(len(tasks) / (workers * _CHUNKS_PER_WORKER)))
     chunks = [tasks[at : at + chunk] for at in range(0, len(tasks), chunk)]
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    yield from parallel(joblib.delayed(_do_all)(job, part) for part in chunks)
+    places = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
+    yield from parallel(joblib.delayed(_do_all)(job, part, places) for part in chunks)
 
 
 @contextlib.contextmanager
@@ -93,7 +97,10 @@ def _worker_tools(job: Job) -> Iterator[tuple[FaceFinder, Aligner]]:
         yield tools
 
 
-def _do_all(job: Job, tasks: Sequence[Task]) -> dict[Task, Record]:
+def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[Task, Record]:
+    # A worker that was there before knows the environment of its own beginning; one on another
+    # machine keeps what only it can see.
+    os.environ.update({name: value for name, value in places.items() if Path(value).exists()})
     with _worker_tools(job) as tools:
         return {task: _do(job, task, *tools) for task in tasks}
 
