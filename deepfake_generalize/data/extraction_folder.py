@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ SETTINGS_FILE = "settings.json"
 _SCRATCH = ".partial"
 _LOCK = ".lock"
 _FORMAT = 1
+_ATTEMPTS = 40
+_PAUSE_SECONDS = 0.05
 
 
 def checksum(settings: Mapping[str, object]) -> str:
@@ -40,13 +43,23 @@ def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     scratch = root / _SCRATCH
     with _locked(root):
         _agree_on_settings(root, settings)
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+        _clear(scratch)
+        scratch.mkdir(exist_ok=True)
         try:
             # A folder of its own: workers that outlive a killed job for a moment lose theirs.
             yield Path(tempfile.mkdtemp(dir=scratch))
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            _clear(scratch)
+
+
+def _clear(scratch: Path) -> None:
+    """Remove the scratch folder, into which a worker that outlives its job may still be writing."""
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not scratch.exists():
+            return
+        # The worker's next file has no folder to go to, and ends it.
+        time.sleep(_PAUSE_SECONDS)
 
 
 @contextlib.contextmanager
