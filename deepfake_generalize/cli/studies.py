@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,8 +128,8 @@ def _write_template(path: Path) -> None:
 
     if path.exists():
         raise InputError(f"expected a new file, {str(path)!r} exists.", hint="Choose another name.")
-    text = StudyConfig.paper({name: f"path/to/{name}" for name in ROOTS}).to_toml()
-    for name in ROOTS:
-        text = text.replace(str(Path.cwd() / "path/to" / name), f"path/to/{name}")
+    # Relative, so that they are looked for beside the file; `paper` would make them absolute.
+    roots = {name: f"path/to/{name}" for name in ROOTS}
+    text = dataclasses.replace(StudyConfig.paper(roots), roots=roots).to_toml()
     path.write_text(text, encoding="utf-8")
     console.write_text(f"wrote {path}: enter the folders under [roots].")

@@ -41,6 +41,17 @@ def replacing(target: Path) -> Iterator[Path]:
         os.close(handle)
 
 
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file as `replacing` does.
+
+    Args:
+        target: The file; its folder exists.
+        content: What it will hold.
+    """
+    with replacing(target) as temporary:
+        temporary.write_bytes(content)
+
+
 def _make_locked(target: Path) -> tuple[int, Path]:
     while True:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deepfake_generalize.data.atomic_files import replacing
+from deepfake_generalize.data.atomic_files import write_whole
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -53,13 +53,13 @@ def write_manifest(
     content = (f"# {comment}\n".encode() if comment else b"") + text
     folder.mkdir(parents=True, exist_ok=True)
     if not checked:
-        _write_whole(target, content)
+        write_whole(target, content)
         return target
     # Killed between two of these writes, the check still fits the manifest that is there.
     valid = [_check_of(content, len(frame))]
     before = [_check_of(target.read_bytes(), None)] if target.is_file() else []
     _write_check(target, [*before, *valid])
-    _write_whole(target, content)
+    write_whole(target, content)
     _write_check(target, valid)
     return target
 
@@ -250,11 +250,6 @@ def _relative(path: str, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _write_whole(target: Path, content: bytes) -> None:
-    with replacing(target) as temporary:
-        temporary.write_bytes(content)
-
-
 def _check_file(manifest: Path) -> Path:
     return manifest.with_name(f"{manifest.stem}.check.json")
 
@@ -265,7 +260,7 @@ def _check_of(content: bytes, rows: int | None) -> dict[str, object]:
 
 def _write_check(manifest: Path, valid: list[dict[str, object]]) -> None:
     text = json.dumps({"file": manifest.name, "valid": valid}, indent=2) + "\n"
-    _write_whole(_check_file(manifest), text.encode())
+    write_whole(_check_file(manifest), text.encode())
 
 
 def _check_content(file: Path, content: bytes) -> None:

@@ -6,14 +6,20 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from deepfake_generalize.study.paper import (
+    PAPER_UNSEEN_SETS,
+    SPECIALIZED_SETS,
+    SPECIALIZED_SOURCES,
+)
+
 if TYPE_CHECKING:
     from deepfake_generalize.study.config import StudyConfig
 
 FineTuning = Literal["none", "transfer", "merge"]
 FINE_TUNINGS: tuple[FineTuning, ...] = get_args(FineTuning)
 
-UNSEEN = ("FS", "NT", "DF", "DFD")
-SPECIALIZED = {"CELEB": ("CELEB-M",), "F2F": ("FS-I", "NT-I")}
+UNSEEN = PAPER_UNSEEN_SETS
+SPECIALIZED = {SPECIALIZED_SOURCES[number]: sets for number, sets in SPECIALIZED_SETS.items()}
 """Source to the sets that share its method (Table VI) or its people (Table VII)."""
 NULL = "NULL"
 """Synthetic data only: reals and "fakes" that nothing was done to; nobody can tell them apart."""

@@ -99,7 +99,7 @@ def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Fin
         number=1,
         claim="Detectors are not generalizable in zero-shot settings; few-shot settings mitigate "
         "the degradation.",
-        rule="Both intervals lie above zero.",
+        rule="The intervals of the mean degradation and of the mean gain lie above zero.",
         verdict=_verdict(zero and few),
         why=f"The original detectors {'lose' if zero else 'do not clearly lose'} accuracy on "
         f"unseen sets; fine-tuning on a few images {'helps' if few else 'does not clearly help'}.",

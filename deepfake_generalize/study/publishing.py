@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from deepfake_generalize import causal
+from deepfake_generalize.data.atomic_files import write_whole
 from deepfake_generalize.study import figures, report_content
 from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
 from deepfake_generalize.study.family import DISPLAY, UNSEEN
@@ -39,7 +39,7 @@ def publish_results(results: RunResults) -> Path:
     _write_tables(results)
     pictures = _write_figures(results)
     target = results.folder / REPORT
-    _write_whole(target, report_content.report_page(results, pictures))
+    _write_text(target, report_content.report_page(results, pictures))
     return target
 
 
@@ -52,7 +52,7 @@ def _write_tables(results: RunResults) -> None:
         empty = EMPTY.get(name, "")
         for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
             text = render(table, form, empty=empty, caption="" if form == "csv" else said)
-            _write_whole(folder / f"{name}.{suffix}", text)
+            _write_text(folder / f"{name}.{suffix}", text)
 
 
 def _write_figures(results: RunResults) -> dict[str, Path]:
@@ -116,16 +116,14 @@ def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, cau
     for name, family, _ in results.detectors:
         if family.architecture == architecture and name in results.contributions:
             sets = results.contributions[name]
-            neurons = len(next(iter(sets.values())))
+            first = next(iter(sets.values()))
             counts = [
-                max(1, round(fraction * neurons))
+                len(causal.top_neurons(first, fraction))
                 for fraction in results.config.analysis.top_fractions
             ]
             found[name] = {count: causal.overlap(sets, count) for count in counts}
     return found
 
 
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    partial.replace(path)
+def _write_text(path: Path, text: str) -> None:
+    write_whole(path, (text.rstrip("\n") + "\n").encode())

@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
 
+from deepfake_generalize.data.atomic_files import write_whole
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.score_tables import COLUMNS, clean_scores
 from deepfake_generalize.validation import describe
@@ -76,6 +76,7 @@ def write_scores(
         InputError: Wrong labels, statuses or scores, or facts that JSON cannot hold.
 
     Examples:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     rows = pd.DataFrame({"key": ["a", "b"], "label": [1, 0], "score": [0.9, None]})
         ...     path = write_scores(folder, "DFD", rows, {"detector": {"name": "mine"}})
@@ -115,8 +116,8 @@ def write_scores(
             hint="Use dictionaries, lists, strings, finite numbers, booleans and None.",
         ) from error
     target.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(target, content)
-    _write_whole(target.with_suffix(".json"), f"{text}\n".encode())
+    write_whole(target, content)
+    write_whole(target.with_suffix(".json"), f"{text}\n".encode())
     return target
 
 
@@ -141,6 +142,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
             damaged or missing, or the JSON contradicts `polarity`.
 
     Examples:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "DFD.csv")
         ...     _ = file.write_text("label,score\n1,0.25\n0,0.75\n")
@@ -298,16 +300,3 @@ def _relative(value: Any, folder: Path) -> Any:
 
 def _absolute(value: Any, folder: Path) -> Any:
     return value if pd.isna(value) else os.path.abspath(folder / str(value))  # noqa: PTH100
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # A temporary file is private to its maker; scores are for whoever may enter the folder.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -16,6 +16,7 @@ import pandas as pd
 
 from deepfake_generalize import __version__, augment, causal, interpret, metrics, models
 from deepfake_generalize.data import Splits, read_image
+from deepfake_generalize.data.atomic_files import replacing
 from deepfake_generalize.study.datasets import SPLITS, read_facts
 from deepfake_generalize.study.evidence import gather
 from deepfake_generalize.study.family import (
@@ -138,6 +139,7 @@ class _Work:
         self.splits = {name: Splits.load(self.folder / SPLITS / f"{name}.csv") for name in names}
         self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
         self._detectors: dict[str, Detector] = {}
+        self._hashes: dict[str, str] = {}
 
     def run(self, until: Callable[[], bool] | None) -> bool:
         do = {
@@ -183,6 +185,11 @@ class _Work:
 
     def _file(self, name: str) -> Path:
         return self.folder / DETECTORS / f"{name}.keras"
+
+    def _sha256(self, name: str) -> str:
+        if name not in self._hashes:
+            self._hashes[name] = hashlib.sha256(self._file(name).read_bytes()).hexdigest()
+        return self._hashes[name]
 
     def _kind(self, name: str) -> FineTuning:
         return next(each for each in FINE_TUNINGS if self.family.detector(each) == name)
@@ -258,7 +265,7 @@ class _Work:
     def _write_scores(self, name: str, key: str, frame: pd.DataFrame) -> str:
         facts = {
             "detector": name,
-            "detector_sha256": hashlib.sha256(self._file(name).read_bytes()).hexdigest(),
+            "detector_sha256": self._sha256(name),
             "set": key,
             "split_sha256": self.splits[key].sha256,
             "synthetic": self.synthetic,
@@ -349,6 +356,5 @@ def _images(crops: pd.DataFrame) -> AnyArray:
 
 
 def _write_arrays(file: Path, arrays: Mapping[str, AnyArray]) -> None:
-    partial = file.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-    partial.replace(file)
+    with replacing(file) as partial, partial.open("wb") as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]

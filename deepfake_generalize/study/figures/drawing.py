@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import string
 import textwrap
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepfake_generalize.data.atomic_files import replacing
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -186,9 +186,7 @@ def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
     written = []
     for ending, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         path = stem.with_name(f"{stem.name}.{ending}")
-        partial = stem.with_name(f".{stem.name}.{os.getpid()}.{ending}")
-        with drawn_alike():
+        with drawn_alike(), replacing(path) as partial:
             figure.savefig(partial, format=ending, dpi=200, metadata=metadata)
-        partial.replace(path)
         written.append(path)
     return written[0], written[1]
