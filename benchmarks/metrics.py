@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -19,6 +18,7 @@ import pandas as pd
 
 from benchmarks.timing import Ratio, compare
 from deepfake_generalize import metrics
+from deepfake_generalize.study.family_process import peak_memory
 
 N_FRAMES = 1_000_000
 FRAMES_PER_VIDEO = 10
@@ -125,7 +125,7 @@ def main() -> None:
     document = {
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_gib": peak_memory() / 2**20,
         "parts_s": seconds,
     }
     if chosen.json:

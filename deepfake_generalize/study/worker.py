@@ -1,7 +1,4 @@
-"""A process that works on one family of a study, replaced by a new one when it has grown.
-
-`python -m deepfake_generalize.study.worker FOLDER ARCHITECTURE SOURCE`; started by `run`.
-"""
+"""A family of a study worked on in processes of its own, one after the other."""
 
 from __future__ import annotations
 
@@ -9,22 +6,21 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepfake_generalize.errors import PartialError
-from deepfake_generalize.study.family import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
-    from deepfake_generalize.study.config import StudyConfig
+    from deepfake_generalize.study.family import Family
 
 AGAIN = 75
-"""Exit code: steps are left, for a new process."""
+"""Exit code of a process that has grown: steps are left, for a new one."""
 _GROWN = 1_200_000
 """Kilobytes beyond which a process ends after a training: TensorFlow keeps the graphs and slots of
 every network that it has trained, some 600 MB for Xception."""
+_PROGRAM = "deepfake_generalize.study.family_process"
 
 
 def work_apart(family: Family, folder: Path) -> None:
@@ -38,7 +34,8 @@ def work_apart(family: Family, folder: Path) -> None:
         DeepfakeGeneralizeError: What the process raised.
         PartialError: It ended without a word, as when the system killed it.
     """
-    command = [sys.executable, "-m", __name__, str(folder), family.architecture, family.source]
+    about = [str(folder), family.architecture, family.source, str(_GROWN)]
+    command = [sys.executable, "-m", _PROGRAM, *about]
     path = os.pathsep.join(entry for entry in sys.path if entry)
     while True:
         ended = subprocess.run(  # noqa: S603  (our own program, our own arguments)
@@ -63,44 +60,3 @@ def _error(ended: subprocess.CompletedProcess[bytes], family: Family) -> BaseExc
         hint="A negative code is a signal; -9 often means too little memory. Run the study again: "
         "what is finished is kept.",
     )
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Work on a family; what is raised goes to stdout, pickled.
-
-    Args:
-        arguments: The run folder, the architecture, the source.
-
-    Returns:
-        0 when nothing is left, `AGAIN` when a new process should go on, 1 after an error.
-    """
-    folder, architecture, source = arguments
-    out = sys.stdout.buffer
-    try:
-        return _work(Path(folder), Family(architecture, source))
-    except Exception as error:
-        out.write(pickle.dumps(error))
-        return 1
-
-
-def _work(folder: Path, family: Family) -> int:
-    import tensorflow as tf
-
-    from deepfake_generalize.study import stages
-    from deepfake_generalize.study.config import CONFIG, StudyConfig
-
-    config: StudyConfig = StudyConfig.from_toml(folder / CONFIG)
-    if config.threads is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(config.threads)
-    return 0 if stages.run_family(config, family, folder, until=_has_grown) else AGAIN
-
-
-def _has_grown() -> bool:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _GROWN
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

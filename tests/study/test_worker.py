@@ -3,15 +3,19 @@
 import dataclasses
 import fcntl
 import json
+import subprocess
+import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from deepfake_generalize import study
 from deepfake_generalize.errors import InputError, PartialError
 from deepfake_generalize.study import worker
 from deepfake_generalize.study.family import Family
+from deepfake_generalize.study.family_process import peak_memory
 from deepfake_generalize.study.records import read_all
 
 
@@ -36,6 +40,18 @@ def test_processes_give_what_one_process_gives(tiny_run, tiny_config, tmp_path, 
         for done in (apart, tiny_run)
     )
     assert ours == theirs
+
+
+def test_what_a_parent_holds_is_not_counted_as_a_childs_memory():
+    held = np.ones(75_000_000)  # 600 MB
+    code = "from deepfake_generalize.study.family_process import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert peak_memory() * 1024 > held.nbytes
+    assert 4_000 < int(done.stdout) < 400_000
+
+
+def test_without_proc_the_system_is_asked(tmp_path):
+    assert peak_memory(tmp_path / "none") >= 0.9 * peak_memory()
 
 
 def test_an_error_arrives_as_it_was_raised(tmp_path):
