@@ -93,8 +93,9 @@ def congenetic_similarity(
 ) -> DoubleArray:
     """Measure how alike the maps of congenetic detectors are, image by image.
 
-    Congenetic detectors have one architecture and one training set, and differ by their random
-    start alone. Source: the paper, RQ3 and Figure 3.
+    Congenetic detectors have one architecture and one source, and differ by their fine-tuning
+    (none, transfer, merge). Two maps that are empty are equal: leave out faces that have several,
+    and say how many. Source: the paper, RQ3 and Figure 3.
 
     Args:
         heatmaps: One entry a detector, at least two: (N, H, W) float in [0, 1], the maps of the

@@ -32,7 +32,8 @@ _FIGURE_2 = (
 _FIGURE_3 = (
     "Figure 3: how alike the heat maps of three congenetic detectors are on the same fake (mean "
     "SSIM of the three pairs, coloured maps without the photograph): below .7 dissimilar, .9 and "
-    "above alike."
+    "above alike. Where two or more of the maps are empty there is nothing to compare: those fakes "
+    "are counted apart."
 )
 _FIGURE_5 = (
     "Figure 5, {name}: how many neurons are among the top contributors on exactly one to five "

@@ -124,8 +124,14 @@ class RunResults:
 
     @cached_property
     def similarities(self) -> dict[str, DoubleArray]:
-        """Family and set, joined by a slash, to the similarity of each fake's heat maps."""
-        return {each["key"]: np.asarray(each["values"]) for each in self.of("similarity")}
+        """Family and set, joined by a slash, to the similarity of each fake's heat maps.
+
+        NaN where two or more of the maps are empty.
+        """
+        return {
+            each["key"]: np.where(each["comparable"], each["values"], np.nan)
+            for each in self.of("similarity")
+        }
 
     @cached_property
     def contributions(self) -> dict[str, dict[str, DoubleArray]]:

@@ -45,6 +45,8 @@ SCORES = "scores"
 HEAT_MAPS = "heat_maps"
 _AT_ONCE = 100
 """Fakes whose heat maps are compared at once."""
+_TOO_EMPTY = 2
+"""Empty maps of one fake with which it is not compared: they are equal and show no region."""
 _STUCK = 0.6
 """Training accuracy under which a network has not got off the ground after a few epochs."""
 
@@ -298,20 +300,28 @@ class _Work:
         key = step.key.split("/")[1]
         images = self._fakes(key, self.config.analysis.heat_map_fakes)
         values: list[float] = []
-        empty = dict.fromkeys(map(self.family.detector, FINE_TUNINGS), 0)
+        empties: list[AnyArray] = []
         # Part by part: the coloured maps of a thousand images at once would fill the memory.
         for start in range(0, len(images), _AT_ONCE):
             maps = self._maps(images[start : start + _AT_ONCE])
             values += interpret.congenetic_similarity(maps).tolist()
-            for name, each in zip(empty, maps, strict=True):
-                empty[name] += int((each.max(axis=(1, 2)) == 0).sum())
+            empties.append(np.stack([each.max(axis=(1, 2)) == 0 for each in maps]))
+        empty = np.concatenate(empties, axis=1)
+        comparable = empty.sum(axis=0) < _TOO_EMPTY
         return {
             "set": key,
             "render": "jet",
             "target": "fake",
             "values": [round(value, 6) for value in values],
-            "bins": interpret.similarity_bins(values),
-            "empty_maps": empty,
+            "comparable": comparable.tolist(),
+            "bins": {
+                **interpret.similarity_bins(np.asarray(values)[comparable]),
+                "empty": int((~comparable).sum()),
+            },
+            "empty_maps": {
+                self.family.detector(kind): int(each.sum())
+                for kind, each in zip(FINE_TUNINGS, empty, strict=True)
+            },
         }
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:

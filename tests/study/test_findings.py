@@ -97,6 +97,25 @@ def test_finding_3_counts_dissimilar_maps(share, verdict):
     assert found.facts[0].value.estimate == pytest.approx(100 * share)
 
 
+def test_finding_3_leaves_out_what_cannot_be_compared():
+    values = np.array([0.3, 0.3, 0.3, 0.95, np.nan, np.nan, np.nan, np.nan])
+    sets = {
+        "mesonet-celeb/FS": values,
+        "mesonet-celeb/NT": np.full(8, np.nan),
+    }
+    found = findings.undiscriminating_features(sets, n_resamples=200, seed=0)
+    assert found.facts[0].value.estimate == pytest.approx(75.0)
+    assert found.facts[1].value.estimate == pytest.approx(75.0)
+    assert "left out" in found.facts[1].what
+
+
+def test_finding_3_cannot_be_told_where_no_maps_can_be_compared():
+    sets = {f"mesonet-celeb/{name}": np.full(5, np.nan) for name in UNSEEN}
+    found = findings.undiscriminating_features(sets, n_resamples=200, seed=0)
+    assert found.verdict == "cannot be told"
+    assert found.why == "On every fake, two or more of the three heat maps are empty."
+
+
 def test_finding_4_tells_shared_neurons_from_chance():
     rng = np.random.default_rng(0)
     common = rng.random(1024)

@@ -40,6 +40,10 @@ def test_every_step_has_one_record_that_says_where_it_comes_from(tiny_run, tiny_
         assert each["config_sha256"] == tiny_config.sha256
         assert each["seed"] == tiny_config.seed
         assert each["synthetic"] is True
+    for each in records:
+        if each["kind"] == "similarity":
+            assert sum(each["bins"].values()) == len(each["values"]) == 4
+            assert each["bins"]["empty"] == each["comparable"].count(False)
     training = [each["training"] for each in records if each["kind"] == "detector"]
     assert all("val_accuracy" in json.dumps(each) for each in training)
     assert training[1]["parent"]["name"] == training[2]["parent"]["name"] == "MesoNet1"

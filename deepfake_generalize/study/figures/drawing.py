@@ -25,6 +25,7 @@ ACCENT = "#D55E00"
 """Vermilion of the palette of Okabe and Ito, which stays apart in all kinds of colour blindness."""
 YELLOW = "#E69F00"
 BLUE = "#0072B2"
+GREY = "#BBBBBB"
 
 # Inches beside, below and above a panel: for tick labels and the y label, and for its title.
 _LEFT, _BETWEEN, _RIGHT, _BOTTOM, _TOP = 0.62, 0.46, 0.14, 0.26, 0.27

@@ -10,6 +10,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.figures.drawing import (
     ACCENT,
     BLUE,
+    GREY,
     YELLOW,
     drawn_alike,
     letter,
@@ -17,6 +18,8 @@ from deepfake_generalize.study.figures.drawing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,6 +30,8 @@ _BINS = {
     "low": ("low similarity: 0.7 to below 0.9", YELLOW),
     "high": ("high similarity: 0.9 and above", BLUE),
 }
+_EMPTY = "empty"
+_OPTIONAL = {_EMPTY: ("not compared: two or more maps empty", GREY)}
 _RENDERS = {
     "jet": "coloured maps without the photograph, as the paper's text says",
     "raw": "the maps' own values",
@@ -49,7 +54,9 @@ def figure_3(
     Args:
         bins: One row a dataset in a panel: architecture, source (what the detectors were trained
             on), dataset, and the counts of `interpret.similarity_bins`: dissimilar, low, high.
-            Panels, and datasets in them, come in the order of the rows.
+            Panels, and datasets in them, come in the order of the rows. An optional column empty
+            counts faces that are in no bin, because their maps have nothing in them to compare;
+            it is drawn where it is not zero throughout.
         render: What was compared, as in `interpret.congenetic_similarity`; said below the figure.
         chance: The same columns, for maps that have nothing to do with each other, such as those of
             different faces. Black marks beside the bars show the share they would have by chance.
@@ -77,17 +84,20 @@ def figure_3(
     groups = list(bins.groupby(["architecture", "source"], sort=False))
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
+    bars = dict(_BINS)
+    if _EMPTY in bins.columns and bins[_EMPTY].any():
+        bars |= _OPTIONAL
     with drawn_alike():
         page = sheet(
             (4.6 * columns, 1.9 * rows),
             "Similarity (SSIM) of heat maps between congenetic detectors",
             f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
-            legend=1 if columns > 1 else 2,
+            legend=-(-len(bars) // (3 if columns > 1 else 2)),
             synthetic=synthetic,
         )
         grid = page.panels(len(groups), columns)
         for index, ((architecture, source), of_group) in enumerate(groups):
-            _panel(grid[index], of_group, str(source), chance)
+            _panel(grid[index], of_group, bars, chance)
             title = f"{architecture} detectors trained on {source}"
             grid[index].set_title(letter(index, title), loc="left")
             if index % columns == 0:
@@ -110,31 +120,39 @@ def _check(frame: pd.DataFrame, name: str) -> None:
     if len(twice):
         row = " / ".join(str(twice.iloc[0][key]) for key in _KEYS)
         raise InputError(f"expected one row a dataset and panel in {name}, received {row} twice.")
-    if (frame[list(_BINS)].sum(axis=1) <= 0).any():
+    counts = [name for name in (*_BINS, *_OPTIONAL) if name in frame.columns]
+    if (frame[counts].sum(axis=1) <= 0).any():
         raise InputError(f"expected at least one face in every row of {name}, received none.")
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, source: str, chance: pd.DataFrame | None) -> None:
-    """Draw one group of detectors: three bars a dataset."""
-    places = np.arange(len(rows)) * 4.0
-    totals = rows[list(_BINS)].sum(axis=1).to_numpy()
+def _panel(
+    axes: Axes,
+    rows: pd.DataFrame,
+    bars: Mapping[str, tuple[str, str]],
+    chance: pd.DataFrame | None,
+) -> None:
+    """Draw one group of detectors: three or four bars a dataset."""
+    places = np.arange(len(rows)) * (len(bars) + 1.0)
+    totals = rows[list(bars)].sum(axis=1).to_numpy()
     by_chance = None if chance is None else _chance_of(chance, rows)
-    for offset, (column, (label, colour)) in enumerate(_BINS.items(), start=-1):
+    half = (len(bars) - 1) / 2
+    for offset, (column, (label, colour)) in enumerate(bars.items()):
+        at = places + offset - half
         counts = rows[column].to_numpy()
         shares = 100.0 * counts / totals
-        axes.bar(places + offset, shares, 0.92, color=colour, label=label)
-        if by_chance is not None:
-            expected = by_chance[column].to_numpy()
-            mark = "maps of different faces" if offset == 1 else ""
-            _marks(axes, expected, places + offset, mark)
-        for place, share, count in zip(places + offset, shares, counts, strict=True):
+        axes.bar(at, shares, 0.92, color=colour, label=label)
+        if by_chance is not None and column in _BINS:
+            mark = "maps of different faces" if offset == len(_BINS) - 1 else ""
+            _marks(axes, by_chance[column].to_numpy(), at, mark)
+        for place, share, count in zip(at, shares, counts, strict=True):
             axes.text(place, share + 2, f"{count:,}", ha="center", va="bottom", fontsize=6.0)
+    source = str(rows["source"].iloc[0])
     names = [f"{name}*" if name == source else str(name) for name in rows["dataset"]]
     axes.set_xticks(places, names)
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(0, 116)
     axes.set_yticks([0, 50, 100])
-    axes.set_xlim(-2.0, places[-1] + 2.0)
+    axes.set_xlim(-half - 1.0, places[-1] + half + 1.0)
 
 
 def _chance_of(chance: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -89,3 +89,18 @@ def test_what_cannot_be_drawn_is_refused(bins, message):
 def test_another_render_is_refused():
     with pytest.raises(InputError, match="render to be one of jet, raw, study, received blended"):
         figure_3(frame(), render="blended")
+
+
+def test_faces_without_maps_to_compare_have_a_bar_of_their_own(written):
+    rows = frame(ARCHITECTURES[:1], ("CELEB",)).head(1).assign(dissimilar=3, low=0, high=0, empty=1)
+    figure = figure_3(rows, render="jet")
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [75, 0, 0, 25]
+    assert "not compared: two or more maps empty" in written(figure)
+    assert figure_3(rows.assign(dissimilar=0), render="jet").axes[0].patches[3].get_height() == 100
+
+
+def test_where_all_can_be_compared_nothing_is_said_of_empty_maps(written):
+    rows = frame(ARCHITECTURES[:1], ("CELEB",)).assign(empty=0)
+    texts = written(figure_3(rows, render="jet"))
+    assert not [text for text in texts if "empty" in text]
