@@ -11,6 +11,7 @@ from deepfake_generalize.study.paper import (
     SPECIALIZED_SETS,
     SPECIALIZED_SOURCES,
 )
+from deepfake_generalize.study.settings import Schedule
 
 if TYPE_CHECKING:
     from deepfake_generalize.study.config import StudyConfig
@@ -93,6 +94,8 @@ _COST = {
     "xception": 40.0,
 }
 
+_PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
+
 
 def steps(config: StudyConfig, family: Family, available: tuple[str, ...]) -> list[Step]:
     """Return all steps of a family in the order of their doing.
@@ -103,13 +106,14 @@ def steps(config: StudyConfig, family: Family, available: tuple[str, ...]) -> li
         available: The names of the sets that exist.
     """
     cost = _COST[family.architecture]
-    images = config.sizes.train
+    looked_at = cost / 3
     found = []
     for fine_tuning in FINE_TUNINGS:
         name = family.detector(fine_tuning)
-        found.append(Step("detector", name, cost * images * (10 if fine_tuning == "none" else 2)))
+        images = _images_trained_on(config, family.architecture, fine_tuning)
+        found.append(Step("detector", name, cost * images))
         found += [
-            Step("evaluation", f"{name}/{key}", cost * config.sizes.test / 3)
+            Step("evaluation", f"{name}/{key}", looked_at * config.sizes.test)
             for key in family.test_sets(available)
         ]
     fakes = config.analysis.heat_map_fakes
@@ -120,11 +124,27 @@ def steps(config: StudyConfig, family: Family, available: tuple[str, ...]) -> li
     found.append(Step("maps", family.name, cost * config.analysis.shown_fakes * len(UNSEEN)))
     if family.architecture in CAUSAL:
         found += [
-            Step("causal", f"{family.detector(each)}/{key}", cost * config.analysis.causal_images)
+            Step(
+                "causal",
+                f"{family.detector(each)}/{key}",
+                looked_at * config.analysis.causal_images,
+            )
             for each in FINE_TUNINGS
             for key in family.analysed_sets()
         ]
     return found
+
+
+def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: FineTuning) -> float:
+    """Return how many images a training goes through, over all its epochs."""
+    sizes, schedule = config.sizes, config.schedules.get(architecture) or Schedule()
+    if fine_tuning == "none":
+        return sizes.train * (schedule.epochs or _PAPER_EPOCHS)
+    mix = sizes.few_shot_original + sizes.few_shot_unseen
+    if fine_tuning == "transfer":
+        return mix  # Once, through the frozen part; what is trained costs little.
+    epochs = schedule.merge_epochs or schedule.fine_tuning_epochs
+    return mix * (epochs or _PAPER_FINE_TUNING_EPOCHS)
 
 
 def derived_seed(seed: int, purpose: str) -> int:

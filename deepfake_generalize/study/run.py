@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study import datasets, worker
@@ -122,7 +122,7 @@ def run(
         waiting = None if config.threads is None else "threads"
         jobs = (
             delayed(_run_one)(config, each, folder)
-            for each in _in_order(config, families, available)
+            for each in _in_order(config, families, available, effective_n_jobs(n_jobs))
         )
         Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -170,16 +170,23 @@ def _run_one(config: StudyConfig, family: Family, folder: Path) -> None:
 
 
 def _in_order(
-    config: StudyConfig, families: Sequence[Family], available: tuple[str, ...]
+    config: StudyConfig, families: Sequence[Family], available: tuple[str, ...], n_jobs: int
 ) -> list[Family]:
     """Return the slowest first, so that no processor waits for one of them alone at the end.
 
-    Two of the slowest, which are also the largest, are not begun side by side: memory.
+    The two slowest, where they are of one architecture, are also the largest: the second is put
+    where the first should be done, so that the memory need not hold both.
     """
-    order = sorted(families, key=lambda each: -_weight(config, each, available))
-    if len(order) > 3 and order[0].architecture == order[1].architecture:
-        order.insert(3, order.pop(1))
-    return order
+    weights = {each: _weight(config, each, available) for each in families}
+    order = sorted(families, key=lambda each: -weights[each])
+    if len(order) < 3 or order[0].architecture != order[1].architecture:
+        return order
+    first, second, *others = order
+    place, meanwhile = 0, 0.0
+    while place < len(others) and meanwhile < weights[first] * (n_jobs - 1):
+        meanwhile += weights[others[place]]
+        place += 1
+    return [first, *others[:place], second, *others[place:]]
 
 
 def _claim(folder: Path, config: StudyConfig) -> None:
