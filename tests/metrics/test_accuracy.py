@@ -32,6 +32,7 @@ def test_a_score_at_the_threshold_is_a_fake() -> None:
     assert per_class_accuracy([1, 0], [0.5, 0.5]) == {"real": 0.0, "fake": 1.0}
     assert accuracy([1], [np.nextafter(0.5, 0)]) == 0.0
     assert accuracy([1], [0.7], threshold=0.7) == 1.0
+    assert accuracy([1, 0], [1.0, np.nextafter(1, 0)], threshold=1.0) == 1.0
 
 
 def test_per_class_accuracy_is_the_recall_of_each_class() -> None:
@@ -43,12 +44,14 @@ def test_per_class_accuracy_is_the_recall_of_each_class() -> None:
 
 def test_a_class_that_does_not_occur_has_no_accuracy() -> None:
     assert per_class_accuracy([1, 1], [0.9, 0.1]) == {"fake": 0.5}
+    assert per_class_accuracy([0, 0], [0.9, 0.1]) == {"real": 0.5}
 
 
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
         ([0, 2], [0.1, 0.2], r"expected labels 0 or 1, received 2\."),
+        ([-1, 1], [0.1, 0.2], r"expected labels 0 or 1, received -1\."),
         ([0, 1], [0.1, 1.5], r"expected scores in \[0, 1\], received values from 0\.1 to 1\.5\."),
         ([0, 1], [-3, 0.5], r"expected scores in \[0, 1\], received values from -3 to 0\.5\."),
         ([0, 1], [0.1, np.nan], r"expected finite scores, received NaN or infinity in 1 of 2\."),

@@ -50,7 +50,8 @@ def test_the_order_of_the_sets_does_not_matter(original, unseen) -> None:
 
 
 @pytest.mark.parametrize(
-    ("original", "unseen"), [(97.6, [0.55]), (0.976, [55.0]), (97.6, [55, 1.0]), (1.0, [55.0])]
+    ("original", "unseen"),
+    [(97.6, [0.55]), (0.976, [55.0]), (97.6, [55, 1.0]), (1.0, [55.0]), (1.5, [0.5])],
 )
 def test_a_fraction_beside_percent_is_refused(original, unseen) -> None:
     with pytest.raises(InputError, match=r"in one unit, received .*say unit=\"percent\"") as caught:

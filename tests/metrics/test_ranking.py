@@ -90,11 +90,12 @@ def test_eer_lies_between_the_rates_around_it() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(("label", "word"), [(1, "fake"), (0, "real")])
-def test_one_class_has_no_ranking(metric, label: int, word: str) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_class_has_no_ranking(metric, count: int, label: int, word: str) -> None:
     with pytest.raises(
-        UndefinedMetricError, match=f"undefined for one class: all 2 labels are {word}"
+        UndefinedMetricError, match=f"undefined for one class: all {count} labels are {word}"
     ):
-        metric([label, label], [0.1, 0.9])
+        metric([label] * count, [0.1, 0.9][:count])
 
 
 @pytest.mark.parametrize("metric", METRICS)
