@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 
-from benchmarks.timing import Ratio, compare, interleave
+from benchmarks.timing import Ratio, compare, interleave, line, summarise
 
 NEURONS, STEPS, BATCH = 1024, 4, 64
 
@@ -60,7 +60,7 @@ def _from_images(*, quick: bool) -> Ratio:
     from deepfake_generalize.causal import average_causal_effect
     from deepfake_generalize.models import Detector, mesonet
 
-    count = 128 if quick else 1920
+    count = 128 if quick else 960
     random = np.random.default_rng(0)
     detector = Detector(mesonet())
     images = random.integers(0, 256, (count, 256, 256, 3), np.uint8)
@@ -72,22 +72,17 @@ def _from_images(*, quick: bool) -> Ratio:
     detector.scores(images[:1])
     seconds = interleave(sides, rounds=3)
     budgets = [1.3 * forward + 1.0 for forward in seconds["forward"]]
-    ratios = [budget / ours for ours, budget in zip(seconds["ours"], budgets, strict=True)]
-    forward = statistics.median(seconds["forward"])
-    return Ratio(
-        job=f"causal effects, MesoNet 256, from {count:,} images",
-        against="its budget, 1.3 forward passes of the images (Detector.scores) plus 1 s",
-        ours_s=statistics.median(seconds["ours"]),
-        theirs_s=statistics.median(budgets),
-        ratio=statistics.median(ratios),
-        low=min(ratios),
-        high=max(ratios),
+    return summarise(
+        f"causal effects, MesoNet 256, from {count:,} images",
+        "its budget, 1.3 forward passes of the images (Detector.scores) plus 1 s",
+        seconds["ours"],
+        budgets,
         target=1.0,
-        note=f"one forward pass alone: {forward:.2f} s",
+        limit="one forward pass",
+        limit_s=statistics.median(seconds["forward"]),
     )
 
 
 if __name__ == "__main__":
     for row in measure():
-        print(f"{row.job}: {row.ratio:,.2f}x ({row.low:,.2f} to {row.high:,.2f}) {row.against}")
-        print(f"  ours {row.ours_s:.2f} s; {row.note}")
+        print(line(row))

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.clips import CLIPS_VARIABLE, find_clips
-from benchmarks.timing import Ratio, compare
+from benchmarks.timing import Row, Skipped, compare, line
 
 
-def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ratio]:
+def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Row]:
     """Time each video on both sides; no row without videos."""
     import av
 
@@ -20,8 +20,8 @@ def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ra
 
     videos = videos or find_clips()
     if not videos:
-        print(f"decoding: no row; name videos in ${CLIPS_VARIABLE}")
-        return []
+        reason = f"no clips; name videos in ${CLIPS_VARIABLE}"
+        return [Skipped("10 frames of a video", "PyAV, every frame to RGB", reason)]
 
     def ours(path: Path) -> object:
         return sample_frames(path, 10)
@@ -45,4 +45,4 @@ def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ra
 
 if __name__ == "__main__":
     for row in measure(videos=[Path(name) for name in sys.argv[1:]] or None):
-        print(f"{row.job}: {row.ratio:.2f}x ({row.low:.2f} to {row.high:.2f}) {row.against}")
+        print(line(row))

@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 
-from benchmarks.timing import Ratio, compare
+from benchmarks.timing import Row, Skipped, compare, line
 
 
-def measure(*, quick: bool = False) -> list[Ratio]:
+def measure(*, quick: bool = False) -> list[Row]:
     """Time the same random images on every side; the maps alone, without rendering, on both."""
     from deepfake_generalize.interpret import grad_cam
     from deepfake_generalize.models import Detector, mesonet
@@ -26,7 +26,7 @@ def measure(*, quick: bool = False) -> list[Ratio]:
 
     ours()
     detector.scores(images)
-    rows = [
+    rows: list[Row] = [
         compare(
             job,
             "forward passes of the same images (Detector.scores)",
@@ -40,7 +40,7 @@ def measure(*, quick: bool = False) -> list[Ratio]:
     try:
         from tf_explain.core.grad_cam import GradCAM
     except ImportError:
-        print("grad_cam: no row against tf-explain, which is not installed")
+        rows.append(Skipped(job, "tf-explain, one image at a time", "tf-explain is not installed"))
         return rows
 
     alone = 4 if quick else 8
@@ -63,6 +63,7 @@ def measure(*, quick: bool = False) -> list[Ratio]:
             rounds=rounds,
             scale_theirs=count / alone,
             target=10.0,
+            limit=("one forward pass", lambda: detector.scores(images)),
             note=f"tf-explain timed on {alone} images and scaled to {count}; no rendering",
         )
     )
@@ -71,4 +72,4 @@ def measure(*, quick: bool = False) -> list[Ratio]:
 
 if __name__ == "__main__":
     for row in measure():
-        print(f"{row.job}: {row.ratio:.2f}x ({row.low:.2f} to {row.high:.2f}) {row.against}")
+        print(line(row))

@@ -7,7 +7,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 
-from benchmarks.timing import Ratio, compare
+from benchmarks.timing import Ratio, compare, line
 
 
 def measure(*, quick: bool = False) -> list[Ratio]:
@@ -44,4 +44,4 @@ def measure(*, quick: bool = False) -> list[Ratio]:
 
 if __name__ == "__main__":
     for row in measure():
-        print(f"{row.job}: {row.ratio:.2f}x ({row.low:.2f} to {row.high:.2f}) {row.against}")
+        print(line(row))

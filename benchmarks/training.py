@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import statistics
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.timing import Ratio, compare
+from benchmarks.timing import Ratio, Row, Skipped, compare, line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import keras
 
@@ -29,40 +27,26 @@ IMAGES = {
 IN_PYTORCH = ("mesonet", "xception")
 
 
-def measure(*, quick: bool = False) -> list[Ratio]:
+def measure(*, quick: bool = False, name: str = "mesonet") -> Iterator[Row]:
     """Compare an epoch of ours with one of the same network by other means.
 
     Args:
         quick: Fewer images and one round, to see that it runs.
+        name: The architecture.
 
-    Returns:
-        A row for each of the five against plain Keras, and for MesoNet and Xception against PyTorch
-        where that is installed.
+    Yields:
+        Rows against plain Keras, for MesoNet and Xception against PyTorch, and of bfloat16 against
+        float32; each as soon as it is measured, because some of them may take too long.
     """
-    rounds = 1 if quick else 5
-    rows = [_against_keras(name, quick, rounds) for name in IMAGES]
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        print("training against PyTorch: skipped, torch is not installed")
-        return rows
-    return rows + [_against_pytorch(name, quick, rounds) for name in IN_PYTORCH]
+    rounds = 1 if quick else 3
+    yield _against_keras(name, quick, rounds)
+    if name in IN_PYTORCH:
+        yield _against_pytorch(name, quick, rounds)
+    yield _in_bfloat16(name, quick, rounds)
 
 
-def throughput(*, quick: bool = False) -> list[tuple[str, str, float]]:
-    """Return (architecture, precision, images a second) of training for all five."""
-    rows = []
-    for name in IMAGES:
-        for precision in ("float32", "bfloat16"):
-            run = _ours(name, quick, precision)
-            run()
-            seconds = []
-            for _ in range(1 if quick else 3):
-                start = time.perf_counter()
-                run()
-                seconds.append(time.perf_counter() - start)
-            rows.append((name, precision, _count(name, quick) / statistics.median(seconds)))
-    return rows
+def _job(name: str, quick: bool) -> str:
+    return f"training epoch, {name}, {_count(name, quick)} images at {SIDE}"
 
 
 def _count(name: str, quick: bool) -> int:
@@ -115,7 +99,7 @@ def _against_keras(name: str, quick: bool, rounds: int) -> Ratio:
     ours()
     theirs()
     return compare(
-        f"training epoch, {name}, {_count(name, quick)} images at {SIDE}",
+        _job(name, quick),
         "Keras fit on float arrays in memory",
         ours=ours,
         theirs=theirs,
@@ -124,10 +108,13 @@ def _against_keras(name: str, quick: bool, rounds: int) -> Ratio:
     )
 
 
-def _against_pytorch(name: str, quick: bool, rounds: int) -> Ratio:
+def _against_pytorch(name: str, quick: bool, rounds: int) -> Row:
+    job, against = _job(name, quick), "the same network in PyTorch, eager"
+    try:
+        from benchmarks.pytorch_networks import epoch
+    except ImportError:
+        return Skipped(job, against, "torch is not installed")
     import tensorflow as tf
-
-    from benchmarks.pytorch_networks import epoch
 
     ours = _ours(name, quick)
     images, labels = _images(name, quick)
@@ -136,8 +123,8 @@ def _against_pytorch(name: str, quick: bool, rounds: int) -> Ratio:
     ours()
     theirs()
     return compare(
-        f"training epoch, {name}, {_count(name, quick)} images at {SIDE}",
-        "the same network in PyTorch, eager",
+        job,
+        against,
         ours=ours,
         theirs=theirs,
         rounds=rounds,
@@ -145,19 +132,30 @@ def _against_pytorch(name: str, quick: bool, rounds: int) -> Ratio:
     )
 
 
+def _in_bfloat16(name: str, quick: bool, rounds: int) -> Ratio:
+    half, full = _ours(name, quick, "bfloat16"), _ours(name, quick)
+    half()
+    full()
+    row = compare(
+        f"{_job(name, quick)}, in bfloat16",
+        "the same in float32",
+        ours=half,
+        theirs=full,
+        rounds=rounds,
+    )
+    count = _count(name, quick)
+    rates = f"{count / row.ours_s:.1f} images a second, {count / row.theirs_s:.1f} in float32"
+    return dataclasses.replace(row, note=rates)
+
+
 def main() -> None:
-    """Print the rows and the images a second."""
+    """Print the rows of all five."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer images, one round")
     quick = parser.parse_args().quick
-    for row in measure(quick=quick):
-        verdict = {None: "", True: "met", False: "missed"}[row.passed]
-        print(
-            f"{row.job} against {row.against}: {row.ratio:.2f}x "
-            f"({row.low:.2f} to {row.high:.2f}), target {row.target} {verdict}"
-        )
-    for name, precision, rate in throughput(quick=quick):
-        print(f"{name} {precision}: {rate:.1f} images a second")
+    for name in IMAGES:
+        for row in measure(quick=quick, name=name):
+            print(line(row), row.note if isinstance(row, Ratio) else "", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""What `python -m benchmarks` measures, each in a process of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One process of a run.
+
+    Attributes:
+        name: What `--only` calls it.
+        module: Where its function is.
+        function: Takes `quick=` and `options`; returns or yields rows.
+        options: Further keyword arguments.
+        limit_s: Seconds after which it is stopped; the rows it has made by then are kept.
+    """
+
+    name: str
+    module: str
+    function: str = "measure"
+    options: dict[str, str] = field(default_factory=dict)
+    limit_s: float = 300.0
+
+
+def _training(architecture: str) -> Benchmark:
+    return Benchmark(
+        f"training-{architecture}", "benchmarks.training", options={"name": architecture}
+    )
+
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    Benchmark("grad_cam", "benchmarks.grad_cam"),
+    Benchmark("ssim", "benchmarks.ssim"),
+    Benchmark("causal", "benchmarks.causal"),
+    Benchmark("transfer-mesonet", "benchmarks.transfer", options={"name": "mesonet"}),
+    Benchmark("transfer-xception", "benchmarks.transfer", options={"name": "xception"}),
+    Benchmark("batches", "benchmarks.batches"),
+    Benchmark("extraction", "benchmarks.extraction", limit_s=600.0),
+    Benchmark("decoding", "benchmarks.decoding"),
+    Benchmark("import", "benchmarks.importing"),
+    Benchmark("metrics", "benchmarks.metrics"),
+    _training("mesonet"),
+    _training("mesoinception"),
+    _training("shallownet"),
+    _training("xception"),
+    _training("efficientnet_b0"),
+)
