@@ -12,6 +12,7 @@ from deepfake_generalize.data.atomic_files import write_whole
 from deepfake_generalize.study import figures, report_content
 from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
 from deepfake_generalize.study.family import DISPLAY, UNSEEN
+from deepfake_generalize.study.records import HEAT_MAPS
 from deepfake_generalize.study.tables import render
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _figure_2(results: RunResults, architecture: str) -> Figure:
     for family in results.families:
         if family.architecture != architecture:
             continue
-        with np.load(results.folder / "heat_maps" / f"{family.name}.npz") as arrays:
+        with np.load(results.folder / HEAT_MAPS / f"{family.name}.npz") as arrays:
             for name in arrays.files:
                 key, what = name.split("/")
                 if what == "images":

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 RECORDS = "records"
 """Their folder within a run folder."""
+DETECTORS, SCORES, HEAT_MAPS = "detectors", "scores", "heat_maps"
+"""The folders beside it, of the files that records point to."""
 CHECKPOINTS = "checkpoints"
 """Where trainings keep what they would go on from; gone when the study is finished."""
 TIMING = "seconds"

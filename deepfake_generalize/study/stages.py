@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import hashlib
 import shutil
 import time
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize import __version__, augment, causal, interpret, metrics, models
+from deepfake_generalize import __version__, augment, causal, metrics, models
 from deepfake_generalize.data import Splits, read_image
-from deepfake_generalize.data.atomic_files import replacing
+from deepfake_generalize.study import heat_maps
 from deepfake_generalize.study.datasets import SPLITS, read_facts
 from deepfake_generalize.study.evidence import gather
 from deepfake_generalize.study.family import (
@@ -27,28 +25,26 @@ from deepfake_generalize.study.family import (
     derived_seed,
     steps,
 )
-from deepfake_generalize.study.records import CHECKPOINTS, RECORDS, TIMING, Records
+from deepfake_generalize.study.recipes import recipe_for
+from deepfake_generalize.study.records import (
+    CHECKPOINTS,
+    DETECTORS,
+    HEAT_MAPS,
+    RECORDS,
+    SCORES,
+    TIMING,
+    Records,
+)
 from deepfake_generalize.study.score_files import write_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from deepfake_generalize.models import Detector, Recipe
+    from deepfake_generalize.models import Detector
     from deepfake_generalize.study.config import StudyConfig
     from deepfake_generalize.study.family import Step
-    from deepfake_generalize.study.settings import Schedule
     from deepfake_generalize.types import AnyArray
-
-DETECTORS = "detectors"
-SCORES = "scores"
-HEAT_MAPS = "heat_maps"
-_AT_ONCE = 100
-"""Fakes whose heat maps are compared at once."""
-_TOO_EMPTY = 2
-"""Empty maps of one fake with which it is not compared: they are equal and show no region."""
-_STUCK = 0.6
-"""Training accuracy under which a network has not got off the ground after a few epochs."""
 
 
 def run_family(
@@ -77,54 +73,6 @@ def run_family(
     with path.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _Work(config, family, folder).run(until)
-
-
-def recipe_for(config: StudyConfig, architecture: str, fine_tuning: FineTuning) -> Recipe:
-    """Return the paper's recipe of a stage with the changes that the study makes to it.
-
-    Args:
-        config: The study.
-        architecture: Whose recipe.
-        fine_tuning: "none" for the original training.
-
-    Examples:
-        >>> from deepfake_generalize.study import Schedule, StudyConfig
-        >>> config = StudyConfig(schedules={"mesonet": Schedule(epochs=3)})
-        >>> recipe_for(config, "mesonet", "none").epochs
-        3
-        >>> recipe_for(config, "mesonet", "merge") == models.RECIPES["mesonet"].fine_tuning
-        True
-    """
-    paper = models.RECIPES[architecture]
-    schedule = config.schedules.get(architecture)
-    if fine_tuning != "none":
-        paper = paper.fine_tuning
-    changes = {} if schedule is None else _changes(schedule, fine_tuning)
-    if not changes:
-        return paper
-    return dataclasses.replace(paper, **changes, name=f"{paper.name}, as in {config.name}")
-
-
-def _changes(schedule: Schedule, fine_tuning: FineTuning) -> dict[str, Any]:
-    if fine_tuning == "none":
-        changes: dict[str, Any] = {
-            "epochs": schedule.epochs,
-            "learning_rate": schedule.learning_rate,
-            "batch_size": schedule.batch_size,
-        }
-        if schedule.restarts:
-            changes |= {"restart_below": _STUCK, "max_restarts": schedule.restarts}
-    else:
-        epochs = schedule.fine_tuning_epochs
-        if fine_tuning == "merge" and schedule.merge_epochs is not None:
-            epochs = schedule.merge_epochs
-        changes = {
-            "epochs": epochs,
-            "learning_rate": schedule.fine_tuning_rate,
-            "batch_size": schedule.fine_tuning_batch_size,
-        }
-    changes |= {"norm_momentum": schedule.norm_momentum, "dropout": schedule.dropout}
-    return {name: value for name, value in changes.items() if value is not None}
 
 
 @dataclass
@@ -287,55 +235,19 @@ class _Work:
     def _seed_of(self, key: str) -> int:
         return derived_seed(self.config.seed, f"analysed images of {key}")
 
-    def _maps(self, images: AnyArray) -> list[AnyArray]:
-        with warnings.catch_warnings():
-            # Empty maps are counted in the records, where they stay.
-            warnings.filterwarnings("ignore", message=".* maps are returned as zeros")
-            return [
-                interpret.grad_cam(self.detector(self.family.detector(kind)), images)
-                for kind in FINE_TUNINGS
-            ]
+    def _congenetic(self) -> dict[str, Detector]:
+        return {name: self.detector(name) for name in map(self.family.detector, FINE_TUNINGS)}
 
     def _compare_maps(self, step: Step) -> dict[str, Any]:
         key = step.key.split("/")[1]
         images = self._fakes(key, self.config.analysis.heat_map_fakes)
-        values: list[float] = []
-        empties: list[AnyArray] = []
-        # Part by part: the coloured maps of a thousand images at once would fill the memory.
-        for start in range(0, len(images), _AT_ONCE):
-            maps = self._maps(images[start : start + _AT_ONCE])
-            values += interpret.congenetic_similarity(maps).tolist()
-            empties.append(np.stack([each.max(axis=(1, 2)) == 0 for each in maps]))
-        empty = np.concatenate(empties, axis=1)
-        comparable = empty.sum(axis=0) < _TOO_EMPTY
-        return {
-            "set": key,
-            "render": "jet",
-            "target": "fake",
-            "values": [round(value, 6) for value in values],
-            "comparable": comparable.tolist(),
-            "bins": {
-                **interpret.similarity_bins(np.asarray(values)[comparable]),
-                "empty": int((~comparable).sum()),
-            },
-            "empty_maps": {
-                self.family.detector(kind): int(each.sum())
-                for kind, each in zip(FINE_TUNINGS, empty, strict=True)
-            },
-        }
+        return {"set": key, **heat_maps.compare_maps(self._congenetic(), images)}
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:
-        count = self.config.analysis.shown_fakes
-        arrays: dict[str, AnyArray] = {}
-        for key in UNSEEN:
-            images = self._fakes(key, count)
-            arrays[f"{key}/images"] = images
-            for kind, maps in zip(FINE_TUNINGS, self._maps(images), strict=True):
-                arrays[f"{key}/{self.family.detector(kind)}"] = maps.astype(np.float16)
+        images = {key: self._fakes(key, self.config.analysis.shown_fakes) for key in UNSEEN}
         file = self.folder / HEAT_MAPS / f"{step.key}.npz"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _write_arrays(file, arrays)
-        return {"file": f"{HEAT_MAPS}/{file.name}", "target": "fake"}
+        heat_maps.write_maps(file, self._congenetic(), images)
+        return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET}
 
     def _intervene(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")
@@ -363,8 +275,3 @@ def _drawn(crops: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
 
 def _images(crops: pd.DataFrame) -> AnyArray:
     return np.stack([read_image(path) for path in crops["path"]])
-
-
-def _write_arrays(file: Path, arrays: Mapping[str, AnyArray]) -> None:
-    with replacing(file) as partial, partial.open("wb") as out:
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
