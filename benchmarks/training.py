@@ -39,10 +39,12 @@ def measure(*, quick: bool = False, name: str = "mesonet") -> Iterator[Row]:
         float32; each as soon as it is measured, because some of them may take too long.
     """
     rounds = 1 if quick else 3
-    yield _against_keras(name, quick, rounds)
+    ours = _ours(name, quick)
+    ours()
+    yield _against_keras(ours, name, quick, rounds)
     if name in IN_PYTORCH:
-        yield _against_pytorch(name, quick, rounds)
-    yield _in_bfloat16(name, quick, rounds)
+        yield _against_pytorch(ours, name, quick, rounds)
+    yield _in_bfloat16(ours, name, quick, rounds)
 
 
 def _job(name: str, quick: bool) -> str:
@@ -94,9 +96,8 @@ def _plain(name: str, quick: bool) -> Callable[[], object]:
     return lambda: model.fit(floats, labels, batch_size=size, epochs=1, verbose=0)
 
 
-def _against_keras(name: str, quick: bool, rounds: int) -> Ratio:
-    ours, theirs = _ours(name, quick), _plain(name, quick)
-    ours()
+def _against_keras(ours: Callable[[], object], name: str, quick: bool, rounds: int) -> Ratio:
+    theirs = _plain(name, quick)
     theirs()
     return compare(
         _job(name, quick),
@@ -108,7 +109,7 @@ def _against_keras(name: str, quick: bool, rounds: int) -> Ratio:
     )
 
 
-def _against_pytorch(name: str, quick: bool, rounds: int) -> Row:
+def _against_pytorch(ours: Callable[[], object], name: str, quick: bool, rounds: int) -> Row:
     job, against = _job(name, quick), "the same network in PyTorch, eager"
     try:
         from benchmarks.pytorch_networks import epoch
@@ -116,11 +117,9 @@ def _against_pytorch(name: str, quick: bool, rounds: int) -> Row:
         return Skipped(job, against, "torch is not installed")
     import tensorflow as tf
 
-    ours = _ours(name, quick)
     images, labels = _images(name, quick)
     threads = tf.config.threading.get_intra_op_parallelism_threads() or None
     theirs = epoch(name, images, labels, batch_size=_batch(name, quick), threads=threads)
-    ours()
     theirs()
     return compare(
         job,
@@ -132,10 +131,9 @@ def _against_pytorch(name: str, quick: bool, rounds: int) -> Row:
     )
 
 
-def _in_bfloat16(name: str, quick: bool, rounds: int) -> Ratio:
-    half, full = _ours(name, quick, "bfloat16"), _ours(name, quick)
+def _in_bfloat16(full: Callable[[], object], name: str, quick: bool, rounds: int) -> Ratio:
+    half = _ours(name, quick, "bfloat16")
     half()
-    full()
     row = compare(
         f"{_job(name, quick)}, in bfloat16",
         "the same in float32",
