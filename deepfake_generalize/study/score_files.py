@@ -21,7 +21,7 @@ import pandas as pd
 
 from deepfake_generalize.data.atomic_files import write_whole
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study.score_tables import COLUMNS, clean_scores
+from deepfake_generalize.study.score_tables import clean_scores, read_table
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _FORMAT = "deepfake_generalize scores"
 _VERSION = 1
 _STATUSES = frozenset({"ok", "missing", "error"})
 _AGAIN = "Score the set again, or delete the JSON and say which way the scores point."
-_TEXT = tuple(column for column in COLUMNS if column not in {"label", "score", "frame"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +114,16 @@ def write_scores(
             f"expected facts that JSON can hold, received others: {error}.",
             hint="Use dictionaries, lists, strings, finite numbers, booleans and None.",
         ) from error
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, content)
-    write_whole(target.with_suffix(".json"), f"{text}\n".encode())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)
+        write_whole(target.with_suffix(".json"), f"{text}\n".encode())
+    except OSError as error:
+        raise InputError(
+            f"expected to write the scores {str(target)!r}, the system refused: "
+            f"{error.strerror or error}.",
+            hint="Choose a folder that you may write to, on a disk with room.",
+        ) from error
     return target
 
 
@@ -161,14 +167,14 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
             "beside it.",
             hint='Pass polarity="fake-high" for P(fake), polarity="real-high" for P(real).',
         )
-    if facts and polarity not in {None, facts["polarity"]}:
+    if facts and polarity not in (None, facts["polarity"]):
         raise DataMismatchError(
             f"expected scores that point {polarity}, {beside.name} says {facts['polarity']}.",
             hint="Leave polarity out: a file with a JSON beside it says so itself.",
         )
     name = str(facts.get("set", file.stem))
-    rows = clean_scores(name, _read_csv(name, file))
-    for column in facts.get("relative_paths", ()):
+    rows = clean_scores(name, read_table(name, file))
+    for column in _columns_of(facts, rows, beside):
         rows[column] = [_absolute(value, file.parent) for value in rows[column]]
     if (facts.get("polarity") or polarity) == "real-high":
         rows["score"] = 1.0 - rows["score"]
@@ -179,6 +185,18 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
             hint=_AGAIN,
         )
     return ScoreFile(name, rows, facts, file)
+
+
+def _columns_of(facts: Mapping[str, Any], rows: pd.DataFrame, beside: Path) -> list[str]:
+    """Return the columns whose paths are relative, after checking that they are columns."""
+    named = facts.get("relative_paths", [])
+    if not isinstance(named, list) or not all(each in ("video", "path") for each in named):
+        raise DataMismatchError(
+            f"expected the relative paths of {beside} to be the columns video or path, received "
+            f"{named!r}.",
+            hint=_AGAIN,
+        )
+    return [column for column in named if column in rows.columns]
 
 
 def check_polarity(polarity: object) -> None:
@@ -219,42 +237,11 @@ def _plain_statuses(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _read_csv(name: str, file: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(file, dtype=dict.fromkeys((*_TEXT, "score"), "string"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"expected a CSV of scores at {file}, there is none.", hint="Check the path."
-        ) from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(
-            f"expected a CSV of scores for the set {name}, cannot read {file}: {error}.",
-            hint="Write the columns label and score, separated by commas.",
-        ) from error
-    missing = [column for column in ("label", "score") if column not in table.columns]
-    if missing:
-        raise InputError(
-            f"expected {file} to have the columns label and score, received "
-            f"{', '.join(map(str, table.columns)) or 'none'}.",
-            hint="label is 1 for fakes and 0 for reals, score the detector's output in [0, 1].",
-        )
-    # Python reads a number to the last bit; how pandas does depends on its version.
-    table["score"] = pd.Series(map(_number, table["score"]), table.index, dtype=object)
-    return table
-
-
-def _number(text: Any) -> Any:
-    try:
-        return float("nan") if pd.isna(text) else float(text)
-    except ValueError:
-        return text
-
-
 def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
     """Return the JSON of a pair, after checking that it is whole and about this CSV."""
     try:
         facts = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataMismatchError(
             f"expected {beside} as write_scores writes it, received: {error}.", hint=_AGAIN
         ) from error
@@ -277,6 +264,12 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
         raise DataMismatchError(
             f"expected {file.name} beside {beside}: {error.strerror or error}.", hint=_AGAIN
         ) from error
+    if facts["polarity"] not in get_args(Polarity):
+        raise DataMismatchError(
+            f"expected {beside} to say {' or '.join(get_args(Polarity))}, received the polarity "
+            f"{facts['polarity']!r}.",
+            hint=_AGAIN,
+        )
     if found != facts["csv_sha256"]:
         raise DataMismatchError(
             f"expected {file} to have the SHA-256 {str(facts['csv_sha256'])[:12]}... that "

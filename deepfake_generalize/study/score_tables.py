@@ -29,8 +29,38 @@ COLUMNS = (
     "path",
 )
 """What is kept of a table, in this order; those behind `reason` only where they were given."""
+_TEXT = tuple(column for column in COLUMNS if column not in {"label", "score", "frame"})
 FAILURE_WORDS = frozenset({"missing", "error", "no_face", "corrupt"})
 """The words that the library itself writes where there is no score."""
+
+
+def read_table(name: str, file: Path) -> pd.DataFrame:
+    """Read a CSV of scores as it stands; `clean_scores` then says whether it holds scores.
+
+    Raises:
+        InputError: No such file, not a CSV, or none with the columns label and score.
+    """
+    try:
+        table = pd.read_csv(file, dtype=dict.fromkeys((*_TEXT, "score"), "string"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"expected a CSV of scores at {file}, there is none.", hint="Check the path."
+        ) from error
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(
+            f"expected a CSV of scores for the set {name}, cannot read {file}: {error}.",
+            hint="Write the columns label and score, separated by commas.",
+        ) from error
+    missing = [column for column in ("label", "score") if column not in table.columns]
+    if missing:
+        raise InputError(
+            f"expected {file} to have the columns label and score, received "
+            f"{', '.join(map(str, table.columns)) or 'none'}.",
+            hint="label is 1 for fakes and 0 for reals, score the detector's output in [0, 1].",
+        )
+    # Python reads a number to the last bit; how pandas does depends on its version.
+    table["score"] = pd.Series(map(_number, table["score"]), table.index, dtype=object)
+    return table
 
 
 def clean_scores(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -194,3 +224,10 @@ def _show(value: Any) -> str:
     if isinstance(value, str):
         return repr(str(value))
     return "NaN" if pd.isna(value) else str(value)
+
+
+def _number(text: Any) -> Any:
+    try:
+        return float("nan") if pd.isna(text) else float(text)
+    except ValueError:
+        return text
