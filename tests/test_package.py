@@ -1,11 +1,16 @@
 """What the package promises before any of its rooms is used."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 import deepfake_generalize as dg
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def modules_after(statement: str) -> set[str]:
@@ -40,3 +45,11 @@ def test_every_room_is_reachable_and_listed() -> None:
 def test_an_unknown_attribute_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'registry'"):
         _ = dg.registry
+
+
+def test_the_oldest_dependencies_that_ci_takes_are_the_lower_bounds() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    bounds = dict(re.sub(r"\[.*\]", "", one).split(">=") for one in asked)
+    pinned = (REPOSITORY / ".ci" / "oldest.txt").read_text("utf-8")
+    assert dict(re.findall(r"^([\w-]+)==([\d.]+\d)", pinned, re.M)) == bounds
