@@ -159,6 +159,20 @@ def test_the_architecture_page_is_drawn_from_the_code() -> None:
     assert drawn[0] == rooms["drawing"](), "run python docs/rooms.py --write"
 
 
+def test_the_page_of_the_command_line_has_every_option() -> None:
+    commands = runpy.run_path(str(REPOSITORY / "docs" / "commands.py"))
+    page = (REPOSITORY / "docs" / "command-line.md").read_text(encoding="utf-8")
+    drawn = commands["BLOCK"].search(page)
+    assert drawn is not None
+    assert drawn[0] == commands["drawing"](), "run python docs/commands.py --write"
+    for line in (REPOSITORY / "tests" / "public_api.txt").read_text(encoding="utf-8").splitlines():
+        option = re.match(r"deepfake-generalize (?:(\w+) )?(--[\w-]+):", line)
+        if option is not None:
+            title = option[1] or "Before any command"
+            section = drawn[0].partition(f"### {title}\n")[2].partition("\n### ")[0]
+            assert f"| `{option[2]}` |" in section, line
+
+
 CHANGE = re.compile(r"<!-- contract: (\S+) (\S+) -->\n```diff\n(.*?)^```$", re.M | re.S)
 CHANGES = CHANGE.findall((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"))
 
