@@ -281,6 +281,7 @@ FLIPPED = PNG[:200] + bytes([PNG[200] ^ 255]) + PNG[201:]
         (FLIPPED, "the checksum of its IDAT chunk is wrong"),
         (JPEG[: len(JPEG) // 2], "the JPEG is truncated"),
         (JPEG[:30], "it ends within its header"),
+        (JPEG[:4] + b"\0\1" + JPEG[6:], "it ends within its header"),
         (BMP[:-100], "the BMP is truncated"),
         (_encoded(".png", NOISE.astype(np.uint16) * 257), "expected 8 bits a channel.*has 16"),
         (_encoded(".png", np.dstack([NOISE, NOISE[..., :1]])), "has an alpha channel"),
@@ -296,6 +297,14 @@ def test_a_file_that_is_no_whole_8_bit_image_is_refused(tmp_path, capfd, content
     assert caught.value.hint
     assert str(path) in str(caught.value)
     assert capfd.readouterr().err == ""
+
+
+def test_a_jpeg_may_fill_the_space_before_a_marker(tmp_path):
+    (tmp_path / "plain.jpg").write_bytes(JPEG)
+    (tmp_path / "filled.jpg").write_bytes(JPEG[:2] + b"\xff\xff" + JPEG[2:])
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "filled.jpg"), read_image(tmp_path / "plain.jpg")
+    )
 
 
 def test_a_path_that_is_no_file_is_refused(tmp_path):

@@ -512,3 +512,17 @@ def test_a_folder_may_be_named_like_a_pack(crops, tmp_path):
     (tmp_path / "crops").rename(folder)
     crops["path"] = crops["path"].str.replace(str(tmp_path / "crops"), str(folder))
     assert read_image(crops["path"][0]).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_a_pack_that_went_away_or_whose_written_hash_is_another_is_refused(crops, tmp_path):
+    file = pack(crops, tmp_path / "a.h5")
+    opened = open_pack(file)
+    with h5py.File(file, "r+") as content:
+        content.attrs["sha256"] = np.bytes_("0" * 64)
+    with pytest.raises(
+        InputError, match=r"to have the hash 000000000000\.\.\. that is written in it"
+    ):
+        verify_pack(file)
+    file.unlink()
+    with pytest.raises(InputError, match=r"a pack of crops at '.*a\.h5': No such file"):
+        opened.read(np.array([0]))

@@ -1,5 +1,6 @@
 """Tracks: faces side by side never switch, gaps and cuts are honoured, the weightiest wins."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +79,14 @@ def test_a_missed_face_is_expected_between_its_neighbours():
     assert expected_box(track, 5) == face(20).box
     assert expected_box(track, 6) is None
     assert expected_box(Track({}), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "side", "n_tracks"),
+    [(78, 40, 1), (82, 40, 2), (50, 60, 1), (50, 66, 2)],
+    ids=["two sides away", "further", "half as large again", "larger"],
+)
+def test_a_face_that_moved_without_overlap_is_followed_so_far_and_no_further(where, side, n_tracks):
+    tracks = link_tracks([[face(0)], [face(where, side=side)]])
+
+    assert len(tracks) == n_tracks

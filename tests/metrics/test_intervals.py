@@ -248,6 +248,14 @@ def test_a_metric_that_seldom_exists_is_refused() -> None:
         bootstrap_interval(only_on_the_data_themselves, labels, scores, n_resamples=100)
 
 
+def test_a_mean_of_nothing_is_refused_and_not_drawn_for_ever() -> None:
+    codes = np.arange(4)
+    with pytest.raises(UndefinedMetricError, match=r"for most resamples, 198 had nothing in them"):
+        resampling.resample_means(
+            np.ones(4), codes, resampling.Resampling(n_resamples=99), weights=np.zeros(4)
+        )
+
+
 def test_other_metrics_take_the_plain_way() -> None:
     labels, scores, videos = simulated(np.random.default_rng(5))
 
