@@ -18,7 +18,7 @@ import pytest
 from deepfake_generalize import __version__, errors, study
 from deepfake_generalize.cli import arguments, console, doctor, main, scoring
 from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
-from deepfake_generalize.data import faces
+from deepfake_generalize.data import mediapipe_finder
 from deepfake_generalize.models.video import NoScoredFrameError
 
 
@@ -79,7 +79,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands use `Stub` as the detector, and need neither videos nor a face finder."""
     monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
     monkeypatch.setattr(scoring, "find_video_files", lambda given: given)
-    monkeypatch.setattr(faces, "MediaPipeFinder", contextlib.nullcontext)
+    monkeypatch.setattr(mediapipe_finder, "MediaPipeFinder", contextlib.nullcontext)
 
 
 def in_a_shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -123,7 +123,7 @@ def score_all(
     Raises:
         MissingAssetError: A model file cannot be had.
     """
-    from deepfake_generalize.data.faces import MediaPipeFinder
+    from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 
     scored: list[ScoredVideo] = []
     with MediaPipeFinder() as finder:

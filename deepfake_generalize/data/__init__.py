@@ -3,12 +3,14 @@
 from deepfake_generalize.data import synthetic
 from deepfake_generalize.data.batches import to_dataset
 from deepfake_generalize.data.cascade import CascadeFinder
+from deepfake_generalize.data.cropping import VideoCrops, crop_video
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, read_crops, read_failures
-from deepfake_generalize.data.extraction import Extraction, VideoCrops, crop_video, extract_faces
-from deepfake_generalize.data.faces import Face, FaceFinder, MediaPipeFinder
+from deepfake_generalize.data.extraction import Extraction, extract_faces
+from deepfake_generalize.data.faces import Face, FaceFinder
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
 from deepfake_generalize.data.leakage import LeakageWarning, audit_leakage, warn_of_leaks
+from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.packing import pack, verify_pack
 from deepfake_generalize.data.selection import (
     Selection,

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.data import assets
-from deepfake_generalize.data.faces import Face, MediaPipeFinder, Point, check_frame
+from deepfake_generalize.data.faces import Face, Point, check_frame
 from deepfake_generalize.data.geometry import crop_matrix, cut_out, roll_of
+from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.opening import Opening
 from deepfake_generalize.errors import InputError
 

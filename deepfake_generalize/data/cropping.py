@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.alignment import Aligner, align_crop, make_aligner
-from deepfake_generalize.data.faces import LOW_SCORE, Face, FaceFinder, MediaPipeFinder
+from deepfake_generalize.data.faces import LOW_SCORE, Face, FaceFinder
 from deepfake_generalize.data.frames import FrameBatch, sample_frames
 from deepfake_generalize.data.masks import mask_of, read_masks
+from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.subject import Subject, find_subject
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.validation import describe

@@ -21,12 +21,20 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.crops import (
+    CROPS_FILE,
+    FAILURES_FILE,
+    read_crops,
+    read_failures,
+    write_crops,
+    write_failures,
+)
 from deepfake_generalize.data.extraction_folder import read_json
 from deepfake_generalize.data.masks import mask_of
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from deepfake_generalize.data.cropping import VideoCrops
     from deepfake_generalize.types import UInt8Array
@@ -232,7 +240,26 @@ def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
             yield {"path": video, **{name: row[name] for name in ("frame", "status", "reason")}}
 
 
-def keep_others(old: pd.DataFrame, new: pd.DataFrame, videos: Sequence[str]) -> pd.DataFrame:
+def typed(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a manifest, the columns with their types also where there are no rows."""
+    numbers = {"frame": "Int64", "label": "int64", "score": "float64"}
+    types = {name: numbers.get(name, "string") for name in columns}
+    return pd.DataFrame(list(rows), columns=[*columns]).astype(types)
+
+
+def write_manifests(
+    root: Path, crops: pd.DataFrame, failures: pd.DataFrame, videos: Sequence[str]
+) -> None:
+    """Write both manifests; rows about other videos than these stay in them."""
+    if (root / CROPS_FILE).exists():
+        crops = _keep_others(read_crops(root), crops, videos)
+    if (root / FAILURES_FILE).exists():
+        failures = _keep_others(read_failures(root), failures, videos)
+    write_crops(crops, root)
+    write_failures(failures, root)
+
+
+def _keep_others(old: pd.DataFrame, new: pd.DataFrame, videos: Sequence[str]) -> pd.DataFrame:
     """Return `new` behind those rows of `old` that are about other videos and other files."""
     column = "video" if "video" in old.columns else "path"
     kept = old[~old[column].isin(list(videos)) & ~old["path"].isin(new["path"])]

@@ -15,41 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from deepfake_generalize.data import extracted
 from deepfake_generalize.data.alignment import make_aligner
-from deepfake_generalize.data.cropping import (
-    CropSettings,
-    VideoCrops,
-    check_finder,
-    check_frame_count,
-    crop_video,
-)
-from deepfake_generalize.data.crops import (
-    CROP_COLUMNS,
-    CROPS_FILE,
-    FAILURE_COLUMNS,
-    FAILURES_FILE,
-    VIDEO_COLUMNS,
-    read_crops,
-    read_failures,
-    write_crops,
-    write_failures,
-)
+from deepfake_generalize.data.cropping import CropSettings, check_finder, check_frame_count
+from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 from deepfake_generalize.data.extraction_folder import checksum, open_folder
 from deepfake_generalize.data.extraction_job import Job, Task, finished, run
-from deepfake_generalize.data.faces import FaceFinder, MediaPipeFinder
 from deepfake_generalize.data.manifest_files import absolute, require_columns
+from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
-    from deepfake_generalize.data.extracted import Record
+    import pandas as pd
 
-__all__ = ["Extraction", "FramesPerVideo", "VideoCrops", "crop_video", "extract_faces"]
+    from deepfake_generalize.data.extracted import Record
+    from deepfake_generalize.data.faces import FaceFinder
 
 FramesPerVideo: TypeAlias = int | Mapping[str, int]
 """A number for all videos, or {"real": 20, "fake": 10}."""
@@ -151,6 +135,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
 
     Examples:
         >>> import tempfile
+        >>> import pandas as pd
         >>> from deepfake_generalize.data.cascade import CascadeFinder
         >>> gone = dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": "gone.mp4", "label": 1}
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -190,7 +175,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
             done |= new
             report(len(done), len(tasks))
         crops, failures = _tables(job, rows, [(task, done[task]) for task in tasks])
-        _write_manifests(root, crops, failures, rows["path"].tolist())
+        extracted.write_manifests(root, crops, failures, rows["path"].tolist())
     seconds = time.perf_counter() - start
     return Extraction(crops, failures, root, len(rows), len(left), seconds)
 
@@ -272,24 +257,9 @@ def _tables(
         about["settings"] = job.checksum[:_SHOWN_DIGITS]
         crops += [about | row for row in extracted.crop_rows(job.root / task.folder, record)]
         failures += extracted.failure_rows(task.path, record)
-    return _typed(crops, [*CROP_COLUMNS, "settings"]), _typed(failures, FAILURE_COLUMNS)
-
-
-def _typed(rows: list[dict[str, object]], columns: Sequence[str]) -> pd.DataFrame:
-    numbers = {"frame": "Int64", "label": "int64", "score": "float64"}
-    types = {name: numbers.get(name, "string") for name in columns}
-    return pd.DataFrame(rows, columns=[*columns]).astype(types)
-
-
-def _write_manifests(
-    root: Path, crops: pd.DataFrame, failures: pd.DataFrame, videos: Sequence[str]
-) -> None:
-    if (root / CROPS_FILE).exists():
-        crops = extracted.keep_others(read_crops(root), crops, videos)
-    if (root / FAILURES_FILE).exists():
-        failures = extracted.keep_others(read_failures(root), failures, videos)
-    write_crops(crops, root)
-    write_failures(failures, root)
+    return extracted.typed(crops, [*CROP_COLUMNS, "settings"]), extracted.typed(
+        failures, FAILURE_COLUMNS
+    )
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def score_video(
         0.031
     """
     # Decoding and face finding are heavy to load, and scoring images needs neither.
-    from deepfake_generalize.data.extraction import crop_video
+    from deepfake_generalize.data.cropping import crop_video
 
     crops = crop_video(
         Path(path),

@@ -10,8 +10,9 @@ from deepfake_generalize.data.alignment import (
     align_crop,
     make_aligner,
 )
-from deepfake_generalize.data.faces import Face, MediaPipeFinder
+from deepfake_generalize.data.faces import Face
 from deepfake_generalize.data.frames import probe, read_frames, sample_indices
+from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.errors import InputError
 
 

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import extracted, extraction_folder
+from deepfake_generalize.data.cropping import crop_video
 from deepfake_generalize.data.crops import VIDEO_COLUMNS, read_crops, read_failures
-from deepfake_generalize.data.extraction import crop_video, extract_faces
+from deepfake_generalize.data.extraction import extract_faces
 from deepfake_generalize.data.faces import Face
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import LayoutWarning, find_videos

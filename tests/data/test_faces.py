@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data.cascade import CascadeFinder
-from deepfake_generalize.data.faces import Face, FaceFinder, MediaPipeFinder
+from deepfake_generalize.data.faces import Face, FaceFinder
+from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.native_noise import quiet_native_logs
 from deepfake_generalize.errors import InputError
 
@@ -86,7 +87,7 @@ def test_a_finder_is_freed_without_the_garbage_collector(model, portrait):
 def test_a_whole_life_is_silent_and_loads_no_tensorflow(model, tmp_path):
     code = (
         "import sys, numpy as np\n"
-        "from deepfake_generalize.data.faces import MediaPipeFinder\n"
+        "from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder\n"
         "with MediaPipeFinder() as finder:\n"
         "    finder.find(np.zeros((64, 64, 3), np.uint8))\n"
         "assert 'tensorflow' not in sys.modules\n"
@@ -133,3 +134,16 @@ def test_the_cascade_finds_a_frontal_face_without_any_file(portrait):
 def test_sides_of_a_face():
     face = Face((0, 0, 30, 20), 0.5)
     assert (face.side, face.area) == (30, 600)
+
+
+@pytest.mark.parametrize(
+    ("finder", "arguments", "message"),
+    [
+        (CascadeFinder, {"min_fraction": 0.0}, r"min_fraction in \(0, 1\], received 0\.0"),
+        (MediaPipeFinder, {"min_confidence": 1.5}, r"min_confidence in \(0, 1\], received 1\.5"),
+        (MediaPipeFinder, {"model": "tiny"}, "full-range.*short-range.*received 'tiny'"),
+    ],
+)
+def test_choices_that_make_no_finder_are_refused(finder, arguments, message):
+    with pytest.raises(InputError, match=message):
+        finder(**arguments)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import extraction
+from deepfake_generalize.data import cropping
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.models import Detector, VideoScore, as_detector, score_video
 
@@ -32,9 +32,9 @@ def crops(monkeypatch):
 
         def crop_video(path, **options):
             calls.append(options)
-            return extraction.VideoCrops(images, frames)
+            return cropping.VideoCrops(images, frames)
 
-        monkeypatch.setattr(extraction, "crop_video", crop_video)
+        monkeypatch.setattr(cropping, "crop_video", crop_video)
         return calls
 
     return give
@@ -107,5 +107,5 @@ def test_a_real_video(shared_data, monkeypatch):
     result = score_video(LEVELS, video, frames_per_video=3)
     assert len(result.frames) == 3
     assert result.coverage > 0
-    crops = extraction.crop_video(video, frames_per_video=3)
+    crops = cropping.crop_video(video, frames_per_video=3)
     assert result.score == pytest.approx(LEVELS.scores(crops.images).mean(), abs=1e-6)
