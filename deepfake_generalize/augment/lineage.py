@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.construction import copy, own_random_numbers
 from deepfake_generalize.models.detector import Detector
+from deepfake_generalize.models.graph import is_graph
 from deepfake_generalize.models.recipes import RECIPES, Recipe
 from deepfake_generalize.models.training import training_record
 from deepfake_generalize.models.weights import finalize
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
+    import keras
+
     from deepfake_generalize.models.fitting import Fit
 
 # A network of this name that ends otherwise is somebody's own, whatever it is called.
@@ -57,10 +59,7 @@ def check_detector(detector: object) -> Detector:
             hint="Wrap a Keras model: Detector(model, fake_index=...). Functions and PyTorch "
             "models can be scored, not fine-tuned.",
         )
-    # Keras has no public name for its functional models.
-    if not isinstance(detector.model, keras.Sequential) and not hasattr(
-        detector.model, "_nodes_by_depth"
-    ):
+    if not is_graph(detector.model):
         raise InputError(
             f"expected a functional or Sequential Keras model in {detector.name}, received "
             f"{describe(detector.model)}.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
 from deepfake_generalize.augment.transfer import open_for
 from deepfake_generalize.augment.unfreezing import trainable_copy
-from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.graph import flat_layers
 from deepfake_generalize.models.training import fit
 from deepfake_generalize.models.training_data import refuse_overlap
 

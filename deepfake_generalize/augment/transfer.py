@@ -8,8 +8,8 @@ from deepfake_generalize.augment.features import FeatureCache
 from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
 from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.graph import flat_layers
 from deepfake_generalize.models.progress import make_reporter
-from deepfake_generalize.models.surgery import flat_layers
 from deepfake_generalize.models.training import fit
 from deepfake_generalize.models.training_data import TrainingData, open_data, refuse_overlap
 

@@ -11,7 +11,8 @@ from keras import layers
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.construction import own_random_numbers
-from deepfake_generalize.models.surgery import cut, flat_layers
+from deepfake_generalize.models.graph import flat_layers
+from deepfake_generalize.models.surgery import cut
 from deepfake_generalize.models.weights import finalize
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import producer, run_through
+from deepfake_generalize.models.graph import producer, run_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class Verdict:
             model: Ends in a dense layer with a sigmoid or softmax, or in a layer that is one of
                 them alone. The end may be inside a nested model.
             images: (N, H, W, 3) float32 in [0, 1].
-            around: As in `models.surgery.run_through`.
+            around: As in `models.graph.run_through`.
 
         Raises:
             InputError: The network ends in something else.

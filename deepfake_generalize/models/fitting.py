@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import construction
-from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.graph import flat_layers
 from deepfake_generalize.models.training_loop import BatchReports, EpochLoop, Plan, State, resume
 from deepfake_generalize.models.weights import finalize
 

@@ -9,7 +9,8 @@ import keras
 from keras import layers
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import Cut, cut, flat_layers
+from deepfake_generalize.models.graph import flat_layers
+from deepfake_generalize.models.surgery import Cut, cut
 
 WIDE = 256
 """From so many units on, the paper's site is the outputs of the first dense layer."""

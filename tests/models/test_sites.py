@@ -6,8 +6,8 @@ import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import mesonet, shallownet
+from deepfake_generalize.models.graph import flat_layers
 from deepfake_generalize.models.sites import first_mixing, site_cut
-from deepfake_generalize.models.surgery import flat_layers
 
 
 @pytest.mark.parametrize(

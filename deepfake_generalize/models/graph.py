@@ -1,0 +1,168 @@
+"""The layers of a network: which there are, what feeds what, and what each of them computes."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+
+
+def last_convolution(model: keras.Model) -> str:
+    """Return the name of the last layer that is a convolution.
+
+    Args:
+        model: Any Keras model with layers; nested models are looked into.
+
+    Raises:
+        InputError: There is none.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> last_convolution(mesonet((64, 64, 3)))
+        'conv4'
+    """
+    found: list[str] = [
+        layer.name for layer in flat_layers(model) if isinstance(layer, _CONVOLUTIONS)
+    ]
+    if not found:
+        raise InputError(
+            f"expected a network with a convolution, received {model.name!r} without one.",
+            hint="Name the layer to look at.",
+        )
+    return found[-1]
+
+
+def flat_layers(model: keras.Model) -> list[Any]:
+    """Return the layers that are not models themselves, those of nested models included, in order.
+
+    Args:
+        model: Any Keras model with layers.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> [layer.name for layer in flat_layers(mesonet((64, 64, 3)))][-2:]
+        ['dropout2', 'output']
+    """
+    leaves: list[Any] = []
+    for layer in model.layers:
+        leaves += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return leaves
+
+
+def run_through(
+    model: keras.Model,
+    images: Any,
+    around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
+) -> Any:
+    """Compute a network's output for inference, with a say in what every layer gives.
+
+    Nothing is built and nothing of the model changes: its own layers compute, one after the other.
+
+    Args:
+        model: As `surgery.cut` takes it. Functional and Sequential models nested in it are opened.
+        images: What the network takes: tensors, not symbols.
+        around: Called for every layer, the inputs and the nested models themselves included, with
+            the layer, its inputs (none for an input) and a function that computes its output. What
+            it returns flows on in the place of that output.
+
+    Returns:
+        The network's output.
+
+    Raises:
+        InputError: Not such a model.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> names = []
+        >>> def noted(layer, inputs, compute):
+        ...     names.append(layer.name)
+        ...     return compute()
+        >>> run_through(mesonet((32, 32, 3)), keras.ops.zeros((2, 32, 32, 3)), noted).shape
+        TensorShape([2, 1])
+        >>> names[:3], names[-1]
+        (['image', 'conv1', 'norm1'], 'output')
+    """
+    check_graph(model)
+
+    def called(operation: Any) -> Any:
+        def call(*inputs: Any, **arguments: Any) -> Any:
+            if is_graph(operation):
+                return around(operation, inputs, lambda: through(operation, inputs[0]))
+            if "training" in inspect.signature(operation.call).parameters:
+                arguments["training"] = False
+            return around(operation, inputs, lambda: operation(*inputs, **arguments))
+
+        return call
+
+    def through(graph: Any, entering: Any) -> Any:
+        if len(graph.inputs) == 1:
+            source = producer(graph.inputs[0])
+            entering = around(source, (), lambda: entering)
+        if isinstance(graph, keras.Sequential):
+            for layer in graph.layers:
+                entering = called(layer)(entering)
+            return entering
+        outputs = graph._run_through_graph(entering, operation_fn=called)
+        return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+
+    return through(model, images)
+
+
+def producer(tensor: keras.KerasTensor) -> Any:
+    """Return the layer that gives a symbolic tensor. Keras has no public way to ask.
+
+    Args:
+        tensor: Such as `model.outputs[0]`.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> producer(mesonet((32, 32, 3)).outputs[0]).name
+        'output'
+    """
+    return tensor._keras_history.operation
+
+
+def is_graph(operation: Any) -> bool:
+    """Say whether this is a functional or Sequential model, whose layers can be followed.
+
+    Keras has no public name for its functional models.
+
+    Args:
+        operation: A layer, a model or anything else.
+
+    Examples:
+        >>> is_graph(keras.layers.Flatten())
+        False
+    """
+    return isinstance(operation, keras.Sequential) or hasattr(operation, "_nodes_by_depth")
+
+
+def check_graph(model: Any) -> None:
+    """Refuse what has no graph of layers, or more than one way in or out.
+
+    Raises:
+        InputError: Such a model.
+    """
+    if not is_graph(model):
+        raise InputError(
+            f"expected a functional or Sequential Keras model, received {describe(model)}.",
+            hint="A subclassed model has no graph to cut: rebuild it with the functional API.",
+        )
+    if not model.built or len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise InputError(f"expected a built model with one input and one output, {model.name!r}.")
