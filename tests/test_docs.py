@@ -6,6 +6,7 @@ in `<!-- tests: CODE -->` runs in its place on the page, unseen by readers: a fi
 have, or smaller numbers, so that the page prints what they would run and is tested in seconds.
 """
 
+import ast
 import importlib.util
 import os
 import re
@@ -151,6 +152,19 @@ def test_the_reference_lists_every_public_name(room: str) -> None:
     assert listed == set(importlib.import_module(f"deepfake_generalize.{room}").__all__)
 
 
+def test_no_docstring_begins_what_it_returns_with_a_name_or_type() -> None:
+    """Types stand in signatures alone: the reference would show such a word in their place."""
+    lines = [
+        f"{path.name}, {node.name}: {found[1]}"
+        for path in (REPOSITORY / "deepfake_generalize").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        and (found := RETURNED.search(ast.get_docstring(node) or "")) is not None
+    ]
+    assert len(lines) > 100
+    assert [one for one in lines if re.match(r"[^:]+: \w*\s*(\(.+\))?:", one)] == []
+
+
 def test_the_architecture_page_is_drawn_from_the_code() -> None:
     rooms = runpy.run_path(str(REPOSITORY / "docs" / "rooms.py"))
     page = (REPOSITORY / "docs" / "development" / "architecture.md").read_text(encoding="utf-8")
@@ -173,6 +187,7 @@ def test_the_page_of_the_command_line_has_every_option() -> None:
             assert f"| `{option[2]}` |" in section, line
 
 
+RETURNED = re.compile(r"^(?:Returns|Yields):\n +(.+)$", re.M)
 CHANGE = re.compile(r"<!-- contract: (\S+) (\S+) -->\n```diff\n(.*?)^```$", re.M | re.S)
 CHANGES = CHANGE.findall((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"))
 

@@ -81,7 +81,7 @@ def degradation_interval(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        Fractions: 0.42 is 42 percentage points.
+        Estimate, low and high, as fractions; 0.42 means 42 percentage points.
 
     Raises:
         InputError: Wrong labels, scores, groups or threshold.
