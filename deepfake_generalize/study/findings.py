@@ -233,7 +233,8 @@ def universal_neurons(
     claim = "Detectors have universally contributing neurons across seen and unseen datasets."
     rule = (
         f"In the top {fraction:.4g} of the layer, all five datasets share more neurons than chance "
-        "explains, by three standard deviations of chance, in every detector analysed."
+        "explains, by three standard deviations of chance and three neurons at least, in every "
+        "detector analysed."
     )
     if not found:
         why = "No detector with more than one neuron in a dense layer was studied."
