@@ -163,7 +163,7 @@ def similarity_bins(values: npt.ArrayLike) -> dict[str, int]:
         {'dissimilar': 1, 'low': 2, 'high': 2}
     """
     numbers = np.asarray(values)
-    if numbers.ndim != 1 or not (numbers.size == 0 or np.issubdtype(numbers.dtype, np.number)):
+    if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.number):
         raise InputError(f"expected similarities of shape (N,), received {describe(numbers)}.")
     if np.isnan(numbers).any():
         raise InputError(

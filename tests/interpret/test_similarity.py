@@ -129,3 +129,9 @@ def test_bins_hold_their_lower_edges():
 def test_bins_refuse_nan():
     with pytest.raises(InputError, match="received NaN in 1 of 2"):
         similarity_bins([0.5, np.nan])
+
+
+@pytest.mark.parametrize("values", [0.5, [[0.5]], ["0.5"], [True], np.array([], object)])
+def test_bins_refuse_what_is_no_list_of_numbers(values):
+    with pytest.raises(InputError, match=r"expected similarities of shape \(N,\), received"):
+        similarity_bins(values)
