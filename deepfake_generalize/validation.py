@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -29,6 +29,22 @@ def describe(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     return type(value).__name__
+
+
+def is_whole(value: object, *, least: int | None = None) -> TypeGuard[int]:
+    """Return whether this is a whole number, Python's or NumPy's; True and False are none.
+
+    Args:
+        value: What came.
+        least: The smallest allowed; None allows all.
+
+    Examples:
+        >>> is_whole(np.int64(3), least=1), is_whole(0, least=1), is_whole(2.0), is_whole(True)
+        (True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return False
+    return least is None or bool(value >= least)
 
 
 def check_image_shape(images: object, *, name: str = "images") -> AnyArray:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_images
+from deepfake_generalize.models.batching import unit_batches
+from deepfake_generalize.validation import check_images, is_whole
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
@@ -35,3 +36,20 @@ def test_anything_else_is_refused(images: object, message: str) -> None:
 
 def test_an_empty_batch_is_a_batch() -> None:
     assert check_images(np.zeros((0, 4, 5, 3), np.uint8)).shape == (0, 4, 5, 3)
+
+
+@pytest.mark.parametrize("number", [2, np.int8(2), np.uint64(2)])
+def test_whole_numbers_are_pythons_and_numpys(number: object) -> None:
+    assert is_whole(number)
+    assert is_whole(number, least=2)
+    assert not is_whole(number, least=3)
+
+
+@pytest.mark.parametrize("other", [True, np.True_, 2.0, np.float64(2), "2", None, np.array([2])])
+def test_nothing_else_is_a_whole_number(other: object) -> None:
+    assert not is_whole(other)
+
+
+def test_true_is_no_batch_of_one_image() -> None:
+    with pytest.raises(InputError, match="batch_size to be a whole number from 1, received True"):
+        next(unit_batches(np.zeros((1, 4, 4, 3)), (4, 4), True))

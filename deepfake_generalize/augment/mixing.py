@@ -13,7 +13,7 @@ from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.data.partition import crop_keys
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,9 +112,8 @@ def _check_names(unseen: object) -> None:
 def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, int]:
     """Return how many images of each class each part gives."""
     for what, value in (("n_original", n_original), ("n_unseen", n_unseen)):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
         least = 0 if what == "n_original" else 1
-        if not whole or value < least:
+        if not is_whole(value, least=least):
             raise InputError(
                 f"expected {what} to be a whole number of images from {least}, received {value!r}.",
                 hint="Both classes together; the paper takes 2000.",

@@ -12,6 +12,7 @@ from deepfake_generalize.models.graph import flat_layers
 from deepfake_generalize.models.progress import make_reporter
 from deepfake_generalize.models.training import fit
 from deepfake_generalize.models.training_data import TrainingData, open_data, refuse_overlap
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,8 +205,7 @@ def _check_choices(cache: object, trunk: object, cache_memory: object) -> None:
             "features each time.",
             hint="Pass cache=False for the scripts' way.",
         )
-    whole = isinstance(cache_memory, int) and not isinstance(cache_memory, bool)
-    if not whole or cache_memory < 0:  # type: ignore[operator]
+    if not is_whole(cache_memory, least=0):
         raise InputError(
             f"expected cache_memory to be a number of bytes from 0, received {cache_memory!r}.",
             hint="Use 2**30 for 1 GiB.",

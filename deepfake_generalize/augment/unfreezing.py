@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from deepfake_generalize.errors import InputError
@@ -14,6 +13,7 @@ from deepfake_generalize.models.construction import own_random_numbers
 from deepfake_generalize.models.graph import flat_layers
 from deepfake_generalize.models.surgery import cut
 from deepfake_generalize.models.weights import finalize
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from deepfake_generalize.models.recipes import Recipe
@@ -96,13 +96,12 @@ def _first_index(model: keras.Model, leaves: list[Any], unfreeze: object, recipe
                 f"{', '.join(names)}.",
             )
         return names.index(unfreeze)
-    whole = isinstance(unfreeze, int | np.integer) and not isinstance(unfreeze, bool)
-    if not whole or not 1 <= unfreeze <= len(model.layers):  # type: ignore[operator]
+    if not is_whole(unfreeze, least=1) or unfreeze > len(model.layers):
         raise InputError(
             "expected unfreeze to be 'paper', the name of a layer, or a number of layers from 1 "
             f"to {len(model.layers)}, received {unfreeze!r}."
         )
-    last = model.layers[-int(unfreeze) :]  # type: ignore[call-overload]
+    last = model.layers[-int(unfreeze) :]
     kept = sum(len(flat_layers(one)) if isinstance(one, keras.Model) else 1 for one in last)
     return len(leaves) - kept
 

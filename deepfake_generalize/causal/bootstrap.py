@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,7 +46,7 @@ class Bootstrap:
             InputError: Groups of another length, fewer than two, or no positive number of
                 resamples.
         """
-        if not isinstance(self.n_resamples, int | np.integer) or self.n_resamples < 1:
+        if not is_whole(self.n_resamples, least=1):
             raise InputError(
                 f"expected n_resamples to be a whole number from 1, received {self.n_resamples!r}."
             )

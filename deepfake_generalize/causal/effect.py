@@ -14,7 +14,7 @@ from deepfake_generalize.causal.intervention import Site, open_site, summed_scor
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.batching import unit_batches
 from deepfake_generalize.models.detector import Detector
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -130,8 +130,7 @@ def _check_choices(detector: object, steps: object, grid: object, outcome: objec
             f"expected a models.Detector, received {describe(detector)}.",
             hint="Wrap a Keras model: Detector(model, fake_index=...).",
         )
-    whole = isinstance(steps, int | np.integer) and not isinstance(steps, bool)
-    if not whole or steps < 2:  # type: ignore[operator]
+    if not is_whole(steps, least=2):
         raise InputError(f"expected steps to be a whole number from 2, received {steps!r}.")
     if grid not in ("study", "minmax"):
         raise InputError(f"expected grid 'study' or 'minmax', received {grid!r}.")

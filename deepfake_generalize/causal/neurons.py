@@ -10,7 +10,7 @@ import numpy as np
 
 from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +147,7 @@ def _contribution(effects: object) -> AnyArray:
 
 
 def _count(k: object, neurons: int) -> int:
-    if isinstance(k, int | np.integer) and not isinstance(k, bool) and 1 <= k <= neurons:
+    if is_whole(k, least=1) and k <= neurons:
         return int(k)
     if isinstance(k, float | np.floating) and 0 < k <= 1:
         return max(1, round(float(k) * neurons))

@@ -20,7 +20,7 @@ from deepfake_generalize.data.masks import mask_of, read_masks
 from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.subject import Subject, find_subject
 from deepfake_generalize.errors import InputError, VideoError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     import os
@@ -185,7 +185,7 @@ def check_frame_count(value: object) -> int:
         >>> check_frame_count(10)
         10
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    if not is_whole(value, least=1):
         raise InputError(
             f"expected frames_per_video to be a whole number from 1, received {value!r}.",
             hint="The study takes 10.",

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from deepfake_generalize.data import extracted
 from deepfake_generalize.data.alignment import make_aligner
 from deepfake_generalize.data.cropping import CropSettings, check_finder, check_frame_count
@@ -25,6 +23,7 @@ from deepfake_generalize.data.extraction_job import Job, Task, finished, run
 from deepfake_generalize.data.manifest_files import absolute, require_columns
 from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     import os
@@ -207,7 +206,7 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
 def _check_n_jobs(n_jobs: object) -> None:
     if n_jobs is None:
         return
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+    if not is_whole(n_jobs) or n_jobs == 0:
         raise InputError(
             "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
             f"received {n_jobs!r}.",

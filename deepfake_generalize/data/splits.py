@@ -17,7 +17,7 @@ from deepfake_generalize.data.grouping import (
 from deepfake_generalize.data.manifest_files import require_columns, restore_types
 from deepfake_generalize.data.partition import SUBSETS, Splits, assemble, crop_keys
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ def balanced_splits(
 
 def _needs(sizes: Mapping[str, int]) -> Needs:
     for name, size in sizes.items():
-        if not isinstance(size, (int, np.integer)) or isinstance(size, bool):
+        if not is_whole(size):
             raise InputError(
                 f"expected {name} to be a whole number of images, received {describe(size)}.",
                 hint="Give the size of the split, both classes together.",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import numpy as np
-
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,9 @@ class StudySizes:
         """Check every size."""
         for field in fields(self):
             size = getattr(self, field.name)
-            whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-            if not whole or size < 2 or size % 2:
+            if not is_whole(size, least=2) or size % 2:
                 raise InputError(
                     f"expected {field.name} to be an even number of images from 2 on, received "
-                    f"{size if whole else describe(size)}.",
+                    f"{size if is_whole(size) else describe(size)}.",
                     hint="Half of the images are real.",
                 )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -67,12 +68,12 @@ class Resampling:
                 f"expected a level between 0 and 1, received {self.level!r}.",
                 hint="0.95 is usual.",
             )
-        if not isinstance(self.n_resamples, int | np.integer) or self.n_resamples < 1:
+        if not is_whole(self.n_resamples, least=1):
             raise InputError(
                 f"expected a positive number of resamples, received {self.n_resamples!r}.",
                 hint="1000 is usual.",
             )
-        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
+        if not is_whole(self.seed, least=0):
             raise InputError(
                 f"expected a seed of 0 or above, received {self.seed!r}.", hint="Pass an integer."
             )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_image_shape, check_images, describe
+from deepfake_generalize.validation import check_image_shape, check_images, describe, is_whole
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, Images
@@ -62,8 +62,10 @@ def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iter
         >>> [b.shape for b in unit_batches(np.zeros((3, 8, 8, 3), np.uint8), (4, 4), 2)]
         [(2, 4, 4, 3), (1, 4, 4, 3)]
     """
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise InputError(f"expected batch_size to be a whole number from 1, received {batch_size}.")
+    if not is_whole(batch_size, least=1):
+        raise InputError(
+            f"expected batch_size to be a whole number from 1, received {batch_size!r}."
+        )
     if isinstance(images, np.ndarray):
         check_image_shape(images)
     elif not isinstance(images, Sequence):

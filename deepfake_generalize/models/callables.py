@@ -9,7 +9,7 @@ import numpy as np
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.batching import checked_scores, unit_batches
 from deepfake_generalize.models.video import ScoresVideos
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,11 +143,8 @@ class FunctionDetector(ScoresVideos):
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = (size, size) if isinstance(size, int | np.integer) else size
-    whole = isinstance(sides, tuple | list) and all(
-        isinstance(side, int | np.integer) and side > 0 for side in sides
-    )
-    if not whole or len(sides) != 2:
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(is_whole(side, least=1) for side in sides):
         raise InputError(
             f"expected size as a side or as (height, width) in pixels, received {size!r}."
         )

@@ -19,7 +19,7 @@ from deepfake_generalize.models.progress import make_reporter
 from deepfake_generalize.models.recipes import RECIPES, Recipe
 from deepfake_generalize.models.training_data import open_data, refuse_overlap
 from deepfake_generalize.models.training_loop import PLATEAU, Plan
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,9 +245,9 @@ def _check_choices(
     precision: object = "float32",
     strategy: object = None,
 ) -> None:
-    if not _whole(seed, 0):
+    if not is_whole(seed, least=0):
         raise InputError(f"expected seed to be a whole number from 0, received {seed!r}.")
-    if early_stopping is not None and not _whole(early_stopping, 1):
+    if early_stopping is not None and not is_whole(early_stopping, least=1):
         raise InputError(
             "expected early_stopping to be None or a number of epochs from 1, received "
             f"{early_stopping!r}."
@@ -288,13 +288,8 @@ def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int,
     if input_shape is None:
         return None
     sides = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
-    if len(sides) != 3 or sides[2] != 3 or not all(_whole(side, 1) for side in sides):
+    if len(sides) != 3 or sides[2] != 3 or not all(is_whole(side, least=1) for side in sides):
         raise InputError(
             f"expected input_shape as (height, width, 3) in pixels, received {input_shape!r}."
         )
     return int(sides[0]), int(sides[1]), 3
-
-
-def _whole(value: object, least: int) -> bool:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return whole and int(value) >= least  # type: ignore[call-overload]

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
@@ -41,7 +42,7 @@ def check_input_shape(
         height, width, channels = input_shape
     except (TypeError, ValueError):
         raise InputError(f"{wanted}, {received}") from None
-    if not all(isinstance(n, int | np.integer) for n in (height, width, channels)):
+    if not all(map(is_whole, (height, width, channels))):
         raise InputError(f"{wanted}, {received}", hint="The sides must be fixed whole numbers.")
     if channels != 3 or min(height, width) < minimum:
         raise InputError(f"{wanted}, {received}", hint=f"The minimum is {minimum} pixels a side.")
@@ -58,9 +59,9 @@ def check_classes(classes: int) -> tuple[int, str]:
         >>> check_classes(1), check_classes(2)
         ((1, 'sigmoid'), (2, 'softmax'))
     """
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+    if not is_whole(classes, least=1):
         raise InputError(f"expected classes to be a whole number from 1, received {classes!r}.")
-    return classes, "sigmoid" if classes == 1 else "softmax"
+    return int(classes), "sigmoid" if classes == 1 else "softmax"
 
 
 def load_weights(model: Any, path: str | Path) -> None:
