@@ -226,6 +226,23 @@ def test_a_split_is_never_topped_up_from_another():
         balanced_splits(crops, train=4, val=12, test=0, by="official")
 
 
+def test_what_is_more_than_needed_is_dropped_by_the_name_of_its_class():
+    crops = _crops([(0, "a", None, 6, "train"), (1, "a", "b", 9, "train"), (1, "b", "a", 2, "val")])
+    splits = balanced_splits(crops, train=8, val=0, test=0, by="official")
+    dropped = splits.dropped.groupby(["label", "reason"]).size().to_dict()
+    assert dropped == {
+        (0, "more real images than train needs"): 2,
+        (1, "more fake images than train needs"): 5,
+        (1, "more fake images than val needs"): 2,
+    }
+
+
+def test_too_few_images_are_counted_by_class():
+    crops = _crops([(0, "a", None, 3, None), (1, "a", None, 5, None)])
+    with pytest.raises(InputError, match="in all 3 real and 5 fake of 2 videos"):
+        balanced_splits(crops, train=20, val=0, test=0, by="video")
+
+
 def test_rows_of_no_official_split_are_dropped_with_the_reason():
     crops = _pairs(2, split="train")
     crops.loc[crops["video"] == crops["video"].iloc[0], "split"] = None
