@@ -226,6 +226,15 @@ def test_a_split_is_never_topped_up_from_another():
         balanced_splits(crops, train=4, val=12, test=0, by="official")
 
 
+@pytest.mark.parametrize(
+    ("by", "sha256"), [("identity", "4099a200cefce236"), ("video", "4c29a8d2d0921dbd")]
+)
+def test_a_seed_means_the_same_splits_in_later_versions(by, sha256):
+    # Written by 0.1.0, the same with NumPy 1.26.0 and 2.4.6; another is a change for users.
+    splits = balanced_splits(_pairs(12), train=16, val=8, test=8, by=by, seed=3)
+    assert splits.sha256.startswith(sha256)
+
+
 def test_what_is_more_than_needed_is_dropped_by_the_name_of_its_class():
     crops = _crops([(0, "a", None, 6, "train"), (1, "a", "b", 9, "train"), (1, "b", "a", 2, "val")])
     splits = balanced_splits(crops, train=8, val=0, test=0, by="official")
