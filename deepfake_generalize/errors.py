@@ -83,7 +83,13 @@ class MissingDependencyError(DeepfakeGeneralizeError, ImportError):
 
 
 class VideoError(InputError):
-    """A video cannot be read, or holds nothing that could be used."""
+    """A video cannot be read, or holds nothing that could be used.
+
+    Args:
+        message: What was expected and what came.
+        hint: What to do about it; one sentence.
+        status: The video's status in the failures manifest.
+    """
 
     def __init__(self, message: str, *, hint: str = "", status: str = "error") -> None:
         """Keep the status that the failures manifest will show."""

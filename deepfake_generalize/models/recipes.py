@@ -53,6 +53,7 @@ class Recipe:
         dropout: The rate of every dropout while training; None leaves the network's own. Short
             trainings need 0 for ShallowNet: its statistics are gathered behind eight dropouts, and
             until its activations have grown they are several times what they are at inference.
+        citations: Setting to a value and where it stands; `sources` reads it.
 
     Reproduction notes:
         Where the paper and the study's scripts differ, the paper is the default and
