@@ -22,6 +22,7 @@ from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -43,6 +44,8 @@ _UPRIGHT_ENOUGH = 3.0
 _MAX_PASSES = 2
 # A logit. Hands before a face bring it to -2, where the points still beat the finder's eyes.
 _MIN_PRESENCE = -3.0
+# The network's ends, presence and points, as its file names them.
+_ENDS = ("conv2d_31", "conv2d_21")
 # Corners and middles of the lids, of the 468 points; means of four are steadier than any one.
 _RIGHT_EYE = (33, 133, 159, 145)
 _LEFT_EYE = (263, 362, 386, 374)
@@ -136,8 +139,7 @@ class LandmarkAligner(Opening):
         if self._network is None:
             self._network = _read_network(self._path)
         self._network.setInput(cv2.dnn.blobFromImage(crop, 1.0 / 255.0))
-        outputs = self._network.forward(self._network.getUnconnectedOutLayersNames())
-        by_size = {output.size: output.ravel().astype(float) for output in outputs}
+        by_size = {output.size: output.ravel().astype(float) for output in _run(self._network)}
         return by_size[3 * 468].reshape(468, 3), float(by_size[1][0])
 
     def open(self) -> None:
@@ -254,12 +256,23 @@ def _read_network(path: Path) -> Any:
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
         network = cv2.dnn.readNetFromTFLite(content)
-        shapes = network.getUnconnectedOutLayersNames()
+        ends = _ends(network)
     except cv2.error as error:
         raise _wrong_network(path, error.err or str(error)) from None
-    if len(shapes) != 2:
-        raise _wrong_network(path, f"it has {len(shapes)} outputs, not 2")
+    if len(ends) != 2:
+        raise _wrong_network(path, f"it has {len(ends)} outputs, not 2")
     return network
+
+
+def _ends(network: Any) -> tuple[str, ...]:
+    named = tuple(network.getUnconnectedOutLayersNames())
+    # OpenCV 5.0 names one end of several, and runs to one at a time.
+    return _ENDS if len(named) == 1 and set(_ENDS) <= set(network.getLayerNames()) else named
+
+
+def _run(network: Any) -> Iterable[DoubleArray]:
+    named = network.getUnconnectedOutLayersNames()
+    return network.forward(named) if len(named) == len(_ENDS) else map(network.forward, _ENDS)
 
 
 def _wrong_network(path: Path, why: str) -> InputError:

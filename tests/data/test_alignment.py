@@ -69,6 +69,36 @@ def test_a_turned_portrait_gives_its_turn_back(models, shared_data, name, limit)
     assert leaning - straight == pytest.approx(20, abs=limit)
 
 
+class NetworkOfOpenCV5:
+    """The landmark network as OpenCV 5.0.0 runs it: it names one end of two, and runs to one."""
+
+    def __init__(self, network):
+        self.setInput, self.getLayerNames = network.setInput, network.getLayerNames
+        self._network = network
+
+    def getUnconnectedOutLayersNames(self):  # noqa: N802
+        return ("conv2d_21",)
+
+    def forward(self, end):
+        assert isinstance(end, str), "5.0.0 takes no list of more ends than it names"
+        return self._network.forward(end)
+
+
+def test_the_roll_is_the_same_where_opencv_runs_to_one_end_at_a_time(
+    models, shared_data, monkeypatch
+):
+    image = cv2.cvtColor(cv2.imread(str(shared_data("photos/obama.jpg"))), cv2.COLOR_BGR2RGB)
+    face = Face((400, 150, 600, 400), 0.9)
+    read = cv2.dnn.readNetFromTFLite
+    with make_aligner("landmarks") as aligner:
+        expected = aligner.roll(image, face)
+    monkeypatch.setattr(cv2.dnn, "readNetFromTFLite", lambda file: NetworkOfOpenCV5(read(file)))
+    with make_aligner("landmarks") as aligner:
+        found = aligner.roll(image, face)
+    assert expected[1] == found[1] == "landmarks"
+    assert found[0] == pytest.approx(expected[0], abs=1e-3)
+
+
 @pytest.mark.slow
 def test_a_mirrored_frame_gives_the_mirrored_roll(models, shared_data):
     videos = sorted(shared_data("dfdc").rglob("*.mp4"))
