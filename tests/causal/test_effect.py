@@ -155,6 +155,21 @@ def test_many_activations_go_to_disk_and_change_nothing(randomised, monkeypatch)
     on_disk = average_causal_effect(detector, IMAGES, labels=LABELS)
     assert [each.shape for each in made] == [(5, 64)]
     np.testing.assert_array_equal(on_disk.effects, in_memory.effects)
+    monkeypatch.setattr(effect, "BUDGET", 4 * 5 * 64)
+    average_causal_effect(detector, IMAGES, labels=LABELS)
+    assert len(made) == 1
+
+
+def test_dropout_before_the_site_is_off(randomised):
+    inputs = keras.Input((4, 4, 3))
+    pooled = layers.GlobalAveragePooling2D()(layers.Dropout(0.9)(inputs))
+    site = layers.Dense(4, name="site")
+    detector = Detector(randomised(keras.Model(inputs, layers.Dense(1)(site(pooled)))))
+    images = np.random.default_rng(6).random((5, 4, 4, 3), np.float32)
+    found = average_causal_effect(detector, images, site="site", grid="minmax", outcome="score")
+    expected = images.mean(axis=(1, 2)) @ site.kernel.numpy() + site.bias.numpy()
+    np.testing.assert_allclose(found.values[:, 0], expected.min(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found.values[:, -1], expected.max(axis=0), atol=1e-6)
 
 
 def test_many_calls_do_not_make_tensorflow_complain_of_tracing(randomised, caplog):
