@@ -4,6 +4,7 @@
     python .ci/mutate.py results.jsonl                     # every module of TESTS
     python .ci/mutate.py results.jsonl metrics/ranking data/splits
     python .ci/mutate.py results.jsonl --sample 30         # of each module as many, drawn by a seed
+    python .ci/mutate.py results.jsonl --again             # what survived, after tests were added
 
 cosmic-ray makes the mutants. Nothing is written into the tree: each mutant is compiled in a forked
 child, into which the slow libraries are loaded already, and the tests run there. Results are
@@ -22,7 +23,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
@@ -69,8 +70,10 @@ _REPLACEMENTS = {
     *("Eq_NotEq", "Eq_LtE", "Eq_GtE", "NotEq_Eq", "NotEq_Lt", "NotEq_Gt"),
     *("Is_IsNot", "IsNot_Is", "In_NotIn", "NotIn_In"),
 }
+# What survives a module's own tests is asked these as well: defaults, and records that are frozen.
+_OF_ALL = ["test_public_api.py", "test_records.py"]
 _NOT_LOADED = 99
-_SLOWEST_FACTOR, _SLOWEST_PLUS_S = 4.0, 15.0
+_SLOWEST_FACTOR, _SLOWEST_PLUS_S, _OF_ALL_S = 4.0, 15.0, 120.0
 
 
 class Mutant(NamedTuple):
@@ -162,8 +165,8 @@ def _child(module: str, source: str, arguments: list[str]) -> int:
     return code if loaded else _NOT_LOADED
 
 
-def _run(module: str, source: str, within_s: float) -> str:
-    tests = [f"tests/{name}" for name in TESTS[module]]
+def _run(module: str, source: str, within_s: float, more: Sequence[str] = ()) -> str:
+    tests = [f"tests/{name}" for name in (*TESTS[module], *more)]
     # Plain, because pytest would load a file that is named to it by its own loader, not by ours.
     quick = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain"]
     arguments = [*quick, *tests, f"deepfake_generalize/{module}.py"]
@@ -197,7 +200,9 @@ def _note(results: Path, done: dict[str, str], key: str, outcome: str) -> None:
         file.write(json.dumps([key, outcome]) + "\n")
 
 
-def _judge(module: str, results: Path, done: dict[str, str], chosen: list[Mutant]) -> Counter[str]:
+def _judge(
+    module: str, results: Path, done: dict[str, str], chosen: list[Mutant], *, again: bool
+) -> Counter[str]:
     if module not in done:
         started = time.monotonic()
         outcome = _run(module, (PACKAGE / f"{module}.py").read_text(encoding="utf-8"), 600.0)
@@ -209,6 +214,9 @@ def _judge(module: str, results: Path, done: dict[str, str], chosen: list[Mutant
     for mutant in chosen:
         if mutant.key not in done:
             _note(results, done, mutant.key, _run(module, mutant.source, within_s))
+        elif again and done[mutant.key] == "survived":
+            found = _run(module, mutant.source, within_s + _OF_ALL_S, _OF_ALL)
+            _note(results, done, mutant.key, found)
         outcomes[done[mutant.key]] += 1
         if done[mutant.key] != "killed":
             print(f"{done[mutant.key]}: {mutant.key}", flush=True)
@@ -224,7 +232,8 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the sample; a larger one continues it"
     )
-    asked = parser.parse_args()
+    parser.add_argument("--again", action="store_true", help="only what survived, once more")
+    asked = parser.parse_intermixed_args()
     results = asked.results.resolve()
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     done = dict(json.loads(line) for line in lines)
@@ -235,7 +244,9 @@ def main() -> None:
         every = list(mutants(module))
         order = random.Random(asked.seed)  # noqa: S311  (not for secrets)
         chosen = order.sample(every, len(every))[: asked.sample]
-        outcomes = _judge(module, results, done, chosen)
+        if asked.again:
+            chosen = [each for each in every if done.get(each.key) == "survived"]
+        outcomes = _judge(module, results, done, chosen, again=asked.again)
         print(f"{module}: {len(chosen)} of {len(every)} mutants: {dict(outcomes)}", flush=True)
 
 
