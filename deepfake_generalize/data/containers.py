@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import av
 from av.stream import Disposition
 
+from deepfake_generalize.data.pack_format import MAX_PIXELS
 from deepfake_generalize.errors import VideoError
 
 if TYPE_CHECKING:
@@ -76,10 +77,19 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 hint="Leave audio files out, or fetch the video again.",
                 status="no_frames",
             )
+        context = stream.codec_context
+        if context.width * context.height > MAX_PIXELS:
+            raise VideoError(
+                f"expected frames of at most {MAX_PIXELS // 1_000_000} megapixels, {path} declares "
+                f"{context.width} x {context.height}.",
+                hint="Shrink the video first.",
+            )
+        # Its frames may still be larger than its header says.
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         # One thread: the extraction job runs a process a core, and frame threads would make
         # skip_frame apply to the wrong packet.
         stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
+        context.thread_count = 1
         yield container, stream
 
 

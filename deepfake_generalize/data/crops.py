@@ -25,6 +25,8 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 __all__ = [
@@ -74,11 +76,9 @@ def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
         The file written.
 
     Raises:
-        InputError: A column is missing.
+        InputError: A column is missing, or the system refuses.
     """
-    return write_manifest(
-        crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS, checked=True
-    )
+    return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS)
 
 
 def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
@@ -92,11 +92,19 @@ def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
         The file written.
 
     Raises:
-        InputError: A column is missing.
+        InputError: A column is missing, or the system refuses.
     """
-    return write_manifest(
-        failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",), checked=True
-    )
+    return _write(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
+
+
+def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequence[str]) -> Path:
+    try:
+        return write_manifest(rows, file, columns, paths, checked=True)
+    except OSError as error:
+        raise InputError(
+            f"expected to write {file}, the system refused: {error.strerror or error}.",
+            hint="Choose a folder that you may write to, on a disk with room.",
+        ) from error
 
 
 def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -10,10 +11,12 @@ import os
 import shutil
 import tempfile
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.data.atomic_files import write_whole
+from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +27,10 @@ _LOCK = ".lock"
 _FORMAT = 1
 _ATTEMPTS = 40
 _PAUSE_SECONDS = 0.05
+_REFUSALS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+)
+"""What the system says of a place that cannot be written; other errors have other causes."""
 
 
 def checksum(settings: Mapping[str, object]) -> str:
@@ -37,11 +44,12 @@ def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
 
     Raises:
-        InputError: It cannot be made or written.
+        InputError: It cannot be made or written, now or while the caller works in it.
+        PartialError: A worker of the caller's was killed.
         DataMismatchError: It was made with other settings, or another process is writing to it.
     """
     scratch = root / _SCRATCH
-    with _locked(root):
+    with _locked(root), _failing_in_words(root):
         _agree_on_settings(root, settings)
         _clear(scratch)
         scratch.mkdir(exist_ok=True)
@@ -50,6 +58,27 @@ def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
             yield Path(tempfile.mkdtemp(dir=scratch))
         finally:
             _clear(scratch)
+
+
+@contextlib.contextmanager
+def _failing_in_words(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise PartialError(
+            f"expected every process of the extraction into {root} to end by itself, one was "
+            "killed.",
+            hint="Too little memory is the usual cause: use fewer jobs. Run it again: finished "
+            "videos are kept.",
+        ) from error
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        raise InputError(
+            f"expected to write crops to {root}, the system refused: {error.strerror}.",
+            hint="Make room on the disk, or mend the permissions, and run it again: finished "
+            "videos are kept.",
+        ) from error
 
 
 def _clear(scratch: Path) -> None:
@@ -118,10 +147,7 @@ def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
             f"({'; '.join(differing)}).",
             hint="Choose another out_dir, or delete that one.",
         )
-    # Always the same name: what a killed job left of it, the next one overwrites and renames.
-    unfinished = file.with_name(f".{file.name}.tmp")
-    unfinished.write_text(json.dumps(wanted, indent=2, sort_keys=True) + "\n")
-    unfinished.replace(file)
+    write_whole(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -132,7 +158,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataMismatchError(
             f"expected {file} as extract_faces writes it, received: {error}.",
             hint="Choose another out_dir, or delete that one.",

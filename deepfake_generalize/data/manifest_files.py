@@ -180,7 +180,7 @@ def parse_manifest(
         )
     try:
         return restore_types(frame, columns)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"expected numbers in the columns frame, label and score of {str(file)!r}: {error}.",
             hint=_AGAIN,
@@ -269,7 +269,7 @@ def _check_content(file: Path, content: bytes) -> None:
         valid = {item["sha256"]: item["rows"] for item in json.loads(check.read_bytes())["valid"]}
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"expected {str(check)!r} as it was written beside {file.name}, received: {error!r}.",
             hint=f"Delete it to read {file.name} unchecked.",

@@ -23,6 +23,7 @@ from deepfake_generalize.data.pack_format import (
     write_attributes,
 )
 from deepfake_generalize.data.packed import PACK_SUFFIXES, open_pack
+from deepfake_generalize.data.sound_file import SoundFile
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -178,14 +179,22 @@ def _member_names(paths: list[str]) -> list[str]:
 
 
 def _write(file: Path, source: ImageSource, manifest: bytes, compression: str | None) -> None:
+    with file.open("r+b", buffering=0) as raw:
+        sound = SoundFile(raw)
+        _fill(sound, source, manifest, compression)
+        sound.check()
+
+
+def _fill(sound: SoundFile, source: ImageSource, manifest: bytes, compression: str | None) -> None:
     import h5py
 
     checksums = np.zeros(len(source), "<u4")
     pixels = hashlib.sha256()
-    with h5py.File(_make_file(file)) as content:
+    with h5py.File(_make_file(sound)) as content:
         images = _make_images(content, (len(source), *source.size, 3), compression)
         for rows, block in _blocks(source):
             images[rows[0] : rows[-1] + 1] = block
+            sound.check()
             checksums[rows] = [zlib.crc32(image.data) for image in block]
             pixels.update(block.data)
         content.create_dataset(CHECKSUMS, data=checksums)
@@ -194,7 +203,7 @@ def _write(file: Path, source: ImageSource, manifest: bytes, compression: str | 
         write_attributes(content, index, _content_sha256(index, pixels.hexdigest()))
 
 
-def _make_file(file: Path) -> Any:
+def _make_file(sound: SoundFile) -> Any:
     import h5py
 
     # No time of making is kept, so that the same crops give the same bytes.
@@ -202,8 +211,8 @@ def _make_file(file: Path) -> Any:
     making.set_obj_track_times(False)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    access.set_file_locking(False, True)  # `replacing` has locked it.
-    return h5py.h5f.create(os.fsencode(file), h5py.h5f.ACC_TRUNC, making, access)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, sound)
+    return h5py.h5f.create(b"a pack", h5py.h5f.ACC_TRUNC, making, access)
 
 
 def _make_images(content: Any, shape: tuple[int, int, int, int], compression: str | None) -> Any:

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.zip_faults import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1
+_MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
+"""How far a file may unpack: to so many times its size, or to so many bytes, if that is more."""
 
 
 def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
@@ -113,10 +116,13 @@ def _read_facts(path: Path) -> dict[str, Any]:
         raise _not_a_zip(path, start)
     try:
         with zipfile.ZipFile(path) as file:
+            _check_sizes(file, path)
             members = set(file.namelist())
             damaged = file.testzip()
             text = file.read(MEMBER) if MEMBER in members and damaged is None else b""
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except UNREADABLE as error:
         raise InputError(f"{path} is damaged: {error}.", hint="Copy or save it again.") from error
     if damaged is not None:
         raise InputError(f"{path} is damaged: {damaged} in it.", hint="Copy or save it again.")
@@ -128,6 +134,17 @@ def _read_facts(path: Path) -> dict[str, Any]:
             hint="Wrap it: Detector(keras.saving.load_model(path), fake_index=...).",
         )
     return _parse(text, path)
+
+
+def _check_sizes(file: zipfile.ZipFile, path: Path) -> None:
+    # `zipfile` reads no more of a member than is declared here; Keras and HDF5 do not compress.
+    unpacked = sum(member.file_size for member in file.infolist())
+    most = max(_MOST_TIMES * path.stat().st_size, _SMALL_BYTES)
+    if unpacked > most:
+        raise InputError(
+            f"expected {path} to unpack to at most {most:,} bytes, it declares {unpacked:,}.",
+            hint="A detector is hardly smaller than its parts: this was made to fill the memory.",
+        )
 
 
 def _not_a_zip(path: Path, start: bytes) -> InputError:
@@ -150,7 +167,7 @@ def _parse(text: bytes, path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(text)
         kept = {key: facts[key] for key in ("format", "fake_index", "name", "training")}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: its {MEMBER} cannot be read ({error}).") from error
     if kept["format"] != FORMAT:
         raise InputError(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.models.zip_faults import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FILE = "training.npz"
 _FACTS = "facts"
+_DAMAGED: tuple[type[Exception], ...] = (*UNREADABLE, KeyError, TypeError, AttributeError)
 
 
 def locate(checkpoint: str | Path) -> Path:
@@ -77,7 +79,8 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
             os.fsync(out.fileno())
         temporary.replace(file)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # A disk that is read-only refuses this too.
+            temporary.unlink(missing_ok=True)
         raise InputError(
             f"expected to write the checkpoint {file}, the system refused: "
             f"{error.strerror or error}.",
@@ -105,7 +108,7 @@ def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
             facts = json.loads(stored[_FACTS].tobytes())
             for member in sorted(set(stored.files) - {_FACTS}):
                 arrays.setdefault(member.rpartition("/")[0], []).append(stored[member])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise InputError(
             f"expected a checkpoint at {file}, it cannot be read: {error}.",
             hint="Remove it to begin again, or name another.",

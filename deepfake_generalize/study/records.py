@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from deepfake_generalize.errors import DataMismatchError
+from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +58,7 @@ class Records:
 
         Raises:
             DataMismatchError: The step has a record already.
+            InputError: The system refuses to write it.
         """
         name = record["kind"], record["key"]
         if name in self._known:
@@ -66,12 +67,19 @@ class Records:
                 hint="Two studies may be writing into one folder: give each its own.",
             )
         line = json.dumps(record, allow_nan=False, sort_keys=True) + "\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_torn_line(self.path)
-        with self.path.open("ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _drop_torn_line(self.path)
+            with self.path.open("ab") as file:
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise InputError(
+                f"expected to write the record of {name[0]} {name[1]} to {str(self.path)!r}, the "
+                f"system refused: {error.strerror or error}.",
+                hint="Make room on the disk, or mend the folder's permissions, and run it again.",
+            ) from error
         self._known[name] = dict(record)
 
 
@@ -91,8 +99,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines[:-1], start=1):
         try:
             record = json.loads(line)
-            record["kind"], record["key"]
-        except (ValueError, TypeError, KeyError) as error:
+            hash((record["kind"], record["key"]))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise DataMismatchError(
                 f"expected a record in line {number} of {str(path)!r}, received {line[:60]!r}.",
                 hint="The file was altered: delete it, and its family is run again.",

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_MOST_BYTES, _MOST_DOTS = 256_000, 256
+"""What a configuration may hold, and what a line of it; none comes near."""
+
+
 def dumps(values: Mapping[str, Any]) -> str:
     """Write nested mappings of plain values as TOML; what is None is left out.
 
@@ -62,6 +66,15 @@ def _value(value: Any) -> str:
     return f"[{', '.join(map(_value, value))}]"
 
 
+def _check_simple(text: str) -> None:
+    # tomllib takes minutes over a key of thousands of parts.
+    if len(text.encode()) > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MOST_DOTS:
+            raise ValueError(f"line {number} holds more than {_MOST_DOTS} dots")
+
+
 def load(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
@@ -69,8 +82,12 @@ def load(path: Path) -> dict[str, Any]:
         InputError: No such file, or one that is not TOML, with the line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1).decode("utf-8")
+        _check_simple(text)
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    # A number of thousands of digits is a ValueError, brackets of that depth a RecursionError.
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"expected a configuration in TOML at {str(path)!r}: {error}.",
             hint="Begin with the file that `study --write-config` writes.",

@@ -71,7 +71,7 @@ def test_a_failed_write_leaves_the_old_manifest(crops, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="system refused: disk full"):
         write_crops(crops.head(1), tmp_path)
     assert (tmp_path / "crops.csv").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crops.check.json", "crops.csv"]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS, Problem, Reading, VideoRow
-from deepfake_generalize.data.layouts.scanning import is_video_name
+from deepfake_generalize.data.layouts.scanning import is_video_name, opened_table
 from deepfake_generalize.data.layouts.selection import REAL
 from deepfake_generalize.errors import InputError
 
@@ -49,8 +49,7 @@ def read(root: Path) -> Reading:
     path = candidates[0]
     reading = Reading(f"{path.name} has the columns path and label")
     lines: dict[str, int] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    with opened_table(path) as reader:
         for entry in reader:
             row = _row(path, reader.line_num, entry)
             if row.path in lines:
@@ -106,7 +105,8 @@ def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:
 
 
 def _problem(path: str, place: str) -> Problem | None:
-    if not Path(path).is_file():
+    # The system, which has the last word on a name, may find it too long or looped.
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises then
         return Problem(path, "missing", f"{place} names it, and it is not on disk")
     if not is_video_name(Path(path).name):
         return Problem(path, "unknown", f"{place} names it, and its suffix is not a video's")

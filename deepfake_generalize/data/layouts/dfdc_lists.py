@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, NamedTuple
 
-from deepfake_generalize.data.layouts.scanning import read_json
+from deepfake_generalize.data.layouts.scanning import opened_table, read_json
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def _entries(path: Path) -> dict[str, dict[str, object]]:
 
 
 def _read_labels(path: Path) -> Iterator[Listed]:
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        reader = csv.DictReader(file)
+    with opened_table(path, errors="replace") as reader:
         if not set(reader.fieldnames or ()) >= _CSV_COLUMNS:
             raise InputError(
                 f"expected {path} to have the columns filename and label, received "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import json
 import os
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 VIDEO_SUFFIXES: frozenset[str] = frozenset(
@@ -29,8 +32,15 @@ def is_video_name(name: str) -> bool:
 def subfolders(folder: Path) -> dict[str, Path]:
     """Return the visible folders directly in a folder by their names, sorted."""
     with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+        names = sorted(e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
     return {name: folder / name for name in names}
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link to itself: one of them must not hide all the others.
+        return False
 
 
 def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple[str, ...]]:
@@ -59,13 +69,37 @@ def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple
             for entry in sorted(entries, key=lambda item: item.name):
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     if entry.name.lower() not in skip:
                         waiting.append((*parts, entry.name))
                 elif is_video_name(entry.name):
                     # A link that leads nowhere is listed too: extraction reports it.
                     found.append((*parts, entry.name))
     return sorted(found)
+
+
+@contextlib.contextmanager
+def opened_table(path: Path, *, errors: str = "strict") -> Iterator[csv.DictReader[str]]:
+    """Open a CSV file with a header, and turn what reading it raises into words.
+
+    Args:
+        path: The file.
+        errors: What becomes of bytes that are not UTF-8, as in `open`.
+
+    Yields:
+        Its rows.
+
+    Raises:
+        InputError: It cannot be read, or is not CSV in UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="", errors=errors) as file:
+            yield csv.DictReader(file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"expected a CSV file in UTF-8 at {path}: {error}.",
+            hint="Download or write this file again.",
+        ) from error
 
 
 def read_json(path: Path) -> object:
@@ -76,7 +110,7 @@ def read_json(path: Path) -> object:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"expected JSON in {path}, received something else: {error}.",
             hint="Download or unpack this file again.",

@@ -1,0 +1,14 @@
+"""What Python raises of a zip archive that is damaged or made to do harm."""
+
+from __future__ import annotations
+
+import lzma
+import zipfile
+import zlib
+
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
+    # An encrypted member, one compressed in an unknown way, names and sizes that cannot be.
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError),
+)
+"""To be caught around opening and reading one."""
