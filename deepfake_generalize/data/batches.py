@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.data.image_source import ImageSource, check_size, is_whole
+from deepfake_generalize.data.image_source import ImageSource, check_size
 from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,8 @@ def to_dataset(
         shuffle_seed: None keeps the order of the rows. A number shuffles all of them, in another
             order each time the dataset is gone through; a new dataset of the same seed repeats the
             same orders. TensorFlow's global seed is neither used nor set.
-        size: (height, width) that images are resized to, by area when they shrink and bilinearly
-            when they grow. None: they must all be of one size already.
+        size: (height, width) that images are resized to as in `Detector.scores`: bilinearly, and
+            by area where one shrinks beyond a factor of two. None: they must all be of one size.
 
     Returns:
         A dataset of (images (B, H, W, 3) float32 RGB in [0, 1], labels (B,) float32), with as many

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from deepfake_generalize.data.images import image_size, read_image
 from deepfake_generalize.data.packed import Pack, open_pack, split_packed
+from deepfake_generalize.data.resizing import resize
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,7 @@ class ImageSource:
             places = np.flatnonzero(kinds == kind)
             if kind == _A_FILE:
                 for place in places:
-                    images[place] = fit(read_image(self._paths[rows[place]]), self.size)
+                    images[place] = resize(read_image(self._paths[rows[place]]), self.size)
             else:
                 images[places] = self._from_pack(int(kind), rows[places])
         return images
@@ -86,7 +87,7 @@ class ImageSource:
         images = pack.read(self._row_of[rows])
         if pack.layout.size == self.size:
             return images
-        return np.stack([fit(image, self.size) for image in images])
+        return np.stack([resize(image, self.size) for image in images])
 
     def _find_packs(self) -> None:
         numbers: dict[str, int] = {}
@@ -118,24 +119,6 @@ class ImageSource:
                 )
 
 
-def fit(image: UInt8Array, size: tuple[int, int]) -> UInt8Array:
-    """Resize an image, by area when it shrinks and bilinearly when it grows.
-
-    Args:
-        image: (H, W, 3) uint8.
-        size: (height, width).
-
-    Returns:
-        (height, width, 3) uint8; the same array where it has that size.
-    """
-    height, width = size
-    if image.shape[:2] == (height, width):
-        return image
-    shrinks = image.shape[0] * image.shape[1] > height * width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
-
-
 def check_size(size: object) -> None:
     """Raise unless `size` is None or (height, width).
 
@@ -149,9 +132,3 @@ def check_size(size: object) -> None:
             f"expected size to be None or (height, width) in pixels, received {size!r}.",
             hint="Use (256, 256).",
         )
-
-
-def is_whole(value: object, *, least: int) -> bool:
-    """Return whether this is a whole number of at least `least`."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return whole and int(value) >= least  # type: ignore[call-overload]

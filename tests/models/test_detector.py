@@ -1,11 +1,10 @@
-"""Polarity, resizing, memory, and the one file that holds a detector."""
+"""Polarity, memory, and the one file that holds a detector."""
 
 import json
 import pickle
 import re
 import zipfile
 
-import cv2
 import keras
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, archive, as_detector, mesonet
-from deepfake_generalize.models.batching import resize
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
 
@@ -93,27 +91,6 @@ def test_batches_bound_what_the_network_sees():
     scorer = as_detector(lambda x: seen.append(len(x)) or np.zeros(len(x)), name="count", size=16)
     scorer.scores(np.zeros((70, 16, 16, 3), np.uint8))
     assert seen == [32, 32, 6]
-
-
-@pytest.mark.parametrize(
-    ("side", "rule"),
-    [(20, cv2.INTER_LINEAR), (63, cv2.INTER_LINEAR), (65, cv2.INTER_AREA), (16, cv2.INTER_LINEAR)],
-)
-def test_resizing_is_bilinear_and_by_area_beyond_two(side, rule):
-    image = np.random.default_rng(1).integers(0, 256, (side, side, 3), np.uint8)
-    np.testing.assert_array_equal(
-        resize(image, (32, 32)), cv2.resize(image, (32, 32), interpolation=rule)
-    )
-
-
-def test_the_rules_meet_at_two():
-    image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
-    by_area = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(resize(image, (32, 32)), by_area)
-
-
-def test_resizing_keeps_height_and_width_apart():
-    assert resize(np.zeros((10, 20, 3), np.uint8), (5, 7)).shape == (5, 7, 3)
 
 
 @pytest.fixture
