@@ -107,9 +107,7 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     if mode == "silence":
         _silence(dense, chosen, mixing.before, _means(parts.trunk, opened))
     elif mode == "upweight":
-        scale = np.ones((dense.kernel.shape[0], 1), np.float32)
-        scale[chosen] = factor
-        dense.kernel.assign(dense.kernel * scale)
+        _upweight(dense, chosen, factor)
     fitted = None
     if recipe is not None:
         refuse_overlap(train, val)
@@ -203,6 +201,12 @@ def _silence(
     dense.bias.assign(dense.bias.numpy() + moved.astype(np.float32))
     kernel[others] = 0
     dense.kernel.assign(kernel)
+
+
+def _upweight(dense: keras.layers.Dense, rows: IntArray, factor: float) -> None:
+    scale = np.ones((dense.kernel.shape[0], 1), np.float32)
+    scale[rows] = factor
+    dense.kernel.assign(dense.kernel * scale)
 
 
 def _means(trunk: keras.Model, data: TrainingData) -> DoubleArray:

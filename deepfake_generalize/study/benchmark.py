@@ -15,8 +15,7 @@ from deepfake_generalize.study.benchmark_arguments import (
     ORIGINAL,
     check_detector,
     check_direction,
-    check_mapping,
-    check_names,
+    check_sets,
 )
 from deepfake_generalize.study.coverage import Policy, check_policy, coverage_notes
 from deepfake_generalize.study.evidence import Evidence, ScoredSet, gather
@@ -32,7 +31,7 @@ from deepfake_generalize.study.result import Benchmark
 from deepfake_generalize.study.score_files import Polarity, check_polarity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from deepfake_generalize.types import Scorer
 
@@ -118,11 +117,8 @@ def benchmark(
         this detector on A, B
     """
     check_detector(detector)
-    check_mapping("unseen", unseen)
-    if specialized is None:
-        specialized = {}
-    check_mapping("specialized", specialized)
-    check_names(unseen, specialized)
+    specialized = {} if specialized is None else specialized
+    check_sets(unseen, specialized)
     check_policy(policy)
     check_polarity(polarity)
     training_dataset, training = read_training(trained_on)
@@ -138,11 +134,10 @@ def benchmark(
     accuracies = measured.accuracies
     rank, reason = rank_among_published(accuracies[ORIGINAL], {k: accuracies[k] for k in names})
     intervals, rank_interval = row_intervals(measured, ORIGINAL, names, special, resampling)
-    aucs, more_notes = _describe_sets(sets, measured)
+    aucs = _aucs(sets, measured)
     split = 1 + len(names)
     leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
-    facts = _provenance(described, sets, policy)
-    facts |= {
+    facts = _provenance(described, sets, policy) | {
         "split_sha256": getattr(training, "sha256", None),
         "audit": _audit_fact(audit, leakage),
         "resampling": None if resampling is None else asdict(resampling),
@@ -163,13 +158,7 @@ def benchmark(
         unseen=tuple(names),
         specialized=tuple(special),
         training_dataset=training_dataset,
-        notes=(
-            *notes,
-            *(note for one in sets for note in coverage_notes(one, policy)),
-            *more_notes,
-            *measured.notes,
-            *leak_notes(leakage),
-        ),
+        notes=(*notes, *_notes(sets, policy, aucs), *measured.notes, *leak_notes(leakage)),
         provenance=facts,
     )
 
@@ -222,28 +211,32 @@ def _row(
     return pd.DataFrame([row])
 
 
-def _describe_sets(
-    sets: Iterable[ScoredSet], measured: Measured
-) -> tuple[dict[str, float | None], list[str]]:
+def _aucs(sets: Iterable[ScoredSet], measured: Measured) -> dict[str, float | None]:
+    """Return the AUC over the images of each set, None where it is undefined."""
     table = measured.table.set_index("set").reindex(columns=["frame_auc"])["frame_auc"]
-    aucs: dict[str, float | None] = {}
-    notes: list[str] = []
+    found = {one.name: table[one.name] for one in sets}
+    return {name: None if pd.isna(value) else float(value) for name, value in found.items()}
+
+
+def _notes(
+    sets: Sequence[ScoredSet], policy: Policy, aucs: Mapping[str, float | None]
+) -> Iterator[str]:
+    """Yield what a reader of the row must know about its sets."""
     for one in sets:
-        found = table[one.name]
+        yield from coverage_notes(one, policy)
+    for one in sets:
         counts = _class_counts(one)
-        aucs[one.name] = None if pd.isna(found) else float(found)
         if aucs[one.name] is None:
             only = "fake" if counts["fake"] else "real"
-            notes.append(
+            yield (
                 f"{one.name}: AUC is undefined for one class: all {len(one.usable)} labels are "
                 f"{only}."
             )
         if counts["fake"] != counts["real"]:
-            notes.append(
+            yield (
                 f"{one.name}: {counts['fake']} fake and {counts['real']} real images; the paper's "
                 "sets are half real, so accuracies on this one do not compare with them."
             )
-    return aucs, notes
 
 
 def _class_counts(scored: ScoredSet) -> dict[str, int]:

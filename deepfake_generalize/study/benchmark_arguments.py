@@ -31,6 +31,13 @@ _RESERVED = frozenset(
 _UPSIDE_DOWN = 0.4
 
 
+def check_sets(unseen: Mapping[str, Evidence], specialized: Mapping[str, Evidence]) -> None:
+    """Raise `InputError` unless both map names to sets, there are some, and no name clashes."""
+    _check_mapping("unseen", unseen)
+    _check_mapping("specialized", specialized)
+    _check_names(unseen, specialized)
+
+
 def check_detector(detector: object) -> None:
     """Raise `InputError` unless this is a detector or the name of one."""
     if not isinstance(detector, str | Scorer):
@@ -41,7 +48,7 @@ def check_detector(detector: object) -> None:
         )
 
 
-def check_mapping(argument: str, sets: object) -> None:
+def _check_mapping(argument: str, sets: object) -> None:
     """Raise `InputError` unless `sets` maps names to sets."""
     if not isinstance(sets, Mapping):
         raise InputError(
@@ -50,7 +57,7 @@ def check_mapping(argument: str, sets: object) -> None:
         )
 
 
-def check_names(unseen: Mapping[str, Evidence], specialized: Mapping[str, Evidence]) -> None:
+def _check_names(unseen: Mapping[str, Evidence], specialized: Mapping[str, Evidence]) -> None:
     """Raise `InputError` where sets are missing or their names clash."""
     if not unseen:
         raise InputError(

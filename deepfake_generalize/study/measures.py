@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.metrics import Interval, Resampling
     from deepfake_generalize.study.coverage import Policy
     from deepfake_generalize.study.evidence import ScoredSet
-    from deepfake_generalize.types import DoubleArray
 
 THRESHOLD = 0.5
 _METRICS = ("accuracy", "accuracy_real", "accuracy_fake", "auc", "average_precision", "eer")
@@ -114,7 +113,7 @@ def row_intervals(
     values = measured.resampled
     base, others = values[original], [values[name] for name in unseen]
     special = [values[name] for name in specialized]
-    found = {"original_accuracy": resampling.interval(base.estimate, base.values)}
+    found = {"original_accuracy": _interval(base, resampling)}
     found |= {name: _interval(values[name], resampling) for name in unseen}
     found["average"] = _mean(others, resampling)
     found["degradation"] = degradation_from(base, others, resampling)
@@ -244,11 +243,8 @@ def _interval(one: ResampledAccuracy, resampling: Resampling) -> Interval:
 
 def _mean(sets: Sequence[ResampledAccuracy], resampling: Resampling) -> Interval:
     estimate = float(np.mean([one.estimate for one in sets]))
-    return resampling.interval(estimate, _mean_values(sets))
-
-
-def _mean_values(sets: Sequence[ResampledAccuracy]) -> DoubleArray:
-    return np.asarray(np.mean([one.values for one in sets], axis=0))  # noqa: PD011
+    resampled = np.stack([one.values for one in sets])  # noqa: PD011
+    return resampling.interval(estimate, resampled.mean(axis=0))
 
 
 def _notes(unnamed: Sequence[str], resampling: Resampling | None) -> tuple[str, ...]:

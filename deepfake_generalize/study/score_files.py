@@ -86,13 +86,7 @@ def write_scores(
     """
     target = Path(os.path.abspath(folder)) / f"{file_name(name)}.csv"  # noqa: PTH100
     rows = _plain_statuses(clean_scores(name, frame))
-    on_disk = rows.dropna(axis="columns", how="all").copy()
-    for column in ("label", "score", "status", "reason"):
-        on_disk[column] = rows[column]
-    on_disk = on_disk[[column for column in rows.columns if column in on_disk.columns]]
-    places = [column for column in ("video", "path") if _all_absolute(on_disk.get(column))]
-    for column in places:
-        on_disk[column] = [_relative(value, target.parent) for value in on_disk[column]]
+    on_disk, places = _portable(rows, target.parent)
     content = on_disk.to_csv(index=False, lineterminator="\n").encode()
     document = {
         "format": _FORMAT,
@@ -226,6 +220,17 @@ def file_name(name: str) -> str:
     """
     plain = re.sub(r"[^\w+.-]", "_", name, flags=re.ASCII).lstrip(".") or "_"
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _portable(rows: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns that are written, and which of them hold paths, now relative ones."""
+    needed = ("label", "score", "status", "reason")
+    kept = [name for name in rows.columns if name in needed or rows[name].notna().any()]
+    on_disk = rows[kept].copy()
+    places = [column for column in ("video", "path") if _all_absolute(on_disk.get(column))]
+    for column in places:
+        on_disk[column] = [_relative(value, folder) for value in on_disk[column]]
+    return on_disk, places
 
 
 def _plain_statuses(rows: pd.DataFrame) -> pd.DataFrame:
