@@ -76,6 +76,8 @@ def resample(
         Bootstrap", 1981): each video gets an exponential weight, reals and fakes of a set keep
         their shares. Videos, not frames, are weighted: frames of one video are alike; and a video
         that stands in several sets, as the originals of FS, NT and DF do, has one weight in all.
+        `metrics` draws whole videos instead, set by set. Here one draw would have to serve every
+        set, and could leave one of them without reals or fakes; a weight is never zero.
         Detectors are not resampled: the intervals say how the numbers would vary with other videos
         for these very detectors, not with other trainings.
     """
