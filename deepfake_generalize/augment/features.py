@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from deepfake_generalize.data.opening import Opening
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training_data import TrainingData, batches_of_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     import keras
 
@@ -31,7 +31,7 @@ _BATCH_CPU, _BATCH_GPU = 8, 64
 _MOST_WORKERS = 8
 
 
-class FeatureCache:
+class FeatureCache(Opening):
     """Holds the features of data sets until it is left: in memory up to a budget, else in files."""
 
     def __init__(self, memory: int) -> None:
@@ -44,16 +44,7 @@ class FeatureCache:
         self._remaining = memory
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def __enter__(self) -> FeatureCache:
-        """Begin; files are made only when they are needed."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Remove the files."""
         if self._folder is not None:
             self._folder.cleanup()

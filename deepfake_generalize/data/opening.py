@@ -1,4 +1,4 @@
-"""What is opened by `with` and closed behind it: the base of our finders and aligners."""
+"""What is opened by `with` and closed behind it: the base of finders, aligners and caches."""
 
 from __future__ import annotations
 

@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,10 +109,10 @@ def check_whole(
     Raises:
         InputError: It is not.
     """
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    good = whole and int(str(value)) >= least and (most is None or int(str(value)) <= most)
-    if good and not (even and int(str(value)) % 2):
-        return
+    if is_whole(value, least=least):
+        odd, beyond = value % 2, most is not None and value > most
+        if not (beyond or (even and odd)):
+            return
     kind = "an even" if even else "a whole"
     until = "" if most is None else f" to {most}"
     raise InputError(
