@@ -133,7 +133,7 @@ def test_help_and_usage_errors_load_nothing_heavy() -> None:
 def test_usage_errors_exit_with_2_and_a_hint(argv: list[str], said: str, fails: Any) -> None:
     code, error, hint = fails(*argv)
     assert code == 2
-    assert said in error
+    assert said in error.lower()  # Some versions of typer name an argument in capitals.
     assert "--help" in hint
 
 

@@ -103,9 +103,11 @@ def progress(description: str, *, shown: bool) -> Iterator[Callable[[int, int], 
     from rich.progress import TimeRemainingColumn as Remaining
 
     console = _console(sys.stderr)
+    if not (shown and console.is_terminal):  # Before rich 14.3 a disabled bar left an empty line.
+        yield lambda *_: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    disabled = not (shown and console.is_terminal)
-    with Progress(*columns, console=console, disable=disabled, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -124,20 +126,20 @@ def stages(name: str, *, shown: bool) -> Iterator[Callable[[str, float], None]]:
     from rich.progress import TimeRemainingColumn as Remaining
 
     console = _console(sys.stderr)
-    drawn = shown and console.is_terminal
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     said: set[tuple[str, int]] = set()
 
     def say(what: str, part: float) -> None:
-        if drawn:
-            bar.update(task, description=f"{name}: {what}", completed=part)
-        elif shown and (what, int(10 * part)) not in said:
+        if shown and (what, int(10 * part)) not in said:
             said.add((what, int(10 * part)))
             write_note(f"{name}: {what}, {part:.0%}")
 
-    with Progress(*columns, Elapsed(), Remaining(), console=console, disable=not drawn) as bar:
-        task = bar.add_task(name, total=1.0)
+    if not (shown and console.is_terminal):
         yield say
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, Elapsed(), Remaining(), console=console) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda what, part: bar.update(task, description=f"{name}: {what}", completed=part)
 
 
 @contextlib.contextmanager
