@@ -78,6 +78,12 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 status="no_frames",
             )
         context = stream.codec_context
+        if context is None:
+            raise VideoError(
+                f"expected {path} to hold video in a codec that FFmpeg decodes, found an unknown "
+                "one.",
+                hint="Convert the video, or fetch it again: its header may be damaged.",
+            )
         if context.width * context.height > MAX_PIXELS:
             raise VideoError(
                 f"expected frames of at most {MAX_PIXELS // 1_000_000} megapixels, {path} declares "

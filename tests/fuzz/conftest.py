@@ -60,7 +60,7 @@ def flipped(whole: bytes, *, of: range | None = None) -> st.SearchStrategy[bytes
 
 
 @pytest.fixture(
-    params=[pytest.param(1, id="few"), pytest.param(25, id="many", marks=pytest.mark.slow)]
+    params=[pytest.param(1, id="few"), pytest.param(8, id="many", marks=pytest.mark.slow)]
 )
 def fuzz(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Run a check on many drawn values; more of them, and other ones each time, when slow."""

@@ -257,6 +257,13 @@ def test_a_video_that_declares_absurd_frames_is_refused(tmp_path, write_video):
         sample_frames(tmp_path / "b.avi", 2)
 
 
+def test_a_video_in_an_unknown_codec_is_refused(tmp_path, write_video):
+    good = write_video(tmp_path / "a.mp4", [np.zeros((32, 48, 3), np.uint8)] * 3)
+    (tmp_path / "b.mp4").write_bytes(good.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(VideoError, match="in a codec that FFmpeg decodes, found an unknown one"):
+        probe(tmp_path / "b.mp4")
+
+
 def test_frames_that_are_larger_than_the_header_says_are_not_decoded(tmp_path):
     large = np.zeros((10_400, 10_400), np.uint8)
     jpeg = cv2.imencode(".jpg", large)[1].tobytes()
