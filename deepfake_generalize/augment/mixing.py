@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.data.partition import crop_keys
+from deepfake_generalize.data.table_checks import check_labels, check_once, require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe, is_whole
 
@@ -135,18 +135,8 @@ def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, in
 
 def _checked(crops: pd.DataFrame, name: str) -> pd.DataFrame:
     require_columns(crops, ("path", "label"), what=f"the crops of {name}")
-    if not crops["label"].isin([0, 1]).all():
-        raise InputError(
-            f"expected the labels 0 (real) and 1 (fake) in {name}, received "
-            f"{sorted(set(crops['label'].astype(str)))}.",
-            hint="Drop or relabel the other rows.",
-        )
-    twice = crops["path"][crops["path"].astype(str).duplicated()]
-    if len(twice):
-        raise InputError(
-            f"expected each crop once in {name}, {str(twice.iloc[0])!r} is listed more than once.",
-            hint="Use crops.drop_duplicates('path').",
-        )
+    check_labels(crops["label"], what=name)
+    check_once(crops["path"], what=name)
     return crops
 
 

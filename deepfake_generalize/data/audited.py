@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.data.material import materials, people, texts
 from deepfake_generalize.data.near_duplicates import Fingerprints, read_fingerprints
 from deepfake_generalize.data.partition import SUBSETS, Splits
+from deepfake_generalize.data.table_checks import require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 

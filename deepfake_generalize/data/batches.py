@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.data.image_source import ImageSource, check_size
-from deepfake_generalize.data.manifest_files import require_columns
+from deepfake_generalize.data.table_checks import check_labels, require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
 
@@ -133,12 +133,7 @@ def _check_crops(crops: pd.DataFrame) -> None:
     require_columns(crops, ("path", "label"), what="crops")
     if not len(crops):
         raise InputError("expected crops, received no rows.", hint="Check what selected them.")
-    if not crops["label"].isin([0, 1]).all():
-        raise InputError(
-            "expected the labels 0 (real) and 1 (fake), received "
-            f"{sorted(set(crops['label'].astype(str)))}.",
-            hint="Drop or relabel the other rows.",
-        )
+    check_labels(crops["label"], what="crops")
 
 
 def _check_numbers(batch_size: object, shuffle_seed: object, size: object) -> None:

@@ -21,6 +21,7 @@ from deepfake_generalize.data.manifest_files import (
     write_manifest,
 )
 from deepfake_generalize.data.packed import is_pack, open_pack
+from deepfake_generalize.data.table_checks import check_labels, check_once
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -196,17 +197,10 @@ def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
 
 
 def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
-    wrong = sorted(set(crops["label"]) - {0, 1})
-    if wrong:
-        raise InputError(
-            f"expected the labels 0 (real) and 1 (fake) in {str(file)!r}, received {wrong}.",
-            hint="Extract the faces again.",
-        )
-    twice = crops["path"][crops["path"].duplicated()]
-    if len(twice):
-        raise InputError(
-            f"expected each crop once in {str(file)!r}, {twice.iloc[0]!r} is listed more than "
-            "once.",
-            hint="Remove the second row, or extract the faces again.",
-        )
+    check_labels(crops["label"], what=repr(str(file)), hint="Extract the faces again.")
+    check_once(
+        crops["path"],
+        what=repr(str(file)),
+        hint="Remove the second row, or extract the faces again.",
+    )
     return crops

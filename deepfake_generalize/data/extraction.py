@@ -20,8 +20,9 @@ from deepfake_generalize.data.cropping import CropSettings, check_finder, check_
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 from deepfake_generalize.data.extraction_folder import checksum, open_folder
 from deepfake_generalize.data.extraction_job import Job, Task, finished, run
-from deepfake_generalize.data.manifest_files import absolute, require_columns
+from deepfake_generalize.data.manifest_files import absolute
 from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.data.table_checks import check_labels, require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
 
@@ -186,12 +187,7 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
             "expected at least one video, received a manifest without rows.",
             hint="Check what find_videos returned.",
         )
-    labels = set(videos["label"])
-    if not labels <= {0, 1}:
-        raise InputError(
-            f"expected the labels 0 (real) and 1 (fake), received {sorted(map(str, labels))}.",
-            hint="Use data.find_videos.",
-        )
+    check_labels(videos["label"], what="videos", hint="Use data.find_videos(root).")
     rows = videos.reset_index(drop=True).copy()
     rows["path"] = [str(absolute(path)) for path in rows["path"]]
     if rows["path"].duplicated().any():

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake_generalize.data.atomic_files import write_whole
+from deepfake_generalize.data.table_checks import require_columns
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,38 +199,6 @@ def absolute(path: str | Path) -> Path:
         The path from the root.
     """
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
-
-
-def require_columns(
-    frame: object,
-    columns: Sequence[str],
-    *,
-    what: str,
-    hint: str = "Use data.read_crops(folder).",
-) -> None:
-    """Raise unless `frame` is a DataFrame with these columns.
-
-    Args:
-        frame: What came.
-        columns: The columns it must have.
-        what: What the message calls it.
-        hint: Where such a table comes from.
-
-    Raises:
-        InputError: It is none, or columns are missing.
-    """
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(
-            f"expected {what} as a pandas DataFrame, received {describe(frame)}.",
-            hint=hint,
-        )
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise InputError(
-            f"expected {what} to have the columns {', '.join(columns)}; "
-            f"missing: {', '.join(missing)}.",
-            hint=hint,
-        )
 
 
 def restore_types(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

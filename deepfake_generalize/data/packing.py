@@ -14,7 +14,7 @@ import numpy as np
 from deepfake_generalize.data.atomic_files import replacing
 from deepfake_generalize.data.crops import CROP_COLUMNS, PATH_COLUMNS
 from deepfake_generalize.data.image_source import ImageSource, check_size
-from deepfake_generalize.data.manifest_files import absolute, manifest_text, require_columns
+from deepfake_generalize.data.manifest_files import absolute, manifest_text
 from deepfake_generalize.data.pack_format import (
     CHECKSUMS,
     IMAGES,
@@ -24,6 +24,7 @@ from deepfake_generalize.data.pack_format import (
 )
 from deepfake_generalize.data.packed import PACK_SUFFIXES, open_pack
 from deepfake_generalize.data.sound_file import SoundFile
+from deepfake_generalize.data.table_checks import check_labels, require_columns
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -152,12 +153,7 @@ def _check_rows(crops: pd.DataFrame, compression: object) -> None:
     require_columns(crops, CROP_COLUMNS, what="crops")
     if crops.empty:
         raise InputError("expected crops, received no rows.", hint="Check what selected them.")
-    if not crops["label"].isin([0, 1]).all():
-        raise InputError(
-            "expected the labels 0 (real) and 1 (fake), received "
-            f"{sorted(set(crops['label'].astype(str)))}.",
-            hint="Drop or relabel the other rows.",
-        )
+    check_labels(crops["label"], what="crops")
     if compression not in (None, "gzip"):
         raise InputError(
             f"expected compression to be None or 'gzip', received {compression!r}.",

@@ -14,8 +14,9 @@ from deepfake_generalize.data.grouping import (
     collect_videos,
     connected_components,
 )
-from deepfake_generalize.data.manifest_files import require_columns, restore_types
+from deepfake_generalize.data.manifest_files import restore_types
 from deepfake_generalize.data.partition import SUBSETS, Splits, assemble, crop_keys
+from deepfake_generalize.data.table_checks import check_labels, check_once, require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe, is_whole
 
@@ -152,18 +153,8 @@ def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
                 f"{int(crops[name].isna().sum())} of {len(crops)} have none.",
                 hint="Use data.read_crops(folder), which fills both.",
             )
-    if not crops["label"].isin([0, 1]).all():
-        raise InputError(
-            f"expected the labels 0 (real) and 1 (fake), received "
-            f"{sorted(set(crops['label'].astype(str)))}.",
-            hint="Drop or relabel the other rows.",
-        )
-    twice = crops["path"][crops["path"].duplicated()]
-    if len(twice):
-        raise InputError(
-            f"expected each crop once, {twice.iloc[0]!r} is listed more than once.",
-            hint="Use crops.drop_duplicates('path').",
-        )
+    check_labels(crops["label"], what="crops")
+    check_once(crops["path"], what="crops")
     return crops
 
 

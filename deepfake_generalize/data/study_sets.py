@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifest_files import require_columns
 from deepfake_generalize.data.material import materials
 from deepfake_generalize.data.partition import SUBSETS, Splits, assemble
 from deepfake_generalize.data.selection import exclude_material
 from deepfake_generalize.data.splits import balanced_splits, checked_crops, in_order
 from deepfake_generalize.data.study_pools import faceforensics_sets
 from deepfake_generalize.data.study_sizes import StudySizes
+from deepfake_generalize.data.table_checks import require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
