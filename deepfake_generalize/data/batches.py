@@ -104,18 +104,25 @@ def ordered_dataset(
         images.set_shape((None, *source.size, 3))
         return tf.cast(images, tf.float32) / 255.0, tf.gather(labels, indices)
 
-    dataset = tf.data.Dataset.range(len(source))
-    if draw_order is not None:
-        dataset = _in_order(len(source), draw_order)
     return (
-        dataset.batch(batch_size)
+        ordered_rows(len(source), draw_order)
+        .batch(batch_size)
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
-def _in_order(n: int, draw_order: Callable[[], AnyArray]) -> tf.data.Dataset:
+def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.Dataset:
+    """Return the numbers of rows, () int64 each, in orders that the caller draws.
+
+    Args:
+        n: How many rows there are.
+        draw_order: As in `ordered_dataset`.
+    """
     import tensorflow as tf
+
+    if draw_order is None:
+        return tf.data.Dataset.range(n)
 
     def order(_: AnyArray) -> AnyArray:
         return np.asarray(draw_order(), np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deepfake_generalize.data.batches import ordered_dataset
+from deepfake_generalize.data.batches import ordered_dataset, ordered_rows
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_image_shape, check_images, describe
 
@@ -165,7 +165,7 @@ def batches_of_arrays(
         return part, tf.gather(known, indices)
 
     def batches(batch_size: int, order: Order, drop_last: bool) -> tf.data.Dataset:
-        dataset = _indices(len(labels), order).batch(batch_size, drop_remainder=drop_last)
+        dataset = ordered_rows(len(labels), order).batch(batch_size, drop_remainder=drop_last)
         mapped = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return mapped.prefetch(tf.data.AUTOTUNE)
 
@@ -232,22 +232,6 @@ def _array_hash(examples: AnyArray, labels: AnyArray) -> str:
         digest.update(np.ascontiguousarray(examples[start : start + _HASHED_ROWS]).data)
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()
-
-
-def _indices(count: int, order: Order) -> tf.data.Dataset:
-    if order is None:
-        return tf.data.Dataset.range(count)
-
-    def draw(_: AnyArray) -> AnyArray:
-        return np.asarray(order(), np.int64)
-
-    def epoch(start: tf.Tensor) -> tf.data.Dataset:
-        indices = tf.numpy_function(draw, [start], tf.int64, stateful=True)
-        indices.set_shape((count,))
-        return tf.data.Dataset.from_tensor_slices(indices)
-
-    whole = tf.data.Dataset.range(1).flat_map(epoch)
-    return whole.apply(tf.data.experimental.assert_cardinality(count))
 
 
 def _without_rest(
