@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepfake_generalize import causal
+from deepfake_generalize.metrics import Interval
 from deepfake_generalize.study.family import FINE_TUNINGS, SPECIALIZED, UNSEEN
 from deepfake_generalize.study.paper import POOR_POINTS
 from deepfake_generalize.study.resampling import interval
@@ -21,7 +22,6 @@ from deepfake_generalize.study.resampling import interval
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deepfake_generalize.metrics import Interval
     from deepfake_generalize.study.family import Family, FineTuning
     from deepfake_generalize.study.resampling import Accuracies
     from deepfake_generalize.types import DoubleArray
@@ -199,10 +199,9 @@ def undiscriminating_features(
         "the three congenetic detectors below .7): the interval lies above 50 %. Fakes on which "
         "two or more of the three maps are empty are left out: empty maps equal each other."
     )
-    blank = float("nan")
     omitted = Fact(
         "fakes left out, two or more of their maps being empty (%)",
-        _plain(100.0 * float(np.mean(left_out)), blank),
+        _without_interval(100.0 * float(np.mean(left_out))),
     )
     if not shares:
         why = "On every fake, two or more of the three heat maps are empty."
@@ -240,13 +239,12 @@ def universal_neurons(
         why = "No detector with more than one neuron in a dense layer was studied."
         return Finding(4, claim, rule, "cannot be told", why, ())
     beyond = [name for name, each in found.items() if _beyond_chance(each)]
-    blank = float("nan")
     mean = float(np.mean([each.counts[-1] for each in found.values()]))
     chance = float(np.mean([each.expected[-1] for each in found.values()]))
     facts = (
-        Fact("mean number of neurons shared by all five datasets", _plain(mean, blank)),
-        Fact("the same by chance", _plain(chance, blank)),
-        Fact(f"detectors beyond chance, of {len(found)}", _plain(len(beyond), blank)),
+        Fact("mean number of neurons shared by all five datasets", _without_interval(mean)),
+        Fact("the same by chance", _without_interval(chance)),
+        Fact(f"detectors beyond chance, of {len(found)}", _without_interval(len(beyond))),
     )
     return Finding(
         number=4,
@@ -264,10 +262,8 @@ def _beyond_chance(found: causal.Overlap) -> bool:
     return bool(found.counts[-1] > expected + 3 * np.sqrt(max(expected, 1.0)))
 
 
-def _plain(value: float, blank: float) -> Interval:
-    from deepfake_generalize.metrics import Interval
-
-    return Interval(float(value), blank, blank)
+def _without_interval(value: float) -> Interval:
+    return Interval(float(value), float("nan"), float("nan"))
 
 
 def _verdict(holds: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -154,8 +154,8 @@ def _specialized(rows: pd.DataFrame, number: str) -> pd.DataFrame:
     return _ranked(table, "degradation_difference", best="high")
 
 
-def _ranked(table: pd.DataFrame, column: str, *, best: str) -> pd.DataFrame:
-    places = ranks(table[column].to_numpy(), best="low" if best == "low" else "high")
+def _ranked(table: pd.DataFrame, column: str, *, best: Literal["low", "high"]) -> pd.DataFrame:
+    places = ranks(table[column].to_numpy(), best=best)
     table.insert(0, "rank", places)
     return table.sort_values("rank", kind="stable", ignore_index=True)
 
