@@ -358,7 +358,7 @@ def test_bad_files_are_refused_in_words(
 
 
 def test_a_name_with_a_nul_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="cannot be reached: .*embedded null"):
+    with pytest.raises(VideoError, match=r"cannot be reached: .*embedded null"):
         probe(f"{tmp_path}/clip.mp4\0.txt")
 
 
