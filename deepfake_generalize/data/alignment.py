@@ -15,7 +15,7 @@ import numpy as np
 
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces import Face, Point, check_frame
-from deepfake_generalize.data.geometry import crop_matrix, cut_out, roll_of
+from deepfake_generalize.data.geometry import crop_matrix, cut_out, roll_of, wrapped
 from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.opening import Opening
 from deepfake_generalize.errors import InputError
@@ -122,7 +122,7 @@ class LandmarkAligner(Opening):
             rest, presence = self._rest(image, face, roll)
             if presence < _MIN_PRESENCE:
                 return 0.0, "none"
-            roll, named = _wrapped(roll + rest), "landmarks"
+            roll, named = wrapped(roll + rest), "landmarks"
             if abs(rest) < _UPRIGHT_ENOUGH:
                 break
         return roll, named
@@ -178,7 +178,7 @@ class ShortRangeAligner(Opening):
         if not seen:
             return first, named
         rest, found = _own_roll(max(seen, key=lambda one: one.area * one.score))
-        return (_wrapped(first + rest), "short-range") if found == "finder" else (first, named)
+        return (wrapped(first + rest), "short-range") if found == "finder" else (first, named)
 
     def open(self) -> None:
         """Load the network."""
@@ -294,7 +294,3 @@ def _mean(points: DoubleArray, which: tuple[int, ...]) -> Point:
 def _near_middle(face: Face, side: int) -> bool:
     x0, y0, x1, y1 = face.box
     return math.dist(((x0 + x1) / 2, (y0 + y1) / 2), (side / 2, side / 2)) < side / 4
-
-
-def _wrapped(degrees: float) -> float:
-    return (degrees + 180.0) % 360.0 - 180.0

@@ -30,6 +30,16 @@ def roll_of(eyes: tuple[Point, Point]) -> float:
     return math.degrees(math.atan2(y1 - y0, x1 - x0))
 
 
+def wrapped(degrees: float) -> float:
+    """Return the same angle in [-180, 180).
+
+    Examples:
+        >>> wrapped(190.0)
+        -170.0
+    """
+    return (degrees + 180.0) % 360.0 - 180.0
+
+
 def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArray:
     """Return the (2, 3) affine map from pixels of the frame to pixels of the crop.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize import __version__
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.study.score_files import data_hash
+from deepfake_generalize.study.score_tables import data_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,7 +21,7 @@ import pandas as pd
 
 from deepfake_generalize.data.atomic_files import write_whole
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study.score_tables import clean_scores, read_table
+from deepfake_generalize.study.score_tables import clean_scores, data_hash, read_table
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
@@ -200,15 +200,6 @@ def check_polarity(polarity: object) -> None:
             f"expected a polarity of {' or '.join(get_args(Polarity))}, received {polarity!r}.",
             hint="fake-high is P(fake), real-high is P(real).",
         )
-
-
-def data_hash(rows: pd.DataFrame) -> str:
-    """Return the SHA-256 of which images a set holds, by key and label, whatever their order.
-
-    It has no part in where the files lie, nor in their scores.
-    """
-    lines = sorted(f"{key}\t{label}" for key, label in zip(rows["key"], rows["label"], strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def file_name(name: str) -> str:

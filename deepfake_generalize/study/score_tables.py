@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,15 @@ def _short_name(value: Any, *, suffix: bool) -> str:
     path = Path(str(value))
     last = path.name if suffix else path.stem
     return f"{path.parent.name}/{last}" if path.parent.name else last
+
+
+def data_hash(rows: pd.DataFrame) -> str:
+    """Return the SHA-256 of which images a set holds, by key and label, whatever their order.
+
+    It has no part in where the files lie, nor in their scores.
+    """
+    lines = sorted(f"{key}\t{label}" for key, label in zip(rows["key"], rows["label"], strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def read_labels(name: str, table: pd.DataFrame) -> AnyArray:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study import benchmark as full_benchmark
 from deepfake_generalize.study import read_scores, write_scores
-from deepfake_generalize.study.score_files import data_hash, file_name
-from deepfake_generalize.study.score_tables import row_keys
+from deepfake_generalize.study.score_files import file_name
+from deepfake_generalize.study.score_tables import data_hash, row_keys
 
 benchmark = functools.partial(full_benchmark, audit=False, resampling=None)
 FACTS = {"detector": {"name": "mine", "sha256": "0" * 64}}
