@@ -9,6 +9,8 @@ import pandas as pd
 
 from deepfake_generalize import causal
 from deepfake_generalize.data.atomic_files import write_whole
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.zip_faults import UNREADABLE
 from deepfake_generalize.study import figures, report_content
 from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
 from deepfake_generalize.study.family import DISPLAY, UNSEEN
@@ -87,14 +89,25 @@ def _figure_2(results: RunResults, architecture: str) -> Figure:
     for family in results.families:
         if family.architecture != architecture:
             continue
-        with np.load(results.folder / HEAT_MAPS / f"{family.name}.npz") as arrays:
-            for name in arrays.files:
-                key, what = name.split("/")
-                if what == "images":
-                    photographs[key] = arrays[name]
-                else:
-                    maps[key][what] = arrays[name].astype(np.float32)
+        for name, array in _read_arrays(results.folder / HEAT_MAPS / f"{family.name}.npz").items():
+            key, what = name.split("/")
+            if what == "images":
+                photographs[key] = array
+            else:
+                maps[key][what] = array.astype(np.float32)
     return figures.figure_2(photographs, maps, synthetic=results.synthetic)
+
+
+def _read_arrays(file: Path) -> dict[str, np.ndarray]:
+    try:
+        with file.open("rb") as raw, np.load(raw) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except UNREADABLE as error:
+        raise InputError(
+            f"expected the heat maps of Figure 2 in {str(file)!r}, cannot read them: {error}",
+            hint="Remove the records of kind maps from records/ of the run folder, and run the "
+            "study again.",
+        ) from error
 
 
 def _bins(results: RunResults) -> pd.DataFrame:

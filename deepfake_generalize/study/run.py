@@ -16,7 +16,7 @@ from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study import datasets, worker
 from deepfake_generalize.study.config import CONFIG, StudyConfig
 from deepfake_generalize.study.family import Family, steps
-from deepfake_generalize.study.records import CHECKPOINTS, RECORDS, read_lines
+from deepfake_generalize.study.records import CHECKPOINTS, RECORDS, read_all, read_lines
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def publish(folder: str | Path) -> Study:
         The study.
 
     Raises:
-        InputError: The folder holds no study.
+        InputError: The folder holds no study, or one that is not finished.
     """
     path = Path(folder).absolute()
     if not (path / CONFIG).is_file():
@@ -151,8 +151,26 @@ def publish(folder: str | Path) -> Study:
     from deepfake_generalize.study.publishing import publish_results
 
     study = Study(path, StudyConfig.from_toml(path / CONFIG))
+    _check_finished(study)
     publish_results(study.results)
     return study
+
+
+def _check_finished(study: Study) -> None:
+    available = tuple(datasets.read_facts(study.folder)["sets"])
+    wanted = [
+        (step.kind, step.key)
+        for pair in study.config.families
+        for step in steps(study.config, Family(*pair), available)
+    ]
+    done = {(each["kind"], each["key"]) for each in read_all(study.folder / RECORDS)}
+    left = [each for each in wanted if each not in done]
+    if left:
+        raise InputError(
+            f"expected a finished study in {str(study.folder)!r}, {len(left)} of its "
+            f"{len(wanted)} steps are left, first the {left[0][0]} of {left[0][1]}.",
+            hint="Run the study again with the same folder: it goes on where it was.",
+        )
 
 
 def _silent(_what: str, _part: float) -> None:

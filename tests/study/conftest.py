@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deepfake_generalize import study
+from deepfake_generalize.study.records import read_all
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,30 @@ def tiny_config() -> study.StudyConfig:
 def tiny_run(tiny_config, tmp_path_factory) -> study.Study:
     """The same, finished."""
     return study.run(tiny_config, tmp_path_factory.mktemp("study") / "run")
+
+
+@pytest.fixture(scope="session")
+def untimed_records() -> Callable[[Path], list]:
+    """A function that reads a run folder's records, without what a clock said."""
+
+    def untimed(value):
+        if isinstance(value, dict):
+            return {key: untimed(item) for key, item in value.items() if key != "seconds"}
+        return [untimed(item) for item in value] if isinstance(value, list) else value
+
+    return lambda folder: untimed(read_all(folder / "records"))
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[[Path], dict[str, bytes]]:
+    """A function that reads all that a run folder shows: tables, figures and the report."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        parts = [folder / "report.html"]
+        parts += [each for name in ("tables", "figures") for each in (folder / name).iterdir()]
+        return {str(each.relative_to(folder)): each.read_bytes() for each in sorted(parts)}
+
+    return read
 
 
 @pytest.fixture(scope="session")
