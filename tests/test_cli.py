@@ -56,6 +56,7 @@ class Stub:
     """A detector that knows its answers: a score of .75, or a video it cannot read."""
 
     name = "stub"
+    synthetic = False
 
     def score_video(self, path: Path, *, frames_per_video: int, finder: None) -> SimpleNamespace:
         assert finder is None
@@ -69,6 +70,7 @@ class Stub:
                 "frame": range(frames_per_video),
                 "score": [np.nan, *[0.75] * (frames_per_video - 1)],
                 "status": ["no_face", *["ok"] * (frames_per_video - 1)],
+                "reason": ["nobody", *[""] * (frames_per_video - 1)],
             }
         )
         return SimpleNamespace(score=0.75, coverage=1 - 1 / frames_per_video, frames=frames)
@@ -323,7 +325,20 @@ def test_scores_are_shown_by_video_and_by_frame(
     assert "75%" in shown.out
     assert shown.out.count("0.7500") == 4
     assert "no_face" in shown.out
+    assert "nobody" in shown.out
     assert shown.err == ""
+
+
+def test_a_detector_of_drawn_faces_says_what_its_verdict_is_worth(
+    stub: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stub, "synthetic", True)
+    assert main(["score", "a.mp4", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["synthetic"] is True
+    assert shown.err == (
+        "This detector was trained on drawn faces: it says nothing about real videos.\n"
+    )
 
 
 def test_a_video_that_fails_is_a_row_and_the_exit_code_3(
@@ -345,8 +360,8 @@ def test_a_video_that_fails_is_a_row_and_the_exit_code_3(
         "verdict": "fake",
         "coverage": 0.5,
         "frames": [
-            {"frame": 0, "score": None, "status": "no_face"},
-            {"frame": 1, "score": 0.75, "status": "ok"},
+            {"frame": 0, "score": None, "status": "no_face", "reason": "nobody"},
+            {"frame": 1, "score": 0.75, "status": "ok", "reason": ""},
         ],
     }
     assert (bad["status"], bad["reason"], bad["score"]) == ("empty", "broken.mp4 is empty.", None)

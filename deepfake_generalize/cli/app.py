@@ -180,9 +180,9 @@ def score(
 ) -> None:
     """Score videos: P(fake) of each video and of each sampled frame.
 
-    JSON keys: detector, videos (a list of: path, status, reason, score, verdict, coverage, and
-    frames, a list with a dictionary a frame). Exits with 3 when some videos could not be scored,
-    with 2 when none could.
+    JSON keys: detector, synthetic (trained on drawn faces), videos (a list of: path, status,
+    reason, score, verdict, coverage, and frames, a list with a dictionary a frame). Exits with 3
+    when some videos could not be scored, with 2 when none could.
     """
     with quiet(context):
         paths = scoring.find_video_files(videos)
@@ -193,9 +193,13 @@ def score(
             scored = scoring.score_all(loaded, paths, frames_per_video=frames, progress=advance)
     if json:
         videos_found = [one.record() for one in scored]
-        console.write_json({"detector": loaded.name, "videos": videos_found})
+        console.write_json(
+            {"detector": loaded.name, "synthetic": loaded.synthetic, "videos": videos_found}
+        )
     else:
         show.scores(loaded.name, scored)
+    if loaded.synthetic:
+        console.write_note(show.DRAWN)
     if out is not None:  # After the results are shown: a full disk must not lose them.
         scoring.write_scores(scored, out)
     if save_scores is not None and labels is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.study import Benchmark
 
 
+DRAWN = "This detector was trained on drawn faces: it says nothing about real videos."
 _PROBLEMS_SHOWN = 10
 
 
@@ -90,11 +91,17 @@ def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
                 console.write_text(f"{one.path}: {one.error.message}")
             if not one.frames:
                 continue
+        columns = ["frame", "score", "status"]
+        if any(frame.get("reason") for frame in one.frames):
+            columns.append("reason")
         rows = [
-            (frame["frame"], _number(frame.get("score")), frame.get("status", ""))
+            [
+                _number(frame.get(name)) if name == "score" else frame.get(name, "")
+                for name in columns
+            ]
             for frame in one.frames
         ]
-        console.write_table(str(one.path), ("frame", "score", "status"), rows)
+        console.write_table(str(one.path), columns, rows)
 
 
 def benchmark_document(result: Benchmark) -> dict[str, Any]:

@@ -93,6 +93,21 @@ class Detector(ScoresVideos):
         with tempfile.TemporaryDirectory() as folder:
             return _from_bytes, (self.save(Path(folder) / "detector.keras").read_bytes(),)
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether it, or what it was fine-tuned from, is known to be trained on drawn faces.
+
+        Such a detector shows how the library works; its verdict says nothing about real videos.
+        """
+        record: object = self.training
+        while isinstance(record, dict):
+            data = record.get("data")
+            parts = data.values() if isinstance(data, dict) else ()
+            if any(isinstance(part, dict) and part.get("synthetic") is True for part in parts):
+                return True
+            record = record.get("parent")
+        return False
+
     def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
         """Score images.
 

@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from deepfake_generalize.data.batches import ordered_dataset, ordered_rows
+from deepfake_generalize.data.synthetic.marking import is_synthetic
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_image_shape, check_images, describe
 
@@ -34,7 +35,8 @@ class TrainingData:
     Attributes:
         shape: Of one example.
         facts: Plain JSON values for the record: `images` and `fakes` (counts) and `sha256`, of what
-            identifies them; all None for a dataset, which cannot tell without being read.
+            identifies them; all None for a dataset, which cannot tell without being read. Of crops
+            also `synthetic`: whether any of them is known to be drawn.
         batches: (batch size, order, drop the last smaller one) -> dataset of (examples float32,
             labels (B,) float32). The order is drawn anew each time it is gone through.
     """
@@ -112,7 +114,8 @@ def _open_crops(crops: pd.DataFrame, size: tuple[int, int] | None) -> TrainingDa
         return _without_rest(dataset, len(crops), batch_size, drop_last)
 
     labels = crops["label"].to_numpy()
-    return TrainingData((height, width, 3), _facts(labels, _crop_keys(crops)), batches)
+    facts = {**_facts(labels, _crop_keys(crops)), "synthetic": is_synthetic(crops)}
+    return TrainingData((height, width, 3), facts, batches)
 
 
 def _crop_keys(crops: pd.DataFrame) -> str:

@@ -129,6 +129,8 @@ def benchmark(
     check_direction(sets[0])
     described = provenance.describe_detector(detector)
     notes = provenance.check_one_detector(described, sets)
+    if getattr(detector, "synthetic", False):
+        notes.append("The detector was trained on drawn faces: no evidence about real deepfakes.")
     measured = measure_sets(sets, policy, resampling)
     names, special = list(unseen), list(specialized)
     accuracies = measured.accuracies
@@ -231,6 +233,11 @@ def _notes(
             yield (
                 f"{one.name}: AUC is undefined for one class: all {len(one.usable)} labels are "
                 f"{only}."
+            )
+        if len(one.usable) > 2 and one.usable["score"].min() == one.usable["score"].max():
+            yield (
+                f"{one.name}: all {len(one.usable)} scores are equal, so its accuracy is only the "
+                "share of one class."
             )
         if counts["fake"] != counts["real"]:
             yield (

@@ -9,7 +9,8 @@ SYNTHETIC = (
     "evidence about real deepfakes."
 )
 CAPTIONS = {
-    "table_iv": "Table IV: the detectors and their accuracy on the original test sets (%).",
+    "table_iv": "Table IV: the detectors and their accuracy on the original test sets (%). "
+    "The average is over the detectors of one architecture.",
     "table_v": "Table V: accuracy on unseen sets (%), least degradation first.",
     "table_vi": "Table VI: the same synthesis method, other material (%). CELEB-trained detectors "
     "that degrade by more than 30 points.",

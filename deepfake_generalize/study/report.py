@@ -77,10 +77,14 @@ def with_interval(value: Interval) -> str:
         >>> with_interval(Interval(12.345, 10.0, 14.0))
         '12.35 [10.00, 14.00]'
         >>> with_interval(Interval(3.0, math.nan, math.nan))
-        '3.00'
+        '3'
+        >>> with_interval(Interval(0.0001, math.nan, math.nan))
+        'below 0.01'
     """
     if math.isnan(value.low):
-        return two_decimals(value.estimate)
+        if float(value.estimate).is_integer():
+            return f"{value.estimate:.0f}"
+        return "below 0.01" if 0 < value.estimate < 0.005 else two_decimals(value.estimate)
     low, high = two_decimals(value.low), two_decimals(value.high)
     return f"{two_decimals(value.estimate)} [{low}, {high}]"
 

@@ -29,6 +29,7 @@ _FIGURE_2 = (
     "Figure 2, {name}: Grad-CAM for “fake” on fakes of the unseen sets. Bright regions speak for "
     "the verdict. Each map is stretched to its own largest value."
 )
+_LIMITS = " Lowest and highest are the ends of the degradation's 95 % interval."
 _FIGURE_3 = (
     "Figure 3: how alike the heat maps of three congenetic detectors are on the same fake (mean "
     "SSIM of the three pairs, coloured maps without the photograph): below .7 dissimilar, .9 and "
@@ -74,7 +75,7 @@ def _generalizability(results: RunResults) -> str:
             "and DFD. FS and NT are seen in small part by the fine-tuned detectors. Click a "
             "heading to sort."
         )
-        + report.sortable_table(results.table_v_with_intervals, CAPTIONS["table_v"])
+        + report.sortable_table(results.table_v_with_intervals, CAPTIONS["table_v"] + _LIMITS)
         + report.sortable_table(results.table_iv, CAPTIONS["table_iv"])
     )
 

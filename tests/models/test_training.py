@@ -330,6 +330,17 @@ def test_crops_arrays_and_datasets_are_one(crops, trained):
     assert of_sets.training["history"]["val_accuracy"]
 
 
+def test_a_detector_knows_that_it_was_trained_on_drawn_faces(crops, trained, tmp_path):
+    one = dataclasses.replace(SHORT, epochs=1)
+    filmed = _train(train=crops[0], val=crops[1], recipe=one)
+    assert (trained.synthetic, filmed.synthetic, Detector(filmed.model).synthetic) == (False,) * 3
+    drawn = _train(train=crops[0].assign(synthetic="true"), val=crops[1], recipe=one)
+    assert drawn.synthetic
+    assert Detector.load(drawn.save(tmp_path / "drawn.keras")).synthetic
+    child = Detector(drawn.model, training={"data": {}, "parent": drawn.training})
+    assert child.synthetic
+
+
 def test_the_hash_of_crops_does_not_move_with_their_folder(crops, tmp_path):
     moved = _write_crops(tmp_path, *TRAIN, "a")
     one = dataclasses.replace(SHORT, epochs=1)

@@ -225,6 +225,14 @@ def test_one_class_has_no_auc_and_a_note_says_so() -> None:
     assert any(note.startswith("FAKES: 2 fake and 0 real images") for note in result.notes)
 
 
+def test_scores_that_are_all_equal_have_a_note() -> None:
+    table = pd.DataFrame({"label": [1, 0, 0], "score": [0.5, 0.5, 0.5]})
+    both = pd.DataFrame({"label": [1, 0], "score": [0.9, 0.8]})
+    result = benchmark("x", original=both, unseen={"A": table})
+    (note,) = [each for each in result.notes if "equal" in each]
+    assert note == "A: all 3 scores are equal, so its accuracy is only the share of one class."
+
+
 def test_auc_is_scikit_learns_on_the_scored_rows() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"label": rng.integers(0, 2, 300), "score": rng.random(300)})
