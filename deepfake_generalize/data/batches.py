@@ -115,14 +115,19 @@ def ordered_dataset(
 def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.Dataset:
     """Return the numbers of rows, () int64 each, in orders that the caller draws.
 
+    Whatever is made of them is not tuned by tf.data: its tuner sleeps 10, 20, 40 ... ms, and the
+    end of an epoch waits until it wakes, which took up to as long as the epoch itself.
+
     Args:
         n: How many rows there are.
         draw_order: As in `ordered_dataset`.
     """
     import tensorflow as tf
 
+    options = tf.data.Options()
+    options.autotune.enabled = False
     if draw_order is None:
-        return tf.data.Dataset.range(n)
+        return tf.data.Dataset.range(n).with_options(options)
 
     def order(_: AnyArray) -> AnyArray:
         return np.asarray(draw_order(), np.int64)
@@ -133,7 +138,7 @@ def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.D
         return tf.data.Dataset.from_tensor_slices(indices)
 
     whole = tf.data.Dataset.range(1).flat_map(epoch)
-    return whole.apply(tf.data.experimental.assert_cardinality(n))
+    return whole.apply(tf.data.experimental.assert_cardinality(n)).with_options(options)
 
 
 def _check_crops(crops: pd.DataFrame) -> None:

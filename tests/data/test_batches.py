@@ -141,3 +141,9 @@ def test_what_cannot_be_read_is_refused_at_once(crops, tmp_path):
 def test_arguments_that_make_no_sense_are_refused(crops, argument, message):
     with pytest.raises(InputError, match=message):
         to_dataset(crops, **argument)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_nothing_waits_for_the_tuner_of_tf_data_at_the_end_of_an_epoch(crops, seed):
+    # It sleeps for 10, 20, 40 ... ms, and an iterator ends only when it has woken.
+    assert to_dataset(crops, shuffle_seed=seed).options().autotune.enabled is False
