@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_generalize.study.records import read_all
-
 KILLS = 10
 CODE = """
 import sys
@@ -20,19 +18,12 @@ study.run(study.StudyConfig.from_toml(sys.argv[1]), sys.argv[2])
 """
 
 
-def untimed(value):
-    """The same without what a clock said."""
-    if isinstance(value, dict):
-        return {key: untimed(item) for key, item in value.items() if key != "seconds"}
-    return [untimed(item) for item in value] if isinstance(value, list) else value
-
-
 def lines(folder: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (folder / "records").glob("*.jsonl"))
 
 
 @pytest.mark.slow
-def test_ten_kills_change_nothing(tiny_run, tiny_config, tmp_path):
+def test_ten_kills_change_nothing(tiny_run, tiny_config, untimed_records, shown, tmp_path):
     config, folder = tmp_path / "study.toml", tmp_path / "run"
     config.write_text(tiny_config.to_toml(), encoding="utf-8")
     command = [sys.executable, "-c", CODE, str(config), str(folder)]
@@ -55,11 +46,8 @@ def test_ten_kills_change_nothing(tiny_run, tiny_config, tmp_path):
         finished = lines(folder)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    ours, theirs = (untimed(read_all(each / "records")) for each in (folder, tiny_run.folder))
+    ours, theirs = (untimed_records(each) for each in (folder, tiny_run.folder))
     assert json.dumps(ours, indent=1) == json.dumps(theirs, indent=1)
-    for name in ("tables", "figures"):
-        for path in sorted((tiny_run.folder / name).iterdir()):
-            assert (folder / name / path.name).read_bytes() == path.read_bytes(), path.name
-    assert (folder / "report.html").read_bytes() == tiny_run.report.read_bytes()
+    assert shown(folder) == shown(tiny_run.folder)
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert not [name for name in names if "partial" in name or name.endswith(".tmp")]
