@@ -1,9 +1,13 @@
 """Alignment: tilted heads come out upright, real faces against their own mirror images."""
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
+from deepfake_generalize.data import alignment
 from deepfake_generalize.data.alignment import (
     FinderAligner,
     LandmarkAligner,
@@ -69,34 +73,37 @@ def test_a_turned_portrait_gives_its_turn_back(models, shared_data, name, limit)
     assert leaning - straight == pytest.approx(20, abs=limit)
 
 
-class NetworkOfOpenCV5:
-    """The landmark network as OpenCV 5.0.0 runs it: it names one end of two, and runs to one."""
+def test_opencv_finds_the_same_points(models, shared_data):
+    path = shared_data("mediapipe/face_landmark.tflite")
+    face = cv2.imread(str(shared_data("photos/obama.jpg")))[150:450, 350:650, ::-1]
+    crop = np.ascontiguousarray(cv2.resize(face, (192, 192)))
+    network = cv2.dnn.readNetFromTFLite(np.frombuffer(path.read_bytes(), np.uint8))
+    network.setInput(cv2.dnn.blobFromImage(crop, 1 / 255))
+    expected = network.forward("conv2d_21").reshape(468, 3)
 
-    def __init__(self, network):
-        self.setInput, self.getLayerNames = network.setInput, network.getLayerNames
-        self._network = network
+    points, presence = alignment._LandmarkNetwork(path)(crop)
 
-    def getUnconnectedOutLayersNames(self):  # noqa: N802
-        return ("conv2d_21",)
-
-    def forward(self, end):
-        assert isinstance(end, str), "5.0.0 takes no list of more ends than it names"
-        return self._network.forward(end)
+    np.testing.assert_allclose(points, expected, atol=1e-3)
+    assert presence > 0
 
 
-def test_the_roll_is_the_same_where_opencv_runs_to_one_end_at_a_time(
-    models, shared_data, monkeypatch
-):
-    image = cv2.cvtColor(cv2.imread(str(shared_data("photos/obama.jpg"))), cv2.COLOR_BGR2RGB)
-    face = Face((400, 150, 600, 400), 0.9)
-    read = cv2.dnn.readNetFromTFLite
-    with make_aligner("landmarks") as aligner:
-        expected = aligner.roll(image, face)
-    monkeypatch.setattr(cv2.dnn, "readNetFromTFLite", lambda file: NetworkOfOpenCV5(read(file)))
-    with make_aligner("landmarks") as aligner:
-        found = aligner.roll(image, face)
-    assert expected[1] == found[1] == "landmarks"
-    assert found[0] == pytest.approx(expected[0], abs=1e-3)
+def test_a_model_for_something_else_is_refused(shared_data):
+    finder = shared_data("mediapipe/face_detection_short_range.tflite")
+    with (
+        pytest.raises(InputError, match=r"468-point .* 0 of its tensors hold 110592 floats, not 1"),
+        LandmarkAligner(finder),
+    ):
+        pass
+
+
+def test_reading_the_network_says_nothing(models):
+    code = (
+        "from deepfake_generalize.data.alignment import make_aligner\n"
+        "with make_aligner('landmarks'): pass"
+    )
+    # A process of its own: the native part speaks of itself once.
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (child.stdout, child.stderr) == ("", "")
 
 
 @pytest.mark.slow
