@@ -7,19 +7,17 @@ match its checksum.
 
 from __future__ import annotations
 
-import logging
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from deepfake_generalize.data.downloads import DownloadFailedError, download, matches
 from deepfake_generalize.errors import InputError, MissingAssetError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 CACHE_VARIABLE = "DEEPFAKE_GENERALIZE_CACHE"
+TIMEOUT_S = 30.0
+"""Seconds without a byte after which a server is given up."""
 
 _FACE = "https://storage.googleapis.com/mediapipe-models/face_detector"
 _MESONET = (
@@ -160,7 +158,7 @@ def find_asset(name: str) -> Asset:
 
 
 def resolve_asset(
-    asset: Asset, path: str | os.PathLike[str] | None = None, *, timeout_s: float = 30.0
+    asset: Asset, path: str | os.PathLike[str] | None = None, *, timeout_s: float = TIMEOUT_S
 ) -> Path:
     """Return the file of any asset, also one that is not in `ASSETS`.
 
@@ -180,7 +178,11 @@ def resolve_asset(
     named = os.environ.get(asset.variable)
     if named:
         return _pointed_at(asset, Path(named), f"${asset.variable}")
-    return _download(asset, timeout_s)
+    try:
+        return download(asset, cache_folder(), timeout_s)
+    except DownloadFailedError as error:
+        # The reason is in the sentence; the chain behind it is pages of other libraries' insides.
+        raise download_failed(asset, error.reason) from None
 
 
 def asset_status(name: str) -> AssetStatus:
@@ -206,7 +208,7 @@ def asset_status(name: str) -> AssetStatus:
     cached = cache_folder() / asset.file_name
     if not cached.is_file():
         return AssetStatus(name, None, None, asset.variable, asset.url)
-    if not _matches(cached, asset.sha256):
+    if not matches(cached, asset.sha256):
         problem = f"{cached} does not have the expected checksum; it will be downloaded again"
         return AssetStatus(name, None, None, asset.variable, asset.url, problem)
     return AssetStatus(name, cached, "cache", asset.variable, asset.url)
@@ -237,34 +239,11 @@ def _pointed_at(asset: Asset, path: Path, how: str) -> Path:
     )
 
 
-def _download(asset: Asset, timeout_s: float) -> Path:
-    import pooch
-
-    folder = cache_folder()
-    store = pooch.create(
-        path=folder,
-        base_url="",
-        registry={asset.file_name: f"sha256:{asset.sha256}"},
-        urls={asset.file_name: asset.url},
-        retry_if_failed=1,
+def download_failed(asset: Asset, reason: str) -> MissingAssetError:
+    """Return the error for an asset that nothing leads to and that could not be downloaded."""
+    return MissingAssetError(
+        f"expected to find or download the file of {asset.name}, but {reason}.", hint=_ways(asset)
     )
-    try:
-        with _quiet(pooch.get_logger()):
-            downloader = pooch.HTTPDownloader(timeout=timeout_s, stream=False)
-            return Path(store.fetch(asset.file_name, downloader=downloader))
-    except (OSError, ValueError) as error:
-        # requests' exceptions are OSErrors; pooch reports a wrong checksum as ValueError.
-        raise MissingAssetError(
-            f"expected to find or download the file of {asset.name}, but {_cause(error)}.",
-            hint=_ways(asset),
-        ) from error
-
-
-def _cause(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, ValueError) and "hash" in text:
-        return f"what the address sent has another checksum ({text.rstrip('.')})"
-    return f"the download failed: {type(error).__name__}: {text.rstrip('.')}"
 
 
 def _ways(asset: Asset) -> str:
@@ -273,22 +252,3 @@ def _ways(asset: Asset) -> str:
         f"into the cache as {cache_folder() / asset.file_name} (${CACHE_VARIABLE} moves the "
         f"cache); or allow the download from {asset.url}."
     )
-
-
-def _matches(file: Path, sha256: str) -> bool:
-    import pooch
-
-    try:
-        return bool(pooch.file_hash(str(file), alg="sha256") == sha256)
-    except OSError:
-        return False
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
