@@ -41,8 +41,10 @@ def rows_of(command: typing.Any) -> list[str]:
             continue
         argument = option.param_type_name == "argument"
         name = option.name.upper() if argument else " / ".join(option.opts)
-        words = ", ".join(f"`{word}`" for word in words_of(types[option.name]))
-        says = f"{option.help} One of {words}." if words else option.help
+        words = words_of(types[option.name])
+        said = all(word in option.help for word in words)
+        listed = ", ".join(f"`{word}`" for word in words)
+        says = option.help if said else f"{option.help} One of {listed}."
         rows.append(f"| `{name}` | {says} | {default_of(option)} |")
     return rows
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -21,6 +22,9 @@ from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
 from deepfake_generalize.data import mediapipe_finder
 from deepfake_generalize.models.video import NoScoredFrameError
 
+# An argument of a function, a room of the library or a call: words of no command line.
+PYTHON = re.compile(r"\b[a-z_]+=|\b(data|models|study)\.[a-z]|\w\(\)")
+
 
 @pytest.fixture
 def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
@@ -34,6 +38,7 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
         assert hint.startswith("hint: ")
         assert len(hint) > len("hint: ")
         assert "Traceback" not in "".join(lines)
+        assert not PYTHON.search(error + hint)
         return code, error, hint
 
     return run
@@ -79,8 +84,10 @@ class Stub:
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands use `Stub` as the detector, and need neither videos nor a face finder."""
+    monkeypatch.setattr(arguments, "require_detector", lambda *_, **__: None)
     monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
     monkeypatch.setattr(scoring, "find_video_files", lambda given: given)
+    monkeypatch.setattr(scoring, "check_some_open", lambda _: None)
     monkeypatch.setattr(mediapipe_finder, "MediaPipeFinder", contextlib.nullcontext)
 
 
@@ -607,7 +614,7 @@ def test_a_benchmark_with_every_option(
     home.assign(score=1 - home["score"]).to_csv(tmp_path / "turned.csv", index=False)
     turned = [*argv[:2], f"--original={tmp_path / 'turned.csv'}", *argv[3:]]
     assert main(turned) == 2
-    assert "pass polarity" in capsys.readouterr().err
+    assert "pass --polarity real-high" in capsys.readouterr().err
     special = f"--specialized=CELEB-M={tmp_path / 'home.csv'}"
     scores = tmp_path / "scores"
     assert main([*argv, special, "--table=VI", f"--save-scores={scores}", "--no-audit"]) == 0

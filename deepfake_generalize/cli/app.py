@@ -11,7 +11,7 @@ import sys
 import traceback
 import warnings
 from pathlib import Path  # noqa: TC003  (typer reads the annotations at run time)
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,8 +23,10 @@ from deepfake_generalize.cli import (
     failures,
     scoring,
     show,
+    splitting,
     studies,
     training,
+    wording,
 )
 from deepfake_generalize.cli.failures import PROGRAM
 from deepfake_generalize.cli.options import (
@@ -60,13 +62,16 @@ def _options(
         bool, typer.Option("--debug", help="Show tracebacks, and what native libraries log.")
     ] = False,
 ) -> None:
-    context.ensure_object(Session).debug = debug
+    session = context.ensure_object(Session)
+    session.debug = debug
     if version:
         console.write_text(f"{PROGRAM} {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         console.write_text(context.get_help())
         raise typer.Exit
+    group: Any = context.command
+    session.command = group.commands.get(context.invoked_subcommand)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     session = Session()
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = console.show_warning
+            warnings.showwarning = lambda message, *_, **__: console.show_warning(
+                wording.for_command(str(message), session.command)
+            )
             code = _run(argv, session)
         sys.stdout.flush()
         if code == failures.INTERRUPTED:  # Newer versions of typer return it, older ones raise.
@@ -100,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if session.debug:
             traceback.print_exc()
-        return failures.report(error)
+        return failures.report(error, session.command)
     return code
 
 
@@ -134,11 +141,13 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
     """
     with quiet(context):
         from deepfake_generalize import data
+        from deepfake_generalize.data.required_assets import require
 
         with warnings.catch_warnings():
             # What it warns of, the summary lists.
             warnings.simplefilter("ignore", data.LayoutWarning)
             videos = data.find_videos(root, layout=layout)
+        require(dict.fromkeys(arguments.face_assets(finder, aligner)))
         with console.progress("extracting", shown=not json) as advance:
             done = data.extract_faces(
                 videos,
@@ -156,6 +165,7 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
         console.write_json(summary)
     else:
         show.extraction(summary)
+        show.failed_videos(done.failures, out)
     failures.account_for(
         summary["videos_failed"],
         summary["videos"],
@@ -185,10 +195,13 @@ def score(
     when some videos could not be scored, with 2 when none could.
     """
     with quiet(context):
+        # All that can be refused at once comes before TensorFlow, which takes seconds to load.
         paths = scoring.find_video_files(videos)
-        loaded = arguments.load_detector(detector, weights)
+        scoring.check_some_open(paths)
         arguments.check_out(out)
         labels = None if save_scores is None else scoring.labels_of(paths)
+        arguments.require_detector(detector, weights, videos=True)
+        loaded = arguments.load_detector(detector, weights)
         with console.progress("scoring", shown=not json) as advance:
             scored = scoring.score_all(loaded, paths, frames_per_video=frames, progress=advance)
     if json:
@@ -198,6 +211,7 @@ def score(
         )
     else:
         show.scores(loaded.name, scored)
+        show.low_coverage(scored)
     if loaded.synthetic:
         console.write_note(show.DRAWN)
     if out is not None:  # After the results are shown: a full disk must not lose them.
@@ -212,8 +226,9 @@ def score(
     )
 
 
-app.command()(benchmarking.benchmark)
+app.command()(splitting.split)
 app.command()(training.train)
+app.command()(benchmarking.benchmark)
 
 
 @app.command()

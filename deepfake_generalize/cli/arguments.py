@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.cli.options import Aligner, Finder
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,22 +15,52 @@ if TYPE_CHECKING:
     from deepfake_generalize.models import Detector
 
 
-def load_detector(name: str, weights: Path | None) -> Detector:
-    """Load a saved detector where `name` is a file, else a public one.
+def face_assets(finder: Finder, aligner: Aligner) -> list[str]:
+    """Return the names of the model files that cutting out faces takes."""
+    by_finder = {Finder.MEDIAPIPE: ["face-full-range"]}
+    by_aligner = {Aligner.LANDMARKS: ["face-landmarks"], Aligner.SHORT_RANGE: ["face-short-range"]}
+    return by_finder.get(finder, []) + by_aligner.get(aligner, [])
+
+
+def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
+    """Look for a detector and for all the model files that scoring takes; load nothing.
+
+    Args:
+        name: A public detector, or a saved one's file.
+        weights: The public detector's file, or None.
+        videos: Whether faces must be found first.
 
     Raises:
         InputError: Neither a file nor a public detector has this name.
-        MissingAssetError: The public weights cannot be had.
+        MissingAssetError: Model files cannot be had.
+    """
+    from deepfake_generalize.data.assets import DETECTORS
+    from deepfake_generalize.data.required_assets import require
+
+    if name not in DETECTORS and not Path(name).exists():
+        raise InputError(
+            f"expected the name of a public detector or a saved .keras file, received {name!r}.",
+            hint=f"The names are {', '.join(DETECTORS)}; no file is called that.",
+        )
+    if weights is not None and name not in DETECTORS:
+        raise InputError(
+            f"expected --weights beside a public detector's name, received it with {name}.",
+            hint=f"A saved detector holds its weights; the names are {', '.join(DETECTORS)}.",
+        )
+    faces = face_assets(Finder.MEDIAPIPE, Aligner.LANDMARKS) if videos else []
+    require(dict.fromkeys(faces) | ({name: weights} if name in DETECTORS else {}))
+
+
+def load_detector(name: str, weights: Path | None) -> Detector:
+    """Load what `require_detector` found: a public detector, or a saved one.
+
+    Raises:
+        InputError: The file holds no detector.
     """
     from deepfake_generalize import models
 
     if name in models.PRETRAINED:
         return models.load_pretrained(name, path=weights)
-    if not Path(name).exists():
-        raise InputError(
-            f"expected the name of a public detector or a saved .keras file, received {name!r}.",
-            hint=f"The names are {', '.join(models.PRETRAINED)}; no file is called that.",
-        )
     return models.Detector.load(Path(name))
 
 
@@ -37,8 +68,8 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
     """Load a detector for these sets; where all are CSV files of scores its name is enough.
 
     Raises:
-        InputError: A set is not there, or as in `load_detector`.
-        MissingAssetError: As in `load_detector`.
+        InputError: A set is not there, a folder holds no crops, or as in `require_detector`.
+        MissingAssetError: As in `require_detector`.
     """
     for set_name, path in sets.items():
         if not path.exists():
@@ -47,8 +78,14 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
                 f"{path} does not exist.",
                 hint="Check the path; `extract` makes a folder of crops from videos.",
             )
-    if all(path.suffix.lower() == ".csv" and path.name != "crops.csv" for path in sets.values()):
+    crops = [path for path in sets.values() if path.suffix.lower() != ".csv"]
+    if not crops and all(path.name != "crops.csv" for path in sets.values()):
         return name
+    require_detector(name, weights, videos=False)
+    from deepfake_generalize.data import read_crops
+
+    for path in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
+        read_crops(path)
     return load_detector(name, weights)
 
 

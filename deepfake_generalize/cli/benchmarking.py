@@ -99,11 +99,11 @@ def benchmark(  # noqa: PLR0913  (the options are the arguments)
     unseen_sets = arguments.named_sets(unseen)
     special_sets = arguments.named_sets(specialized or [])
     with quiet(context):
+        everything = {"original": original} | unseen_sets | special_sets
+        arguments.check_out(out)
+        scorer = arguments.load_scorer(detector, weights, everything)
         from deepfake_generalize import study
 
-        everything = {"original": original} | unseen_sets | special_sets
-        scorer = arguments.load_scorer(detector, weights, everything)
-        arguments.check_out(out)
         result = study.benchmark(
             scorer,
             original=original,

@@ -72,9 +72,9 @@ def write_note(text: str) -> None:
     sys.stderr.write(text.rstrip("\n") + "\n")
 
 
-def show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Write a Python warning as one line, in place of `warnings.showwarning`."""
-    write_note(f"warning: {' '.join(str(message).split())}")
+def show_warning(message: str) -> None:
+    """Write a warning as one line."""
+    write_note(f"warning: {' '.join(message.split())}")
 
 
 def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

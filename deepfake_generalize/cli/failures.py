@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import Any
 
-from deepfake_generalize.cli import console
+from deepfake_generalize.cli import console, wording
 from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError, PartialError
 
 PROGRAM = "deepfake-generalize"
@@ -39,11 +40,11 @@ def reader_left() -> int:
     return 1
 
 
-def report(error: Exception) -> int:
-    """Write the two lines of a failure and return its exit code."""
+def report(error: Exception, command: Any = None) -> int:
+    """Write the two lines of a failure, in the words of the command, and return its exit code."""
     if isinstance(error, DeepfakeGeneralizeError):
-        message, hint, code = error.message, error.hint, error.exit_code
-        hint = hint or f"see {PROGRAM} --help"
+        message, code = wording.for_command(error.message, command), error.exit_code
+        hint = wording.for_command(error.hint, command) or f"see {PROGRAM} --help"
     elif hasattr(error, "format_message"):
         # A usage error: of click, or of the copy of click that newer versions of typer carry.
         context = getattr(error, "ctx", None)
@@ -53,7 +54,8 @@ def report(error: Exception) -> int:
         message, code = f"{error.strerror or type(error).__name__}: {error.filename}", 2
         hint = "check that the path exists, and that you may read or write it"
     else:
-        message, code = f"{type(error).__name__}: {error}", 1
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        message, code = f"{type(error).__name__}: {error}{notes}", 1
         hint = f"this was not foreseen; run {PROGRAM} --debug ... again to see where it happened"
     console.write_note(f"error: {_one_line(message)}\nhint: {_one_line(hint)}")
     return code

@@ -102,6 +102,31 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
+def check_some_open(paths: Sequence[Path]) -> None:
+    """Raise where not one of these is a video, before anything is loaded to score it.
+
+    Raises:
+        VideoError: The only one is none.
+        InputError: None of several is one.
+    """
+    from deepfake_generalize.data.frames import probe
+
+    errors = []
+    for path in paths:
+        try:
+            probe(path)
+        except VideoError as error:
+            errors.append(error)
+        else:
+            return
+    if len(errors) == 1:
+        raise errors[0]
+    raise InputError(
+        f"none of the {len(paths)} files can be read as a video; the first: {errors[0].message}",
+        hint=errors[0].hint,
+    )
+
+
 def score_all(
     detector: Detector,
     paths: Sequence[Path],

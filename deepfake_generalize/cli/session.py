@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize.cli import console
 
@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """What the global options say."""
+    """What the global options say.
+
+    Attributes:
+        debug: Whether to show tracebacks, and what native libraries log.
+        command: The command that runs, as click describes it; None before there is one.
+    """
 
     debug: bool = False
+    command: Any = None
 
 
 def quiet(context: typer.Context) -> AbstractContextManager[None]:

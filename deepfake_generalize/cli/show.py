@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DRAWN = "This detector was trained on drawn faces: it says nothing about real videos."
 _PROBLEMS_SHOWN = 10
+_LOW_COVERAGE = 0.5
 
 
 def extraction_summary(
@@ -55,6 +56,48 @@ def extraction(summary: Mapping[str, Any]) -> None:
         more = len(problems) - len(shown)
         if more:
             console.write_text(f"and {more} more; --json lists all")
+
+
+def failed_videos(failures: pd.DataFrame, out: Path) -> None:
+    """Draw why videos gave no crop, or fewer than they should, the worst first."""
+    if failures.empty:
+        return
+    rows = []
+    for path, of_video in failures.groupby("path", sort=False):
+        whole = bool(of_video["frame"].isna().any())
+        statuses = ", ".join(of_video["status"].unique())
+        reasons = of_video["reason"].dropna().unique()
+        left = len(reasons) - 1
+        more = f" (and {left} more reason{'s' * (left > 1)})" if left else ""
+        frames = "all" if whole else str(len(of_video))
+        rows.append((not whole, -len(of_video), [path, frames, statuses, reasons[0] + more]))
+    rows.sort(key=lambda row: row[:2])
+    shown = [row[-1] for row in rows[:_PROBLEMS_SHOWN]]
+    columns = ("video", "frames without a crop", "status", "reason")
+    console.write_table(f"videos with failures: {len(rows)}", columns, shown)
+    if len(rows) > len(shown):
+        left = len(rows) - len(shown)
+        console.write_text(f"and {left} more; {out / 'failures.csv'} gives the reason for each")
+
+
+def splits(document: Mapping[str, Any], nameless: tuple[int, int]) -> None:
+    """Draw what is in each set and what was dropped, from the document of `split --json`."""
+    rows = [
+        (name, one["images"], one["videos"], one["folder"])
+        for name, one in document["sets"].items()
+    ]
+    console.write_table(
+        f"sets by {document['by']}, half of each real", ("set", "images", "videos", "folder"), rows
+    )
+    for reason, count in document["dropped"].items():
+        console.write_text(f"dropped: {count} images, {reason}")
+    unknown, n_videos = nameless
+    if document["by"] == "identity" and unknown:
+        console.write_text(
+            f"persons unknown for {unknown} of {n_videos} videos: each counts as a person of its "
+            "own"
+        )
+    console.write_text(f"sha256: {document['sha256']}")
 
 
 def training(document: Mapping[str, Any]) -> None:
@@ -102,6 +145,17 @@ def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
             for frame in one.frames
         ]
         console.write_table(str(one.path), columns, rows)
+
+
+def low_coverage(scored: Sequence[ScoredVideo]) -> None:
+    """Say on stderr which scores rest on few of the sampled frames."""
+    for one in scored:
+        if one.error is None and one.coverage <= _LOW_COVERAGE:
+            done = round(one.coverage * len(one.frames))
+            console.write_note(
+                f"note: {one.path}: only {done} of {len(one.frames)} sampled frames have a score, "
+                "the table says why; more --frames give it a firmer base."
+            )
 
 
 def benchmark_document(result: Benchmark) -> dict[str, Any]:

@@ -119,6 +119,9 @@ ASSETS: tuple[Asset, ...] = (
     ),
 )
 
+DETECTORS: tuple[str, ...] = tuple(one.name for one in ASSETS if one.variable == _MESONET_VARIABLE)
+"""Those that are the weights of a public detector."""
+
 
 def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
     """Return the file of an asset, downloading it where nothing else leads to it.

@@ -61,22 +61,13 @@ class Splits:
         reasons = self.dropped["reason"].value_counts().sort_index()
         lines.append(f"  dropped: {len(self.dropped)} images")
         lines += [f"    {count}: {reason}" for reason, count in reasons.items()]
-        unknown, n_videos = self._count_nameless()
+        unknown, n_videos = count_nameless(self)
         if unknown:
             lines.append(
                 f"  persons unknown for {unknown} of {n_videos} videos: by='identity' counts each "
                 "as a person of its own"
             )
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
-
-    def _count_nameless(self) -> tuple[int, int]:
-        videos: set[str] = set()
-        named: set[str] = set()
-        for part in (self.train, self.val, self.test, self.dropped):
-            known = part["target_identity"].notna() | part["source_identity"].notna()
-            videos.update(part["video"])
-            named.update(part.loc[known, "video"])
-        return len(videos - named), len(videos)
 
     def save(self, path: str | Path) -> Path:
         """Write the splits to one CSV file, all of it or nothing.
@@ -165,6 +156,17 @@ def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str])
     keys = sorted(f"{name}\t{key}" for name, key in zip(subset, crop_keys(rows), strict=True))
     digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
     return Splits(**parts, sha256=digest)
+
+
+def count_nameless(splits: Splits) -> tuple[int, int]:
+    """Return how many of the videos name no person, and how many videos there are."""
+    videos: set[str] = set()
+    named: set[str] = set()
+    for part in (splits.train, splits.val, splits.test, splits.dropped):
+        known = part["target_identity"].notna() | part["source_identity"].notna()
+        videos.update(part["video"])
+        named.update(part.loc[known, "video"])
+    return len(videos - named), len(videos)
 
 
 def _stored_hash(file: Path) -> str:

@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
 from deepfake_generalize.cli import show
+from deepfake_generalize.cli.scoring import ScoredVideo
+from deepfake_generalize.data import FAILURE_COLUMNS
 from deepfake_generalize.data.assets import AssetStatus
+from deepfake_generalize.errors import VideoError
 
 
 def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) -> None:
@@ -44,6 +50,46 @@ def test_an_extraction_without_problems_speaks_of_none(capsys) -> None:
     text = capsys.readouterr().out
     assert "not among the videos" not in text
     assert "more" not in text
+
+
+def test_why_videos_failed_is_said_worst_first_and_for_ten_of_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows: list[tuple[str, int | None, str, str]] = [
+        ("partly.mp4", 3, "no_face", "nobody"),
+        ("partly.mp4", 9, "no_face", "nobody"),
+        ("partly.mp4", 12, "corrupt", "damaged"),
+        ("gone.mp4", None, "missing", "no such file"),
+        *((f"{i}.mp4", 1, "no_face", "nobody") for i in range(9)),
+    ]
+    failures = pd.DataFrame(rows, columns=[*FAILURE_COLUMNS]).astype({"frame": "Int64"})
+    show.failed_videos(failures, Path("crops"))
+    text = capsys.readouterr().out
+    assert text.startswith("videos with failures: 11\n")
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    assert [row for row in cells if row][:3] == [
+        ["gone.mp4", "all", "missing", "no such file"],
+        ["partly.mp4", "3", "no_face, corrupt", "nobody (and 1 more reason)"],
+        ["0.mp4", "1", "no_face", "nobody"],
+    ]
+    assert "7.mp4" in text
+    assert "8.mp4" not in text
+    assert text.endswith("and 1 more; crops/failures.csv gives the reason for each\n")
+    show.failed_videos(failures.iloc[:0], Path("crops"))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("coverage", "said"), [(0.4, True), (0.5, True), (0.6, False)])
+def test_a_score_that_rests_on_few_frames_is_noted(
+    coverage: float, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = tuple({"frame": i} for i in range(10))
+    failed = ScoredVideo(Path("b.mp4"), None, 0.0, frames, VideoError("no face."))
+    show.low_coverage([ScoredVideo(Path("a.mp4"), 0.7, coverage, frames), failed])
+    note = f"note: a.mp4: only {round(coverage * 10)} of 10 sampled frames have a score"
+    err = capsys.readouterr().err
+    assert err.startswith(note) if said else err == ""
+    assert "b.mp4" not in err
 
 
 def test_a_missing_file_is_named_with_its_variable_and_address(capsys) -> None:

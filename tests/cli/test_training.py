@@ -1,6 +1,7 @@
 """The command `train`."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize import models
-from deepfake_generalize.cli import main
+from deepfake_generalize.cli import main, training
 
 
 @pytest.fixture
@@ -67,11 +68,18 @@ def test_a_table_for_people_and_a_line_an_epoch_for_logs(
     assert hint.startswith("hint: Name another checkpoint")
 
 
+def test_the_help_lists_all_networks(capsys: Any) -> None:
+    assert [one.value for one in training.Architecture] == list(models.ARCHITECTURES)
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"\b{name}\b", shown) for name in models.ARCHITECTURES)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (("--out", "detector.h5"), "end in .keras"),
-        (("--architecture", "resnet"), "received 'resnet'"),
+        (("--architecture", "resnet"), "efficientnet_b0"),
         (("--epochs", "0"), "--epochs"),
         (("--recipe", "mine"), "mine"),
         (("--precision", "float16"), "float16"),

@@ -1,0 +1,126 @@
+"""What is wrong with a command's inputs is said at once, before TensorFlow or MediaPipe load."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_generalize import models
+from deepfake_generalize.cli import arguments
+from deepfake_generalize.cli.options import Aligner, Finder
+from deepfake_generalize.data.assets import DETECTORS
+
+RUN = """
+import contextlib, io, json, sys
+from deepfake_generalize.cli import main
+for argv in json.loads(sys.argv[1]):
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        code = main(argv)
+    loaded = sorted({"tensorflow", "keras", "mediapipe"} & set(sys.modules))
+    print(json.dumps([code, said.getvalue(), loaded]))
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    tmp_path_factory: pytest.TempPathFactory, write_video: Callable[..., Path]
+) -> dict[str, tuple[int, str, list[str]]]:
+    """Run every command below in one new process, whose model files are all missing."""
+    root = tmp_path_factory.mktemp("inputs")
+    video = write_video(root / "videos/real/a.mp4", [np.zeros((16, 16, 3), np.uint8)] * 2)
+    write_video(root / "videos/fake/b.mp4", [np.zeros((16, 16, 3), np.uint8)] * 2)
+    (root / "notes.mp4").write_text("no video")
+    (root / "more.mp4").write_text("no video either")
+    (root / "empty").mkdir()
+    for label in ("real", "fake"):
+        (root / "crops" / label).mkdir(parents=True)
+        cv2.imwrite(str(root / "crops" / label / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    crops, empty, out = str(root / "crops"), str(root / "empty"), str(root / "out")
+    row = ["benchmark", "--detector", "mesonet-deepfakes", "--original", crops]
+    train = ["train", "--architecture", "mesonet", "--out", f"{out}.keras", "--train", crops]
+    (root / "saved.keras").touch()
+    commands = {
+        "score": ["score", str(video)],
+        "extract": ["extract", str(root / "videos"), "--out", out],
+        "benchmark": [*row, "--unseen", f"A={crops}"],
+        "weights": [*row, "--unseen", f"A={crops}", "--weights", f"{out}.h5"],
+        "no video": ["score", str(root / "notes.mp4")],
+        "no videos": ["score", str(root / "notes.mp4"), str(root / "more.mp4")],
+        "no crops": [*row[:2], str(root / "saved.keras"), *row[3:], "--unseen", f"A={empty}"],
+        "nothing to learn": [*train, "--val", empty],
+        "weights twice": ["score", str(video), "--detector", str(root / "saved.keras"),
+                          "--weights", f"{out}.h5"],
+    }  # fmt: skip
+    variables = {
+        f"DEEPFAKE_GENERALIZE_{name}": str(root / "gone")
+        for name in ("FACE_MODEL", "LANDMARK_MODEL", "MESONET_WEIGHTS")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(list(commands.values()))],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | variables,
+    )
+    return dict(zip(commands, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "error", "hint"),
+    [
+        (
+            "score",
+            5,
+            "3 model files are missing, face-full-range, face-landmarks, mesonet-deepfakes: ",
+            "$DEEPFAKE_GENERALIZE_MESONET_WEIGHTS",
+        ),
+        ("extract", 5, "2 model files are missing, face-full-range, face-landmarks: ", "$DEEPFAKE"),
+        ("benchmark", 5, "expected $DEEPFAKE_GENERALIZE_MESONET_WEIGHTS to lead", "Four ways"),
+        ("weights", 5, "expected the path given to lead to the file of mesonet-dee", "Four ways"),
+        ("no video", 2, "notes.mp4", ""),
+        ("no videos", 2, "none of the 2 files can be read as a video; the first: ", ""),
+        ("no crops", 2, "expected crops in ", "real and fake"),
+        ("nothing to learn", 2, "expected crops in ", "real and fake"),
+        ("weights twice", 2, "expected --weights beside a public detector's name", "mesonet-deep"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_heavy_is_loaded(
+    command: str,
+    code: int,
+    error: str,
+    hint: str,
+    outcomes: dict[str, tuple[int, str, list[str]]],
+) -> None:
+    came, said, loaded = outcomes[command]
+    assert (came, loaded) == (code, [])
+    first, second = said.splitlines()
+    assert first.startswith("error: ")
+    assert error in first
+    assert second.startswith("hint: ")
+    assert hint in second
+
+
+def test_the_names_that_are_known_without_keras_are_those_of_the_detectors() -> None:
+    assert DETECTORS == models.PRETRAINED
+
+
+@pytest.mark.parametrize(
+    ("finder", "aligner", "names"),
+    [
+        (Finder.MEDIAPIPE, Aligner.LANDMARKS, ["face-full-range", "face-landmarks"]),
+        (Finder.MEDIAPIPE, Aligner.SHORT_RANGE, ["face-full-range", "face-short-range"]),
+        (Finder.MEDIAPIPE, Aligner.FINDER, ["face-full-range"]),
+        (Finder.CASCADE, Aligner.FINDER, []),
+    ],
+)
+def test_only_what_the_finder_and_the_aligner_take_is_looked_for(
+    finder: Finder, aligner: Aligner, names: list[str]
+) -> None:
+    assert arguments.face_assets(finder, aligner) == names
