@@ -24,6 +24,8 @@ LIBRARIES = (
     "torch",
     "tf-explain",
     "face_recognition",
+    "dlib",
+    "dlib-bin",
 )
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
