@@ -52,7 +52,10 @@ def train(  # noqa: PLR0913  (the options are the arguments)
             help="mesonet, mesoinception, shallownet, xception or efficientnet_b0.",
         ),
     ],
-    crops: Annotated[Path, typer.Option("--train", help="A folder of crops to learn from, such as `split` makes.")],
+    crops: Annotated[
+        Path,
+        typer.Option("--train", help="A folder of crops to learn from, such as `split` makes."),
+    ],
     val: Annotated[
         Path,
         typer.Option(help="Crops of the same source to choose the best epoch on; no test set."),

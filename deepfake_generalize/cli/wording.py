@@ -19,6 +19,7 @@ _FUNCTIONS = {
     "find_videos": "`extract`",
     "read_crops": "`split`, `train` and `benchmark`",
     "study.run": "`study`",
+    "Detector.save": "`train`",
     "Detector.load": "--detector FILE.keras",
     "load_pretrained": "--detector NAME --weights FILE",
     "CascadeFinder": "cascade",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1
+_SAVED = "Pass a file that Detector.save wrote."
 _MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
 """How far a file may unpack: to so many times its size, or to so many bytes, if that is more."""
 
@@ -127,7 +128,9 @@ def _read_facts(path: Path) -> dict[str, Any]:
     if damaged is not None:
         raise InputError(f"{path} is damaged: {damaged} in it.", hint="Copy or save it again.")
     if "config.json" not in members:
-        raise InputError(f"expected a detector file, {path} is some other zip archive.")
+        raise InputError(
+            f"expected a detector file, {path} is some other zip archive.", hint=_SAVED
+        )
     if MEMBER not in members:
         raise InputError(
             f"{path} is a Keras model that does not say which class is fake.",
@@ -150,7 +153,7 @@ def _check_sizes(file: zipfile.ZipFile, path: Path) -> None:
 def _not_a_zip(path: Path, start: bytes) -> InputError:
     size = path.stat().st_size
     if size == 0:
-        return InputError(f"expected a .keras file, {path} is empty.")
+        return InputError(f"expected a .keras file, {path} is empty.", hint=_SAVED)
     if start.startswith(b"PK"):
         return InputError(f"{path} is truncated ({size} bytes).", hint="Copy or save it again.")
     if start == b"\x89HDF\r\n\x1a\n":
@@ -159,7 +162,9 @@ def _not_a_zip(path: Path, start: bytes) -> InputError:
             hint="Weights go to an architecture's weights=, the public MesoNets to "
             "load_pretrained(name, path=).",
         )
-    return InputError(f"expected a .keras file, {path} is neither that nor any zip archive.")
+    return InputError(
+        f"expected a .keras file, {path} is neither that nor any zip archive.", hint=_SAVED
+    )
 
 
 def _parse(text: bytes, path: Path) -> dict[str, Any]:
@@ -168,14 +173,20 @@ def _parse(text: bytes, path: Path) -> dict[str, Any]:
         facts = json.loads(text)
         kept = {key: facts[key] for key in ("format", "fake_index", "name", "training")}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: its {MEMBER} cannot be read ({error}).") from error
+        raise InputError(
+            f"{path} is damaged: its {MEMBER} cannot be read ({error}).", hint=_SAVED
+        ) from error
     if kept["format"] != FORMAT:
         raise InputError(
             f"expected format {FORMAT} in {path}, received {kept['format']!r}.",
             hint="It was written by another version of deepfake_generalize.",
         )
     if type(kept["fake_index"]) is not int or not isinstance(kept["name"], str):
-        raise InputError(f"{path} is damaged: its {MEMBER} has values of the wrong type.")
+        raise InputError(
+            f"{path} is damaged: its {MEMBER} has values of the wrong type.", hint=_SAVED
+        )
     if kept["training"] is not None and not isinstance(kept["training"], dict):
-        raise InputError(f"{path} is damaged: its {MEMBER} has values of the wrong type.")
+        raise InputError(
+            f"{path} is damaged: its {MEMBER} has values of the wrong type.", hint=_SAVED
+        )
     return kept

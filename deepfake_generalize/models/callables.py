@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.errors import InputError, noted
 from deepfake_generalize.models.batching import checked_scores, unit_batches
 from deepfake_generalize.models.video import ScoresVideos
 from deepfake_generalize.validation import describe, is_whole
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deepfake_generalize.types import AnyArray, FloatArray, Images
+
+
+_FUNCTION = "It gets (N, H, W, 3) images as a NumPy array and returns N numbers in [0, 1]."
+_CLASSIFIER = (
+    "Wrap what turns images into its features: as_detector(lambda images: "
+    "classifier.predict_proba(images.reshape(len(images), -1))[:, 1], name=..., size=...), where "
+    "images are (N, H, W, 3) and column 1 is P(fake)."
+)
 
 
 def as_detector(
@@ -53,7 +61,9 @@ def as_detector(
     """
     if not callable(function):
         raise InputError(
-            f"expected a function of a batch of images, received {describe(function)}."
+            "expected a function that takes a batch of images and returns P(fake) of each, "
+            f"received {describe(function)}.",
+            hint=_CLASSIFIER if hasattr(function, "predict_proba") else _FUNCTION,
         )
     for argument, value, allowed in (
         ("returns", returns, ("fake", "real")),
@@ -118,19 +128,26 @@ class FunctionDetector(ScoresVideos):
             InputError: Images of another shape, dtype or range; or a function that gives NaN,
                 numbers outside [0, 1], or not one number an image.
         """
-        outputs = [self._call(batch) for batch in unit_batches(images, self.size, batch_size)]
+        outputs: list[FloatArray] = []
+        for batch in unit_batches(images, self.size, batch_size):
+            outputs.append(self._call(batch, first=sum(map(len, outputs))))
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
 
     def __call__(self, images: Images, *, batch_size: int = 32) -> FloatArray:
         """Score images; see `scores`."""
         return self.scores(images, batch_size=batch_size)
 
-    def _call(self, batch: AnyArray) -> FloatArray:
+    def _call(self, batch: AnyArray, *, first: int) -> FloatArray:
         if self._scale == "uint8":
             batch = np.rint(batch * 255).astype(np.uint8)
         if self._channels == "first":
             batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
-        numbers = _to_numpy(self._function(batch), self.name)
+        with noted(
+            f"raised by the function of the detector {self.name} on images {first} to "
+            f"{first + len(batch) - 1}, given {describe(batch)}"
+        ):
+            returned = self._function(batch)
+        numbers = _to_numpy(returned, self.name)
         if numbers.shape not in {(len(batch),), (len(batch), 1)}:
             raise InputError(
                 f"expected one number an image from {self.name}, shape ({len(batch)},) or "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.errors import VideoError
+from deepfake_generalize.errors import VideoError, noted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,8 @@ def score_video(
     scored = (frames["status"] == "ok").to_numpy()
     scores = np.full(len(frames), np.nan)
     if scored.any():
-        scores[scored] = scorer.scores(crops.images)
+        with noted(f"while {scorer.name} scored {len(crops.images)} faces of the video {path}"):
+            scores[scored] = scorer.scores(crops.images)
     if "score" in frames.columns:
         frames = frames.rename(columns={"score": "finder_score"})
     frames.insert(list(frames.columns).index("frame") + 1, "score", scores)

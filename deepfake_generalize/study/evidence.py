@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.errors import InputError, UndefinedMetricError, noted
 from deepfake_generalize.study.score_files import read_scores
 from deepfake_generalize.study.score_tables import (
     arrange,
@@ -168,17 +168,32 @@ def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict
             f"{detector!r}.",
             hint="Pass the detector, or a table with the columns label and score.",
         )
+    _refuse_videos(name, table)
     check_no_image_twice(name, table, ["path"])
     found: dict[str, list[Any]] = {"score": [], "status": [], "reason": []}
     paths = [Path(path) for path in table["path"]]
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
         images, problems = _read_images(paths[start : start + _IMAGES_AT_ONCE])
-        scores = iter(_scores_of(detector, images)) if images else iter(())
+        with noted(
+            f"while {detector.name} scored rows {start} to {start + len(problems) - 1} of the set "
+            f"{name}, the first {paths[start]}"
+        ):
+            scores = iter(_scores_of(detector, images)) if images else iter(())
         for status, reason in problems:
             found["score"].append(float(next(scores)) if status == "ok" else float("nan"))
             found["status"].append(status)
             found["reason"].append(reason)
     return found
+
+
+def _refuse_videos(name: str, table: pd.DataFrame) -> None:
+    from deepfake_generalize.data.layouts.scanning import is_video_name
+
+    if len(table) and all(is_video_name(str(path)) for path in table["path"]):
+        raise InputError(
+            f"expected face crops for the set {name}, received a table of videos.",
+            hint="Cut out the faces first: data.extract_faces(videos, folder).crops.",
+        )
 
 
 def _read_images(paths: Sequence[Path]) -> tuple[list[AnyArray], list[tuple[str, str]]]:

@@ -1,8 +1,11 @@
 """Functions as detectors: what they are given, and what they may give back."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import as_detector
@@ -128,6 +131,39 @@ def test_other_arguments_are_refused(changes, words, recorder):
     arguments = {"function": recorder, "name": "r", "size": 4} | changes
     with pytest.raises(InputError, match=words):
         as_detector(arguments.pop("function"), **arguments)
+
+
+def test_a_classifier_is_told_how_to_be_wrapped():
+    features = np.random.default_rng(0).random((8, 2 * 2 * 3))
+    fitted = LogisticRegression().fit(features, [0, 1] * 4)
+    with pytest.raises(InputError, match="received LogisticRegression") as caught:
+        as_detector(fitted, name="l", size=2)
+    hint = caught.value.hint
+    assert "as_detector(lambda images: classifier.predict_proba(images.reshape(" in hint
+    call = re.search(r"as_detector\((lambda .+?\[:, 1\]), name=", hint)
+    assert call is not None
+    wrapped = as_detector(eval(call[1], {"classifier": fitted}), name="l", size=2)  # noqa: S307
+    expected = fitted.predict_proba(features)[:, 1]
+    images = features.reshape(8, 2, 2, 3).astype(np.float32)
+    np.testing.assert_allclose(wrapped.scores(images), expected, atol=1e-6)
+    with pytest.raises(InputError, match=r"returns P\(fake\) of each") as caught:
+        as_detector(3, name="l", size=2)
+    assert "(N, H, W, 3)" in caught.value.hint
+
+
+def test_what_a_function_raises_keeps_its_type_and_names_the_function_and_the_images():
+    def fussy(images):
+        if len(images) < 2:
+            raise KeyError("mine")
+        return images.mean(axis=(1, 2, 3))
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        as_detector(fussy, name="fussy", size=4).scores(IMAGES, batch_size=2)
+    (note,) = caught.value.__notes__
+    assert note == (
+        "raised by the function of the detector fussy on images 4 to 4, given an array of shape "
+        "(1, 4, 4, 3) and dtype float32"
+    )
 
 
 class _Torch:

@@ -189,8 +189,12 @@ def test_files_that_are_no_detector(saved, tmp_path):
         (path.read_bytes()[:-500], "truncated"),
     ]:
         other.write_bytes(content)
-        with pytest.raises(InputError, match=words):
+        with pytest.raises(InputError, match=words) as caught:
             Detector.load(other)
+        assert caught.value.hint
+    other.write_bytes(b"notes")
+    with pytest.raises(InputError, match=r"Pass a file that Detector.save wrote\."):
+        Detector.load(other)
     with zipfile.ZipFile(other, "w") as file:
         file.writestr("readme.txt", "hello")
     with pytest.raises(InputError, match="some other zip"):

@@ -87,6 +87,17 @@ def test_the_detector_scores_its_own_videos(crops, constant_network):
     assert result.coverage == 0.5
 
 
+def test_what_a_scorer_raises_is_noted_with_the_video(crops):
+    crops([51, 102])
+
+    def broken(_):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        as_detector(broken, name="b", size=8).score_video("a/b.mp4")
+    assert caught.value.__notes__[-1] == "while b scored 2 faces of the video a/b.mp4"
+
+
 def test_a_function_scores_its_own_videos(crops):
     calls = crops([51, None])
     result = LEVELS.score_video("a.mp4", frames_per_video=2, aligner="none")

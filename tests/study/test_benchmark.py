@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import deepfake_generalize
-from deepfake_generalize.data import CROP_COLUMNS, pack, read_crops
+from deepfake_generalize.data import CROP_COLUMNS, find_videos, pack, read_crops
 from deepfake_generalize.data.leakage import LeakageWarning
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Resampling, accuracy, auc, bootstrap_interval, to_videos
@@ -53,6 +53,33 @@ def crops(tmp_path: Path):
         return pd.DataFrame({"path": paths, "label": labels})
 
     return make
+
+
+def test_an_exception_of_the_detectors_own_names_the_set(crops) -> None:
+    class Broken(Redness):
+        def scores(self, images) -> np.ndarray:
+            if images[0][..., 0].mean() > 100:
+                raise LookupError("mine")
+            return super().scores(images)
+
+    sets = {"original": crops([(0, 9), (1, 9)], name="o")}
+    sets["unseen"] = {"DFD": crops([(0, 200), (1, 200)], name="u")}
+    with pytest.raises(LookupError, match="mine") as caught:
+        benchmark(Broken(), **sets)
+    first = sets["unseen"]["DFD"]["path"][0]
+    assert caught.value.__notes__ == [
+        f"while redness scored rows 0 to 1 of the set DFD, the first {first}"
+    ]
+
+
+def test_a_table_of_videos_is_told_to_be_extracted(tmp_path: Path) -> None:
+    for label in ("real", "fake"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.MP4").touch()
+    videos = find_videos(tmp_path)
+    with pytest.raises(InputError, match="the set original, received a table of videos") as caught:
+        benchmark(Redness(), original=videos, unseen={"A": videos})
+    assert caught.value.hint.startswith("Cut out the faces first: data.extract_faces(videos, ")
 
 
 def scores_with(percent: float) -> pd.DataFrame:
