@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe, is_whole
@@ -43,8 +44,8 @@ class Bootstrap:
             count: How many images there are.
 
         Raises:
-            InputError: Groups of another length, fewer than two, or no positive number of
-                resamples.
+            InputError: Groups of another length, fewer than two, an image without one, or no
+                positive number of resamples.
         """
         if not is_whole(self.n_resamples, least=1):
             raise InputError(
@@ -55,6 +56,7 @@ class Bootstrap:
             raise InputError(
                 f"expected groups of shape ({count},), one an image, received {describe(names)}."
             )
+        _check_named(self.groups)
         found, codes = np.unique(names, return_inverse=True)
         if len(found) < 2:
             raise InputError(
@@ -66,3 +68,14 @@ class Bootstrap:
         drawn = random.multinomial(len(found), shares, size=self.n_resamples)
         times: DoubleArray = drawn.T[codes].astype(np.float64)
         return times
+
+
+def _check_named(groups: npt.ArrayLike | None) -> None:
+    # NumPy would turn a missing name in a list of strings into the string "nan".
+    kept = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)
+    missing = 0 if groups is None else int(pd.isna(kept).sum())
+    if missing:
+        raise InputError(
+            f"expected a group for every image, received {missing} without.",
+            hint="Name the video of every image, or leave these images out.",
+        )

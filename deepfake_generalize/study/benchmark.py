@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import Scorer
 
 
-_RESAMPLING = Resampling()
-
-
 def benchmark(
     detector: Scorer | str,
     *,
@@ -49,7 +46,7 @@ def benchmark(
     audit: bool = True,
     policy: Policy = "exclude",
     polarity: Polarity | None = None,
-    resampling: Resampling | None = _RESAMPLING,
+    resampling: Resampling | None = Resampling(),  # noqa: B008  (it is frozen)
 ) -> Benchmark:
     """Measure how much a detector loses on data that it has not seen.
 
