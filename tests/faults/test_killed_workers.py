@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,18 +68,22 @@ def tree(folder):
     }
 
 
+def make_videos(write_video, folder):
+    rows = []
+    for number in range(8):
+        frames = np.full((12, 48, 64, 3), 10 * number, np.uint8)
+        path = write_video(folder / f"{number}.mp4", list(frames))
+        rows.append(dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": str(path), "label": 1})
+    return pd.DataFrame(rows)
+
+
 @pytest.mark.slow
 def test_a_killed_worker_is_told_of_and_its_videos_are_done_by_the_next_call(
     modules, tmp_path, write_video
 ):
     import mortal_finder
 
-    rows = []
-    for number in range(8):
-        frames = np.full((12, 48, 64, 3), 10 * number, np.uint8)
-        path = write_video(tmp_path / "videos" / f"{number}.mp4", list(frames))
-        rows.append(dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": str(path), "label": 1})
-    videos, out = pd.DataFrame(rows), tmp_path / "out"
+    videos, out = make_videos(write_video, tmp_path / "videos"), tmp_path / "out"
     choices = {"finder": mortal_finder.Mortal(), "aligner": "finder", "size": 32}
     (modules / "die").touch()
     with pytest.raises(PartialError, match=rf"extraction into {out} .*one was killed") as caught:
@@ -93,3 +98,26 @@ def test_a_killed_worker_is_told_of_and_its_videos_are_done_by_the_next_call(
     extract_faces(videos, tmp_path / "alone", **choices)
     assert tree(out) == tree(tmp_path / "alone")
     assert len(read_crops(out)) == 80
+
+
+@pytest.mark.slow
+def test_what_a_killed_worker_of_a_cluster_had_is_done_by_the_others(
+    modules, tmp_path, write_video
+):
+    distributed = pytest.importorskip("distributed")
+    import mortal_finder
+
+    videos, out = make_videos(write_video, tmp_path / "videos"), tmp_path / "out"
+    choices = {"finder": mortal_finder.Mortal(), "aligner": "finder", "size": 32}
+    (modules / "die").touch()
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        extract_faces(videos, out, **choices)
+    assert not (modules / "die").exists()
+    extract_faces(videos, tmp_path / "alone", **choices)
+    assert tree(out) == tree(tmp_path / "alone")
