@@ -81,11 +81,11 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
     crops = [path for path in sets.values() if path.suffix.lower() != ".csv"]
     if not crops and all(path.name != "crops.csv" for path in sets.values()):
         return name
-    require_detector(name, weights, videos=False)
     from deepfake_generalize.data import read_crops
 
     for path in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
         read_crops(path)
+    require_detector(name, weights, videos=False)
     return load_detector(name, weights)
 
 

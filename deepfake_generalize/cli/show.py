@@ -75,9 +75,8 @@ def failed_videos(failures: pd.DataFrame, out: Path) -> None:
     shown = [row[-1] for row in rows[:_PROBLEMS_SHOWN]]
     columns = ("video", "frames without a crop", "status", "reason")
     console.write_table(f"videos with failures: {len(rows)}", columns, shown)
-    if len(rows) > len(shown):
-        left = len(rows) - len(shown)
-        console.write_text(f"and {left} more; {out / 'failures.csv'} gives the reason for each")
+    more = f"and {len(rows) - len(shown)} more; " if len(rows) > len(shown) else ""
+    console.write_text(f"{more}{out / 'failures.csv'} gives the reason for each frame or video")
 
 
 def splits(document: Mapping[str, Any], nameless: tuple[int, int]) -> None:
@@ -90,7 +89,7 @@ def splits(document: Mapping[str, Any], nameless: tuple[int, int]) -> None:
         f"sets by {document['by']}, half of each real", ("set", "images", "videos", "folder"), rows
     )
     for reason, count in document["dropped"].items():
-        console.write_text(f"dropped: {count} images, {reason}")
+        console.write_text(f"dropped: {count} image{'s' * (count > 1)}, {reason}")
     unknown, n_videos = nameless
     if document["by"] == "identity" and unknown:
         console.write_text(
@@ -139,7 +138,7 @@ def scores(name: str, scored: Sequence[ScoredVideo]) -> None:
             columns.append("reason")
         rows = [
             [
-                _number(frame.get(name)) if name == "score" else frame.get(name, "")
+                _number(frame.get(name)) if name == "score" else _text(frame.get(name))
                 for name in columns
             ]
             for frame in one.frames
@@ -235,6 +234,10 @@ def _assets(assets: Sequence[AssetStatus]) -> None:
     )
     for asset in absent:
         console.write_text(f"{asset.name}: ${asset.variable}, or {asset.address}")
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value != value else str(value)
 
 
 def _number(value: float | None) -> str:

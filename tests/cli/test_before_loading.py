@@ -53,7 +53,7 @@ def outcomes(
         "weights": [*row, "--unseen", f"A={crops}", "--weights", f"{out}.h5"],
         "no video": ["score", str(root / "notes.mp4")],
         "no videos": ["score", str(root / "notes.mp4"), str(root / "more.mp4")],
-        "no crops": [*row[:2], str(root / "saved.keras"), *row[3:], "--unseen", f"A={empty}"],
+        "no crops": [*row, "--unseen", f"A={empty}"],
         "nothing to learn": [*train, "--val", empty],
         "weights twice": ["score", str(video), "--detector", str(root / "saved.keras"),
                           "--weights", f"{out}.h5"],

@@ -74,9 +74,25 @@ def test_why_videos_failed_is_said_worst_first_and_for_ten_of_them(
     ]
     assert "7.mp4" in text
     assert "8.mp4" not in text
-    assert text.endswith("and 1 more; crops/failures.csv gives the reason for each\n")
+    last = "crops/failures.csv gives the reason for each frame or video\n"
+    assert text.endswith(f"┘\nand 1 more; {last}")
+    show.failed_videos(failures.iloc[:3], Path("crops"))
+    assert capsys.readouterr().out.endswith(f"┘\n{last}")
     show.failed_videos(failures.iloc[:0], Path("crops"))
     assert capsys.readouterr().out == ""
+
+
+def test_a_frame_that_is_well_has_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    frames = (
+        {"frame": 3, "score": float("nan"), "status": "no_face", "reason": "nobody"},
+        {"frame": 9, "score": 0.7, "status": "ok", "reason": None},
+        {"frame": 12, "score": 0.7, "status": "ok", "reason": float("nan")},
+    )
+    show.scores("d", [ScoredVideo(Path("a.mp4"), 0.7, 2 / 3, frames)])
+    text = capsys.readouterr().out
+    assert "nobody" in text
+    assert "None" not in text
+    assert "nan" not in text
 
 
 @pytest.mark.parametrize(("coverage", "said"), [(0.4, True), (0.5, True), (0.6, False)])
