@@ -176,6 +176,26 @@ def test_the_unforeseen_exits_with_1_and_points_to_debug(raising: Any, fails: An
     assert "--debug" in hint
 
 
+def test_what_an_exception_was_raised_at_is_shown_with_it(raising: Any, fails: Any) -> None:
+    error = ZeroDivisionError("by zero")
+    error.add_note("while mine scored the set DFD")
+    raising(error)
+    _, shown, _ = fails("score", "x")
+    assert shown == "error: ZeroDivisionError: by zero (while mine scored the set DFD)"
+
+
+def test_warnings_speak_of_options(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def warn(*_: object) -> list[Path]:
+        warnings.warn("use save_scores='x'", UserWarning, stacklevel=1)
+        raise errors.InputError("a", hint="b")
+
+    monkeypatch.setattr(scoring, "find_video_files", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["score", "x"]) == 2
+    assert capsys.readouterr().err.startswith("warning: use --save-scores x\n")
+
+
 def test_debug_shows_the_traceback(raising: Any, capsys: pytest.CaptureFixture[str]) -> None:
     raising(ZeroDivisionError("by zero"))
     assert main(["--debug", "score", "x"]) == 1

@@ -22,20 +22,13 @@ def face_assets(finder: Finder, aligner: Aligner) -> list[str]:
     return by_finder.get(finder, []) + by_aligner.get(aligner, [])
 
 
-def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
-    """Look for a detector and for all the model files that scoring takes; load nothing.
-
-    Args:
-        name: A public detector, or a saved one's file.
-        weights: The public detector's file, or None.
-        videos: Whether faces must be found first.
+def check_detector(name: str, weights: Path | None) -> None:
+    """Raise unless there is a detector of this name, and it takes a weights file if one is given.
 
     Raises:
-        InputError: Neither a file nor a public detector has this name.
-        MissingAssetError: Model files cannot be had.
+        InputError: Neither a file nor a public detector has this name, or a file has weights.
     """
     from deepfake_generalize.data.assets import DETECTORS
-    from deepfake_generalize.data.required_assets import require
 
     if name not in DETECTORS and not Path(name).exists():
         raise InputError(
@@ -47,6 +40,24 @@ def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
             f"expected --weights beside a public detector's name, received it with {name}.",
             hint=f"A saved detector holds its weights; the names are {', '.join(DETECTORS)}.",
         )
+
+
+def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
+    """Look for a detector and for all the model files that scoring takes; load nothing.
+
+    Args:
+        name: A public detector, or a saved one's file.
+        weights: The public detector's file, or None.
+        videos: Whether faces must be found first.
+
+    Raises:
+        InputError: As in `check_detector`.
+        MissingAssetError: Model files cannot be had.
+    """
+    from deepfake_generalize.data.assets import DETECTORS
+    from deepfake_generalize.data.required_assets import require
+
+    check_detector(name, weights)
     faces = face_assets(Finder.MEDIAPIPE, Aligner.LANDMARKS) if videos else []
     require(dict.fromkeys(faces) | ({name: weights} if name in DETECTORS else {}))
 
@@ -81,6 +92,7 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
     crops = [path for path in sets.values() if path.suffix.lower() != ".csv"]
     if not crops and all(path.name != "crops.csv" for path in sets.values()):
         return name
+    check_detector(name, weights)
     from deepfake_generalize.data import read_crops
 
     for path in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
