@@ -88,6 +88,12 @@ def test_the_callers_maps_stay_as_they_are():
     np.testing.assert_array_equal(maps, before)
 
 
+def test_images_may_be_more_than_rows():
+    a, b = np.random.default_rng(6).random((2, 9, 7, 8))
+    expected = [structural_similarity(x, y, data_range=1.0) for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(ssim(a, b), expected, atol=1e-6, rtol=0)
+
+
 def test_no_images_give_no_values():
     assert ssim(np.zeros((0, 8, 8)), np.zeros((0, 8, 8))).shape == (0,)
 

@@ -62,6 +62,12 @@ def test_a_fraction_beside_percent_is_refused(original, unseen) -> None:
     assert degradation(original, unseen, unit="percent") == original - np.mean(unseen)
 
 
+def test_the_first_fraction_is_the_one_that_is_named() -> None:
+    message = r"received 0\.55, which looks like a fraction, beside 97\.6.* If 0\.55 is percent"
+    with pytest.raises(InputError, match=message):
+        degradation(97.6, [0.55, 60.0, 0.4])
+
+
 @pytest.mark.parametrize(
     ("original", "unseen"), [(97.6, [0.0]), (0.976, [0.0, 1.0]), (1.0, [0.5]), (0.0, [0.0])]
 )
