@@ -6,11 +6,16 @@ import contextlib
 import fcntl
 import os
 import tempfile
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from deepfake_generalize.types import AnyArray
 
 
 @contextlib.contextmanager
@@ -50,6 +55,24 @@ def write_whole(target: Path, content: bytes) -> None:
     """
     with replacing(target) as temporary:
         temporary.write_bytes(content)
+
+
+def write_arrays(
+    out: IO[bytes], arrays: Mapping[str, AnyArray], compression: int = zipfile.ZIP_STORED
+) -> None:
+    """Write what `np.savez` writes, and close it where the disk is full.
+
+    NumPy 1 leaves its zip file open then, which complains on stderr when it is collected.
+
+    Args:
+        out: Open for writing; stays open.
+        arrays: Name -> array.
+        compression: As for `zipfile.ZipFile`.
+    """
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _make_locked(target: Path) -> tuple[int, Path]:

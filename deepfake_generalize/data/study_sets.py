@@ -236,6 +236,9 @@ def _with_dropped(splits: Splits, dropped: pd.DataFrame) -> Splits:
     """Return the same splits with further crops among the dropped ones."""
     parts = {part: getattr(splits, part) for part in SUBSETS}
     tables = [table.assign(subset=part) for part, table in parts.items() if len(table)]
-    tables += [one.assign(subset="dropped") for one in (splits.dropped, dropped) if len(one)]
+    # In order, that is typed: pandas 2 warns of joining a column of nothing to one of another type.
+    tables += [
+        in_order(one).assign(subset="dropped") for one in (splits.dropped, dropped) if len(one)
+    ]
     rows = in_order(pd.concat(tables, ignore_index=True))
     return assemble(rows.drop(columns=["subset", "reason"]), rows["subset"], rows["reason"])

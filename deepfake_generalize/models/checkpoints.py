@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepfake_generalize.data.atomic_files import write_arrays
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models.zip_faults import UNREADABLE
 
@@ -74,7 +75,7 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
     temporary = file.with_name(f".{file.name}.tmp")
     try:
         with temporary.open("wb") as out:
-            np.savez(out, **members)  # type: ignore[arg-type]  # its stubs take no **mapping
+            write_arrays(out, members)
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(file)

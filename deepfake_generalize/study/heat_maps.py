@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from deepfake_generalize import interpret
-from deepfake_generalize.data.atomic_files import replacing
+from deepfake_generalize.data.atomic_files import replacing, write_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ def write_maps(
             arrays[f"{key}/{name}"] = maps.astype(np.float16)
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as partial, partial.open("wb") as out:
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+        write_arrays(out, arrays, zipfile.ZIP_DEFLATED)
 
 
 def _maps(detectors: Mapping[str, Detector], images: AnyArray) -> list[AnyArray]:
