@@ -90,7 +90,7 @@ def check_folder(out: Path, crops: Path, splits: Splits) -> None:
     """
     from deepfake_generalize.data import Splits
 
-    if out.absolute() == crops.absolute() or (crops.is_dir() and out.resolve() == crops.resolve()):
+    if out.resolve() == crops.resolve():
         raise InputError(
             f"expected --out to be another folder than that of the crops, received {out}.",
             hint="Name a new folder, as in --out splits.",
