@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, balanced_splits
 from deepfake_generalize.data.manifest_files import restore_types
+from deepfake_generalize.data.partition import crop_keys
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 PARTS = ("train", "val", "test", "dropped")
@@ -210,6 +211,12 @@ def test_the_hash_is_that_of_another_machine_and_changes_with_the_content():
     assert here.sha256 == there.sha256
     relabelled = _crops(videos).assign(method="FaceSwap")
     assert balanced_splits(relabelled, train=8, val=4, test=4).sha256 != here.sha256
+
+
+def test_keys_end_with_the_name_of_the_crop_without_its_ending():
+    crops = _crops([(0, "a", None, 3, None)]).assign(path=["/c/7.x.png", "/c/7", "/c/.hidden"])
+    keys = [key.rpartition("\t")[2] for key in crop_keys(crops)]
+    assert keys == ["7.x", "7", ".hidden"]
 
 
 def test_a_split_is_never_topped_up_from_another():
