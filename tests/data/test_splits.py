@@ -10,6 +10,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, balanced_splits
+from deepfake_generalize.data.grouping import break_large_components
 from deepfake_generalize.data.manifest_files import restore_types
 from deepfake_generalize.data.partition import crop_keys
 from deepfake_generalize.errors import DataMismatchError, InputError
@@ -182,6 +183,13 @@ def test_where_everyone_is_linked_the_crossing_fakes_are_dropped_and_counted():
         crossing["target_identity"], crossing["source_identity"], strict=True
     ):
         assert home[target] != home[source]
+
+
+def test_of_linked_persons_three_are_parted_and_two_are_not():
+    units = {"a": "a", "b": "a", "c": "c", "d": "c", "e": "c", "f": "f"}
+    units = {("person", who): ("person", first) for who, first in units.items()}
+    parted = {who: first for (_, who), (_, first) in break_large_components(units).items()}
+    assert parted == {"a": "a", "b": "a", "c": "c", "d": "d", "e": "e", "f": "f"}
 
 
 def test_clips_of_unknown_persons_stand_alone():
