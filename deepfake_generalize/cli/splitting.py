@@ -41,7 +41,7 @@ def split(
     seed: Annotated[int, typer.Option(min=0, help="Two runs with one seed are equal.")] = 0,
     json: Json = False,
 ) -> None:
-    """Choose balanced sets that share no video and no person: train/, val/ and test/.
+    """Choose balanced train, val and test sets that share no video and, by default, no person.
 
     Copies no image: each set is a folder with a crops.csv that leads to the crops, for `train` and
     `benchmark`. splits.csv says where every crop went, or why it was dropped, under the hash of
