@@ -267,6 +267,12 @@ def test_too_few_images_are_counted_by_class():
         balanced_splits(crops, train=20, val=0, test=0, by="video")
 
 
+def test_a_refusal_counts_what_was_dealt_even_if_a_split_got_nothing():
+    crops = _crops([(0, "a", None, 4, None), *[(1, who, None, 1, None) for who in "bcd"]])
+    with pytest.raises(InputError, match=r"4 of 1 real.* 0 of 1 real.*No choice of whole groups"):
+        balanced_splits(crops, train=2, val=2, test=2, by="video")
+
+
 def test_rows_of_no_official_split_are_dropped_with_the_reason():
     crops = _pairs(2, split="train")
     crops.loc[crops["video"] == crops["video"].iloc[0], "split"] = None
