@@ -1,11 +1,16 @@
 """One small study, run once for all tests that look at its folder."""
 
 import dataclasses
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
+import numpy as np
+import pandas as pd
 import pytest
 
 from deepfake_generalize import study
@@ -53,12 +58,20 @@ def untimed_records() -> Callable[[Path], list]:
 
 @pytest.fixture(scope="session")
 def shown() -> Callable[[Path], dict[str, bytes]]:
-    """A function that reads all that a run folder shows: tables, figures and the report."""
+    """A function that reads all that a run folder shows: tables, figures and the report.
+
+    What the report says of when and where the study was run differs between two runs, and only
+    that: it is taken out.
+    """
+    when_and_where = re.compile(rb'<dl id="when-and-where">.*?</dl>', re.DOTALL)
 
     def read(folder: Path) -> dict[str, bytes]:
         parts = [folder / "report.html"]
         parts += [each for name in ("tables", "figures") for each in (folder / name).iterdir()]
-        return {str(each.relative_to(folder)): each.read_bytes() for each in sorted(parts)}
+        found = {str(each.relative_to(folder)): each.read_bytes() for each in sorted(parts)}
+        found["report.html"], times = when_and_where.subn(b"", found["report.html"])
+        assert times == 1
+        return found
 
     return read
 
@@ -83,3 +96,54 @@ def browse() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
     return run
+
+
+@dataclass
+class Redness:
+    """P(fake) is the mean of the red channel."""
+
+    name: str = "redness"
+    calls: list[int] = field(default_factory=list)
+
+    def scores(self, images) -> np.ndarray:
+        self.calls.append(len(images))
+        return np.array([image[..., 0].mean() / 255 for image in images], np.float32)
+
+
+@pytest.fixture
+def redness() -> Redness:
+    """A detector whose scores are known by hand."""
+    return Redness()
+
+
+@pytest.fixture
+def crops(tmp_path: Path):
+    """Return a function from (label, red) pairs to a manifest of crops, each of another size."""
+
+    def make(rows, *, name: str = "set", equal: bool = False) -> pd.DataFrame:
+        paths = []
+        for number, (label, red) in enumerate(rows):
+            image = np.zeros((6 + (0 if equal else number), 8, 3), np.uint8)
+            image[..., 2] = red  # OpenCV writes blue, green, red
+            path = tmp_path / f"{name}-{number}-{label}.png"
+            assert cv2.imwrite(str(path), image)
+            paths.append(str(path))
+        labels = [label for label, _ in rows]
+        return pd.DataFrame({"path": paths, "label": labels})
+
+    return make
+
+
+@pytest.fixture
+def scores_with() -> Callable[[float], pd.DataFrame]:
+    """Return a function from a percentage to scores of 2,000 images with exactly this accuracy."""
+
+    def make(percent: float) -> pd.DataFrame:
+        right = round(percent * 20)
+        label = np.tile([1, 0], 1000)
+        correct = np.arange(2000) < right
+        return pd.DataFrame(
+            {"label": label, "score": np.where(correct, label, 1 - label) * 0.8 + 0.1}
+        )
+
+    return make

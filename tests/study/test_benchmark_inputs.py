@@ -1,0 +1,189 @@
+"""What a benchmark refuses, in which words, and what it leaves alone."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake_generalize.data import find_videos
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study import benchmark as full_benchmark
+
+# Most tests ask for neither audit nor intervals: what they are about does not depend on them.
+benchmark = functools.partial(full_benchmark, audit=False, resampling=None)
+
+
+def test_an_exception_of_the_detectors_own_names_the_set(redness, crops) -> None:
+    class Broken(type(redness)):
+        def scores(self, images) -> np.ndarray:
+            if images[0][..., 0].mean() > 100:
+                raise LookupError("mine")
+            return super().scores(images)
+
+    sets = {"original": crops([(0, 9), (1, 9)], name="o")}
+    sets["unseen"] = {"DFD": crops([(0, 200), (1, 200)], name="u")}
+    with pytest.raises(LookupError, match="mine") as caught:
+        benchmark(Broken(), **sets)
+    first = sets["unseen"]["DFD"]["path"][0]
+    assert caught.value.__notes__ == [
+        f"while redness scored rows 0 to 1 of the set DFD, the first {first}"
+    ]
+
+
+def test_a_table_of_videos_is_told_to_be_extracted(redness, tmp_path: Path) -> None:
+    for label in ("real", "fake"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.MP4").touch()
+    videos = find_videos(tmp_path)
+    with pytest.raises(InputError, match="the set original, received a table of videos") as caught:
+        benchmark(redness, original=videos, unseen={"A": videos})
+    assert caught.value.hint.startswith("Cut out the faces first: data.extract_faces(videos, ")
+
+
+def test_an_image_that_a_manifest_names_twice_is_refused(redness, crops) -> None:
+    home = crops([(1, 255), (0, 0)])
+    twice = pd.concat([home, home[1:]])
+    with pytest.raises(InputError, match=r"set A once, received path .*-1-0.png again in row 2"):
+        benchmark(redness, original=home, unseen={"A": twice})
+
+
+def test_the_frames_of_a_video_may_share_its_path_but_come_once() -> None:
+    table = pd.DataFrame({"label": 1, "score": 0.9, "path": "a.mp4", "frame": [0, 5]})
+    result = benchmark("x", original=table, unseen={"A": table})
+    assert result.coverage["A"] == {"ok": 2, "total": 2}
+    again = table.assign(frame=[5, 5])
+    with pytest.raises(InputError, match=r"received path a.mp4, frame 5 again in row 1"):
+        benchmark("x", original=table, unseen={"A": again})
+
+
+def test_what_comes_in_is_left_alone(redness, crops) -> None:
+    home = crops([(1, 255), (0, 0)]).set_index(pd.Index([7, 9]))
+    before = home.copy()
+    result = benchmark(redness, original=home, unseen={"A": home})
+    pd.testing.assert_frame_equal(home, before)
+    assert result.row["A"].item() == 100.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unseen": {}}, "expected at least one unseen set, received none"),
+        (
+            {"unseen": pd.DataFrame({"label": [1], "score": [0.5]})},
+            "expected unseen to be a mapping of names to sets, received DataFrame",
+        ),
+        (
+            {"unseen": [("A", 0)]},
+            "expected unseen to be a mapping of names to sets, received list",
+        ),
+        (
+            {"specialized": pd.DataFrame({"label": [1], "score": [0.5]})},
+            "expected specialized to be a mapping of names to sets, received DataFrame",
+        ),
+        ({"unseen": {"average": 0}}, "cannot be called 'average'"),
+        ({"unseen": {"original": 0}}, "cannot be called 'original'"),
+        ({"unseen": {"": 0}}, "cannot be called ''"),
+        ({"specialized": {"A": 0}}, "the set A is given as unseen and as specialized"),
+        ({"original": [1, 2]}, "expected the set original to be a DataFrame or a path, received l"),
+        ({"original": "absent.csv"}, "for the set original, cannot read absent.csv"),
+        (
+            {"original": pd.DataFrame({"truth": [1], "score": [0.5]})},
+            "label and path, or label and score; received truth, score",
+        ),
+        (
+            {"original": pd.DataFrame({"label": ["fake"], "score": [0.5]})},
+            "labels of the set original to be 0 or 1, received 'fake' in row 0",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1, 2], "score": [0.5, 0.5]})},
+            "to be 0 or 1, received 2 in row 1",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [np.nan, 1], "score": [0.5, 0.5]})},
+            "to be 0 or 1, received NaN in row 0",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1, 0], "score": [0.5, "x"]})},
+            "scores of the set original to be numbers, received 'x' in row 1: a score is not a nu",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1, 0], "score": 0.5, "status": ["ok", "OK"]})},
+            "statuses of the set original in lower case, received 'OK' in row 1",
+        ),
+        (
+            {"original": pd.DataFrame({"label": 1, "score": 0.5, "path": ["a", "b", "b", "a"]})},
+            "every image of the set original once, received path b again in row 2",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1, 0], "score": [0.5, 1.5]})},
+            r"scores of the set original in \[0, 1\], received values from 0.5 to 1.5",
+        ),
+        (
+            {"original": pd.DataFrame({"label": [1], "path": ["a.png"]})},
+            "a detector to score the crops of the set original, received only the name 'x'",
+        ),
+        ({"detector": len}, r"expected a detector with the members name and scores\(images\)"),
+    ],
+)
+def test_wrong_input_is_refused_by_name(scores_with, changes, message: str) -> None:
+    table = scores_with(75)
+    given = {"detector": "x", "original": table, "unseen": {"A": table}} | changes
+    with pytest.raises(InputError, match=message) as caught:
+        benchmark(given.pop("detector"), **given)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (np.zeros((2, 1)), r"expected liar to return scores of shape \(2,\), received an array of"),
+        (np.array([0.1, np.nan]), "expected finite scores from liar, received NaN"),
+        (np.array([-4.0, 3.0]), r"the scores of liar in \[0, 1\], received values from -4 to 3"),
+    ],
+)
+def test_a_scorer_that_breaks_its_contract_is_named(crops, returned, message: str) -> None:
+    class Liar:
+        name = "liar"
+
+        def scores(self, _images) -> np.ndarray:
+            return returned
+
+    home = crops([(1, 255), (0, 0)])
+    with pytest.raises(InputError, match=message):
+        benchmark(Liar(), original=home, unseen={"A": home})
+
+
+def test_an_unknown_policy_or_polarity_is_refused(scores_with) -> None:
+    table = scores_with(75)
+    with pytest.raises(InputError, match="exclude, as-real, as-fake, as-chance, received 'skip'"):
+        benchmark("x", original=table, unseen={"A": table}, policy="skip")
+    with pytest.raises(InputError, match="fake-high or real-high, received 'up'"):
+        benchmark("x", original=table, unseen={"A": table}, polarity="up")
+
+
+def test_scores_that_point_the_other_way_are_refused_until_that_is_said(
+    scores_with, tmp_path: Path
+) -> None:
+    right = scores_with(90)
+    turned = right.assign(score=1 - right["score"])
+    turned.to_csv(tmp_path / "turned.csv", index=False)
+    for evidence in (turned, tmp_path / "turned.csv"):
+        with pytest.raises(
+            InputError, match=r"put reals above fakes on the original set \(AUC 0.1"
+        ):
+            benchmark("x", original=evidence, unseen={"A": evidence})
+        said = benchmark("x", original=evidence, unseen={"A": evidence}, polarity="real-high")
+        assert said.row["A"].item() == 90
+        meant = benchmark("x", original=evidence, unseen={"A": evidence}, polarity="fake-high")
+        assert meant.row["A"].item() == 10
+
+
+def test_polarity_leaves_crops_and_files_that_know_their_own_alone(
+    redness, crops, tmp_path
+) -> None:
+    home = crops([(1, 255), (0, 0)])
+    own = benchmark(redness, original=home, unseen={"A": home}).save_scores(tmp_path)[0]
+    result = benchmark(redness, original=home, unseen={"A": own}, polarity="real-high")
+    assert result.row["original_accuracy"].item() == result.row["A"].item() == 100
