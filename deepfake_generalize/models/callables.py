@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from deepfake_generalize.errors import InputError, noted
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.batching import checked_scores, unit_batches
 from deepfake_generalize.models.video import ScoresVideos
+from deepfake_generalize.notes import noted
 from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.errors import VideoError, noted
+from deepfake_generalize.errors import VideoError
+from deepfake_generalize.notes import noted
 
 if TYPE_CHECKING:
     import pandas as pd

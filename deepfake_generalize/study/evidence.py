@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize.errors import InputError, UndefinedMetricError, noted
+from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.notes import noted
 from deepfake_generalize.study.score_files import read_scores
 from deepfake_generalize.study.score_tables import (
     arrange,
