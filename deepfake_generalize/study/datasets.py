@@ -8,6 +8,8 @@ from deepfake_generalize import data
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.family import derived_seed
 from deepfake_generalize.study.records import RECORDS, Records
+from deepfake_generalize.study.sharing import count_shared
+from deepfake_generalize.study.worklog import note, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +62,7 @@ def prepare(
     known = records.find("data", "sets")
     if known is not None:
         return tuple(known["sets"])
+    began = now()
     make = _draw if config.is_synthetic else _cut
     sets = make(config, folder, n_jobs, progress)
     (folder / SPLITS).mkdir(exist_ok=True)
@@ -80,6 +83,7 @@ def prepare(
             "audit": _audited(findings),
         }
     )
+    note(folder, "data", ("data", "sets"), began)
     return tuple(sets)
 
 
@@ -166,6 +170,7 @@ def _audited(findings: pd.DataFrame) -> dict[str, Any]:
     leaks = findings[~findings["by_design"].astype(bool)]
     return {
         "by_design": int(findings["by_design"].sum()),
+        "shared": count_shared(findings),
         "leaks": len(leaks),
         "first_leaks": leaks.head(20).astype(str).to_dict("records"),
     }

@@ -196,8 +196,9 @@ def undiscriminating_features(
     claim = "Detectors extract unrestrained features that are not discriminative enough."
     rule = (
         "On the unseen sets, more than half of the fakes have dissimilar heat maps (mean SSIM of "
-        "the three congenetic detectors below .7): the interval lies above 50 %. Fakes on which "
-        "two or more of the three maps are empty are left out: empty maps equal each other."
+        "the three congenetic detectors, an original one and the two fine-tuned from it, below "
+        ".7): the interval lies above 50 %. Fakes on which two or more of the three maps are empty "
+        "are left out: empty maps equal each other."
     )
     omitted = Fact(
         "fakes left out, two or more of their maps being empty (%)",
@@ -213,8 +214,8 @@ def undiscriminating_features(
         claim=claim,
         rule=rule,
         verdict=_verdict(most),
-        why=f"{'Most' if most else 'Not clearly most'} heat maps of congenetic detectors are "
-        "dissimilar.",
+        why=f"{'Most' if most else 'Not clearly most'} heat maps of an original detector and the "
+        "two fine-tuned from it are dissimilar.",
         facts=(Fact("fakes of the unseen sets with dissimilar heat maps (%)", value), omitted),
     )
 

@@ -136,12 +136,13 @@ def figure(file: Path, caption: str, description: str) -> str:
     )
 
 
-def facts(values: Mapping[str, object]) -> str:
-    """Return names and values as a list of definitions."""
+def facts(values: Mapping[str, object], *, name: str = "") -> str:
+    """Return names and values as a list of definitions, which may have a name in the page."""
     rows = "".join(
         f"<dt>{_text(name)}</dt><dd>{_text(str(value))}</dd>" for name, value in values.items()
     )
-    return f"<dl>{rows}</dl>"
+    known = f' id="{name}"' if name else ""
+    return f"<dl{known}>{rows}</dl>"
 
 
 def folded(summary: str, text: str) -> str:

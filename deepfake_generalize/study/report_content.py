@@ -8,13 +8,16 @@ import numpy as np
 
 from deepfake_generalize.study import report
 from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
-from deepfake_generalize.study.family import DISPLAY, FINE_TUNINGS, NULL
+from deepfake_generalize.study.family import CAUSAL, DISPLAY, FINE_TUNINGS, NULL
 from deepfake_generalize.study.resampling import interval
+from deepfake_generalize.study.sharing import shared_table
+from deepfake_generalize.study.worklog import read_log, when_and_where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from deepfake_generalize.study.config import StudyConfig
     from deepfake_generalize.study.run_results import RunResults
 
 _QUESTION = (
@@ -31,15 +34,23 @@ _FIGURE_2 = (
 )
 _LIMITS = " Lowest and highest are the ends of the degradation's 95 % interval."
 _FIGURE_3 = (
-    "Figure 3: how alike the heat maps of three congenetic detectors are on the same fake (mean "
-    "SSIM of the three pairs, coloured maps without the photograph): below .7 dissimilar, .9 and "
-    "above alike. Where two or more of the maps are empty there is nothing to compare: those fakes "
-    "are counted apart."
+    "Figure 3: how alike the heat maps of three congenetic detectors (an original one and the two "
+    "that were fine-tuned from it) are on the same fake. Mean SSIM of the three pairs, coloured "
+    "maps without the photograph: below .7 dissimilar, .9 and above alike. Where two or more of "
+    "the maps are empty there is nothing to compare: those fakes are counted apart."
 )
 _FIGURE_5 = (
     "Figure 5, {name}: how many neurons are among the top contributors on exactly one to five "
     "datasets. The marks show what chance alone would give."
 )
+
+_SHARED = (
+    "What sets share on purpose: how many persons, videos of them, and pairs of videos that look "
+    "alike under different names."
+)
+_NOTHING_SHARED = "Nothing."
+WHEN_AND_WHERE = "when-and-where"
+"""What the page calls the one part of it in which two runs of a study differ."""
 
 
 def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
@@ -55,7 +66,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
         ("Generalizability", _generalizability(results)),
         ("Unwanted properties", _unwanted(results)),
         ("Heat maps", _heat_maps(pictures)),
-        ("Neurons", _neurons(pictures)),
+        ("Neurons", _neurons(results.config, pictures)),
         ("How the data were kept apart", _audit(results)),
         ("Provenance", _provenance(results)),
     ]
@@ -117,7 +128,7 @@ def _heat_maps(pictures: Mapping[str, Path]) -> str:
     return "".join(shown)
 
 
-def _neurons(pictures: Mapping[str, Path]) -> str:
+def _neurons(config: StudyConfig, pictures: Mapping[str, Path]) -> str:
     shown = [
         report.figure(
             pictures[f"figure_5_{name}"],
@@ -127,9 +138,14 @@ def _neurons(pictures: Mapping[str, Path]) -> str:
         for name, title in DISPLAY.items()
         if f"figure_5_{name}" in pictures
     ]
+    run = [each for each in DISPLAY if each in config.architectures]
+    left_out = [DISPLAY[each] for each in run if each not in CAUSAL]
+    if not left_out:
+        return "".join(shown)
+    have = "has" if len(left_out) == 1 else "have"
     note = report.paragraph(
-        "XceptionNet and EfficientNet have a single dense layer of one neuron, which leaves "
-        "nothing to compare; the paper leaves them out for the same reason."
+        f"{' and '.join(left_out)} {have} a single dense layer of one neuron, which leaves nothing "
+        "to compare; the paper leaves such networks out for the same reason."
     )
     return note + "".join(shown)
 
@@ -137,6 +153,8 @@ def _neurons(pictures: Mapping[str, Path]) -> str:
 def _audit(results: RunResults) -> str:
     record = results.data
     audit = record["audit"]
+    shared = shared_table(audit.get("shared", []))
+    untold = f"{audit['by_design']} things, which this older run does not tell apart."
     if audit["leaks"]:
         first = audit["first_leaks"][0]
         text = (
@@ -147,13 +165,20 @@ def _audit(results: RunResults) -> str:
     else:
         text = (
             "No video, no person and no near-duplicate picture is shared by sets that should be "
-            f"independent; {audit['by_design']} are shared by design, such as the people of FS-I."
+            "independent."
         )
     rows = {
         name: f"{_counts(each['images'])}; splits {each['sha256'][:12]}"
         for name, each in record["splits"].items()
     }
-    return report.paragraph(text) + report.facts(rows)
+    return (
+        report.paragraph(text)
+        + report.sortable_table(
+            shared, _SHARED, empty=_NOTHING_SHARED if "shared" in audit else untold
+        )
+        + report.paragraph("Images in each set, and the hash that its splits are known by:")
+        + report.facts(rows)
+    )
 
 
 def _counts(images: Mapping[str, int]) -> str:
@@ -175,4 +200,18 @@ def _provenance(results: RunResults) -> str:
         "Versions": ", ".join(sorted(versions)),
         "Configuration hash": config.sha256,
     }
-    return report.facts(facts) + report.folded("The whole configuration", config.to_toml())
+    return (
+        report.facts(_when_and_where(results), name=WHEN_AND_WHERE)
+        + report.facts(facts)
+        + report.folded("The whole configuration", config.to_toml())
+    )
+
+
+def _when_and_where(results: RunResults) -> dict[str, str]:
+    threads = results.config.threads
+    return {
+        **when_and_where(read_log(results.folder)),
+        "Threads": "all that the machine has"
+        if threads is None
+        else f"{threads} for each family of detectors, which has a process of its own",
+    }

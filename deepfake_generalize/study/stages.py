@@ -36,6 +36,7 @@ from deepfake_generalize.study.records import (
     Records,
 )
 from deepfake_generalize.study.score_files import write_scores
+from deepfake_generalize.study.worklog import note, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,12 +103,13 @@ class _Work:
         everything = steps(self.config, self.family, tuple(self.splits))
         left = [each for each in everything if self.records.find(each.kind, each.key) is None]
         for number, step in enumerate(left, start=1):
-            began = time.monotonic()
+            began, started = time.monotonic(), now()
             facts = do[step.kind](step)
             spent = round(time.monotonic() - began, 3)
             self.records.append(
                 {"kind": step.kind, "key": step.key, **self._whence(), **facts, TIMING: spent}
             )
+            note(self.folder, self.family.name, (step.kind, step.key), started)
             if step.kind == "detector":
                 # A finished training has no more use for what it would have gone on from.
                 shutil.rmtree(self._checkpoint(step.key), ignore_errors=True)

@@ -1,11 +1,17 @@
 """The report as a reader meets it: in a browser, whole, sortable, and marked as synthetic."""
 
+import dataclasses
 import re
 
 import pandas as pd
 import pytest
 
+from deepfake_generalize import data
 from deepfake_generalize.study import report
+from deepfake_generalize.study.report_content import _neurons
+from deepfake_generalize.study.sharing import count_shared, shared_table
+
+SETS = ("F2F", "FS-I", "NT-I")
 
 
 def test_the_page_needs_nothing_but_itself(tiny_run):
@@ -23,6 +29,78 @@ def test_the_page_says_that_the_faces_are_drawn_and_what_was_run(tiny_run, tiny_
         assert f"<h2>{heading}</h2>" in text
     for number in (1, 2, 3, 4):
         assert f"Finding {number}:" in text
+
+
+def test_the_page_says_what_which_sets_share_on_purpose_and_why(tiny_run):
+    (table,) = re.findall(
+        r"<caption>What sets share on purpose.*?</table>",
+        tiny_run.report.read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+    found = {(first, second): (*counts, why) for first, second, *counts, why in rows}
+    splits = {name: data.Splits.load(tiny_run.folder / "splits" / f"{name}.csv") for name in SETS}
+    known = splits["F2F"].train
+    for name in ("FS-I", "NT-I"):
+        test = splits[name].test
+        persons = set(known["target_identity"]) & set(test["target_identity"])
+        counted, _, _, why = found["F2F train", f"{name} test"]
+        assert int(counted) == len(persons) > 0
+        assert why == "Table VII asks whether known persons make it easier"
+    assert found["FS train", "NT train"][-1].startswith("the few-shot images")
+    assert "only the method differs" in found["FS test", "DF test"][-1]
+    assert len(found) == len(rows)
+
+
+def test_the_page_explains_its_words_where_they_come_first(tiny_run):
+    text = tiny_run.report.read_text(encoding="utf-8")
+    for place in (text, text[text.index("<figcaption>Figure 3") :]):
+        explained = (
+            r"congenetic detectors[,( ]+an original one and the two\s+(that were )?fine-tuned"
+        )
+        first = place.index("congenetic")
+        assert re.match(explained, place[first:]), place[first : first + 90]
+
+
+@pytest.mark.parametrize(
+    ("architectures", "said"),
+    [
+        (("mesonet", "shallownet"), None),
+        (("mesonet", "xception"), "XceptionNet has a single dense layer"),
+        (("xception", "efficientnet_b0"), "XceptionNet and EfficientNet have a single dense layer"),
+    ],
+)
+def test_only_networks_that_were_run_are_spoken_of(tiny_config, architectures, said):
+    config = dataclasses.replace(tiny_config, image_size=72, architectures=architectures)
+    text = _neurons(config, {})
+    assert (said or "") in text
+    assert ("single dense layer" in text) == (said is not None)
+
+
+def test_what_is_shared_is_counted_by_pair_and_kind_where_it_is_meant():
+    rows = [
+        ("identity", "F2F train", "FS-I test", True),
+        ("identity", "F2F train", "FS-I test", True),
+        ("video", "F2F train", "FS-I test", True),
+        ("near_duplicate", "CELEB test", "CELEB-M test", True),
+        ("video", "FS test", "F2F train", False),
+    ]
+    findings = pd.DataFrame(rows, columns=["kind", "set_a", "set_b", "by_design"])
+    shared = count_shared(findings)
+    assert shared == [
+        {
+            "set_a": "F2F train",
+            "set_b": "FS-I test",
+            "identity": 2,
+            "video": 1,
+            "near_duplicate": 0,
+        },
+        {"set_a": "CELEB test", "set_b": "CELEB-M test"}
+        | {"identity": 0, "video": 0, "near_duplicate": 1},
+    ]
+    assert shared_table(shared)["Because"].str[:9].tolist() == ["Table VII", "Table VI "]
+    assert count_shared(findings.iloc[:0]) == []
+    assert shared_table([]).empty
 
 
 def test_text_is_escaped():
