@@ -117,6 +117,7 @@ def test_a_renamed_video_is_excluded_whole_if_one_picture_is_the_same(pictured):
     assert (
         selection.dropped["reason"].tolist() == ["looks like another video (Celeb-DF real id7)"] * 2
     )
+    assert "\n  2 dropped: looks like another video\n" in repr(selection)
     assert len(exclude_material(crops, others, near_duplicates=False).crops) == 4
     kept = {"CELEB-M": selection.crops, "CELEB": others}
     assert audit_leakage(kept).empty
