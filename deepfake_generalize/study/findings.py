@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> F
     method = _difference(families, accuracies, "CELEB")
     people = _difference(families, accuracies, "F2F")
     facts = tuple(
-        Fact(f"mean degradation difference on {sets} (points), {len(found)} detectors", value)
+        Fact(f"mean degradation difference on {sets} (points), {_count(found)}", value)
         for sets, found in (("CELEB-M", method), ("FS-I and NT-I", people))
         for value in ([interval(np.mean(found, axis=0))] if found else [])
     )
@@ -231,8 +232,9 @@ def universal_neurons(
     """
     found = {name: causal.overlap(sets, fraction) for name, sets in contributions.items()}
     claim = "Detectors have universally contributing neurons across seen and unseen datasets."
+    share = Fraction(fraction).limit_denominator(1000)
     rule = (
-        f"In the top {fraction:.4g} of the layer, all five datasets share more neurons than chance "
+        f"In the top {share} of the layer, all five datasets share more neurons than chance "
         "explains, by three standard deviations of chance and three neurons at least, in every "
         "detector analysed."
     )
@@ -269,3 +271,7 @@ def _without_interval(value: float) -> Interval:
 
 def _verdict(holds: bool) -> str:
     return "holds" if holds else "does not hold"
+
+
+def _count(detectors: Sequence[object]) -> str:
+    return f"{len(detectors)} detector{'s' if len(detectors) != 1 else ''}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepfake_generalize.data.partition import SUBSETS
 from deepfake_generalize.study import report
 from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
 from deepfake_generalize.study.family import CAUSAL, DISPLAY, FINE_TUNINGS, NULL
@@ -168,8 +169,9 @@ def _audit(results: RunResults) -> str:
             "independent."
         )
     rows = {
-        name: f"{_counts(each['images'])}; splits {each['sha256'][:12]}"
-        for name, each in record["splits"].items()
+        name: f"{_counts(record['splits'][name]['images'])}; "
+        f"splits {record['splits'][name]['sha256'][:12]}"
+        for name in record["sets"]
     }
     return (
         report.paragraph(text)
@@ -182,7 +184,7 @@ def _audit(results: RunResults) -> str:
 
 
 def _counts(images: Mapping[str, int]) -> str:
-    return ", ".join(f"{part} {count:,}" for part, count in images.items() if count)
+    return ", ".join(f"{part} {images[part]:,}" for part in SUBSETS if images[part])
 
 
 def _provenance(results: RunResults) -> str:

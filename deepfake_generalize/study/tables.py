@@ -30,6 +30,8 @@ TITLES = {
     "training_dataset": "Training dataset",
     "fine_tuning": "Fine-tuning",
     "average_accuracy": "Average accuracy (%)",
+    "lowest": "Lowest",
+    "highest": "Highest",
 }
 _WORDS = frozenset({"detector", "architecture", "training_dataset", "fine_tuning"})
 _LATEX = str.maketrans(

@@ -8,7 +8,7 @@ import pytest
 
 from deepfake_generalize import data
 from deepfake_generalize.study import report
-from deepfake_generalize.study.report_content import _neurons
+from deepfake_generalize.study.report_content import _counts, _neurons
 from deepfake_generalize.study.sharing import count_shared, shared_table
 
 SETS = ("F2F", "FS-I", "NT-I")
@@ -75,6 +75,10 @@ def test_only_networks_that_were_run_are_spoken_of(tiny_config, architectures, s
     text = _neurons(config, {})
     assert (said or "") in text
     assert ("single dense layer" in text) == (said is not None)
+
+
+def test_the_parts_of_a_set_are_told_in_the_order_of_their_use():
+    assert _counts({"test": 2000, "train": 16000, "val": 0}) == "train 16,000, test 2,000"
 
 
 def test_what_is_shared_is_counted_by_pair_and_kind_where_it_is_meant():
