@@ -12,8 +12,10 @@ from deepfake_generalize.data import (
     StudySizes,
     audit_leakage,
     shared_by_design,
+    study_pools,
     study_sets,
 )
+from deepfake_generalize.data.dealing import CROSSING
 from deepfake_generalize.errors import InputError
 
 NAMES = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
@@ -177,7 +179,9 @@ def test_celeb_m_holds_no_clip_of_celeb_though_version_2_holds_all_of_version_1(
     used = set.union(*(stem(getattr(sets["CELEB"], part)) for part in PARTS))
     assert stem(crops["v1"]) <= stem(crops["v2"])
     assert not stem(sets["CELEB-M"].test) & used
-    assert "its clip is kept for CELEB-M" in set(sets["CELEB"].dropped["reason"])
+    kept = sets["CELEB"].dropped.query("reason == 'its clip is kept for CELEB-M'")
+    # A quarter more than the 100 of each class that are needed, in whole clips of two images.
+    assert kept["label"].value_counts().to_dict() == {0: 126, 1: 126}
 
 
 def test_every_crop_of_a_data_set_and_method_is_accounted_for(small):
@@ -189,6 +193,33 @@ def test_every_crop_of_a_data_set_and_method_is_accounted_for(small):
     for name, table in (("CELEB", "v2"), ("CELEB-M", "v1"), ("DFD", "DFD")):
         parts = [getattr(sets[name], part) for part in (*PARTS, "dropped")]
         assert sorted(pd.concat(parts)["path"]) == sorted(crops[table]["path"])
+
+
+def test_what_another_set_is_given_is_dropped_with_the_name_of_its_use(small):
+    sets = small[1]
+    dropped = sets["F2F"].dropped
+    for use, *taken in (
+        ("FS train and NT train", sets["FS"].train, sets["NT"].train),
+        ("FS val and NT val", sets["FS"].val, sets["NT"].val),
+        ("the tests of FS, NT and DF", sets["FS"].test, sets["NT"].test, sets["DF"].test),
+    ):
+        kept = dropped[dropped["reason"] == f"its persons are kept for {use}"]
+        assert people(kept) >= people(*taken)
+    assert study_pools._reason("F2F", CROSSING, [0]) == "its two identities are in different pools"
+
+
+def test_each_pool_needs_what_is_drawn_from_it():
+    sizes = StudySizes(train=20, val=8, test=6, few_shot=4, few_shot_val=2)
+    needs = study_pools._needs(sizes)
+    assert needs == (  # real, Face2Face, FaceSwap, NeuralTextures, Deepfakes
+        (10 + 3, 10, 3, 3, 0),
+        (4, 4, 0, 0, 0),
+        (3, 3, 0, 0, 0),
+        (2 + 2, 0, 2, 2, 0),
+        (1 + 1, 0, 1, 1, 0),
+        (3, 0, 3, 3, 3),
+    )
+    assert {type(count) for need in needs for count in need} == {int}
 
 
 def test_the_sets_depend_on_the_seed_and_not_on_the_order_of_rows():
