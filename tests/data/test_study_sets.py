@@ -16,6 +16,7 @@ from deepfake_generalize.data import (
     study_sets,
 )
 from deepfake_generalize.data.dealing import CROSSING
+from deepfake_generalize.data.study_sets import _kept_clips
 from deepfake_generalize.errors import InputError
 
 NAMES = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
@@ -182,6 +183,23 @@ def test_celeb_m_holds_no_clip_of_celeb_though_version_2_holds_all_of_version_1(
     kept = sets["CELEB"].dropped.query("reason == 'its clip is kept for CELEB-M'")
     # A quarter more than the 100 of each class that are needed, in whole clips of two images.
     assert kept["label"].value_counts().to_dict() == {0: 126, 1: 126}
+
+
+@pytest.mark.parametrize(("need", "kept"), [(2, 0), (3, 2), (4, 3)])
+def test_no_more_clips_are_kept_for_celeb_m_than_it_misses(need, kept):
+    # Of each class version 1 has two clips of its own and eight that version 2 has as well.
+    first, second = (
+        make(
+            [("real", f"id{n}_{n:04d}", f"id{n}", None) for n in numbers]
+            + [("F", f"id{n}_id0_{n:04d}", f"id{n}", "id0") for n in numbers],
+            dataset,
+            1,
+            1,
+        )
+        for dataset, numbers in (("Celeb-DF-v1", range(10)), ("Celeb-DF-v2", range(2, 12)))
+    )
+    clips = _kept_clips(first, second, need, 0)
+    assert sum("real" in clip for clip in clips) == len(clips) - kept == kept
 
 
 def test_every_crop_of_a_data_set_and_method_is_accounted_for(small):
