@@ -99,6 +99,9 @@ def test_two_labels_in_one_video_are_refused_by_name() -> None:
     frames = pd.concat([frames_of([0.5], video="ok"), frames_of([0.1, 0.3], label=[0, 1])])
     with pytest.raises(InputError, match=r"both labels for 1 of 2 videos.*video 'v'\..*Correct"):
         to_videos(frames)
+    frames = pd.concat([frames, frames_of([0.1, 0.3], label=[0, 1], video="w")])
+    with pytest.raises(InputError, match=r"both labels for 2 of 3 videos, the first .*video 'v'\."):
+        to_videos(frames)
 
 
 @pytest.mark.parametrize(
