@@ -89,6 +89,12 @@ def test_the_seed_decides_and_groups_widen() -> None:
     assert by_video.high - by_video.low > 1.7 * (by_frame.high - by_frame.low)
 
 
+def test_scores_are_told_apart_without_comparing_their_arrays() -> None:
+    one, same = (drawn(np.random.default_rng(5), 0.5) for _ in range(2))
+    assert one != same
+    assert len({one, same, one}) == 2
+
+
 def test_what_a_coin_decides_counts_half() -> None:
     sure = Scored([1, 0, 1, 0], [0.9, 0.1, 0.9, 0.1])
     coin = Scored([1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5], undecided=[0, 0, 1, 1])
