@@ -293,3 +293,8 @@ def test_the_metric_must_exist_for_the_data_themselves() -> None:
         bootstrap_interval(accuracy, [], [])
     with pytest.raises(InputError, match=r"scores in \[0, 1\]"):
         bootstrap_interval(lambda *_: 0.5, [1, 0], [2.0, 0.1])
+
+
+def test_a_score_at_the_threshold_is_called_fake_in_the_resamples_too() -> None:
+    found = bootstrap_interval(accuracy, [1, 0, 1, 0], [0.5, 0.1, 0.5, 0.4])
+    assert (found.estimate, found.low, found.high) == (1.0, 1.0, 1.0)
