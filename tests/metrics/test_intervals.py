@@ -4,6 +4,7 @@ import functools
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,18 @@ def test_blocks_and_threads_change_no_number(monkeypatch: pytest.MonkeyPatch) ->
     assert bootstrap_interval(auc, labels, scores, **options) == found
     slow = bootstrap_interval(plain(auc), labels, scores, **options)
     assert (slow.low, slow.high) == pytest.approx((found.low, found.high))
+
+
+def test_a_metric_of_the_callers_is_never_called_in_a_thread(monkeypatch) -> None:
+    monkeypatch.setattr(resampling, "_ELEMENTS_AT_ONCE", 40)
+    callers = set()
+
+    def share_of_fakes(labels, scores):
+        callers.add(threading.current_thread())
+        return float(labels.mean())
+
+    bootstrap_interval(share_of_fakes, [1, 0, 1, 0], [0.9, 0.1, 0.9, 0.4], n_resamples=50)
+    assert callers == {threading.main_thread()}
 
 
 def test_all_metrics_together_are_each_by_itself() -> None:
