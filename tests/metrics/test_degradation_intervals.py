@@ -9,6 +9,7 @@ from deepfake_generalize.metrics import (
     degradation_difference_interval,
     degradation_interval,
 )
+from deepfake_generalize.metrics.degradation_intervals import ResampledAccuracy
 
 
 def drawn(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Scored:
@@ -93,6 +94,7 @@ def test_scores_are_told_apart_without_comparing_their_arrays() -> None:
     one, same = (drawn(np.random.default_rng(5), 0.5) for _ in range(2))
     assert one != same
     assert len({one, same, one}) == 2
+    assert ResampledAccuracy(0.5, np.zeros(3)) != ResampledAccuracy(0.5, np.zeros(3))
 
 
 def test_what_a_coin_decides_counts_half() -> None:
