@@ -37,7 +37,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("transfer-mesonet", "benchmarks.transfer", options={"name": "mesonet"}),
     Benchmark("transfer-xception", "benchmarks.transfer", options={"name": "xception"}),
     Benchmark("batches", "benchmarks.batches"),
-    Benchmark("extraction", "benchmarks.extraction", limit_s=600.0),
+    Benchmark("extraction", "benchmarks.extraction", limit_s=1200.0),
     Benchmark("decoding", "benchmarks.decoding"),
     Benchmark("import", "benchmarks.importing"),
     Benchmark("metrics", "benchmarks.metrics"),
