@@ -21,6 +21,19 @@ def largest_difference(one, other):
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
 
+def assert_one_computation(one, other):
+    """Weights within 1e-5, but for the odd one that Adam moves by the noise of its gradient.
+
+    Sums over the 4 images of a step and over the 8 of the cache are rounded alike by oneDNN
+    (AVX-512) and not by Eigen (AVX2), where 2e-5 was seen in 3 of 100,000 weights. Another order
+    of the images, the least of faults, makes 9e-4.
+    """
+    pairs = zip(one.model.get_weights(), other.model.get_weights(), strict=True)
+    differences = np.concatenate([np.abs(a - b).ravel() for a, b in pairs])
+    assert differences.max() <= 1e-4
+    assert np.count_nonzero(differences > 1e-5) <= 1e-4 * differences.size
+
+
 @pytest.mark.parametrize(
     "architecture",
     [
@@ -40,7 +53,7 @@ def test_cached_equals_uncached_after_twenty_steps(architecture, detector_of, ra
         transfer(detector, (images, labels), val, recipe=recipe, cache=cache, progress=None)
         for cache in (True, False)
     )
-    assert largest_difference(cached, uncached) <= 1e-5
+    assert_one_computation(cached, uncached)
     assert largest_difference(cached, detector) > 1e-3
     assert cached.training["cached"]
     assert not uncached.training["cached"]
