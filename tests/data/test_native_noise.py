@@ -56,7 +56,7 @@ def test_the_first_score_is_silent_and_a_bad_model_is_not(
     talkative, shared_data, tmp_path, monkeypatch
 ):
     program = "from deepfake_generalize.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", program, "score", str(shared_data("videos/short_clip.mp4"))]
+    command = [sys.executable, "-c", program, "score", str(shared_data("videos/people.mp4"))]
 
     def score():
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
