@@ -6,8 +6,9 @@ import datetime as dt
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
+
+from deepfake_generalize.machine import cpu_model, processors
 
 LIBRARIES = (
     "deepfake-generalize",
@@ -35,22 +36,12 @@ def describe() -> dict[str, Any]:
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
         "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": processors(),
         "load_at_start": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
         "versions": {"python": platform.python_version()} | _versions(),
     }
-
-
-def cpu_model(table: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's name as Linux tells it, else what the platform says."""
-    if table.is_file():
-        for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or "unknown"
 
 
 def _versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 import deepfake_generalize
 
 PACKAGE = Path(deepfake_generalize.__file__).parent
-SHARED = {"errors", "types", "validation"}
+SHARED = {"errors", "machine", "notes", "types", "validation"}
 MAY_IMPORT = {
     "data": set(),
     "models": {"data"},

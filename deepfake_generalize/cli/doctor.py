@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepfake_generalize.machine import processors
+
 if TYPE_CHECKING:
     from deepfake_generalize.data.assets import AssetStatus
 
@@ -145,7 +147,7 @@ def diagnose() -> Diagnosis:
         packages=_packages(metadata.requires(DISTRIBUTION) or []),
         opencv=_opencv(),
         assets=_assets(),
-        cpus=_cpus(),
+        cpus=processors(),
         memory_gib=_memory_gib(),
     )
 
@@ -216,12 +218,6 @@ def _assets() -> tuple[AssetStatus, ...]:
 
 def _is_misled(asset: AssetStatus) -> bool:
     return asset.found is None and bool(os.environ.get(asset.variable))
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_gib() -> float | None:

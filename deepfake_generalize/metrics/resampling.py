@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.machine import processors
 from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
@@ -154,16 +154,11 @@ def resample(
     seeds = np.random.SeedSequence(resampling.seed).spawn(len(sizes))
     work = partial(_block, statistic, n_groups, resampling.n_resamples)
     if threads and len(sizes) > 1:
-        with ThreadPoolExecutor(min(_THREADS, _processors())) as pool:
+        with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
             blocks = list(pool.map(work, sizes, seeds))
     else:
         blocks = [work(size, seed) for size, seed in zip(sizes, seeds, strict=True)]
     return np.concatenate(blocks, axis=1)
-
-
-def _processors() -> int:
-    # Of a container's share where the system tells, else of the machine.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _block(

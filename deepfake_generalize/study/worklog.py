@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import platform
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepfake_generalize.machine import cpu_model, processors
 from deepfake_generalize.study.records import Records, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 LOG = "log"
 """Its folder within a run folder."""
@@ -87,23 +87,7 @@ def _machines(found: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _machine() -> dict[str, Any]:
-    return {"cpu": _cpu(), "cores": _cores(), "gpus": _gpus(), "system": _system()}
-
-
-def _cpu(table: Path = Path("/proc/cpuinfo")) -> str:
-    if table.is_file():
-        for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or "unknown processor"
-
-
-def _cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return {"cpu": cpu_model(), "cores": processors(), "gpus": _gpus(), "system": _system()}
 
 
 def _gpus() -> list[str]:

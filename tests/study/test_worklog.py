@@ -5,10 +5,8 @@ import json
 import platform
 import re
 
-import pytest
-
 from deepfake_generalize.study.records import read_all
-from deepfake_generalize.study.worklog import _cpu, now, read_log, when_and_where
+from deepfake_generalize.study.worklog import now, read_log, when_and_where
 
 MACHINE = {"cpu": "A processor", "cores": 2, "gpus": [], "system": "Linux 6.1 x86_64"}
 
@@ -32,22 +30,6 @@ def test_a_run_over_days_and_machines_is_told_whole():
 
 def test_a_run_of_which_nothing_was_noted_says_so():
     assert when_and_where([]) == {"Run": "when and on what machine was not noted"}
-
-
-@pytest.mark.parametrize(
-    ("table", "expected"),
-    [
-        (
-            "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nmodel name\t: Other\n",
-            "Some CPU @ 2 GHz",
-        ),
-        ("processor\t: 0\nCPU part\t: 0xd0c\n", platform.processor() or "unknown processor"),
-    ],
-)
-def test_the_processor_is_named_as_the_system_names_it(tmp_path, table, expected):
-    file = tmp_path / "cpuinfo"
-    file.write_text(table, encoding="utf-8")
-    assert _cpu(file) == expected
 
 
 def test_every_step_is_noted_once_with_its_time_and_machine(tiny_run):
