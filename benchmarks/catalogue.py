@@ -41,6 +41,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("decoding", "benchmarks.decoding"),
     Benchmark("import", "benchmarks.importing"),
     Benchmark("metrics", "benchmarks.metrics"),
+    Benchmark("scale", "benchmarks.scale"),
     _training("mesonet"),
     _training("mesoinception"),
     _training("shallownet"),

@@ -37,6 +37,19 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def tree() -> Callable[[Path], dict[str, bytes | None]]:
+    """Return a function that reads all below a folder: relative path to content, None a folder."""
+
+    def read(folder: Path) -> dict[str, bytes | None]:
+        return {
+            str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+            for path in sorted(Path(folder).rglob("*"))
+        }
+
+    return read
+
+
+@pytest.fixture(scope="session")
 def write_video() -> Callable[..., Path]:
     """Return a function that writes (H, W, 3) uint8 RGB frames to a real video file by PyAV."""
     import av

@@ -141,13 +141,11 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
     """
     with quiet(context):
         from deepfake_generalize import data
-        from deepfake_generalize.data.required_assets import require
 
         with warnings.catch_warnings():
             # What it warns of, the summary lists.
             warnings.simplefilter("ignore", data.LayoutWarning)
             videos = data.find_videos(root, layout=layout)
-        require(dict.fromkeys(arguments.face_assets(finder, aligner)))
         with console.progress("extracting", shown=not json) as advance:
             done = data.extract_faces(
                 videos,

@@ -6,20 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.cli.options import Aligner, Finder
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deepfake_generalize.models import Detector
-
-
-def face_assets(finder: Finder, aligner: Aligner) -> list[str]:
-    """Return the names of the model files that cutting out faces takes."""
-    by_finder = {Finder.MEDIAPIPE: ["face-full-range"]}
-    by_aligner = {Aligner.LANDMARKS: ["face-landmarks"], Aligner.SHORT_RANGE: ["face-short-range"]}
-    return by_finder.get(finder, []) + by_aligner.get(aligner, [])
 
 
 def check_detector(name: str, weights: Path | None) -> None:
@@ -55,10 +47,10 @@ def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
         MissingAssetError: Model files cannot be had.
     """
     from deepfake_generalize.data.assets import DETECTORS
-    from deepfake_generalize.data.required_assets import require
+    from deepfake_generalize.data.required_assets import face_assets, require
 
     check_detector(name, weights)
-    faces = face_assets(Finder.MEDIAPIPE, Aligner.LANDMARKS) if videos else []
+    faces = face_assets("landmarks", finds=True) if videos else []
     require(dict.fromkeys(faces) | ({name: weights} if name in DETECTORS else {}))
 
 

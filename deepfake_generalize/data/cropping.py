@@ -259,11 +259,12 @@ def _frame_row(batch: FrameBatch, at: int, subject: Subject) -> dict[str, object
     row |= {"frame": batch.indices[at], "score": float("nan"), "status": batch.status[at]}
     if batch.status[at] != "ok":
         return row | {"reason": batch.note or f"the frame is {batch.status[at]}"}
-    reason = (
-        f"the {who} is not among the {n_faces} faces of this frame"
-        if n_faces
-        else "no face found in this frame"
-    )
+    if n_faces == 0:
+        reason = "no face found in this frame"
+    elif n_faces == 1:
+        reason = f"the {who} is not the one face of this frame"
+    else:
+        reason = f"the {who} is not among the {n_faces} faces of this frame"
     return row | {"status": "no_face", "reason": reason, "faces": n_faces}
 
 

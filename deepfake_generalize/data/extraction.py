@@ -22,6 +22,7 @@ from deepfake_generalize.data.extraction_folder import checksum, open_folder
 from deepfake_generalize.data.extraction_job import Job, Task, finished, run
 from deepfake_generalize.data.manifest_files import absolute
 from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.data.required_assets import face_assets, require
 from deepfake_generalize.data.table_checks import check_labels, require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
@@ -156,7 +157,9 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     _check_n_jobs(n_jobs)
     _check_redo(redo)
     check_finder(finder, opens=True)
-    make_aligner(aligner)  # A missing model is one error here, not one in every worker.
+    # Missing models are one error here, not one in every worker.
+    require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
+    make_aligner(aligner)
     finder = MediaPipeFinder() if finder is None else finder
     root = absolute(Path(out_dir))
     described = {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FINDING_COLUMNS: tuple[str, ...] = ("kind", "set_a", "set_b", "what", "n", "by_design", "note")
 
 _SAME_PEOPLE = ("identity", "video", "near_duplicate")
-_WORDS = {"video": "videos", "identity": "persons", "near_duplicate": "near-duplicate videos"}
+_WORDS = {"video": "video", "identity": "person", "near_duplicate": "near-duplicate video"}
 
 
 class LeakageWarning(UserWarning):
@@ -115,15 +115,16 @@ def warn_of_leaks(findings: pd.DataFrame, *, stacklevel: int = 2) -> int:
         ...     warnings.simplefilter("always")
         ...     _ = warn_of_leaks(findings)
         >>> print(caught[0].message)
-        sets are not independent: train and test share 1 videos (such as FF++ real 004). Use
+        sets are not independent: train and test share 1 video (such as FF++ real 004). Use
         data.balanced_splits, data.exclude_material or data.exclude_identities, or say what is
         meant with shared_by_design.
     """
     leaks = findings[~findings["by_design"].astype(bool)]
     unread = leaks[leaks["kind"] == "unreadable"]
     parts = [
-        f"{a} and {b} share {len(rows)} {_WORDS[kind]} (such as {rows['what'].iloc[0]})"
-        for kind in _WORDS
+        f"{a} and {b} share {len(rows)} {word if len(rows) == 1 else f'{word}s'} "
+        f"(such as {rows['what'].iloc[0]})"
+        for kind, word in _WORDS.items()
         for (a, b), rows in leaks[leaks["kind"] == kind].groupby(["set_a", "set_b"], sort=False)
     ]
     if parts:

@@ -22,6 +22,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def face_assets(aligner: str, *, finds: bool) -> list[str]:
+    """Return the names of the model files that cutting out faces takes.
+
+    Args:
+        aligner: What finds the eyes, as in `extract_faces`.
+        finds: Whether `MediaPipeFinder` finds the faces.
+
+    Returns:
+        Names of `assets.ASSETS`.
+
+    Examples:
+        >>> face_assets("landmarks", finds=True)
+        ['face-full-range', 'face-landmarks']
+        >>> face_assets("finder", finds=False)
+        []
+    """
+    by_aligner = {"landmarks": ["face-landmarks"], "short-range": ["face-short-range"]}
+    return (["face-full-range"] if finds else []) + by_aligner.get(aligner, [])
+
+
 def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Path]:
     """Find several assets, downloading those that nothing else leads to.
 

@@ -155,6 +155,11 @@ def paragraph(text: str) -> str:
     return f"<p>{_text(text)}</p>"
 
 
+def screen_note(text: str) -> str:
+    """Return a paragraph of plain text that paper does without."""
+    return f'<p class="screen">{_text(text)}</p>'
+
+
 def _text(value: str) -> str:
     return html.escape(value)
 

@@ -84,9 +84,9 @@ def _generalizability(results: RunResults) -> str:
         report.paragraph(
             "Accuracy at a threshold of 0.5 on balanced test sets: 50 % is what guessing gives. "
             "Degradation is the original accuracy less the mean over the unseen sets FS, NT, DF "
-            "and DFD. FS and NT are seen in small part by the fine-tuned detectors. Click a "
-            "heading to sort."
+            "and DFD. FS and NT are seen in small part by the fine-tuned detectors."
         )
+        + report.screen_note("Click a column's heading to sort a table.")
         + report.sortable_table(results.table_v_with_intervals, CAPTIONS["table_v"] + _LIMITS)
         + report.sortable_table(results.table_iv, CAPTIONS["table_iv"])
     )

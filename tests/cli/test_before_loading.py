@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from deepfake_generalize import models
-from deepfake_generalize.cli import arguments
-from deepfake_generalize.cli.options import Aligner, Finder
 from deepfake_generalize.data.assets import DETECTORS
 
 RUN = """
@@ -109,18 +107,3 @@ def test_what_is_wrong_is_said_before_anything_heavy_is_loaded(
 
 def test_the_names_that_are_known_without_keras_are_those_of_the_detectors() -> None:
     assert DETECTORS == models.PRETRAINED
-
-
-@pytest.mark.parametrize(
-    ("finder", "aligner", "names"),
-    [
-        (Finder.MEDIAPIPE, Aligner.LANDMARKS, ["face-full-range", "face-landmarks"]),
-        (Finder.MEDIAPIPE, Aligner.SHORT_RANGE, ["face-full-range", "face-short-range"]),
-        (Finder.MEDIAPIPE, Aligner.FINDER, ["face-full-range"]),
-        (Finder.CASCADE, Aligner.FINDER, []),
-    ],
-)
-def test_only_what_the_finder_and_the_aligner_take_is_looked_for(
-    finder: Finder, aligner: Aligner, names: list[str]
-) -> None:
-    assert arguments.face_assets(finder, aligner) == names

@@ -5,7 +5,6 @@ import os
 import random
 import sys
 import time
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -116,13 +115,6 @@ def make_videos(tmp_path, write_video):
     return make
 
 
-def tree(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(Path(folder).rglob("*"))
-    }
-
-
 @pytest.fixture
 def processes():
     """Children that start in milliseconds: what they need is imported once, by their server."""
@@ -138,7 +130,7 @@ def count_finished(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_killed_twenty_times_and_finished_equals_undisturbed(
-    bright, make_videos, processes, tmp_path, n_jobs
+    bright, make_videos, processes, tmp_path, n_jobs, tree
 ):
     videos = make_videos(120)
     # Large crops and a quick finder: half of the time goes into writing, where kills could hurt.
@@ -176,7 +168,7 @@ def test_killed_twenty_times_and_finished_equals_undisturbed(
 
 
 def test_a_second_extraction_is_turned_away_and_the_first_unharmed(
-    bright, make_videos, processes, tmp_path
+    bright, make_videos, processes, tmp_path, tree
 ):
     videos = make_videos(6)
     choices = {"finder": bright.Bright(0.02), "aligner": "finder", "size": 32}
@@ -197,7 +189,7 @@ def test_a_second_extraction_is_turned_away_and_the_first_unharmed(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bright", "mediapipe"])
 def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
-    bright, make_videos, tmp_path, shared_data, monkeypatch, kind
+    bright, make_videos, tmp_path, shared_data, monkeypatch, kind, tree
 ):
     distributed = pytest.importorskip("distributed")
     if kind == "mediapipe":
@@ -234,7 +226,7 @@ def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
 
 
 @pytest.mark.parametrize("n_jobs", [2, 3])
-def test_any_number_of_jobs_writes_the_same_bytes(bright, make_videos, tmp_path, n_jobs):
+def test_any_number_of_jobs_writes_the_same_bytes(bright, make_videos, tmp_path, n_jobs, tree):
     videos = make_videos(9)
     choices = {"finder": bright.Bright(), "aligner": "finder", "size": 32}
     extract_faces(videos, tmp_path / "one", **choices)

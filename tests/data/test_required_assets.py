@@ -8,7 +8,7 @@ import pytest
 from deepfake_generalize.data import required_assets
 from deepfake_generalize.data.assets import ASSETS, Asset
 from deepfake_generalize.data.downloads import DownloadFailedError
-from deepfake_generalize.data.required_assets import require
+from deepfake_generalize.data.required_assets import face_assets, require
 from deepfake_generalize.errors import InputError, MissingAssetError
 
 WANTED = dict.fromkeys(("face-full-range", "face-landmarks", "mesonet-deepfakes"))
@@ -115,3 +115,19 @@ def test_what_is_there_comes_back(
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(InputError, match="received 'dlib'"):
         require({"dlib": None})
+
+
+@pytest.mark.parametrize(
+    ("finds", "aligner", "names"),
+    [
+        (True, "landmarks", ["face-full-range", "face-landmarks"]),
+        (True, "short-range", ["face-full-range", "face-short-range"]),
+        (True, "finder", ["face-full-range"]),
+        (False, "landmarks", ["face-landmarks"]),
+        (False, "finder", []),
+    ],
+)
+def test_only_what_the_finder_and_the_aligner_take_is_looked_for(
+    finds: bool, aligner: str, names: list[str]
+) -> None:
+    assert face_assets(aligner, finds=finds) == names

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -61,13 +60,6 @@ def modules(tmp_path, monkeypatch):
     return folder
 
 
-def tree(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(Path(folder).rglob("*"))
-    }
-
-
 def make_videos(write_video, folder):
     rows = []
     for number in range(8):
@@ -79,7 +71,7 @@ def make_videos(write_video, folder):
 
 @pytest.mark.slow
 def test_a_killed_worker_is_told_of_and_its_videos_are_done_by_the_next_call(
-    modules, tmp_path, write_video
+    modules, tmp_path, write_video, tree
 ):
     import mortal_finder
 
@@ -102,7 +94,7 @@ def test_a_killed_worker_is_told_of_and_its_videos_are_done_by_the_next_call(
 
 @pytest.mark.slow
 def test_what_a_killed_worker_of_a_cluster_had_is_done_by_the_others(
-    modules, tmp_path, write_video
+    modules, tmp_path, write_video, tree
 ):
     distributed = pytest.importorskip("distributed")
     import mortal_finder

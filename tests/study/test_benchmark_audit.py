@@ -30,7 +30,7 @@ def test_people_in_two_sets_are_found_and_warned_of_and_the_audit_can_be_left_ou
 ) -> None:
     home = manifest(crops, [(1, 255), (0, 0)], "home", ["001", "002"])
     away = manifest(crops, [(1, 200), (0, 90)], "away", ["001", "003"])
-    with pytest.warns(LeakageWarning, match="original and AWAY share 1 persons"):
+    with pytest.warns(LeakageWarning, match="original and AWAY share 1 person "):
         result = full_benchmark(redness, original=home, unseen={"AWAY": away}, resampling=None)
     kinds = set(result.leakage["kind"])
     assert "identity" in kinds

@@ -1,7 +1,6 @@
 """Which layout a root is in, and what is said where that cannot be told."""
 
 import json
-import time
 
 import pytest
 
@@ -135,7 +134,7 @@ def test_a_table_beside_data_sets_is_not_guessed_about(tmp_path, touch):
     assert len(find_videos(root / "mine.csv")) == 1
 
 
-def test_ten_thousand_files_of_every_data_set_take_seconds(tmp_path, touch):
+def test_ten_thousand_files_of_every_data_set_are_found(tmp_path, touch):
     names = [f"FF/original_sequences/youtube/c23/videos/{n:03}.mp4" for n in range(1000)]
     names += [
         f"FF/manipulated_sequences/{method}/c23/videos/{n:03}_{n ^ 1:03}.mp4"
@@ -151,15 +150,6 @@ def test_ten_thousand_files_of_every_data_set_take_seconds(tmp_path, touch):
     for part in range(4):
         listed = {f"{n:05}.mp4": {"label": "FAKE"} for n in range(part, 2000, 4)}
         (root / f"dfdc/part_{part}/metadata.json").write_text(json.dumps(listed))
-    start = time.process_time()
     videos = find_videos(root)
-    assert time.process_time() - start < 5
     assert len(videos) == 10_000
     assert videos["split"].value_counts().to_dict() == {"train": 4320, "val": 840, "test": 840}
-
-
-def test_ten_thousand_files_take_seconds(tmp_path, touch):
-    root = touch(tmp_path, (f"{k}/{i:05}.mp4" for k in ("real", "fake") for i in range(5000)))
-    start = time.process_time()
-    assert len(find_videos(root)) == 10_000
-    assert time.process_time() - start < 5
