@@ -84,8 +84,8 @@ class FunctionDetector(ScoresVideos):
     """What `as_detector` returns.
 
     Attributes:
-        name: What tables call it.
-        size: (height, width) in pixels of the images the function takes.
+        name (str): What tables call it.
+        size (tuple[int, int]): (height, width) in pixels of the images the function takes.
     """
 
     def __init__(

@@ -29,11 +29,12 @@ class Detector(ScoresVideos):
     polarity is turned into that.
 
     Attributes:
-        model: The Keras model, untouched.
-        fake_index: Which class is fake.
-        name: What tables call it.
-        training: How it was trained (plain JSON values), or None where that is unknown.
-        size: (height, width) in pixels of the network's input.
+        model (keras.Model): The Keras model, untouched.
+        fake_index (int): Which class is fake.
+        name (str): What tables call it.
+        training (dict[str, Any] | None): How it was trained (plain JSON values), or None where that
+            is unknown.
+        size (tuple[int, int]): (height, width) in pixels of the network's input.
 
     Examples:
         >>> from deepfake_generalize.models import mesonet
