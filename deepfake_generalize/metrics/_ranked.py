@@ -41,7 +41,8 @@ class RankedScores:
         levels = np.unique(scores)
         self._level_fakes = np.append(np.searchsorted(fakes, levels, side="left"), fakes.size)
         self._level_reals = np.append(np.searchsorted(reals, levels, side="left"), reals.size)
-        most = int(np.bincount(codes).max()) * (int(codes.max()) + 1)
+        # Half the time of int64, and wide enough for twice the images that a resample can hold.
+        most = 2 * int(np.bincount(codes).max()) * (int(codes.max()) + 1)
         self._dtype = np.int32 if most < np.iinfo(np.int32).max else np.int64
 
     def measure(self, counts: IntArray, wanted: Sequence[RankedMetric]) -> DoubleArray:
@@ -63,7 +64,7 @@ class RankedScores:
                 found["auc"] = self._auc(fakes, reals_before, n_fakes, n_reals)
             if "average_precision" in wanted:
                 found["average_precision"] = self._average_precision(
-                    fakes, fakes_before, reals_before, n_fakes, n_reals
+                    fakes, fakes_before, reals_before, n_fakes
                 )
             if "eer" in wanted:
                 found["eer"] = self._eer(fakes_before, reals_before, n_fakes, n_reals)
@@ -76,14 +77,19 @@ class RankedScores:
         np.cumsum(weights, axis=1, out=before[:, 1:])
         return before
 
+    def _above(self, before: AnyArray, below: IntArray) -> AnyArray:
+        left: AnyArray = before[:, -1:] - before.take(below, axis=1, mode="clip")
+        return left
+
     def _auc(
         self, fakes: AnyArray, reals_before: AnyArray, n_fakes: IntArray, n_reals: IntArray
     ) -> DoubleArray:
-        beaten = reals_before.take(self._reals_below, axis=1, mode="clip").astype(np.float64)
-        if self._has_ties:
-            beaten += reals_before.take(self._reals_up_to, axis=1, mode="clip")
-            beaten /= 2.0
-        return _row_products(fakes, beaten) / (n_fakes * n_reals)
+        beaten = reals_before.take(self._reals_below, axis=1, mode="clip")
+        if not self._has_ties:
+            return _row_products(fakes, beaten) / (n_fakes * n_reals)
+        # A tie counts as half a win: the mean of wins without ties and with them.
+        beaten += reals_before.take(self._reals_up_to, axis=1, mode="clip")
+        return _row_products(fakes, beaten) / (2 * n_fakes * n_reals)
 
     def _average_precision(
         self,
@@ -91,10 +97,9 @@ class RankedScores:
         fakes_before: AnyArray,
         reals_before: AnyArray,
         n_fakes: IntArray,
-        n_reals: IntArray,
     ) -> DoubleArray:
-        hits = n_fakes[:, np.newaxis] - fakes_before.take(self._fakes_below, axis=1, mode="clip")
-        found = n_reals[:, np.newaxis] - reals_before.take(self._reals_below, axis=1, mode="clip")
+        hits = self._above(fakes_before, self._fakes_below)
+        found = self._above(reals_before, self._reals_below)
         found += hits
         # Above the highest score drawn nothing is found; those fakes weigh nothing either.
         precision = hits / np.maximum(found, 1, out=found)
@@ -123,6 +128,9 @@ class RankedScores:
         return np.asarray(alarms_before + share * (alarms_after - alarms_before))
 
 
-def _row_products(weights: AnyArray, values: DoubleArray) -> DoubleArray:
+def _row_products(weights: AnyArray, values: AnyArray) -> DoubleArray:
     """Return the product of each row with the other array's, without a loop in Python."""
-    return np.asarray(np.einsum("ij,ij->i", weights.astype(np.float64), values))
+    products = np.einsum(
+        "ij,ij->i", weights.astype(np.float64), values.astype(np.float64, copy=False)
+    )
+    return np.asarray(products)
