@@ -1,16 +1,32 @@
-"""Decoding PNG by FFmpeg, in less time than OpenCV, where the file is of the usual kind."""
+"""Decoding PNG in less time than one library takes for it, where the file is of the usual kind.
+
+Two thirds of the time of a PNG decoder go into zlib. Here ISA-L inflates the pixels, three times as
+fast, and FFmpeg turns them back from differences; it gets them as a PNG that is not compressed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from isal import isal_zlib
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from deepfake_generalize.types import UInt8Array
 
+_SIGNATURE, _HEADER = 8, 33
+"""Where the signature and where the chunk with the header end."""
 _COLOUR, _INTERLACED = 25, 28
 """Where the header's bytes for the kind of colour and for interlacing stand in a PNG."""
+_FILTERS = 5
+# FFmpeg does not look at checksums; those of the file itself are right.
+_NO_CHECKSUM = b"\0\0\0\0"
+# A class, which ISA-L's stub takes for an object of it.
+_DAMAGED = cast("type[Exception]", isal_zlib.IsalError)
 
 
 def decode_png(data: bytes, out: UInt8Array) -> bool:
@@ -24,15 +40,45 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
     Returns:
         Whether that was done; if not, `out` holds anything.
     """
-    import av
-
     if data[_COLOUR] != 2 or data[_INTERLACED] != 0:
         return False
+    height, width, _ = out.shape
+    rows = _inflate(b"".join(_pixel_data(data)), height, 1 + 3 * width)
+    return rows is not None and _undo_filters(data[:_HEADER], rows, out)
+
+
+def _pixel_data(data: bytes) -> Iterator[bytes]:
+    position = _SIGNATURE
+    while position + 8 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        if data[position + 4 : position + 8] == b"IDAT":
+            yield data[position + 8 : position + 8 + length]
+        position += 12 + length
+
+
+def _inflate(stream: bytes, height: int, stride: int) -> bytes | None:
+    """Return the rows, each behind its filter's number; None where they are not all there."""
+    inflater = isal_zlib.decompressobj()
+    try:
+        # One byte more than is wanted: a stream that holds too much is not inflated to its end.
+        rows: bytes = inflater.decompress(stream, height * stride + 1)
+    except _DAMAGED:
+        return None
+    whole = inflater.eof and len(rows) == height * stride
+    return rows if whole and max(rows[::stride]) < _FILTERS else None
+
+
+def _undo_filters(header: bytes, rows: bytes, out: UInt8Array) -> bool:
+    import av
+
+    stored = zlib.compress(rows, level=0)
+    length = struct.pack(">I", len(stored))
+    png = b"".join((header, length, b"IDAT", stored, _NO_CHECKSUM, bytes(4), b"IEND", _NO_CHECKSUM))
     # One for each image: a decoder takes the last row of one for the row above the next.
     codec: Any = av.CodecContext.create("png", "r")
     codec.thread_count = 1
     try:
-        frames = codec.decode(av.Packet(data))
+        frames = codec.decode(av.Packet(png))
     except av.FFmpegError:
         return False
     height, width, _ = out.shape
@@ -43,6 +89,4 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
         return False
     pixels = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
     out[:] = pixels[:, : width * 3].reshape(height, width, 3)
-    # FFmpeg says nothing of a stream that ends early: the rows that are missing stay zero. Where
-    # the last one is not zero it was decoded, and so were all above it.
-    return bool(out[-1].any())
+    return True

@@ -1,6 +1,7 @@
 """The fast PNG decoder: OpenCV's pixels, or it declines."""
 
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -43,6 +44,9 @@ def test_the_pixels_are_opencvs(strategy, shape):
         _png(zlib.compress(ROWS[:100])),
         _png(zlib.compress(ROWS[:-1])),
         _png(zlib.compress(ROWS)[:-2] + b"zz"),
+        _png(zlib.compress(ROWS)[:-1]),
+        _png(zlib.compress(ROWS + b"\0")),
+        _png(zlib.compress(b"\5" + ROWS[1:])),
         _png(b"no deflate stream"),
         _png(zlib.compress(b"\0" * 32 * 8), colour=6),
         _png(zlib.compress(ROWS), interlaced=1),
@@ -56,13 +60,31 @@ def test_what_it_cannot_vouch_for_it_declines(data):
         assert not decode_png(data, out)
 
 
-def test_a_black_last_row_is_left_to_the_stricter_decoder(tmp_path):
+def test_a_black_last_row_is_no_sign_of_a_cut():
     image = np.full((8, 8, 3), 9, np.uint8)
     image[-1] = 0
-    data = cv2.imencode(".png", image)[1].tobytes()
-    assert not decode_png(data, np.empty((8, 8, 3), np.uint8))
-    (tmp_path / "a.png").write_bytes(data)
-    np.testing.assert_array_equal(ImageSource([str(tmp_path / "a.png")]).read([0])[0], image)
+    out = np.empty((8, 8, 3), np.uint8)
+    assert decode_png(cv2.imencode(".png", image)[1].tobytes(), out)
+    np.testing.assert_array_equal(out, image)
+
+
+def test_pixels_in_many_chunks_between_others_are_put_together():
+    stream = zlib.compress(ROWS)
+    image = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
+    image += _chunk(b"tEXt", b"IDAT\0IDAT")
+    image += b"".join(_chunk(b"IDAT", stream[i : i + 7]) for i in range(0, len(stream), 7))
+    out = np.empty((8, 8, 3), np.uint8)
+    assert decode_png(image + _chunk(b"tIME", bytes(7)) + _chunk(b"IEND", b""), out)
+    assert out[7, 7].tolist() == [28, 29, 30]
+
+
+def test_a_stream_far_longer_than_the_image_is_not_inflated_to_its_end():
+    bomb = _png(zlib.compress(bytes(1 << 28)))
+    tracemalloc.start()
+    assert not decode_png(bomb, np.empty((8, 8, 3), np.uint8))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 22
 
 
 def test_a_stream_that_ends_early_is_refused_in_batches(tmp_path):
