@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -105,13 +106,18 @@ def finished(
             f"expected finite maps at {layer!r}, received NaN or infinity.",
             hint="The network's weights may have diverged.",
         )
-    shown = tf.nn.relu(signed) if relu else signed
-    maps: FloatArray = tf.image.resize(shown[..., None], size)[..., 0].numpy()
-    if relu:
-        maps -= maps.min(axis=(1, 2), keepdims=True)
-    scale = np.abs(maps).max(axis=(1, 2), keepdims=True)
-    scaled: FloatArray = np.divide(maps, np.where(scale == 0, np.float32(1), scale))
-    return scaled, scale[:, 0, 0] == 0
+    height, width = size
+    maps = np.empty((len(signed), height, width), np.float32)
+    flat = np.zeros(len(signed), bool)
+    # One after the other, so that a map is still in the cache when it is scaled.
+    for number, small in enumerate((tf.nn.relu(signed) if relu else signed).numpy()):
+        shown = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        if relu:
+            shown -= shown.min()
+        scale = max(shown.max(), -shown.min())
+        flat[number] = scale == 0
+        np.divide(shown, scale or np.float32(1), out=maps[number])
+    return maps, flat
 
 
 def empty_message(signed: AnyArray, total: int, *, target: str, layer: str) -> str:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret import grad_cam
+from deepfake_generalize.interpret.grad_cam import finished
 from deepfake_generalize.models import (
     Detector,
     as_detector,
@@ -286,3 +287,18 @@ def test_mesonet_equals_tf_explain_before_its_rendering(shared_data, layer):
         assert theirs.max() > 0
         resized = cv2.resize(np.maximum(theirs, 0), (256, 256))
         np.testing.assert_allclose(ours, stretched(resized), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(13, 40), (8, 8), (5, 3), (1, 1)])
+@pytest.mark.parametrize("relu", [True, False])
+def test_maps_are_resized_as_tensorflow_does(size, relu):
+    signed = tf.constant(np.random.default_rng(0).normal(size=(3, 8, 8)).astype("float32"))
+    maps, flat = finished(signed, size, relu=relu, layer="x")
+    resized = tf.image.resize((tf.nn.relu(signed) if relu else signed)[..., None], size).numpy()
+    lowest = resized.min(axis=(1, 2, 3), keepdims=True) if relu else 0.0
+    expected = (resized - lowest)[..., 0]
+    highest = np.abs(expected).max(axis=(1, 2), keepdims=True)
+    np.testing.assert_array_equal(flat, highest.ravel() == 0)
+    np.testing.assert_allclose(
+        maps, expected / np.where(flat[:, None, None], 1, highest), atol=1e-6
+    )
