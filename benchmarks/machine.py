@@ -21,6 +21,8 @@ LIBRARIES = (
     "scikit-learn",
     "h5py",
     "av",
+    "isal",
+    "ai-edge-litert",
     "mediapipe",
     "torch",
     "tf-explain",

@@ -27,7 +27,7 @@ BUDGET_S = 30.0
 
 _WHY = (
     "the time is arithmetic: of each of a thousand resamples, for three rankings of a million "
-    "scores, four gathers, cumulative sums of all counts and the products, on both cores; an "
+    "scores, five gathers, cumulative sums of all counts and the products, on both cores; an "
     "earlier run, on an AMD EPYC, took 15.1 s"
 )
 

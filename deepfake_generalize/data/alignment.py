@@ -198,17 +198,26 @@ def make_aligner(name: str) -> Aligner:
         ...
         deepfake_generalize.errors.InputError: expected aligner to be one of landmarks, ...
     """
+    check_aligner(name)
     makers: dict[str, type[LandmarkAligner | ShortRangeAligner | FinderAligner]] = {
         "landmarks": LandmarkAligner,
         "short-range": ShortRangeAligner,
         "finder": FinderAligner,
     }
-    if name not in makers:
+    return makers[name]()
+
+
+def check_aligner(name: object) -> None:
+    """Raise unless there is an aligner of that name; look for no file.
+
+    Raises:
+        InputError: An unknown name.
+    """
+    if name not in get_args(AlignerName):
         raise InputError(
             f"expected aligner to be one of {', '.join(get_args(AlignerName))}, received {name!r}.",
             hint="The default is landmarks.",
         )
-    return makers[name]()
 
 
 def align_crop(

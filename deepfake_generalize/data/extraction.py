@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from deepfake_generalize.data import extracted
-from deepfake_generalize.data.alignment import make_aligner
+from deepfake_generalize.data.alignment import check_aligner, make_aligner
 from deepfake_generalize.data.cropping import CropSettings, check_finder, check_frame_count
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 from deepfake_generalize.data.extraction_folder import checksum, open_folder
@@ -157,6 +157,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     _check_n_jobs(n_jobs)
     _check_redo(redo)
     check_finder(finder, opens=True)
+    check_aligner(aligner)
     # Missing models are one error here, not one in every worker.
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
     make_aligner(aligner)

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 _SIGNATURE, _HEADER = 8, 33
 """Where the signature and where the chunk with the header end."""
-_COLOUR, _INTERLACED = 25, 28
-"""Where the header's bytes for the kind of colour and for interlacing stand in a PNG."""
+_FIRST_CHUNK = slice(8, 16), b"\0\0\0\rIHDR"
+_KIND = slice(24, 29), b"\x08\x02\0\0\0"
+"""Eight bits of RGB, and the only compression, filters and order of rows that are usual."""
 _FILTERS = 5
+# Of larger ones the copies would take more memory than the time is worth.
+_MAX_PIXELS = 1 << 22
 # FFmpeg does not look at checksums; those of the file itself are right.
 _NO_CHECKSUM = b"\0\0\0\0"
 # A class, which ISA-L's stub takes for an object of it.
@@ -33,26 +36,32 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
     """Decode an 8-bit RGB PNG of known size; decline what only a stricter decoder can judge.
 
     Args:
-        data: A whole PNG file, 8 bits a channel and without transparency, whose chunks have the
-            right checksums.
+        data: A PNG file without transparency, whose chunks have the right checksums up to its end
+            chunk.
         out: (H, W, 3) uint8 of the size in its header; filled with RGB.
 
     Returns:
         Whether that was done; if not, `out` holds anything.
     """
-    if data[_COLOUR] != 2 or data[_INTERLACED] != 0:
-        return False
     height, width, _ = out.shape
-    rows = _inflate(b"".join(_pixel_data(data)), height, 1 + 3 * width)
+    usual = all(data[place] == value for place, value in (_FIRST_CHUNK, _KIND))
+    if not usual or height * width > _MAX_PIXELS:
+        return False
+    chunks = list(_chunks(data))
+    # A chunk that is critical, by its capital letter, must be understood.
+    if any(kind[:1].isupper() and kind not in (b"PLTE", b"IDAT") for kind, _ in chunks):
+        return False
+    stream = b"".join(content for kind, content in chunks if kind == b"IDAT")
+    rows = _inflate(stream, height, 1 + 3 * width)
     return rows is not None and _undo_filters(data[:_HEADER], rows, out)
 
 
-def _pixel_data(data: bytes) -> Iterator[bytes]:
-    position = _SIGNATURE
-    while position + 8 <= len(data):
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and content of what is between the header and the end chunk."""
+    position = _HEADER
+    while position + 8 <= len(data) and data[position + 4 : position + 8] != b"IEND":
         (length,) = struct.unpack_from(">I", data, position)
-        if data[position + 4 : position + 8] == b"IDAT":
-            yield data[position + 8 : position + 8 + length]
+        yield data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
         position += 12 + length
 
 

@@ -107,11 +107,15 @@ def finished(
             hint="The network's weights may have diverged.",
         )
     height, width = size
-    maps = np.empty((len(signed), height, width), np.float32)
-    flat = np.zeros(len(signed), bool)
+    small: FloatArray = (tf.nn.relu(signed) if relu else signed).numpy()
+    # Along a side of one pixel OpenCV rounds, and what is the same everywhere would not stay so.
+    alone = [(0, int(side == 1)) for side in small.shape[1:]]
+    small = np.pad(small, [(0, 0), *alone], mode="edge")
+    maps = np.empty((len(small), height, width), np.float32)
+    flat = np.zeros(len(small), bool)
     # One after the other, so that a map is still in the cache when it is scaled.
-    for number, small in enumerate((tf.nn.relu(signed) if relu else signed).numpy()):
-        shown = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    for number, features in enumerate(small):
+        shown = cv2.resize(features, (width, height), interpolation=cv2.INTER_LINEAR)
         if relu:
             shown -= shown.min()
         scale = max(shown.max(), -shown.min())

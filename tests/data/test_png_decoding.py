@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data.image_source import ImageSource
+from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.png_decoding import decode_png
 from deepfake_generalize.errors import InputError
 
@@ -17,8 +18,8 @@ def _chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _png(stream, width=8, height=8, colour=2, interlaced=0, extra=b""):
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, interlaced)
+def _png(stream, width=8, height=8, colour=2, interlaced=0, extra=b"", depth=8, filtering=0):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, filtering, interlaced)
     parts = _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", stream) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
 
@@ -51,6 +52,14 @@ def test_the_pixels_are_opencvs(strategy, shape):
         _png(zlib.compress(b"\0" * 32 * 8), colour=6),
         _png(zlib.compress(ROWS), interlaced=1),
         _png(zlib.compress(ROWS), width=9, height=7),
+        _png(zlib.compress(ROWS), depth=4),
+        _png(zlib.compress(ROWS), filtering=64),
+        _png(zlib.compress(ROWS), extra=_chunk(b"IHDR", bytes(13))),
+        _png(zlib.compress(ROWS), extra=_chunk(b"ABCD", b"")),
+        _png(zlib.compress(ROWS)[:9], extra=_chunk(b"IDAT", b"")).replace(
+            _chunk(b"IEND", b""), _chunk(b"IEND", b"") + _chunk(b"IDAT", zlib.compress(ROWS)[9:])
+        ),
+        b"\x89PNG\r\n\x1a\n\0\0\0\x06IEND\0\x02>\x9b\0\0\x02\x01\x08\x02",
     ],
 )
 def test_what_it_cannot_vouch_for_it_declines(data):
@@ -93,3 +102,17 @@ def test_a_stream_that_ends_early_is_refused_in_batches(tmp_path):
     source = ImageSource([str(tmp_path / name) for name in ("a.png", "b.png")])
     with pytest.raises(InputError, match=r"whole image at .*b\.png.*cannot be decoded"):
         source.read(np.array([0, 1]))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _png(zlib.compress(ROWS), filtering=64),
+        _png(zlib.compress(ROWS), extra=_chunk(b"IHDR", bytes(13))),
+        b"\x89PNG\r\n\x1a\n\0\0\0\x06IEND\0\x02>\x9b\0\0\x02\x01\x08\x02",
+    ],
+)
+def test_what_no_decoder_can_vouch_for_is_refused(tmp_path, data):
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.png"):
+        read_image(tmp_path / "a.png")

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from deepfake_generalize.data import required_assets
+from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, required_assets
 from deepfake_generalize.data.assets import ASSETS, Asset
 from deepfake_generalize.data.downloads import DownloadFailedError
 from deepfake_generalize.data.required_assets import face_assets, require
@@ -131,3 +132,13 @@ def test_only_what_the_finder_and_the_aligner_take_is_looked_for(
     finds: bool, aligner: str, names: list[str]
 ) -> None:
     assert face_assets(aligner, finds=finds) == names
+
+
+def test_a_misspelt_aligner_is_refused_before_anything_is_downloaded(
+    network: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    asked = network()
+    video = dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": "a.mp4", "label": 1}
+    with pytest.raises(InputError, match="expected aligner to be one of"):
+        extract_faces(pd.DataFrame([video]), tmp_path, aligner="landmark")
+    assert asked == []

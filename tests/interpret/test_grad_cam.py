@@ -289,6 +289,19 @@ def test_mesonet_equals_tf_explain_before_its_rendering(shared_data, layer):
         np.testing.assert_allclose(ours, stretched(resized), atol=1e-4)
 
 
+@pytest.mark.parametrize("side", [(1, 1), (1, 7), (7, 1), (7, 7)])
+def test_what_is_the_same_everywhere_stays_so_at_any_size(side):
+    values = np.random.default_rng(0).random(60).astype("float32")
+    signed = tf.constant(np.broadcast_to(values[:, None, None], (60, *side)))
+    for size in ((224, 224), (33, 57), (5, 3)):
+        maps, flat = finished(signed, size, relu=True, layer="x")
+        assert flat.all()
+        assert not maps.any()
+        maps, flat = finished(signed, size, relu=False, layer="x")
+        assert not flat.any()
+        assert (maps == 1).all()
+
+
 @pytest.mark.parametrize("size", [(13, 40), (8, 8), (5, 3), (1, 1)])
 @pytest.mark.parametrize("relu", [True, False])
 def test_maps_are_resized_as_tensorflow_does(size, relu):
