@@ -4,11 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-# Set before TensorFlow loads anywhere: quiet logs, and no more threads than two test jobs can use.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("MPLBACKEND", "agg")
-
 import numpy as np
 import pytest
 

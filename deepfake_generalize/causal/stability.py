@@ -24,8 +24,9 @@ class TopStability:
         inclusion: (neurons,) float64 in [0, 1], the share of resamples in whose top each neuron is.
         jaccard: The mean over the resamples of how much of both tops is shared: the neurons in
             both over the neurons in either; 1 if every resample names the same neurons.
-        low: The lower end of the interval of that.
-        high: The upper end.
+        low: The lower quantile of that among the resamples, by `level`. Where nearly all resamples
+            share the same, their mean can lie outside `low` to `high`.
+        high: The upper quantile.
         expected: What two tops drawn at random, independently, would have on average.
     """
 
@@ -71,8 +72,8 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
         ...     bootstrap=Bootstrap(groups=["a", "a", "b", "b", "c", "c"]),
         ... )
         >>> found = top_stability(effects, 1 / 4)
-        >>> found.inclusion.shape, found.low <= found.jaccard <= found.high
-        ((16,), True)
+        >>> found.inclusion.shape, 0 <= found.low <= found.high <= 1, 0 <= found.jaccard <= 1
+        ((16,), True, True)
     """
     if effects.resampled is None:
         raise InputError(
