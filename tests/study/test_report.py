@@ -168,3 +168,26 @@ def test_nothing_sticks_out_on_a_phone(tiny_run, browse, tmp_path):
     page.write_text(text.replace("</body>", f"{check}</body>"), encoding="utf-8")
     found = browse(page, "--dump-dom", "--window-size=400,800", "--virtual-time-budget=5000")
     assert 'data-over="0"' in found.stdout
+
+
+@pytest.mark.slow
+def test_on_paper_there_is_nothing_to_click(browse, tmp_path):
+    page = tmp_path / "paper.html"
+    shown = (
+        "const shown = place => getComputedStyle(document.querySelector(place)).display;"
+        "const three = () => ['.screen', 'nav', 'h2'].map(shown).map(how => how != 'none');"
+    )
+    # The browser prints by the rules for print; here they are made to hold on the screen.
+    as_on_paper = (
+        "for (const sheet of document.styleSheets) for (const rule of sheet.cssRules)"
+        " if (rule.media && rule.media.mediaText == 'print') rule.media.mediaText = 'all';"
+    )
+    check = (
+        f"<script>{shown} document.body.dataset.screen = three(); {as_on_paper}"
+        " document.body.dataset.paper = three();</script>"
+    )
+    text = report.page("t", "l", mark="", sections=[("Table", report.screen_note("Click."))])
+    page.write_text(text.replace("</body>", f"{check}</body>"), encoding="utf-8")
+    found = browse(page, "--dump-dom").stdout
+    assert 'data-screen="true,true,true"' in found
+    assert 'data-paper="false,false,true"' in found
