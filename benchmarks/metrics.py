@@ -139,11 +139,12 @@ def main() -> None:
     """Run the whole path once, and print seconds and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--resamples", type=int, default=N_RESAMPLES, help="how many of each")
     parser.add_argument("--ratio", action="store_true", help="measure scikit-learn as well")
     chosen = parser.parse_args()
     frames = draw()
     cpu, wall = time.process_time(), time.perf_counter()
-    seconds = whole_path(frames)
+    seconds = whole_path(frames, chosen.resamples)
     document = {
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
@@ -153,7 +154,7 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(document))
         return
-    for name, value in (seconds | one_by_one(frames)).items():
+    for name, value in (seconds | one_by_one(frames, chosen.resamples)).items():
         print(f"{value:6.1f} s  {name}")
     print(
         f"{document['wall_s']:6.1f} s  the whole path ({document['cpu_s']:.1f} s of processor "
