@@ -35,6 +35,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "deepfake_generalize"
 
+_SPLITS = ["data/test_splits.py", "data/test_splits_refused.py", "data/test_splits_saved.py"]
 # The tests that are asked about a module: its own, then those of what is built on it.
 TESTS = {
     "metrics/_checks": ["metrics/test_accuracy.py", "metrics/test_ranking.py"],
@@ -47,11 +48,11 @@ TESTS = {
     "metrics/ranking": ["metrics/test_ranking.py"],
     "metrics/resampling": ["metrics/test_intervals.py", "metrics/test_comparison.py"],
     "metrics/videos": ["metrics/test_videos.py"],
-    "data/splits": ["data/test_splits.py"],
+    "data/splits": _SPLITS,
     "data/selection": ["data/test_selection.py"],
-    "data/partition": ["data/test_splits.py"],
-    "data/grouping": ["data/test_splits.py"],
-    "data/dealing": ["data/test_splits.py"],
+    "data/partition": _SPLITS,
+    "data/grouping": _SPLITS,
+    "data/dealing": _SPLITS,
     "data/study_pools": ["data/test_study_sets.py"],
     "data/study_sets": ["data/test_study_sets.py"],
     "causal/bootstrap": [

@@ -5,6 +5,8 @@ import keras
 import numpy as np
 import pytest
 
+from deepfake_generalize.models import Recipe, train
+
 
 @pytest.fixture
 def constant_network():
@@ -28,3 +30,81 @@ def sample_images(shared_data):
     paths = sorted(folder.glob("*/*.jpg"))
     assert [path.stem for path in paths] == ["df00204", "df01254", "real00240", "real00772"]
     return [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+
+
+@pytest.fixture(scope="session")
+def short_recipe():
+    """A recipe of four epochs."""
+    return Recipe("short", epochs=4, batch_size=8, learning_rate=0.01, loss="mse")
+
+
+@pytest.fixture(scope="session")
+def small_network():
+    """Build networks that have what training must mind: statistics, dropout, a convolution."""
+
+    def small(input_shape, classes=1):
+        inputs = keras.Input(input_shape)
+        x = keras.layers.Conv2D(4, 3, strides=2, activation="relu", name="conv")(inputs)
+        x = keras.layers.BatchNormalization(name="norm")(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        x = keras.layers.Dropout(0.2)(x)
+        activation = "sigmoid" if classes == 1 else "softmax"
+        x = keras.layers.Dense(classes, activation=activation, name="output")(x)
+        return keras.Model(inputs, x, name="small")
+
+    return small
+
+
+@pytest.fixture(scope="session")
+def striped():
+    """Return a function that makes images of noise and labels; what is fake has bright rows."""
+
+    def draw(count, seed, side=16):
+        images = np.random.default_rng(seed).integers(0, 200, (count, side, side, 3), np.uint8)
+        labels = np.arange(count) % 2
+        images[labels == 1, ::4] = 255
+        return images, labels
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def striped_train(striped):
+    """Forty striped images to train on, and their labels."""
+    return striped(40, 0)
+
+
+@pytest.fixture(scope="session")
+def striped_val(striped):
+    """Sixteen striped images to validate on, and their labels."""
+    return striped(16, 1)
+
+
+@pytest.fixture(scope="session")
+def train_small(small_network, short_recipe, striped_train, striped_val):
+    """Return a function that trains the small network by the short recipe, or as it is told."""
+
+    def run(**options):
+        usual = {"train": striped_train, "val": striped_val, "recipe": short_recipe}
+        chosen = usual | {"progress": None} | options
+        architecture = chosen.pop("architecture", small_network)
+        return train(architecture, chosen.pop("train"), chosen.pop("val"), **chosen)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def same_weights():
+    """Return a function that says whether two detectors have the same weights, bit by bit."""
+
+    def compare(one, other):
+        weights = zip(one.model.get_weights(), other.model.get_weights(), strict=True)
+        return all(np.array_equal(a, b) for a, b in weights)
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def trained(train_small):
+    """The small network, trained with the seed 3."""
+    return train_small(seed=3)

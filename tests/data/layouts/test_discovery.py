@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from benchmarks.scale import lay_out
 from deepfake_generalize.data import LayoutWarning, find_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 
@@ -134,22 +135,11 @@ def test_a_table_beside_data_sets_is_not_guessed_about(tmp_path, touch):
     assert len(find_videos(root / "mine.csv")) == 1
 
 
-def test_ten_thousand_files_of_every_data_set_are_found(tmp_path, touch):
-    names = [f"FF/original_sequences/youtube/c23/videos/{n:03}.mp4" for n in range(1000)]
-    names += [
-        f"FF/manipulated_sequences/{method}/c23/videos/{n:03}_{n ^ 1:03}.mp4"
-        for method in ("Deepfakes", "Face2Face", "FaceShifter", "FaceSwap", "NeuralTextures")
-        for n in range(1000)
-    ]
-    names += [f"celeb/Celeb-synthesis/id{n % 50}_id{n % 49}_{n:04}.mp4" for n in range(2000)]
-    names += [f"dfdc/part_{n % 4}/{n:05}.mp4" for n in range(2000)]
-    root = touch(tmp_path, names)
+def test_ten_thousand_files_of_every_data_set_are_found(tmp_path):
+    root = lay_out(tmp_path, 10_000)
     pairs = [[f"{n:03}", f"{n + 1:03}"] for n in range(0, 1000, 2)]
     for split, part in (("train", pairs[:360]), ("val", pairs[360:430]), ("test", pairs[430:])):
         (root / f"FF/{split}.json").write_text(json.dumps(part))
-    for part in range(4):
-        listed = {f"{n:05}.mp4": {"label": "FAKE"} for n in range(part, 2000, 4)}
-        (root / f"dfdc/part_{part}/metadata.json").write_text(json.dumps(listed))
     videos = find_videos(root)
     assert len(videos) == 10_000
     assert videos["split"].value_counts().to_dict() == {"train": 4320, "val": 840, "test": 840}

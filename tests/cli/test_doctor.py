@@ -1,12 +1,15 @@
-"""The doctor's facts agree with the environment it looks at."""
+"""The doctor's facts agree with the environment it looks at, and the command says them."""
 
 import importlib.metadata
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deepfake_generalize.cli import doctor
+from deepfake_generalize import __version__
+from deepfake_generalize.cli import doctor, main
 from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
 
 VARIABLES = (
@@ -115,3 +118,22 @@ def test_model_files_named_by_variables_are_found(
     monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(model))
     (asset,) = [one for one in doctor.diagnose().assets if one.name == "face-full-range"]
     assert (asset.how, asset.found) == ("environment", model)
+
+
+def test_doctor_prints_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is True
+    assert document["versions"]["deepfake_generalize"] == __version__
+    assert {"packages", "extras", "opencv", "assets", "cpus", "memory_gib"} <= set(document)
+
+
+def test_doctor_exits_with_5_when_something_required_is_missing(
+    monkeypatch: pytest.MonkeyPatch, fails: Any
+) -> None:
+    found = diagnosis(Package("tensorflow", None, ">=2.20", None))
+    monkeypatch.setattr(doctor, "diagnose", lambda: found)
+    code, error, hint = fails("doctor")
+    assert code == 5
+    assert "tensorflow>=2.20 is missing" in error
+    assert "pip install" in hint

@@ -1,0 +1,201 @@
+"""The command `benchmark`: sets that are refused, the row and its rank, tables, and score files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from deepfake_generalize import study
+from deepfake_generalize.cli import main
+
+
+@pytest.mark.parametrize("text", ["DFD", "=folder", "DFD="])
+def test_sets_need_a_name_and_a_folder(text: str, fails: Any) -> None:
+    code, error, hint = fails("benchmark", "--detector", "d", "--original", "x", "--unseen", text)
+    assert code == 2
+    assert "expected NAME=FOLDER or NAME=SCORES.csv" in error
+    assert "--unseen DFD=" in hint
+
+
+def test_a_set_given_twice_is_refused(fails: Any) -> None:
+    code, error, _ = fails(
+        "benchmark", "--detector=d", "--original=x", "--unseen=A=x", "--unseen=A=y"
+    )
+    assert code == 2
+    assert "A is given twice" in error
+
+
+def test_sets_that_lead_nowhere_are_refused(tmp_path: Path, fails: Any) -> None:
+    code, error, _ = fails("benchmark", "--detector=d", f"--original={tmp_path}", "--unseen=A=no")
+    assert code == 2
+    assert "for the set A, no does not exist" in error
+
+
+def test_an_unknown_detector_is_refused(tmp_path: Path, fails: Any) -> None:
+    argv = ["--detector=nonet", f"--original={tmp_path}", f"--unseen=A={tmp_path}"]
+    code, error, hint = fails("benchmark", *argv)
+    assert code == 2
+    assert "received 'nonet'" in error
+    assert "mesonet-deepfakes" in hint
+
+
+@pytest.mark.parametrize("content", ["", "\x00\x01", 'label,score\n1,"0.5\n2,3,4'])
+def test_a_file_that_is_no_table_is_refused(content: str, tmp_path: Path, fails: Any) -> None:
+    scores = tmp_path / "scores.csv"
+    scores.write_text(content)
+    argv = ["--detector=mine", f"--original={scores}", f"--unseen=A={scores}"]
+    code, error, _ = fails("benchmark", *argv)
+    assert code == 2
+    assert "the set original" in error
+    assert error.isprintable()
+
+
+@pytest.fixture
+def score_files(tmp_path: Path) -> Callable[[str], list[str]]:
+    """Return the options of a benchmark on score files whose accuracies are 90, 60 and so on."""
+
+    def options(*names: str) -> list[str]:
+        def write(name: str, fakes_found: int) -> Path:
+            found = [0.9] * fakes_found + [0.1] * (10 - fakes_found)
+            table = pd.DataFrame({"label": [1] * 10 + [0] * 10, "score": found + [0.1] * 10})
+            table.to_csv(tmp_path / f"{name}.csv", index=False)
+            return tmp_path / f"{name}.csv"
+
+        unseen = [f"--unseen={name}={write(name, 2)}" for name in names]
+        return ["benchmark", "--detector=mine", f"--original={write('home', 8)}", *unseen]
+
+    return options
+
+
+def test_a_row_from_score_files_with_its_rank(
+    score_files: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*score_files("FS", "NT", "DF", "DFD"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["row"] == {
+        "detector": "mine",
+        "original_accuracy": 90.0,
+        "FS": 60.0,
+        "NT": 60.0,
+        "DF": 60.0,
+        "DFD": 60.0,
+        "average": 60.0,
+        "degradation": 30.0,
+    }
+    better = (study.published("V")["degradation"] < 30.0).sum()
+    assert document["rank"] == better + 1
+    assert document["coverage"]["FS"] == {"ok": 20, "total": 20}
+    assert document["rank_reason"] is None
+
+
+def test_the_rank_stands_below_the_row(
+    score_files: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(score_files("FS", "NT", "DF", "DFD")) == 0
+    shown = capsys.readouterr()
+    better = (study.published("V")["degradation"] < 30.0).sum()
+    assert f"\nrank: {better + 1}\n" in shown.out
+    assert shown.err == ""
+
+
+def test_tables_for_papers_go_to_stdout_and_remarks_to_stderr(
+    score_files: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "table.md"
+    assert main([*score_files("A"), "--format", "markdown", "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == out.read_text()
+    assert shown.out.startswith("|")
+    assert "no rank: " in shown.err
+    assert "images scored: original 20 of 20, A 20 of 20" in shown.err
+
+
+def test_a_benchmark_with_every_option(
+    score_files: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    argv = score_files("FS", "NT", "DF", "DFD")
+    home = pd.read_csv(tmp_path / "home.csv")
+    home.assign(score=1 - home["score"]).to_csv(tmp_path / "turned.csv", index=False)
+    turned = [*argv[:2], f"--original={tmp_path / 'turned.csv'}", *argv[3:]]
+    assert main(turned) == 2
+    assert "pass --polarity real-high" in capsys.readouterr().err
+    special = f"--specialized=CELEB-M={tmp_path / 'home.csv'}"
+    scores = tmp_path / "scores"
+    assert main([*argv, special, "--table=VI", f"--save-scores={scores}", "--no-audit"]) == 0
+    assert "No row: no detector degrades by more than 30 points" in capsys.readouterr().out
+    saved = [f"--unseen=A={scores / 'FS.csv'}", f"--original={scores / 'original.csv'}"]
+    argv_saved = ["benchmark", "--detector=mine", *saved, "--policy=as-chance", "--json"]
+    assert main([*argv_saved, f"--trained-on=CELEB={tmp_path / 'absent'}"]) == 2
+    assert "absent" in capsys.readouterr().err
+    assert main(argv_saved) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["policy"] == "as-chance"
+    low, high = document["intervals"]["degradation"]
+    assert low < document["row"]["degradation"] < high
+    assert document["metrics"][1]["frame_accuracy"] == 0.6
+    assert "A: the score file was written for FS" in document["notes"]
+    assert main([*argv, "--intervals", "--format=csv"]) == 0
+    assert "degradation_low" in capsys.readouterr().out
+
+
+def test_poor_coverage_is_shown_and_then_exits_with_3(
+    score_files: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    argv = score_files("A")
+    holes = pd.read_csv(tmp_path / "A.csv")
+    holes.loc[0, "score"] = float("nan")
+    holes.to_csv(tmp_path / "A.csv", index=False)
+    assert main([*argv, "--policy", "as-real"]) == 3
+    shown = capsys.readouterr()
+    assert "A 19 of 20 (policy as-real)" in shown.out
+    error, hint = shown.err.splitlines()[-2:]
+    assert error == "error: less than 99% of the images have a score: A 19 of 20 (policy as-real)."
+    assert hint.startswith("hint: The notes say why")
+
+
+def test_a_damaged_pair_of_score_files_exits_with_4(
+    score_files: Any, fails: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    scores = tmp_path / "scores"
+    assert main([*score_files("A"), f"--save-scores={scores}"]) == 0
+    (scores / "A.csv").write_text("label,score\n1,0.5\n0,0.5\n")
+    damaged = [f"--original={scores / 'original.csv'}", f"--unseen=A={scores / 'A.csv'}"]
+    code, error, _ = fails("benchmark", "--detector=mine", *damaged)
+    assert code == 4
+    assert "SHA-256" in error
+
+
+def test_extraction_then_a_benchmark_on_the_crops(
+    assets: None,
+    shared_data: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, video in (
+        ("real/a.mp4", "dfdc/samples/lynaeydofd_real.mp4"),
+        ("fake/b.mp4", "dfdc/dfdc_train_part_0/abofeumbvv.mp4"),
+    ):
+        (tmp_path / "videos" / name).parent.mkdir(parents=True)
+        (tmp_path / "videos" / name).symlink_to(shared_data(video))
+    (tmp_path / "videos" / "fake" / "empty.mp4").touch()
+    crops = tmp_path / "crops"
+    argv = ["extract", str(tmp_path / "videos"), "--out", str(crops), "--frames", "3", "--json"]
+    assert main(argv) == 3
+    extracted = capsys.readouterr()
+    assert "error: 1 of 3 videos could not be cropped." in extracted.err
+    assert f"hint: {crops}/failures.csv" in extracted.err
+    summary = json.loads(extracted.out)
+    assert (summary["videos"], summary["videos_failed"], summary["layout"]) == (3, 1, "folders")
+    assert summary["crops"] == len(list(crops.rglob("*.png"))) > 0
+
+    original = shared_data("mesonet/test_images")
+    argv = ["benchmark", "--detector", "mesonet-deepfakes", "--original", str(original)]
+    assert main([*argv, "--unseen", f"DFDC={crops}", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["row"]["original_accuracy"] == 100.0
+    assert result["coverage"]["DFDC"] == {"ok": summary["crops"], "total": summary["crops"]}
+    assert result["rank"] is None
+    assert "ranks do not compare" in result["rank_reason"]
