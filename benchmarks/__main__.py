@@ -1,6 +1,6 @@
 """Measure everything that is said to be fast, side by side with what a user would do instead.
 
-All of it takes fifteen to thirty minutes on two quiet cores, `--quick` about five; nothing else
+All of it takes about half an hour on two quiet cores, `--quick` about five minutes; nothing else
 should run meanwhile. For every row, real clips (those of the shared test data, or what
 $DEEPFAKE_GENERALIZE_BENCHMARK_VIDEOS names) and the extra `benchmarks` are needed; what is missing
 is skipped by name.

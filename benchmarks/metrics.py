@@ -139,7 +139,9 @@ def main() -> None:
     """Run the whole path once, and print seconds and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--resamples", type=int, default=N_RESAMPLES, help="how many of each")
+    parser.add_argument(
+        "--resamples", type=int, default=N_RESAMPLES, help="of each metric in the whole path"
+    )
     parser.add_argument("--ratio", action="store_true", help="measure scikit-learn as well")
     chosen = parser.parse_args()
     frames = draw()
@@ -158,7 +160,8 @@ def main() -> None:
         print(f"{value:6.1f} s  {name}")
     print(
         f"{document['wall_s']:6.1f} s  the whole path ({document['cpu_s']:.1f} s of processor "
-        f"time), {document['peak_gib']:.2f} GiB at most; target 30 s, 2 GiB"
+        f"time), {document['peak_gib']:.2f} GiB at most; target {BUDGET_S:.0f} s for {N_RESAMPLES} "
+        "resamples, 2 GiB"
     )
     for row in measure() if chosen.ratio else []:
         print(line(row))
