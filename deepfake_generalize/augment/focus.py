@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.models.fitting import Fit
     from deepfake_generalize.models.progress import Progress
     from deepfake_generalize.models.recipes import Recipe
+    from deepfake_generalize.models.sites import Mixing
     from deepfake_generalize.models.training_data import TrainingData
     from deepfake_generalize.types import DoubleArray, IntArray
 
@@ -92,13 +93,7 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     _check_choices(mode, factor)
     parts = site_cut(detector.model, site)
     chosen = _checked_neurons(neurons, int(parts.trunk.output_shape[1]))
-    mixing = first_mixing(parts.tail)
-    if mixing is None:
-        raise InputError(
-            f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
-            f"of {detector.model.name!r}.",
-            hint="Name the layer before a dense layer.",
-        )
+    mixing = _mixing(parts.tail, site, detector)
     trains = mode == "freeze" or recipe is not None
     recipe = recipe_for(detector, recipe) if trains else None
     opened = open_for(detector, train, "train")
@@ -129,6 +124,17 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         neurons=chosen.tolist(),
         trained_from=dense.name if trains else None,
     )
+
+
+def _mixing(tail: keras.Model, site: str, detector: Detector) -> Mixing:
+    mixing = first_mixing(tail)
+    if mixing is None:
+        raise InputError(
+            f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
+            f"of {detector.model.name!r}.",
+            hint="Name the layer before a dense layer.",
+        )
+    return mixing
 
 
 class _KeepOtherRows(keras.constraints.Constraint):  # type: ignore[misc]  # Keras ships no types

@@ -134,10 +134,10 @@ def extract(  # noqa: PLR0913  (the options are the arguments)
 ) -> None:
     """Find videos and write aligned face crops; safe to stop and run again.
 
-    Writes crops.csv and failures.csv beside the crops. JSON keys: folder, layout, videos,
-    videos_failed, crops, failures (status: count), problems (what was missing or could not be
-    placed: path, status, reason). Exits with 3 when some videos gave no crop, with 2 when
-    none gave one.
+    Writes crops.csv and failures.csv beside the crops. JSON keys: folder, layout, recognised_by
+    (what in the folder made this the layout), videos, videos_failed, crops, failures (status:
+    count), problems (what was missing or could not be placed: path, status, reason). Exits with 3
+    when some videos gave no crop, with 2 when none gave one.
     """
     with quiet(context):
         from deepfake_generalize import data

@@ -31,6 +31,7 @@ def extraction_summary(
     return {
         "folder": out,
         "layout": videos.attrs["layout"],
+        "recognised_by": videos.attrs["recognised_by"],
         "videos": len(videos),
         "videos_failed": sum(path not in cropped for path in videos["path"]),
         "crops": len(crops),
@@ -48,6 +49,7 @@ def extraction(summary: Mapping[str, Any]) -> None:
         *((f"failures: {status}", count) for status, count in summary["failures"].items()),
     ]
     console.write_table(f"crops in {summary['folder']}", ("what", "count"), rows)
+    console.write_text(f"layout {summary['layout']}: {summary['recognised_by']}")
     problems = summary["problems"]
     if problems:
         columns = ("path", "status", "reason")

@@ -8,21 +8,20 @@ did is recorded with every crop.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces import Face, Point, check_frame
 from deepfake_generalize.data.geometry import crop_matrix, cut_out, roll_of, wrapped
+from deepfake_generalize.data.landmark_network import NETWORK_SIDE, LandmarkNetwork
 from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
-from deepfake_generalize.data.native_noise import quiet_native_logs
 from deepfake_generalize.data.opening import Opening
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -32,7 +31,6 @@ AlignerName: TypeAlias = Literal["landmarks", "short-range", "finder"]
 """Who says where the eyes are: the 468-point network, a second look by the short-range finder, or
 the finder that found the face."""
 
-_NETWORK_SIDE = 192
 # The landmark network was trained on crops of 1.5 face widths, turned upright.
 _LANDMARK_MARGIN = 1.5
 _SECOND_LOOK_MARGIN = 1.6
@@ -43,7 +41,6 @@ _UPRIGHT_ENOUGH = 3.0
 _MAX_PASSES = 2
 # A logit. Hands before a face bring it to -2, where the points still beat the finder's eyes.
 _MIN_PRESENCE = -3.0
-_POINTS = 468
 # Corners and middles of the lids, of the 468 points; means of four are steadier than any one.
 _RIGHT_EYE = (33, 133, 159, 145)
 _LEFT_EYE = (263, 362, 386, 374)
@@ -107,7 +104,7 @@ class LandmarkAligner(Opening):
     def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
         """Resolve the model's file; nothing is loaded yet."""
         self._path = assets.resolve("face-landmarks", model_path)
-        self._network: _LandmarkNetwork | None = None
+        self._network: LandmarkNetwork | None = None
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
         """Return the roll and "landmarks"; 0 and "none" where the network sees no face.
@@ -126,8 +123,8 @@ class LandmarkAligner(Opening):
         return roll, named
 
     def _rest(self, image: UInt8Array, face: Face, roll: float) -> tuple[float, float]:
-        matrix = crop_matrix(face.box, roll=roll, size=_NETWORK_SIDE, margin=_LANDMARK_MARGIN)
-        crop = cut_out(image, matrix, _NETWORK_SIDE)
+        matrix = crop_matrix(face.box, roll=roll, size=NETWORK_SIDE, margin=_LANDMARK_MARGIN)
+        crop = cut_out(image, matrix, NETWORK_SIDE)
         points, presence = self._points(crop)
         mirrored, again = self._points(np.ascontiguousarray(crop[:, ::-1]))
         rest = (_eye_line(points) - _eye_line(mirrored)) / 2
@@ -135,12 +132,12 @@ class LandmarkAligner(Opening):
 
     def _points(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
         if self._network is None:
-            self._network = _LandmarkNetwork(self._path)
+            self._network = LandmarkNetwork(self._path)
         return self._network(crop)
 
     def open(self) -> None:
         """Load the network."""
-        self._network = _LandmarkNetwork(self._path)
+        self._network = LandmarkNetwork(self._path)
 
     def close(self) -> None:
         """Free the network; it is read again when needed."""
@@ -255,54 +252,6 @@ def _own_roll(face: Face) -> tuple[float, str]:
     if face.eyes is None or math.dist(*face.eyes) < _MIN_EYE_DISTANCE * face.side:
         return 0.0, "none"
     return roll_of(face.eyes), "finder"
-
-
-class _LandmarkNetwork:
-    def __init__(self, path: Path) -> None:
-        with quiet_native_logs():  # Opening says which of its own parts it uses.
-            self._interpreter = _open_interpreter(path)
-        self._crop = _the_only(self._interpreter.get_input_details(), _NETWORK_SIDE**2 * 3, path)
-        ends = self._interpreter.get_output_details()
-        self._end = _the_only(ends, 3 * _POINTS, path)
-        self._presence = _the_only(ends, 1, path)
-
-    def __call__(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
-        self._interpreter.set_tensor(self._crop, crop[np.newaxis] / np.float32(255.0))
-        self._interpreter.invoke()
-        points = self._interpreter.get_tensor(self._end).reshape(_POINTS, 3).astype(float)
-        return points, float(self._interpreter.get_tensor(self._presence).item())
-
-
-def _open_interpreter(path: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    # The bytes, not the path: native code cannot open every path that Python can.
-    content = path.read_bytes()
-    try:
-        # One thread: videos are what runs in parallel.
-        interpreter = Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise _wrong_network(path, str(error)) from None
-    return interpreter
-
-
-def _the_only(tensors: list[dict[str, Any]], size: int, path: Path) -> int:
-    found = [
-        int(one["index"])
-        for one in tensors
-        if math.prod(one["shape"]) == size and one["dtype"] is np.float32
-    ]
-    if len(found) != 1:
-        raise _wrong_network(path, f"{len(found)} of its tensors hold {size} floats, not 1")
-    return found[0]
-
-
-def _wrong_network(path: Path, why: str) -> InputError:
-    return InputError(
-        f"expected the 468-point face_landmark.tflite, received {path}: {why}.",
-        hint="Point to that file, or choose another aligner.",
-    )
 
 
 def _eye_line(points: DoubleArray) -> float:

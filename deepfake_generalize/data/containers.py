@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
 _FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
@@ -62,34 +63,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             hint="Check that the download is whole and that the file is a video.",
         ) from error
     with container:
-        stream = next(
-            (
-                one
-                for one in container.streams.video
-                if not one.disposition & Disposition.attached_pic
-            ),
-            None,
-        )
-        if stream is None:
-            kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
-            raise VideoError(
-                f"expected {path} to hold a video stream, found {kinds}.",
-                hint="Leave audio files out, or fetch the video again.",
-                status="no_frames",
-            )
-        context = stream.codec_context
-        if context is None:
-            raise VideoError(
-                f"expected {path} to hold video in a codec that FFmpeg decodes, found an unknown "
-                "one.",
-                hint="Convert the video, or fetch it again: its header may be damaged.",
-            )
-        if context.width * context.height > MAX_PIXELS:
-            raise VideoError(
-                f"expected frames of at most {MAX_PIXELS // 1_000_000} megapixels, {path} declares "
-                f"{context.width} x {context.height}.",
-                hint="Shrink the video first.",
-            )
+        stream, context = _video_of(container, path)
         # Its frames may still be larger than its header says.
         context.options = {"max_pixels": str(MAX_PIXELS)}
         # One thread: the extraction job runs a process a core, and frame threads would make
@@ -97,6 +71,34 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream.thread_type = "NONE"
         context.thread_count = 1
         yield container, stream
+
+
+def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, VideoCodecContext]:
+    """Return the first stream that is no cover picture, and what decodes it, if we would."""
+    stream = next(
+        (one for one in container.streams.video if not one.disposition & Disposition.attached_pic),
+        None,
+    )
+    if stream is None:
+        kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
+        raise VideoError(
+            f"expected {path} to hold a video stream, found {kinds}.",
+            hint="Leave audio files out, or fetch the video again.",
+            status="no_frames",
+        )
+    context = stream.codec_context
+    if context is None:
+        raise VideoError(
+            f"expected {path} to hold video in a codec that FFmpeg decodes, found an unknown one.",
+            hint="Convert the video, or fetch it again: its header may be damaged.",
+        )
+    if context.width * context.height > MAX_PIXELS:
+        raise VideoError(
+            f"expected frames of at most {MAX_PIXELS // 1_000_000} megapixels, {path} declares "
+            f"{context.width} x {context.height}.",
+            hint="Shrink the video first.",
+        )
+    return stream, context
 
 
 def _check_file(path: Path) -> None:

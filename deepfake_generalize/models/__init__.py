@@ -14,6 +14,7 @@ from deepfake_generalize.models.shallownet import shallownet
 from deepfake_generalize.models.training import train
 from deepfake_generalize.models.video import VideoScore, score_video
 from deepfake_generalize.models.xception import xception
+from deepfake_generalize.types import Scorer
 
 __all__ = [
     "ARCHITECTURES",
@@ -22,6 +23,7 @@ __all__ = [
     "Detector",
     "FunctionDetector",
     "Recipe",
+    "Scorer",
     "VideoScore",
     "as_detector",
     "efficientnet_b0",

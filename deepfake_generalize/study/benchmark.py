@@ -113,34 +113,24 @@ def benchmark(
         no rank: ranks do not compare: the published thirty were measured on FS, NT, DF, DFD,
         this detector on A, B
     """
-    check_detector(detector)
     specialized = {} if specialized is None else specialized
+    check_detector(detector)
     check_sets(unseen, specialized)
     check_policy(policy)
     check_polarity(polarity)
     training_dataset, training = read_training(trained_on)
-    sets = [
-        gather(name, evidence, detector, polarity=polarity)
-        for name, evidence in ({ORIGINAL: original} | dict(unseen) | dict(specialized)).items()
-    ]
+    given = {ORIGINAL: original} | dict(unseen) | dict(specialized)
+    sets = [gather(name, one, detector, polarity=polarity) for name, one in given.items()]
     check_direction(sets[0])
     described = provenance.describe_detector(detector)
     notes = provenance.check_one_detector(described, sets)
-    if getattr(detector, "synthetic", False):
-        notes.append("The detector was trained on drawn faces: no evidence about real deepfakes.")
     measured = measure_sets(sets, policy, resampling)
-    names, special = list(unseen), list(specialized)
-    accuracies = measured.accuracies
+    accuracies, names, special = measured.accuracies, list(unseen), list(specialized)
     rank, reason = rank_among_published(accuracies[ORIGINAL], {k: accuracies[k] for k in names})
     intervals, rank_interval = row_intervals(measured, ORIGINAL, names, special, resampling)
     aucs = _aucs(sets, measured)
     split = 1 + len(names)
     leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
-    facts = _provenance(described, sets, policy) | {
-        "split_sha256": getattr(training, "sha256", None),
-        "audit": _audit_fact(audit, leakage),
-        "resampling": None if resampling is None else asdict(resampling),
-    }
     return Benchmark(
         detector=described["name"],
         row=_row(described["name"], accuracies, names, special),
@@ -157,15 +147,30 @@ def benchmark(
         unseen=tuple(names),
         specialized=tuple(special),
         training_dataset=training_dataset,
-        notes=(*notes, *_notes(sets, policy, aucs), *measured.notes, *leak_notes(leakage)),
-        provenance=facts,
+        notes=(
+            *notes,
+            *_notes(detector, sets, policy, aucs),
+            *measured.notes,
+            *leak_notes(leakage),
+        ),
+        provenance=_provenance(described, sets, policy)
+        | _choices(training, resampling, audit=audit, leakage=leakage),
     )
 
 
-def _audit_fact(wanted: bool, leakage: pd.DataFrame | None) -> str:
-    if not wanted:
-        return "left out"
-    return "no images or videos are known" if leakage is None else "done"
+def _choices(
+    training: object,
+    resampling: Resampling | None,
+    *,
+    audit: bool,
+    leakage: pd.DataFrame | None,
+) -> dict[str, Any]:
+    audited = "done" if leakage is not None else "no images or videos are known"
+    return {
+        "split_sha256": getattr(training, "sha256", None),
+        "audit": audited if audit else "left out",
+        "resampling": None if resampling is None else asdict(resampling),
+    }
 
 
 def _provenance(
@@ -218,9 +223,11 @@ def _aucs(sets: Iterable[ScoredSet], measured: Measured) -> dict[str, float | No
 
 
 def _notes(
-    sets: Sequence[ScoredSet], policy: Policy, aucs: Mapping[str, float | None]
+    detector: object, sets: Sequence[ScoredSet], policy: Policy, aucs: Mapping[str, float | None]
 ) -> Iterator[str]:
-    """Yield what a reader of the row must know about its sets."""
+    """Yield what a reader of the row must know about the detector and its sets."""
+    if getattr(detector, "synthetic", False):
+        yield "The detector was trained on drawn faces: no evidence about real deepfakes."
     for one in sets:
         yield from coverage_notes(one, policy)
     for one in sets:

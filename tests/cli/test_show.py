@@ -17,6 +17,8 @@ def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) ->
     show.extraction(
         {
             "folder": Path("crops"),
+            "layout": "folders",
+            "recognised_by": "it holds real and fake",
             "videos": 5,
             "videos_failed": 2,
             "crops": 30,
@@ -30,6 +32,7 @@ def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) ->
     assert ["videos without a crop", "2"] in rows
     assert ["crops", "30"] in rows
     assert ["failures: no_face", "4"] in rows
+    assert "\nlayout folders: it holds real and fake\n" in text
     assert "not among the videos: 12" in text
     assert "9.mp4" in text
     assert "10.mp4" not in text
@@ -40,6 +43,8 @@ def test_an_extraction_without_problems_speaks_of_none(capsys) -> None:
     show.extraction(
         {
             "folder": Path("crops"),
+            "layout": "csv",
+            "recognised_by": "v.csv has the columns path and label",
             "videos": 1,
             "videos_failed": 0,
             "crops": 3,

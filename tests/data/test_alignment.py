@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_generalize.data import alignment
 from deepfake_generalize.data.alignment import (
     FinderAligner,
     LandmarkAligner,
@@ -16,6 +15,7 @@ from deepfake_generalize.data.alignment import (
 )
 from deepfake_generalize.data.faces import Face
 from deepfake_generalize.data.frames import probe, read_frames, sample_indices
+from deepfake_generalize.data.landmark_network import LandmarkNetwork
 from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.errors import InputError
 
@@ -81,7 +81,7 @@ def test_opencv_finds_the_same_points(models, shared_data):
     network.setInput(cv2.dnn.blobFromImage(crop, 1 / 255))
     expected = network.forward("conv2d_21").reshape(468, 3)
 
-    points, presence = alignment._LandmarkNetwork(path)(crop)
+    points, presence = LandmarkNetwork(path)(crop)
 
     np.testing.assert_allclose(points, expected, atol=1e-3)
     assert presence > 0
