@@ -19,3 +19,5 @@ CAPTIONS = {
 }
 EMPTY = {f"table_{number.lower()}": why_empty(number) for number in ("VI", "VII")}
 """Table to what it says when no detector qualifies."""
+SHOWN_OF_A_HASH = 12
+"""Hexadecimal digits of a hash that a reader is shown."""

@@ -12,7 +12,7 @@ from deepfake_generalize.data.atomic_files import write_whole
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.zip_faults import UNREADABLE
 from deepfake_generalize.study import figures, report_content
-from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
+from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC
 from deepfake_generalize.study.family import DISPLAY, UNSEEN
 from deepfake_generalize.study.records import HEAT_MAPS
 from deepfake_generalize.study.tables import render
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from deepfake_generalize.study.run_results import RunResults
+    from deepfake_generalize.types import AnyArray
 
 REPORT = "report.html"
 FIGURES = "figures"
@@ -49,9 +50,10 @@ def publish_results(results: RunResults) -> Path:
 def _write_tables(results: RunResults) -> None:
     folder = results.folder / TABLES
     folder.mkdir(exist_ok=True)
+    known_by = f"Seed {results.config.seed}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
     for name, caption in CAPTIONS.items():
         table: pd.DataFrame = getattr(results, name)
-        said = f"{caption} {SYNTHETIC}" if results.synthetic else caption
+        said = f"{caption} {known_by} {SYNTHETIC}" if results.synthetic else f"{caption} {known_by}"
         empty = EMPTY.get(name, "")
         for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
             text = render(table, form, empty=empty, caption="" if form == "csv" else said)
@@ -84,30 +86,47 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
 
 
 def _figure_2(results: RunResults, architecture: str) -> Figure:
-    photographs: dict[str, np.ndarray] = {}
-    maps: dict[str, dict[str, np.ndarray]] = {key: {} for key in UNSEEN}
+    photographs: dict[str, AnyArray] = {}
+    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN}
     for family in results.families:
         if family.architecture != architecture:
             continue
-        for name, array in _read_arrays(results.folder / HEAT_MAPS / f"{family.name}.npz").items():
-            key, what = name.split("/")
-            if what == "images":
-                photographs[key] = array
-            else:
-                maps[key][what] = array.astype(np.float32)
+        faces, shown = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz")
+        photographs |= faces
+        for key, of_set in shown.items():
+            maps[key] |= of_set
     return figures.figure_2(photographs, maps, synthetic=results.synthetic)
 
 
-def _read_arrays(file: Path) -> dict[str, np.ndarray]:
+def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyArray]]]:
+    """Read the faces and heat maps of Figure 2 that a study keeps.
+
+    Args:
+        file: What `heat_maps.write_maps` wrote.
+
+    Returns:
+        Set to its images, and set to detector to maps, float32.
+
+    Raises:
+        InputError: It cannot be read, or its arrays are called otherwise or are no numbers.
+    """
+    photographs: dict[str, AnyArray] = {}
+    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN}
     try:
         with file.open("rb") as raw, np.load(raw) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            for name in arrays.files:
+                key, what = name.split("/")
+                if what == "images":
+                    photographs[key] = arrays[name]
+                else:
+                    maps[key][what] = arrays[name].astype(np.float32)
     except UNREADABLE as error:
         raise InputError(
             f"expected the heat maps of Figure 2 in {str(file)!r}, cannot read them: {error}",
             hint="Remove the records of kind maps from records/ of the run folder, and run the "
             "study again.",
         ) from error
+    return photographs, maps
 
 
 def _bins(results: RunResults) -> pd.DataFrame:

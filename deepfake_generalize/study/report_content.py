@@ -8,7 +8,7 @@ import numpy as np
 
 from deepfake_generalize.data.partition import SUBSETS
 from deepfake_generalize.study import report
-from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SYNTHETIC
+from deepfake_generalize.study.captions import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC
 from deepfake_generalize.study.family import CAUSAL, DISPLAY, FINE_TUNINGS, NULL
 from deepfake_generalize.study.resampling import interval
 from deepfake_generalize.study.sharing import shared_table
@@ -170,9 +170,10 @@ def _audit(results: RunResults) -> str:
         )
     rows = {
         name: f"{_counts(record['splits'][name]['images'])}; "
-        f"splits {record['splits'][name]['sha256'][:12]}"
+        f"splits {record['splits'][name]['sha256'][:SHOWN_OF_A_HASH]}"
         for name in record["sets"]
     }
+    rows["all"] = f"splits {results.splits_sha256[:SHOWN_OF_A_HASH]}, as the tables' files say"
     return (
         report.paragraph(text)
         + report.sortable_table(

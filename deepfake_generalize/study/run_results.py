@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
@@ -99,6 +100,13 @@ class RunResults:
             InputError: There is none yet.
         """
         return read_facts(self.folder)
+
+    @cached_property
+    def splits_sha256(self) -> str:
+        """One hash of all sets: of their names and the content hashes of their splits."""
+        splits = self.data["splits"]
+        lines = "".join(f"{name} {splits[name]['sha256']}\n" for name in sorted(splits))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the records of one kind."""

@@ -1,12 +1,14 @@
 """The report as a reader meets it: in a browser, whole, sortable, and marked as synthetic."""
 
 import dataclasses
+import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
 
-from deepfake_generalize import data
+from deepfake_generalize import data, study
 from deepfake_generalize.study import report
 from deepfake_generalize.study.report_content import _counts, _neurons
 from deepfake_generalize.study.sharing import count_shared, shared_table
@@ -29,6 +31,35 @@ def test_the_page_says_that_the_faces_are_drawn_and_what_was_run(tiny_run, tiny_
         assert f"<h2>{heading}</h2>" in text
     for number in (1, 2, 3, 4):
         assert f"Finding {number}:" in text
+
+
+def test_tables_and_page_name_the_seed_and_the_splits(tiny_run, tiny_config):
+    (hashed,) = {
+        found
+        for number in ("iv", "v", "vi", "vii")
+        for suffix in ("md", "tex")
+        for found in re.findall(
+            rf"Seed {tiny_config.seed}; splits ([0-9a-f]{{12}})\.",
+            (tiny_run.folder / "tables" / f"table_{number}.{suffix}").read_text(encoding="utf-8"),
+        )
+    }
+    text = tiny_run.report.read_text(encoding="utf-8")
+    assert f"splits {hashed}, as the tables" in text
+    for path in (tiny_run.folder / "splits").glob("*.csv"):
+        assert f"splits {data.Splits.load(path).sha256[:12]}" in text
+
+
+def test_what_sets_share_that_should_not_is_told_at_the_top_of_the_audit(tiny_run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.folder, copy, ignore=shutil.ignore_patterns("data", "detectors"))
+    records = copy / "records" / "data.jsonl"
+    (record,) = map(json.loads, records.read_text(encoding="utf-8").splitlines())
+    leak = {"kind": "identity", "what": "004", "set_a": "CELEB train", "set_b": "FS test"}
+    record["audit"] |= {"leaks": 1, "first_leaks": [leak]}
+    records.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    said = study.publish(copy).report.read_text(encoding="utf-8")
+    assert "identity 004 between CELEB train and FS test" in said
+    assert "No video, no person" not in said
 
 
 def test_the_page_says_what_which_sets_share_on_purpose_and_why(tiny_run):
