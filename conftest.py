@@ -10,14 +10,34 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code. All else is as in the
+# profile that is loaded already, which whoever calls pytest from Python may have chosen.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Start from one seed: Keras draws a fresh network's seed from `random`.
+    """Start the fixtures from one seed: Keras draws a fresh network's seed from `random`.
 
-    A hook and not a fixture, because fixtures of a wider scope come before those of a test. So a
-    test sees the same networks whatever ran before it, in this process or another.
+    A hook and not a fixture, because fixtures of a wider scope come before those of a test.
     """
+    _seed()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """Start the test from the same seed again, whatever its fixtures drew.
+
+    So what the test itself draws does not depend on what ran before it, in this process or another.
+    What its fixtures draw may: one of a wider scope is made for the first test that asks for it.
+    The seed of TensorFlow itself is not set.
+    """
+    _seed()
+
+
+def _seed() -> None:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - the global state is what is set

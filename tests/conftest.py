@@ -73,6 +73,41 @@ def write_video() -> Callable[..., Path]:
     return write
 
 
+class PartFinder:
+    """Takes the same part of every frame for a face, so that only the video decides."""
+
+    name = "part"
+
+    def __init__(self, left, top, right, bottom):
+        self.part = left, top, right, bottom
+
+    def find(self, image):
+        from deepfake_generalize.data import Face
+
+        height, width = image.shape[:2]
+        left, top, right, bottom = self.part
+        return [Face((left * width, top * height, right * width, bottom * height), 0.9)]
+
+    def close(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def part_finder():
+    """Return a function that makes a finder of one part of the frame: of all, unless it is told."""
+
+    def make(left=0.0, top=0.0, right=1.0, bottom=1.0):
+        return PartFinder(left, top, right, bottom)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def drawn_faces() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     """Return a function that draws faces and plants one of two artefacts in every second.

@@ -196,7 +196,8 @@ def copy_of_the_tree(folder: Path) -> Path:
     for name in ("deepfake_generalize", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
-    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(REPOSITORY / name, folder)
     return folder
 
 

@@ -50,7 +50,7 @@ def test_another_seed_takes_other_rows() -> None:
     assert set(first["path"]) != set(other["path"])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), n_sets=st.integers(1, 3), each=st.integers(1, 4))
 def test_neither_the_order_of_rows_nor_of_sets_matters(seed: int, n_sets: int, each: int) -> None:
     rng = np.random.default_rng(seed)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import machine
 from benchmarks.catalogue import BENCHMARKS, Benchmark
 from benchmarks.running import run_all, run_one
 from benchmarks.timing import Ratio, Skipped, compare, summarise
@@ -83,8 +82,13 @@ def test_one_that_fails_says_so_and_the_others_go_on() -> None:
 
 def test_one_that_takes_too_long_is_stopped_with_what_it_started(tmp_path: Path) -> None:
     held = tmp_path / "held"
-    outcome = run_one(drawn_benchmark("endless", options={"held": str(held)}, limit_s=4.0))
-    assert outcome["error"] == "stopped after 4 s"
+    # The limit counts from the start of a process, and how long that takes is the machine's affair.
+    for limit_s in (4.0, 12.0, 50.0):
+        options = {"held": str(held)}
+        outcome = run_one(drawn_benchmark("endless", options=options, limit_s=limit_s))
+        assert outcome["error"] == f"stopped after {limit_s:g} s"
+        if held.is_file() and held.read_text() == "held":
+            break
     assert [row["job"] for row in outcome["rows"]] == ["first"]
     with held.open() as file:
         assert file.read() == "held"
@@ -114,13 +118,6 @@ def test_the_document_says_what_it_was_measured_on() -> None:
     }  # fmt: skip
     assert found["cores"] >= 1
     assert {"python", "numpy", "tensorflow", "keras", "scikit-image"} <= set(found["versions"])
-
-
-def test_the_processor_is_named_as_linux_names_it(tmp_path: Path) -> None:
-    table = tmp_path / "cpuinfo"
-    table.write_text("processor\t: 0\nmodel name\t: Some CPU: 3 GHz\n", encoding="utf-8")
-    assert machine.cpu_model(table) == "Some CPU: 3 GHz"
-    assert machine.cpu_model(tmp_path / "none")
 
 
 def test_every_benchmark_has_its_function_and_names_are_single() -> None:

@@ -206,7 +206,7 @@ BETWEEN = {
 }
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     between=st.sampled_from(sorted(BETWEEN)),
     neurons=st.integers(2, 5),

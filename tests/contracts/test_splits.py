@@ -78,7 +78,7 @@ def by(request) -> str:
     return request.param
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=75)
 @given(
     videos=VIDEOS,
     sizes=SIZES,

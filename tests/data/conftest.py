@@ -1,6 +1,7 @@
 """What the tests of the data share."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,41 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import CROP_COLUMNS, Face, extract_faces, find_videos
+from deepfake_generalize.data import CROP_COLUMNS, extract_faces, find_videos
 from deepfake_generalize.data.manifest_files import restore_types
 
-
-class PartFinder:
-    """Takes the same part of every frame for a face, so that only the video decides."""
-
-    name = "part"
-
-    def __init__(self, left, top, right, bottom):
-        self.part = left, top, right, bottom
-
-    def find(self, image):
-        height, width = image.shape[:2]
-        left, top, right, bottom = self.part
-        return [Face((left * width, top * height, right * width, bottom * height), 0.9)]
-
-    def close(self):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
-@pytest.fixture(scope="session")
-def part_finder():
-    """Return a function that makes a finder of one part of the frame: of all, unless it is told."""
-
-    def make(left=0.0, top=0.0, right=1.0, bottom=1.0):
-        return PartFinder(left, top, right, bottom)
-
-    return make
+# Processes that a test starts get this path too, and import by it what they are given by name.
+sys.path.append(str(Path(__file__).with_name("modules")))
 
 
 @pytest.fixture(scope="session")
@@ -114,9 +85,13 @@ def make_bad(tmp_path, good_files):
 
     It gets the bytes to write there, or a function that gets the path, or None for nothing.
     """
-    shutil.copytree(good_files, tmp_path, dirs_exist_ok=True)
 
-    def build(make, file="bad"):
+    def build(make, file="bad", *, crops=True):
+        for good in good_files.iterdir():
+            if good.is_file():
+                shutil.copy(good, tmp_path)
+        if crops:
+            shutil.copytree(good_files / "crops", tmp_path / "crops")
         path = Path(f"{tmp_path}/{file}")
         if isinstance(make, bytes):
             path.write_bytes(make)

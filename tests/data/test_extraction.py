@@ -11,41 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bright_finder import BrightFinder
 
 from deepfake_generalize.data import extracted, extraction_folder
 from deepfake_generalize.data.cropping import crop_video
 from deepfake_generalize.data.crops import VIDEO_COLUMNS, read_crops, read_failures
 from deepfake_generalize.data.extraction import extract_faces
-from deepfake_generalize.data.faces import Face
 from deepfake_generalize.data.images import read_image
 from deepfake_generalize.data.layouts import LayoutWarning, find_videos
 from deepfake_generalize.errors import DataMismatchError, InputError, VideoError
-
-
-class BrightFinder:
-    """Takes what is bright for a face: enough for the job's logic, and no model file."""
-
-    name = "bright"
-
-    def __init__(self):
-        self.calls = []
-
-    def find(self, image):
-        self.calls.append(image.shape)
-        rows, columns = np.nonzero(image[..., 0] > 128)
-        if rows.size == 0:
-            return []
-        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        return [Face(tuple(map(float, box)), 0.9 if image.max() > 200 else 0.6)]
-
-    def close(self):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
 
 
 @pytest.fixture
@@ -290,14 +264,14 @@ def test_a_killed_job_resumes_and_leaves_nothing_half_done(clip, tmp_path, tree)
     paths = [clip(tmp_path / f"{number}.mp4") for number in range(6)]
     out, slow = tmp_path / "out", tmp_path / "slow.py"
     slow.write_text(
-        Path(__file__).read_text().split("@pytest.fixture")[0]
-        + "from pathlib import Path\n"
-        + "class Slow(BrightFinder):\n"
-        + "    def find(self, image):\n"
-        + "        time.sleep(0.02)\n"
-        + "        return super().find(image)\n"
-        + f"videos = pd.read_json({str(tmp_path / 'videos.json')!r})\n"
-        + f"extract_faces(videos, {str(out)!r}, finder=Slow(), aligner='finder', size=32)\n"
+        "import sys\n"
+        f"sys.path.append({str(Path(__file__).with_name('modules'))!r})\n"
+        "import pandas as pd\n"
+        "from bright_finder import BrightFinder\n"
+        "from deepfake_generalize.data import extract_faces\n"
+        f"videos = pd.read_json({str(tmp_path / 'videos.json')!r})\n"
+        "choices = {'finder': BrightFinder(0.02), 'aligner': 'finder', 'size': 32}\n"
+        f"extract_faces(videos, {str(out)!r}, **choices)\n"
     )
     manifest(*paths).to_json(tmp_path / "videos.json")
     process = subprocess.Popen([sys.executable, str(slow)])

@@ -3,100 +3,16 @@
 import multiprocessing
 import os
 import random
-import sys
 import time
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from joblib.externals.loky import get_reusable_executor
+from bright_finder import BrightFinder, Halts, Tells, memory_of
 
 from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, read_crops
 from deepfake_generalize.errors import DataMismatchError
-
-FINDER = '''
-"""A finder that other processes can import: it takes what is bright for a face."""
-import os
-import time
-from pathlib import Path
-
-import numpy as np
-
-from deepfake_generalize.data import Face
-
-
-class Bright:
-    name = "bright"
-
-    def __init__(self, pause=0.0):
-        self.pause = pause
-
-    def find(self, image):
-        time.sleep(self.pause)
-        rows, columns = np.nonzero(image[..., 0] > 128)
-        if rows.size == 0:
-            return []
-        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        return [Face(tuple(map(float, box)), 0.9)]
-
-    def close(self):
-        pass
-
-    def __enter__(self):
-        (Path(__file__).parent / f"pid-{os.getpid()}").touch()
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
-class Tells:
-    """Progress that tells another process when the work begins."""
-
-    def __init__(self, event):
-        self.event = event
-
-    def __call__(self, done, total):
-        self.event.set()
-
-
-def memory_of(videos, out, choices, environment, report):
-    """Extract alone, and tell the resident memory in MB after each video, or what went wrong."""
-    os.environ.update(environment)
-    try:
-        report.put(measured(videos, out, choices))
-    except Exception as error:
-        report.put(error)
-
-
-def measured(videos, out, choices):
-    from deepfake_generalize.data import extract_faces
-
-    pages = []
-
-    def note(done, total):
-        with open("/proc/self/statm") as file:
-            pages.append(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
-
-    extract_faces(videos, out, progress=note, **choices)
-    return pages
-'''
-
-
-@pytest.fixture
-def bright(tmp_path, monkeypatch):
-    """The class of such a finder, in a module that child processes find too."""
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "bright_finder.py").write_text(FINDER)
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=os.pathsep)
-    # Workers that another test left waiting were started without this folder on their path.
-    get_reusable_executor().shutdown(wait=True)
-    sys.modules.pop("bright_finder", None)
-    import bright_finder
-
-    return bright_finder
 
 
 @pytest.fixture
@@ -127,23 +43,35 @@ def count_finished(folder):
     return len(list(folder.glob("x/*/*/*/record.json")))
 
 
+def wait_until(told, child, within_s=1200):
+    """Wait for what a child does: no longer than it lives, and not for ever."""
+    deadline = time.monotonic() + within_s
+    while not told():
+        if not child.is_alive() and not told():
+            pytest.fail(f"the child ended too early, with exit code {child.exitcode}")
+        if time.monotonic() > deadline:
+            child.kill()
+            pytest.fail(f"the child did nothing within {within_s} s")
+        time.sleep(0.01)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_killed_twenty_times_and_finished_equals_undisturbed(
-    bright, make_videos, processes, tmp_path, n_jobs, tree
+    make_videos, processes, tmp_path, n_jobs, tree
 ):
     videos = make_videos(120)
     # Large crops and a quick finder: half of the time goes into writing, where kills could hurt.
     choices = {"aligner": "finder", "size": 384, "n_jobs": n_jobs}
     # Workers that outlive a kill finish what they were given: with two there must be more to do.
     pause = 0.004 if n_jobs == 1 else 0.03
-    slow, quick = (choices | {"finder": bright.Bright(each)} for each in (pause, 0.0))
+    slow, quick = (choices | {"finder": BrightFinder(each)} for each in (pause, 0.0))
     out = tmp_path / "out"
     randomly = random.Random(n_jobs)
     grown = set()
     for attempt in range(20):
         begun = processes.Event()
-        told = slow | {"progress": bright.Tells(begun)}
+        told = slow | {"progress": Tells(begun)}
         child = processes.Process(target=extract_faces, args=(videos, out), kwargs=told)
         child.start()
         assert begun.wait(60)
@@ -168,18 +96,23 @@ def test_killed_twenty_times_and_finished_equals_undisturbed(
 
 
 def test_a_second_extraction_is_turned_away_and_the_first_unharmed(
-    bright, make_videos, processes, tmp_path, tree
+    make_videos, processes, tmp_path, tree
 ):
     videos = make_videos(6)
-    choices = {"finder": bright.Bright(0.02), "aligner": "finder", "size": 32}
+    choices = {"finder": BrightFinder(), "aligner": "finder", "size": 32}
     out = tmp_path / "out"
-    first = processes.Process(target=extract_faces, args=(videos, out), kwargs=choices)
+    halted, go_on = processes.Event(), processes.Event()
+    halting = choices | {"progress": Halts(halted, go_on)}
+    first = processes.Process(target=extract_faces, args=(videos, out), kwargs=halting)
     first.start()
-    while not count_finished(out):
-        time.sleep(0.01)
-    with pytest.raises(DataMismatchError, match="another extraction writes to"):
-        extract_faces(videos, out, **choices)
-    first.join()
+    try:
+        wait_until(halted.is_set, first)
+        assert count_finished(out) == 1
+        with pytest.raises(DataMismatchError, match="another extraction writes to"):
+            extract_faces(videos, out, **choices)
+    finally:
+        go_on.set()
+    wait_until(lambda: first.exitcode is not None, first)
     assert first.exitcode == 0
     assert extract_faces(videos, out, **choices).n_done == 1  # the one that is gone is tried again
     extract_faces(videos, tmp_path / "alone", **choices)
@@ -189,7 +122,7 @@ def test_a_second_extraction_is_turned_away_and_the_first_unharmed(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bright", "mediapipe"])
 def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
-    bright, make_videos, tmp_path, shared_data, monkeypatch, kind, tree
+    make_videos, tmp_path, shared_data, monkeypatch, kind, tree
 ):
     distributed = pytest.importorskip("distributed")
     if kind == "mediapipe":
@@ -199,7 +132,7 @@ def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
         row = dict.fromkeys(VIDEO_COLUMNS, "x") | {"label": 0}
         videos, finder = pd.DataFrame([row | {"path": str(clip)} for clip in clips]), None
     else:
-        videos, finder = make_videos(24), bright.Bright()
+        videos, finder = make_videos(24), BrightFinder(marks=tmp_path)
     choices = {"finder": finder, "aligner": "finder", "size": 32}
     alone = extract_faces(videos, tmp_path / "alone", **choices)
     with (
@@ -220,15 +153,15 @@ def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
     assert len(pids) == 2
     assert os.getpid() not in pids
     if kind == "bright":
-        workers = {int(mark.name[4:]) for mark in (tmp_path / "modules").glob("pid-*")}
+        workers = {int(mark.name[4:]) for mark in tmp_path.glob("pid-*")}
         assert pids <= workers
     assert alone.counts["ok"] > 0
 
 
 @pytest.mark.parametrize("n_jobs", [2, 3])
-def test_any_number_of_jobs_writes_the_same_bytes(bright, make_videos, tmp_path, n_jobs, tree):
+def test_any_number_of_jobs_writes_the_same_bytes(make_videos, tmp_path, n_jobs, tree):
     videos = make_videos(9)
-    choices = {"finder": bright.Bright(), "aligner": "finder", "size": 32}
+    choices = {"finder": BrightFinder(), "aligner": "finder", "size": 32}
     extract_faces(videos, tmp_path / "one", **choices)
     extract_faces(videos, tmp_path / "many", n_jobs=n_jobs, **choices)
     assert tree(tmp_path / "one") == tree(tmp_path / "many")
@@ -238,9 +171,9 @@ def test_any_number_of_jobs_writes_the_same_bytes(bright, make_videos, tmp_path,
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bright", "mediapipe"])
 def test_memory_is_flat_over_two_hundred_videos(
-    bright, make_videos, processes, tmp_path, shared_data, kind
+    make_videos, processes, tmp_path, shared_data, kind
 ):
-    choices, environment = {"finder": bright.Bright(), "aligner": "finder"}, {}
+    choices, environment = {"finder": BrightFinder(), "aligner": "finder"}, {}
     if kind == "mediapipe":
         choices = {}
         environment = {
@@ -253,9 +186,10 @@ def test_memory_is_flat_over_two_hundred_videos(
     videos = make_videos(200, size=(360, 640))
     report = processes.SimpleQueue()
     child = processes.Process(
-        target=bright.memory_of, args=(videos, tmp_path / "out", choices, environment, report)
+        target=memory_of, args=(videos, tmp_path / "out", choices, environment, report)
     )
     child.start()
+    wait_until(lambda: not report.empty(), child)
     megabytes = report.get()
     child.join()
     if isinstance(megabytes, Exception):

@@ -54,7 +54,7 @@ def test_the_manifest_comes_back_with_the_names_the_files_had(noise_crops, tmp_p
 TEXT = st.none() | st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(TEXT, TEXT, st.none() | st.integers(0, 10**9)), min_size=1, max_size=6))
 def test_any_text_and_na_come_back(tmp_path_factory, crop_manifest, rows):
     folder = tmp_path_factory.mktemp("any")

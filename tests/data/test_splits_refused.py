@@ -46,7 +46,7 @@ FEW = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     videos=FEW,
     sizes=st.tuples(*[st.sampled_from([0, 2, 4, 6])] * 3).filter(any),

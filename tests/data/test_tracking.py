@@ -24,21 +24,34 @@ def test_overlap_by_hand():
     assert iou((0, 0, 2, 2), (2, 0, 4, 2)) == 0.0
 
 
-@given(
-    steps=st.lists(st.floats(-10, 10), min_size=2, max_size=12),
-    swapped=st.lists(st.booleans(), min_size=12, max_size=12),
-)
-def test_two_people_side_by_side_never_switch(steps, swapped):
-    frames, left = [], 0.0
-    for step, swap in zip(steps, swapped, strict=False):
-        left += step
-        pair = [face(left), face(left + 60, score=0.8)]
-        frames.append(pair[::-1] if swap else pair)
+@st.composite
+def two_people(draw):
+    """The faces of one on the left and one on the right, who are the larger and the surer by turns.
 
-    first, second = link_tracks(frames)
+    Both may be so in the same frames or in different ones.
+    """
+    lefts, rights, x = {}, {}, 0.0
+    turns = draw(st.booleans()), draw(st.booleans())
+    for at in range(draw(st.integers(2, 12))):
+        x += draw(st.floats(-10, 10))
+        sides = draw(st.floats(30, 36)), draw(st.floats(38, 46))
+        scores = draw(st.floats(0.5, 0.7)), draw(st.floats(0.75, 0.95))
+        large, sure = (at % 2 == turn for turn in turns)
+        lefts[at] = face(x, side=sides[large], score=scores[sure])
+        rights[at] = face(x + 60, side=sides[not large], score=scores[not sure])
+    return lefts, rights
 
-    assert len(first.faces) == len(second.faces) == len(frames)
-    assert len({one.score for one in first.faces.values()}) == 1
+
+@given(people=two_people(), swapped=st.lists(st.booleans(), min_size=12, max_size=12))
+def test_two_people_side_by_side_never_switch(people, swapped):
+    frames = [[person[at] for person in people] for at in people[0]]
+    for pair, swap in zip(frames, swapped, strict=False):
+        pair[:] = pair[::-1] if swap else pair
+
+    tracks = link_tracks(frames)
+
+    by_place = sorted((track.faces for track in tracks), key=lambda faces: faces[0].box[0])
+    assert by_place == [*people]
 
 
 def test_a_neighbour_does_not_take_the_place_of_a_person_who_is_not_seen():

@@ -1,5 +1,7 @@
 """Whatever writes a file, where it may not: words, nothing half-written, and then again."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pandas as pd
@@ -8,7 +10,6 @@ import pytest
 from deepfake_generalize.data import (
     CROP_COLUMNS,
     VIDEO_COLUMNS,
-    Face,
     balanced_splits,
     extract_faces,
     pack,
@@ -25,48 +26,27 @@ from deepfake_generalize.study.score_files import read_scores, write_scores
 SIDE = 64
 
 
-class Whole:
-    """Takes the whole frame for a face."""
-
-    name = "whole"
-
-    def find(self, image):
-        return [Face((0.0, 0.0, float(image.shape[1]), float(image.shape[0])), 0.9)]
-
-    def close(self):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
-def noise(tmp_path_factory, write_video):
-    """A video of noise, which no codec makes small."""
+def extract(tmp_path_factory, write_video, part_finder):
+    """Return a function that extracts from a video of noise, which no codec makes small."""
     frames = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), np.uint8)
-    return write_video(tmp_path_factory.mktemp("noise") / "a.mp4", list(frames))
+    video = write_video(tmp_path_factory.mktemp("noise") / "a.mp4", list(frames))
+    row = dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": str(video), "label": 1}
+    choices = {"finder": part_finder(), "aligner": "finder", "size": SIDE}
+    return partial(extract_faces, pd.DataFrame([row]), **choices)
 
 
 @pytest.fixture(scope="module")
-def crops(noise, tmp_path_factory):
-    """Crops of it, real and fake, of many videos by name."""
+def crops(extract, tmp_path_factory):
+    """Its crops, real and fake, of many videos by name."""
     out = tmp_path_factory.mktemp("crops")
-    found = extract(noise, out).crops
+    found = extract(out).crops
     rows = [found.assign(label=i % 2, video=f"/v/{i}.mp4") for i in range(4)]
     rows = pd.concat(rows, ignore_index=True)
     paths = [str(out / f"{i}.png") for i in range(len(rows))]
     for old, new in zip(rows["path"], paths, strict=True):
         (out / new).write_bytes((out / old).read_bytes())
     return rows.assign(path=paths)[list(CROP_COLUMNS)]
-
-
-def extract(video, out, n_jobs=1):
-    row = dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": str(video), "label": 1}
-    choices = {"finder": Whole(), "aligner": "finder", "size": SIDE, "n_jobs": n_jobs}
-    return extract_faces(pd.DataFrame([row]), out, **choices)
 
 
 def many(crops, times=40):
@@ -80,43 +60,43 @@ def network():
     return Detector(keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x)))
 
 
-def write_extraction(out, noise, crops):
-    assert extract(noise, out / "faces").counts == {"ok": 10}
+def write_extraction(out, extract, crops):
+    assert extract(out / "faces").counts == {"ok": 10}
     assert len(read_crops(out / "faces")) == 10
 
 
-def write_pack(out, noise, crops):
+def write_pack(out, extract, crops):
     verify_pack(pack(crops, out / "a.h5"))
 
 
-def write_manifest(out, noise, crops):
+def write_manifest(out, extract, crops):
     write_crops(many(crops), out)
     assert len(read_crops(out)) == 40 * len(crops)
 
 
-def write_splits(out, noise, crops):
+def write_splits(out, extract, crops):
     rows = many(crops)
     splits = balanced_splits(rows, train=200, val=200, test=0, by="video")
     assert Splits.load(splits.save(out / "splits.csv")).sha256 == splits.sha256
 
 
-def write_detector(out, noise, crops):
+def write_detector(out, extract, crops):
     Detector.load(network().save(out / "a.keras"))
 
 
-def write_score_files(out, noise, crops):
+def write_score_files(out, extract, crops):
     n = 4000
     rows = pd.DataFrame({"key": [f"{i:040}" for i in range(n)], "label": 1, "score": 0.123456789})
     assert len(read_scores(write_scores(out, "set", rows, {"of": "mine"})).frame) == n
 
 
-def write_records(out, noise, crops):
+def write_records(out, extract, crops):
     records = Records(out / "records" / "a.jsonl")
     records.append({"kind": "k", "key": "big", "scores": [0.123456789] * 20_000})
     assert [each["key"] for each in read_all(out / "records")] == ["big"]
 
 
-def write_checkpoint(out, noise, crops):
+def write_checkpoint(out, extract, crops):
     file = checkpoints.locate(out / "a.npz")
     checkpoints.write(file, {"weights": [np.ones((200, 200))]}, {"epoch": 3})
     assert checkpoints.read(file)[1] == {"epoch": 3}
@@ -148,54 +128,56 @@ def files(folder):
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_full_disk_is_said_and_forgiven(disk, noise, crops, write):
+def test_a_full_disk_is_said_and_forgiven(disk, extract, crops, write):
     disk.fill(leave=16_384)
     before = files(disk.folder)
     with pytest.raises(InputError, match=REFUSED.format(disk.folder)) as caught:
-        write(disk.folder, noise, crops)
+        write(disk.folder, extract, crops)
     assert caught.value.exit_code == 2
     assert caught.value.hint
     assert files(disk.folder) - before <= WHOLE
     disk.empty()
-    write(disk.folder, noise, crops)
+    write(disk.folder, extract, crops)
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_file_that_may_not_grow_is_said_and_forgiven(largest_file, tmp_path, noise, crops, write):
+def test_a_file_that_may_not_grow_is_said_and_forgiven(
+    largest_file, tmp_path, extract, crops, write
+):
     with (
         largest_file(1000),
         pytest.raises(InputError, match=REFUSED.format(tmp_path)),
     ):
-        write(tmp_path, noise, crops)
+        write(tmp_path, extract, crops)
     assert files(tmp_path) <= WHOLE
-    write(tmp_path, noise, crops)
+    write(tmp_path, extract, crops)
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_disk_that_is_read_only_is_said_and_forgiven(disk, noise, crops, write):
+def test_a_disk_that_is_read_only_is_said_and_forgiven(disk, extract, crops, write):
     disk.forbid()
     with pytest.raises(InputError, match=REFUSED.format(disk.folder)):
-        write(disk.folder, noise, crops)
+        write(disk.folder, extract, crops)
     disk.allow()
-    write(disk.folder, noise, crops)
+    write(disk.folder, extract, crops)
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_file_where_a_folder_should_be_is_said(tmp_path, noise, crops, write):
+def test_a_file_where_a_folder_should_be_is_said(tmp_path, extract, crops, write):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=rf"expected .*{tmp_path}"):
-        write(tmp_path / "file", noise, crops)
+        write(tmp_path / "file", extract, crops)
     assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize("write", [write_manifest, write_splits, write_detector, write_score_files])
-def test_what_was_there_outlives_a_full_disk(disk, noise, crops, write):
-    write(disk.folder, noise, crops)
+def test_what_was_there_outlives_a_full_disk(disk, extract, crops, write):
+    write(disk.folder, extract, crops)
     before = {path: path.read_bytes() for path in disk.folder.rglob("*") if holds_rows(path)}
     disk.fill(leave=16_384)
     (disk.folder / "filler").rename(disk.folder / "full")
     with pytest.raises(InputError, match=REFUSED.format(disk.folder)):
-        write(disk.folder, noise, crops)
+        write(disk.folder, extract, crops)
     (disk.folder / "full").unlink()
     assert {path: path.read_bytes() for path in before} == before
     if write is write_manifest:

@@ -26,7 +26,7 @@ def smooth_maps(random, count, size, cells=12):
     return np.stack([cv2.resize(each, (width, height)) for each in cells]).clip(0, 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), height=st.integers(7, 90), width=st.integers(7, 40))
 def test_maps_equal_scikit_image(seed, height, width):
     random = np.random.default_rng(seed)

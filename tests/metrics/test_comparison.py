@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -34,7 +34,6 @@ def two_detectors(draw):
     return labels, rows[:, 1] / 10, rows[:, 2] / 10
 
 
-@settings(deadline=None)
 @given(two_detectors())
 def test_delong_is_its_definition(data) -> None:
     result = compare(*data, n_resamples=1)
@@ -49,7 +48,6 @@ def test_delong_is_its_definition(data) -> None:
         assert (result.z, result.p_value) == (None, None)
 
 
-@settings(deadline=None)
 @given(two_detectors())
 def test_estimates_are_scikit_learns_and_exchange_of_the_detectors_turns_the_sign(data) -> None:
     labels, a, b = data

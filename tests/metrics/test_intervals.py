@@ -58,7 +58,7 @@ def grouped(draw):
 
 
 @pytest.mark.parametrize("metric", [auc, average_precision, eer])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=grouped(), seed=st.integers(0, 5))
 def test_the_fast_way_is_the_metric_of_copied_images(metric, data, seed) -> None:
     labels, scores, groups = data
@@ -69,7 +69,7 @@ def test_the_fast_way_is_the_metric_of_copied_images(metric, data, seed) -> None
     assert fast.estimate == slow.estimate == metric(labels, scores)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(grouped())
 def test_one_by_one_the_resamples_are_scikit_learns(data) -> None:
     labels, scores, groups = data

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -21,14 +21,12 @@ def scored(draw):
     return labels, np.array([whole / 20 for _, whole in rows])
 
 
-@settings(deadline=None)
 @given(scored())
 def test_auc_and_average_precision_are_scikit_learns(pair) -> None:
     assert auc(*pair) == pytest.approx(roc_auc_score(*pair))
     assert average_precision(*pair) == pytest.approx(average_precision_score(*pair))
 
 
-@settings(deadline=None)
 @given(scored())
 def test_auc_is_the_chance_that_a_fake_scores_above_a_real(pair) -> None:
     labels, scores = pair
@@ -37,14 +35,12 @@ def test_auc_is_the_chance_that_a_fake_scores_above_a_real(pair) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@settings(deadline=None)
 @given(pair=scored())
 def test_only_the_order_of_the_scores_counts(metric, pair) -> None:
     labels, scores = pair
     assert metric(labels, scores**3 / 2 + 0.25) == pytest.approx(metric(labels, scores))
 
 
-@settings(deadline=None)
 @given(scored())
 def test_turning_the_scores_round_turns_auc_and_eer_round(pair) -> None:
     labels, scores = pair
@@ -52,7 +48,6 @@ def test_turning_the_scores_round_turns_auc_and_eer_round(pair) -> None:
     assert eer(labels, 1 - scores) == pytest.approx(1 - eer(labels, scores))
 
 
-@settings(deadline=None)
 @given(scored())
 def test_swapping_the_classes_and_the_scores_changes_neither(pair) -> None:
     labels, scores = pair
@@ -106,7 +101,6 @@ def test_nothing_and_wrong_input_are_refused(metric) -> None:
         metric([0, 1], [0.0, 2.0])
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 9).map(lambda whole: whole / 10), min_size=1, max_size=12))
 def test_ranks_are_scipys_with_the_better_place_for_a_tie(values) -> None:
     assert ranks(values).tolist() == rankdata(values, method="min").tolist()

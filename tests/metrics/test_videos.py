@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
@@ -42,7 +42,6 @@ def many_videos(draw):
 
 
 @pytest.mark.parametrize("rule", sorted(ORACLES))
-@settings(deadline=None)
 @given(frames=many_videos(), seed=st.integers(0, 99))
 def test_every_rule_is_what_it_says_one_video_at_a_time(rule, frames, seed) -> None:
     shuffled = frames.sample(frac=1.0, random_state=seed)

@@ -34,7 +34,7 @@ def test_toml_gives_back_an_equal_configuration(tmp_path, config):
     assert StudyConfig.from_toml(path).sha256 == config.sha256
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     name=st.text(max_size=12),
     train=st.integers(1, 999).map(lambda half: 2 * half),

@@ -72,7 +72,7 @@ def test_the_name_of_a_video_is_not_taken_for_a_place(rows, tmp_path: Path) -> N
     assert back["video"].tolist()[:3] == ["a/1", "a/2", "b"]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
 def test_every_float_comes_back_to_the_last_bit(tmp_path_factory, pairs) -> None:
     folder = tmp_path_factory.mktemp("scores")
