@@ -189,7 +189,7 @@ def test_extraction_then_a_benchmark_on_the_crops(
     assert f"hint: {crops}/failures.csv" in extracted.err
     summary = json.loads(extracted.out)
     assert (summary["videos"], summary["videos_failed"], summary["layout"]) == (3, 1, "folders")
-    assert summary["recognised_by"] == "it holds real and fake"
+    assert summary["recognised_by"] == "it holds fake and real"
     assert summary["crops"] == len(list(crops.rglob("*.png"))) > 0
 
     original = shared_data("mesonet/test_images")
