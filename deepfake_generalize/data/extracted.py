@@ -32,6 +32,7 @@ from deepfake_generalize.data.crops import (
 from deepfake_generalize.data.extraction_folder import read_json
 from deepfake_generalize.data.masks import mask_of
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
+_LAST_FRAME = np.iinfo(np.int64).max
+"""The largest number that the manifests' column can hold."""
 _PNG = [
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -206,7 +209,7 @@ def _png(image: UInt8Array) -> bytes:
 def read_record(folder: Path, key: Key) -> Record | None:
     """Return the record of a finished video; None where it must be done.
 
-    A video that is gone keeps the crops it gave.
+    A video that is gone keeps the crops it gave. A damaged record is none.
     """
     file = folder / RECORD_FILE
     if not file.exists():
@@ -215,11 +218,31 @@ def read_record(folder: Path, key: Key) -> Record | None:
         content = read_json(file)
         there = Key(**content.pop("key"))
         record = Record(**{**content, "frames": tuple(content["frames"])})
-    except (DataMismatchError, KeyError, TypeError):
+        # Nothing that the manifests could not hold.
+        json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (DataMismatchError, KeyError, TypeError, UnicodeEncodeError):
+        return None
+    if not _is_as_written(record):
         return None
     if key.size_bytes is None:
         key = replace(there, settings=key.settings, frames=key.frames)
     return record if record.lasting and there == key else None
+
+
+def _is_as_written(record: Record) -> bool:
+    texts = isinstance(record.status, str) and isinstance(record.reason, str)
+    return texts and all(isinstance(row, dict) and _is_frame(row) for row in record.frames)
+
+
+def _is_frame(row: Mapping[str, Any]) -> bool:
+    kinds: dict[str, Any] = {"status": str, "score": float | None}
+    kinds |= dict.fromkeys(("reason", "box", "aligner", "flag"), str | None)
+    return (
+        row.keys() >= kinds.keys()
+        and all(isinstance(row[name], kind) for name, kind in kinds.items())
+        and is_whole(row.get("frame"), least=0)
+        and row["frame"] <= _LAST_FRAME
+    )
 
 
 def crop_rows(folder: Path, record: Record) -> Iterator[dict[str, object]]:

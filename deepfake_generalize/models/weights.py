@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _HINT = "Pass the weights of this very network, at this input size and number of classes."
 
+_MOST_NAMES, _LONGEST = 10_000, 1000
+"""More layers than any network here has, and more letters than their names."""
+_NUMBERS = "fiu"
+"""The kinds of NumPy's types that weights have; layers that normalize count in whole numbers."""
+
 
 def check_input_shape(
     input_shape: tuple[int, int, int], *, network: str, minimum: int
@@ -88,12 +93,15 @@ def load_weights(model: Any, path: str | Path) -> None:
     try:
         with h5py.File(path, "r") as file:
             stored = _stored_layers(file)
-    except (OSError, KeyError) as error:
+            arrays = None if stored is None else _matching(model, stored, path)
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises many kinds, of damaged files and of foreign ones.
         raise InputError(_damage(path), hint="Download or copy the file again.") from error
-    if stored is None:
+    if arrays is None:
         _load_keras3(model, path)
     else:
-        _assign(model, stored, path)
+        _assign(model, arrays, path)
 
 
 def finalize(model: keras.Model) -> None:
@@ -111,23 +119,35 @@ def _damage(path: Path) -> str:
     return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start!r})."
 
 
-def _stored_layers(file: Any) -> list[tuple[str, list[AnyArray]]] | None:
-    """Read (layer, arrays) in the file's own order; None where it is not the Keras 2 format."""
+def _stored_layers(file: Any) -> list[tuple[str, list[Any]]] | None:
+    """Find (layer, datasets) in the file's own order; None where it is not the Keras 2 format."""
     group = file.get("model_weights", file)
     if "layer_names" not in group.attrs:
         return None
     layers = []
-    for raw in group.attrs["layer_names"]:
+    for raw in _names(group, "layer_names"):
         name = raw.decode() if isinstance(raw, bytes) else str(raw)
         entry = group.get(name, {})
-        names = entry.attrs.get("weight_names", []) if entry else []
-        arrays = [np.asarray(entry[n.decode() if isinstance(n, bytes) else str(n)]) for n in names]
-        if arrays:
-            layers.append((name, arrays))
+        names = _names(entry, "weight_names") if entry and "weight_names" in entry.attrs else []
+        stored = [entry[n.decode() if isinstance(n, bytes) else str(n)] for n in names]
+        if stored:
+            layers.append((name, stored))
     return layers
 
 
-def _assign(model: Any, stored: list[tuple[str, list[AnyArray]]], path: Path) -> None:
+def _names(group: Any, attribute: str) -> Any:
+    stored = group.attrs.get_id(attribute)
+    # HDF5 would fill the memory with, and wait for, as many as a damaged file declares.
+    if len(stored.shape) != 1 or stored.shape[0] > _MOST_NAMES or stored.dtype.itemsize > _LONGEST:
+        raise ValueError(f"expected a list of names as {attribute}, received {stored.shape}")
+    return group.attrs[attribute]
+
+
+def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> list[list[AnyArray]]:
+    """Read the weights of each layer, after all of them are known to fit.
+
+    A file may declare what no memory can hold, so nothing is read before.
+    """
     layers = [layer for layer in model.layers if layer.weights]
     if len(layers) != len(stored):
         raise InputError(
@@ -135,19 +155,31 @@ def _assign(model: Any, stored: list[tuple[str, list[AnyArray]]], path: Path) ->
             f"for {model.name}, received {len(stored)}.",
             hint=_HINT,
         )
-    for layer, (name, arrays) in zip(layers, stored, strict=True):
+    for layer, (name, datasets) in zip(layers, stored, strict=True):
         wanted = [tuple(weight.shape) for weight in layer.weights]
-        came = [array.shape for array in arrays]
+        came = [dataset.shape for dataset in datasets]
         if wanted != came:
             raise InputError(
                 f"{path} holds weights of another network: expected shapes {wanted} for "
                 f"{model.name}'s layer {layer.name}, received {came} from {name}.",
                 hint=_HINT,
             )
-    if not all(np.isfinite(array).all() for _, arrays in stored for array in arrays):
+        kinds = [dataset.dtype for dataset in datasets]
+        if not all(kind.kind in _NUMBERS for kind in kinds):
+            raise InputError(
+                f"{path} holds something else than weights: expected numbers for {model.name}'s "
+                f"layer {layer.name}, received {', '.join(map(str, kinds))} from {name}.",
+                hint=_HINT,
+            )
+    return [[np.asarray(dataset) for dataset in datasets] for _, datasets in stored]
+
+
+def _assign(model: Any, arrays: list[list[AnyArray]], path: Path) -> None:
+    if not all(np.isfinite(array).all() for of_layer in arrays for array in of_layer):
         raise InputError(f"{path} holds weights that are NaN or infinite.", hint=_HINT)
-    for layer, (_, arrays) in zip(layers, stored, strict=True):
-        layer.set_weights(arrays)
+    layers = [layer for layer in model.layers if layer.weights]
+    for layer, of_layer in zip(layers, arrays, strict=True):
+        layer.set_weights(of_layer)
     finalize(model)
 
 
@@ -163,9 +195,11 @@ def _load_keras3(model: Any, path: Path) -> None:
             # Keras warns of parts it finds no weights for, which may then stay random.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
-    except (ValueError, KeyError, OSError, UserWarning) as error:
+    except Exception as error:  # Keras raises many kinds, most of which do not name the file.
         model.set_weights(before)
         finalize(model)
         raise InputError(
-            f"{path} holds weights of another network: expected those of {model.name}.", hint=_HINT
+            f"{path} holds weights of another network, or damaged ones: expected those of "
+            f"{model.name}.",
+            hint=_HINT,
         ) from error

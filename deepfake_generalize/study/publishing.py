@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 FIGURES = "figures"
 TABLES = "tables"
+# A single array, or one of records, is a TypeError.
+_UNREADABLE: tuple[type[Exception], ...] = (*UNREADABLE, TypeError)
 
 
 def publish_results(results: RunResults) -> Path:
@@ -115,12 +117,14 @@ def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyA
     try:
         with file.open("rb") as raw, np.load(raw) as arrays:
             for name in arrays.files:
-                key, what = name.split("/")
+                key, _, what = name.partition("/")
+                if key not in maps:
+                    raise ValueError(f"{name!r} in it is not of a set of Figure 2")
                 if what == "images":
                     photographs[key] = arrays[name]
                 else:
                     maps[key][what] = arrays[name].astype(np.float32)
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"expected the heat maps of Figure 2 in {str(file)!r}, cannot read them: {error}",
             hint="Remove the records of kind maps from records/ of the run folder, and run the "

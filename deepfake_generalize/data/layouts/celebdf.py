@@ -139,7 +139,8 @@ def _read_list(path: Path) -> dict[Key, int]:
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
-        found = re.fullmatch(r"([01])\s+([^/]+)/(?:videos/)?([^/]+)", line.strip())
+        # A folder begins with no space: else a long line of them would be tried in every division.
+        found = re.fullmatch(r"([01])\s+([^/\s][^/]*)/(?:videos/)?([^/]+)", line.strip())
         if found is None:
             raise InputError(
                 f"expected line {number} of {path} to be '<0|1> <folder>/<file>', received "
