@@ -137,8 +137,12 @@ def _stored_layers(file: Any) -> list[tuple[str, list[Any]]] | None:
 
 def _names(group: Any, attribute: str) -> Any:
     stored = group.attrs.get_id(attribute)
-    # HDF5 would fill the memory with, and wait for, as many as a damaged file declares.
-    if len(stored.shape) != 1 or stored.shape[0] > _MOST_NAMES or stored.dtype.itemsize > _LONGEST:
+    if stored.shape == (0,):  # Of a layer without weights, written as numbers.
+        return []
+    # HDF5 would fill the memory with as many as a damaged file declares, and crashes on lists of
+    # lists.
+    texts = h5py.check_string_dtype(stored.dtype) is not None and stored.dtype.itemsize <= _LONGEST
+    if not texts or len(stored.shape) != 1 or stored.shape[0] > _MOST_NAMES:
         raise ValueError(f"expected a list of names as {attribute}, received {stored.shape}")
     return group.attrs[attribute]
 

@@ -28,13 +28,18 @@ def network():
 
 
 def legacy(network, path, change=None):
-    """Write a network's weights as Keras 2 laid them out, then change the file."""
+    """Write a network's weights as Keras 2 laid them out, then change the file.
+
+    The names have one length, as in the public weights: HDF5 itself may hang on those of any length
+    in a damaged file.
+    """
     with h5py.File(path, "w") as file:
         layers = [layer for layer in network.layers if layer.weights]
-        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        file.attrs["layer_names"] = np.array([layer.name.encode() for layer in layers])
         for layer in layers:
             names = [f"{layer.name}/{i}:0" for i in range(len(layer.weights))]
-            file.create_group(layer.name).attrs["weight_names"] = [n.encode() for n in names]
+            group = file.create_group(layer.name)
+            group.attrs["weight_names"] = np.array([name.encode() for name in names])
             for name, weight in zip(names, layer.get_weights(), strict=True):
                 file[layer.name][name] = weight
         if change is not None:
@@ -96,6 +101,12 @@ def number(file):
     file.attrs["layer_names"] = 3
 
 
+def lists(file):
+    names = np.empty(2, object)
+    names[:] = [np.arange(2), np.arange(3)]
+    file.attrs.create("layer_names", names, dtype=h5py.vlen_dtype(np.int64))
+
+
 def model(file):
     file["model_weights"] = np.zeros(3)
 
@@ -103,7 +114,7 @@ def model(file):
 @pytest.mark.parametrize(
     "change",
     [
-        *(rename, group, dataset, number, model),
+        *(rename, group, dataset, number, lists, model),
         put("texts", data=np.full((3, 3, 3, 2), b"x", "S1")),
         put("objects", shape=(3, 3, 3, 2), dtype=h5py.string_dtype()),
         put("numbers of parts", shape=(3, 3, 3, 2), dtype=[("a", "f4"), ("b", "f4")]),
