@@ -12,12 +12,12 @@ from pathlib import Path
 
 IN_THE_WHEEL = {
     "deepfake_generalize/py.typed",
-    "deepfake_generalize/study/page/report.css",
-    "deepfake_generalize/study/page/report.js",
-    "deepfake_generalize/study/published/table_iv_detectors.csv",
-    "deepfake_generalize/study/published/table_v_unseen.csv",
-    "deepfake_generalize/study/published/table_vi_same_method.csv",
-    "deepfake_generalize/study/published/table_vii_same_identity.csv",
+    "deepfake_generalize/study/report/page/report.css",
+    "deepfake_generalize/study/report/page/report.js",
+    "deepfake_generalize/study/tables/printed/table_iv_detectors.csv",
+    "deepfake_generalize/study/tables/printed/table_v_unseen.csv",
+    "deepfake_generalize/study/tables/printed/table_vi_same_method.csv",
+    "deepfake_generalize/study/tables/printed/table_vii_same_identity.csv",
 }
 FOLDERS_OF_THE_SDIST = ("deepfake_generalize", "tests", "docs", "examples", "benchmarks", ".ci")
 MODELS_AND_FILMS = {".keras", ".h5", ".hdf5", ".tflite", ".onnx", ".pt", ".mp4", ".avi", ".mkv"}

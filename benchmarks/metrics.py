@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.timing import Ratio, compare, line, summarise
 from deepfake_generalize import metrics
-from deepfake_generalize.study.family_process import peak_memory
+from deepfake_generalize.study.experiment.family_process import peak_memory
 
 N_FRAMES = 1_000_000
 FRAMES_PER_VIDEO = 10

@@ -24,6 +24,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from deepfake_generalize._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from deepfake_generalize import metrics as metrics
     from deepfake_generalize import models as models
     from deepfake_generalize import study as study
-
-__version__ = "0.1.0"
 
 __all__ = ["augment", "causal", "data", "interpret", "metrics", "models", "study"]
 

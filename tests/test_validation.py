@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.batching import unit_batches
+from deepfake_generalize.models.detectors.batching import unit_batches
 from deepfake_generalize.validation import check_images, is_whole
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from deepfake_generalize.data.opening import Opening
+from deepfake_generalize._system.closing import Opening
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.training_data import TrainingData, batches_of_arrays
+from deepfake_generalize.models.training import TrainingData, batches_of_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import keras
 
-    from deepfake_generalize.models.progress import Reporter
+    from deepfake_generalize.models.training import Reporter
     from deepfake_generalize.types import AnyArray
 
 # Activations of few images stay in a CPU's cache: at 256x256, MesoNet is about twice as fast with 8

@@ -12,22 +12,16 @@ from deepfake_generalize.augment.lineage import check_detector, child, recipe_fo
 from deepfake_generalize.augment.transfer import CACHE_MEMORY, STEPS_PER_CALL, open_for
 from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.graph import flat_layers
-from deepfake_generalize.models.progress import make_reporter
-from deepfake_generalize.models.sites import first_mixing, site_cut
-from deepfake_generalize.models.training import fit
-from deepfake_generalize.models.training_data import refuse_overlap
+from deepfake_generalize.models.surgery import first_mixing, flat_layers, site_cut
+from deepfake_generalize.models.training import fit, make_reporter, refuse_overlap
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from deepfake_generalize.models.detector import Detector
-    from deepfake_generalize.models.fitting import Fit
-    from deepfake_generalize.models.progress import Progress
-    from deepfake_generalize.models.recipes import Recipe
-    from deepfake_generalize.models.sites import Mixing
-    from deepfake_generalize.models.training_data import TrainingData
+    from deepfake_generalize.models.detectors import Detector
+    from deepfake_generalize.models.surgery import Mixing
+    from deepfake_generalize.models.training import Fit, Progress, Recipe, TrainingData
     from deepfake_generalize.types import DoubleArray, IntArray
 
 

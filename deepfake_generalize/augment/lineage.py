@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.construction import copy, own_random_numbers
-from deepfake_generalize.models.detector import Detector
-from deepfake_generalize.models.graph import is_graph
-from deepfake_generalize.models.recipes import RECIPES, Recipe
-from deepfake_generalize.models.training import training_record
-from deepfake_generalize.models.weights import finalize
+from deepfake_generalize.models.detectors import Detector
+from deepfake_generalize.models.surgery import finalize, is_graph
+from deepfake_generalize.models.training import (
+    RECIPES,
+    Recipe,
+    copy,
+    own_random_numbers,
+    training_record,
+)
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     import keras
 
-    from deepfake_generalize.models.fitting import Fit
+    from deepfake_generalize.models.training import Fit
 
 # A network of this name that ends otherwise is somebody's own, whatever it is called.
 _LAST_LAYERS = {

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
 from deepfake_generalize.augment.transfer import open_for
 from deepfake_generalize.augment.unfreezing import trainable_copy
-from deepfake_generalize.models.graph import flat_layers
-from deepfake_generalize.models.training import fit
-from deepfake_generalize.models.training_data import refuse_overlap
+from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.training import fit, refuse_overlap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import tensorflow as tf
 
-    from deepfake_generalize.models.detector import Detector
-    from deepfake_generalize.models.progress import Progress
-    from deepfake_generalize.models.recipes import Recipe
+    from deepfake_generalize.models.detectors import Detector
+    from deepfake_generalize.models.training import Progress, Recipe
 
 
 def merge(  # noqa: PLR0913  (each is a choice of its own)

@@ -8,10 +8,14 @@ from deepfake_generalize.augment.features import FeatureCache
 from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
 from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.graph import flat_layers
-from deepfake_generalize.models.progress import make_reporter
-from deepfake_generalize.models.training import fit
-from deepfake_generalize.models.training_data import TrainingData, open_data, refuse_overlap
+from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.training import (
+    TrainingData,
+    fit,
+    make_reporter,
+    open_data,
+    refuse_overlap,
+)
 from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
@@ -20,10 +24,8 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from deepfake_generalize.models.detector import Detector
-    from deepfake_generalize.models.fitting import Fit
-    from deepfake_generalize.models.progress import Progress
-    from deepfake_generalize.models.recipes import Recipe
+    from deepfake_generalize.models.detectors import Detector
+    from deepfake_generalize.models.training import Fit, Progress, Recipe
 
 CACHE_MEMORY = 2**30
 """Bytes of features that are held in memory by default: 1 GiB."""

@@ -9,15 +9,13 @@ import keras
 from keras import layers
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.construction import own_random_numbers
-from deepfake_generalize.models.graph import flat_layers
-from deepfake_generalize.models.surgery import cut
-from deepfake_generalize.models.weights import finalize
+from deepfake_generalize.models.surgery import cut, finalize, flat_layers
+from deepfake_generalize.models.training import own_random_numbers
 from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
-    from deepfake_generalize.models.recipes import Recipe
     from deepfake_generalize.models.surgery import Cut
+    from deepfake_generalize.models.training import Recipe
 
 # Layers that do nothing but in training, where they draw random numbers.
 _NOISE = (

@@ -12,8 +12,7 @@ import tensorflow as tf
 
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.batching import unit_batches
-from deepfake_generalize.models.detector import Detector
+from deepfake_generalize.models.detectors import Detector, unit_batches
 from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:

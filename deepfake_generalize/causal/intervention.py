@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepfake_generalize.models.sites import first_mixing, site_cut
+from deepfake_generalize.models.surgery import first_mixing, site_cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable

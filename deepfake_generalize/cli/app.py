@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deepfake_generalize import __version__
+from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import (
     arguments,
     benchmarking,
@@ -29,14 +29,7 @@ from deepfake_generalize.cli import (
     wording,
 )
 from deepfake_generalize.cli.failures import PROGRAM
-from deepfake_generalize.cli.options import (
-    Aligner,
-    DetectorName,
-    Finder,
-    Frames,
-    Json,
-    Weights,
-)
+from deepfake_generalize.cli.options import Aligner, DetectorName, Finder, Frames, Json, Weights
 from deepfake_generalize.cli.session import Session, quiet
 from deepfake_generalize.errors import MissingDependencyError
 

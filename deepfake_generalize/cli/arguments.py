@@ -46,8 +46,7 @@ def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
         InputError: As in `check_detector`.
         MissingAssetError: Model files cannot be had.
     """
-    from deepfake_generalize.data.assets import DETECTORS
-    from deepfake_generalize.data.required_assets import face_assets, require
+    from deepfake_generalize.data.assets import DETECTORS, face_assets, require
 
     check_detector(name, weights)
     faces = face_assets("landmarks", finds=True) if videos else []

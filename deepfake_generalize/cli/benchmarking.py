@@ -146,7 +146,7 @@ def _show(result: Benchmark, table: str, table_format: TableFormat, *, json: boo
 
 def _account_for_coverage(result: Benchmark) -> None:
     """Raise `PartialError` where less than 99 % of the images of a set have a score."""
-    from deepfake_generalize.study.coverage import COVERAGE_WANTED
+    from deepfake_generalize.study.benchmarking import COVERAGE_WANTED
 
     poor = [
         f"{name} {count['ok']} of {count['total']}"

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepfake_generalize.machine import processors
+from deepfake_generalize._system.machine import processors
 
 if TYPE_CHECKING:
     from deepfake_generalize.data.assets import AssetStatus

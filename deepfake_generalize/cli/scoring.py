@@ -78,7 +78,7 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
     Raises:
         InputError: Nothing named exists, or a folder holds no video.
     """
-    from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES, is_video_name
+    from deepfake_generalize.data.layouts import VIDEO_SUFFIXES, is_video_name
 
     if not any(path.exists() for path in given):
         # Some that exist beside some that do not are a result each; here there is nothing to do.
@@ -109,7 +109,7 @@ def check_some_open(paths: Sequence[Path]) -> None:
         VideoError: The only one is none.
         InputError: None of several is one.
     """
-    from deepfake_generalize.data.frames import probe
+    from deepfake_generalize.data.video import probe
 
     errors = []
     for path in paths:
@@ -148,7 +148,7 @@ def score_all(
     Raises:
         MissingAssetError: A model file cannot be had.
     """
-    from deepfake_generalize.data.mediapipe_finder import MediaPipeFinder
+    from deepfake_generalize.data.faces import MediaPipeFinder
 
     scored: list[ScoredVideo] = []
     with MediaPipeFinder() as finder:
@@ -199,7 +199,7 @@ def labels_of(paths: Sequence[Path]) -> list[int]:
     Raises:
         InputError: A video lies in neither.
     """
-    from deepfake_generalize.data.loose_crops import LABEL_FOLDERS
+    from deepfake_generalize.data.crops import LABEL_FOLDERS
 
     labels = []
     for path in paths:
@@ -227,8 +227,8 @@ def save_score_file(
     """
     import pandas as pd
 
-    from deepfake_generalize.study.provenance import describe_detector, versions
-    from deepfake_generalize.study.score_files import write_scores as write_score_file
+    from deepfake_generalize.study.benchmarking import describe_detector, versions
+    from deepfake_generalize.study.scores import write_scores as write_score_file
 
     rows = [
         {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepfake_generalize.cli import console, show
-from deepfake_generalize.cli.options import Json  # noqa: TC001
+from deepfake_generalize.cli.options import Json  # noqa: TC001  (typer reads it)
 from deepfake_generalize.cli.session import quiet
 from deepfake_generalize.errors import DataMismatchError, InputError
 
@@ -52,7 +52,7 @@ def split(
     """
     with quiet(context):
         from deepfake_generalize import data
-        from deepfake_generalize.data.partition import count_nameless
+        from deepfake_generalize.data.splits import count_nameless
 
         splits = data.balanced_splits(
             data.read_crops(crops), train=train, val=val, test=test, by=by.value, seed=seed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfake_generalize.cli import console
-from deepfake_generalize.cli.options import Json  # noqa: TC001
+from deepfake_generalize.cli.options import Json  # noqa: TC001  (typer reads it)
 from deepfake_generalize.cli.session import quiet
 from deepfake_generalize.errors import InputError
 
@@ -124,7 +124,7 @@ def _show(done: Study, *, json: bool) -> None:
 
 def _write_template(path: Path) -> None:
     from deepfake_generalize.study import StudyConfig
-    from deepfake_generalize.study.config import ROOTS
+    from deepfake_generalize.study.experiment import ROOTS
 
     if path.exists():
         raise InputError(f"expected a new file, {str(path)!r} exists.", hint="Choose another name.")

@@ -5,11 +5,7 @@ from __future__ import annotations
 from deepfake_generalize.interpret.grad_cam import grad_cam
 from deepfake_generalize.interpret.guided import guided_grad_cam
 from deepfake_generalize.interpret.rendering import colorize, overlay, study_overlay
-from deepfake_generalize.interpret.similarity import (
-    congenetic_similarity,
-    similarity_bins,
-    ssim,
-)
+from deepfake_generalize.interpret.similarity import congenetic_similarity, similarity_bins, ssim
 
 __all__ = [
     "colorize",

@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.logits import Verdict
-from deepfake_generalize.models.batching import unit_batches
-from deepfake_generalize.models.detector import Detector
-from deepfake_generalize.models.graph import flat_layers
+from deepfake_generalize.models.detectors import Detector, unit_batches
+from deepfake_generalize.models.surgery import flat_layers
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.backward import check_call, common_size, weighted_features
-from deepfake_generalize.models.graph import last_convolution
+from deepfake_generalize.models.surgery import last_convolution
 
 if TYPE_CHECKING:
-    from deepfake_generalize.models.detector import Detector
+    from deepfake_generalize.models.detectors import Detector
     from deepfake_generalize.types import AnyArray, FloatArray, Images
 
 

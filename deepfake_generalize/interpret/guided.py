@@ -16,10 +16,10 @@ from deepfake_generalize.interpret.backward import (
     weighted_features,
 )
 from deepfake_generalize.interpret.grad_cam import empty_message, finished
-from deepfake_generalize.models.graph import last_convolution
+from deepfake_generalize.models.surgery import last_convolution
 
 if TYPE_CHECKING:
-    from deepfake_generalize.models.detector import Detector
+    from deepfake_generalize.models.detectors import Detector
     from deepfake_generalize.types import FloatArray, Images
 
 

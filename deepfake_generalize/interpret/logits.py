@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.graph import producer, run_through
+from deepfake_generalize.models.surgery import producer, run_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable

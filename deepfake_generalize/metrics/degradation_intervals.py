@@ -11,12 +11,7 @@ from deepfake_generalize.errors import UndefinedMetricError
 from deepfake_generalize.metrics._checks import check_pair
 from deepfake_generalize.metrics.degradation import degradation, degradation_difference
 from deepfake_generalize.metrics.intervals import right_calls
-from deepfake_generalize.metrics.resampling import (
-    Interval,
-    Resampling,
-    group_codes,
-    resample_means,
-)
+from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample_means
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

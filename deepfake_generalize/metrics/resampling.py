@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize._system.machine import processors
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.machine import processors
 from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.models.architectures import ARCHITECTURES
-from deepfake_generalize.models.callables import FunctionDetector, as_detector
-from deepfake_generalize.models.detector import Detector
-from deepfake_generalize.models.efficientnet_b0 import efficientnet_b0
-from deepfake_generalize.models.mesoinception import mesoinception
-from deepfake_generalize.models.mesonet import mesonet
-from deepfake_generalize.models.pretrained import PRETRAINED, load_pretrained
-from deepfake_generalize.models.recipes import RECIPES, Recipe
-from deepfake_generalize.models.shallownet import shallownet
-from deepfake_generalize.models.training import train
-from deepfake_generalize.models.video import VideoScore, score_video
-from deepfake_generalize.models.xception import xception
+from deepfake_generalize.models.architectures import (
+    ARCHITECTURES,
+    efficientnet_b0,
+    mesoinception,
+    mesonet,
+    shallownet,
+    xception,
+)
+from deepfake_generalize.models.detectors import (
+    PRETRAINED,
+    Detector,
+    FunctionDetector,
+    VideoScore,
+    as_detector,
+    load_pretrained,
+    score_video,
+)
+from deepfake_generalize.models.training import RECIPES, Recipe, train
 from deepfake_generalize.types import Scorer
 
 __all__ = [

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.benchmark import benchmark
-from deepfake_generalize.study.config import StudyConfig
-from deepfake_generalize.study.figures import figure_2, figure_3, figure_5, save_figure
-from deepfake_generalize.study.paper import published
-from deepfake_generalize.study.ranked_tables import table_iv, table_v, table_vi, table_vii
-from deepfake_generalize.study.result import Benchmark
+from deepfake_generalize.study.benchmarking import Benchmark, benchmark
+from deepfake_generalize.study.experiment import Analysis, Schedule, Sizes, StudyConfig
+from deepfake_generalize.study.figures import (
+    figure_2,
+    figure_3,
+    figure_5,
+    figure_standing,
+    save_figure,
+)
+from deepfake_generalize.study.protocol import StudySizes, shared_by_design, study_sets
 from deepfake_generalize.study.run import Study, publish, run
-from deepfake_generalize.study.score_files import ScoreFile, read_scores, write_scores
-from deepfake_generalize.study.settings import Analysis, Schedule, Sizes
-from deepfake_generalize.study.standing import figure_standing
+from deepfake_generalize.study.scores import ScoreFile, read_scores, write_scores
+from deepfake_generalize.study.tables import published, table_iv, table_v, table_vi, table_vii
 
 __all__ = [
     "Analysis",
@@ -21,6 +24,7 @@ __all__ = [
     "Sizes",
     "Study",
     "StudyConfig",
+    "StudySizes",
     "benchmark",
     "figure_2",
     "figure_3",
@@ -31,6 +35,8 @@ __all__ = [
     "read_scores",
     "run",
     "save_figure",
+    "shared_by_design",
+    "study_sets",
     "table_iv",
     "table_v",
     "table_vi",

@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Any
 from joblib import Parallel, delayed, effective_n_jobs
 
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study import datasets, worker
-from deepfake_generalize.study.config import CONFIG, StudyConfig
-from deepfake_generalize.study.family import Family, steps
-from deepfake_generalize.study.records import CHECKPOINTS, RECORDS, read_all, read_lines
+from deepfake_generalize.study.experiment import (
+    CHECKPOINTS,
+    CONFIG,
+    RECORDS,
+    Family,
+    StudyConfig,
+    datasets,
+    read_all,
+    read_lines,
+    steps,
+    worker,
+)
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
@@ -24,8 +32,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from deepfake_generalize.study.findings import Finding
-    from deepfake_generalize.study.run_results import RunResults
+    from deepfake_generalize.study.report import Finding, RunResults
 
 _POLL_SECONDS = 1.0
 
@@ -51,7 +58,7 @@ class Study:
     @cached_property
     def results(self) -> RunResults:
         """Its numbers, read back from the records."""
-        from deepfake_generalize.study.run_results import RunResults
+        from deepfake_generalize.study.report import RunResults
 
         return RunResults.read(self.folder, self.config)
 
@@ -148,7 +155,7 @@ def publish(folder: str | Path) -> Study:
             f"expected the folder of a study, {str(path)!r} has no {CONFIG}.",
             hint="Pass the folder that study.run wrote.",
         )
-    from deepfake_generalize.study.publishing import publish_results
+    from deepfake_generalize.study.report import publish_results
 
     study = Study(path, StudyConfig.from_toml(path / CONFIG))
     _check_finished(study)
@@ -182,9 +189,9 @@ def _run_one(config: StudyConfig, family: Family, folder: Path) -> None:
         worker.work_apart(family, folder)
         return
     # Imported here: the process that only waits for the others needs no TensorFlow.
-    from deepfake_generalize.study import stages
+    from deepfake_generalize.study.experiment.steps import run_family
 
-    stages.run_family(config, family, folder)
+    run_family(config, family, folder)
 
 
 def _in_order(

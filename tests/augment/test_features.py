@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from deepfake_generalize.augment.features import FeatureCache
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.training_data import open_data
+from deepfake_generalize.models.training.data import open_data
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import tensorflow as tf
 from deepfake_generalize.augment import merge
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
-from deepfake_generalize.models.training import fit
+from deepfake_generalize.models.training.train import fit
 
 
 def test_every_layer_changes_and_the_parent_not_at_all(tiny_detector, dark_and_bright, short):

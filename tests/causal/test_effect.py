@@ -11,7 +11,7 @@ from deepfake_generalize.causal import Bootstrap, average_causal_effect, effect,
 from deepfake_generalize.causal.intervention import open_site, summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet, shallownet
-from deepfake_generalize.models.surgery import cut
+from deepfake_generalize.models.surgery.cut import cut
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 LABELS = [1, 0, 0, 1, 1]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deepfake_generalize import __version__
+from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import main
 
 

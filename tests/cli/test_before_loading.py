@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize import models
-from deepfake_generalize.data.assets import DETECTORS
+from deepfake_generalize.data.assets.resolve import DETECTORS
 
 RUN = """
 import contextlib, io, json, sys

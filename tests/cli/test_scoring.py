@@ -16,8 +16,8 @@ import pytest
 
 from deepfake_generalize import errors, study
 from deepfake_generalize.cli import arguments, main, scoring
-from deepfake_generalize.data import mediapipe_finder
-from deepfake_generalize.models.video import NoScoredFrameError
+from deepfake_generalize.data.faces import mediapipe_finder
+from deepfake_generalize.models.detectors.video import NoScoredFrameError
 
 
 class Stub:

@@ -8,7 +8,7 @@ import pytest
 from deepfake_generalize.cli import show
 from deepfake_generalize.cli.scoring import ScoredVideo
 from deepfake_generalize.data import FAILURE_COLUMNS
-from deepfake_generalize.data.assets import AssetStatus
+from deepfake_generalize.data.assets.resolve import AssetStatus
 from deepfake_generalize.errors import VideoError
 
 

@@ -6,21 +6,22 @@ import tomllib
 import pytest
 
 from deepfake_generalize import cli, study
-from deepfake_generalize.study import StudyConfig, run_results
+from deepfake_generalize.study import StudyConfig
+from deepfake_generalize.study.report import results
 
 
 @pytest.fixture
 def finished(monkeypatch, tmp_path):
     """Let `run` and `publish` return at once, with findings that are known."""
     from deepfake_generalize.metrics import Interval
-    from deepfake_generalize.study.findings import Fact, Finding
+    from deepfake_generalize.study.report.findings import Fact, Finding
 
     fact = Fact("mean degradation (points)", Interval(40.0, 35.0, float("nan")))
     finding = Finding(1, "claim", "rule", "holds", "It does.", (fact,))
     monkeypatch.setattr(study.Study, "findings", [finding])
-    monkeypatch.setattr(run_results.RunResults, "synthetic", True)
+    monkeypatch.setattr(results.RunResults, "synthetic", True)
     monkeypatch.setattr(
-        run_results.RunResults, "read", lambda *_: run_results.RunResults(tmp_path, None, [])
+        results.RunResults, "read", lambda *_: results.RunResults(tmp_path, None, [])
     )
     asked = {}
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import VIDEO_COLUMNS, crop_video, extract_faces
-from deepfake_generalize.data.frames import probe, read_frames
+from deepfake_generalize.data.video.sampling import probe, read_frames
 from deepfake_generalize.errors import VideoError
 
 

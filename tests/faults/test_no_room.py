@@ -16,12 +16,13 @@ from deepfake_generalize.data import (
     read_crops,
     verify_pack,
 )
-from deepfake_generalize.data.crops import write_crops
-from deepfake_generalize.data.partition import Splits
+from deepfake_generalize.data.crops.manifest import write_crops
+from deepfake_generalize.data.splits.splits import Splits
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import Detector, checkpoints
-from deepfake_generalize.study.records import Records, read_all
-from deepfake_generalize.study.score_files import read_scores, write_scores
+from deepfake_generalize.models import Detector
+from deepfake_generalize.models.training import checkpoints
+from deepfake_generalize.study.experiment.records import Records, read_all
+from deepfake_generalize.study.scores.files import read_scores, write_scores
 
 SIDE = 64
 

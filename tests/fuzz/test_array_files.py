@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import checkpoints
-from deepfake_generalize.models.weights import load_weights
+from deepfake_generalize.models.surgery.weights import load_weights
+from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.study import figure_2
-from deepfake_generalize.study.family import UNSEEN
-from deepfake_generalize.study.publishing import read_maps
+from deepfake_generalize.study.experiment.detector_family import UNSEEN
+from deepfake_generalize.study.report.publish import read_maps
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

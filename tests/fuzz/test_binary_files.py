@@ -21,10 +21,11 @@ import pytest
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, pack, read_crops, read_image, verify_pack
-from deepfake_generalize.data.frames import probe, sample_frames
-from deepfake_generalize.data.images import image_size
+from deepfake_generalize.data.crops.image_files import image_size
+from deepfake_generalize.data.video.sampling import probe, sample_frames
 from deepfake_generalize.errors import InputError, VideoError
-from deepfake_generalize.models import Detector, checkpoints
+from deepfake_generalize.models import Detector
+from deepfake_generalize.models.training import checkpoints
 
 SIDE = 16
 

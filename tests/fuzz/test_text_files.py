@@ -11,16 +11,22 @@ import pytest
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, find_videos, read_crops, read_failures
-from deepfake_generalize.data.cropping import FRAME_COLUMNS
-from deepfake_generalize.data.crops import FAILURE_COLUMNS, write_crops, write_failures
-from deepfake_generalize.data.extracted import Key, crop_rows, failure_rows, read_record, typed
-from deepfake_generalize.data.extraction_folder import read_json
-from deepfake_generalize.data.partition import crop_keys
+from deepfake_generalize.data.crops.manifest import FAILURE_COLUMNS, write_crops, write_failures
+from deepfake_generalize.data.extraction.output_folder import read_json
+from deepfake_generalize.data.extraction.video_record import (
+    Key,
+    crop_rows,
+    failure_rows,
+    read_record,
+    typed,
+)
+from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
+from deepfake_generalize.data.splits.splits import crop_keys
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study import toml
-from deepfake_generalize.study.config import StudyConfig
-from deepfake_generalize.study.records import Records, read_all
-from deepfake_generalize.study.score_files import read_scores
+from deepfake_generalize.study.experiment import toml
+from deepfake_generalize.study.experiment.config import StudyConfig
+from deepfake_generalize.study.experiment.records import Records, read_all
+from deepfake_generalize.study.scores.files import read_scores
 
 HEADER = ",".join(CROP_COLUMNS)
 ROW = ",".join(

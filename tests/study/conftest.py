@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize import study
-from deepfake_generalize.study.records import read_all
+from deepfake_generalize.study.experiment.records import read_all
 
 
 @pytest.fixture(scope="session")

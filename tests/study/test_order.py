@@ -3,7 +3,7 @@
 import pytest
 
 from deepfake_generalize.study import StudyConfig
-from deepfake_generalize.study.family import Family, steps
+from deepfake_generalize.study.experiment.detector_family import Family, steps
 from deepfake_generalize.study.run import _in_order
 
 SETS = ("CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I", "NULL")

@@ -9,7 +9,7 @@ import pytest
 
 from deepfake_generalize import data, metrics, models, study
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study.records import read_all, read_lines
+from deepfake_generalize.study.experiment.records import read_all, read_lines
 
 SETS = ["CELEB", "FS", "NT", "DF", "DFD", "CELEB-M", "NULL"]
 

@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 from deepfake_generalize import data, models, study
 from deepfake_generalize.data import synthetic
 from deepfake_generalize.data.synthetic import videos as films
-from deepfake_generalize.study.records import of_kind, read_all
+from deepfake_generalize.study.experiment.records import of_kind, read_all
 
 SETS = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
 TESTED = ["CELEB", "FS", "NT", "DF", "DFD", "CELEB-M"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.data.layouts.filters import REAL
 from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
-from deepfake_generalize.data.layouts.selection import REAL
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import csv
 import os
 from pathlib import Path
 
+from deepfake_generalize.data.layouts.filters import REAL
 from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import is_video_name, opened_table
-from deepfake_generalize.data.layouts.selection import REAL
 from deepfake_generalize.errors import InputError
 
 LOOKS_FOR = "a CSV file with the columns path and label"

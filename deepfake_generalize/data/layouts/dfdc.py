@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deepfake_generalize.data.layouts.dfdc_lists import LIST_FILES, Listed, is_list, read_list
+from deepfake_generalize.data.layouts.filters import REAL
 from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
-from deepfake_generalize.data.layouts.selection import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Collection

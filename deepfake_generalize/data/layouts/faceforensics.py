@@ -10,14 +10,9 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.data.layouts.filters import REAL, as_names, check_present, choose_methods
 from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import read_json, walk_videos
-from deepfake_generalize.data.layouts.selection import (
-    REAL,
-    as_names,
-    check_present,
-    choose_methods,
-)
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:

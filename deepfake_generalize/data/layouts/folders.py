@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.data.layouts.filters import REAL, choose_methods
 from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
-from deepfake_generalize.data.layouts.selection import REAL, choose_methods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,13 +5,7 @@ import re
 
 import pytest
 
-from deepfake_generalize.data.synthetic.sets import (
-    GROUPS,
-    SETS,
-    check_sizes,
-    people_of,
-    plan_takes,
-)
+from deepfake_generalize.data.synthetic.sets import GROUPS, SETS, check_sizes, people_of, plan_takes
 
 
 @pytest.mark.parametrize("size", [4, 40, 2400])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data import CascadeFinder, find_videos, read_crops
-from deepfake_generalize.data.extraction import extract_faces
-from deepfake_generalize.data.frames import probe
+from deepfake_generalize.data.extraction.extract_faces import extract_faces
 from deepfake_generalize.data.synthetic import is_synthetic, make_videos
+from deepfake_generalize.data.video.sampling import probe
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 SETTINGS = {"per_split": {"train": 4, "val": 4, "test": 4}, "frames": 3, "size": 96, "seed": 100}

@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from deepfake_generalize.data.synthetic.manipulations.base import (
-    blend,
-    inner_face,
-    match_colours,
-)
+from deepfake_generalize.data.synthetic.manipulations.base import blend, inner_face, match_colours
 from deepfake_generalize.data.synthetic.renderer import draw
 
 if TYPE_CHECKING:

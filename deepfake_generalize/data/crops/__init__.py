@@ -1,0 +1,45 @@
+"""data.crops."""
+
+from __future__ import annotations
+
+from deepfake_generalize.data.crops.hdf5_format import MAX_PIXELS
+from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
+from deepfake_generalize.data.crops.hdf5_writer import pack, verify_pack
+from deepfake_generalize.data.crops.image_files import read_image
+from deepfake_generalize.data.crops.image_folder import LABEL_FOLDERS
+from deepfake_generalize.data.crops.manifest import (
+    CROP_COLUMNS,
+    CROPS_FILE,
+    FAILURE_COLUMNS,
+    FAILURES_FILE,
+    VIDEO_COLUMNS,
+    read_crops,
+    read_failures,
+    write_crops,
+    write_failures,
+)
+from deepfake_generalize.data.crops.resizing import resize
+from deepfake_generalize.data.crops.tf_dataset import ordered_dataset, ordered_rows, to_dataset
+
+__all__ = [
+    "CROPS_FILE",
+    "CROP_COLUMNS",
+    "FAILURES_FILE",
+    "FAILURE_COLUMNS",
+    "LABEL_FOLDERS",
+    "MAX_PIXELS",
+    "VIDEO_COLUMNS",
+    "is_pack",
+    "ordered_dataset",
+    "ordered_rows",
+    "pack",
+    "read_crops",
+    "read_failures",
+    "read_image",
+    "resize",
+    "split_packed",
+    "to_dataset",
+    "verify_pack",
+    "write_crops",
+    "write_failures",
+]

@@ -1,0 +1,163 @@
+"""Face crops from disk as batches for TensorFlow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.data.crops.batch_reader import ImageSource, check_size
+from deepfake_generalize.data.manifests import check_labels, require_columns
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    import tensorflow as tf
+
+    from deepfake_generalize.types import AnyArray
+
+
+def to_dataset(
+    crops: pd.DataFrame,
+    *,
+    batch_size: int = 32,
+    shuffle_seed: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """Read crops batch by batch, from image files or much faster from a pack.
+
+    Args:
+        crops: Rows with at least the columns `path` and `label` (1 = fake, 0 = real); paths of
+            image files, of packed crops, or of both.
+        batch_size: Images a batch; the last batch may hold fewer.
+        shuffle_seed: None keeps the order of the rows. A number shuffles all of them, in another
+            order each time the dataset is gone through; a new dataset of the same seed repeats the
+            same orders. TensorFlow's global seed is neither used nor set.
+        size: (height, width) that images are resized to as in `Detector.scores`: bilinearly, and
+            by area where one shrinks beyond a factor of two. None: they must all be of one size.
+
+    Returns:
+        A dataset of (images (B, H, W, 3) float32 RGB in [0, 1], labels (B,) float32), with as many
+        batches as `len` says.
+
+    Raises:
+        InputError: No rows, missing columns, other labels, a missing, unreadable or truncated
+            file, unequal sizes without `size`. Damage in the middle of a file shows when its batch
+            is read, as TensorFlow's error with the same message in it.
+
+    Examples:
+        >>> import tempfile
+        >>> import cv2
+        >>> import pandas as pd
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = cv2.imwrite(f"{folder}/a.png", np.full((8, 8, 3), 255, np.uint8))
+        ...     crops = pd.DataFrame({"path": [f"{folder}/a.png"] * 3, "label": [0, 1, 1]})
+        ...     batches = list(to_dataset(crops, batch_size=2).as_numpy_iterator())
+        >>> [(images.shape, labels.tolist()) for images, labels in batches]
+        [((2, 8, 8, 3), [0.0, 1.0]), ((1, 8, 8, 3), [1.0])]
+    """
+    _check_numbers(batch_size, shuffle_seed, size)
+    if shuffle_seed is None:
+        return ordered_dataset(crops, None, batch_size=batch_size, size=size)
+    # The orders come from a NumPy generator of this dataset's own: tf.data's shuffle mixes in
+    # TensorFlow's global seed.
+    rng = np.random.default_rng(shuffle_seed)
+    return ordered_dataset(
+        crops, lambda: rng.permutation(len(crops)), batch_size=batch_size, size=size
+    )
+
+
+def ordered_dataset(
+    crops: pd.DataFrame,
+    draw_order: Callable[[], AnyArray] | None,
+    *,
+    batch_size: int,
+    size: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """Read crops batch by batch in orders that the caller draws, as training does.
+
+    Args:
+        crops: As `to_dataset` takes them.
+        draw_order: Called each time the dataset is gone through; gives the row numbers (N,) int64
+            in the order wanted. None keeps the order of the rows.
+        batch_size: Images a batch.
+        size: (height, width), as `to_dataset` takes it.
+
+    Returns:
+        What `to_dataset` returns.
+
+    Raises:
+        InputError: As `to_dataset`.
+    """
+    _check_crops(crops)
+    source = ImageSource([str(path) for path in crops["path"]], size)
+
+    import tensorflow as tf
+
+    labels = tf.constant(crops["label"].to_numpy(dtype="float32"))
+
+    def batch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = tf.numpy_function(source.read, [indices], tf.uint8, stateful=False)
+        images.set_shape((None, *source.size, 3))
+        return tf.cast(images, tf.float32) / 255.0, tf.gather(labels, indices)
+
+    return (
+        ordered_rows(len(source), draw_order)
+        .batch(batch_size)
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.Dataset:
+    """Return the numbers of rows, () int64 each, in orders that the caller draws.
+
+    Whatever is made of them is not tuned by tf.data: its tuner sleeps 10, 20, 40 ... ms, and the
+    end of an epoch waits until it wakes, which took up to as long as the epoch itself.
+
+    Args:
+        n: How many rows there are.
+        draw_order: As in `ordered_dataset`.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    if draw_order is None:
+        return tf.data.Dataset.range(n).with_options(options)
+
+    def order(_: AnyArray) -> AnyArray:
+        return np.asarray(draw_order(), np.int64)
+
+    def epoch(start: tf.Tensor) -> tf.data.Dataset:
+        indices = tf.numpy_function(order, [start], tf.int64, stateful=True)
+        indices.set_shape((n,))
+        return tf.data.Dataset.from_tensor_slices(indices)
+
+    whole = tf.data.Dataset.range(1).flat_map(epoch)
+    return whole.apply(tf.data.experimental.assert_cardinality(n)).with_options(options)
+
+
+def _check_crops(crops: pd.DataFrame) -> None:
+    require_columns(crops, ("path", "label"), what="crops")
+    if not len(crops):
+        raise InputError("expected crops, received no rows.", hint="Check what selected them.")
+    check_labels(crops["label"], what="crops")
+
+
+def _check_numbers(batch_size: object, shuffle_seed: object, size: object) -> None:
+    if not is_whole(batch_size, least=1):
+        raise InputError(
+            f"expected batch_size to be a whole number of at least 1, received {batch_size!r}.",
+            hint="Use 32.",
+        )
+    if shuffle_seed is not None and not is_whole(shuffle_seed, least=0):
+        raise InputError(
+            f"expected shuffle_seed to be None or a whole number of at least 0, received "
+            f"{shuffle_seed!r}.",
+            hint="Use 0, or None to keep the order.",
+        )
+    check_size(size)

@@ -1,0 +1,171 @@
+"""The folder an extraction writes to: one extraction at a time, one setting for all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SETTINGS_FILE = "settings.json"
+_SCRATCH = ".partial"
+_LOCK = ".lock"
+_FORMAT = 1
+_ATTEMPTS = 40
+_PAUSE_SECONDS = 0.05
+_REFUSALS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+)
+"""What the system says of a place that cannot be written; other errors have other causes."""
+
+
+def checksum(settings: Mapping[str, object]) -> str:
+    """Return the SHA-256 of settings, independent of the order of their keys."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
+    """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
+
+    Raises:
+        InputError: It cannot be made or written, now or while the caller works in it.
+        PartialError: A worker of the caller's was killed.
+        DataMismatchError: It was made with other settings, or another process is writing to it.
+    """
+    scratch = root / _SCRATCH
+    with _locked(root), _failing_in_words(root):
+        _agree_on_settings(root, settings)
+        _clear(scratch)
+        scratch.mkdir(exist_ok=True)
+        try:
+            # A folder of its own: workers that outlive a killed job for a moment lose theirs.
+            yield Path(tempfile.mkdtemp(dir=scratch))
+        finally:
+            _clear(scratch)
+
+
+@contextlib.contextmanager
+def _failing_in_words(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise PartialError(
+            f"expected every process of the extraction into {root} to end by itself, one was "
+            "killed.",
+            hint="Too little memory is the usual cause: use fewer jobs. Run it again: finished "
+            "videos are kept.",
+        ) from error
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        raise InputError(
+            f"expected to write crops to {root}, the system refused: {error.strerror}.",
+            hint="Make room on the disk, or mend the permissions, and run it again: finished "
+            "videos are kept.",
+        ) from error
+
+
+def _clear(scratch: Path) -> None:
+    """Remove the scratch folder, into which a worker that outlives its job may still be writing."""
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not scratch.exists():
+            return
+        # The worker's next file has no folder to go to, and ends it.
+        time.sleep(_PAUSE_SECONDS)
+
+
+@contextlib.contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    file = root / _LOCK
+    while True:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(
+                f"expected a folder that can be written, received {root}: {error.strerror}.",
+                hint="Choose another out_dir, or mend its permissions.",
+            ) from error
+        try:
+            # The kernel lets go of it when the process dies, however it dies.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise DataMismatchError(
+                f"expected {root} to be free, received one that another extraction writes to.",
+                hint="Wait for it, or choose another out_dir.",
+            ) from None
+        if _is_still(file, handle):
+            break
+        # Whoever had it before removed the file in between: that lock guards nothing.
+        os.close(handle)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _is_still(file: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(file.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
+    file = root / SETTINGS_FILE
+    wanted = {"format": _FORMAT, **settings}
+    if file.exists():
+        there = read_json(file)
+        if there == wanted:
+            return
+        differing = [
+            f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} asked for"
+            for name in sorted({*there, *wanted})
+            if there.get(name) != wanted.get(name)
+        ]
+        raise DataMismatchError(
+            f"expected {root} to hold crops of the same settings, received others "
+            f"({'; '.join(differing)}).",
+            hint="Choose another out_dir, or delete that one.",
+        )
+    write_whole(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object that an extraction wrote.
+
+    Raises:
+        DataMismatchError: It cannot be read, or is something else.
+    """
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataMismatchError(
+            f"expected {file} as extract_faces writes it, received: {error}.",
+            hint="Choose another out_dir, or delete that one.",
+        ) from error
+    if not isinstance(content, dict):
+        raise DataMismatchError(
+            f"expected {file} to hold a JSON object, received {type(content).__name__}.",
+            hint="Choose another out_dir, or delete that one.",
+        )
+    return content

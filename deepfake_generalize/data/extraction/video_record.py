@@ -1,0 +1,289 @@
+"""Extracted crops on disk: a folder and a record a video, and the manifests' rows from them.
+
+A video's folder holds its PNG files and `record.json`; both appear by one rename, so a folder that
+exists is finished. Everything unfinished lies under `.partial`, which the next call clears away.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.data.crops import (
+    CROPS_FILE,
+    FAILURES_FILE,
+    read_crops,
+    read_failures,
+    write_crops,
+    write_failures,
+)
+from deepfake_generalize.data.extraction.output_folder import read_json
+from deepfake_generalize.data.faces import mask_of
+from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.validation import is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from deepfake_generalize.data.faces import VideoCrops
+    from deepfake_generalize.types import UInt8Array
+
+RECORD_FILE = "record.json"
+_LAST_FRAME = np.iinfo(np.int64).max
+"""The largest number that the manifests' column can hold."""
+_PNG = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one video.
+
+    Attributes:
+        status: "ok" with at least one crop; else why there is none.
+        reason: Empty where there are crops.
+        frames: A dictionary a sampled frame, keys as `cropping.FRAME_COLUMNS`; None for NA.
+        lasting: Whether trying again would give the same.
+    """
+
+    status: str
+    reason: str
+    frames: tuple[Mapping[str, Any], ...]
+    lasting: bool = True
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a finished video's record must agree with to be used again.
+
+    Attributes:
+        settings: Checksum of the folder's settings.
+        frames: Frames asked for.
+        size_bytes: Size of the video file, None where it is missing.
+        modified_ns: Its time of modification.
+        mask_bytes: Size of its mask video, None where there is none.
+        mask_ns: The mask's time of modification.
+    """
+
+    settings: str
+    frames: int
+    size_bytes: int | None
+    modified_ns: int | None
+    mask_bytes: int | None = None
+    mask_ns: int | None = None
+
+
+def key_of(path: str, settings: str, frames: int) -> Key:
+    """Return the key of a video as it is on disk now."""
+    mask = mask_of(path)
+    video_stat, mask_stat = (_size_and_time(each) for each in (path, mask))
+    return Key(settings, frames, *video_stat, *mask_stat)
+
+
+def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
+    if path is None:
+        return None, None
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a path with a NUL is a ValueError either way
+    except (OSError, ValueError):
+        return None, None
+    return found.st_size, found.st_mtime_ns
+
+
+def name_folders(videos: pd.DataFrame) -> list[str]:
+    """Return each video's folder below the root: dataset/method/compression/stem-hash.
+
+    The hash is of the last three parts of the path and of the three columns, so it stays the same
+    where the data set is moved; two videos that would share a folder are told apart by their whole
+    paths.
+
+    Examples:
+        >>> row = {"path": "/a/b/c/001.mp4", "dataset": "FF++", "method": "real"}
+        >>> name_folders(pd.DataFrame([{**row, "compression": pd.NA}]))
+        ['FF++/real/-/001-f4adc8be']
+    """
+    columns = [videos[name] for name in ("path", "dataset", "method", "compression")]
+    names = [_folder(*values, parts=3) for values in zip(*columns, strict=True)]
+    often = Counter(names)
+    return [
+        name if often[name] == 1 else _folder(*values, parts=None)
+        for name, values in zip(names, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def _folder(
+    path: str, dataset: object, method: object, compression: object, *, parts: int | None
+) -> str:
+    place = [_slug(value) for value in (dataset, method, compression)]
+    tail = Path(path).parts[-parts:] if parts else Path(path).parts
+    digest = hashlib.sha256(os.fsencode("\0".join([*place, *tail]))).hexdigest()[:8]
+    return "/".join([*place, f"{_slug(Path(path).stem)}-{digest}"])
+
+
+def _slug(value: object) -> str:
+    text = "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return re.sub(r"[^\w+.-]", "_", text, flags=re.ASCII).lstrip(".")[:80] or "-"
+
+
+def image_name(frame: int) -> str:
+    """Return the file name of a frame's crop.
+
+    Examples:
+        >>> image_name(12)
+        'frame_00012.png'
+    """
+    return f"frame_{frame:05d}.png"
+
+
+def record_of(crops: VideoCrops) -> Record:
+    """Return the record of a video that could be read."""
+    frames = crops.frames.astype(object).where(crops.frames.notna(), None).to_dict("records")
+    rows = tuple({str(name): value for name, value in frame.items()} for frame in frames)
+    if len(crops.images):
+        return Record("ok", "", rows)
+    counts = Counter(str(row["status"]) for row in rows)
+    if set(counts) == {"no_face"}:
+        reason = f"no face found in any of the {len(rows)} sampled frames"
+    else:
+        told = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+        reason = f"no crop from any of the {len(rows)} sampled frames: {told}. {crops.note}"
+    status = counts.most_common(1)[0][0]
+    # Of a whole video "missing" says that there is no file; this one is there, its frames are not.
+    return Record("corrupt" if status == "missing" else status, reason.strip(), rows)
+
+
+def publish(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
+    """Make a video's folder appear, whole, in place of an older one.
+
+    Args:
+        scratch: A folder on the same file system for what is unfinished.
+        folder: The video's folder.
+        record: What became of the video.
+        key: What must stay the same for the record to hold.
+        images: (N, size, size, 3) uint8 RGB, one for each frame with status "ok".
+    """
+    made = Path(tempfile.mkdtemp(dir=scratch))
+    made.chmod(0o755)
+    good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
+    for frame, image in zip(good, images, strict=True):
+        (made / image_name(frame)).write_bytes(_png(image))
+    (made / RECORD_FILE).write_text(json.dumps({"key": asdict(key), **asdict(record)}) + "\n")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        if folder.exists():
+            folder.rename(Path(tempfile.mkdtemp(dir=scratch)) / "old")
+        try:
+            made.rename(folder)
+        except OSError as error:
+            # A worker that outlived a killed job may have made it appear just now.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
+
+
+def _png(image: UInt8Array) -> bytes:
+    # Encoded here and written by Python: OpenCV's writer crashes on paths it cannot decode.
+    done, content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)
+    if not done:
+        raise InputError(f"expected an image that PNG can hold, received shape {image.shape}.")
+    return np.asarray(content).tobytes()
+
+
+def read_record(folder: Path, key: Key) -> Record | None:
+    """Return the record of a finished video; None where it must be done.
+
+    A video that is gone keeps the crops it gave. A damaged record is none.
+    """
+    file = folder / RECORD_FILE
+    if not file.exists():
+        return None
+    try:
+        content = read_json(file)
+        there = Key(**content.pop("key"))
+        record = Record(**{**content, "frames": tuple(content["frames"])})
+        # Nothing that the manifests could not hold.
+        json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (DataMismatchError, KeyError, TypeError, UnicodeEncodeError):
+        return None
+    if not _is_as_written(record):
+        return None
+    if key.size_bytes is None:
+        key = replace(there, settings=key.settings, frames=key.frames)
+    return record if record.lasting and there == key else None
+
+
+def _is_as_written(record: Record) -> bool:
+    texts = isinstance(record.status, str) and isinstance(record.reason, str)
+    return texts and all(isinstance(row, dict) and _is_frame(row) for row in record.frames)
+
+
+def _is_frame(row: Mapping[str, Any]) -> bool:
+    kinds: dict[str, Any] = {"status": str, "score": float | None}
+    kinds |= dict.fromkeys(("reason", "box", "aligner", "flag"), str | None)
+    return (
+        row.keys() >= kinds.keys()
+        and all(isinstance(row[name], kind) for name, kind in kinds.items())
+        and is_whole(row.get("frame"), least=0)
+        and row["frame"] <= _LAST_FRAME
+    )
+
+
+def crop_rows(folder: Path, record: Record) -> Iterator[dict[str, object]]:
+    """Yield the manifest's fields of each crop of a video, without the video's own."""
+    for row in record.frames:
+        if row["status"] == "ok":
+            fields = {name: row[name] for name in ("frame", "box", "score", "aligner", "flag")}
+            yield {"path": str(folder / image_name(int(row["frame"]))), **fields}
+
+
+def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
+    """Yield a row for the whole video where it gave no crop, else one a failed frame."""
+    if record.status != "ok":
+        yield {"path": video, "frame": None, "status": record.status, "reason": record.reason}
+        return
+    for row in record.frames:
+        if row["status"] != "ok":
+            yield {"path": video, **{name: row[name] for name in ("frame", "status", "reason")}}
+
+
+def typed(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a manifest, the columns with their types also where there are no rows."""
+    numbers = {"frame": "Int64", "label": "int64", "score": "float64"}
+    types = {name: numbers.get(name, "string") for name in columns}
+    return pd.DataFrame(list(rows), columns=[*columns]).astype(types)
+
+
+def write_manifests(
+    root: Path, crops: pd.DataFrame, failures: pd.DataFrame, videos: Sequence[str]
+) -> None:
+    """Write both manifests; rows about other videos than these stay in them."""
+    if (root / CROPS_FILE).exists():
+        crops = _keep_others(read_crops(root), crops, videos)
+    if (root / FAILURES_FILE).exists():
+        failures = _keep_others(read_failures(root), failures, videos)
+    write_crops(crops, root)
+    write_failures(failures, root)
+
+
+def _keep_others(old: pd.DataFrame, new: pd.DataFrame, videos: Sequence[str]) -> pd.DataFrame:
+    """Return `new` behind those rows of `old` that are about other videos and other files."""
+    column = "video" if "video" in old.columns else "path"
+    kept = old[~old[column].isin(list(videos)) & ~old["path"].isin(new["path"])]
+    return pd.concat([kept, new], ignore_index=True) if len(kept) else new

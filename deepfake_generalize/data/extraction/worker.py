@@ -1,0 +1,137 @@
+"""What the workers of an extraction do: videos in, finished folders out.
+
+A module of its own, so that other processes import it instead of receiving pickled code, and so
+that every worker opens its finder inside `with`: MediaPipe's objects survive neither forking nor
+the garbage collector.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from deepfake_generalize.data.extraction import video_record
+from deepfake_generalize.data.extraction.video_record import Record
+from deepfake_generalize.data.faces import CropSettings, crop_opened, open_tools
+from deepfake_generalize.errors import VideoError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from deepfake_generalize.data.faces import Aligner, FaceFinder
+
+# Opening the finder costs a tenth of a video's work, so a worker takes several at once; a job of
+# few videos is still spread evenly.
+_MAX_CHUNK = 16
+_CHUNKS_PER_WORKER = 4
+_OURS = "DEEPFAKE_GENERALIZE_"
+"""What the names of our environment variables begin with; they say where models lie."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs; it crosses process borders.
+
+    Attributes:
+        root: The folder of crops.
+        scratch: Where unfinished files go, on the same file system.
+        checksum: Of the folder's settings.
+        settings: How crops are cut.
+        finder: What finds faces; workers open copies.
+        aligner: The aligner's name.
+    """
+
+    root: Path
+    scratch: Path
+    checksum: str
+    settings: CropSettings
+    finder: FaceFinder
+    aligner: str
+
+
+class Task(NamedTuple):
+    """One video to do: its path, its folder below the root, frames asked for."""
+
+    path: str
+    folder: str
+    frames: int
+
+
+def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Task, Record]]:
+    """Do the tasks, and yield their records in any order as they come.
+
+    Args:
+        job: The extraction.
+        tasks: The videos.
+        n_jobs: Processes; None for what `joblib.parallel_config` around the call says.
+    """
+    import joblib
+
+    workers = joblib.effective_n_jobs(n_jobs)
+    if not tasks:
+        return
+    if workers == 1:
+        with _worker_tools(job) as tools:
+            for task in tasks:
+                yield {task: _do(job, task, *tools)}
+        return
+    chunk = min(_MAX_CHUNK, math.ceil(len(tasks) / (workers * _CHUNKS_PER_WORKER)))
+    chunks = [tasks[at : at + chunk] for at in range(0, len(tasks), chunk)]
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    places = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
+    yield from parallel(joblib.delayed(_do_all)(job, part, places) for part in chunks)
+
+
+@contextlib.contextmanager
+def _worker_tools(job: Job) -> Iterator[tuple[FaceFinder, Aligner]]:
+    # A copy, as pickling would make it: the caller's own finder is neither shared nor closed.
+    with copy.copy(job.finder) as finder, open_tools(finder, job.aligner) as tools:
+        yield tools
+
+
+def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[Task, Record]:
+    # A worker that was there before knows the environment of its own beginning; one on another
+    # machine keeps what only it can see.
+    os.environ.update({name: value for name, value in places.items() if Path(value).exists()})
+    with _worker_tools(job) as tools:
+        return {task: _do(job, task, *tools) for task in tasks}
+
+
+def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
+    # Before reading: a file that changes meanwhile is then done again.
+    key = video_record.key_of(task.path, job.checksum, task.frames)
+    images = np.zeros((0, job.settings.size, job.settings.size, 3), np.uint8)
+    try:
+        crops = crop_opened(task.path, task.frames, job.settings, finder, aligner)
+        record, images = video_record.record_of(crops), crops.images
+    except VideoError as error:
+        record = Record(error.status, str(error), (), lasting=key.size_bytes is not None)
+    except Exception as error:  # One odd video must not end a job of thousands.
+        record = Record("error", f"{type(error).__name__}: {error}", (), lasting=False)
+    if record.lasting:
+        video_record.publish(job.scratch, job.root / task.folder, record, key, images)
+    return record
+
+
+def finished(job: Job, task: Task, redo: Collection[str] = ()) -> Record | None:
+    """Return the record of a video that needs no work; None where it does.
+
+    Args:
+        job: The extraction.
+        task: The video.
+        redo: Statuses: a video of which a frame, or the whole, ended in one is done again, unless
+            it is gone.
+    """
+    key = video_record.key_of(task.path, job.checksum, task.frames)
+    record = video_record.read_record(job.root / task.folder, key)
+    if record is None or key.size_bytes is None:
+        return record
+    ended = {record.status, *(str(frame["status"]) for frame in record.frames)}
+    return None if ended & set(redo) else record

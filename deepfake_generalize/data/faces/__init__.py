@@ -1,0 +1,36 @@
+"""data.faces."""
+
+from __future__ import annotations
+
+from deepfake_generalize.data.faces.alignment import Aligner, check_aligner, make_aligner
+from deepfake_generalize.data.faces.cascade_finder import CascadeFinder
+from deepfake_generalize.data.faces.crop_video import (
+    CropSettings,
+    VideoCrops,
+    check_finder,
+    check_frame_count,
+    crop_opened,
+    crop_video,
+    open_tools,
+)
+from deepfake_generalize.data.faces.finder import Face, FaceFinder
+from deepfake_generalize.data.faces.manipulation_masks import mask_of
+from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+
+__all__ = [
+    "Aligner",
+    "CascadeFinder",
+    "CropSettings",
+    "Face",
+    "FaceFinder",
+    "MediaPipeFinder",
+    "VideoCrops",
+    "check_aligner",
+    "check_finder",
+    "check_frame_count",
+    "crop_opened",
+    "crop_video",
+    "make_aligner",
+    "mask_of",
+    "open_tools",
+]

@@ -1,0 +1,289 @@
+"""One video in memory: its sampled frames, the face of its subject in each, the crops.
+
+The shared core of `extract_faces`, which writes the crops to disk, and of detectors, which score a
+video without writing anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.data.faces.alignment import Aligner, align_crop, make_aligner
+from deepfake_generalize.data.faces.finder import LOW_SCORE, Face, FaceFinder
+from deepfake_generalize.data.faces.manipulation_masks import mask_of, read_masks
+from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.data.faces.subject import Subject, find_subject
+from deepfake_generalize.data.video import FrameBatch, sample_frames
+from deepfake_generalize.errors import InputError, VideoError
+from deepfake_generalize.validation import describe, is_whole
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from deepfake_generalize.types import UInt8Array
+
+FRAME_COLUMNS: tuple[str, ...] = (
+    "frame",
+    "status",
+    "reason",
+    "box",
+    "score",
+    "aligner",
+    "flag",
+    "faces",
+)
+"""Columns of `VideoCrops.frames`."""
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """How crops are cut.
+
+    Attributes:
+        size: Side of a crop in pixels.
+        margin: Side of a crop in sides of the face's box.
+    """
+
+    size: int = 256
+    margin: float = 1.3
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no crop.
+
+        Raises:
+            InputError: `size` is no whole number from 1, or `margin` no number above 0.
+        """
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
+            raise InputError(
+                f"expected size to be a whole number from 1, received {self.size!r}.",
+                hint="256 is the default.",
+            )
+        if not (isinstance(self.margin, (int, float)) and 0 < self.margin < float("inf")):
+            raise InputError(
+                f"expected margin to be a number above 0, received {self.margin!r}.",
+                hint="1.3 face sides is the default.",
+            )
+
+
+@dataclass(frozen=True, repr=False)
+class VideoCrops:
+    """The crops of one video, and what became of every sampled frame.
+
+    Attributes:
+        images: (N, size, size, 3) uint8 RGB: the frames whose status is "ok", in order of time.
+        frames: One row a sampled frame: `frame` (its index), `status` ("ok", "no_face", "corrupt",
+            "missing"), `reason` (NA where ok), `box` (text "left,top,right,bottom", pixels of the
+            frame), `score`, `aligner`, `flag` (NA, or words joined by ";": "low_score" under
+            0.7, "second_look" where the face was found by looking again at its region,
+            "damaged_video" where other frames could not be read, "other_faces" where the frame
+            shows more than the subject's, "mask_subject" where the mask video of FaceForensics++ or
+            DFD says which face is the subject, "mask_short", "mask_empty" or "mask_unreadable"
+            where such a video is there and ends early, marks nothing or cannot be read), `faces`
+            (how many faces the frame shows, the subject included; NA where it could not be read).
+        note: What is wrong with the file; empty where nothing is.
+    """
+
+    images: UInt8Array
+    frames: pd.DataFrame
+    note: str = ""
+
+    @property
+    def coverage(self) -> float:
+        """The fraction of the sampled frames that gave a crop."""
+        return len(self.images) / len(self.frames) if len(self.frames) else 0.0
+
+    def __repr__(self) -> str:
+        """Say how many of the frames gave a crop."""
+        size = self.images.shape[1]
+        return f"VideoCrops({len(self.images)} of {len(self.frames)} frames, {size}x{size})"
+
+
+def crop_video(
+    path: str | os.PathLike[str],
+    *,
+    frames_per_video: int = 10,
+    size: int = 256,
+    margin: float = 1.3,
+    finder: FaceFinder | None = None,
+    aligner: str = "landmarks",
+) -> VideoCrops:
+    """Cut the subject's face out of evenly spaced frames of a video.
+
+    Args:
+        path: A local video file.
+        frames_per_video: Frames taken, at the centres of as many equal parts; all of a shorter
+            video.
+        size: Side of a crop in pixels.
+        margin: Side of a crop in sides of the face's box.
+        finder: What finds faces; it stays open. None: `MediaPipeFinder()`.
+        aligner: Who finds the eyes: "landmarks", "short-range" or "finder".
+
+    Returns:
+        The crops, and a row for each sampled frame. A video without any face has no crops and ten
+        rows that say so.
+
+    Raises:
+        VideoError: The file is missing or no video.
+        MissingAssetError: A model file cannot be had.
+        InputError: An argument out of range.
+
+    Examples:
+        >>> from deepfake_generalize.data.cascade import CascadeFinder
+        >>> crop_video("no-such.mp4", finder=CascadeFinder(), aligner="finder")
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.VideoError: ...
+
+    Reproduction notes:
+        The paper crops faces with dlib through face_recognition and does not align them; here the
+        full-range network of MediaPipe finds them, and they are turned upright.
+    """
+    settings = CropSettings(size, margin)
+    count = check_frame_count(frames_per_video)
+    check_finder(finder)
+    with open_tools(finder, aligner) as (opened, aligning):
+        return crop_opened(path, count, settings, opened, aligning)
+
+
+def check_finder(finder: object, *, opens: bool = False) -> None:
+    """Raise unless something has what the protocol `FaceFinder` asks for, or is None.
+
+    Args:
+        finder: What came.
+        opens: Whether it will also be entered and closed, not only asked.
+
+    Raises:
+        InputError: A part is missing.
+    """
+    methods = ("find", "close", "__enter__", "__exit__") if opens else ("find",)
+    if finder is None or (
+        isinstance(getattr(finder, "name", None), str)
+        and all(callable(getattr(finder, method, None)) for method in methods)
+        and not isinstance(finder, type)
+    ):
+        return
+    raise InputError(
+        "expected finder to be None or a FaceFinder (a name, find(image), close(), and a context "
+        f"manager), received {describe(finder)}.",
+        hint="Use finder=CascadeFinder().",
+    )
+
+
+def check_frame_count(value: object) -> int:
+    """Return a number of frames, raise if it is none.
+
+    Raises:
+        InputError: No whole number from 1.
+
+    Examples:
+        >>> check_frame_count(10)
+        10
+    """
+    if not is_whole(value, least=1):
+        raise InputError(
+            f"expected frames_per_video to be a whole number from 1, received {value!r}.",
+            hint="The study takes 10.",
+        )
+    return int(value)
+
+
+@contextlib.contextmanager
+def open_tools(finder: FaceFinder | None, aligner: str) -> Iterator[tuple[FaceFinder, Aligner]]:
+    """Open a finder (a given one stays the caller's to close) and the aligner of that name.
+
+    Raises:
+        MissingAssetError: A model file cannot be had.
+        InputError: An unknown aligner, or a file that is not the model it should be.
+    """
+    with contextlib.ExitStack() as stack:
+        aligning = make_aligner(aligner)
+        opened = stack.enter_context(MediaPipeFinder()) if finder is None else finder
+        yield opened, stack.enter_context(aligning)
+
+
+def crop_opened(
+    path: str | os.PathLike[str],
+    frames_per_video: int,
+    settings: CropSettings,
+    finder: FaceFinder,
+    aligner: Aligner,
+) -> VideoCrops:
+    """Do the work of `crop_video` with tools that are already open.
+
+    Raises:
+        VideoError: The file is missing or no video.
+    """
+    batch = sample_frames(path, frames_per_video)
+    if not batch.indices:
+        raise VideoError(
+            f"expected frames in {batch.info.path}, received a video without any.",
+            hint="Replace the file.",
+        )
+    mask = mask_of(path)
+    masks = None if mask is None else read_masks(mask, batch.indices)
+    subject = find_subject(batch.images, finder, None if masks is None else masks.areas)
+    damaged = any(status != "ok" for status in batch.status)
+    images, rows = [], []
+    for at, (image, face) in enumerate(zip(batch.images, subject.faces, strict=True)):
+        row = _frame_row(batch, at, subject)
+        if image is not None and face is not None:
+            crop, named = align_crop(
+                image, face, aligner, size=settings.size, margin=settings.margin
+            )
+            images.append(crop)
+            flags = {
+                "low_score": face.score < LOW_SCORE,
+                "second_look": subject.again[at],
+                "damaged_video": damaged,
+                "other_faces": subject.counts[at] > 1,
+                "mask_subject": subject.by_mask,
+            }
+            if masks is not None and masks.note:
+                flags[masks.note] = True
+            row |= _face_fields(face, named, [name for name, holds in flags.items() if holds])
+        rows.append(row)
+    stacked = np.stack(images) if images else _no_images(settings.size)
+    return VideoCrops(stacked, _frame_table(rows), batch.note)
+
+
+def _frame_row(batch: FrameBatch, at: int, subject: Subject) -> dict[str, object]:
+    n_faces = subject.counts[at]
+    who = "face that the mask marks" if subject.by_mask else "video's subject"
+    row: dict[str, object] = dict.fromkeys(FRAME_COLUMNS, pd.NA)
+    row |= {"frame": batch.indices[at], "score": float("nan"), "status": batch.status[at]}
+    if batch.status[at] != "ok":
+        return row | {"reason": batch.note or f"the frame is {batch.status[at]}"}
+    if n_faces == 0:
+        reason = "no face found in this frame"
+    elif n_faces == 1:
+        reason = f"the {who} is not the one face of this frame"
+    else:
+        reason = f"the {who} is not among the {n_faces} faces of this frame"
+    return row | {"status": "no_face", "reason": reason, "faces": n_faces}
+
+
+def _face_fields(face: Face, aligner: str, flags: Sequence[str]) -> dict[str, object]:
+    return {
+        "status": "ok",
+        "reason": pd.NA,
+        "box": ",".join(f"{value:.2f}" for value in face.box),
+        "score": face.score,
+        "aligner": aligner,
+        "flag": ";".join(flags) or pd.NA,
+    }
+
+
+def _frame_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
+    text = dict.fromkeys(("status", "reason", "box", "aligner", "flag"), "string")
+    types = {**text, "frame": "Int64", "faces": "Int64", "score": "float64"}
+    return pd.DataFrame(list(rows), columns=list(FRAME_COLUMNS)).astype(types)
+
+
+def _no_images(size: int) -> UInt8Array:
+    return np.zeros((0, size, size, 3), np.uint8)

@@ -1,0 +1,110 @@
+"""The geometry of a crop: how far a head is tilted, and the map from the frame to the crop."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from deepfake_generalize.data.faces.finder import Box, Point
+    from deepfake_generalize.types import DoubleArray, UInt8Array
+
+
+def roll_of(eyes: tuple[Point, Point]) -> float:
+    """Return how far the head is tilted, in degrees: positive when the left eye is lower.
+
+    Args:
+        eyes: The subject's right and left eye, (x, y) in pixels, y downwards.
+
+    Returns:
+        The angle of the line between them, in (-180, 180]; 0 for level eyes.
+
+    Examples:
+        >>> roll_of(((0.0, 0.0), (10.0, 10.0)))
+        45.0
+    """
+    (x0, y0), (x1, y1) = eyes
+    return math.degrees(math.atan2(y1 - y0, x1 - x0))
+
+
+def wrapped(degrees: float) -> float:
+    """Return the same angle in [-180, 180).
+
+    Examples:
+        >>> wrapped(190.0)
+        -170.0
+    """
+    return (degrees + 180.0) % 360.0 - 180.0
+
+
+def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArray:
+    """Return the (2, 3) affine map from pixels of the frame to pixels of the crop.
+
+    The crop is a square `margin` times the box's larger side, around the box's centre, turned by
+    `roll` degrees so that a head tilted by `roll` comes out upright. Pixel centres are whole
+    numbers on both sides.
+
+    Examples:
+        >>> matrix = crop_matrix((0.0, 0.0, 10.0, 10.0), roll=0.0, size=20, margin=1.0)
+        >>> matrix @ np.array([4.5, 4.5, 1.0])  # the middle of the box: the middle of the crop
+        array([9.5, 9.5])
+    """
+    x0, y0, x1, y1 = box
+    scale = size / (margin * max(x1 - x0, y1 - y0))
+    cosine = scale * math.cos(math.radians(roll))
+    sine = scale * math.sin(math.radians(roll))
+    # A box's edges lie between pixels, half a pixel before the centre of the first one.
+    x, y, middle = (x0 + x1) / 2 - 0.5, (y0 + y1) / 2 - 0.5, (size - 1) / 2
+    return np.array(
+        [
+            [cosine, sine, middle - cosine * x - sine * y],
+            [-sine, cosine, middle + sine * x - cosine * y],
+        ]
+    )
+
+
+def cut_out(image: UInt8Array, matrix: DoubleArray, size: int) -> UInt8Array:
+    """Apply `crop_matrix`'s map to a frame, with one interpolation.
+
+    Bilinear. Where the frame is shrunk by a factor f > 1, it is first smoothed by a Gaussian of
+    standard deviation (f - 1) / 2 pixels, as scikit-image's resize does, so that shrinking averages
+    instead of picking pixels. What lies outside the frame is black: nothing is invented.
+
+    Args:
+        image: (H, W, 3) uint8.
+        matrix: (2, 3), from the frame's pixels to the crop's.
+        size: Side of the crop.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    factor = 1.0 / float(np.hypot(matrix[0, 0], matrix[0, 1]))
+    sigma = max(0.0, (factor - 1.0) / 2.0)
+    part, left, top = _part_needed(image, matrix, size, spare=math.ceil(4 * sigma) + 2)
+    if part.size == 0:
+        return np.zeros((size, size, 3), np.uint8)
+    if sigma > 0.1:  # Below, the kernel is a single pixel at eight bits.
+        part = cv2.GaussianBlur(part, (0, 0), sigma)
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ np.array([left, top], float)
+    crop: UInt8Array = cv2.warpAffine(
+        part, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
+    return crop
+
+
+def _part_needed(
+    image: UInt8Array, matrix: DoubleArray, size: int, *, spare: int
+) -> tuple[UInt8Array, int, int]:
+    back = cv2.invertAffineTransform(matrix)
+    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]], float)
+    reached = corners @ back.T
+    low = np.floor(reached.min(axis=0)).astype(int) - spare
+    high = np.ceil(reached.max(axis=0)).astype(int) + spare + 1
+    height, width = image.shape[:2]
+    left, top = max(int(low[0]), 0), max(int(low[1]), 0)
+    right, bottom = min(int(high[0]), width), min(int(high[1]), height)
+    return image[top : max(bottom, top), left : max(right, left)], left, top

@@ -1,0 +1,86 @@
+"""MediaPipe's network of 468 points of a face, run by LiteRT."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepfake_generalize._system.native_logs import quiet_native_logs
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deepfake_generalize.types import DoubleArray, UInt8Array
+
+NETWORK_SIDE = 192
+"""Pixels, of the square crop that the network takes."""
+_POINTS = 468
+
+
+class LandmarkNetwork:
+    """The network of one file, opened once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Args:
+            path: `face_landmark.tflite`.
+
+        Raises:
+            InputError: The file is no such network.
+        """
+        with quiet_native_logs():  # Opening says which of its own parts it uses.
+            self._interpreter = _open_interpreter(path)
+        self._crop = _the_only(self._interpreter.get_input_details(), NETWORK_SIDE**2 * 3, path)
+        ends = self._interpreter.get_output_details()
+        self._end = _the_only(ends, 3 * _POINTS, path)
+        self._presence = _the_only(ends, 1, path)
+
+    def __call__(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
+        """Look at a crop.
+
+        Args:
+            crop: (192, 192, 3) RGB, an upright face.
+
+        Returns:
+            (468, 3) float64, x and y in pixels of the crop, and the logit of a face being there.
+        """
+        self._interpreter.set_tensor(self._crop, crop[np.newaxis] / np.float32(255.0))
+        self._interpreter.invoke()
+        points = self._interpreter.get_tensor(self._end).reshape(_POINTS, 3).astype(float)
+        return points, float(self._interpreter.get_tensor(self._presence).item())
+
+
+def _open_interpreter(path: Path) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    # The bytes, not the path: native code cannot open every path that Python can.
+    content = path.read_bytes()
+    try:
+        # One thread: videos are what runs in parallel.
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _wrong_network(path, str(error)) from None
+    return interpreter
+
+
+def _the_only(tensors: list[dict[str, Any]], size: int, path: Path) -> int:
+    found = [
+        int(one["index"])
+        for one in tensors
+        if math.prod(one["shape"]) == size and one["dtype"] is np.float32
+    ]
+    if len(found) != 1:
+        raise _wrong_network(path, f"{len(found)} of its tensors hold {size} floats, not 1")
+    return found[0]
+
+
+def _wrong_network(path: Path, why: str) -> InputError:
+    return InputError(
+        f"expected the 468-point face_landmark.tflite, received {path}: {why}.",
+        hint="Point to that file, or choose another aligner.",
+    )

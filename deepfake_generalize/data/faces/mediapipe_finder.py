@@ -1,0 +1,197 @@
+"""MediaPipe's BlazeFace networks as a finder of faces."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+from deepfake_generalize._system.closing import Opening
+from deepfake_generalize._system.native_logs import quiet_native_logs
+from deepfake_generalize.data import assets
+from deepfake_generalize.data.faces.finder import Face, check_frame
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deepfake_generalize.types import UInt8Array
+
+
+class MediaPipeFinder(Opening):
+    """MediaPipe's BlazeFace through its Tasks API, on the frame's native size.
+
+    Opened by `with` or by the first `find`; closed by `with` or `close`. Close it: MediaPipe's own
+    clean-up waits for threads, which can hang in a garbage collection or at the end of a program.
+    An unopened copy is what pickling sends to other processes.
+
+    Args:
+        model_path: The .tflite file. None: see `data.assets.resolve`.
+        min_confidence: Faces scored lower are not returned, (0, 1].
+        model: "full-range" (faces up to about 5 m from the camera) or "short-range" (selfies).
+
+    Raises:
+        MissingAssetError: No model file can be had.
+        InputError: `min_confidence` is out of range or `model` unknown; on opening, a file that
+            is no MediaPipe face model.
+
+    Examples:
+        >>> import pathlib, tempfile
+        >>> import numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     wrong = pathlib.Path(folder) / "model.tflite"
+        ...     _ = wrong.write_bytes(b"not a model")
+        ...     MediaPipeFinder(wrong).find(np.zeros((8, 8, 3), np.uint8))
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected a MediaPipe face model, received ...
+    """
+
+    def __init__(
+        self,
+        model_path: str | os.PathLike[str] | None = None,
+        *,
+        min_confidence: float = 0.5,
+        model: Literal["full-range", "short-range"] = "full-range",
+    ) -> None:
+        """Resolve the model's file; nothing is loaded yet."""
+        if not 0.0 < min_confidence <= 1.0:
+            raise InputError(f"expected min_confidence in (0, 1], received {min_confidence}.")
+        if model not in {"full-range", "short-range"}:
+            raise InputError(
+                f'expected model to be "full-range" or "short-range", received {model!r}.'
+            )
+        self._path = assets.resolve(f"face-{model}", model_path)
+        self._min_confidence = min_confidence
+        self._model = model
+        self._detector: Any = None
+        self._process = 0
+        self._used = False
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """Its name in manifests: the network, and the confidence where it is not 0.5."""
+        suffix = "" if self._min_confidence == 0.5 else f"@{self._min_confidence:g}"
+        return f"mediapipe-{self._model}{suffix}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the description, never the native object: each process opens its own."""
+        return (_reopen, (os.fspath(self._path), self._min_confidence, self._model))
+
+    def open(self) -> None:
+        """Load the network."""
+        self._ready()
+
+    def find(self, image: UInt8Array) -> list[Face]:
+        """Return the faces in `image`.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, any size; a view of any strides is copied first.
+
+        Returns:
+            Faces in MediaPipe's order, each with both eyes.
+
+        Raises:
+            InputError: Not such an image; or the finder is closed, or was opened by the process
+                that this one was forked from.
+        """
+        frame = check_frame(image)
+        detector = self._ready()
+        if self._used:
+            return _to_faces(_detect(detector, frame), frame.shape)
+        with quiet_native_logs():  # The first call still sets up, and says so.
+            found = _detect(detector, frame)
+        self._used = True
+        return _to_faces(found, frame.shape)
+
+    def close(self) -> None:
+        """Free the network; `find` raises from now on."""
+        self._closed = True
+        detector, self._detector = self._detector, None
+        if detector is not None and self._process == os.getpid():
+            with quiet_native_logs():
+                detector.close()
+
+    def _ready(self) -> Any:
+        if self._closed:
+            raise InputError(
+                "expected an open face finder, received one that was closed.",
+                hint="Make a new one, and use it inside its with block.",
+            )
+        if self._detector is None:
+            self._detector = _create(self._path, self._min_confidence)
+            self._process = os.getpid()
+        elif self._process != os.getpid():
+            raise InputError(
+                "expected a face finder opened in this process, received its parent's.",
+                hint="Open a finder of its own in each process; a forked one would hang.",
+            )
+        return self._detector
+
+
+def _reopen(
+    path: str, min_confidence: float, model: Literal["full-range", "short-range"]
+) -> MediaPipeFinder:
+    return MediaPipeFinder(path, min_confidence=min_confidence, model=model)
+
+
+def _create(path: Path, min_confidence: float) -> Any:
+    vision, base_options = _import_mediapipe()
+    # The bytes, not the path: native code cannot open every path that Python can.
+    content = path.read_bytes()
+    options = vision.FaceDetectorOptions(
+        base_options=base_options(model_asset_buffer=content),
+        min_detection_confidence=min_confidence,
+    )
+    try:
+        with quiet_native_logs():
+            return vision.FaceDetector.create_from_options(options)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"expected a MediaPipe face model, received {path}: {error}.",
+            hint="Point to the .tflite file of BlazeFace, or leave the path out.",
+        ) from None
+
+
+def _import_mediapipe() -> tuple[Any, Any]:
+    # MediaPipe imports TensorFlow for nothing but decorators of its documentation, and does without
+    # where there is none. Five seconds and 400 MB in every worker are too much for that.
+    hide = "tensorflow" not in sys.modules
+    modules: dict[str, Any] = sys.modules
+    if hide:
+        modules["tensorflow"] = None
+    try:
+        from mediapipe.tasks.python import BaseOptions, vision
+    finally:
+        if hide:
+            del modules["tensorflow"]
+    return vision, BaseOptions
+
+
+def _detect(detector: Any, frame: UInt8Array) -> Any:
+    import mediapipe
+
+    picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
+    return detector.detect(picture).detections
+
+
+def _to_faces(detections: Any, shape: tuple[int, ...]) -> list[Face]:
+    height, width = shape[:2]
+    faces = []
+    for one in detections:
+        box = one.bounding_box
+        right, left = ((p.x * width, p.y * height) for p in one.keypoints[:2])
+        faces.append(
+            Face(
+                box=(
+                    float(box.origin_x),
+                    float(box.origin_y),
+                    float(box.origin_x + box.width),
+                    float(box.origin_y + box.height),
+                ),
+                score=float(one.categories[0].score),
+                eyes=(right, left),
+            )
+        )
+    return faces

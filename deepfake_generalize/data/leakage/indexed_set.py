@@ -1,0 +1,174 @@
+"""The sets that an audit compares: whose crops they are, and what is known of each crop."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.data.leakage.perceptual_hash import Fingerprints, read_fingerprints
+from deepfake_generalize.data.manifests import materials, people, require_columns, texts
+from deepfake_generalize.data.splits import SUBSETS, Splits
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from deepfake_generalize.types import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class AuditedSet:
+    """A named set of N crops.
+
+    Attributes:
+        name: What the findings call it.
+        of: The name of the splits it is a part of; else its own.
+        paths: The crops.
+        moments: Their frame numbers as texts; the path where there is none.
+        materials: The clip of each.
+        codes: The same as numbers that are equal where the clips of any two sets are.
+        people: The people in each.
+        by_material: Clip to rows.
+        by_person: Person to rows.
+        fingerprints: Of each; None where pictures are not compared.
+    """
+
+    name: str
+    of: str
+    paths: list[str]
+    moments: list[str]
+    materials: list[str]
+    codes: IntArray
+    people: list[tuple[str, ...]]
+    by_material: dict[str, list[int]]
+    by_person: dict[str, list[int]]
+    fingerprints: Fingerprints | None
+
+
+def gather_sets(sets: object, *, images: bool) -> list[AuditedSet]:
+    """Check the sets of an audit and look up what their crops are.
+
+    Args:
+        sets: Splits, or a mapping of names to crops or splits.
+        images: Whether to read the images.
+
+    Returns:
+        The sets in the order given; each image is read once, however many sets hold it.
+
+    Raises:
+        InputError: No sets, or one without a column `path`.
+    """
+    named = _named(sets)
+    prints, place = _fingerprints([crops for _, _, crops in named]) if images else (None, {})
+    codes: dict[str, int] = {}
+    gathered = []
+    for name, of, crops in named:
+        clips, paths = materials(crops).tolist(), texts(crops, "path").tolist()
+        who = people(crops)
+        rows = np.array([place[path] for path in paths], np.int64) if images else None
+        gathered.append(
+            AuditedSet(
+                name=name,
+                of=of,
+                paths=paths,
+                moments=[
+                    frame or path for frame, path in zip(texts(crops, "frame"), paths, strict=True)
+                ],
+                materials=clips,
+                codes=np.array([codes.setdefault(clip, len(codes)) for clip in clips], np.int64),
+                people=who,
+                by_material=_rows_of([(clip,) for clip in clips]),
+                by_person=_rows_of(who),
+                fingerprints=prints.take(rows) if prints and rows is not None else None,
+            )
+        )
+    return gathered
+
+
+def notes_on(gathered: Sequence[AuditedSet], *, images: bool) -> list[str]:
+    """Say what an audit of these sets cannot find.
+
+    Args:
+        gathered: The sets.
+        images: Whether their pictures are compared.
+
+    Returns:
+        A sentence a shortcoming.
+    """
+    notes = []
+    for one in gathered:
+        unknown = sum(not who for who in one.people)
+        if unknown:
+            notes.append(
+                f"{one.name}: nobody is named in {unknown} of {len(one.people)} images; whom they "
+                "share with other sets is not known."
+            )
+        flat = int(one.fingerprints.flat.sum()) if one.fingerprints else 0
+        if flat:
+            notes.append(
+                f"{one.name}: {flat} of {len(one.paths)} images have too little contrast to be "
+                "compared."
+            )
+    if not images:
+        notes.append("No image was opened: near-duplicates were not looked for.")
+    return notes
+
+
+def _named(sets: object) -> list[tuple[str, str, pd.DataFrame]]:
+    if isinstance(sets, Splits):
+        return _parts("", sets)
+    if not isinstance(sets, Mapping) or not sets:
+        raise InputError(
+            "expected a mapping of names to crops, or Splits, received "
+            f"{'none at all' if isinstance(sets, Mapping) else describe(sets)}.",
+            hint='Pass {"train": crops, "test": other_crops}.',
+        )
+    named: list[tuple[str, str, pd.DataFrame]] = []
+    for name, crops in sets.items():
+        if not isinstance(name, str) or not name:
+            raise InputError(
+                f"expected texts as names of sets, received {name!r}.", hint="Name every set."
+            )
+        if isinstance(crops, Splits):
+            named += _parts(name, crops)
+            continue
+        require_columns(crops, ("path",), what=f"the set {name!r}")
+        if crops["path"].isna().any():
+            raise InputError(
+                f"expected a path in every row of the set {name!r}, one is empty.",
+                hint="Use data.read_crops(folder).",
+            )
+        named.append((name, name, crops))
+    names = [name for name, _, _ in named]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"expected every set to have a name of its own, {twice[0]!r} comes twice.",
+            hint="Rename one: the parts of splits are called 'NAME train' and so on.",
+        )
+    return named
+
+
+def _parts(name: str, splits: Splits) -> list[tuple[str, str, pd.DataFrame]]:
+    parts = [(f"{name} {part}".strip(), name, getattr(splits, part)) for part in SUBSETS]
+    return [part for part in parts if len(part[2])]
+
+
+def _fingerprints(crops: Sequence[pd.DataFrame]) -> tuple[Fingerprints, dict[str, int]]:
+    paths = dict.fromkeys(path for one in crops for path in texts(one, "path"))
+    return read_fingerprints(list(paths)), {path: row for row, path in enumerate(paths)}
+
+
+def _rows_of(keys: Sequence[tuple[str, ...]]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, own in enumerate(keys):
+        for key in own:
+            rows[key].append(row)
+    return dict(rows)

@@ -1,0 +1,35 @@
+"""data.splits."""
+
+from __future__ import annotations
+
+from deepfake_generalize.data.splits.assignment import CROSSING, Deal, Needs
+from deepfake_generalize.data.splits.balanced import (
+    balanced_splits,
+    checked_crops,
+    in_order,
+    place,
+)
+from deepfake_generalize.data.splits.groups import collect_videos
+from deepfake_generalize.data.splits.splits import (
+    SUBSETS,
+    Splits,
+    assemble,
+    count_nameless,
+    crop_keys,
+)
+
+__all__ = [
+    "CROSSING",
+    "SUBSETS",
+    "Deal",
+    "Needs",
+    "Splits",
+    "assemble",
+    "balanced_splits",
+    "checked_crops",
+    "collect_videos",
+    "count_nameless",
+    "crop_keys",
+    "in_order",
+    "place",
+]

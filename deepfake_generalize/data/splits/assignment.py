@@ -1,0 +1,206 @@
+"""Dealing units to splits so that each split has the images that it needs.
+
+Two searches: many quick deals at random, then an integer programme, which finds what the deals
+miss and can prove that there is nothing to be found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from deepfake_generalize.data.splits.groups import count_units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deepfake_generalize.data.splits.groups import Token, Video
+    from deepfake_generalize.types import AnyArray
+
+    Counts: TypeAlias = Mapping[frozenset[Token], tuple[int, ...]]
+
+Needs: TypeAlias = tuple[tuple[int, ...], ...]
+"""Per split, how many images of each class are needed: (real, fake) for two classes."""
+
+CROSSING = -1
+# How strongly a split's size shows in its share of the units. With 1 the shares are as the sizes;
+# below 1 small splits get more, as they need where a fake counts only if both its identities are
+# in the split: with a share p of the identities about p squared of the fakes remain.
+_EXPONENTS = (1.0, 0.75, 0.5)
+_ATTEMPTS_EACH = 8
+# The programme ends with the first solution, with a proof that there is none, or at these limits.
+_MAX_VARIABLES = 30_000
+_MAX_NODES = 5_000
+_MAX_SECONDS = 20.0
+_INFEASIBLE = 2
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Where the videos go.
+
+    Attributes:
+        placed: Video to the number of its split; `CROSSING` where its units are in several.
+        fraction: The least fraction of a need that is met; 1 where all are.
+        impossible: Whether it is proven that no deal of these units meets all needs.
+    """
+
+    placed: dict[str, int]
+    fraction: float
+    impossible: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether every split has what it needs."""
+        return self.fraction >= 1.0
+
+
+def deal(
+    videos: Mapping[str, Video], units: Mapping[Token, Token], needs: Needs, seed: int
+) -> Deal:
+    """Give each unit to a split by quick deals at random.
+
+    Units are dealt in random order, each to the split that is furthest from its share; if that
+    does not meet the needs, in other orders, the large ones first, and with larger shares for small
+    splits. Which units a split gets depends on the sizes, the seed and the units alone.
+
+    Args:
+        videos: The videos.
+        units: Token to unit.
+        needs: What each split needs.
+        seed: Seed of the order.
+
+    Returns:
+        The first deal that meets all needs, else the one that came nearest.
+    """
+    counts = count_units(videos, units)
+    single = {next(iter(key)): own for key, own in counts.items() if len(key) == 1}
+    best = Deal(dict.fromkeys(videos, CROSSING), -1.0)
+    rng = np.random.default_rng(seed)
+    for exponent in _EXPONENTS:
+        for attempt in range(_ATTEMPTS_EACH):
+            order = [list(single)[i] for i in rng.permutation(len(single))]
+            if attempt % 2:
+                order.sort(key=lambda unit: -sum(single[unit]))
+            found = _place(videos, units, _share_out(order, single, needs, exponent), needs)
+            if found.fraction > best.fraction:
+                best = found
+            if best.met:
+                return best
+    return best
+
+
+def solve(
+    videos: Mapping[str, Video], units: Mapping[Token, Token], needs: Needs, seed: int
+) -> Deal | None:
+    """Look for a deal by integer programming.
+
+    Args:
+        videos: The videos.
+        units: Token to unit.
+        needs: What each split needs.
+        seed: Seed of the choice among several deals.
+
+    Returns:
+        A deal that meets all needs, or an empty one that is proven impossible, or None where the
+        search was given up.
+    """
+    totals = np.sum([video.counts for video in videos.values()], axis=0)
+    if (totals < np.sum(needs, axis=0)).any():
+        return Deal({}, 0.0, impossible=True)
+    counts = count_units(videos, units)
+    open_splits = [split for split, need in enumerate(needs) if sum(need)]
+    if len(counts) * len(open_splits) > _MAX_VARIABLES:
+        return None
+    values, impossible = _programme(counts, [needs[split] for split in open_splits], seed)
+    if values is None:
+        return Deal({}, 0.0, impossible=True) if impossible else None
+    single = [next(iter(key)) for key in counts if len(key) == 1]
+    home = {
+        unit: open_splits[int(row.argmax())]
+        for unit, row in zip(single, values[: len(single)], strict=True)
+    }
+    return _place(videos, units, home, needs)
+
+
+def _programme(
+    counts: Counts, needs: Sequence[tuple[int, ...]], seed: int
+) -> tuple[AnyArray | None, bool]:
+    """Return (keys, splits) values, or None, and whether there are provably none."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array, eye_array, kron, vstack
+
+    keys, n = list(counts), len(needs)
+    single = [next(iter(key)) for key in keys if len(key) == 1]
+    place = {unit: row for row, unit in enumerate(single)}
+    table = np.array([counts[key] for key in keys], float)
+    once = kron(eye_array(len(single), len(keys)), np.ones((1, n)))
+    enough = vstack([kron(table[:, [c]].T, eye_array(n)) for c in range(table.shape[1])])
+    constraints = [
+        LinearConstraint(once.tocsr(), 1, 1),
+        LinearConstraint(enough.tocsr(), np.array(needs, float).T.ravel(), np.inf),
+    ]
+    # A linked set counts in a split as far as all of its units are there.
+    links = [(row, place[unit]) for row, key in enumerate(keys) if len(key) > 1 for unit in key]
+    links.sort()
+    if links:
+        lines = np.arange(len(links))
+        sides = [
+            coo_array((np.ones(len(links)), (lines, ends)), shape=(len(links), len(keys)))
+            for ends in np.array(links).T
+        ]
+        apart = kron(sides[0] - sides[1], eye_array(n))
+        constraints.append(LinearConstraint(apart.tocsr(), -np.inf, 0))
+    whole = np.repeat(np.arange(len(keys)) < len(single), n)
+    weights = np.random.default_rng(seed).random(len(whole)) * whole
+    found = milp(
+        weights,
+        integrality=whole.astype(int),
+        bounds=Bounds(0, 1),
+        constraints=constraints,
+        options={"node_limit": _MAX_NODES, "time_limit": _MAX_SECONDS, "mip_rel_gap": 1e9},
+    )
+    values = None if found.x is None else np.asarray(found.x).reshape(len(keys), n)
+    return values, found.status == _INFEASIBLE
+
+
+def _share_out(
+    order: Sequence[Token],
+    counts: Mapping[Token, tuple[int, ...]],
+    needs: Needs,
+    exponent: float,
+) -> dict[Token, int]:
+    open_splits = [split for split, need in enumerate(needs) if sum(need)]
+    shares = {split: float(max(needs[split])) ** exponent for split in open_splits}
+    have = {split: [0] * len(needs[split]) for split in open_splits}
+    home: dict[Token, int] = {}
+    for unit in order:
+        brought = [number for number, count in enumerate(counts[unit]) if count]
+
+        def rank(split: int, brought: Sequence[int] = brought) -> tuple[float, int]:
+            # Only the classes that this unit brings say how badly a split wants it.
+            return (sum(have[split][number] for number in brought) / shares[split], split)
+
+        home[unit] = min(open_splits, key=rank)
+        for number in brought:
+            have[home[unit]][number] += counts[unit][number]
+    return home
+
+
+def _place(
+    videos: Mapping[str, Video],
+    units: Mapping[Token, Token],
+    home: Mapping[Token, int],
+    needs: Needs,
+) -> Deal:
+    placed = {}
+    have = np.zeros((len(needs), len(needs[0])), int)
+    for name, video in videos.items():
+        splits = {home[units[token]] for token in video.tokens}
+        placed[name] = splits.pop() if len(splits) == 1 else CROSSING
+        if placed[name] != CROSSING:
+            have[placed[name]] += video.counts
+    wanted = np.array(needs)
+    return Deal(placed, float(np.min(have[wanted > 0] / wanted[wanted > 0])))

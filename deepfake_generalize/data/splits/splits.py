@@ -1,0 +1,215 @@
+"""The outcome of splitting: which crops are where, its hash, and the file that keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deepfake_generalize.data.crops import CROP_COLUMNS
+from deepfake_generalize.data.manifests import absolute, read_manifest, write_manifest
+from deepfake_generalize.errors import DataMismatchError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUBSETS: tuple[str, ...] = ("train", "val", "test")
+_PREFIX = "sha256: "
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Splits:
+    """Four tables that together hold every crop of the input exactly once.
+
+    Attributes:
+        train: Rows of the crop manifest, half real (0), half fake (1).
+        val: The same, for choosing among models.
+        test: The same, for the final figures.
+        dropped: The other rows, with a column `reason`.
+        sha256: Hash of which crops are in which of the four, by data set, method, names of video
+            and crop, frame, label and identities. It has no part in where the files lie, so it is
+            the same on another machine.
+
+    Examples:
+        >>> from deepfake_generalize.data.splits import balanced_splits
+        >>> rows = [
+        ...     {"path": f"/c/{kind}/{i}.png", "video": f"/v/{kind}/{i}.mp4", "label": label}
+        ...     for label, kind in enumerate(("real", "fake"))
+        ...     for i in range(4)
+        ... ]
+        >>> crops = pd.DataFrame(rows, columns=list(CROP_COLUMNS))
+        >>> splits = balanced_splits(crops, train=4, val=2, test=2, by="video")
+        >>> print(splits.val["label"].tolist(), len(splits.dropped))
+        [0, 1] 0
+    """
+
+    train: pd.DataFrame
+    val: pd.DataFrame
+    test: pd.DataFrame
+    dropped: pd.DataFrame
+    sha256: str
+
+    def __repr__(self) -> str:
+        """Say what each part holds, why crops were dropped, and how many videos name nobody."""
+        lines = [
+            f"  {name}: {len(part)} images ({int((part['label'] == 0).sum())} real, "
+            f"{int((part['label'] == 1).sum())} fake) of {part['video'].nunique()} videos"
+            for name, part in ((name, getattr(self, name)) for name in SUBSETS)
+        ]
+        reasons = self.dropped["reason"].value_counts().sort_index()
+        lines.append(f"  dropped: {len(self.dropped)} images")
+        lines += [f"    {count}: {reason}" for reason, count in reasons.items()]
+        unknown, n_videos = count_nameless(self)
+        if unknown:
+            lines.append(
+                f"  persons unknown for {unknown} of {n_videos} videos: by='identity' counts each "
+                "as a person of its own"
+            )
+        return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the splits to one CSV file, all of it or nothing.
+
+        Args:
+            path: The file. Its first line holds the hash, its column `subset` says where each crop
+                belongs, and its paths are relative to its folder.
+
+        Returns:
+            The file written.
+
+        Raises:
+            InputError: It cannot be written there.
+        """
+        parts = [getattr(self, name).assign(subset=name) for name in (*SUBSETS, "dropped")]
+        rows = pd.concat([part.astype({"frame": "Int64"}) for part in parts], ignore_index=True)
+        columns = (*CROP_COLUMNS, "subset", "reason")
+        try:
+            return write_manifest(
+                rows.reindex(columns=[*columns, *(c for c in rows.columns if c not in columns)]),
+                absolute(path),
+                columns,
+                ("path", "video"),
+                comment=_PREFIX + self.sha256,
+            )
+        except OSError as error:
+            raise InputError(
+                f"expected a place where splits can be written, received {str(path)!r}: "
+                f"{error.strerror or error}.",
+                hint="Choose another file, or mend the permissions of its folder.",
+            ) from error
+
+    @staticmethod
+    def load(path: str | Path) -> Splits:
+        """Read what `save` wrote.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The same splits, with the paths as they are seen from here. Columns that are not the
+            crop manifest's come back as texts.
+
+        Raises:
+            InputError: No such file, or no splits in it.
+            DataMismatchError: Its rows are not those that its hash was taken of.
+        """
+        file = absolute(path)
+        stored = _stored_hash(file)
+        columns = (*CROP_COLUMNS, "subset", "reason")
+        rows = read_manifest(file, columns, ("path", "video"), skip=1)
+        unknown = set(rows["subset"].fillna("")) - {*SUBSETS, "dropped"}
+        if unknown:
+            raise DataMismatchError(
+                f"expected the subsets {', '.join(SUBSETS)} and dropped in {str(file)!r}, "
+                f"received {sorted(unknown)}.",
+                hint="Make the splits again.",
+            )
+        splits = assemble(rows.drop(columns=["subset", "reason"]), rows["subset"], rows["reason"])
+        if splits.sha256 != stored:
+            raise DataMismatchError(
+                f"expected the rows of {str(file)!r} to have the hash {stored[:12]}... of its "
+                f"first line, they have {splits.sha256[:12]}...",
+                hint="The file was altered after it was saved: make the splits again.",
+            )
+        return splits
+
+
+def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str]) -> Splits:
+    """Make `Splits` of rows and where each belongs.
+
+    Args:
+        rows: Crops.
+        subset: For each row train, val, test or dropped.
+        reason: For each dropped row, why.
+
+    Returns:
+        The splits, with their hash.
+    """
+    parts = {
+        name: rows[(subset == name).to_numpy()].reset_index(drop=True)
+        for name in (*SUBSETS, "dropped")
+    }
+    why = reason.astype("string")[(subset == "dropped").to_numpy()]
+    parts["dropped"]["reason"] = why.reset_index(drop=True)
+    keys = sorted(f"{name}\t{key}" for name, key in zip(subset, crop_keys(rows), strict=True))
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
+    return Splits(**parts, sha256=digest)
+
+
+def count_nameless(splits: Splits) -> tuple[int, int]:
+    """Return how many of the videos name no person, and how many videos there are."""
+    videos: set[str] = set()
+    named: set[str] = set()
+    for part in (splits.train, splits.val, splits.test, splits.dropped):
+        known = part["target_identity"].notna() | part["source_identity"].notna()
+        videos.update(part["video"])
+        named.update(part.loc[known, "video"])
+    return len(videos - named), len(videos)
+
+
+def _stored_hash(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            first = lines.readline().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"expected saved splits at {str(file)!r}: {error}.", hint="Check the path."
+        ) from error
+    if not first.startswith(f"# {_PREFIX}"):
+        raise InputError(
+            f"expected saved splits at {str(file)!r}, its first line holds no hash.",
+            hint="Pass a file that Splits.save wrote.",
+        )
+    return first.removeprefix(f"# {_PREFIX}")
+
+
+def crop_keys(crops: pd.DataFrame) -> list[str]:
+    """Name each crop by what is the same on every machine.
+
+    Args:
+        crops: Rows of the crop manifest.
+
+    Returns:
+        For each row a text of data set, method, label, compression, identities, frame and the names
+        of video and crop; sorting it sorts frames by number.
+    """
+    names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
+    columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]
+    frames = crops["frame"].astype("Int64").astype("string").fillna("").str.zfill(9)
+    videos = {path: _short_name(path) for path in crops["video"].unique()}
+    columns.append([videos[path] for path in crops["video"]])
+    columns += [frames.to_list(), [_stem(str(path)) for path in crops["path"]]]
+    return ["\t".join(values) for values in zip(*columns, strict=True)]
+
+
+def _short_name(path: str) -> str:
+    folder = path.rpartition("/")[0]
+    return f"{folder.rpartition('/')[2]}/{_stem(path)}"
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    stem, dot, _ = name.rpartition(".")
+    return stem if dot and stem else name

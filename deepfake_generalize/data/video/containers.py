@@ -1,0 +1,145 @@
+"""Opening a video file: local files in known containers only, refused in words.
+
+The container format is checked before anything in the file is believed, so a picture, a page or a
+playlist under a video's name is refused.
+"""
+
+from __future__ import annotations
+
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import av
+from av.stream import Disposition
+
+from deepfake_generalize.data.crops import MAX_PIXELS
+from deepfake_generalize.errors import VideoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+_FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
+_EXPECTED = "expected a video in an MP4/MOV, Matroska/WebM, AVI, MPEG, FLV, ASF, Ogg or IVF file"
+_OPEN_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+_SIGNATURES = (
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file it points to"),
+    (b"ffconcat", "a list of other files (ffconcat)"),
+    (b"#EXTM3U", "a playlist (M3U)"),
+)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a local video file, and close it at the end.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The container, and its first video stream that is no cover picture, set to one thread.
+
+    Raises:
+        VideoError: No such file (status "missing"), not a file, unreadable, not a video in a known
+            container ("error"), or without a video stream ("no_frames").
+    """
+    _check_file(path)
+    try:
+        # The prefix keeps a colon in a name from being read as a protocol.
+        container = av.open(f"file:{path}", options=_OPEN_OPTIONS)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise VideoError(
+            f"{_EXPECTED}, received {path}: {_describe_content(path)} ({error}).",
+            hint="Check that the download is whole and that the file is a video.",
+        ) from error
+    with container:
+        stream, context = _video_of(container, path)
+        # Its frames may still be larger than its header says.
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        # One thread: the extraction job runs a process a core, and frame threads would make
+        # skip_frame apply to the wrong packet.
+        stream.thread_type = "NONE"
+        context.thread_count = 1
+        yield container, stream
+
+
+def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, VideoCodecContext]:
+    """Return the first stream that is no cover picture, and what decodes it, if we would."""
+    stream = next(
+        (one for one in container.streams.video if not one.disposition & Disposition.attached_pic),
+        None,
+    )
+    if stream is None:
+        kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
+        raise VideoError(
+            f"expected {path} to hold a video stream, found {kinds}.",
+            hint="Leave audio files out, or fetch the video again.",
+            status="no_frames",
+        )
+    context = stream.codec_context
+    if context is None:
+        raise VideoError(
+            f"expected {path} to hold video in a codec that FFmpeg decodes, found an unknown one.",
+            hint="Convert the video, or fetch it again: its header may be damaged.",
+        )
+    if context.width * context.height > MAX_PIXELS:
+        raise VideoError(
+            f"expected frames of at most {MAX_PIXELS // 1_000_000} megapixels, {path} declares "
+            f"{context.width} x {context.height}.",
+            hint="Shrink the video first.",
+        )
+    return stream, context
+
+
+def _check_file(path: Path) -> None:
+    try:
+        entry = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise VideoError(
+            f"{_EXPECTED}, but there is no file {path}.",
+            hint="Check the path; a link may point nowhere.",
+            status="missing",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise VideoError(
+            f"{_EXPECTED}, but {str(path)!r} cannot be reached: {error}.", hint="Check the path."
+        ) from error
+    if not stat.S_ISREG(entry.st_mode):
+        kind = "a directory" if stat.S_ISDIR(entry.st_mode) else "not a regular file"
+        raise VideoError(
+            f"{_EXPECTED}, but {path} is {kind}.", hint="Pass the video files themselves."
+        )
+    if entry.st_size == 0:
+        raise VideoError(
+            f"{_EXPECTED}, but {path} is empty (0 bytes).", hint="Fetch the file again."
+        )
+
+
+def _describe_content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        return f"it cannot be read, {error.strerror or error}"
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature):
+            return f"it is {kind}"
+    if b"<html" in head.lower() or head.lower().lstrip().startswith(b"<!doctype html"):
+        return "it is an HTML page"
+    if b"ftyp" in head[:12]:
+        return "it begins like an MP4 file but its index (moov) is missing or damaged"
+    try:
+        head.decode("ascii")
+    except UnicodeDecodeError:
+        return "its content is of no known kind"
+    return "it is text"

@@ -1,0 +1,256 @@
+"""Which frames of a video to take, and reading them: exact, never silent about what is missing."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import av
+
+from deepfake_generalize.data.video.containers import opened
+from deepfake_generalize.data.video.decoding import (
+    Found,
+    Stamp,
+    decode_planned,
+    decode_sequentially,
+    packets,
+    presentation_order,
+    stamp,
+)
+from deepfake_generalize.errors import InputError, VideoError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from deepfake_generalize.types import UInt8Array
+
+FrameStatus = Literal["ok", "corrupt", "missing"]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file holds, by its packets and not by what its header claims.
+
+    Attributes:
+        path: The file.
+        n_frames: Frames that are shown: packets counted, plus what a truncated file has lost.
+        width: Width in pixels as stored, before rotation.
+        height: Height in pixels as stored, before rotation.
+        format: Container, as FFmpeg names it.
+        codec: Codec, as FFmpeg names it.
+        pixel_format: Pixel format, as FFmpeg names it; empty where unknown.
+        fps: Average frames a second, None where unknown.
+        note: What is wrong with the file; empty where nothing is.
+    """
+
+    path: Path
+    n_frames: int
+    width: int
+    height: int
+    format: str
+    codec: str
+    pixel_format: str
+    fps: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """The frames asked for, in the order asked for.
+
+    Attributes:
+        indices: Presentation indices, from 0.
+        images: (H, W, 3) uint8 RGB, upright; None wherever the status is not "ok".
+        status: "ok"; "corrupt" when the decoder had to invent part of the picture; "missing".
+        info: The file.
+        note: What went wrong, in one sentence; empty where nothing did.
+    """
+
+    indices: tuple[int, ...]
+    images: list[UInt8Array | None]
+    status: list[FrameStatus]
+    info: VideoInfo
+    note: str = ""
+
+
+class _Plan(NamedTuple):
+    info: VideoInfo
+    stamps: list[Stamp]
+    order: dict[int, int] | None
+
+
+def sample_indices(n_frames: int, k: int) -> list[int]:
+    """Return the centres of `k` equal parts of a video.
+
+    Args:
+        n_frames: Frames in the video.
+        k: How many to take.
+
+    Returns:
+        Distinct indices, ascending, in [0, n_frames): k of them, or all of a shorter video.
+
+    Raises:
+        InputError: A negative count, or less than one frame asked for.
+
+    Examples:
+        >>> sample_indices(300, 5)
+        [30, 90, 150, 210, 270]
+        >>> sample_indices(3, 10)
+        [0, 1, 2]
+    """
+    if n_frames < 0 or k < 1:
+        raise InputError(
+            f"expected n_frames >= 0 and k >= 1, received n_frames={n_frames} and k={k}.",
+            hint="Ask for at least one frame.",
+        )
+    taken = min(k, n_frames)
+    return [(2 * part + 1) * n_frames // (2 * taken) for part in range(taken)]
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """Read what a video file holds without decoding it.
+
+    Args:
+        path: A local video file.
+
+    Returns:
+        Frame count, size, format and codec.
+
+    Raises:
+        VideoError: No such file, not a file, unreadable, not a video in a known container
+            (status "missing" or "error"), or without any video frame (status "no_frames").
+    """
+    return _plan(Path(path)).info
+
+
+def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBatch:
+    """Read frames by their presentation index, bit-identical to decoding the file from its start.
+
+    Only what the wanted frames need is decoded. Where that leaves anything missing or damaged, the
+    whole file is decoded instead.
+
+    Args:
+        path: A local video file.
+        indices: Presentation indices in [0, n_frames), in any order.
+
+    Returns:
+        One entry for each index.
+
+    Raises:
+        VideoError: As `probe`.
+        InputError: An index is not an integer or lies outside the video.
+    """
+    source = Path(path)
+    plan = _plan(source)
+    return _read(source, plan, _check_indices(indices, plan.info))
+
+
+def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
+    """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one.
+
+    The same as `read_frames` at the indices of `sample_indices`, with one look at the file less.
+
+    Args:
+        path: A local video file.
+        k: How many frames.
+
+    Returns:
+        One entry for each frame, in order of time.
+
+    Raises:
+        VideoError: As `probe`.
+        InputError: Less than one frame asked for.
+    """
+    source = Path(path)
+    plan = _plan(source)
+    return _read(source, plan, tuple(sample_indices(plan.info.n_frames, k)))
+
+
+def _read(source: Path, plan: _Plan, asked: tuple[int, ...]) -> FrameBatch:
+    found = _decode(source, plan, asked)
+    images: list[UInt8Array | None] = []
+    status: list[FrameStatus] = []
+    for index in asked:
+        image, corrupt = found.by_index.get(index, (None, False))
+        images.append(None if corrupt else image)
+        status.append("corrupt" if corrupt else "missing" if image is None else "ok")
+    return FrameBatch(asked, images, status, plan.info, _note(plan.info, status, found))
+
+
+def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
+    if plan.order is not None and not plan.info.note:
+        try:
+            with opened(path) as (container, stream):
+                found = decode_planned(container, stream, plan.stamps, plan.order, indices)
+        except av.error.FFmpegError:
+            found = Found(errors=["the planned pass failed"])
+        if found.complete(indices):
+            return found
+    with opened(path) as (container, stream):
+        return decode_sequentially(container, stream, plan.order, indices)
+
+
+def _note(info: VideoInfo, status: list[FrameStatus], found: Found) -> str:
+    if info.note or all(one == "ok" for one in status):
+        return info.note
+    counts = f"{status.count('missing')} missing, {status.count('corrupt')} corrupt"
+    cause = f"; the decoder said: {found.errors[0]}" if found.errors else ""
+    return f"of {len(status)} frames asked for, {counts}{cause}"
+
+
+def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
+    try:
+        asked = tuple(operator.index(index) for index in indices)
+    except TypeError:
+        raise InputError(
+            f"expected indices to be integers, received {indices!r}.",
+            hint="Use sample_indices(n_frames, k).",
+        ) from None
+    outside = [index for index in asked if not 0 <= index < info.n_frames]
+    if outside:
+        raise InputError(
+            f"expected frame indices from 0 to {info.n_frames - 1} for {info.path}, "
+            f"received {outside[0]}.",
+            hint="Use probe(path).n_frames.",
+        )
+    return asked
+
+
+def _plan(path: Path) -> _Plan:
+    errors: list[str] = []
+    with opened(path) as (container, stream):
+        stamps = [
+            stamp(packet, stream.codec_context.name)
+            for packet in packets(container, stream, errors)
+        ]
+        shown = sum(one.shown for one in stamps)
+        if not shown:
+            raise VideoError(
+                f"expected {path} to hold video frames, found none in its {stream.name} stream.",
+                hint="The file is cut off after its header; fetch it again.",
+                status="no_frames",
+            )
+        # Only the MP4 family counts its frames exactly; elsewhere the header is an estimate.
+        claimed = stream.frames if container.format.name.startswith("mov") else 0
+        lost = max(0, claimed - len(stamps))
+        note = ""
+        if lost:
+            note = f"truncated: the file promises {claimed} frames and holds {len(stamps)}"
+        elif errors:
+            note = f"damaged: {len(errors)} stretches could not be read ({errors[0]})"
+        rate = stream.average_rate
+        info = VideoInfo(
+            path=path,
+            n_frames=shown + lost,
+            width=stream.codec_context.width,
+            height=stream.codec_context.height,
+            format=container.format.name,
+            codec=stream.codec_context.name,
+            pixel_format=stream.codec_context.pix_fmt or "",
+            fps=float(rate) if rate else None,
+            note=note,
+        )
+    return _Plan(info, stamps, presentation_order(stamps))

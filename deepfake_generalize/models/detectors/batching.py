@@ -1,0 +1,95 @@
+"""Images of any size into bounded batches at a network's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize.data.crops import resize
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_image_shape, check_images, describe, is_whole
+
+if TYPE_CHECKING:
+    from deepfake_generalize.types import AnyArray, Images
+
+
+def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iterator[AnyArray]:
+    """Yield `images` as batches at `size`, checked one batch at a time.
+
+    Args:
+        images: (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3) of unequal
+            sizes.
+        size: (height, width) in pixels.
+        batch_size: Images in a batch; the last one may be smaller.
+
+    Yields:
+        (B, height, width, 3) float32 in [0, 1].
+
+    Raises:
+        InputError: Images of another shape, dtype or range, or `batch_size` below 1.
+
+    Examples:
+        >>> [b.shape for b in unit_batches(np.zeros((3, 8, 8, 3), np.uint8), (4, 4), 2)]
+        [(2, 4, 4, 3), (1, 4, 4, 3)]
+    """
+    if not is_whole(batch_size, least=1):
+        raise InputError(
+            f"expected batch_size to be a whole number from 1, received {batch_size!r}."
+        )
+    if isinstance(images, np.ndarray):
+        check_image_shape(images)
+    elif not isinstance(images, Sequence):
+        raise InputError(
+            "expected images as an array (N, H, W, 3) or a sequence of arrays (H, W, 3), "
+            f"received {describe(images)}.",
+            hint="Turn a dataset or an iterator into a list, or score it batch by batch.",
+        )
+    for start in range(0, len(images), batch_size):
+        part = images[start : start + batch_size]
+        batch = np.empty((len(part), *size, 3), np.float32)
+        for index, image in enumerate(part):
+            batch[index] = _unit(image, size, f"images[{start + index}]")
+        yield batch
+
+
+def _unit(image: AnyArray, size: tuple[int, int], name: str) -> AnyArray:
+    """Check one image, resize it as it came (8 bit stays 8 bit, as on disk), scale to [0, 1]."""
+    if not isinstance(image, np.ndarray) or image.ndim != 3:
+        raise InputError(
+            f"expected {name} to be an array of shape (H, W, 3), received {describe(image)}.",
+            hint="Pass RGB images as uint8 in 0 to 255 or as float in [0, 1], channels last.",
+        )
+    check_images(image[np.newaxis], name=name)
+    if image.dtype == np.uint8:
+        return np.divide(resize(image, size), np.float32(255), dtype=np.float32)
+    return resize(image.astype(np.float32), size)
+
+
+def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:
+    """Return `scores` if all are numbers in [0, 1], raise otherwise.
+
+    Args:
+        scores: Any shape; what a detector gave.
+        source: What the message calls the detector.
+
+    Raises:
+        InputError: NaN, or a value outside [0, 1] by more than rounding (1e-6).
+
+    Examples:
+        >>> checked_scores(np.array([0.5]), source="m")
+        array([0.5])
+    """
+    if not np.isfinite(scores).all():
+        raise InputError(
+            f"expected scores in [0, 1] from {source}, received NaN or infinity.",
+            hint="Its weights may have diverged, or the input may be scaled wrongly.",
+        )
+    if scores.size and (scores.min() < -1e-6 or scores.max() > 1 + 1e-6):
+        raise InputError(
+            f"expected scores in [0, 1] from {source}, received values from "
+            f"{scores.min():g} to {scores.max():g}.",
+            hint="Give it a sigmoid or a softmax at the end: logits are not probabilities.",
+        )
+    return np.clip(scores, 0.0, 1.0)

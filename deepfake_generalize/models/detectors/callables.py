@@ -1,0 +1,184 @@
+"""Any function from images to numbers, with the interface of a detector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from deepfake_generalize._system.exception_notes import noted
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors.batching import checked_scores, unit_batches
+from deepfake_generalize.models.detectors.video import ScoresVideos
+from deepfake_generalize.validation import describe, is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deepfake_generalize.types import AnyArray, FloatArray, Images
+
+
+_FUNCTION = "It gets (N, H, W, 3) images as a NumPy array and returns N numbers in [0, 1]."
+_CLASSIFIER = (
+    "Wrap what turns images into its features: as_detector(lambda images: "
+    "classifier.predict_proba(images.reshape(len(images), -1))[:, 1], name=..., size=...), where "
+    "images are (N, H, W, 3) and column 1 is P(fake)."
+)
+
+
+def as_detector(
+    function: Callable[[AnyArray], Any],
+    *,
+    name: str,
+    size: int | tuple[int, int],
+    returns: Literal["fake", "real"] = "fake",
+    channels: Literal["last", "first"] = "last",
+    scale: Literal["unit", "uint8"] = "unit",
+) -> FunctionDetector:
+    """Give a function the interface of a `Detector`: a PyTorch model, an ONNX session, a rule.
+
+    Args:
+        function: From a batch of RGB images, a NumPy array, to one number in [0, 1] an image, of
+            shape (N,) or (N, 1): an array, a PyTorch or TensorFlow tensor, or a list. Whatever it
+            does about its input beyond what is said below (mean and deviation, devices, no_grad)
+            is its own affair.
+        name: What tables call it.
+        size: Side, or (height, width), in pixels of the images it takes.
+        returns: `fake` if its numbers are P(fake), `real` if they are P(real).
+        channels: `last` for (N, H, W, 3), `first` for (N, 3, H, W).
+        scale: `unit` for float32 in [0, 1], `uint8` for uint8 in 0 to 255.
+
+    Returns:
+        A scorer: `.name`, `.scores(images)`, P(fake) of shape (N,), and `.score_video(path)`.
+        Calling it does what `scores` does.
+
+    Raises:
+        InputError: An argument is none of the above.
+
+    Examples:
+        >>> brightness = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="brightness", size=8)
+        >>> brightness.scores(np.full((2, 16, 16, 3), 51, np.uint8)).round(3)
+        array([0.2, 0.2], dtype=float32)
+    """
+    if not callable(function):
+        raise InputError(
+            "expected a function that takes a batch of images and returns P(fake) of each, "
+            f"received {describe(function)}.",
+            hint=_CLASSIFIER if hasattr(function, "predict_proba") else _FUNCTION,
+        )
+    for argument, value, allowed in (
+        ("returns", returns, ("fake", "real")),
+        ("channels", channels, ("last", "first")),
+        ("scale", scale, ("unit", "uint8")),
+    ):
+        if value not in allowed:
+            raise InputError(
+                f"expected {argument} to be {allowed[0]!r} or {allowed[1]!r}, received {value!r}."
+            )
+    return FunctionDetector(
+        function, name=name, size=_pair(size), returns=returns, channels=channels, scale=scale
+    )
+
+
+class FunctionDetector(ScoresVideos):
+    """What `as_detector` returns.
+
+    Attributes:
+        name (str): What tables call it.
+        size (tuple[int, int]): (height, width) in pixels of the images the function takes.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[AnyArray], Any],
+        *,
+        name: str,
+        size: tuple[int, int],
+        returns: Literal["fake", "real"],
+        channels: Literal["last", "first"],
+        scale: Literal["unit", "uint8"],
+    ) -> None:
+        """Keep arguments that `as_detector` has checked."""
+        self.name = name
+        self.size = size
+        self._function = function
+        self._returns = returns
+        self._channels = channels
+        self._scale = scale
+
+    def __repr__(self) -> str:
+        """Say what it is in one line."""
+        height, width = self.size
+        return (
+            f"FunctionDetector({self.name!r}, input {height}x{width}, returns={self._returns!r}, "
+            f"channels={self._channels!r}, scale={self._scale!r})"
+        )
+
+    def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
+        """Score images.
+
+        Args:
+            images: (N, H, W, 3) RGB, uint8 or float in [0, 1]; or a sequence of (H, W, 3) of
+                unequal sizes. Resized as `Detector.scores` does.
+            batch_size: Images the function gets at a time.
+
+        Returns:
+            (N,) float32, P(fake) in [0, 1]; empty for no images.
+
+        Raises:
+            InputError: Images of another shape, dtype or range; or a function that gives NaN,
+                numbers outside [0, 1], or not one number an image.
+        """
+        outputs: list[FloatArray] = []
+        for batch in unit_batches(images, self.size, batch_size):
+            outputs.append(self._call(batch, first=sum(map(len, outputs))))
+        return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
+
+    def __call__(self, images: Images, *, batch_size: int = 32) -> FloatArray:
+        """Score images; see `scores`."""
+        return self.scores(images, batch_size=batch_size)
+
+    def _call(self, batch: AnyArray, *, first: int) -> FloatArray:
+        if self._scale == "uint8":
+            batch = np.rint(batch * 255).astype(np.uint8)
+        if self._channels == "first":
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        with noted(
+            f"raised by the function of the detector {self.name} on images {first} to "
+            f"{first + len(batch) - 1}, given {describe(batch)}"
+        ):
+            returned = self._function(batch)
+        numbers = _to_numpy(returned, self.name)
+        if numbers.shape not in {(len(batch),), (len(batch), 1)}:
+            raise InputError(
+                f"expected one number an image from {self.name}, shape ({len(batch)},) or "
+                f"({len(batch)}, 1), received shape {numbers.shape}.",
+                hint="Return the column that is P(fake), or P(real) with returns='real'.",
+            )
+        numbers = checked_scores(numbers.reshape(-1), source=self.name)
+        scores = numbers if self._returns == "fake" else 1 - numbers
+        return scores.astype(np.float32)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(is_whole(side, least=1) for side in sides):
+        raise InputError(
+            f"expected size as a side or as (height, width) in pixels, received {size!r}."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _to_numpy(value: Any, name: str) -> AnyArray:
+    """Turn what the function gave into floats; PyTorch's tensors must be detached first."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    if hasattr(value, "numpy"):
+        value = value.numpy()
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"expected numbers from {name}, received {describe(value)}.",
+            hint="Return one number an image: an array, a tensor or a list.",
+        ) from error

@@ -1,0 +1,238 @@
+"""One interface to every network: images in, P(fake) out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import archive
+from deepfake_generalize.models.detectors.batching import checked_scores, unit_batches
+from deepfake_generalize.models.detectors.video import ScoresVideos
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deepfake_generalize.types import AnyArray, FloatArray, Images
+
+
+class Detector(ScoresVideos):
+    """A Keras network and the knowledge of which of its outputs means fake.
+
+    Label 1 is fake and 0 is real; a score is P(fake). This is the only place where a network's own
+    polarity is turned into that.
+
+    Attributes:
+        model (keras.Model): The Keras model, untouched.
+        fake_index (int): Which class is fake.
+        name (str): What tables call it.
+        training (dict[str, Any] | None): How it was trained (plain JSON values), or None where that
+            is unknown.
+        size (tuple[int, int]): (height, width) in pixels of the network's input.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> detector = Detector(mesonet((32, 32, 3)), name="untrained")
+        >>> detector
+        Detector('untrained', input 32x32, fake_index=1, 11,945 parameters)
+        >>> detector.scores(np.zeros((2, 48, 40, 3), np.uint8)).shape
+        (2,)
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        fake_index: int = 1,
+        name: str | None = None,
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Wrap a network.
+
+        Args:
+            model: From (N, H, W, 3) float32 RGB in [0, 1], H and W fixed, to (N, 1), one sigmoid
+                unit giving P(class 1), or (N, K), softmax columns.
+            fake_index: The fake class: for one unit 0 or 1, for softmax the fake column.
+            name: What tables call it; the model's name by default.
+            training: A record of the training, kept when the detector is saved.
+
+        Raises:
+            InputError: Not a Keras model, another input or output, or no such class.
+        """
+        self.model = model
+        self.size, self._columns = _check_model(model)
+        if isinstance(fake_index, bool) or fake_index not in range(max(2, self._columns)):
+            raise InputError(
+                f"expected fake_index from 0 to {max(2, self._columns) - 1} for an output of "
+                f"{self._columns} unit(s), received {fake_index!r}."
+            )
+        self.fake_index = int(fake_index)
+        self.name = str(model.name) if name is None else name
+        self.training = None if training is None else dict(training)
+        # One graph for every batch: calling predict anew for each would retrace and grow.
+        signature = [tf.TensorSpec((None, *self.size, 3), tf.float32)]
+        self._forward = tf.function(
+            lambda images: model(images, training=False), input_signature=signature
+        )
+
+    def __repr__(self) -> str:
+        """Say what it is in one line."""
+        height, width = self.size
+        return (
+            f"Detector({self.name!r}, input {height}x{width}, fake_index={self.fake_index}, "
+            f"{self.model.count_params():,} parameters)"
+        )
+
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
+        """Survive pickling, through the file that `save` writes: a graph cannot be pickled."""
+        with tempfile.TemporaryDirectory() as folder:
+            return _from_bytes, (self.save(Path(folder) / "detector.keras").read_bytes(),)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it, or what it was fine-tuned from, is known to be trained on drawn faces.
+
+        Such a detector shows how the library works; its verdict says nothing about real videos.
+        """
+        record: object = self.training
+        while isinstance(record, dict):
+            data = record.get("data")
+            parts = data.values() if isinstance(data, dict) else ()
+            if any(isinstance(part, dict) and part.get("synthetic") is True for part in parts):
+                return True
+            record = record.get("parent")
+        return False
+
+    def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
+        """Score images.
+
+        Args:
+            images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of
+                (H, W, 3) of unequal sizes. Other sizes than the network's are resized: bilinear,
+                and by area where an image shrinks beyond a factor of two. uint8 images are rounded
+                to whole levels again, as the public weights' known answers were made; float ones
+                are not, which can move a score by about a hundredth.
+            batch_size: Images at a time; bounds the memory.
+
+        Returns:
+            (N,) float32, P(fake) in [0, 1]; empty for no images.
+
+        Raises:
+            InputError: Images of another shape, dtype or range, or a network whose output is NaN,
+                outside [0, 1], or not softmax columns.
+        """
+        outputs = [
+            self._fake(self._forward(tf.constant(batch)).numpy())
+            for batch in unit_batches(images, self.size, batch_size)
+        ]
+        return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
+
+    def _fake(self, output: AnyArray) -> FloatArray:
+        output = checked_scores(output, source=self.name)
+        if self._columns > 1:
+            sums = output.sum(axis=1, dtype=np.float64)
+            if not np.allclose(sums, 1, atol=1e-3):
+                raise InputError(
+                    f"expected softmax columns that sum to 1 from {self.name}, received sums from "
+                    f"{sums.min():g} to {sums.max():g}.",
+                    hint="End the network in one sigmoid unit or in a softmax.",
+                )
+        scores: FloatArray = self.fake_of(output).astype(np.float32)
+        return scores
+
+    def fake_of(self, output: Any) -> Any:
+        """Turn outputs of the network into P(fake), inside TensorFlow too.
+
+        `scores` does it by this; whoever runs the network or a part of it needs nothing else to
+        know which class is fake.
+
+        Args:
+            output: (N, 1) or (N, K), what `model` gives: an array, a tensor or a symbolic one.
+
+        Returns:
+            (N,) of the same kind, P(fake). Nothing is checked.
+
+        Examples:
+            >>> from deepfake_generalize.models import mesonet
+            >>> Detector(mesonet((32, 32, 3)), fake_index=0).fake_of(np.array([[0.75]]))
+            array([0.25])
+        """
+        if self._columns > 1:
+            return output[:, self.fake_index]
+        return output[:, 0] if self.fake_index == 1 else 1 - output[:, 0]
+
+    def save(self, path: str | Path) -> Path:
+        """Write network, polarity, name and training record to one `.keras` file, atomically.
+
+        `keras.saving.load_model` opens the file too, and gets the network alone.
+
+        Args:
+            path: Ends in `.keras`, in a folder that exists. What is there is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: Another ending, no such folder, or one that cannot be written to; or
+                a record that JSON cannot hold.
+        """
+        facts = {"fake_index": self.fake_index, "name": self.name, "training": self.training}
+        return archive.write(self.model, facts, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Detector:
+        """Read what `save` wrote.
+
+        Args:
+            path: A `.keras` file. Files that carry code (Lambda layers) are refused.
+
+        Returns:
+            The detector; its scores are those of the one saved.
+
+        Raises:
+            InputError: No such file, not one that `save` wrote, damaged, or carrying code.
+        """
+        model, facts = archive.read(Path(path))
+        return cls(
+            model,
+            fake_index=cast("int", facts["fake_index"]),
+            name=cast("str", facts["name"]),
+            training=facts["training"],
+        )
+
+
+def _from_bytes(content: bytes) -> Detector:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "detector.keras"
+        path.write_bytes(content)
+        return Detector.load(path)
+
+
+def _check_model(model: Any) -> tuple[tuple[int, int], int]:
+    """Return the input's (height, width) and the number of output columns."""
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"expected a Keras model, received {describe(model)}.",
+            hint="For a PyTorch model or a function use models.as_detector.",
+        )
+    # A subclassed model has no shapes until it is built.
+    came = getattr(model, "input_shape", None) if model.built else None
+    if not isinstance(came, tuple) or len(came) != 4 or came[3] != 3 or None in came[1:3]:
+        raise InputError(
+            f"expected a network with one input (None, H, W, 3) of fixed size, received {came}.",
+            hint="Build it with a fixed input_shape, or wrap it with models.as_detector.",
+        )
+    gives = model.output_shape
+    if not isinstance(gives, tuple) or len(gives) != 2 or not gives[1]:
+        raise InputError(
+            "expected a network whose output is one sigmoid unit (None, 1) or softmax columns "
+            f"(None, K), received {gives}.",
+            hint="Wrap another kind of network with models.as_detector.",
+        )
+    return (int(came[1]), int(came[2])), int(gives[1])

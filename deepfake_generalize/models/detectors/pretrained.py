@@ -1,0 +1,57 @@
+"""The four public MesoNet detectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deepfake_generalize.data import assets
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.architectures import mesoinception, mesonet
+from deepfake_generalize.models.detectors.detector import Detector
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BUILDERS = {
+    "mesonet-deepfakes": mesonet,
+    "mesonet-face2face": mesonet,
+    "mesoinception-deepfakes": mesoinception,
+    "mesoinception-face2face": mesoinception,
+}
+PRETRAINED = tuple(_BUILDERS)
+"""The names that `load_pretrained` knows: architecture, then the forgery it was trained on."""
+
+
+def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
+    """Load a public MesoNet with the weights of its authors.
+
+    Source: Afchar et al., "MesoNet: a Compact Facial Video Forgery Detection Network". The weights
+    give P(real), so the detector's `fake_index` is 0 and its scores are 1 minus the network's.
+
+    Args:
+        name: `mesonet-deepfakes`, `mesonet-face2face`, `mesoinception-deepfakes` or
+            `mesoinception-face2face`.
+        path: The weights file. Without it: the folder named by
+            `$DEEPFAKE_GENERALIZE_MESONET_WEIGHTS`, the cache, a checksummed download.
+
+    Returns:
+        A detector for 256x256 images.
+
+    Raises:
+        InputError: Another name, or a file that does not hold these weights.
+        MissingAssetError: The file is nowhere to be had.
+
+    Reproduction notes:
+        The `deepfakes` weights separate Deepfakes from real faces; the `face2face` ones do not.
+
+    Examples:
+        >>> load_pretrained("mesonet-deepfakes").fake_index  # doctest: +SKIP
+        0
+    """
+    if name not in _BUILDERS:
+        raise InputError(
+            f"expected one of {', '.join(PRETRAINED)}, received {name!r}.",
+            hint="A detector of your own loads with Detector.load(path).",
+        )
+    file = assets.resolve(name, path)
+    return Detector(_BUILDERS[name](weights=file), fake_index=0, name=name)

@@ -1,0 +1,177 @@
+"""The score of a video: the mean over its sampled frames, with every frame accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_generalize._system.exception_notes import noted
+from deepfake_generalize.errors import VideoError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deepfake_generalize.data.faces import FaceFinder
+    from deepfake_generalize.types import Scorer
+
+CROP_SIDE = 256
+
+
+@dataclass(frozen=True)
+class VideoScore:
+    """What a detector says of one video.
+
+    Attributes:
+        score: Mean P(fake) over the frames that were scored, in [0, 1].
+        coverage: Fraction of the sampled frames that were scored, in (0, 1].
+        frames: One row a sampled frame: `frame`, `score` (NaN where there is none), `status` (ok,
+            no_face, corrupt, missing), `reason`, `finder_score`, and what else
+            `data.crop_video` says of it.
+
+    Examples:
+        >>> import pandas as pd
+        >>> frames = pd.DataFrame({"frame": [5], "score": [0.9], "status": ["ok"], "reason": [""]})
+        >>> VideoScore(score=0.9, coverage=1.0, frames=frames)
+        VideoScore(score=0.900, coverage=1.00, 1 of 1 frames)
+    """
+
+    score: float
+    coverage: float
+    frames: pd.DataFrame = field(compare=False)
+
+    def __repr__(self) -> str:
+        """Say score and coverage in one line."""
+        scored = int(self.frames["score"].notna().sum())
+        return (
+            f"VideoScore(score={self.score:.3f}, coverage={self.coverage:.2f}, "
+            f"{scored} of {len(self.frames)} frames)"
+        )
+
+
+class NoScoredFrameError(VideoError):
+    """Not one sampled frame of a video could be scored.
+
+    Attributes:
+        frames: The rows that `VideoScore.frames` would have held, their scores all NaN.
+    """
+
+    def __init__(self, message: str, *, hint: str, status: str, frames: pd.DataFrame) -> None:
+        """Keep what became of each frame."""
+        super().__init__(message, hint=hint, status=status)
+        self.frames = frames
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling with the frames."""
+        again = partial(type(self), hint=self.hint, status=self.status, frames=self.frames)
+        return again, (self.message,)
+
+
+def score_video(
+    scorer: Scorer,
+    path: str | Path,
+    *,
+    frames_per_video: int = 10,
+    margin: float = 1.3,
+    finder: FaceFinder | None = None,
+    aligner: str = "landmarks",
+) -> VideoScore:
+    """Score one video with any scorer: sample frames, crop the subject's face, average.
+
+    Args:
+        scorer: A `Detector`, or what `as_detector` returned.
+        path: A video file.
+        frames_per_video: How many frames to sample, evenly.
+        margin: The crop's side over the face box's.
+        finder: A face finder; MediaPipe's full-range model by default.
+        aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
+
+    Returns:
+        The mean P(fake), the fraction of the sampled frames that were scored, a row a frame.
+
+    Raises:
+        VideoError: The file cannot be read, or no sampled frame shows a face (status
+            `no_face`; `error` where not one frame could be read; either way its `frames` has
+            a row a sampled frame).
+
+    Examples:
+        >>> score_video(detector, "interview.mp4").score  # doctest: +SKIP
+        0.031
+    """
+    # Decoding and face finding are heavy to load, and scoring images needs neither.
+    from deepfake_generalize.data.faces import crop_video
+
+    crops = crop_video(
+        Path(path),
+        frames_per_video=frames_per_video,
+        size=CROP_SIDE,
+        margin=margin,
+        finder=finder,
+        aligner=aligner,
+    )
+    frames = crops.frames.reset_index(drop=True)
+    scored = (frames["status"] == "ok").to_numpy()
+    scores = np.full(len(frames), np.nan)
+    if scored.any():
+        with noted(f"while {scorer.name} scored {len(crops.images)} faces of the video {path}"):
+            scores[scored] = scorer.scores(crops.images)
+    if "score" in frames.columns:
+        frames = frames.rename(columns={"score": "finder_score"})
+    frames.insert(list(frames.columns).index("frame") + 1, "score", scores)
+    if not scored.any():
+        raise NoScoredFrameError(
+            f"expected a face in {Path(path).name}, found none in the {len(frames)} sampled frames "
+            f"({_counts(frames)}).",
+            hint="Sample more frames, or look at the video: the face may be small or turned away.",
+            status="no_face" if (frames["status"] == "no_face").any() else "error",
+            frames=frames,
+        )
+    return VideoScore(
+        score=float(scores[scored].mean()), coverage=float(scored.mean()), frames=frames
+    )
+
+
+def _counts(frames: pd.DataFrame) -> str:
+    counts = frames["status"].value_counts()
+    return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no frames"
+
+
+class ScoresVideos:
+    """The `score_video` that every scorer of this library has, made of its `scores`."""
+
+    def score_video(
+        self: Scorer,
+        path: str | Path,
+        *,
+        frames_per_video: int = 10,
+        margin: float = 1.3,
+        finder: FaceFinder | None = None,
+        aligner: str = "landmarks",
+    ) -> VideoScore:
+        """Score one video by the mean over its sampled frames; see `models.score_video`.
+
+        Args:
+            path: A video file.
+            frames_per_video: How many frames to sample, evenly.
+            margin: The crop's side over the face box's.
+            finder: A face finder; MediaPipe's full-range model by default.
+            aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
+
+        Returns:
+            The video's P(fake), the fraction of frames scored, and a row a frame.
+
+        Raises:
+            VideoError: The file cannot be read, or no sampled frame shows a face
+                (status `no_face`).
+        """
+        return score_video(
+            self,
+            path,
+            frames_per_video=frames_per_video,
+            margin=margin,
+            finder=finder,
+            aligner=aligner,
+        )

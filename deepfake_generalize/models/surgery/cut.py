@@ -1,0 +1,165 @@
+"""Cut a network in two at a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.surgery.graph import check_graph, flat_layers, is_graph
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network in two parts: `tail(trunk(x))` is `model(x)`.
+
+    Attributes:
+        trunk: From the network's input to the cut.
+        tail: From the cut to the network's output.
+    """
+
+    trunk: keras.Model
+    tail: keras.Model
+
+
+def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
+    """Cut a network at the output of a layer, or at its input.
+
+    The two parts hold the layers of `model` themselves, not copies: training one changes all three.
+
+    Args:
+        model: Functional or Sequential, one input and one output. Functional and Sequential models
+            nested in it are opened when the layer is inside one of them.
+        layer: The layer's name.
+        before: Cut where the layer begins instead of where it ends.
+
+    Returns:
+        The two parts. Nothing is computed yet; a part may be empty, and then returns its input.
+
+    Raises:
+        InputError: Not such a model; no such layer, or one that is used more than once; or a cut
+            that does not separate the network, because a skip connection runs past it.
+
+    Reproduction notes:
+        An argument given to a nested model where it is called, such as `training=False`, is lost
+        when that model is opened. For inference it makes no difference.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> parts = cut(mesonet((64, 64, 3)), "flatten")
+        >>> parts.trunk.output_shape, parts.tail.output_shape
+        ((None, 64), (None, 1))
+    """
+    graph = _graph(model, layer)
+    matches = [node for node in _nodes(graph) if node.operation.name == layer]
+    if len(matches) != 1:
+        raise InputError(
+            f"expected a layer that is used once, received {layer!r}, used {len(matches)} times.",
+            hint="Cut at a layer before or after it.",
+        )
+    node = matches[0]
+    tensors = node.input_tensors if before else node.outputs
+    if before and node.is_input:
+        tensors = node.outputs
+    if len(tensors) != 1:
+        raise InputError(
+            f"expected a layer with one {'input' if before else 'output'}, received {layer!r} "
+            f"with {len(tensors)}.",
+            hint="Cut at the output of a layer." if before else "",
+        )
+    _refuse_crossings(graph, tensors[0], layer)
+    return Cut(
+        trunk=_part(graph.inputs[0], tensors[0], f"{model.name}_trunk"),
+        tail=_part(tensors[0], graph.outputs[0], f"{model.name}_tail"),
+    )
+
+
+def _graph(model: keras.Model, layer: str) -> Any:
+    """Return a functional model in whose own graph the layer is, opening nested models if need be.
+
+    Keras has no public way to ask which layer feeds which, hence the private attributes here.
+    """
+    check_graph(model)
+    # An Input is kept out of a Sequential model's layers, and is a layer of its graph.
+    outer = (
+        keras.Model(model.inputs[0], model.outputs[0])
+        if isinstance(model, keras.Sequential)
+        else model
+    )
+    if layer in [operation.name for operation in outer.operations]:
+        return outer
+    names = [inner.name for inner in flat_layers(model)]
+    if layer not in names:
+        raise InputError(
+            f"expected the name of a layer of {model.name!r}, received {layer!r}; it has "
+            f"{', '.join(names)}.",
+        )
+    source = keras.Input(batch_shape=outer.inputs[0].shape, dtype=outer.inputs[0].dtype)
+    try:
+        return keras.Model(source, _inlined(outer, source))
+    except ValueError as error:
+        raise InputError(
+            f"expected nested models that can be opened to reach {layer!r}, received "
+            f"{model.name!r}: {error}",
+            hint="Give the layers of the nested models names of their own.",
+        ) from error
+
+
+def _nodes(graph: Any) -> list[Any]:
+    """Return the calls of layers that the graph consists of."""
+    return [node for level in graph._nodes_by_depth.values() for node in level]
+
+
+def _inlined(model: Any, tensor: Any) -> Any:
+    """Call every layer of the model on the tensor, opening the models among them."""
+    if isinstance(model, keras.Sequential):
+        for layer in model.layers:
+            tensor = _opened(layer)(tensor)
+        return tensor
+    return model._run_through_graph(tensor, operation_fn=_opened)
+
+
+def _opened(operation: Any) -> Any:
+    if not is_graph(operation):
+        return operation
+    return lambda tensor, **_: _inlined(operation, tensor)
+
+
+def _refuse_crossings(graph: Any, tensor: Any, layer: str) -> None:
+    """Raise unless every path from the input to the output runs through the tensor."""
+    makers = {id(output): node for node in _nodes(graph) for output in node.outputs}
+    above = _ancestors(makers, tensor, stop=None)
+    below = _ancestors(makers, graph.outputs[0], stop=tensor)
+    crossings = sorted(
+        f"{makers[id(source)].operation.name} -> {node.operation.name}"
+        for node in below - above
+        for source in node.input_tensors
+        if source is not tensor and makers[id(source)] in above
+    )
+    if crossings:
+        raise InputError(
+            f"expected a layer through which everything flows, received {layer!r}; past it runs "
+            f"{', '.join(crossings)}.",
+            hint="Cut where the branches have joined again, or before they part.",
+        )
+
+
+def _ancestors(makers: dict[int, Any], tensor: Any, *, stop: Any) -> set[Any]:
+    """Return the nodes that the tensor is computed by, without going past `stop`."""
+    found: set[Any] = set()
+    waiting = [tensor]
+    while waiting:
+        wanted = waiting.pop()
+        node = makers[id(wanted)]
+        if wanted is not stop and node not in found:
+            found.add(node)
+            waiting += node.input_tensors
+    return found
+
+
+def _part(start: Any, end: Any, name: str) -> keras.Model:
+    if start is end:
+        start = end = keras.Input(batch_shape=start.shape, dtype=start.dtype)
+    return keras.Model(start, end, name=name)

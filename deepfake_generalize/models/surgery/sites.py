@@ -1,0 +1,144 @@
+"""Where a network's neurons are looked at: the study's place, or a layer by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.surgery.cut import Cut, cut
+from deepfake_generalize.models.surgery.graph import flat_layers
+
+WIDE = 256
+"""From so many units on, the paper's site is the outputs of the first dense layer."""
+
+_ELEMENTWISE = (
+    layers.InputLayer,
+    layers.Dropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.AlphaDropout,
+    layers.Identity,
+    layers.Flatten,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.ELU,
+    layers.PReLU,
+    layers.BatchNormalization,
+)
+_ELEMENTWISE_FUNCTIONS = frozenset(
+    [
+        "linear",
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "gelu",
+        "silu",
+        "sigmoid",
+        "hard_sigmoid",
+        "tanh",
+        "softplus",
+        "softsign",
+        "exponential",
+    ]
+)
+_PAPER_REASON = (
+    "The paper leaves such networks out too (threats to validity): detectors with only one dense "
+    "layer, or none, such as XceptionNet and EfficientNet, have too few neurons there for it to "
+    "make sense to analyse them."
+)
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """The dense layer that is the first to mix the neurons of a site, and what is around it.
+
+    Attributes:
+        dense: The layer itself.
+        before: What happens to each neuron on its own, between the site and the layer.
+        after: From the layer's output to the network's.
+    """
+
+    dense: keras.layers.Dense
+    before: keras.Model
+    after: keras.Model
+
+
+def site_cut(model: keras.Model, site: str) -> Cut:
+    """Cut a network where its neurons are looked at.
+
+    Args:
+        model: A network that `models.surgery.cut` can cut.
+        site: `paper`: the outputs of the first dense layer if it has 256 units or more, else the
+            features that enter it. Or the name of a layer whose outputs are (N, neurons).
+
+    Returns:
+        The parts; the trunk's outputs are the neurons.
+
+    Raises:
+        InputError: No such layer, a layer of another shape, fewer than two neurons, or the
+            network's output itself.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> site_cut(mesonet((64, 64, 3)), "paper").trunk.output_shape
+        (None, 64)
+    """
+    parts = _paper_cut(model) if site == "paper" else cut(model, site)
+    shape = parts.tail.input_shape
+    if len(shape) != 2 or not shape[1]:
+        raise InputError(
+            f"expected a site whose outputs are (None, neurons), received {site!r} with {shape}.",
+            hint="Name a dense layer, or the flatten layer before it.",
+        )
+    if shape[1] < 2 or all(isinstance(x, layers.InputLayer) for x in parts.tail.layers):
+        raise InputError(
+            f"expected a site of several neurons before the network's output, received {site!r} "
+            f"with {shape[1]}.",
+            hint=_PAPER_REASON,
+        )
+    return parts
+
+
+def first_mixing(tail: keras.Model) -> Mixing | None:
+    """Return the dense layer that mixes the neurons first, and the parts around it.
+
+    Args:
+        tail: From the neurons to the network's output.
+
+    Returns:
+        None where something else mixes them first, or several layers do side by side.
+    """
+    dense = next((x for x in flat_layers(tail) if isinstance(x, layers.Dense)), None)
+    if dense is None:
+        return None
+    try:
+        before = cut(tail, dense.name, before=True).trunk
+        after = cut(tail, dense.name).tail
+    except InputError:
+        return None
+    if all(_is_elementwise(layer) for layer in flat_layers(before)):
+        return Mixing(dense, before, after)
+    return None
+
+
+def _paper_cut(model: keras.Model) -> Cut:
+    dense = [layer for layer in flat_layers(model) if isinstance(layer, layers.Dense)]
+    if len(dense) < 2:
+        raise InputError(
+            f"expected a network with two dense layers or more for site='paper', received "
+            f"{model.name!r} with {len(dense)}.",
+            hint=_PAPER_REASON,
+        )
+    return cut(model, dense[0].name, before=dense[0].units < WIDE)
+
+
+def _is_elementwise(layer: Any) -> bool:
+    if isinstance(layer, layers.Activation):
+        return layer.activation.__name__ in _ELEMENTWISE_FUNCTIONS
+    return isinstance(layer, _ELEMENTWISE)

@@ -1,0 +1,33 @@
+"""models.training."""
+
+from __future__ import annotations
+
+from deepfake_generalize.models.training.construction import copy, own_random_numbers
+from deepfake_generalize.models.training.data import (
+    TrainingData,
+    batches_of_arrays,
+    open_data,
+    refuse_overlap,
+)
+from deepfake_generalize.models.training.fitting import Fit
+from deepfake_generalize.models.training.progress import Progress, Reporter, make_reporter
+from deepfake_generalize.models.training.recipes import RECIPES, Recipe
+from deepfake_generalize.models.training.train import fit, train, training_record
+
+__all__ = [
+    "RECIPES",
+    "Fit",
+    "Progress",
+    "Recipe",
+    "Reporter",
+    "TrainingData",
+    "batches_of_arrays",
+    "copy",
+    "fit",
+    "make_reporter",
+    "open_data",
+    "own_random_numbers",
+    "refuse_overlap",
+    "train",
+    "training_record",
+]

@@ -1,0 +1,130 @@
+"""Networks to be trained: from a name, a builder or a model, with random numbers of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import keras
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.architectures import ARCHITECTURES
+from deepfake_generalize.models.surgery import finalize
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Architecture: TypeAlias = "str | Callable[..., keras.Model] | keras.Model"
+
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def architecture_name(architecture: Architecture) -> str:
+    """Return the name by which records call an architecture.
+
+    Args:
+        architecture: A name of `ARCHITECTURES`, a builder, or a model.
+
+    Raises:
+        InputError: It is none of these, or there is none of that name.
+
+    Examples:
+        >>> architecture_name("mesonet")
+        'mesonet'
+    """
+    if isinstance(architecture, str):
+        if architecture not in ARCHITECTURES:
+            raise InputError(
+                f"expected an architecture, received {architecture!r}.",
+                hint=f"Known: {', '.join(ARCHITECTURES)}; or pass a builder or a Keras model.",
+            )
+        return architecture
+    if isinstance(architecture, keras.Model):
+        return str(architecture.name)
+    if callable(architecture):
+        return next(
+            (name for name, builder in ARCHITECTURES.items() if builder is architecture),
+            getattr(architecture, "__name__", type(architecture).__name__),
+        )
+    raise InputError(
+        f"expected an architecture's name, a builder or a Keras model, received "
+        f"{describe(architecture)}.",
+        hint=f"Known names: {', '.join(ARCHITECTURES)}.",
+    )
+
+
+def build(
+    architecture: Architecture, input_shape: tuple[int, ...], *, classes: int, seed: int
+) -> keras.Model:
+    """Build a network whose random weights are a function of the seed.
+
+    Args:
+        architecture: A name, a builder `builder(input_shape)`, or a model, which is copied with its
+            weights.
+        input_shape: (H, W, 3).
+        classes: Output columns; a builder is asked for them where they are not one.
+        seed: Of the weights.
+
+    Returns:
+        A network that nobody else holds.
+
+    Raises:
+        InputError: The builder gives no model.
+    """
+    with own_random_numbers(seed):
+        if isinstance(architecture, keras.Model):
+            return copy(architecture)
+        builder = ARCHITECTURES[architecture] if isinstance(architecture, str) else architecture
+        options: dict[str, Any] = {} if classes == 1 else {"classes": classes}
+        model = builder(input_shape, **options)
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"expected a Keras model from the builder, received {describe(model)}.",
+            hint="A builder takes input_shape (H, W, 3) and returns a keras.Model.",
+        )
+    return model
+
+
+def copy(model: keras.Model, *, precision: str = "float32") -> keras.Model:
+    """Return a copy of a network with its weights.
+
+    Args:
+        model: Built.
+        precision: `float32` keeps each layer as it is; `bfloat16` lets all but the last compute in
+            bfloat16, the weights staying float32.
+    """
+    last = model.layers[-1]
+    policy = PRECISIONS[precision]
+
+    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if precision != "float32" and not isinstance(layer, keras.layers.InputLayer):
+            config["dtype"] = "float32" if layer is last else policy
+        return layer.__class__.from_config(config)
+
+    clone = keras.models.clone_model(model, clone_function=cloned)
+    clone.set_weights(model.get_weights())
+    finalize(clone)
+    return clone
+
+
+@contextlib.contextmanager
+def own_random_numbers(seed: int) -> Iterator[None]:
+    """Let Keras draw its seeds from `seed`, and leave Python's and NumPy's generators as they were.
+
+    Keras seeds initializers and dropout from Python's global generator where they have no seed.
+
+    Args:
+        seed: Of the numbers drawn inside.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - kept, not used
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - for builders that draw from it
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,243 @@
+"""What networks are trained on: crops on disk, arrays or datasets, in one form."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from deepfake_generalize.data.crops import ordered_dataset, ordered_rows
+from deepfake_generalize.data.synthetic import is_synthetic
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_image_shape, check_images, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deepfake_generalize.types import AnyArray
+
+    Order: TypeAlias = Callable[[], AnyArray] | None
+
+_HINT = (
+    "Pass crops (data.read_crops), (images, labels) as arrays, or what data.to_dataset returned."
+)
+_HASHED_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Examples and their labels, as the training loop goes through them.
+
+    Attributes:
+        shape: Of one example.
+        facts: Plain JSON values for the record: `images` and `fakes` (counts) and `sha256`, of what
+            identifies them; all None for a dataset, which cannot tell without being read. Of crops
+            also `synthetic`: whether any of them is known to be drawn.
+        batches: (batch size, order, drop the last smaller one) -> dataset of (examples float32,
+            labels (B,) float32). The order is drawn anew each time it is gone through.
+    """
+
+    shape: tuple[int, ...]
+    facts: dict[str, Any]
+    batches: Callable[[int, Order, bool], tf.data.Dataset]
+
+    @property
+    def count(self) -> int | None:
+        """How many examples there are, or None where that is unknown."""
+        count: int | None = self.facts["images"]
+        return count
+
+
+def open_data(
+    data: object, *, name: str, size: tuple[int, int] | None = None, images: bool = True
+) -> TrainingData:
+    """Bring data into the form that training takes.
+
+    Args:
+        data: A crops manifest, a pair of arrays, a dataset, or what this returned before.
+        name: What messages call it.
+        size: (height, width) that crops are resized to.
+        images: Whether arrays must be images; otherwise they are features of any shape.
+
+    Raises:
+        InputError: It is none of these, empty, or has other labels than 0 and 1.
+    """
+    if isinstance(data, TrainingData):
+        return data
+    if isinstance(data, pd.DataFrame):
+        return _open_crops(data, size)
+    if isinstance(data, tf.data.Dataset):
+        return _open_dataset(data, name)
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return _open_arrays(data[0], data[1], name, images)
+    raise InputError(f"expected {name} to be images, received {describe(data)}.", hint=_HINT)
+
+
+def refuse_overlap(train: object, val: object) -> None:
+    """Raise when training and validation crops share an image or a video.
+
+    Choosing the best epoch on what was trained on chooses nothing. Only crops can tell.
+
+    Args:
+        train: What is trained on.
+        val: What the best epoch is chosen on.
+
+    Raises:
+        InputError: They share a path or a video.
+    """
+    if not (isinstance(train, pd.DataFrame) and isinstance(val, pd.DataFrame)):
+        return
+    for column, what in (("path", "image"), ("video", "video")):
+        if column not in train.columns or column not in val.columns:
+            continue
+        known = set(train[column].dropna().astype(str))
+        shared = sorted(known & set(val[column].dropna().astype(str)))
+        if shared:
+            more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+            raise InputError(
+                f"expected train and val to share no {what}, both hold {shared[0]!r}{more}.",
+                hint="Split by identity or by video: data.balanced_splits.",
+            )
+
+
+def _open_crops(crops: pd.DataFrame, size: tuple[int, int] | None) -> TrainingData:
+    # Everything is checked here, so that training does not stop at it in the middle.
+    spec = ordered_dataset(crops, None, batch_size=1, size=size).element_spec
+    height, width = (int(side) for side in spec[0].shape[1:3])
+
+    def batches(batch_size: int, order: Order, drop_last: bool) -> tf.data.Dataset:
+        dataset = ordered_dataset(crops, order, batch_size=batch_size, size=(height, width))
+        return _without_rest(dataset, len(crops), batch_size, drop_last)
+
+    labels = crops["label"].to_numpy()
+    facts = {**_facts(labels, _crop_keys(crops)), "synthetic": is_synthetic(crops)}
+    return TrainingData((height, width, 3), facts, batches)
+
+
+def _crop_keys(crops: pd.DataFrame) -> str:
+    """Hash which crops they are, without the folders they lie in."""
+    columns = [name for name in ("dataset", "method", "frame", "label") if name in crops.columns]
+    keys = crops[columns].astype("string").fillna("")
+    for name in ("video", "path"):
+        if name in crops.columns:
+            keys[name] = [str(value).replace("\\", "/").rpartition("/")[2] for value in crops[name]]
+    lines = keys[sorted(keys.columns)].agg("\t".join, axis=1)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> TrainingData:
+    if images:
+        check_image_shape(examples, name=f"{name}[0]")
+        check_images(examples, name=f"{name}[0]")
+    elif not (isinstance(examples, np.ndarray) and np.issubdtype(examples.dtype, np.floating)):
+        raise InputError(
+            f"expected {name}[0] to be a float array of features, received {describe(examples)}."
+        )
+    labels = _check_labels(labels, len(examples), name)
+
+    facts = _facts(labels, _array_hash(examples, labels))
+    return TrainingData(examples.shape[1:], facts, batches_of_arrays(examples, labels))
+
+
+def batches_of_arrays(
+    examples: AnyArray, labels: AnyArray
+) -> Callable[[int, Order, bool], tf.data.Dataset]:
+    """Return what `TrainingData.batches` must be for examples in an array.
+
+    Args:
+        examples: (N, ...) float, or uint8, which is scaled to [0, 1]; it may be mapped from a file.
+        labels: (N,) float32.
+    """
+
+    def take(indices: AnyArray) -> AnyArray:
+        part: AnyArray = examples[indices]
+        return part if part.dtype == np.uint8 else part.astype(np.float32, copy=False)
+
+    kind = tf.uint8 if examples.dtype == np.uint8 else tf.float32
+    known = tf.constant(labels)
+
+    def batch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        part = tf.numpy_function(take, [indices], kind, stateful=False)
+        part.set_shape((None, *examples.shape[1:]))
+        if kind == tf.uint8:
+            part = tf.cast(part, tf.float32) / 255.0
+        return part, tf.gather(known, indices)
+
+    def batches(batch_size: int, order: Order, drop_last: bool) -> tf.data.Dataset:
+        dataset = ordered_rows(len(labels), order).batch(batch_size, drop_remainder=drop_last)
+        mapped = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return mapped.prefetch(tf.data.AUTOTUNE)
+
+    return batches
+
+
+def _check_labels(labels: Any, count: int, name: str) -> AnyArray:
+    labels = np.asarray(labels)
+    if labels.shape != (count,):
+        raise InputError(
+            f"expected {name}[1] to hold one label an image, shape ({count},), received "
+            f"{describe(labels)}.",
+            hint=_HINT,
+        )
+    if not count:
+        raise InputError(f"expected images in {name}, received none.", hint=_HINT)
+    if not np.isin(labels, (0, 1)).all():
+        raise InputError(
+            f"expected the labels 0 (real) and 1 (fake) in {name}[1], received "
+            f"{np.unique(labels)[:5].tolist()}.",
+            hint="Drop or relabel the others.",
+        )
+    checked: AnyArray = labels.astype(np.float32)
+    return checked
+
+
+def _open_dataset(dataset: tf.data.Dataset, name: str) -> TrainingData:
+    spec = dataset.element_spec
+    fits = (
+        isinstance(spec, tuple)
+        and len(spec) == 2
+        and all(isinstance(part, tf.TensorSpec) for part in spec)
+        and spec[0].shape.rank is not None
+        and None not in tuple(spec[0].shape[1:])
+        and spec[0].dtype.is_floating
+        and spec[1].shape.rank == 1
+    )
+    if not fits:
+        raise InputError(
+            f"expected {name} as batches of (images float32 in [0, 1], labels (B,)), received a "
+            f"dataset of {spec}.",
+            hint=_HINT,
+        )
+
+    def batches(_batch_size: int, _order: Order, _drop_last: bool) -> tf.data.Dataset:
+        return dataset.map(
+            lambda examples, labels: (
+                tf.cast(examples, tf.float32),
+                tf.cast(labels, tf.float32),
+            )
+        )
+
+    unknown = {"images": None, "fakes": None, "sha256": None}
+    return TrainingData(tuple(spec[0].shape[1:]), unknown, batches)
+
+
+def _facts(labels: AnyArray, digest: str) -> dict[str, Any]:
+    return {"images": len(labels), "fakes": int(labels.sum()), "sha256": digest}
+
+
+def _array_hash(examples: AnyArray, labels: AnyArray) -> str:
+    digest = hashlib.sha256(f"{examples.shape} {examples.dtype}".encode())
+    for start in range(0, len(examples), _HASHED_ROWS):
+        digest.update(np.ascontiguousarray(examples[start : start + _HASHED_ROWS]).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()
+
+
+def _without_rest(
+    dataset: tf.data.Dataset, count: int, batch_size: int, drop_last: bool
+) -> tf.data.Dataset:
+    return dataset.take(count // batch_size) if drop_last else dataset

@@ -1,0 +1,11 @@
+"""study.benchmarking."""
+
+from __future__ import annotations
+
+from deepfake_generalize.study.benchmarking.benchmark import benchmark
+from deepfake_generalize.study.benchmarking.inputs import gather
+from deepfake_generalize.study.benchmarking.missing_scores import COVERAGE_WANTED
+from deepfake_generalize.study.benchmarking.provenance import describe_detector, versions
+from deepfake_generalize.study.benchmarking.result import Benchmark
+
+__all__ = ["COVERAGE_WANTED", "Benchmark", "benchmark", "describe_detector", "gather", "versions"]

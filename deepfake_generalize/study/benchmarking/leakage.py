@@ -1,0 +1,148 @@
+"""Whether the sets of a benchmark are independent, and what they share on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import pandas as pd
+
+from deepfake_generalize.data.crops import split_packed
+from deepfake_generalize.data.splits import Splits
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+
+Training: TypeAlias = pd.DataFrame | Splits | str | Path
+TrainedOn: TypeAlias = Training | Mapping[str, Training | None]
+
+TRAINING = "training"
+_EVERYTHING = ("identity", "video", "frame", "near_duplicate")
+_PEOPLE_AND_CLIPS = ("identity", "video", "near_duplicate")
+_SAME_METHOD = frozenset({"CELEB-M"})
+
+
+def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFrame | Splits | None]:
+    """Return the name of the training data, if it was said, and the crops, if they are there.
+
+    Args:
+        trained_on: Crops, a folder of them or `Splits`; or a mapping of one name, such as "CELEB"
+            or "F2F", to these, or to None where only the name is known.
+
+    Raises:
+        InputError: Something else.
+    """
+    name: str | None = None
+    given: object = trained_on
+    if isinstance(trained_on, Mapping):
+        if len(trained_on) != 1:
+            raise InputError(
+                f"expected trained_on to name one data set, received {len(trained_on)}.",
+                hint='Pass trained_on={"CELEB": crops}.',
+            )
+        ((name, given),) = trained_on.items()
+    if given is None or isinstance(given, pd.DataFrame | Splits):
+        return name, given
+    if isinstance(given, str | Path):
+        from deepfake_generalize.data.crops import read_crops
+
+        return name, read_crops(given)
+    raise InputError(
+        f"expected trained_on to be crops, a folder of them or Splits, received {describe(given)}.",
+        hint='Pass trained_on=crops, or trained_on={"CELEB": crops} to name the data set.',
+    )
+
+
+def audit_sets(
+    original: ScoredSet,
+    unseen: Sequence[ScoredSet],
+    specialized: Sequence[ScoredSet],
+    training: pd.DataFrame | Splits | None,
+) -> pd.DataFrame | None:
+    """Audit the sets and what the detector was trained on, and warn of what nobody meant.
+
+    The original set and the training data must share nothing with any other set. Meant are: what
+    unseen and specialized sets share among themselves (the paper's FS, NT and DF are of the same
+    people), the people that the original set and a set made by the same method (CELEB-M) have in
+    common, and the people, with other frames of their clips, that specialized sets share with the
+    training data: that is what Table VII asks about.
+
+    Args:
+        original: The original set.
+        unseen: The unseen sets.
+        specialized: The specialized sets.
+        training: The crops trained on, if they are there.
+
+    Returns:
+        What `data.audit_leakage` returns; None where no set tells its images or videos.
+    """
+    from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
+
+    frames = {one.name: _auditable(one.frame) for one in (original, *unseen, *specialized)}
+    known = {name: frame for name, frame in frames.items() if frame is not None}
+    if len(known) + (training is not None) < 2:
+        return None
+    sets: dict[str, pd.DataFrame | Splits] = dict(known)
+    if training is not None:
+        sets[TRAINING] = training
+    findings = audit_leakage(
+        sets,
+        near_duplicates=all(_has_images(frame) for frame in sets.values()),
+        shared_by_design=_designs(original, unseen, specialized, sets),
+    )
+    warn_of_leaks(findings, stacklevel=4)
+    return findings
+
+
+def leak_notes(leakage: pd.DataFrame | None) -> list[str]:
+    """Say how much every pair of sets shares, of what kind, and whether that is meant."""
+    if leakage is None or leakage.empty:
+        return []
+    pairs = leakage.groupby(["set_a", "set_b", "kind", "by_design"], sort=False, dropna=False)
+    return [
+        f"{rows['set_a'].iloc[0]} and {rows['set_b'].iloc[0]} share {len(rows)} by "
+        f"{rows['kind'].iloc[0]}" + (", by design" if rows["by_design"].iloc[0] else ": a leak")
+        for _, rows in pairs
+        if rows["kind"].iloc[0] != "unreadable"
+    ]
+
+
+def _designs(
+    original: ScoredSet,
+    unseen: Sequence[ScoredSet],
+    specialized: Sequence[ScoredSet],
+    sets: Mapping[str, object],
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    designs: dict[tuple[str, str], tuple[str, ...]] = {}
+    abroad = [one.name for one in (*unseen, *specialized)]
+    for place, a in enumerate(abroad):
+        designs |= {(a, b): _EVERYTHING for b in abroad[place + 1 :]}
+    for one in specialized:
+        same_method = one.name in _SAME_METHOD
+        if same_method:
+            designs[original.name, one.name] = ("identity",)
+        designs[TRAINING, one.name] = ("identity",) if same_method else _PEOPLE_AND_CLIPS
+    return {pair: kinds for pair, kinds in designs.items() if all(name in sets for name in pair)}
+
+
+def _auditable(frame: pd.DataFrame) -> pd.DataFrame | None:
+    # What could not be read is told by the coverage already.
+    frame = frame[frame["status"] == "ok"]
+    if frame["path"].notna().all():
+        return frame
+    if "video" in frame and frame["video"].notna().all():
+        # The audit asks for a path a row; without images only videos and people are compared.
+        return frame.assign(path=frame["key"])
+    return None
+
+
+def _has_images(crops: pd.DataFrame | Splits) -> bool:
+    if isinstance(crops, Splits):
+        return all(_has_images(part) for part in (crops.train, crops.val, crops.test))
+    paths = crops["path"].astype(str).unique()
+    return all(Path(path).exists() or split_packed(path) is not None for path in paths)

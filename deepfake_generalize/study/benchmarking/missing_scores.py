@@ -1,0 +1,78 @@
+"""What counts for images and videos that have no score, and how a result says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import pandas as pd
+
+from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+
+Policy = Literal["exclude", "as-real", "as-fake", "as-chance"]
+
+COVERAGE_WANTED = 0.99
+"""Below this share of scored images, numbers of two detectors compare badly."""
+
+_FILLED = {"as-real": 0.0, "as-fake": 1.0, "as-chance": 0.5}
+_SAID = {
+    "exclude": "left out",
+    "as-real": "counted as called real",
+    "as-fake": "counted as called fake",
+    "as-chance": "counted as half right",
+}
+_FAILURES_NAMED = 3
+
+
+def check_policy(policy: object) -> None:
+    """Raise `InputError` unless there is such a policy."""
+    if policy not in get_args(Policy):
+        raise InputError(
+            f"expected a policy of {', '.join(get_args(Policy))}, received {policy!r}.",
+            hint="exclude leaves out what has no score, the others count it.",
+        )
+
+
+def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Return the rows that count, each with a score and whether a coin decides it.
+
+    Args:
+        frame: Rows with score and status, "ok" where there is a score.
+        policy: "exclude" leaves out the rows without a score; "as-real" gives them the score 0,
+            "as-fake" 1, "as-chance" one half, which in an accuracy counts half right whatever the
+            threshold.
+
+    Returns:
+        The rows with a score each and a column `undecided`, True where a coin decides.
+
+    Examples:
+        >>> rows = pd.DataFrame({"score": [0.9, float("nan")], "status": ["ok", "missing"]})
+        >>> counted(rows, "exclude")["score"].tolist(), counted(rows, "as-real")["score"].tolist()
+        ([0.9], [0.9, 0.0])
+    """
+    scored = frame["status"] == "ok"
+    if policy == "exclude":
+        return frame[scored].assign(undecided=False)
+    filled = frame["score"].where(scored, _FILLED[policy])
+    return frame.assign(score=filled, undecided=~scored & (policy == "as-chance"))
+
+
+def coverage_notes(scored: ScoredSet, policy: Policy) -> list[str]:
+    """Say how many images of a set have no score, what counts for them, and why for the first."""
+    failed = scored.frame[scored.frame["status"] != "ok"]
+    if failed.empty:
+        return []
+    named = [
+        f"{'row ' + str(index) if pd.isna(row['path']) else row['path']}: {row['status']}"
+        + (f" ({row['reason']})" if row["reason"] else "")
+        for index, row in failed.head(_FAILURES_NAMED).iterrows()
+    ]
+    more = len(failed) - len(named)
+    named += [f"and {more} more, in scores[{scored.name!r}]"] if more else []
+    note = (
+        f"{scored.name}: {len(failed)} of {len(scored.frame)} images have no score and are "
+        f"{_SAID[policy]} (policy {policy!r}): {'; '.join(named)}"
+    )
+    return [note]

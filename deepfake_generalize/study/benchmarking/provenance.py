@@ -1,0 +1,123 @@
+"""What a result depends on, as plain JSON values: detector, data, versions, settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from deepfake_generalize._version import __version__
+from deepfake_generalize.errors import DataMismatchError
+from deepfake_generalize.study.scores import data_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+    from deepfake_generalize.types import Scorer
+
+_PACKAGES = ("numpy", "pandas", "scikit-learn", "opencv-python", "tensorflow", "keras")
+_TRAINING_FACTS = ("recipe", "seed", "selection", "selection_rule", "best_epoch", "data", "parent")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of this library and of those that scores depend on."""
+    found = {"python": platform.python_version(), "deepfake-generalize": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_detector(detector: Scorer | str) -> dict[str, Any]:
+    """Return name, hash and training record of a detector, as far as they can be known.
+
+    Args:
+        detector: The detector, or the name of one.
+
+    Returns:
+        name; sha256 of a Keras network (its weights, its layers, and which output means fake),
+        None for anything else; training, the record it carries, or None.
+    """
+    if isinstance(detector, str):
+        return {"name": detector, "sha256": None, "training": None}
+    training = getattr(detector, "training", None)
+    return {
+        "name": str(detector.name),
+        "sha256": _network_hash(detector),
+        "training": _plain(training) if isinstance(training, dict) else None,
+    }
+
+
+def _network_hash(detector: Scorer) -> str | None:
+    model = getattr(detector, "model", None)
+    if not all(hasattr(model, member) for member in ("get_weights", "to_json")):
+        return None
+    digest = hashlib.sha256(f"fake_index {getattr(detector, 'fake_index', None)}".encode())
+    for layer in model.layers:  # type: ignore[union-attr]
+        digest.update(type(layer).__name__.encode())
+        for array in layer.get_weights():
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def selection_rule(training: Mapping[str, Any] | None) -> str | None:
+    """Return by what the weights were chosen, where the training record says so."""
+    if not training:
+        return None
+    for place in (training, training.get("recipe")):
+        if isinstance(place, dict):
+            for name in ("selection", "selection_rule"):
+                if isinstance(place.get(name), str):
+                    return str(place[name])
+    return None
+
+
+def summarise_training(training: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the part of a training record that a table's reader asks for; not the history."""
+    if training is None:
+        return None
+    return {name: training[name] for name in _TRAINING_FACTS if name in training}
+
+
+def check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -> list[str]:
+    """Return notes on score files that name another detector or another set than they are used for.
+
+    Raises:
+        DataMismatchError: The files (and the detector, if it is there) are of networks with
+            different hashes.
+    """
+    hashes = {"the detector given": detector["sha256"]}
+    notes = []
+    for one in sets:
+        theirs = one.facts.get("detector") or {}
+        hashes[f"the scores of the set {one.name}"] = theirs.get("sha256")
+        if theirs.get("name") not in {None, detector["name"]}:
+            notes.append(
+                f"{one.name}: the score file names the detector {theirs['name']}, "
+                f"this result {detector['name']}"
+            )
+        if one.facts and one.facts.get("set") != one.name:
+            notes.append(f"{one.name}: the score file was written for {one.facts.get('set')}")
+    known = {who: value for who, value in hashes.items() if value is not None}
+    if len(set(known.values())) > 1:
+        told = ", ".join(f"{who} {value[:12]}..." for who, value in known.items())
+        raise DataMismatchError(
+            f"expected the scores of one network, received several: {told}.",
+            hint="Score all sets with the same detector.",
+        )
+    return notes
+
+
+def data_hashes(sets: Sequence[ScoredSet]) -> dict[str, str]:
+    """Return for each set the SHA-256 of which images it holds."""
+    return {one.name: data_hash(one.frame) for one in sets}
+
+
+def _plain(record: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(record, default=str))

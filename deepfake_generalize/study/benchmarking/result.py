@@ -1,0 +1,217 @@
+"""What the benchmark returns: a row, its rank, and all that they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.scores import write_scores
+from deepfake_generalize.study.tables import SPECIALIZED_SETS, render, two_decimals, why_not_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from deepfake_generalize.metrics import Interval
+    from deepfake_generalize.study.benchmarking.missing_scores import Policy
+
+Number = Literal["V", "VI", "VII"]
+
+_SPECIAL = ("specialized_average", "specialized_degradation", "degradation_difference")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Benchmark:
+    """A detector's row of Table V (or VI, VII), with what it was made from.
+
+    The sets are keyed by their names, the original one by "original".
+
+    Attributes:
+        detector: The detector's name.
+        row: One row, in percent and not rounded: detector, original_accuracy, the unseen sets in
+            the order given, average, degradation; with specialized sets also those,
+            specialized_average (where there are several), specialized_degradation and
+            degradation_difference.
+        intervals: Column of the row to its interval in percent, resampled by video; empty where
+            none was asked for or a set has one video only.
+        rank: By degradation among the published thirty and this detector, 1 (least) to 31; a tie
+            gets the better rank. None where the unseen sets are not the paper's four.
+        rank_reason: Why there is no rank, or the empty string.
+        rank_interval: The ranks that the interval of the degradation reaches, or None.
+        metrics: One row a set: set, n_frames, n_videos, then frame_ and video_ accuracy,
+            accuracy_real, accuracy_fake, auc, average_precision and eer, fractions, each with
+            _low and _high; NaN where one does not exist. A video's score is the mean of its
+            frames'.
+        auc: Set to area under the ROC curve of its images, a fraction; None where a set has one
+            class only.
+        scores: Set to a table with a row an image: key, label, score (P(fake)), status, reason,
+            path.
+        coverage: Set to {"ok": images with a score, "total": images}.
+        policy: What counts for images without a score: exclude, as-real, as-fake or as-chance.
+        leakage: What `data.audit_leakage` found between the sets and with what the detector was
+            trained on; None where that was left out or nothing is known of images and videos.
+        unseen: The names of the unseen sets.
+        specialized: The names of the specialized sets.
+        training_dataset: What the detector was trained on, where that was said.
+        notes: What a reader of the numbers must know: what is left out, unbalanced sets, missing
+            AUCs, leaks.
+        provenance: Plain JSON values: library_version, threshold, policy, images (set to
+            {"fake": n, "real": n}, scored ones), source (set to "crops" or "scores"), data_sha256
+            (set to the checksum of which images it holds), split_sha256 (of the `Splits` trained
+            on), detector (name, sha256, training), selection (by what its weights were chosen,
+            where that is known), audit, resampling (level, n_resamples, seed) and versions.
+    """
+
+    detector: str
+    row: pd.DataFrame
+    intervals: Mapping[str, Interval]
+    rank: int | None
+    rank_reason: str
+    rank_interval: tuple[int, int] | None
+    metrics: pd.DataFrame
+    auc: dict[str, float | None]
+    scores: dict[str, pd.DataFrame]
+    coverage: dict[str, dict[str, int]]
+    policy: Policy
+    leakage: pd.DataFrame | None
+    unseen: tuple[str, ...]
+    specialized: tuple[str, ...]
+    training_dataset: str | None
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def frame(self, number: Number | None = None) -> pd.DataFrame:
+        """Return the row as a DataFrame with the columns of one of the paper's tables.
+
+        Args:
+            number: "V", unseen sets with the rank, if there is one; "VI", the sets made by the
+                method trained on; "VII", the sets with the people trained on. Without it all that
+                was measured.
+
+        Returns:
+            One row, percent; none where the paper's rule keeps the detector out of VI or VII: it
+            must degrade by more than 30 points, and be trained on CELEB (VI) or F2F (VII) where
+            that was said.
+
+        Raises:
+            InputError: There is no such table.
+        """
+        if number not in {None, "V", "VI", "VII"}:
+            raise InputError(
+                f"expected one of the tables V, VI and VII, received {number!r}.",
+                hint="Leave number out for everything that was measured.",
+            )
+        frame = self.row.copy()
+        if number in {None, "V"} and self.rank is not None:
+            frame.insert(0, "rank", self.rank)
+        if number is None:
+            return frame
+        own = self._sets_of(number)
+        drop = [name for name in self.specialized if name not in own]
+        if not own:
+            drop += [name for name in _SPECIAL if name in frame]
+        elif len(own) < len(self.specialized):
+            frame = self._narrowed(frame, own)
+        frame = frame.drop(columns=drop)
+        return frame[:0] if self.why_empty(number) else frame
+
+    def why_empty(self, number: Number) -> str:
+        """Return why a table is empty, or the empty string where it has this detector's row."""
+        if number == "V":
+            return ""
+        return why_not_in(
+            number,
+            self.detector,
+            float(self.row["degradation"].item()),
+            self._sets_of(number),
+            self.training_dataset,
+        )
+
+    def table(
+        self,
+        table_format: str = "markdown",
+        number: Number | None = None,
+        *,
+        intervals: bool = False,
+    ) -> str:
+        """Return the row as the paper prints it: percent, two decimals, the rank first if any.
+
+        Args:
+            table_format: "markdown", "latex" (booktabs), "html", "csv" (columns named as in
+                `published`) or "text".
+            number: Which of the paper's tables, as in `frame`. An empty one says why it is.
+            intervals: Whether numbers are followed by their intervals, "57.60 [55.10, 60.05]"; in
+                a csv two more columns each, NAME_low and NAME_high.
+
+        Raises:
+            InputError: There is no such format or table.
+        """
+        frame = self.frame(number)
+        if intervals and self.intervals:
+            frame = self._with_intervals(frame, apart=table_format == "csv")
+        empty = self.why_empty(number) if number is not None else ""
+        return render(frame, table_format, empty=f"No row: {empty}." if empty else "")
+
+    def save_scores(self, folder: str | Path) -> list[Path]:
+        """Write the scores of every set as a score file: NAME.csv with NAME.json beside it.
+
+        Args:
+            folder: Made if missing. `benchmark` takes the files in place of crops.
+
+        Returns:
+            The CSV files, the original set's first.
+
+        Raises:
+            InputError: The provenance holds what JSON cannot.
+        """
+        of_set = ("images", "source", "data_sha256")
+        facts = {key: value for key, value in self.provenance.items() if key not in of_set}
+        return [
+            write_scores(folder, name, frame, {**facts, "source": self.provenance["source"][name]})
+            for name, frame in self.scores.items()
+        ]
+
+    def __repr__(self) -> str:
+        """Show the row, the rank or why there is none, and the notes."""
+        rank = f"rank {self.rank}" if self.rank is not None else f"no rank: {self.rank_reason}"
+        return "\n".join([self.table("text"), rank, *(f"note: {note}" for note in self.notes)])
+
+    def _sets_of(self, number: Number) -> tuple[str, ...]:
+        """Return the specialized sets of a table: the paper's by name, others in whichever."""
+        if number == "V":
+            return ()
+        papers = [name for names in SPECIALIZED_SETS.values() for name in names]
+        wanted = SPECIALIZED_SETS[number]
+        return tuple(name for name in self.specialized if name in wanted or name not in papers)
+
+    def _narrowed(self, frame: pd.DataFrame, own: tuple[str, ...]) -> pd.DataFrame:
+        """Return the row with the specialized columns made of some of the sets alone."""
+        original = float(frame["original_accuracy"].item())
+        average = round(float(frame[list(own)].mean(axis=1).item()), 10)
+        lost = round(original - average, 10)
+        frame = frame.drop(columns=[name for name in _SPECIAL if name in frame])
+        if len(own) > 1:
+            frame["specialized_average"] = average
+        frame["specialized_degradation"] = lost
+        frame["degradation_difference"] = round(float(frame["degradation"].item()) - lost, 10)
+        return frame
+
+    def _with_intervals(self, frame: pd.DataFrame, *, apart: bool) -> pd.DataFrame:
+        narrowed = len(self.specialized) > sum(name in frame for name in self.specialized)
+        known = {
+            name: one
+            for name, one in self.intervals.items()
+            # Those of the specialized averages are of all specialized sets together.
+            if name in frame and not (narrowed and name in _SPECIAL)
+        }
+        out = frame.copy()
+        for name, one in known.items():
+            if apart:
+                out[f"{name}_low"], out[f"{name}_high"] = one.low, one.high
+            else:
+                ends = f"[{two_decimals(one.low)}, {two_decimals(one.high)}]"
+                out[name] = [f"{two_decimals(value)} {ends}" for value in frame[name]]
+        return out

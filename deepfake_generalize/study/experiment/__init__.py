@@ -1,0 +1,57 @@
+"""study.experiment."""
+
+from __future__ import annotations
+
+from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, SOURCES, StudyConfig
+from deepfake_generalize.study.experiment.datasets import read_facts
+from deepfake_generalize.study.experiment.detector_family import (
+    CAUSAL,
+    DISPLAY,
+    FINE_TUNINGS,
+    NULL,
+    SPECIALIZED,
+    UNSEEN,
+    Family,
+    FineTuning,
+    derived_seed,
+    steps,
+)
+from deepfake_generalize.study.experiment.records import (
+    CHECKPOINTS,
+    HEAT_MAPS,
+    RECORDS,
+    of_kind,
+    read_all,
+    read_lines,
+)
+from deepfake_generalize.study.experiment.run_log import read_log, when_and_where
+from deepfake_generalize.study.experiment.schedules import Analysis, Schedule, Sizes
+
+__all__ = [
+    "CAUSAL",
+    "CHECKPOINTS",
+    "CONFIG",
+    "DISPLAY",
+    "FINE_TUNINGS",
+    "HEAT_MAPS",
+    "NULL",
+    "RECORDS",
+    "ROOTS",
+    "SOURCES",
+    "SPECIALIZED",
+    "UNSEEN",
+    "Analysis",
+    "Family",
+    "FineTuning",
+    "Schedule",
+    "Sizes",
+    "StudyConfig",
+    "derived_seed",
+    "of_kind",
+    "read_all",
+    "read_facts",
+    "read_lines",
+    "read_log",
+    "steps",
+    "when_and_where",
+]

@@ -1,0 +1,280 @@
+"""The work of each step of a study: train, fine-tune, measure, explain; one record each."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize import augment, causal, metrics, models
+from deepfake_generalize._version import __version__
+from deepfake_generalize.data import Splits, read_image
+from deepfake_generalize.study.benchmarking import gather
+from deepfake_generalize.study.experiment import heat_maps
+from deepfake_generalize.study.experiment.datasets import SPLITS, read_facts
+from deepfake_generalize.study.experiment.detector_family import (
+    FINE_TUNINGS,
+    UNSEEN,
+    Family,
+    FineTuning,
+    derived_seed,
+    steps,
+)
+from deepfake_generalize.study.experiment.recipes import recipe_for
+from deepfake_generalize.study.experiment.records import (
+    CHECKPOINTS,
+    DETECTORS,
+    HEAT_MAPS,
+    RECORDS,
+    SCORES,
+    TIMING,
+    Records,
+)
+from deepfake_generalize.study.experiment.run_log import note, now
+from deepfake_generalize.study.scores import write_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from deepfake_generalize.models import Detector
+    from deepfake_generalize.study.experiment.config import StudyConfig
+    from deepfake_generalize.study.experiment.detector_family import Step
+    from deepfake_generalize.types import AnyArray
+
+
+def run_family(
+    config: StudyConfig,
+    family: Family,
+    folder: Path,
+    *,
+    until: Callable[[], bool] | None = None,
+) -> bool:
+    """Do every step of a family that has no record yet.
+
+    A family has one worker: another one, such as what is left of a run that was killed, is waited
+    for.
+
+    Args:
+        config: The study.
+        family: The architecture and the source.
+        folder: The run folder, with its splits in it.
+        until: Asked after each training; True ends the work there.
+
+    Returns:
+        Whether nothing is left to do.
+    """
+    path = folder / RECORDS / f"{family.name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _Work(config, family, folder).run(until)
+
+
+@dataclass
+class _Work:
+    """A family at work: its files, and what several steps share."""
+
+    config: StudyConfig
+    family: Family
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.synthetic = bool(read_facts(self.folder)["synthetic"])
+        names = sorted(path.stem for path in (self.folder / SPLITS).glob("*.csv"))
+        self.splits = {name: Splits.load(self.folder / SPLITS / f"{name}.csv") for name in names}
+        self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
+        self._detectors: dict[str, Detector] = {}
+        self._hashes: dict[str, str] = {}
+
+    def run(self, until: Callable[[], bool] | None) -> bool:
+        do = {
+            "detector": self._train,
+            "evaluation": self._evaluate,
+            "similarity": self._compare_maps,
+            "maps": self._draw_maps,
+            "causal": self._intervene,
+        }
+        everything = steps(self.config, self.family, tuple(self.splits))
+        left = [each for each in everything if self.records.find(each.kind, each.key) is None]
+        for number, step in enumerate(left, start=1):
+            began, started = time.monotonic(), now()
+            facts = do[step.kind](step)
+            spent = round(time.monotonic() - began, 3)
+            self.records.append(
+                {"kind": step.kind, "key": step.key, **self._whence(), **facts, TIMING: spent}
+            )
+            note(self.folder, self.family.name, (step.kind, step.key), started)
+            if step.kind == "detector":
+                # A finished training has no more use for what it would have gone on from.
+                shutil.rmtree(self._checkpoint(step.key), ignore_errors=True)
+                if until is not None and number < len(left) and until():
+                    return False
+        shutil.rmtree(self.folder / CHECKPOINTS / self.family.name, ignore_errors=True)
+        return True
+
+    def _checkpoint(self, name: str) -> Path:
+        return self.folder / CHECKPOINTS / self.family.name / name
+
+    def _whence(self) -> dict[str, Any]:
+        return {
+            "architecture": self.family.architecture,
+            "source": self.family.source,
+            "config_sha256": self.config.sha256,
+            "seed": self.config.seed,
+            "synthetic": self.synthetic,
+        }
+
+    def detector(self, name: str) -> Detector:
+        if name not in self._detectors:
+            self._detectors[name] = models.Detector.load(self._file(name))
+        return self._detectors[name]
+
+    def _file(self, name: str) -> Path:
+        return self.folder / DETECTORS / f"{name}.keras"
+
+    def _sha256(self, name: str) -> str:
+        if name not in self._hashes:
+            self._hashes[name] = hashlib.sha256(self._file(name).read_bytes()).hexdigest()
+        return self._hashes[name]
+
+    def _kind(self, name: str) -> FineTuning:
+        return next(each for each in FINE_TUNINGS if self.family.detector(each) == name)
+
+    def _train(self, step: Step) -> dict[str, Any]:
+        kind = self._kind(step.key)
+        schedule = self.config.schedules.get(self.family.architecture)
+        common: dict[str, Any] = {
+            "recipe": recipe_for(self.config, self.family.architecture, kind),
+            "seed": derived_seed(self.config.seed, step.key),
+            "name": step.key,
+            "progress": None,
+            "checkpoint": self._checkpoint(step.key),
+            "early_stopping": None if schedule is None else schedule.patience,
+            "precision": (schedule and schedule.precision) or "float32",
+        }
+        if kind == "none":
+            own = self.splits[self.family.source]
+            side = self.config.image_size
+            detector = models.train(
+                self.family.architecture,
+                own.train,
+                own.val,
+                input_shape=(side, side, 3),
+                **common,
+            )
+        else:
+            parent = self.detector(self.family.detector("none"))
+            fine_tune = augment.transfer if kind == "transfer" else augment.merge
+            detector = fine_tune(parent, *self.few_shot_data(), **common)
+        file = self._file(step.key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        detector.save(file)
+        self._detectors[step.key] = detector
+        return {"fine_tuning": kind, "training": detector.training}
+
+    def few_shot_data(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the mixes that train fine-tuned detectors and choose among their epochs."""
+        sizes, own = self.config.sizes, self.splits[self.family.source]
+        parts = {name: self.splits[name] for name in ("FS", "NT")}
+        mixes = [
+            augment.few_shot_mix(
+                getattr(own, part),
+                {name: getattr(each, part) for name, each in parts.items()},
+                n_original=n_original,
+                n_unseen=n_unseen,
+                seed=derived_seed(self.config.seed, f"few-shot {part} {self.family.source}"),
+            )
+            for part, n_original, n_unseen in (
+                ("train", sizes.few_shot_original, sizes.few_shot_unseen),
+                ("val", sizes.few_shot_val, sizes.few_shot_val),
+            )
+        ]
+        return mixes[0], mixes[1]
+
+    def _evaluate(self, step: Step) -> dict[str, Any]:
+        name, key = step.key.split("/")
+        crops = self.splits[key].test
+        scored = gather(key, crops, self.detector(name))
+        usable = scored.usable
+        labels, scores = usable["label"].to_numpy(), usable["score"].to_numpy()
+        file = self._write_scores(name, key, scored.frame)
+        return {
+            "set": key,
+            "detector": name,
+            "split_sha256": self.splits[key].sha256,
+            "scores": file,
+            "coverage": {"ok": len(usable), "total": len(scored.frame)},
+            "frame_accuracy": 100 * metrics.accuracy(labels, scores),
+            "frame_auc": metrics.auc(labels, scores),
+        }
+
+    def _write_scores(self, name: str, key: str, frame: pd.DataFrame) -> str:
+        facts = {
+            "detector": name,
+            "detector_sha256": self._sha256(name),
+            "set": key,
+            "split_sha256": self.splits[key].sha256,
+            "synthetic": self.synthetic,
+            "config_sha256": self.config.sha256,
+            "seed": self.config.seed,
+            "library_version": __version__,
+        }
+        file = write_scores(self.folder / SCORES, f"{name}-{key}", frame, facts)
+        return f"{SCORES}/{file.name}"
+
+    def _fakes(self, key: str, count: int) -> AnyArray:
+        """Return images of fakes of a test set, the same ones whoever asks."""
+        crops = self.splits[key].test
+        fakes = _drawn(crops[crops["label"] == 1], count, self._seed_of(key))
+        return _images(fakes)
+
+    def _seed_of(self, key: str) -> int:
+        return derived_seed(self.config.seed, f"analysed images of {key}")
+
+    def _congenetic(self) -> dict[str, Detector]:
+        return {name: self.detector(name) for name in map(self.family.detector, FINE_TUNINGS)}
+
+    def _compare_maps(self, step: Step) -> dict[str, Any]:
+        key = step.key.split("/")[1]
+        images = self._fakes(key, self.config.analysis.heat_map_fakes)
+        return {"set": key, **heat_maps.compare_maps(self._congenetic(), images)}
+
+    def _draw_maps(self, step: Step) -> dict[str, Any]:
+        images = {key: self._fakes(key, self.config.analysis.shown_fakes) for key in UNSEEN}
+        file = self.folder / HEAT_MAPS / f"{step.key}.npz"
+        heat_maps.write_maps(file, self._congenetic(), images)
+        return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET}
+
+    def _intervene(self, step: Step) -> dict[str, Any]:
+        name, key = step.key.split("/")
+        test, half = self.splits[key].test, self.config.analysis.causal_images // 2
+        seed = self._seed_of(key)
+        crops = pd.concat([_drawn(test[test["label"] == each], half, seed) for each in (0, 1)])
+        effects = causal.average_causal_effect(
+            self.detector(name),
+            _images(crops),
+            labels=crops["label"].to_numpy(),
+            steps=self.config.analysis.causal_steps,
+        )
+        return {
+            "set": key,
+            "detector": name,
+            "images": len(crops),
+            "contribution": [float(value) for value in effects.contribution],
+        }
+
+
+def _drawn(crops: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Return `count` rows at random, all where there are fewer, in random order."""
+    return crops.sample(min(count, len(crops)), random_state=seed)
+
+
+def _images(crops: pd.DataFrame) -> AnyArray:
+    return np.stack([read_image(path) for path in crops["path"]])

@@ -1,0 +1,249 @@
+"""The study's nine sets, made of the crops of its data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.data.crops import CROP_COLUMNS
+from deepfake_generalize.data.leakage import exclude_material
+from deepfake_generalize.data.manifests import materials, require_columns
+from deepfake_generalize.data.splits import (
+    SUBSETS,
+    Splits,
+    assemble,
+    balanced_splits,
+    checked_crops,
+    in_order,
+)
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol.faceforensics_pools import faceforensics_sets
+from deepfake_generalize.study.protocol.sizes import StudySizes
+from deepfake_generalize.validation import describe
+
+__all__ = ["StudySizes", "shared_by_design", "study_sets"]
+
+STUDY_SETS: tuple[str, ...] = (
+    "CELEB",
+    "F2F",
+    "FS",
+    "NT",
+    "DF",
+    "DFD",
+    "CELEB-M",
+    "FS-I",
+    "NT-I",
+)
+
+_FF, _DFD, _CELEB_1, _CELEB_2 = "FF++", "DFD", "Celeb-DF-v1", "Celeb-DF-v2"
+# Of the clips that both versions of Celeb-DF hold, this many times what CELEB-M needs are kept for
+# it: some of them will turn out to look like others that stay.
+_SPARE = 1.25
+_KEPT = "its clip is kept for CELEB-M"
+
+_PEOPLE = ("identity", "video", "near_duplicate")
+_REALS = ("identity", "video", "frame", "near_duplicate")
+_DESIGN: dict[tuple[str, str], tuple[str, ...]] = {
+    ("F2F train", "FS-I test"): _PEOPLE,
+    ("F2F train", "NT-I test"): _PEOPLE,
+    ("FS-I test", "NT-I test"): _REALS,
+    ("FS train", "NT train"): _PEOPLE,
+    ("FS val", "NT val"): _PEOPLE,
+    ("FS test", "NT test"): _REALS,
+    ("FS test", "DF test"): _REALS,
+    ("NT test", "DF test"): _REALS,
+    ("CELEB train", "CELEB-M test"): ("identity",),
+    ("CELEB val", "CELEB-M test"): ("identity",),
+    ("CELEB test", "CELEB-M test"): ("identity",),
+}
+
+
+def study_sets(
+    crops: pd.DataFrame | Mapping[str, pd.DataFrame],
+    sizes: StudySizes | None = None,
+    *,
+    seed: int = 0,
+    near_duplicates: bool = True,
+) -> dict[str, Splits]:
+    """Make the study's sets of the crops of its data sets.
+
+    | set | fakes | persons | parts |
+    | --- | --- | --- | --- |
+    | CELEB | Celeb-DF v2 | disjoint in its parts | train, val, test |
+    | F2F | Face2Face | P1, P2, P3, disjoint | train, val, test |
+    | FS, NT | FaceSwap, NeuralTextures | Q1 and Q2, disjoint from P | train, val, test |
+    | DF | Deepfakes | Q2 | test |
+    | DFD | DeepFakeDetection | actors | test |
+    | CELEB-M | Celeb-DF v1 | those of CELEB, other clips | test |
+    | FS-I, NT-I | FaceSwap, NeuralTextures | P1, frames not trained on | test |
+
+    The originals of a set are those of the same persons: of FaceForensics++ the `real` videos of
+    the pool, of DFD the actors' own, of Celeb-DF both Celeb-real and YouTube-real. The tests of FS,
+    NT and DF share their originals, as do FS-I and NT-I; in the parts that are trained on no image
+    comes twice. Which persons are in which pool depends on `seed` and `sizes`.
+
+    Where versions 1 and 2 of Celeb-DF hold the same clips and version 1 has too few of its own,
+    as many of the shared clips as CELEB-M needs are kept out of CELEB.
+
+    Args:
+        crops: Crops of FF++, DFD, Celeb-DF-v1 and Celeb-DF-v2 in one table, or in several under
+            any names; the column `dataset` tells them apart. Of FF++ all four methods are needed.
+        sizes: Images a set; None for the paper's.
+        seed: Seed of all choices.
+        near_duplicates: Whether to read the images of Celeb-DF and keep out of CELEB-M those clips
+            that look like one of CELEB's under another name.
+
+    Returns:
+        Name to splits, for the sets whose data sets are there, in the order of the table above
+        (CELEB, F2F, FS, NT, DF, DFD, CELEB-M, FS-I, NT-I). The `dropped` of each hold the other
+        crops of its data set and method, with the reason.
+
+    Raises:
+        InputError: Crops of other data sets, a method or version that is missing, an image that
+            cannot be read, or sizes that are not met, with the numbers that are there.
+
+    Reproduction notes:
+        Section III of the paper. It takes ten frames a video; these do not give Celeb-DF v2's 890
+        originals the 10,000 images of CELEB's three parts, nor FaceForensics++ the fakes of
+        F2F (10,000 of its 1,000 videos) beside persons who are kept for FS, NT and DF. With the
+        paper's sizes about 20 frames of an original and 14 of a fake are needed. The paper does not
+        say how persons were kept apart; here nobody of P is in Q.
+
+    Examples:
+        >>> rows = [
+        ...     {"path": f"/c/{kind}{i}.png", "video": f"/v/{i:02d}_{kind}.mp4", "label": label}
+        ...     for label, kind in enumerate(("real", "fake"))
+        ...     for i in range(4)
+        ... ]
+        >>> crops = pd.DataFrame(rows, columns=list(CROP_COLUMNS)).assign(dataset="DFD")
+        >>> sets = study_sets(crops, StudySizes(test=6))
+        >>> list(sets), sets["DFD"].test["label"].tolist()
+        (['DFD'], [0, 0, 0, 1, 1, 1])
+    """
+    sizes = StudySizes() if sizes is None else sizes
+    if not isinstance(sizes, StudySizes):
+        raise InputError(
+            f"expected sizes as StudySizes, received {describe(sizes)}.",
+            hint="Pass study.StudySizes(train=..., val=..., test=...).",
+        )
+    tables = _by_dataset(crops)
+    sets: dict[str, Splits] = {}
+    if _CELEB_2 in tables:
+        sets |= _celeb_sets(tables, sizes, seed, near_duplicates=near_duplicates)
+    elif _CELEB_1 in tables:
+        raise InputError(
+            "expected crops of Celeb-DF-v2 beside those of Celeb-DF-v1: CELEB-M is measured "
+            "against CELEB.",
+            hint="Add them, or leave version 1 out.",
+        )
+    if _FF in tables:
+        sets |= faceforensics_sets(tables[_FF], sizes, seed)
+    if _DFD in tables:
+        sets["DFD"] = _test_only("DFD", tables[_DFD], sizes, seed)
+    return {name: sets[name] for name in STUDY_SETS if name in sets}
+
+
+def shared_by_design(
+    sets: Mapping[str, object],
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Say which of the study's sets are meant to share persons, for `audit_leakage`.
+
+    Args:
+        sets: What `study_sets` returned, or its parts under names such as "F2F train".
+
+    Returns:
+        Pairs of parts to what they share by design.
+
+    Examples:
+        >>> shared_by_design({"F2F train": None, "FS-I test": None})
+        {('F2F train', 'FS-I test'): ('identity', 'video', 'near_duplicate')}
+    """
+    there: set[str] = set()
+    for name, crops in sets.items():
+        if isinstance(crops, Splits):
+            lengths = {part: len(getattr(crops, part)) for part in SUBSETS}
+            there |= {f"{name} {part}" for part, length in lengths.items() if length}
+        else:
+            there.add(name)
+    return {pair: kinds for pair, kinds in _DESIGN.items() if there.issuperset(pair)}
+
+
+def _by_dataset(crops: pd.DataFrame | Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    filled: list[pd.DataFrame] = []
+    for table in crops.values() if isinstance(crops, Mapping) else [crops]:
+        require_columns(table, CROP_COLUMNS, what="crops")
+        if len(table):
+            filled.append(table)
+    if not filled:
+        raise InputError("expected crops, received none.", hint="Use data.read_crops(folder).")
+    rows = checked_crops(pd.concat(filled, ignore_index=True))
+    known = (_FF, _DFD, _CELEB_1, _CELEB_2)
+    others = sorted(set(rows["dataset"].astype(object).fillna("none")) - set(known))
+    if others:
+        raise InputError(
+            f"expected crops of the data sets {', '.join(known)}, received also {others[0]!r}.",
+            hint="Leave those out: data.balanced_splits and study.benchmark take any crops.",
+        )
+    return {str(name): table for name, table in rows.groupby("dataset", sort=True)}
+
+
+def _celeb_sets(
+    tables: Mapping[str, pd.DataFrame], sizes: StudySizes, seed: int, *, near_duplicates: bool
+) -> dict[str, Splits]:
+    second = tables[_CELEB_2]
+    first = tables.get(_CELEB_1)
+    kept = set() if first is None else _kept_clips(first, second, sizes.test // 2, seed)
+    away = materials(second).isin(kept)
+    celeb = _named(
+        "CELEB", second[~away], train=sizes.train, val=sizes.val, test=sizes.test, seed=seed
+    )
+    if away.any():
+        celeb = _with_dropped(celeb, second[away].assign(reason=_KEPT))
+    if first is None:
+        return {"CELEB": celeb}
+    selection = exclude_material(first, celeb, near_duplicates=near_duplicates)
+    mixed = _test_only("CELEB-M", selection.crops, sizes, seed)
+    return {"CELEB": celeb, "CELEB-M": _with_dropped(mixed, selection.dropped)}
+
+
+def _kept_clips(first: pd.DataFrame, second: pd.DataFrame, need: int, seed: int) -> set[str]:
+    """Choose clips of both versions for CELEB-M, as far as version 1 has too few of its own."""
+    clips, labels = materials(first), first["label"].to_numpy()
+    both = clips.isin(set(materials(second))).to_numpy()
+    rng = np.random.default_rng(seed)
+    kept: set[str] = set()
+    for label in (0, 1):
+        own = int((~both & (labels == label)).sum())
+        missing = 0 if own >= need else _SPARE * need - own
+        images = clips[both & (labels == label)].value_counts().sort_index()
+        for number in rng.permutation(len(images)):
+            if missing <= 0:
+                break
+            kept.add(str(images.index[number]))
+            missing -= int(images.iloc[number])
+    return kept
+
+
+def _test_only(name: str, crops: pd.DataFrame, sizes: StudySizes, seed: int) -> Splits:
+    return _named(name, crops, train=0, val=0, test=sizes.test, seed=seed)
+
+
+def _named(name: str, crops: pd.DataFrame, *, train: int, val: int, test: int, seed: int) -> Splits:
+    try:
+        return balanced_splits(crops, train=train, val=val, test=test, seed=seed)
+    except InputError as error:
+        raise InputError(f"{name}: {error.message}", hint=error.hint) from error
+
+
+def _with_dropped(splits: Splits, dropped: pd.DataFrame) -> Splits:
+    """Return the same splits with further crops among the dropped ones."""
+    parts = {part: getattr(splits, part) for part in SUBSETS}
+    tables = [table.assign(subset=part) for part, table in parts.items() if len(table)]
+    # In order, that is typed: pandas 2 warns of joining a column of nothing to one of another type.
+    tables += [
+        in_order(one).assign(subset="dropped") for one in (splits.dropped, dropped) if len(one)
+    ]
+    rows = in_order(pd.concat(tables, ignore_index=True))
+    return assemble(rows.drop(columns=["subset", "reason"]), rows["subset"], rows["reason"])

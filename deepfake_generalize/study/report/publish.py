@@ -1,0 +1,165 @@
+"""Tables, figures and the report of a run folder, made from its records and score files alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize import causal
+from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import UNREADABLE
+from deepfake_generalize.study import figures
+from deepfake_generalize.study.experiment import DISPLAY, HEAT_MAPS, UNSEEN
+from deepfake_generalize.study.report import sections
+from deepfake_generalize.study.tables import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from deepfake_generalize.study.report.results import RunResults
+    from deepfake_generalize.types import AnyArray
+
+REPORT = "report.html"
+FIGURES = "figures"
+TABLES = "tables"
+# A single array, or one of records, is a TypeError.
+_UNREADABLE: tuple[type[Exception], ...] = (*UNREADABLE, TypeError)
+
+
+def publish_results(results: RunResults) -> Path:
+    """Write tables/, figures/ and report.html into the run folder; what is there is replaced.
+
+    Args:
+        results: Of a finished study.
+
+    Returns:
+        The report.
+    """
+    _write_tables(results)
+    pictures = _write_figures(results)
+    target = results.folder / REPORT
+    _write_text(target, sections.report_page(results, pictures))
+    return target
+
+
+def _write_tables(results: RunResults) -> None:
+    folder = results.folder / TABLES
+    folder.mkdir(exist_ok=True)
+    known_by = f"Seed {results.config.seed}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
+    for name, caption in CAPTIONS.items():
+        table: pd.DataFrame = getattr(results, name)
+        said = f"{caption} {known_by} {SYNTHETIC}" if results.synthetic else f"{caption} {known_by}"
+        empty = EMPTY.get(name, "")
+        for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
+            text = render(table, form, empty=empty, caption="" if form == "csv" else said)
+            _write_text(folder / f"{name}.{suffix}", text)
+
+
+def _write_figures(results: RunResults) -> dict[str, Path]:
+    """Write the figures and return name -> SVG, or PNG where a figure holds photographs."""
+    folder = results.folder / FIGURES
+    folder.mkdir(exist_ok=True)
+    shown = {}
+    for name, figure in _figures(results):
+        png, svg = figures.save_figure(figure, folder / name)
+        shown[name] = png if name.startswith("figure_2") else svg
+    return shown
+
+
+def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
+    synthetic = results.synthetic
+    architectures = [name for name in DISPLAY if name in results.config.architectures]
+    for name in architectures:
+        yield f"figure_2_{name}", _figure_2(results, name)
+    yield "figure_3", figures.figure_3(_bins(results), render="jet", synthetic=synthetic)
+    for name in architectures:
+        overlaps = _overlaps(results, name)
+        if overlaps:
+            first = next(iter(results.contributions[next(iter(overlaps))].values()))
+            figure = figures.figure_5(overlaps, neurons=len(first), synthetic=synthetic)
+            yield f"figure_5_{name}", figure
+
+
+def _figure_2(results: RunResults, architecture: str) -> Figure:
+    photographs: dict[str, AnyArray] = {}
+    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN}
+    for family in results.families:
+        if family.architecture != architecture:
+            continue
+        faces, shown = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz")
+        photographs |= faces
+        for key, of_set in shown.items():
+            maps[key] |= of_set
+    return figures.figure_2(photographs, maps, synthetic=results.synthetic)
+
+
+def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyArray]]]:
+    """Read the faces and heat maps of Figure 2 that a study keeps.
+
+    Args:
+        file: What `heat_maps.write_maps` wrote.
+
+    Returns:
+        Set to its images, and set to detector to maps, float32.
+
+    Raises:
+        InputError: It cannot be read, or its arrays are called otherwise or are no numbers.
+    """
+    photographs: dict[str, AnyArray] = {}
+    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN}
+    try:
+        with file.open("rb") as raw, np.load(raw) as arrays:
+            for name in arrays.files:
+                key, _, what = name.partition("/")
+                if key not in maps:
+                    raise ValueError(f"{name!r} in it is not of a set of Figure 2")
+                if what == "images":
+                    photographs[key] = arrays[name]
+                else:
+                    maps[key][what] = arrays[name].astype(np.float32)
+    except _UNREADABLE as error:
+        raise InputError(
+            f"expected the heat maps of Figure 2 in {str(file)!r}, cannot read them: {error}",
+            hint="Remove the records of kind maps from records/ of the run folder, and run the "
+            "study again.",
+        ) from error
+    return photographs, maps
+
+
+def _bins(results: RunResults) -> pd.DataFrame:
+    rows = [
+        {
+            "architecture": DISPLAY[record["architecture"]],
+            "source": record["source"],
+            "dataset": record["set"],
+            **record["bins"],
+        }
+        for family in results.families
+        for record in results.of("similarity")
+        if record["key"].split("/")[0] == family.name
+    ]
+    return pd.DataFrame(rows)
+
+
+def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, causal.Overlap]]:
+    found: dict[str, dict[int, causal.Overlap]] = {}
+    for name, family, _ in results.detectors:
+        if family.architecture == architecture and name in results.contributions:
+            sets = results.contributions[name]
+            first = next(iter(sets.values()))
+            counts = [
+                len(causal.top_neurons(first, fraction))
+                for fraction in results.config.analysis.top_fractions
+            ]
+            found[name] = {count: causal.overlap(sets, count) for count in counts}
+    return found
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_whole(path, (text.rstrip("\n") + "\n").encode())

@@ -1,0 +1,235 @@
+"""What a study found, read back from its records and score files alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.errors import DataMismatchError
+from deepfake_generalize.study.experiment import (
+    DISPLAY,
+    FINE_TUNINGS,
+    RECORDS,
+    SOURCES,
+    SPECIALIZED,
+    UNSEEN,
+    Family,
+    derived_seed,
+    of_kind,
+    read_all,
+    read_facts,
+)
+from deepfake_generalize.study.report import findings
+from deepfake_generalize.study.report.resampling import Accuracies, interval, resample
+from deepfake_generalize.study.scores import read_scores
+from deepfake_generalize.study.tables import paper_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from deepfake_generalize.study.experiment import StudyConfig
+    from deepfake_generalize.study.report.findings import Finding
+    from deepfake_generalize.types import DoubleArray
+
+_DESCRIPTIONS = {
+    "xception": "2-Conv 12-SeparableConv 1-SeparableConv 1-Dense",
+    "mesoinception": "2-Inception 2-Conv 2-Dense",
+    "mesonet": "4-Conv 2-Dense",
+    "efficientnet_b0": "1-Conv 7-MBConv 1-Conv 1-Dense",
+    "shallownet": "8-Conv 2-Dense",
+}
+_FINDING_4_FRACTION = 1 / 16
+_SPECIAL = tuple(key for sets in SPECIALIZED.values() for key in sets)
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """A finished study's numbers.
+
+    Attributes:
+        folder: The run folder.
+        config: What was run.
+        records: All of them, in the order of the files' names.
+    """
+
+    folder: Path
+    config: StudyConfig
+    records: Sequence[dict[str, Any]]
+
+    @classmethod
+    def read(cls, folder: Path, config: StudyConfig) -> RunResults:
+        """Read the records of a run folder.
+
+        Raises:
+            DataMismatchError: Records of another configuration.
+        """
+        records = read_all(folder / RECORDS)
+        for record in records:
+            if record.get("config_sha256") != config.sha256:
+                raise DataMismatchError(
+                    f"expected records of this configuration, {record['kind']} {record['key']} "
+                    f"in {str(folder)!r} is of another one.",
+                    hint="The folder's config.toml was altered: put it back, or begin anew.",
+                )
+        return cls(folder, config, records)
+
+    @cached_property
+    def families(self) -> list[Family]:
+        """The study's families in the order of Table IV."""
+        return [
+            Family(architecture, source)
+            for architecture in DISPLAY
+            if architecture in self.config.architectures
+            for source in self.config.sources
+        ]
+
+    @cached_property
+    def synthetic(self) -> bool:
+        """Whether the faces were drawn, as crops or as videos."""
+        return bool(self.data["synthetic"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The record of the sets.
+
+        Raises:
+            InputError: There is none yet.
+        """
+        return read_facts(self.folder)
+
+    @cached_property
+    def splits_sha256(self) -> str:
+        """One hash of all sets: of their names and the content hashes of their splits."""
+        splits = self.data["splits"]
+        lines = "".join(f"{name} {splits[name]['sha256']}\n" for name in sorted(splits))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the records of one kind."""
+        return of_kind(self.records, kind)
+
+    @cached_property
+    def scored(self) -> dict[str, dict[str, pd.DataFrame]]:
+        """Set to detector to the scores on the set."""
+        tables: dict[str, dict[str, pd.DataFrame]] = {}
+        for record in self.of("evaluation"):
+            frame = read_scores(self.folder / record["scores"]).frame
+            tables.setdefault(record["set"], {})[record["detector"]] = frame
+        return tables
+
+    @cached_property
+    def accuracies(self) -> Accuracies:
+        """Accuracies in percent, with their resamples."""
+        return resample(
+            self.scored,
+            n_resamples=self.config.analysis.resamples,
+            seed=derived_seed(self.config.seed, "intervals"),
+        )
+
+    @cached_property
+    def similarities(self) -> dict[str, DoubleArray]:
+        """Family and set, joined by a slash, to the similarity of each fake's heat maps.
+
+        NaN where two or more of the maps are empty.
+        """
+        return {
+            each["key"]: np.where(each["comparable"], each["values"], np.nan)
+            for each in self.of("similarity")
+        }
+
+    @cached_property
+    def contributions(self) -> dict[str, dict[str, DoubleArray]]:
+        """Detector to set to the contribution of each neuron."""
+        found: dict[str, dict[str, DoubleArray]] = {}
+        for each in self.of("causal"):
+            found.setdefault(each["detector"], {})[each["set"]] = np.asarray(each["contribution"])
+        return found
+
+    @cached_property
+    def detectors(self) -> list[tuple[str, Family, str]]:
+        """(name, family, fine-tuning) of every detector in the order of Table IV."""
+        return [
+            (family.detector(kind), family, kind)
+            for family in self.families
+            for kind in FINE_TUNINGS
+        ]
+
+    def accuracy(self, detector: str, name: str) -> float:
+        """Return the accuracy in percent of a detector on a set."""
+        return round(float(self.accuracies[detector, name][0]), 10)
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """One row a detector in the order of Table IV: what it is, and its accuracy on each set."""
+        return pd.DataFrame(
+            [
+                {
+                    "detector": name,
+                    "architecture": _DESCRIPTIONS[family.architecture],
+                    "training_dataset": family.source,
+                    "fine_tuning": kind,
+                    "original_accuracy": self.accuracy(name, family.source),
+                    **{key: self._known(name, key) for key in self.scored if key not in SOURCES},
+                }
+                for name, family, kind in self.detectors
+            ]
+        ).assign(**{key: nan for key in _SPECIAL if key not in self.scored})
+
+    def _known(self, name: str, key: str) -> float:
+        return self.accuracy(name, key) if (name, key) in self.accuracies else nan
+
+    @cached_property
+    def table_iv(self) -> pd.DataFrame:
+        """The detectors and their original accuracies."""
+        return paper_tables.table_iv(self.rows)
+
+    @cached_property
+    def table_v(self) -> pd.DataFrame:
+        """Unseen sets, ranked by degradation."""
+        return paper_tables.table_v(self.rows)
+
+    @cached_property
+    def table_vi(self) -> pd.DataFrame:
+        """CELEB-M for CELEB-trained detectors that degrade by more than 30 points."""
+        return paper_tables.table_vi(self.rows)
+
+    @cached_property
+    def table_vii(self) -> pd.DataFrame:
+        """FS-I and NT-I for F2F-trained detectors that degrade by more than 30 points."""
+        return paper_tables.table_vii(self.rows)
+
+    @cached_property
+    def table_v_with_intervals(self) -> pd.DataFrame:
+        """Table V with the 95 % interval of each degradation, for readers on a screen."""
+        source = {name: family.source for name, family, _ in self.detectors}
+        found = [
+            interval(self.accuracies.degradation(name, source[name], UNSEEN))
+            for name in self.table_v["detector"]
+        ]
+        return self.table_v.assign(
+            lowest=[each.low for each in found], highest=[each.high for each in found]
+        )
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The paper's four findings, checked."""
+        unseen = {
+            key: values for key, values in self.similarities.items() if key.split("/")[1] in UNSEEN
+        }
+        return [
+            findings.zero_shot_failure(self.families, self.accuracies),
+            findings.unwanted_properties(self.families, self.accuracies),
+            findings.undiscriminating_features(
+                unseen,
+                n_resamples=self.config.analysis.resamples,
+                seed=derived_seed(self.config.seed, "similarity interval"),
+            ),
+            findings.universal_neurons(self.contributions, _FINDING_4_FRACTION),
+        ]

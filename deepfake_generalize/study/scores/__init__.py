@@ -1,0 +1,33 @@
+"""study.scores."""
+
+from __future__ import annotations
+
+from deepfake_generalize.study.scores.files import (
+    Polarity,
+    ScoreFile,
+    check_polarity,
+    read_scores,
+    write_scores,
+)
+from deepfake_generalize.study.scores.tables import (
+    arrange,
+    check_no_image_twice,
+    check_range,
+    clean_scores,
+    data_hash,
+    read_labels,
+)
+
+__all__ = [
+    "Polarity",
+    "ScoreFile",
+    "arrange",
+    "check_no_image_twice",
+    "check_polarity",
+    "check_range",
+    "clean_scores",
+    "data_hash",
+    "read_labels",
+    "read_scores",
+    "write_scores",
+]

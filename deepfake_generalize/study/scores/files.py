@@ -1,0 +1,291 @@
+"""Score files: one row a frame or video, and beside it all that the scores depend on.
+
+A pair NAME.csv and NAME.json. The CSV holds key, label (1 is fake), score (P(fake), empty where
+there is none), status (ok, missing, error) and reason, then what is known of dataset, method,
+compression, identities, video, frame and path, paths relative to the file. The JSON holds the
+checksums of the CSV and of which images it is about, and the facts that whoever wrote it added. A
+CSV without one was made elsewhere: then the user says which way its scores point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import pandas as pd
+
+from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_table
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Polarity = Literal["fake-high", "real-high"]
+
+_FORMAT = "deepfake_generalize scores"
+_VERSION = 1
+_STATUSES = frozenset({"ok", "missing", "error"})
+_AGAIN = "Score the set again, or delete the JSON and say which way the scores point."
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreFile:
+    """What a score file holds.
+
+    Attributes:
+        name: The set's name: as it was written, else the file's.
+        frame: key, label, score (P(fake), NaN where there is none), status, reason, and what else
+            is known of a row: dataset, method, compression, target_identity, source_identity,
+            video, frame, path (absolute).
+        facts: What the JSON beside it holds; empty for a file made elsewhere.
+        path: The CSV.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    facts: Mapping[str, Any]
+    path: Path
+
+
+def write_scores(
+    folder: str | Path, name: str, frame: pd.DataFrame, facts: Mapping[str, Any]
+) -> Path:
+    """Write the scores of one set as NAME.csv and NAME.json, each of them whole or not at all.
+
+    Args:
+        folder: Made if missing. What is there under the name is replaced.
+        name: The set's name. Characters that file systems dislike become "_", and a checksum of
+            the name follows.
+        frame: The columns label and score (P(fake)), optionally key, status, reason, dataset,
+            method, compression, video, frame, path. Statuses other than ok and missing are written
+            as error, the word going to the front of the reason.
+        facts: Plain JSON values that the scores depend on, such as the detector and its hash.
+
+    Returns:
+        The CSV file.
+
+    Raises:
+        InputError: Wrong labels, statuses or scores, or facts that JSON cannot hold.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rows = pd.DataFrame({"key": ["a", "b"], "label": [1, 0], "score": [0.9, None]})
+        ...     path = write_scores(folder, "DFD", rows, {"detector": {"name": "mine"}})
+        ...     print(path.read_text().strip())
+        key,label,score,status,reason
+        a,1,0.9,ok,
+        b,0,,error,the score is missing or not a number
+    """
+    target = Path(os.path.abspath(folder)) / f"{file_name(name)}.csv"  # noqa: PTH100
+    rows = _plain_statuses(clean_scores(name, frame))
+    on_disk, places = _portable(rows, target.parent)
+    content = on_disk.to_csv(index=False, lineterminator="\n").encode()
+    document = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "set": name,
+        "csv": target.name,
+        "csv_sha256": hashlib.sha256(content).hexdigest(),
+        "data_sha256": data_hash(rows),
+        "rows": {word: int((rows["status"] == word).sum()) for word in sorted(_STATUSES)},
+        "label": {"real": 0, "fake": 1},
+        "relative_paths": places,
+        **facts,
+        "polarity": "fake-high",
+    }
+    try:
+        text = json.dumps(document, indent=2, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"expected facts that JSON can hold, received others: {error}.",
+            hint="Use dictionaries, lists, strings, finite numbers, booleans and None.",
+        ) from error
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)
+        write_whole(target.with_suffix(".json"), f"{text}\n".encode())
+    except OSError as error:
+        raise InputError(
+            f"expected to write the scores {str(target)!r}, the system refused: "
+            f"{error.strerror or error}.",
+            hint="Choose a folder that you may write to, on a disk with room.",
+        ) from error
+    return target
+
+
+def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreFile:
+    r"""Read a score file: one of ours with its JSON, or a CSV of scores made elsewhere.
+
+    Args:
+        path: The CSV (or the JSON beside it). The columns label (1 is fake, 0 is real) and score
+            in [0, 1] must be there; key, status, reason, dataset, method, compression, video,
+            frame and path may be.
+        polarity: Which way the scores of a file made elsewhere point: "fake-high" for P(fake),
+            "real-high" for P(real), which is turned round here. A file with a JSON beside it says
+            so itself.
+
+    Returns:
+        The rows, scores as P(fake), and the facts.
+
+    Raises:
+        InputError: No such file, not a CSV, wrong columns, labels, statuses or scores; no polarity
+            for a file that does not tell; or logits, whose scale is never guessed.
+        DataMismatchError: The CSV is not the one that the JSON was written with, one of the two is
+            damaged or missing, or the JSON contradicts `polarity`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "DFD.csv")
+        ...     _ = file.write_text("label,score\n1,0.25\n0,0.75\n")
+        ...     read_scores(file, polarity="real-high").frame["score"].tolist()
+        [0.75, 0.25]
+    """
+    check_polarity(polarity)
+    file = Path(os.path.abspath(path))  # noqa: PTH100 - links stay the names the user gave
+    if file.suffix.lower() == ".json":
+        file = file.with_suffix(".csv")
+    beside = file.with_suffix(".json")
+    facts = _read_facts(file, beside) if beside.exists() else {}
+    if not facts and polarity is None:
+        raise InputError(
+            f"expected to be told which way the scores of {file} point: no {beside.name} lies "
+            "beside it.",
+            hint='Pass polarity="fake-high" for P(fake), polarity="real-high" for P(real).',
+        )
+    if facts and polarity not in (None, facts["polarity"]):
+        raise DataMismatchError(
+            f"expected scores that point {polarity}, {beside.name} says {facts['polarity']}.",
+            hint="Leave polarity out: a file with a JSON beside it says so itself.",
+        )
+    name = str(facts.get("set", file.stem))
+    rows = clean_scores(name, read_table(name, file))
+    for column in _columns_of(facts, rows, beside):
+        rows[column] = [_absolute(value, file.parent) for value in rows[column]]
+    if (facts.get("polarity") or polarity) == "real-high":
+        rows["score"] = 1.0 - rows["score"]
+    if facts and data_hash(rows) != facts["data_sha256"]:
+        raise DataMismatchError(
+            f"expected the images of {file} to be those that {beside.name} was written for; "
+            "their checksum is another.",
+            hint=_AGAIN,
+        )
+    return ScoreFile(name, rows, facts, file)
+
+
+def _columns_of(facts: Mapping[str, Any], rows: pd.DataFrame, beside: Path) -> list[str]:
+    """Return the columns whose paths are relative, after checking that they are columns."""
+    named = facts.get("relative_paths", [])
+    if not isinstance(named, list) or not all(each in ("video", "path") for each in named):
+        raise DataMismatchError(
+            f"expected the relative paths of {beside} to be the columns video or path, received "
+            f"{named!r}.",
+            hint=_AGAIN,
+        )
+    return [column for column in named if column in rows.columns]
+
+
+def check_polarity(polarity: object) -> None:
+    """Raise `InputError` unless `polarity` is None or one of the two words."""
+    if polarity is not None and polarity not in get_args(Polarity):
+        raise InputError(
+            f"expected a polarity of {' or '.join(get_args(Polarity))}, received {polarity!r}.",
+            hint="fake-high is P(fake), real-high is P(real).",
+        )
+
+
+def file_name(name: str) -> str:
+    """Return a set's name as a file's, without its suffix.
+
+    Examples:
+        >>> file_name("FS-I"), file_name("a/b")
+        ('FS-I', 'a_b-c14cddc0')
+    """
+    plain = re.sub(r"[^\w+.-]", "_", name, flags=re.ASCII).lstrip(".") or "_"
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _portable(rows: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns that are written, and which of them hold paths, now relative ones."""
+    needed = ("label", "score", "status", "reason")
+    kept = [name for name in rows.columns if name in needed or rows[name].notna().any()]
+    on_disk = rows[kept].copy()
+    places = [column for column in ("video", "path") if _all_absolute(on_disk.get(column))]
+    for column in places:
+        on_disk[column] = [_relative(value, folder) for value in on_disk[column]]
+    return on_disk, places
+
+
+def _plain_statuses(rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows.copy()
+    other = ~rows["status"].isin(_STATUSES)
+    words = rows.loc[other, "status"].astype(str) + ": " + rows.loc[other, "reason"].astype(str)
+    rows.loc[other, "reason"] = words.str.removesuffix(": ")
+    rows.loc[other, "status"] = "error"
+    return rows
+
+
+def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
+    """Return the JSON of a pair, after checking that it is whole and about this CSV."""
+    try:
+        facts = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataMismatchError(
+            f"expected {beside} as write_scores writes it, received: {error}.", hint=_AGAIN
+        ) from error
+    needed: Sequence[str] = ("csv_sha256", "data_sha256", "polarity")
+    if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
+        raise DataMismatchError(
+            f"expected {beside} to describe the scores beside it, received "
+            f"{describe(facts)} of another kind.",
+            hint="Move it elsewhere, or name the CSV otherwise.",
+        )
+    if facts.get("version") != _VERSION or any(key not in facts for key in needed):
+        raise DataMismatchError(
+            f"expected {beside} in version {_VERSION} of the format with {', '.join(needed)}, "
+            f"received version {facts.get('version')!r} with {', '.join(map(str, facts))}.",
+            hint=_AGAIN,
+        )
+    try:
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataMismatchError(
+            f"expected {file.name} beside {beside}: {error.strerror or error}.", hint=_AGAIN
+        ) from error
+    if facts["polarity"] not in get_args(Polarity):
+        raise DataMismatchError(
+            f"expected {beside} to say {' or '.join(get_args(Polarity))}, received the polarity "
+            f"{facts['polarity']!r}.",
+            hint=_AGAIN,
+        )
+    if found != facts["csv_sha256"]:
+        raise DataMismatchError(
+            f"expected {file} to have the SHA-256 {str(facts['csv_sha256'])[:12]}... that "
+            f"{beside.name} names, received {found[:12]}...: it was altered, cut short, or belongs "
+            "to another one.",
+            hint=_AGAIN,
+        )
+    return facts
+
+
+def _all_absolute(values: pd.Series[Any] | None) -> bool:
+    """Return whether a column holds places on this machine, not mere names of videos."""
+    return values is not None and all(
+        pd.isna(value) or Path(str(value)).is_absolute() for value in values
+    )
+
+
+def _relative(value: Any, folder: Path) -> Any:
+    return value if pd.isna(value) else Path(os.path.relpath(str(value), folder)).as_posix()
+
+
+def _absolute(value: Any, folder: Path) -> Any:
+    return value if pd.isna(value) else os.path.abspath(folder / str(value))  # noqa: PTH100

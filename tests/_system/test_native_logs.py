@@ -1,0 +1,88 @@
+"""What reaches file descriptor 2: nothing of the libraries' chatter, all of what matters."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from deepfake_generalize._system.native_logs import quiet_native_logs
+
+EXTRACT = """
+import sys
+import pandas as pd
+from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces
+
+if __name__ == "__main__":
+    row = dict.fromkeys(VIDEO_COLUMNS, "x") | {"label": 0}
+    videos = pd.DataFrame([row | {"path": path} for path in sys.argv[3:]])
+    done = extract_faces(videos, sys.argv[1], n_jobs=int(sys.argv[2]), size=32)
+    print(done.counts)
+"""
+
+
+@pytest.fixture
+def talkative(shared_data, monkeypatch):
+    """Everything the libraries look at to decide how much to say, at its default."""
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", "GLOG_minloglevel"):
+        monkeypatch.delenv(name, raising=False)
+    for name, file in (
+        ("FACE_MODEL", "mediapipe/face_detection_full_range_sparse.tflite"),
+        ("LANDMARK_MODEL", "mediapipe/face_landmark.tflite"),
+        ("MESONET_WEIGHTS", "mesonet/weights"),
+    ):
+        monkeypatch.setenv(f"DEEPFAKE_GENERALIZE_{name}", str(shared_data(file)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", ["1", "2"])
+def test_an_extraction_is_silent_in_every_process(talkative, shared_data, tmp_path, n_jobs):
+    script = tmp_path / "extract.py"
+    script.write_text(EXTRACT)
+    videos = [str(shared_data("videos/short_clip.mp4")), str(tmp_path / "gone.mp4")]
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "out", n_jobs, *videos],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "{'ok': 5, 'no_face': 5, 'missing': 1}"
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_first_score_is_silent_and_a_bad_model_is_not(
+    talkative, shared_data, tmp_path, monkeypatch
+):
+    program = "from deepfake_generalize.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", program, "score", str(shared_data("videos/people.mp4"))]
+
+    def score():
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    done = score()
+    assert (done.returncode, done.stderr) == (0, "")
+    wrong = tmp_path / "model.tflite"
+    wrong.write_text("<html>")
+    monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(wrong))
+    failed = score()
+    assert failed.returncode == 2
+    assert "expected a MediaPipe face model, received" in failed.stderr
+    assert "hint: " in failed.stderr
+
+
+def test_lines_that_are_no_logging_come_through_with_what_python_wrote(capfd):
+    with quiet_native_logs():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate\n\nW0000 00:00:1 noise\n")
+        os.write(2, b"E0000 00:00:1 1 x.cc:1] out of memory\nfatal: no space\nIcy roads ahead\n")
+    assert capfd.readouterr().err == (
+        "E0000 00:00:1 1 x.cc:1] out of memory\nfatal: no space\nIcy roads ahead\n"
+    )
+
+
+def test_the_descriptor_is_given_back_after_an_error(capfd):
+    with pytest.raises(ZeroDivisionError), quiet_native_logs():
+        raise ZeroDivisionError
+    os.write(2, b"here again\n")
+    assert capfd.readouterr().err == "here again\n"

@@ -1,0 +1,326 @@
+"""Crops on disk: manifests that come back as they were, loose trees, images or reasons why not."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake_generalize.data import read_crops, read_failures, read_image
+from deepfake_generalize.data.crops.image_files import image_size
+from deepfake_generalize.data.crops.manifest import (
+    CROP_COLUMNS,
+    FAILURE_COLUMNS,
+    write_crops,
+    write_failures,
+)
+from deepfake_generalize.errors import InputError
+
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+
+
+@pytest.fixture
+def crops(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "path": [str(tmp_path / "out" / "004" / "0.png"), str(tmp_path / "out" / "b.png")],
+            "video": [str(tmp_path / "in, put" / "004.mp4"), "/elsewhere/NA.mp4"],
+            "frame": [0, 17],
+            "dataset": "FF++",
+            "method": ["real", "Deepfakes"],
+            "label": [0, 1],
+            "target_identity": ["004", "NA"],
+            "source_identity": [None, "000"],
+            "compression": "c23",
+            "split": ["train", None],
+            "box": ["1.00,2.50,30.00,40.25", None],
+            "score": [0.912345678901, 0.5],
+            "aligner": "landmarks",
+            "flag": [None, "low_score"],
+        }
+    )
+    text = set(frame) - {"frame", "label", "score"}
+    return frame.astype({"frame": "Int64", **dict.fromkeys(text, "string")})[list(CROP_COLUMNS)]
+
+
+def test_crops_come_back_as_they_were(crops, tmp_path):
+    before = crops.copy(deep=True)
+    file = write_crops(crops, tmp_path / "out")
+    pd.testing.assert_frame_equal(read_crops(tmp_path / "out"), before)
+    pd.testing.assert_frame_equal(read_crops(file), before)
+    pd.testing.assert_frame_equal(crops, before)
+    assert read_crops(file)["target_identity"].tolist() == ["004", "NA"]
+
+
+def test_a_moved_folder_still_finds_its_crops(crops, tmp_path):
+    write_crops(crops, tmp_path / "out")
+    assert str(tmp_path) not in (tmp_path / "out" / "crops.csv").read_text()
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert read_crops(tmp_path / "moved")["path"][0] == str(tmp_path / "moved" / "004" / "0.png")
+
+
+def test_a_failed_write_leaves_the_old_manifest(crops, tmp_path, monkeypatch):
+    write_crops(crops, tmp_path)
+    before = (tmp_path / "crops.csv").read_bytes()
+
+    def fail(*_args, **_kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    with pytest.raises(InputError, match="system refused: disk full"):
+        write_crops(crops.head(1), tmp_path)
+    assert (tmp_path / "crops.csv").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crops.check.json", "crops.csv"]
+
+
+def test_failures_come_back_with_frames_or_without(tmp_path):
+    failures = pd.DataFrame(
+        {
+            "path": pd.Series([str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")], dtype="string"),
+            "frame": pd.Series([pd.NA, 12], dtype="Int64"),
+            "status": pd.Series(["missing", "no_face"], dtype="string"),
+            "reason": pd.Series(['no such file, "sorry"', "no face found"], dtype="string"),
+        }
+    )[list(FAILURE_COLUMNS)]
+    write_failures(failures, tmp_path)
+    pd.testing.assert_frame_equal(read_failures(tmp_path), failures)
+
+
+def test_an_empty_manifest_comes_back_empty(crops, tmp_path):
+    write_crops(crops.head(0), tmp_path)
+    assert read_crops(tmp_path).dtypes.equals(crops.dtypes)
+
+
+@pytest.mark.parametrize("name", ["crops", "failures"])
+def test_a_manifest_cut_at_a_row_is_noticed(crops, tmp_path, name):
+    write_crops(crops, tmp_path)
+    write_failures(crops.assign(status="no_face", reason="x"), tmp_path)
+    file, check = tmp_path / f"{name}.csv", tmp_path / f"{name}.check.json"
+    read = read_crops if name == "crops" else read_failures
+    # The file stays one that any CSV reader takes.
+    assert len(pd.read_csv(file)) == len(read(tmp_path)) == 2
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(
+        InputError, match=rf"{name}\.csv' as it was written, with 2 rows; received 1"
+    ):
+        read(tmp_path)
+    check.write_text("{}")
+    with pytest.raises(InputError, match=rf"{name}\.check\.json' as it was written beside"):
+        read(tmp_path)
+    check.unlink()
+    assert len(read(tmp_path)) == 1
+
+
+def test_a_writer_killed_at_any_step_leaves_a_manifest_that_fits_its_check(
+    crops, tmp_path, monkeypatch
+):
+    before, after = crops.head(1), crops
+    reached = 0
+    for stop in range(1, 5):
+        write_crops(before, tmp_path)
+        steps = iter(range(1, 9))
+
+        def replace(self, target, *, steps=steps, stop=stop):
+            if next(steps) == stop:
+                raise KeyboardInterrupt
+            os.replace(self, target)  # noqa: PTH105 - the method is what is replaced here
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", replace)
+            try:
+                write_crops(after, tmp_path)
+            except KeyboardInterrupt:
+                reached += 1
+        assert len(read_crops(tmp_path)) == (1 if stop <= 2 else 2)
+        assert len(list(tmp_path.iterdir())) == 2
+        write_crops(after, tmp_path)
+        whole = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+        write_crops(after, tmp_path)
+        assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == whole
+    assert reached == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"expected a CSV manifest.*parse from file\. Extract"),
+        ('a,b\n"c,d\n', r"EOF inside string starting at row 1\. Extract"),
+        ("path,video\n/a,/b\n", "missing: frame, dataset.*Extract the faces again"),
+        (
+            ",".join(CROP_COLUMNS) + ("\na,b,0,d,m,1" + "," * 8) * 2 + "\n",
+            "expected each crop once in .*/a' is listed more than once.*Remove the second row",
+        ),
+        (",".join(CROP_COLUMNS) + "\na,b,0,d,m,fake" + "," * 8 + "\n", "expected numbers"),
+        (",".join(CROP_COLUMNS) + "\na,b,0,d,m,2" + "," * 8 + "\n", "expected the labels 0"),
+        (",".join(CROP_COLUMNS) + "\n,b,0,d,m,1" + "," * 8 + "\n", "expected a path in every row"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(tmp_path, text, message):
+    (tmp_path / "crops.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_crops(tmp_path)
+
+
+def test_writing_without_a_column_is_refused(crops, tmp_path):
+    with pytest.raises(InputError, match="missing: score"):
+        write_crops(crops.drop(columns="score"), tmp_path)
+
+
+@pytest.fixture
+def plant(tmp_path):
+    def write(*names):
+        for name in names:
+            path = tmp_path / "set" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+        return tmp_path / "set"
+
+    return write
+
+
+def test_a_plain_tree_is_labelled_by_its_folders(plant):
+    root = plant("real/b.JPG", "fake/a.png", "fake/.hidden.png", "fake/notes.txt", "other/c.png")
+    crops = read_crops(root)
+    assert tuple(crops.columns) == CROP_COLUMNS
+    assert crops["label"].tolist() == [1, 0]
+    assert crops["method"].tolist() == ["fake", "real"]
+    assert set(crops["dataset"]) == {"set"}
+    assert crops["video"].tolist() == crops["path"].tolist()
+    assert crops[["frame", "split", "score", "target_identity"]].isna().all(axis=None)
+
+
+def test_a_study_tree_fills_the_split(plant):
+    crops = read_crops(plant("train/real/a.png", "val/fake/b.bmp", "test/real/c.jpeg"))
+    assert dict(zip(crops["split"], crops["label"], strict=True)) == {
+        "train": 0,
+        "val": 1,
+        "test": 0,
+    }
+
+
+def test_a_pattern_names_the_videos(plant):
+    root = plant("real/ab-0.png", "real/ab-1.png", "fake/cd-0.png")
+    crops = read_crops(root, video_pattern=r"^([a-z]+)-")
+    assert [Path(video).name for video in crops["video"]] == ["cd", "ab", "ab"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [("(", "expected a regular expression"), ("ab", "to have a group"), ("(x)", "finds none in")],
+)
+def test_a_pattern_that_does_not_fit_is_refused(plant, pattern, message):
+    with pytest.raises(InputError, match=message):
+        read_crops(plant("real/ab-0.png"), video_pattern=pattern)
+
+
+def test_folders_without_crops_are_refused(plant, tmp_path):
+    root = plant("pictures/a.png")
+    with pytest.raises(InputError, match=r"found none.*subfolders real and fake"):
+        read_crops(root)
+    with pytest.raises(InputError, match="does not exist"):
+        read_crops(tmp_path / "absent")
+    with pytest.raises(InputError, match="received the file"):
+        read_crops(root / "pictures" / "a.png")
+    with pytest.raises(InputError, match="received int"):
+        read_crops(3)
+
+
+def test_real_loose_crops_are_read(shared_data):
+    crops = read_crops(shared_data("dfdc_crops"), video_pattern=r"^([a-z]+)-")
+    assert crops["label"].value_counts().to_dict() == {0: 11, 1: 11}
+    assert crops["video"].nunique() == 5
+    for path in crops["path"]:
+        oracle = cv2.imread(path)[..., ::-1]
+        np.testing.assert_array_equal(read_image(path), oracle)
+        assert image_size(path) == oracle.shape[:2]
+
+
+# Images
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg"])
+def test_an_image_is_rgb_of_its_own_size(tmp_path, suffix):
+    path = tmp_path / f"ä {suffix}"
+    path.write_bytes(cv2.imencode(suffix, NOISE[..., ::-1])[1].tobytes())
+    image = read_image(path)
+    assert (image.shape, image.dtype) == (NOISE.shape, np.uint8)
+    assert image_size(str(path)) == (40, 30)
+    if suffix != ".jpg":
+        np.testing.assert_array_equal(image, NOISE)
+
+
+def test_grey_is_repeated_in_three_channels(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), NOISE[..., 0])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), NOISE[..., [0, 0, 0]])
+
+
+def _png_header(width, height):
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def _encoded(suffix, image=NOISE):
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+PNG, JPEG, BMP = (_encoded(suffix) for suffix in (".png", ".jpg", ".bmp"))
+FLIPPED = PNG[:200] + bytes([PNG[200] ^ 255]) + PNG[201:]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"RIFF....AVI ", r"the content is none of these \(it begins with b'RIFF"),
+        (PNG[:-20], "the PNG is truncated"),
+        (PNG[:20], "it ends within its header"),
+        (FLIPPED, "the checksum of its IDAT chunk is wrong"),
+        (JPEG[: len(JPEG) // 2], "the JPEG is truncated"),
+        (JPEG[:30], "it ends within its header"),
+        (JPEG[:4] + b"\0\1" + JPEG[6:], "it ends within its header"),
+        (BMP[:-100], "the BMP is truncated"),
+        (_encoded(".png", NOISE.astype(np.uint16) * 257), "expected 8 bits a channel.*has 16"),
+        (_encoded(".png", np.dstack([NOISE, NOISE[..., :1]])), "has an alpha channel"),
+        (_png_header(20_000, 20_000), "expected at most 100 megapixels.*20000 x 20000"),
+        (_png_header(0, 5), "its header gives no size"),
+    ],
+)
+def test_a_file_that_is_no_whole_8_bit_image_is_refused(tmp_path, capfd, content, message):
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_image(path)
+    assert caught.value.hint
+    assert str(path) in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_jpeg_may_fill_the_space_before_a_marker(tmp_path):
+    (tmp_path / "plain.jpg").write_bytes(JPEG)
+    (tmp_path / "filled.jpg").write_bytes(JPEG[:2] + b"\xff\xff" + JPEG[2:])
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "filled.jpg"), read_image(tmp_path / "plain.jpg")
+    )
+
+
+def test_a_path_that_is_no_file_is_refused(tmp_path):
+    for path in (tmp_path / "absent.png", tmp_path, "nul\0.png"):
+        with pytest.raises(InputError, match="expected an image file at"):
+            read_image(path)
+    with pytest.raises(InputError, match="received an array of shape"):
+        read_image(NOISE)
+
+
+def test_the_name_does_not_decide_the_format(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(PNG)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), NOISE[..., ::-1])
+
+
+def test_an_undecodable_path_is_read(tmp_path):
+    path = tmp_path / "a\udcff.png"
+    path.write_bytes(PNG)
+    assert read_image(path).shape == NOISE.shape

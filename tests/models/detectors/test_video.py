@@ -1,0 +1,122 @@
+"""The score of a video is the mean over the frames that showed a face, and says how many did."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake_generalize.data.faces import crop_video
+from deepfake_generalize.errors import VideoError
+from deepfake_generalize.models import Detector, VideoScore, as_detector, score_video
+
+LEVELS = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="levels", size=8)
+
+
+@pytest.fixture
+def crops(monkeypatch):
+    """Stand in for the extraction: a crop of the given level a frame, None for no face."""
+
+    def give(levels, missing="no_face"):
+        kept = [level for level in levels if level is not None]
+        images = np.array(kept, np.uint8).reshape(-1, 1, 1, 1) * np.ones((1, 8, 8, 3), np.uint8)
+        frames = pd.DataFrame(
+            {
+                "frame": np.arange(len(levels)) * 7,
+                "status": [missing if level is None else "ok" for level in levels],
+                "reason": ["no face found" if level is None else pd.NA for level in levels],
+                "score": [pd.NA if level is None else 0.9 for level in levels],
+            }
+        )
+        calls = []
+
+        def crop_video(path, **options):
+            calls.append(options)
+            return crop_video.VideoCrops(images, frames)
+
+        monkeypatch.setattr(crop_video, "crop_video", crop_video)
+        return calls
+
+    return give
+
+
+def test_the_mean_over_scored_frames(crops):
+    calls = crops([51, None, 102, 153])
+    result = score_video(LEVELS, "a.mp4", frames_per_video=4, margin=1.5)
+    assert result.score == pytest.approx(0.4)
+    assert result.coverage == 0.75
+    np.testing.assert_allclose(result.frames["score"], [0.2, np.nan, 0.4, 0.6], atol=1e-6)
+    assert list(result.frames["frame"]) == [0, 7, 14, 21]
+    assert list(result.frames["status"]) == ["ok", "no_face", "ok", "ok"]
+    assert list(result.frames["finder_score"].dropna()) == [0.9] * 3
+    assert repr(result) == "VideoScore(score=0.400, coverage=0.75, 3 of 4 frames)"
+    assert calls[0]["frames_per_video"] == 4
+    assert calls[0]["margin"] == 1.5
+    assert calls[0]["size"] == 256
+
+
+def test_results_are_frozen(crops):
+    crops([51])
+    result = score_video(LEVELS, "a.mp4")
+    assert isinstance(result, VideoScore)
+    with pytest.raises(AttributeError):
+        result.score = 1.0
+
+
+def test_no_face_at_all(crops):
+    crops([None, None])
+    with pytest.raises(
+        VideoError, match=r"a face in a.mp4, .* 2 sampled frames \(2 no_face\)"
+    ) as e:
+        score_video(LEVELS, "dir/a.mp4")
+    assert e.value.status == "no_face"
+    again = copy.copy(e.value)  # takes the way of pickling
+    assert str(again) == str(e.value)
+    assert list(again.frames["frame"]) == [0, 7]
+    assert again.frames["score"].isna().all()
+    crops([None, None], missing="corrupt")
+    with pytest.raises(VideoError, match="2 corrupt") as e:
+        score_video(LEVELS, "dir/a.mp4")
+    assert e.value.status == "error"
+
+
+def test_the_detector_scores_its_own_videos(crops, constant_network):
+    crops([10, None])
+    result = Detector(constant_network([0.3]), fake_index=0).score_video("a.mp4")
+    assert result.score == pytest.approx(0.7)
+    assert result.coverage == 0.5
+
+
+def test_what_a_scorer_raises_is_noted_with_the_video(crops):
+    crops([51, 102])
+
+    def broken(_):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        as_detector(broken, name="b", size=8).score_video("a/b.mp4")
+    assert caught.value.__notes__[-1] == "while b scored 2 faces of the video a/b.mp4"
+
+
+def test_a_function_scores_its_own_videos(crops):
+    calls = crops([51, None])
+    result = LEVELS.score_video("a.mp4", frames_per_video=2, aligner="none")
+    assert result.score == pytest.approx(0.2)
+    assert result.coverage == 0.5
+    assert calls[0]["frames_per_video"] == 2
+    assert calls[0]["aligner"] == "none"
+
+
+def test_a_real_video(shared_data, monkeypatch):
+    models = shared_data("mediapipe")
+    video = shared_data("videos/short_clip.mp4")
+    for variable, name in [
+        ("FACE_MODEL", "face_detection_full_range_sparse.tflite"),
+        ("LANDMARK_MODEL", "face_landmark.tflite"),
+    ]:
+        monkeypatch.setenv(f"DEEPFAKE_GENERALIZE_{variable}", str(models / name))
+    result = score_video(LEVELS, video, frames_per_video=3)
+    assert len(result.frames) == 3
+    assert result.coverage > 0
+    crops = crop_video.crop_video(video, frames_per_video=3)
+    assert result.score == pytest.approx(LEVELS.scores(crops.images).mean(), abs=1e-6)

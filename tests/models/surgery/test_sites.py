@@ -1,0 +1,45 @@
+"""Where neurons are looked at, and what mixes them first."""
+
+import keras
+import numpy as np
+import pytest
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import mesonet, shallownet
+from deepfake_generalize.models.surgery.graph import flat_layers
+from deepfake_generalize.models.surgery.sites import first_mixing, site_cut
+
+
+@pytest.mark.parametrize(
+    ("builder", "neurons", "mixing", "before"),
+    [
+        (mesonet, 64, "dense1", []),
+        (shallownet, 1024, "output", ["norm", "dropout"]),
+    ],
+)
+def test_the_studys_sites(builder, neurons, mixing, before):
+    model = builder((64, 64, 3))
+    parts = site_cut(model, "paper")
+    found = first_mixing(parts.tail)
+    assert parts.trunk.output_shape == (None, neurons)
+    assert found.dense is model.get_layer(mixing)
+    assert [layer.name for layer in flat_layers(found.before)][1:] == before
+    x = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    mixed = found.dense(found.before(parts.trunk(x)))
+    np.testing.assert_array_equal(found.after(mixed), model(x))
+
+
+def test_what_mixes_otherwise_is_none():
+    inputs = keras.Input((6,))
+    normed = keras.layers.LayerNormalization()(inputs)
+    tail = keras.Model(inputs, keras.layers.Dense(1)(normed))
+    assert first_mixing(tail) is None
+    assert first_mixing(keras.Model(inputs, normed)) is None
+
+
+def test_the_output_and_maps_are_no_sites():
+    model = mesonet((32, 32, 3))
+    with pytest.raises(InputError, match="several neurons before the network's output"):
+        site_cut(model, "output")
+    with pytest.raises(InputError, match=r"outputs are \(None, neurons\), received 'pool4'"):
+        site_cut(model, "pool4")

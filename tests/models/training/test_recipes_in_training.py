@@ -1,0 +1,98 @@
+"""What a recipe and its options ask of training takes effect, and the paper's is the default."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import RECIPES
+from deepfake_generalize.models.training import train as module
+from deepfake_generalize.models.training.construction import copy
+
+
+class _Stop(BaseException):
+    """What ends a run before it begins."""
+
+
+def test_the_papers_recipe_is_the_default(monkeypatch, train_small):
+    seen = []
+
+    def stop(model, train, val, plan, precision, strategy):
+        seen.append(plan.recipe)
+        raise _Stop
+
+    monkeypatch.setattr(module, "fit_copy", stop)
+    with pytest.raises(_Stop):
+        train_small(architecture="mesonet", recipe=None)
+    assert seen == [RECIPES["mesonet"]]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("norm_momentum", 0.5), ("dropout", 0.0)])
+def test_what_a_recipe_changes_in_the_layers_takes_effect(
+    setting, value, train_small, same_weights, short_recipe
+):
+    plain = train_small(recipe=dataclasses.replace(short_recipe, epochs=1))
+    changed = train_small(recipe=dataclasses.replace(short_recipe, epochs=1, **{setting: value}))
+    assert not same_weights(plain, changed)
+
+
+def test_early_stopping_by_choice(train_small, short_recipe):
+    recipe = dataclasses.replace(short_recipe, epochs=30, norm_momentum=0.5, loss="bce")
+    image = np.full((2, 16, 16, 3), 99, np.uint8)
+    stuck = train_small(val=(image, np.array([0, 1])), recipe=recipe, early_stopping=2)
+    assert len(stuck.training["history"]["loss"]) == 3
+    assert (stuck.training["ended"], stuck.training["best_epoch"]) == ("stopped early", 1)
+    perfect = train_small(recipe=recipe, early_stopping=30)
+    assert perfect.training["ended"] == "perfect"
+    accuracies = perfect.training["history"]["val_accuracy"]
+    assert accuracies.index(1.0) == len(accuracies) - 1 == perfect.training["best_epoch"] - 1
+
+
+def test_a_plateau_begins_again_with_other_numbers(
+    tmp_path, train_small, same_weights, short_recipe, striped_train
+):
+    recipe = dataclasses.replace(
+        short_recipe, epochs=3, restart_below=1.0, restart_after=2, max_restarts=2
+    )
+    # Labels that say nothing cannot be learnt in two epochs.
+    noise = (striped_train[0], np.random.default_rng(0).permutation(striped_train[1]))
+    whole = train_small(train=noise, recipe=recipe)
+    restarts = whole.training["restarts"]
+    assert [len(one["accuracy"]) for one in restarts] == [2, 2]
+    assert restarts[0]["seed"] == 0
+    assert restarts[0]["seed"] != restarts[1]["seed"]
+    assert restarts[0]["accuracy"] != restarts[1]["accuracy"]
+    assert (whole.training["ended"], whole.training["seed"]) == ("complete", 0)
+    for _ in range(2):
+        assert same_weights(train_small(train=noise, recipe=recipe, checkpoint=tmp_path), whole)
+
+
+def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weights):
+    detector = train_small(precision="bfloat16")
+    assert {layer.dtype_policy.name for layer in detector.model.layers} == {"float32"}
+    assert detector.training["precision"] == "bfloat16"
+    assert not same_weights(detector, train_small())
+    worker = copy(detector.model, precision="bfloat16")
+    policies = [layer.dtype_policy.name for layer in worker.layers[1:]]
+    assert set(policies[:-1]) == {"mixed_bfloat16"}
+    assert policies[-1] == "float32"
+    assert {variable.dtype for variable in worker.trainable_variables} == {"float32"}
+
+
+def test_softmax_columns_are_trained_towards_the_fake_one(train_small, short_recipe, striped_val):
+    recipe = dataclasses.replace(short_recipe, classes=2, loss="bce", epochs=20, norm_momentum=0.5)
+    detector = train_small(recipe=recipe, early_stopping=20)
+    assert detector.model.output_shape == (None, 2)
+    scores = detector.scores(striped_val[0])
+    assert np.mean((scores > 0.5) == striped_val[1]) == max(
+        detector.training["history"]["val_accuracy"]
+    )
+    assert scores[striped_val[1] == 1].mean() > scores[striped_val[1] == 0].mean() + 0.1
+
+
+def test_divergence_is_an_error(train_small, short_recipe):
+    recipe = dataclasses.replace(short_recipe, learning_rate=1e38)
+    with pytest.raises(InputError, match="after epoch 1, received NaN") as caught:
+        train_small(recipe=recipe)
+    assert "learning_rate" in caught.value.hint

@@ -1,0 +1,122 @@
+"""A study's configuration: the paper's values, TOML there and back, and what is refused."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study import Analysis, Schedule, Sizes, StudyConfig
+from deepfake_generalize.study.experiment import toml as toml_files
+
+ROOTS = {"faceforensics": "/ff", "celebdf_v2": "/v2", "celebdf_v1": "/v1"}
+
+
+def test_the_papers_study_has_the_papers_sizes_and_changes_no_recipe():
+    config = StudyConfig.paper(ROOTS)
+    assert (config.sizes.train, config.sizes.test) == (16_000, 2_000)
+    assert (config.sizes.few_shot_original, config.sizes.few_shot_unseen) == (2_000, 2_000)
+    assert config.image_size == 256
+    assert config.schedules == {}
+    assert (config.analysis.heat_map_fakes, config.analysis.causal_images) == (1_000, 1_920)
+    assert config.analysis.top_fractions == (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+    assert len(config.families) == 10
+    assert not config.is_synthetic
+
+
+@pytest.mark.parametrize("config", [StudyConfig.paper(ROOTS), StudyConfig.demo(), StudyConfig()])
+def test_toml_gives_back_an_equal_configuration(tmp_path, config):
+    path = tmp_path / "study.toml"
+    path.write_text(config.to_toml(), encoding="utf-8")
+    assert StudyConfig.from_toml(path) == config
+    assert StudyConfig.from_toml(path).sha256 == config.sha256
+
+
+@settings(max_examples=40)
+@given(
+    name=st.text(max_size=12),
+    train=st.integers(1, 999).map(lambda half: 2 * half),
+    rate=st.one_of(st.none(), st.floats(1e-6, 1.0)),
+    fractions=st.lists(st.floats(0.01, 1.0), min_size=1, max_size=3).map(tuple),
+    seed=st.integers(0, 2**31),
+)
+def test_toml_gives_back_whatever_is_set(tmp_path_factory, name, train, rate, fractions, seed):
+    config = StudyConfig(
+        name=name,
+        sizes=Sizes(train=train),
+        schedules={"xception": Schedule(learning_rate=rate)},
+        analysis=Analysis(top_fractions=fractions),
+        seed=seed,
+    )
+    path = tmp_path_factory.mktemp("toml") / "study.toml"
+    path.write_text(config.to_toml(), encoding="utf-8")
+    again = StudyConfig.from_toml(path)
+    if rate is None:  # An empty table of settings leaves no trace in the file.
+        again = dataclasses.replace(again, schedules={"xception": Schedule()})
+    assert again == config
+
+
+def test_the_hash_tells_studies_apart_but_not_where_their_data_lie():
+    config = StudyConfig.paper(ROOTS)
+    moved = StudyConfig.paper(dict(ROOTS, celebdf_v2="/elsewhere"))
+    assert moved.sha256 == config.sha256
+    assert dataclasses.replace(config, seed=1).sha256 != config.sha256
+    assert dataclasses.replace(config, sizes=Sizes(train=8)).sha256 != config.sha256
+
+
+def test_relative_roots_are_relative_to_the_file(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text('[roots]\nfaceforensics = "data/ff"\n', encoding="utf-8")
+    assert StudyConfig.from_toml(path).roots["faceforensics"] == str(tmp_path / "data/ff")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed = ", "expected a configuration in TOML"),
+        ("sed = 1", "received 'sed'. It may hold name, data, roots"),
+        ("seed = 'one'", "expected seed to be int, received 'one'"),
+        ("seed = true", "expected seed to be int, received True"),
+        ("sizes = 3", "expected sizes to be a table of settings, received 3"),
+        ("[sizes]\ntrain = 7", "expected sizes.train to be an even number of images from 2"),
+        ("[sizes]\ntrane = 8", "expected only known settings in sizes, received 'trane'"),
+        ("data = 'films'", "expected data from synthetic, videos, received 'films'"),
+        ("architectures = ['resnet']", "expected architectures from mesonet"),
+        ("architectures = 'mesonet'", "expected architectures to be a list"),
+        ("architectures = []", "at least one architecture and one source"),
+        ("sources = ['FS']", "expected sources from CELEB, F2F, received 'FS'"),
+        ("schedules = 1", "expected schedules to be a table"),
+        ("[schedules.resnet]", "expected schedules from mesonet"),
+        ("[schedules.mesonet]\nepochs = 1.5", "expected epochs to be int | None, received 1.5"),
+        ("[schedules.mesonet]\nprecision = 'int8'", "expected precision from float32, bfloat16"),
+        ("roots = 1", "expected roots to be a table of folders"),
+        ("[roots]\nimagenet = 'x'", "expected roots from faceforensics"),
+        ("finder = 'eyes'", "expected finder from mediapipe, cascade, received"),
+        ("image_size = 64", "expected image_size of at least 71 for xception, received 64"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, text, message):
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        StudyConfig.from_toml(path)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="Begin with the file that"):
+        StudyConfig.from_toml(tmp_path / "none.toml")
+
+
+def test_the_paper_needs_all_its_roots():
+    with pytest.raises(InputError, match="celebdf_v1 missing"):
+        StudyConfig.paper({"faceforensics": "a", "celebdf_v2": Path("b")})
+
+
+@given(st.text(), st.text())
+def test_any_text_survives_in_a_toml_file(key, value):
+    import tomllib
+
+    assert tomllib.loads(toml_files.dumps({"a": {key: value}})) == {"a": {key: value}}

@@ -1,0 +1,89 @@
+"""Families in processes of their own: the same results, errors that arrive, one worker each."""
+
+import dataclasses
+import fcntl
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from deepfake_generalize import study
+from deepfake_generalize.errors import InputError, PartialError
+from deepfake_generalize.study.experiment import worker
+from deepfake_generalize.study.experiment.detector_family import Family
+from deepfake_generalize.study.experiment.family_process import peak_memory
+from deepfake_generalize.study.experiment.records import read_all
+
+
+def without_times_and_config(value):
+    dropped = {"seconds", "config_sha256"}
+    if isinstance(value, dict):
+        return {
+            key: without_times_and_config(each) for key, each in value.items() if key not in dropped
+        }
+    return [without_times_and_config(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.slow
+def test_processes_give_what_one_process_gives(tiny_run, tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "_GROWN", 0)
+    apart = study.run(dataclasses.replace(tiny_config, threads=1), tmp_path / "run")
+    ours, theirs = (
+        [
+            (each["kind"], each["key"], each.get("frame_accuracy"))
+            for each in read_all(done.folder / "records")
+        ]
+        for done in (apart, tiny_run)
+    )
+    assert ours == theirs
+
+
+def test_what_a_parent_holds_is_not_counted_as_a_childs_memory():
+    held = np.ones(75_000_000)  # 600 MB
+    code = "from deepfake_generalize.study.family_process import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert peak_memory() * 1024 > held.nbytes
+    assert 4_000 < int(done.stdout) < 400_000
+
+
+def test_without_proc_the_system_is_asked(tmp_path):
+    assert peak_memory(tmp_path / "none") >= 0.9 * peak_memory()
+
+
+def test_an_error_arrives_as_it_was_raised(tmp_path):
+    (tmp_path / "config.toml").write_text("seed = 'x'\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected seed to be int, received 'x'"):
+        worker.work_apart(Family("mesonet", "CELEB"), tmp_path)
+
+
+def test_a_process_that_dies_is_said_to_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker.sys, "executable", "/bin/false")
+    with pytest.raises(PartialError) as caught:
+        worker.work_apart(Family("mesonet", "CELEB"), tmp_path)
+    assert "the process of mesonet-celeb to end by itself, it ended with code 1" in str(
+        caught.value
+    )
+    assert "what is finished is kept" in str(caught.value)
+
+
+def test_a_second_worker_of_a_family_waits_for_the_first(tiny_run, tiny_config):
+    from deepfake_generalize.study.experiment import steps
+
+    path = tiny_run.folder / "records" / "mesonet-celeb.jsonl"
+    before = path.read_bytes()
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        arguments = (tiny_config, Family("mesonet", "CELEB"), tiny_run.folder)
+        second = threading.Thread(target=steps.run_family, args=arguments)
+        second.start()
+        time.sleep(0.3)
+        assert second.is_alive()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        second.join(timeout=60)
+    assert not second.is_alive()
+    assert path.read_bytes() == before
+    assert all(json.loads(line) for line in before.splitlines())

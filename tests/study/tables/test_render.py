@@ -1,0 +1,73 @@
+"""Tables in every format: numbers as in the paper, names escaped as the format asks."""
+
+import csv
+import io
+import re
+from html import unescape
+
+import pandas as pd
+import pytest
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.tables.render import render, two_decimals
+
+AWKWARD = r"a_b & 50% <i> | \x {y} #1 $ ~ ^"
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"rank": [7], "detector": [AWKWARD], "DFD": [51.745], "degradation": [-0.1]}
+    )
+
+
+def test_a_half_is_rounded_away_from_zero_as_decimals_not_as_floats() -> None:
+    halves = [69.025, 92.675, 1.005, -0.475, 42.349999999999994, 100.0]
+    assert [two_decimals(value) for value in halves] == [
+        "69.03", "92.68", "1.01", "-0.48", "42.35", "100.00",
+    ]  # fmt: skip
+
+
+def test_markdown(frame: pd.DataFrame) -> None:
+    assert render(frame, "markdown").splitlines() == [
+        "| Rank | Detector | DFD | Degradation (% points) |",
+        "| ---: | :--- | ---: | ---: |",
+        r"| 7 | a_b & 50% <i> \| \x {y} #1 $ ~ ^ | 51.75 | -0.10 |",
+    ]
+
+
+def test_latex(frame: pd.DataFrame) -> None:
+    name = r"a\_b \& 50\% <i> | \textbackslash{}x \{y\} \#1 \$ \textasciitilde{} \textasciicircum{}"
+    assert render(frame, "latex").splitlines() == [
+        r"\begin{tabular}{rlrr}",
+        r"\toprule",
+        r"Rank & Detector & DFD & Degradation (\% points) \\",
+        r"\midrule",
+        rf"7 & {name} & 51.75 & -0.10 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_html_gives_the_cells_back_and_lets_no_tag_through(frame: pd.DataFrame) -> None:
+    page = render(frame, "html")
+    cells = [unescape(cell) for cell in re.findall(r"<td[^>]*>([^<]*)</td>", page)]
+    assert cells == ["7", AWKWARD, "51.75", "-0.10"]
+    tags = re.findall(r"</?(\w+)", page)
+    assert set(tags) == {"table", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_csv_keeps_the_columns_names(frame: pd.DataFrame) -> None:
+    rows = list(csv.reader(io.StringIO(render(frame, "csv"))))
+    assert rows == [["rank", "detector", "DFD", "degradation"], ["7", AWKWARD, "51.75", "-0.10"]]
+
+
+def test_text_is_aligned(frame: pd.DataFrame) -> None:
+    title, row = render(frame.assign(detector="a"), "text").splitlines()
+    assert title == "Rank  Detector    DFD  Degradation (% points)"
+    assert row == "   7  a         51.75                   -0.10"
+
+
+def test_an_unknown_format_is_refused(frame: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="markdown, latex, html, csv, text, received 'xml'"):
+        render(frame, "xml")
