@@ -9,7 +9,12 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment.detector_family import derived_seed
 from deepfake_generalize.study.experiment.records import RECORDS, Records
 from deepfake_generalize.study.experiment.run_log import note, now
-from deepfake_generalize.study.protocol import StudySizes, count_shared, shared_by_design, study_sets
+from deepfake_generalize.study.protocol import (
+    StudySizes,
+    count_shared,
+    shared_by_design,
+    study_sets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,13 +9,11 @@ import pytest
 
 from deepfake_generalize.data import (
     CROP_COLUMNS,
-    StudySizes,
     audit_leakage,
-    shared_by_design,
-    study_sets,
 )
 from deepfake_generalize.data.splits.assignment import CROSSING
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study import StudySizes, shared_by_design, study_sets
 from deepfake_generalize.study.protocol import faceforensics_pools
 from deepfake_generalize.study.protocol.sets import _kept_clips
 
