@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+import math
+import operator
+from collections.abc import Collection, Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -10,6 +14,9 @@ from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
+
+MAX_PIXELS = 100_000_000
+"""No picture or frame larger than this is decoded: its header alone could ask for all memory."""
 
 _IMAGE_HINT = (
     "Pass RGB images as uint8 in 0 to 255 or as float in [0, 1], channels last; "
@@ -45,6 +52,101 @@ def is_whole(value: object, *, least: int | None = None) -> TypeGuard[int]:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         return False
     return least is None or bool(value >= least)
+
+
+def check_whole(name: str, value: object, *, least: int | None = None, hint: str = "") -> int:
+    """Return a whole number as Python's `int`, or refuse it by the name of its argument.
+
+    Examples:
+        >>> check_whole("batch_size", np.int64(3), least=1)
+        3
+        >>> check_whole("batch_size", 2.5, least=1)
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected batch_size to be a whole number from 1, \
+received 2.5.
+    """
+    if not is_whole(value, least=least):
+        least_said = "" if least is None else f" from {least}"
+        raise InputError(
+            f"expected {name} to be a whole number{least_said}, received {value!r}.", hint=hint
+        )
+    return int(value)
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+    hint: str = "",
+) -> float:
+    """Return a finite number as `float`, or refuse it by the name of its argument and its range.
+
+    Examples:
+        >>> check_number("level", 0.95, above=0, below=1)
+        0.95
+        >>> check_number("level", 95, above=0, below=1)
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected level to be a number above 0 and below 1, \
+received 95.
+    """
+    asked = [
+        (word, bound, holds)
+        for word, bound, holds in (
+            ("above", above, operator.gt),
+            ("from", least, operator.ge),
+            ("below", below, operator.lt),
+            ("at most", most, operator.le),
+        )
+        if bound is not None
+    ]
+    number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    if not math.isfinite(number) or not all(holds(number, bound) for _, bound, holds in asked):
+        said = " and".join(f" {word} {bound:g}" for word, bound, _ in asked)
+        raise InputError(f"expected {name} to be a number{said}, received {value!r}.", hint=hint)
+    return number
+
+
+def check_choice(name: str, value: object, choices: Collection[str], *, hint: str = "") -> str:
+    """Return a word if it is one of the choices, or refuse it and list them.
+
+    Examples:
+        >>> check_choice("target", "fake", ("fake", "real"))
+        'fake'
+        >>> check_choice("target", "forged", ("fake", "real"))
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected target to be one of fake, real, \
+received 'forged'.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(
+            f"expected {name} to be one of {', '.join(choices)}, received {value!r}.", hint=hint
+        )
+    return value
+
+
+def check_mapping(name: str, value: object, *, of: str, hint: str = "") -> Mapping[str, Any]:
+    """Return a mapping of texts to what `of` says, with at least one entry, or refuse it.
+
+    Examples:
+        >>> check_mapping("unseen", [1], of="the name of a set to its crops")
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected unseen to map the name of a set to its \
+crops, received list.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        came = describe(value) if not isinstance(value, Mapping) else f"keys {list(value)!r}"
+        raise InputError(f"expected {name} to map {of}, received {came}.", hint=hint)
+    if not value:
+        raise InputError(f"expected {name} to map {of}, received nothing in it.", hint=hint)
+    return value
 
 
 def check_image_shape(images: object, *, name: str = "images") -> AnyArray:

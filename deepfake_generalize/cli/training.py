@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepfake_generalize.cli import arguments, console, show
-from deepfake_generalize.cli.options import Json
+from deepfake_generalize.cli.options import Json  # noqa: TC001  (typer reads it)
 from deepfake_generalize.cli.session import quiet
 from deepfake_generalize.errors import InputError
 

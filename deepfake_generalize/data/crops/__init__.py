@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.crops.hdf5_format import MAX_PIXELS
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
 from deepfake_generalize.data.crops.hdf5_writer import pack, verify_pack
 from deepfake_generalize.data.crops.image_files import read_image
@@ -20,6 +19,7 @@ from deepfake_generalize.data.crops.manifest import (
 )
 from deepfake_generalize.data.crops.resizing import resize
 from deepfake_generalize.data.crops.tf_dataset import ordered_dataset, ordered_rows, to_dataset
+from deepfake_generalize.validation import MAX_PIXELS
 
 __all__ = [
     "CROPS_FILE",
@@ -27,7 +27,6 @@ __all__ = [
     "FAILURES_FILE",
     "FAILURE_COLUMNS",
     "LABEL_FOLDERS",
-    "MAX_PIXELS",
     "VIDEO_COLUMNS",
     "is_pack",
     "ordered_dataset",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import MAX_PIXELS
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, IntArray
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 FORMAT = "deepfake_generalize.crops"
 VERSION = 1
 IMAGES, CHECKSUMS, MANIFEST = "images", "crc32", "crops.csv"
-MAX_PIXELS = 100_000_000
-"""Most pixels an image may have, packed or not."""
 
 _MOST_TEXT = 256
 _HINT = "Copy the pack again, or make it again with data.pack."

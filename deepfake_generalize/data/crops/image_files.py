@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.data.crops.fast_png import decode_png
-from deepfake_generalize.data.crops.hdf5_format import MAX_PIXELS
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import MAX_PIXELS, describe
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import av
 from av.stream import Disposition
 
-from deepfake_generalize.data.crops import MAX_PIXELS
 from deepfake_generalize.errors import VideoError
+from deepfake_generalize.validation import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
