@@ -1,4 +1,4 @@
-"""data.assets."""
+"""Model files that are not in the wheel: which exist, where they are found, how they are downloaded."""
 
 from __future__ import annotations
 

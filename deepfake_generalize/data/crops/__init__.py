@@ -1,4 +1,4 @@
-"""data.crops."""
+"""Face crops as files, as one HDF5 pack, and as batches for training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""data.extraction."""
+"""Face crops of many videos, into a folder that survives kills."""
 
 from __future__ import annotations
 

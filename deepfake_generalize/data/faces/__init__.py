@@ -1,4 +1,4 @@
-"""data.faces."""
+"""Who is seen in a frame: finders, tracks, alignment, and the crop that is cut."""
 
 from __future__ import annotations
 

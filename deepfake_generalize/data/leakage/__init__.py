@@ -1,4 +1,4 @@
-"""data.leakage."""
+"""What two sets of crops share: the audit, and taking it out."""
 
 from __future__ import annotations
 

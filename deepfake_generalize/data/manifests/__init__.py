@@ -1,4 +1,4 @@
-"""data.manifests."""
+"""Tables of videos and crops as CSV files, and who and which clip a row is."""
 
 from __future__ import annotations
 

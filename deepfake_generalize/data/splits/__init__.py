@@ -1,4 +1,4 @@
-"""data.splits."""
+"""Balanced training, validation and test sets that share no identity."""
 
 from __future__ import annotations
 

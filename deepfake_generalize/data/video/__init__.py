@@ -1,4 +1,4 @@
-"""data.video."""
+"""Video files in, decoded frames out."""
 
 from __future__ import annotations
 

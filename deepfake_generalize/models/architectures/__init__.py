@@ -1,4 +1,4 @@
-"""models.architectures."""
+"""The five networks of the study, each from its own module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""models.detectors."""
+"""The one interface to every detector, from Keras or from a function, and its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""models.surgery."""
+"""Networks looked at as graphs: cutting them at a layer, weights in and out."""
 
 from __future__ import annotations
 

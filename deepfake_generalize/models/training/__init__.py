@@ -1,4 +1,4 @@
-"""models.training."""
+"""Training a detector by a recipe, with checkpoints and progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""study.benchmarking."""
+"""How one detector does on unseen sets."""
 
 from __future__ import annotations
 

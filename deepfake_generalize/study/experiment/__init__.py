@@ -1,4 +1,4 @@
-"""study.experiment."""
+"""A whole study as steps: its configuration, its data sets, its records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""study.protocol."""
+"""What the paper fixed: sets, their sizes, and what they share by design."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""study.report."""
+"""What a finished study says: results, findings, the report."""
 
 from __future__ import annotations
 

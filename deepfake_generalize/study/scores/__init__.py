@@ -1,4 +1,4 @@
-"""study.scores."""
+"""Score files: one row for each image or video, with all that they depend on beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""study.tables."""
+"""The paper's tables: as printed, and made from new results."""
 
 from __future__ import annotations
 
