@@ -1,4 +1,4 @@
-"""Model files that are not in the wheel: which exist, where they are found, how they are downloaded."""
+"""Model files that are not in the wheel: which exist, where they lie, how they are fetched."""
 
 from __future__ import annotations
 
