@@ -108,6 +108,10 @@ def face_assets(aligner: str, *, finds: bool) -> list[str]:
     Args:
         aligner: What finds the eyes, as in `extract_faces`.
         finds: Whether `MediaPipeFinder` finds the faces.
+
+    Raises:
+        InputError: There is no such aligner.
     """
-    by_aligner = {"landmarks": ["face-landmarks"], "short-range": ["face-short-range"]}
-    return (["face-full-range"] if finds else []) + by_aligner.get(aligner, [])
+    of = {"landmarks": ["face-landmarks"], "short-range": ["face-short-range"], "finder": []}
+    check_choice("aligner", aligner, of, hint="The default is landmarks.")
+    return (["face-full-range"] if finds else []) + of[aligner]

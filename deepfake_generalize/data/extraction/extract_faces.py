@@ -21,12 +21,10 @@ from deepfake_generalize.data.extraction import video_record
 from deepfake_generalize.data.extraction.output_folder import checksum, open_folder
 from deepfake_generalize.data.extraction.worker import Job, Task, finished, run
 from deepfake_generalize.data.faces import (
-    CropSettings,
     MediaPipeFinder,
-    check_aligner,
     check_finder,
     check_frame_count,
-    make_aligner,
+    crop_settings,
 )
 from deepfake_generalize.data.manifests import check_labels, require_columns
 from deepfake_generalize.errors import InputError
@@ -156,22 +154,19 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         align them and does not say how many videos fail.
     """
     start = time.perf_counter()
-    settings = CropSettings(size, margin)
+    settings = crop_settings(size, margin)
     rows = _check_videos(videos)
     tasks = _plan(rows, frames_per_video)
     _check_n_jobs(n_jobs)
     _check_redo(redo)
     check_finder(finder, opens=True)
-    check_aligner(aligner)
     # Missing models are one error here, not one in every worker.
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
-    make_aligner(aligner)
     finder = MediaPipeFinder() if finder is None else finder
     root = absolute(Path(out_dir))
     described = {
         "frames_per_video": _described(frames_per_video),
-        "size": size,
-        "margin": float(margin),
+        **settings._asdict(),
         "finder": finder.name,
         "aligner": aligner,
     }
