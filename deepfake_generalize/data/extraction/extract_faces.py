@@ -204,9 +204,7 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_n_jobs(n_jobs: object) -> None:
-    if n_jobs is None:
-        return
-    if not is_whole(n_jobs) or n_jobs == 0:
+    if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
         raise InputError(
             "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
             f"received {n_jobs!r}.",
@@ -252,13 +250,12 @@ def _tables(
     failures: list[dict[str, object]] = []
     own = rows[[*VIDEO_COLUMNS[1:]]].to_dict("records")
     for fields, (task, record) in zip(own, done, strict=True):
-        about: dict[str, object] = {"video": task.path, **{str(k): v for k, v in fields.items()}}
-        about["settings"] = job.checksum[:_SHOWN_DIGITS]
+        about = {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
+        about |= {str(name): value for name, value in fields.items()}
         crops += [about | row for row in video_record.crop_rows(job.root / task.folder, record)]
         failures += video_record.failure_rows(task.path, record)
-    return video_record.typed(crops, [*CROP_COLUMNS, "settings"]), video_record.typed(
-        failures, FAILURE_COLUMNS
-    )
+    typed = video_record.typed
+    return typed(crops, [*CROP_COLUMNS, "settings"]), typed(failures, FAILURE_COLUMNS)
 
 
 @contextlib.contextmanager
@@ -266,7 +263,7 @@ def _reporting(
     progress: bool | Callable[[int, int], None],
 ) -> Iterator[Callable[[int, int], None]]:
     if progress is not True:
-        yield progress or _silent
+        yield progress or (lambda *_: None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -275,7 +272,3 @@ def _reporting(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("", total=None)
         yield lambda done, total: bar.update(shown, completed=done, total=total)
-
-
-def _silent(done: int, total: int) -> None:
-    del done, total
