@@ -1,6 +1,5 @@
 """Every parser of text: whatever the file holds, a result or one of the library's own errors."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, find_videos, read_crops, read_failures
 from deepfake_generalize.data.crops.manifest import FAILURE_COLUMNS, write_crops, write_failures
-from deepfake_generalize.data.extraction.output_folder import read_json
+from deepfake_generalize.data.extraction.output_folder import checksum, read_json
 from deepfake_generalize.data.extraction.video_record import (
     Key,
     crop_rows,
@@ -51,8 +50,9 @@ KEY = Key("0" * 64, frames=2, size_bytes=9, modified_ns=8)
 FRAME = dict.fromkeys(FRAME_COLUMNS) | {"frame": 3, "status": "ok", "score": 0.9}
 FRAME |= {"box": "1.00,2.00,3.00,4.00", "aligner": "landmarks"}
 NO_FACE = dict.fromkeys(FRAME_COLUMNS) | {"frame": 7, "status": "no_face", "reason": "none"}
-FINISHED = {"key": dataclasses.asdict(KEY), "status": "ok", "reason": "", "lasting": True}
+FINISHED = {"key": KEY._asdict(), "status": "ok", "reason": "", "lasting": True}
 FINISHED |= {"frames": [FRAME, NO_FACE]}
+FINISHED["sha256"] = checksum(FINISHED)
 CROPS = f"{HEADER}\n{ROW}\n{ROW.replace('a.png', 'b.png')}\n".encode()
 PLACES = [f"train\t{key}" for key in crop_keys(pd.read_csv(io.BytesIO(CROPS)))]
 SPLITS = f"# sha256: {hashlib.sha256(chr(10).join(PLACES).encode()).hexdigest()}\n" + "".join(

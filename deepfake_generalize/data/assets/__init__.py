@@ -1,15 +1,9 @@
-"""Model files that are not in the wheel: which exist, where they lie, how they are fetched."""
+"""Model files that are not in the wheel: which there are, where each is, how it is downloaded."""
 
 from __future__ import annotations
 
-from deepfake_generalize.data.assets.required import face_assets, require
-from deepfake_generalize.data.assets.resolve import (
-    ASSETS,
-    DETECTORS,
-    AssetStatus,
-    asset_status,
-    resolve,
-)
+from deepfake_generalize.data.assets.registry import ASSETS, DETECTORS, face_assets
+from deepfake_generalize.data.assets.resolve import AssetStatus, asset_status, require, resolve
 
 __all__ = [
     "ASSETS",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.file_locks import lock_file
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
 
 if TYPE_CHECKING:
@@ -33,20 +32,18 @@ _REFUSALS = frozenset(
 """What the system says of a place that cannot be written; other errors have other causes."""
 
 
-def checksum(settings: Mapping[str, object]) -> str:
-    """Return the SHA-256 of settings, independent of the order of their keys."""
-    text = json.dumps(settings, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+def checksum(facts: Mapping[str, object]) -> str:
+    """Return the SHA-256 of what JSON can hold, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @contextlib.contextmanager
 def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
 
-    Raises:
-        InputError: It cannot be made or written, now or while the caller works in it.
-        PartialError: A worker of the caller's was killed.
-        DataMismatchError: It was made with other settings, or another process is writing to it.
+    InputError where it cannot be made or written, now or while the caller works in it; PartialError
+    where a worker of the caller's was killed; DataMismatchError where it was made with other
+    settings, or another process is writing to it.
     """
     scratch = root / _SCRATCH
     with _locked(root), _failing_in_words(root):
@@ -93,41 +90,21 @@ def _clear(scratch: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    file = root / _LOCK
-    while True:
+    with contextlib.ExitStack() as stack:
         try:
             root.mkdir(parents=True, exist_ok=True)
-            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+            stack.enter_context(lock_file(root / _LOCK))
+        except BlockingIOError:
+            raise DataMismatchError(
+                f"expected {root} to be free, received one that another extraction writes to.",
+                hint="Wait for it, or choose another out_dir.",
+            ) from None
         except OSError as error:
             raise InputError(
                 f"expected a folder that can be written, received {root}: {error.strerror}.",
                 hint="Choose another out_dir, or mend its permissions.",
             ) from error
-        try:
-            # The kernel lets go of it when the process dies, however it dies.
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            raise DataMismatchError(
-                f"expected {root} to be free, received one that another extraction writes to.",
-                hint="Wait for it, or choose another out_dir.",
-            ) from None
-        if _is_still(file, handle):
-            break
-        # Whoever had it before removed the file in between: that lock guards nothing.
-        os.close(handle)
-    try:
         yield
-    finally:
-        file.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def _is_still(file: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(file.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
 
 
 def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
@@ -151,21 +128,15 @@ def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object that an extraction wrote.
-
-    Raises:
-        DataMismatchError: It cannot be read, or is something else.
-    """
+    """Read a JSON object that an extraction wrote; DataMismatchError for anything else."""
+    content, received = None, "no JSON object"
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise DataMismatchError(
-            f"expected {file} as extract_faces writes it, received: {error}.",
-            hint="Choose another out_dir, or delete that one.",
-        ) from error
+        received = str(error)
     if not isinstance(content, dict):
         raise DataMismatchError(
-            f"expected {file} to hold a JSON object, received {type(content).__name__}.",
+            f"expected {file} as extract_faces writes it, received: {received}.",
             hint="Choose another out_dir, or delete that one.",
         )
     return content

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import DoubleArray, UInt8Array
 
 
+def centre(box: Box) -> Point:
+    """Return the middle of a box."""
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
 def roll_of(eyes: tuple[Point, Point]) -> float:
-    """Return how far the head is tilted, in degrees: positive when the left eye is lower.
+    """Return how far the head is tilted, in degrees in (-180, 180], from its right and left eye.
 
-    Args:
-        eyes: The subject's right and left eye, (x, y) in pixels, y downwards.
-
-    Returns:
-        The angle of the line between them, in (-180, 180]; 0 for level eyes.
+    Positive when the left eye is lower; y points downwards.
 
     Examples:
         >>> roll_of(((0.0, 0.0), (10.0, 10.0)))
@@ -67,19 +68,12 @@ def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArr
 
 
 def cut_out(image: UInt8Array, matrix: DoubleArray, size: int) -> UInt8Array:
-    """Apply `crop_matrix`'s map to a frame, with one interpolation.
+    """Apply `crop_matrix`'s map to an (H, W, 3) uint8 frame; return (size, size, 3) uint8.
 
-    Bilinear. Where the frame is shrunk by a factor f > 1, it is first smoothed by a Gaussian of
-    standard deviation (f - 1) / 2 pixels, as scikit-image's resize does, so that shrinking averages
-    instead of picking pixels. What lies outside the frame is black: nothing is invented.
-
-    Args:
-        image: (H, W, 3) uint8.
-        matrix: (2, 3), from the frame's pixels to the crop's.
-        size: Side of the crop.
-
-    Returns:
-        (size, size, 3) uint8.
+    One bilinear interpolation. Where the frame is shrunk by a factor f > 1, it is first smoothed by
+    a Gaussian of standard deviation (f - 1) / 2 pixels, as scikit-image's resize does, so that
+    shrinking averages instead of picking pixels. What lies outside the frame is black: nothing is
+    invented.
     """
     factor = 1.0 / float(np.hypot(matrix[0, 0], matrix[0, 1]))
     sigma = max(0.0, (factor - 1.0) / 2.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from deepfake_generalize.data.faces.finder import Box
     from deepfake_generalize.types import UInt8Array
 
-MaskNote: TypeAlias = Literal["", "mask_unreadable", "mask_short", "mask_empty"]
-
 # Masks are compressed videos, black but for the face in white or in colours.
 _MARKED = 64
-# A face's box is about one and a half times its mask; specks of compression are far smaller.
-_MIN_OVERLAP = 0.1
+MIN_OVERLAP = 0.1
+"""Of a face with its own mask: the box is about one and a half times the mask."""
+# Specks of compression are far smaller.
 _MIN_SHARE = 1e-4
 
 
@@ -44,7 +43,7 @@ class Masks:
     """
 
     areas: tuple[npt.NDArray[np.bool_] | None, ...]
-    note: MaskNote = ""
+    note: Literal["", "mask_unreadable", "mask_short", "mask_empty"] = ""
 
 
 def mask_of(video: str | os.PathLike[str]) -> Path | None:
@@ -67,17 +66,10 @@ def mask_of(video: str | os.PathLike[str]) -> Path | None:
 
 
 def read_masks(path: Path, indices: Sequence[int]) -> Masks:
-    """Read the frames of a mask video that belong to sampled frames of its video.
+    """Read the frames of a mask video that belong to sampled frames of its video, from 0.
 
     Frames are taken by their number: a mask that ends early (many of DFD's do) says nothing about
-    the frames behind its end. Only those of its frames are decoded that are wanted.
-
-    Args:
-        path: The mask video.
-        indices: The sampled frames of the video, from 0.
-
-    Returns:
-        One area for each index. Nothing is raised: a mask is a help, not a condition.
+    the frames behind its end. Nothing is raised: a mask is a help, not a condition.
     """
     nothing = (None,) * len(indices)
     try:
@@ -105,11 +97,7 @@ def _area(image: UInt8Array | None) -> npt.NDArray[np.bool_] | None:
 def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> float:
     """Return the intersection over union of a face's box and a changed area, in [0, 1].
 
-    Args:
-        box: (x0, y0, x1, y1) in pixels of the frame.
-        area: (h, w) bool; another size than the frame's is taken as the frame scaled.
-        height: Of the frame.
-        width: Of the frame.
+    The area, (h, w) bool, may be of another size than the frame: it is taken as the frame scaled.
 
     Examples:
         >>> area = np.zeros((10, 10), bool)
@@ -142,8 +130,3 @@ def bounds(area: npt.NDArray[np.bool_], height: int, width: int) -> Box:
         float((columns[-1] + 1) * right),
         float((rows[-1] + 1) * down),
     )
-
-
-def overlaps_enough(value: float) -> bool:
-    """Say whether an overlap is that of a face with its own mask."""
-    return value >= _MIN_OVERLAP

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.data.faces.geometry import centre
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -17,21 +19,17 @@ if TYPE_CHECKING:
 
 _MIN_OVERLAP = 0.1
 # Faces of two people in one frame overlap by less.
-_SAME_FACE = 0.3
+SAME_FACE = 0.3
 # In face sides: how far a face may have moved between two sampled frames, how much grown.
 _MAX_STEP = 2.0
-_MAX_GROWTH = 1.6
+MAX_GROWTH = 1.6
 # Sampled frames beyond a track's ends in which its face is still looked for.
 _MAX_GAP = 2
 
 
 @dataclass(frozen=True)
 class Track:
-    """One person through the sampled frames.
-
-    Attributes:
-        faces: The face by position in the list of sampled frames; absent where it was not seen.
-    """
+    """One person's faces, by position in the list of sampled frames; absent where not seen."""
 
     faces: Mapping[int, Face]
 
@@ -68,8 +66,8 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
         1
     """
     kept: list[Face] = []
-    for face in sorted(faces, key=lambda one: -one.score):
-        if all(iou(face.box, other.box) <= _SAME_FACE for other in kept):
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(iou(face.box, other.box) <= SAME_FACE for other in kept):
             kept.append(face)
     return kept
 
@@ -87,9 +85,6 @@ def link_tracks(
     Args:
         frames: The faces of each sampled frame, in order of time; empty where none was found.
         cuts: Positions at which another shot begins; no track goes across.
-
-    Returns:
-        All tracks, in order of their first face. Every face is in exactly one.
 
     Examples:
         >>> from deepfake_generalize.data.faces import Face
@@ -114,12 +109,7 @@ def link_tracks(
 
 
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
-    """Return the track with the largest sum of area times score; None without tracks.
-
-    Examples:
-        >>> choose_subject([]) is None
-        True
-    """
+    """Return the track with the largest sum of area times score; None without tracks."""
     return max(tracks, key=lambda track: track.weight, default=None)
 
 
@@ -129,13 +119,8 @@ def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset(
     Where it was seen there; halfway, in proportion, between its neighbours in time; or, up to two
     frames before its first and after its last, where it was then.
 
-    Args:
-        track: The track.
-        position: The frame's position among the sampled ones.
-        cuts: Positions at which another shot begins.
-
-    Returns:
-        The box; None outside the track's shot and time.
+    Returns None outside the track's shot (`cuts` are the positions at which another one begins)
+    and time.
 
     Examples:
         >>> from deepfake_generalize.data.faces import Face
@@ -186,11 +171,7 @@ def _by_overlap(old: Face, new: Face, gap: int) -> float | None:
 
 def _by_distance(old: Face, new: Face, gap: int) -> float | None:
     small, large = sorted((old.side, new.side))
-    if large > _MAX_GROWTH * small:
+    if large > MAX_GROWTH * small:
         return None
-    distance = math.dist(_centre(old.box), _centre(new.box)) / large
+    distance = math.dist(centre(old.box), centre(new.box)) / large
     return distance * gap if distance <= _MAX_STEP else None
-
-
-def _centre(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Self
 
     from av.container import InputContainer
     from av.packet import Packet
@@ -32,45 +33,38 @@ _CLEAN_UNITS = {"h264": (0, 0x1F, frozenset({5})), "hevc": (1, 0x3F, frozenset(r
 _MAX_ERRORS_IN_A_ROW = 64
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What planning needs to know of one packet.
-
-    Attributes:
-        pts: Presentation time in stream units, None where the container gives none.
-        keyframe: Whether decoding can start here.
-        shown: Whether a frame comes of it; edit lists hide some.
-    """
+class Stamp(NamedTuple):
+    """What planning needs to know of one packet."""
 
     pts: int | None
+    """Presentation time in stream units, None where the container gives none."""
     keyframe: bool
+    """Whether decoding can start at it exactly."""
     shown: bool
+    """Whether a frame comes of it; edit lists hide some."""
+
+    @classmethod
+    def of(cls, packet: Packet[VideoStream], codec: str) -> Self:
+        """Note what a packet says."""
+        return cls(packet.pts, _starts_cleanly(packet, codec), not packet.is_discard)
 
 
 @dataclass
 class Found:
-    """What a pass over the file brought.
-
-    Attributes:
-        by_index: Image and whether it is corrupt, by presentation index.
-        decoded: How many frames came out in all.
-        errors: What could not be read or decoded, one text a packet.
-    """
+    """What a pass over the file brought."""
 
     by_index: dict[int, tuple[UInt8Array, bool]] = field(default_factory=dict)
+    """Image and whether it is corrupt, by presentation index."""
     decoded: int = 0
+    """How many frames came out in all."""
     errors: list[str] = field(default_factory=list)
+    """What could not be read or decoded, one text a packet."""
 
     def complete(self, indices: Iterable[int]) -> bool:
         """Whether every wanted frame arrived, and undamaged."""
         return not self.errors and all(
             index in self.by_index and not self.by_index[index][1] for index in indices
         )
-
-
-def stamp(packet: Packet[VideoStream], codec: str) -> Stamp:
-    """Note the times of a packet, and whether decoding can start at it exactly."""
-    return Stamp(packet.pts, _starts_cleanly(packet, codec), not packet.is_discard)
 
 
 def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
@@ -147,7 +141,7 @@ def decode_planned(
     """Decode only what the wanted frames need; the caller checks that everything arrived.
 
     Groups of pictures without a wanted frame are not decoded, nor are non-reference frames that
-    nobody wants.
+    nobody wants. FFmpegError where a packet could not be decoded.
 
     Args:
         container: Open at its beginning.
@@ -155,12 +149,6 @@ def decode_planned(
         stamps: One for each packet that `packets` yields.
         order: Presentation index by PTS.
         indices: Wanted presentation indices.
-
-    Returns:
-        What arrived.
-
-    Raises:
-        av.error.FFmpegError: A packet could not be decoded.
     """
     wanted = set(indices)
     pending = _PendingFrames(stamps, order, wanted)
@@ -202,9 +190,6 @@ def decode_sequentially(
         stream: The video stream of it.
         order: Presentation index by PTS, None where times are absent or repeated.
         indices: Wanted presentation indices.
-
-    Returns:
-        What arrived.
     """
     wanted = set(indices)
     last = max(wanted, default=-1)

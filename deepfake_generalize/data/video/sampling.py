@@ -17,7 +17,6 @@ from deepfake_generalize.data.video.decoding import (
     decode_sequentially,
     packets,
     presentation_order,
-    stamp,
 )
 from deepfake_generalize.errors import InputError, VideoError
 
@@ -32,29 +31,22 @@ FrameStatus = Literal["ok", "corrupt", "missing"]
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file holds, by its packets and not by what its header claims.
-
-    Attributes:
-        path: The file.
-        n_frames: Frames that are shown: packets counted, plus what a truncated file has lost.
-        width: Width in pixels as stored, before rotation.
-        height: Height in pixels as stored, before rotation.
-        format: Container, as FFmpeg names it.
-        codec: Codec, as FFmpeg names it.
-        pixel_format: Pixel format, as FFmpeg names it; empty where unknown.
-        fps: Average frames a second, None where unknown.
-        note: What is wrong with the file; empty where nothing is.
-    """
+    """What a video file holds, by its packets and not by what its header claims."""
 
     path: Path
     n_frames: int
+    """Frames that are shown: packets counted, plus what a truncated file has lost."""
     width: int
+    """In pixels as stored, before rotation; so is the height."""
     height: int
     format: str
+    """Container, as FFmpeg names it; so are the codec and the pixel format."""
     codec: str
     pixel_format: str
     fps: float | None
+    """Average frames a second, None where unknown."""
     note: str = ""
+    """What is wrong with the file; empty where nothing is."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +75,9 @@ class _Plan(NamedTuple):
 
 
 def sample_indices(n_frames: int, k: int) -> list[int]:
-    """Return the centres of `k` equal parts of a video.
+    """Return the centres of `k` equal parts of a video: distinct indices, ascending, from 0.
 
-    Args:
-        n_frames: Frames in the video.
-        k: How many to take.
-
-    Returns:
-        Distinct indices, ascending, in [0, n_frames): k of them, or all of a shorter video.
-
-    Raises:
-        InputError: A negative count, or less than one frame asked for.
+    All of a shorter video. InputError for a negative count, or less than one frame asked for.
 
     Examples:
         >>> sample_indices(300, 5)
@@ -111,17 +95,10 @@ def sample_indices(n_frames: int, k: int) -> list[int]:
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """Read what a video file holds without decoding it.
+    """Read what a local video file holds without decoding it.
 
-    Args:
-        path: A local video file.
-
-    Returns:
-        Frame count, size, format and codec.
-
-    Raises:
-        VideoError: No such file, not a file, unreadable, not a video in a known container
-            (status "missing" or "error"), or without any video frame (status "no_frames").
+    VideoError where there is no such file (status "missing"), it is not a file, unreadable or not a
+    video in a known container ("error"), or is without any video frame ("no_frames").
     """
     return _plan(Path(path)).info
 
@@ -130,18 +107,8 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
     """Read frames by their presentation index, bit-identical to decoding the file from its start.
 
     Only what the wanted frames need is decoded. Where that leaves anything missing or damaged, the
-    whole file is decoded instead.
-
-    Args:
-        path: A local video file.
-        indices: Presentation indices in [0, n_frames), in any order.
-
-    Returns:
-        One entry for each index.
-
-    Raises:
-        VideoError: As `probe`.
-        InputError: An index is not an integer or lies outside the video.
+    whole file is decoded instead. VideoError as `probe`; InputError where an index, in any order,
+    is not an integer or lies outside the video.
     """
     source = Path(path)
     plan = _plan(source)
@@ -152,17 +119,6 @@ def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
     """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one.
 
     The same as `read_frames` at the indices of `sample_indices`, with one look at the file less.
-
-    Args:
-        path: A local video file.
-        k: How many frames.
-
-    Returns:
-        One entry for each frame, in order of time.
-
-    Raises:
-        VideoError: As `probe`.
-        InputError: Less than one frame asked for.
     """
     source = Path(path)
     plan = _plan(source)
@@ -194,7 +150,7 @@ def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
 
 
 def _note(info: VideoInfo, status: list[FrameStatus], found: Found) -> str:
-    if info.note or all(one == "ok" for one in status):
+    if info.note or set(status) <= {"ok"}:
         return info.note
     counts = f"{status.count('missing')} missing, {status.count('corrupt')} corrupt"
     cause = f"; the decoder said: {found.errors[0]}" if found.errors else ""
@@ -222,11 +178,9 @@ def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
 def _plan(path: Path) -> _Plan:
     errors: list[str] = []
     with opened(path) as (container, stream):
-        stamps = [
-            stamp(packet, stream.codec_context.name)
-            for packet in packets(container, stream, errors)
-        ]
-        shown = sum(one.shown for one in stamps)
+        codec = stream.codec_context.name
+        stamps = [Stamp.of(packet, codec) for packet in packets(container, stream, errors)]
+        shown = sum(stamp.shown for stamp in stamps)
         if not shown:
             raise VideoError(
                 f"expected {path} to hold video frames, found none in its {stream.name} stream.",
@@ -248,7 +202,7 @@ def _plan(path: Path) -> _Plan:
             width=stream.codec_context.width,
             height=stream.codec_context.height,
             format=container.format.name,
-            codec=stream.codec_context.name,
+            codec=codec,
             pixel_format=stream.codec_context.pix_fmt or "",
             fps=float(rate) if rate else None,
             note=note,
