@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.manifests.checks import check_labels, check_once, require_columns
+from deepfake_generalize.data.manifests.checks import (
+    check_crops,
+    check_labels,
+    check_once,
+    require_columns,
+)
 from deepfake_generalize.data.manifests.csv_files import (
     manifest_text,
     parse_manifest,
@@ -21,6 +26,7 @@ from deepfake_generalize.data.manifests.identity import (
 )
 
 __all__ = [
+    "check_crops",
     "check_labels",
     "check_once",
     "clip_keys",
