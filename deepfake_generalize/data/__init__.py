@@ -9,7 +9,6 @@ from deepfake_generalize.data.crops import (
     read_failures,
     read_image,
     to_dataset,
-    verify_pack,
 )
 from deepfake_generalize.data.extraction import Extraction, extract_faces
 from deepfake_generalize.data.faces import (
@@ -62,6 +61,5 @@ __all__ = [
     "read_image",
     "synthetic",
     "to_dataset",
-    "verify_pack",
     "warn_of_leaks",
 ]

@@ -20,7 +20,7 @@ from deepfake_generalize.data.extraction.video_record import (
     typed,
 )
 from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
-from deepfake_generalize.data.splits.splits import crop_keys
+from deepfake_generalize.data.manifests import crop_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.config import StudyConfig
@@ -61,7 +61,6 @@ SPLITS = f"# sha256: {hashlib.sha256(chr(10).join(PLACES).encode()).hexdigest()}
         CROPS.decode().splitlines(), ("subset,reason", "train,", "train,"), strict=True
     )
 )
-CHECK = {"file": "crops.csv", "valid": [{"rows": 2, "sha256": hashlib.sha256(CROPS).hexdigest()}]}
 CELEB = "Celeb-real/id0_0000.mp4", "Celeb-synthesis/id0_id1_0000.mp4"
 LISTED = f"1 {CELEB[0]}\n0 {CELEB[1]}\n0 Celeb-synthesis/id0_id1_0009.mp4\n".encode()
 FFPP = "original_sequences/youtube/c23/videos", "manipulated_sequences/Deepfakes/c23/videos"
@@ -93,7 +92,6 @@ PARSERS = {
     "ff++ split": ("train.json", json.dumps(PAIRS).encode(), found("faceforensics")),
     "any layout": ("metadata.json", json.dumps(METADATA).encode(), found("auto")),
     "crops": ("crops.csv", CROPS, lambda f: read_crops(f.parent)),
-    "crops check": ("crops.check.json", json.dumps(CHECK).encode(), lambda f: read_crops(f.parent)),
     "finished video": ("record.json", json.dumps(FINISHED).encode(), used_again),
     "failures": (
         "failures.csv",
@@ -240,16 +238,6 @@ def test_a_video_whose_record_is_damaged_is_not_finished(tmp_path, change):
     assert read_record(tmp_path, KEY) is not None
     file.write_text(json.dumps(FINISHED | change))
     assert read_record(tmp_path, KEY) is None
-
-
-@pytest.mark.parametrize(
-    "check", [DEEP, b'{"valid": 3}', b'{"valid": [{"sha256": [], "rows": 1}]}']
-)
-def test_a_damaged_check_beside_a_manifest_is_refused(tmp_path, check):
-    (tmp_path / "crops.csv").write_text(f"{HEADER}\n{ROW}\n")
-    (tmp_path / "crops.check.json").write_bytes(check)
-    with pytest.raises(InputError, match=r"crops\.check\.json' as it was written"):
-        read_crops(tmp_path)
 
 
 def test_settings_come_back_from_toml(fuzz, tmp_path):
