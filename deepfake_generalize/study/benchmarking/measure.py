@@ -10,14 +10,15 @@ import pandas as pd
 
 from deepfake_generalize import metrics
 from deepfake_generalize.errors import UndefinedMetricError
-from deepfake_generalize.metrics.degradation_intervals import (
+from deepfake_generalize.metrics.degradation import (
     ResampledAccuracy,
+    Scored,
     degradation_difference_from,
     degradation_from,
     resampled_accuracy,
     streams,
 )
-from deepfake_generalize.metrics.intervals import right_calls
+from deepfake_generalize.metrics.intervals import METRICS, is_correct
 from deepfake_generalize.study.benchmarking.missing_scores import counted
 from deepfake_generalize.study.tables import PAPER_UNSEEN_SETS, published_degradations
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.benchmarking.missing_scores import Policy
 
 THRESHOLD = 0.5
-_METRICS = ("accuracy", "accuracy_real", "accuracy_fake", "auc", "average_precision", "eer")
 _VIDEO_KEY = ("dataset", "method", "video")
 
 
@@ -168,36 +168,35 @@ def _videos(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     return counted(videos[columns], policy)
 
 
-def _scored(rows: pd.DataFrame, groups: pd.Series[str] | None) -> metrics.Scored:
-    return metrics.Scored(
+def _scored(rows: pd.DataFrame, groups: pd.Series[str] | None) -> Scored:
+    return Scored(
         rows["label"].to_numpy(),
         rows["score"].to_numpy(),
         groups=None if groups is None else groups.to_numpy(),
-        undecided=rows["undecided"].to_numpy(),
+        tie=rows["tie"].to_numpy(),
     )
 
 
-def _right(scored: metrics.Scored) -> Any:
-    return right_calls(
+def _right(scored: Scored) -> Any:
+    return is_correct(
         np.asarray(scored.labels),
         np.asarray(scored.scores),
         threshold=THRESHOLD,
-        undecided=scored.undecided,
+        tie=scored.tie,
     )
 
 
-def _prefixed(
-    prefix: str, scored: metrics.Scored, resampling: Resampling | None
-) -> dict[str, float]:
+def _prefixed(prefix: str, scored: Scored, resampling: Resampling | None) -> dict[str, float]:
     """Return every metric that exists, as PREFIX_NAME, with _low and _high where it varies."""
     if resampling is not None:
         try:
-            found = metrics.bootstrap_intervals(
+            found = metrics.bootstrap_interval(
+                METRICS,
                 scored.labels,
                 scored.scores,
                 groups=scored.groups,
                 threshold=THRESHOLD,
-                undecided=scored.undecided,
+                tie=scored.tie,
                 level=resampling.level,
                 n_resamples=resampling.n_resamples,
                 seed=resampling.seed,
@@ -212,7 +211,7 @@ def _prefixed(
     return _estimates(prefix, scored)
 
 
-def _estimates(prefix: str, scored: metrics.Scored) -> dict[str, float]:
+def _estimates(prefix: str, scored: Scored) -> dict[str, float]:
     right, labels = _right(scored), np.asarray(scored.labels)
     found = {"accuracy": float(right.mean())}
     for label, name in enumerate(("real", "fake")):
@@ -230,7 +229,7 @@ def _in_order(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     columns += [
         f"{unit}_{name}{suffix}"
         for unit in ("frame", "video")
-        for name in _METRICS
+        for name in METRICS
         for suffix in ("", "_low", "_high")
     ]
     table = table.reindex(columns=[name for name in columns if name in table or "_l" not in name])

@@ -45,7 +45,7 @@ def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
             threshold.
 
     Returns:
-        The rows with a score each and a column `undecided`, True where a coin decides.
+        The rows with a score each and a column `tie`, True where a coin decides.
 
     Examples:
         >>> rows = pd.DataFrame({"score": [0.9, float("nan")], "status": ["ok", "missing"]})
@@ -54,9 +54,9 @@ def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """
     scored = frame["status"] == "ok"
     if policy == "exclude":
-        return frame[scored].assign(undecided=False)
+        return frame[scored].assign(tie=False)
     filled = frame["score"].where(scored, _FILLED[policy])
-    return frame.assign(score=filled, undecided=~scored & (policy == "as-chance"))
+    return frame.assign(score=filled, tie=~scored & (policy == "as-chance"))
 
 
 def coverage_notes(scored: ScoredSet, policy: Policy) -> list[str]:

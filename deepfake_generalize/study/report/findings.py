@@ -16,15 +16,15 @@ import numpy as np
 
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
+from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.experiment import FINE_TUNINGS, SPECIALIZED, UNSEEN
-from deepfake_generalize.study.report.resampling import interval
 from deepfake_generalize.study.tables import POOR_POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from deepfake_generalize.metrics.resampling import Accuracies
     from deepfake_generalize.study.experiment import Family, FineTuning
-    from deepfake_generalize.study.report.resampling import Accuracies
     from deepfake_generalize.types import DoubleArray
 
 SMALL = 10.0
@@ -85,14 +85,15 @@ def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Fin
     gains = {kind: _few_shot_gain(families, accuracies, kind) for kind in FINE_TUNINGS[1:]}
     facts = (
         Fact(
-            "mean degradation of the original detectors on FS, NT, DF, DFD (points)", interval(lost)
+            "mean degradation of the original detectors on FS, NT, DF, DFD (points)",
+            percentile_interval(lost),
         ),
         Fact(
             "mean few-shot gain in accuracy on FS and NT (points)",
-            interval(np.mean(list(gains.values()), axis=0)),
+            percentile_interval(np.mean(list(gains.values()), axis=0)),
         ),
         *(
-            Fact(f"the same by {kind} alone (points)", interval(gain))
+            Fact(f"the same by {kind} alone (points)", percentile_interval(gain))
             for kind, gain in gains.items()
         ),
     )
@@ -137,7 +138,7 @@ def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> F
     facts = tuple(
         Fact(f"mean degradation difference on {sets} (points), {_count(found)}", value)
         for sets, found in (("CELEB-M", method), ("FS-I and NT-I", people))
-        for value in ([interval(np.mean(found, axis=0))] if found else [])
+        for value in ([percentile_interval(np.mean(found, axis=0))] if found else [])
     )
     claim = (
         "Detectors learn features specific to synthesis methods; human identities do not appear "
@@ -208,7 +209,7 @@ def undiscriminating_features(
     if not shares:
         why = "On every fake, two or more of the three heat maps are empty."
         return Finding(3, claim, rule, "cannot be told", why, (omitted,))
-    value = interval(np.mean(shares, axis=0))
+    value = percentile_interval(np.mean(shares, axis=0))
     most = value.low > 50.0
     return Finding(
         number=3,

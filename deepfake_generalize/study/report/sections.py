@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
+from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.experiment import (
     CAUSAL,
     DISPLAY,
@@ -17,7 +18,6 @@ from deepfake_generalize.study.experiment import (
 )
 from deepfake_generalize.study.protocol import shared_table
 from deepfake_generalize.study.report import html
-from deepfake_generalize.study.report.resampling import interval
 from deepfake_generalize.study.tables import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _unwanted(results: RunResults) -> str:
 def _null(results: RunResults) -> str:
     names = [name for name, _, kind in results.detectors if kind == FINE_TUNINGS[0]]
     mean = np.mean([results.accuracies[name, NULL] for name in names], axis=0)
-    return f"{html.with_interval(interval(mean))} % on average"
+    return f"{html.with_interval(percentile_interval(mean))} % on average"
 
 
 def _heat_maps(pictures: Mapping[str, Path]) -> str:

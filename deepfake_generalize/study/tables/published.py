@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics import degradation, ranks
+from deepfake_generalize.metrics import degradation
+from deepfake_generalize.metrics.ranking import ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
