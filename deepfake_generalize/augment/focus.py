@@ -12,7 +12,7 @@ from deepfake_generalize.augment.lineage import check_detector, child, recipe_fo
 from deepfake_generalize.augment.transfer import CACHE_MEMORY, STEPS_PER_CALL, open_for
 from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import first_mixing, flat_layers, site_cut
+from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
 from deepfake_generalize.models.training import fit, make_reporter, refuse_overlap
 from deepfake_generalize.validation import describe
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.models.surgery import Mixing
+    from deepfake_generalize.models.surgery import FirstDense
     from deepfake_generalize.models.training import Fit, Progress, Recipe, TrainingData
     from deepfake_generalize.types import DoubleArray, IntArray
 
@@ -120,8 +120,8 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     )
 
 
-def _mixing(tail: keras.Model, site: str, detector: Detector) -> Mixing:
-    mixing = first_mixing(tail)
+def _mixing(tail: keras.Model, site: str, detector: Detector) -> FirstDense:
+    mixing = first_dense(tail)
     if mixing is None:
         raise InputError(
             f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
