@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import json
 import lzma
-import os
-import tempfile
 import tokenize
 import warnings
 import zipfile
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1
@@ -61,7 +60,12 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
             hint="Use numbers, strings, lists and dictionaries; neither arrays nor NaN.",
         ) from error
     try:
-        _replace(model, text, path)
+        with replacing(path, suffix=".keras") as temporary, warnings.catch_warnings():
+            # TensorFlow's arrays answer NumPy 2 in the old way; that is between the two of them.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            model.save(temporary)
+            with zipfile.ZipFile(temporary, "a") as file:
+                file.writestr(MEMBER, text)
     except OSError as error:
         # The system's message names the temporary file, which the caller never heard of.
         raise InputError(
@@ -69,18 +73,6 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
             hint="Choose a folder that you may write to, on a disk with room.",
         ) from error
     return path
-
-
-def _replace(model: keras.Model, text: str, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        temporary = Path(folder) / path.name
-        with warnings.catch_warnings():
-            # TensorFlow's arrays answer NumPy 2 in the old way; that is between the two of them.
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as file:
-            file.writestr(MEMBER, text)
-        os.replace(temporary, path)  # noqa: PTH105 - atomic on every platform, overwriting too
 
 
 def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:

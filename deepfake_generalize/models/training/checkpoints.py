@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepfake_generalize._system.atomic_files import write_arrays
+from deepfake_generalize._system.atomic_files import replacing, write_arrays
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 
@@ -56,17 +55,10 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
         for index, array in enumerate(group)
     }
     members[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    # One name for all: what a kill leaves behind is overwritten by the next epoch's.
-    temporary = file.with_name(f".{file.name}.tmp")
     try:
-        with temporary.open("wb") as out:
+        with replacing(file, durable=True) as temporary, temporary.open("wb") as out:
             write_arrays(out, members)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
     except OSError as error:
-        with contextlib.suppress(OSError):  # A disk that is read-only refuses this too.
-            temporary.unlink(missing_ok=True)
         raise InputError(
             f"expected to write the checkpoint {file}, the system refused: "
             f"{error.strerror or error}.",

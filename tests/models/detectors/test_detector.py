@@ -162,7 +162,7 @@ def test_a_refusal_to_write_names_the_path_asked_for(saved, tmp_path, monkeypatc
     def refuse(*_, **__):
         raise FileNotFoundError(2, "No such file or directory", "/.mine-x1y2")
 
-    monkeypatch.setattr(archive.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(archive, "replacing", refuse)
     path = tmp_path / "b.keras"
     with pytest.raises(InputError, match="refused: No such file or directory") as caught:
         detector.save(path)
