@@ -150,7 +150,10 @@ def test_the_papers_site_of_the_three_networks(detector_of, random_images, short
     ("change", "text"),
     [
         ({"detector": "hand"}, r"expected a models.Detector, received str"),
-        ({"mode": "boost"}, "expected mode 'freeze', 'silence' or 'upweight', received 'boost'"),
+        (
+            {"mode": "boost"},
+            "expected mode to be one of freeze, silence, upweight, received 'boost'",
+        ),
         ({"factor": 0}, "expected factor to be a number above 0, received 0"),
         ({"factor": True}, "received True"),
         ({"neurons": []}, "indices, whole numbers of shape .k,., received an array of shape .0,."),

@@ -20,33 +20,31 @@ _AUTOMATIC = re.compile(r"(conv2d|batch_normalization|add|rescaling|normalizatio
 
 def build_trunk(
     application: Callable[..., keras.Model],
-    shape: tuple[int, int, int],
+    inputs: keras.KerasTensor,
     *,
     network: str,
     scaling: keras.layers.Layer | None = None,
     imagenet: bool = False,
 ) -> keras.Model:
-    """Build an application without its classifier.
+    """Build one of `keras.applications` without its classifier, over symbolic images.
+
+    The trunk is flat and its layers keep the application's names. Those that it leaves to chance
+    are counted from 1 within the model, and every convolution has `conv` in its name.
 
     Args:
         application: One of `keras.applications`.
-        shape: (H, W, 3) in pixels.
+        inputs: From `image_input`.
         network: What messages call it.
         scaling: A layer between the input and the application.
         imagenet: Load Keras's ImageNet weights, from its cache or from its address.
 
-    Returns:
-        A flat model whose layers keep the application's names. Those that it leaves to chance are
-        counted from 1 within the model, and every convolution has `conv` in its name.
-
     Raises:
         MissingAssetError: The ImageNet weights are neither cached nor to be had.
     """
-    inputs = keras.Input(shape, name="image")
     options: dict[str, Any] = {
         "include_top": False,
         "input_tensor": inputs if scaling is None else scaling(inputs),
-        "input_shape": shape,
+        "input_shape": tuple(inputs.shape[1:]),
     }
     if imagenet:
         original = _with_imagenet(application, options, network)

@@ -10,7 +10,7 @@ from deepfake_generalize._system.exception_notes import noted
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.batching import checked_scores, unit_batches
 from deepfake_generalize.models.detectors.video import ScoresVideos
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import check_choice, describe, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,22 +71,14 @@ def as_detector(
         ("channels", channels, ("last", "first")),
         ("scale", scale, ("unit", "uint8")),
     ):
-        if value not in allowed:
-            raise InputError(
-                f"expected {argument} to be {allowed[0]!r} or {allowed[1]!r}, received {value!r}."
-            )
+        check_choice(argument, value, allowed)
     return FunctionDetector(
         function, name=name, size=_pair(size), returns=returns, channels=channels, scale=scale
     )
 
 
 class FunctionDetector(ScoresVideos):
-    """What `as_detector` returns.
-
-    Attributes:
-        name (str): What tables call it.
-        size (tuple[int, int]): (height, width) in pixels of the images the function takes.
-    """
+    """What `as_detector` returns: a function with the interface of a `Detector`."""
 
     def __init__(
         self,
@@ -115,15 +107,7 @@ class FunctionDetector(ScoresVideos):
         )
 
     def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
-        """Score images.
-
-        Args:
-            images: (N, H, W, 3) RGB, uint8 or float in [0, 1]; or a sequence of (H, W, 3) of
-                unequal sizes. Resized as `Detector.scores` does.
-            batch_size: Images the function gets at a time.
-
-        Returns:
-            (N,) float32, P(fake) in [0, 1]; empty for no images.
+        """Score images as `Detector.scores` does: (N,) float32, P(fake) in [0, 1].
 
         Raises:
             InputError: Images of another shape, dtype or range; or a function that gives NaN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -96,7 +97,7 @@ class Detector(ScoresVideos):
 
     @property
     def synthetic(self) -> bool:
-        """Whether it, or what it was fine-tuned from, is known to be trained on drawn faces.
+        """Whether it, or what it was fine-tuned from, is known to be trained on synthetic faces.
 
         Such a detector shows how the library works; its verdict says nothing about real videos.
         """
@@ -205,6 +206,18 @@ class Detector(ScoresVideos):
             name=cast("str", facts["name"]),
             training=facts["training"],
         )
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """Hash a network's weights with their shapes and types, in its own order: 64 hex digits.
+
+    A network that was saved and loaded has the same hash.
+    """
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _from_bytes(content: bytes) -> Detector:

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
@@ -22,51 +21,6 @@ _MOST_NAMES, _LONGEST = 10_000, 1000
 """More layers than any network here has, and more letters than their names."""
 _NUMBERS = "fiu"
 """The kinds of NumPy's types that weights have; layers that normalize count in whole numbers."""
-
-
-def check_input_shape(
-    input_shape: tuple[int, int, int], *, network: str, minimum: int
-) -> tuple[int, int, int]:
-    """Return `input_shape` as a tuple if `network` can be built for it, raise otherwise.
-
-    Args:
-        input_shape: (H, W, 3) in pixels.
-        network: What the message calls the network.
-        minimum: The smallest side in pixels.
-
-    Raises:
-        InputError: Not (H, W, 3), not whole numbers, or a side under `minimum`.
-
-    Examples:
-        >>> check_input_shape((64, 64, 3), network="MesoNet", minimum=8)
-        (64, 64, 3)
-    """
-    wanted = f"expected input_shape (H, W, 3) with sides of at least {minimum} for {network}"
-    received = f"received {input_shape!r}."
-    try:
-        height, width, channels = input_shape
-    except (TypeError, ValueError):
-        raise InputError(f"{wanted}, {received}") from None
-    if not all(map(is_whole, (height, width, channels))):
-        raise InputError(f"{wanted}, {received}", hint="The sides must be fixed whole numbers.")
-    if channels != 3 or min(height, width) < minimum:
-        raise InputError(f"{wanted}, {received}", hint=f"The minimum is {minimum} pixels a side.")
-    return int(height), int(width), 3
-
-
-def check_classes(classes: int) -> tuple[int, str]:
-    """Return the units and the activation of the last layer: one sigmoid, or softmax columns.
-
-    Raises:
-        InputError: `classes` is not a positive whole number.
-
-    Examples:
-        >>> check_classes(1), check_classes(2)
-        ((1, 'sigmoid'), (2, 'softmax'))
-    """
-    if not is_whole(classes, least=1):
-        raise InputError(f"expected classes to be a whole number from 1, received {classes!r}.")
-    return int(classes), "sigmoid" if classes == 1 else "softmax"
 
 
 def load_weights(model: Any, path: str | Path) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from deepfake_generalize.models.training.construction import copy, own_random_numbers
 from deepfake_generalize.models.training.data import (
+    LabelledImages,
     TrainingData,
     batches_of_arrays,
     open_data,
     refuse_overlap,
 )
-from deepfake_generalize.models.training.fitting import Fit
+from deepfake_generalize.models.training.fitting import Fit, fit
+from deepfake_generalize.models.training.loop import TrainOptions
 from deepfake_generalize.models.training.progress import Progress, Reporter, make_reporter
-from deepfake_generalize.models.training.recipes import RECIPES, Recipe
-from deepfake_generalize.models.training.train import fit, train, training_record
+from deepfake_generalize.models.training.recipes import LAST_LAYERS, RECIPES, Recipe
+from deepfake_generalize.models.training.train import train, training_record
 
 __all__ = [
+    "LAST_LAYERS",
     "RECIPES",
     "Fit",
+    "LabelledImages",
     "Progress",
     "Recipe",
     "Reporter",
+    "TrainOptions",
     "TrainingData",
     "batches_of_arrays",
     "copy",
