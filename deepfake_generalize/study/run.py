@@ -73,13 +73,7 @@ class Study:
         Raises:
             InputError: There is no such table.
         """
-        tables = {"IV": "table_iv", "V": "table_v", "VI": "table_vi", "VII": "table_vii"}
-        if number not in tables:
-            raise InputError(
-                f"expected one of the tables {', '.join(tables)}, received {number!r}."
-            )
-        table: pd.DataFrame = getattr(self.results, tables[number])
-        return table
+        return self.results.table(number)
 
 
 def run(

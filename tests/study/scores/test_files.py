@@ -124,10 +124,12 @@ DAMAGES = {
     "no csv": (Path.unlink, r"expected A.csv beside .*A.json: No such file"),
     "broken": (write_beside(b'{"format": '), r"expected .*A.json as write_scores writes it"),
     "binary": (write_beside(b"\xff\xfe\x00"), r"expected .*A.json as write_scores writes it"),
-    "other": (write_beside(b"{}"), "to describe the scores beside it, received dict of another"),
-    "list": (write_beside(b"[1]"), "to describe the scores beside it, received list of another"),
-    "future": (rewrite(version=2), "in version 1 of the format .* received version 2"),
-    "poor": (rewrite(data_sha256=None), "in version 1 of the format with csv_sha256, data_sha256"),
+    "other": (write_beside(b"{}"), "as write_scores writes it .* received another: KeyError"),
+    "list": (write_beside(b"[1]"), "as write_scores writes it .* received another: TypeError"),
+    "future": (rewrite(version=2), "as write_scores writes it .* received another: .*version 2"),
+    "poor": (rewrite(data_sha256=None), "in version 1 .* received another: .*'data_sha256'"),
+    "sideways": (rewrite(polarity="up"), "as write_scores writes it .* received 'up'"),
+    "astray": (rewrite(relative_paths=["label"]), "as write_scores writes it .*relative paths"),
     "images": (rewrite(data_sha256="0"), "images of .* to be those that A.json was written for"),
 }
 
@@ -162,7 +164,7 @@ def test_what_the_json_says_is_not_contradicted(rows, tmp_path: Path) -> None:
     path = write_scores(tmp_path, "A", rows, FACTS)
     with pytest.raises(DataMismatchError, match=r"point real-high, A\.json says fake-high"):
         read_scores(path, polarity="real-high")
-    with pytest.raises(InputError, match="fake-high or real-high, received 'up'"):
+    with pytest.raises(InputError, match="fake-high, real-high, received 'up'"):
         read_scores(path, polarity="up")  # type: ignore[arg-type]
 
 
