@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifests import check_labels, check_once, require_columns
-from deepfake_generalize.data.splits import crop_keys
+from deepfake_generalize.data.manifests import (
+    check_labels,
+    check_once,
+    crop_keys,
+    require_columns,
+)
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe, is_whole
 

@@ -21,7 +21,7 @@ from deepfake_generalize.data.extraction.video_record import (
     typed,
 )
 from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
-from deepfake_generalize.data.splits.splits import crop_keys
+from deepfake_generalize.data.manifests import crop_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.config import StudyConfig

@@ -19,7 +19,6 @@ from deepfake_generalize.data.crops.manifest import (
 )
 from deepfake_generalize.data.crops.resizing import resize
 from deepfake_generalize.data.crops.tf_dataset import ordered_dataset, ordered_rows, to_dataset
-from deepfake_generalize.validation import MAX_PIXELS
 
 __all__ = [
     "CROPS_FILE",

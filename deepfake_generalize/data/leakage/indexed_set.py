@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.data.leakage.perceptual_hash import Fingerprints, read_fingerprints
-from deepfake_generalize.data.manifests import materials, people, require_columns, texts
+from deepfake_generalize.data.manifests import (
+    clip_keys,
+    people,
+    require_columns,
+    text_column,
+)
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
@@ -70,7 +75,7 @@ def gather_sets(sets: object, *, images: bool) -> list[AuditedSet]:
     codes: dict[str, int] = {}
     gathered = []
     for name, of, crops in named:
-        clips, paths = materials(crops).tolist(), texts(crops, "path").tolist()
+        clips, paths = clip_keys(crops).tolist(), text_column(crops, "path").tolist()
         who = people(crops)
         rows = np.array([place[path] for path in paths], np.int64) if images else None
         gathered.append(
@@ -79,7 +84,8 @@ def gather_sets(sets: object, *, images: bool) -> list[AuditedSet]:
                 of=of,
                 paths=paths,
                 moments=[
-                    frame or path for frame, path in zip(texts(crops, "frame"), paths, strict=True)
+                    frame or path
+                    for frame, path in zip(text_column(crops, "frame"), paths, strict=True)
                 ],
                 materials=clips,
                 codes=np.array([codes.setdefault(clip, len(codes)) for clip in clips], np.int64),
@@ -162,7 +168,7 @@ def _parts(name: str, splits: Splits) -> list[tuple[str, str, pd.DataFrame]]:
 
 
 def _fingerprints(crops: Sequence[pd.DataFrame]) -> tuple[Fingerprints, dict[str, int]]:
-    paths = dict.fromkeys(path for one in crops for path in texts(one, "path"))
+    paths = dict.fromkeys(path for one in crops for path in text_column(one, "path"))
     return read_fingerprints(list(paths)), {path: row for row, path in enumerate(paths)}
 
 

@@ -15,7 +15,6 @@ from deepfake_generalize.data.splits.splits import (
     Splits,
     assemble,
     count_nameless,
-    crop_keys,
 )
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "checked_crops",
     "collect_videos",
     "count_nameless",
-    "crop_keys",
     "in_order",
     "place",
 ]

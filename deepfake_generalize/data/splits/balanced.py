@@ -11,6 +11,7 @@ from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.manifests import (
     check_labels,
     check_once,
+    crop_keys,
     require_columns,
     restore_types,
 )
@@ -20,7 +21,7 @@ from deepfake_generalize.data.splits.groups import (
     collect_videos,
     connected_components,
 )
-from deepfake_generalize.data.splits.splits import SUBSETS, Splits, assemble, crop_keys
+from deepfake_generalize.data.splits.splits import SUBSETS, Splits, assemble
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe, is_whole
 

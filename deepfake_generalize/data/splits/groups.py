@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from deepfake_generalize.data.manifests import materials, people
+from deepfake_generalize.data.manifests import clip_keys, people
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def collect_videos(
     tokens: dict[str, dict[Token, None]] = {}
     counts: dict[str, list[int]] = {}
     clips: dict[str, str] = {}
-    rows = zip(crops["video"], classes, materials(crops), people(crops), strict=True)
+    rows = zip(crops["video"], classes, clip_keys(crops), people(crops), strict=True)
     for video, number, clip, who in rows:
         if video not in counts:
             counts[video], clips[video] = [0] * n_classes, clip
