@@ -9,6 +9,7 @@ import numpy as np
 
 from deepfake_generalize.causal.neurons import top_neurons
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics import Resampling
 
 if TYPE_CHECKING:
     from deepfake_generalize.causal.effect import NeuronEffects
@@ -45,7 +46,7 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
     the images are drawn again many times, their top is taken anew, and compared with the first.
 
     Args:
-        effects: From `average_causal_effect(..., bootstrap=Bootstrap(...))`.
+        effects: From `average_causal_effect(..., resampling=Resampling(), groups=videos)`.
         k: As in `top_neurons`.
         level: The share of resamples between `low` and `high`, in (0, 1).
 
@@ -62,14 +63,16 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
         suggest.
 
     Examples:
-        >>> from deepfake_generalize.causal import Bootstrap, average_causal_effect
+        >>> from deepfake_generalize.causal import average_causal_effect
+        >>> from deepfake_generalize.metrics import Resampling
         >>> from deepfake_generalize.models import Detector, mesonet
         >>> images = np.random.default_rng(0).random((6, 32, 32, 3))
         >>> effects = average_causal_effect(
         ...     Detector(mesonet((32, 32, 3))),
         ...     images,
         ...     outcome="score",
-        ...     bootstrap=Bootstrap(groups=["a", "a", "b", "b", "c", "c"]),
+        ...     resampling=Resampling(n_resamples=200),
+        ...     groups=["a", "a", "b", "b", "c", "c"],
         ... )
         >>> found = top_stability(effects, 1 / 4)
         >>> found.inclusion.shape, 0 <= found.low <= found.high <= 1, 0 <= found.jaccard <= 1
@@ -78,23 +81,21 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
     if effects.resampled is None:
         raise InputError(
             "expected effects with resamples, received effects without.",
-            hint="Call average_causal_effect with bootstrap=Bootstrap(groups=videos).",
+            hint="Call average_causal_effect with resampling=Resampling() and groups=videos.",
         )
-    if not 0 < level < 1:
-        raise InputError(f"expected a level between 0 and 1, received {level!r}.")
     top = top_neurons(effects, k)
     named: AnyArray = np.zeros(effects.resampled.shape, np.bool_)
     for row, contribution in zip(named, effects.resampled, strict=True):
         row[top_neurons(contribution, k)] = True
     shared = named[:, top].sum(axis=1)
     jaccard = shared / (2 * len(top) - shared)
-    low, high = np.quantile(jaccard, [(1 - level) / 2, (1 + level) / 2])
+    interval = Resampling(level).interval(jaccard.mean(), jaccard)
     return TopStability(
         top=top,
         inclusion=named.mean(axis=0),
-        jaccard=float(jaccard.mean()),
-        low=float(low),
-        high=float(high),
+        jaccard=interval.estimate,
+        low=interval.low,
+        high=interval.high,
         expected=_expected(len(effects.effects), len(top)),
     )
 

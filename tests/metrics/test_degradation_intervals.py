@@ -115,5 +115,5 @@ def test_what_has_no_interval_is_refused() -> None:
         degradation_interval(one, [Scored([1, 0], [0.5, 0.1], groups=["v", "v"])])
     with pytest.raises(InputError, match=r"a threshold in \[0, 1\]"):
         degradation_interval(one, [one], threshold=2.0)
-    with pytest.raises(InputError, match="level between 0 and 1"):
+    with pytest.raises(InputError, match="level to be a number above 0 and below 1"):
         degradation_interval(one, [one], level=0.0)

@@ -284,12 +284,16 @@ def test_other_metrics_take_the_plain_way() -> None:
         ({"groups": ["a", "b", None, "b"]}, InputError, "group for every image, received 1"),
         ({"groups": ["a", "b", np.nan, "b"]}, InputError, "group for every image, received 1"),
         ({"groups": ["a"] * 4}, UndefinedMetricError, "undefined for one group only"),
-        ({"level": 1.0}, InputError, "level between 0 and 1, received 1.0"),
-        ({"level": 95}, InputError, "level between 0 and 1, received 95"),
-        ({"n_resamples": 0}, InputError, "positive number of resamples, received 0"),
-        ({"n_resamples": 10.5}, InputError, "positive number of resamples, received 10.5"),
-        ({"seed": -1}, InputError, "a seed of 0 or above, received -1"),
-        ({"seed": "x"}, InputError, "a seed of 0 or above, received 'x'"),
+        ({"level": 1.0}, InputError, "level to be a number above 0 and below 1, received 1.0"),
+        ({"level": 95}, InputError, "level to be a number above 0 and below 1, received 95"),
+        ({"n_resamples": 0}, InputError, "n_resamples to be a whole number from 1, received 0"),
+        (
+            {"n_resamples": 10.5},
+            InputError,
+            "n_resamples to be a whole number from 1, received 10.5",
+        ),
+        ({"seed": -1}, InputError, "seed to be a whole number from 0, received -1"),
+        ({"seed": "x"}, InputError, "seed to be a whole number from 0, received 'x'"),
     ],
 )
 def test_what_has_no_interval_is_refused(options, error, message) -> None:

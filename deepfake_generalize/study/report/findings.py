@@ -16,15 +16,15 @@ import numpy as np
 
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
+from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.experiment import FINE_TUNINGS, SPECIALIZED, UNSEEN
-from deepfake_generalize.study.report.resampling import interval
 from deepfake_generalize.study.tables import POOR_POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from deepfake_generalize.metrics.resampling import Accuracies
     from deepfake_generalize.study.experiment import Family
-    from deepfake_generalize.study.report.resampling import Accuracies
     from deepfake_generalize.types import DoubleArray
 
 SMALL = 10.0
@@ -89,15 +89,16 @@ def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Fin
     facts = [
         Fact(
             "mean degradation of the original detectors on FS, NT, DF, DFD (points)",
-            interval(np.mean(lost, axis=0)),
+            percentile_interval(np.mean(lost, axis=0)),
         ),
         Fact(
             "mean few-shot gain in accuracy on FS and NT (points)",
-            interval(np.mean(list(gains.values()), axis=0)),
+            percentile_interval(np.mean(list(gains.values()), axis=0)),
         ),
     ]
     facts += [
-        Fact(f"the same by {kind} alone (points)", interval(gain)) for kind, gain in gains.items()
+        Fact(f"the same by {kind} alone (points)", percentile_interval(gain))
+        for kind, gain in gains.items()
     ]
     zero, few = facts[0].value.low > 0, facts[1].value.low > 0
     return Finding(
@@ -124,7 +125,7 @@ def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> F
         Fact(
             f"mean degradation difference on {sets} (points), "
             f"{len(found)} detector{'s' if len(found) != 1 else ''}",
-            interval(np.mean(found, axis=0)),
+            percentile_interval(np.mean(found, axis=0)),
         )
         for sets, found in (("CELEB-M", method), ("FS-I and NT-I", people))
         if found
@@ -201,7 +202,7 @@ def undiscriminating_features(
     if not shares:
         why = "On every fake, two or more of the three heat maps are empty."
         return Finding(3, claim, rule, "cannot be told", why, (omitted,))
-    value = interval(np.mean(shares, axis=0))
+    value = percentile_interval(np.mean(shares, axis=0))
     most = value.low > 50.0
     why = (
         f"{'Most' if most else 'Not clearly most'} heat maps of an original detector and the two "

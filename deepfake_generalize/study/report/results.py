@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError
+from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval, resample_jointly
 from deepfake_generalize.study.experiment import (
     DISPLAY,
     FINE_TUNINGS,
@@ -26,7 +27,6 @@ from deepfake_generalize.study.experiment import (
     read_facts,
 )
 from deepfake_generalize.study.report import findings
-from deepfake_generalize.study.report.resampling import Accuracies, interval, resample
 from deepfake_generalize.study.scores import read_scores
 from deepfake_generalize.study.tables import CAPTIONS, check_table, table
 
@@ -119,10 +119,10 @@ class RunResults:
     @cached_property
     def accuracies(self) -> Accuracies:
         """Accuracies in percent, with their resamples."""
-        return resample(
+        return resample_jointly(
             self.scored,
             n_resamples=self.config.analysis.resamples,
-            seed=derived_seed(self.config.seed, "intervals"),
+            seed=derived_seed(derived_seed(self.config.seed, "intervals"), "resampling"),
         )
 
     @cached_property
@@ -191,7 +191,7 @@ class RunResults:
         """Table V with the 95 % interval of each degradation, for readers on a screen."""
         source = {name: family.source for name, family, _ in self.detectors}
         found = [
-            interval(self.accuracies.degradation(name, source[name], UNSEEN))
+            percentile_interval(self.accuracies.degradation(name, source[name], UNSEEN))
             for name in self.table("V")["detector"]
         ]
         return self.table("V").assign(

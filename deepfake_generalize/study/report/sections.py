@@ -10,6 +10,7 @@ import jinja2
 import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
+from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.experiment import (
     CAUSAL,
     DISPLAY,
@@ -19,7 +20,6 @@ from deepfake_generalize.study.experiment import (
     when_and_where,
 )
 from deepfake_generalize.study.protocol import shared_table
-from deepfake_generalize.study.report.resampling import interval
 from deepfake_generalize.study.tables import CAPTIONS, TITLES, two_decimals, why_empty
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _null_set(results: RunResults) -> Interval | None:
     if NULL not in results.scored:
         return None
     names = [name for name, _, kind in results.detectors if kind == FINE_TUNINGS[0]]
-    return interval(np.mean([results.accuracies[name, NULL] for name in names], axis=0))
+    return percentile_interval(np.mean([results.accuracies[name, NULL] for name in names], axis=0))
 
 
 def _images(results: RunResults) -> dict[str, str]:

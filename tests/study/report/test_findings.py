@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from deepfake_generalize.metrics.resampling import Accuracies
 from deepfake_generalize.study import published
 from deepfake_generalize.study.experiment.detector_family import FINE_TUNINGS, UNSEEN, Family
 from deepfake_generalize.study.report import findings
-from deepfake_generalize.study.report.resampling import Accuracies
 
 CELEB, F2F = Family("mesonet", "CELEB"), Family("mesonet", "F2F")
 
