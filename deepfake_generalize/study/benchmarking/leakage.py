@@ -11,6 +11,7 @@ import pandas as pd
 from deepfake_generalize.data.crops import split_packed
 from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol import shared_by_benchmark
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ Training: TypeAlias = pd.DataFrame | Splits | str | Path
 TrainedOn: TypeAlias = Training | Mapping[str, Training | None]
 
 TRAINING = "training"
-_EVERYTHING = ("identity", "video", "frame", "near_duplicate")
-_PEOPLE_AND_CLIPS = ("identity", "video", "near_duplicate")
-_SAME_METHOD = frozenset({"CELEB-M"})
 
 
 def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFrame | Splits | None]:
@@ -90,10 +88,18 @@ def audit_sets(
     sets: dict[str, pd.DataFrame | Splits] = dict(known)
     if training is not None:
         sets[TRAINING] = training
+    designs = shared_by_benchmark(
+        original.name,
+        [scored.name for scored in unseen],
+        [scored.name for scored in specialized],
+        training=TRAINING,
+    )
     findings = audit_leakage(
         sets,
         near_duplicates=all(_has_images(frame) for frame in sets.values()),
-        shared_by_design=_designs(original, unseen, specialized, sets),
+        shared_by_design={
+            pair: kinds for pair, kinds in designs.items() if sets.keys() >= set(pair)
+        },
     )
     warn_of_leaks(findings, stacklevel=4)
     return findings
@@ -110,24 +116,6 @@ def leak_notes(leakage: pd.DataFrame | None) -> list[str]:
         for _, rows in pairs
         if rows["kind"].iloc[0] != "unreadable"
     ]
-
-
-def _designs(
-    original: ScoredSet,
-    unseen: Sequence[ScoredSet],
-    specialized: Sequence[ScoredSet],
-    sets: Mapping[str, object],
-) -> dict[tuple[str, str], tuple[str, ...]]:
-    designs: dict[tuple[str, str], tuple[str, ...]] = {}
-    abroad = [one.name for one in (*unseen, *specialized)]
-    for place, a in enumerate(abroad):
-        designs |= {(a, b): _EVERYTHING for b in abroad[place + 1 :]}
-    for one in specialized:
-        same_method = one.name in _SAME_METHOD
-        if same_method:
-            designs[original.name, one.name] = ("identity",)
-        designs[TRAINING, one.name] = ("identity",) if same_method else _PEOPLE_AND_CLIPS
-    return {pair: kinds for pair, kinds in designs.items() if all(name in sets for name in pair)}
 
 
 def _auditable(frame: pd.DataFrame) -> pd.DataFrame | None:

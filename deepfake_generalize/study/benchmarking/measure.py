@@ -19,7 +19,8 @@ from deepfake_generalize.metrics.degradation_intervals import (
 )
 from deepfake_generalize.metrics.intervals import right_calls
 from deepfake_generalize.study.benchmarking.missing_scores import counted
-from deepfake_generalize.study.tables import PAPER_UNSEEN_SETS, published_degradations
+from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.tables import published_degradations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +130,7 @@ def row_intervals(
         name: metrics.Interval(*(clean(100.0 * end) for end in (one.estimate, one.low, one.high)))
         for name, one in found.items()
     }
-    if set(unseen) != set(PAPER_UNSEEN_SETS):
+    if set(unseen) != set(UNSEEN_SETS):
         return percent, None
     theirs = np.sort(published_degradations())
     ends = [percent["degradation"].low, percent["degradation"].high]

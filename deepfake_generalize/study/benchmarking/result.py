@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
 from deepfake_generalize.study.scores import write_scores
-from deepfake_generalize.study.tables import SPECIALIZED_SETS, render, two_decimals, why_not_in
+from deepfake_generalize.study.tables import render, two_decimals, why_not_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -183,9 +184,10 @@ class Benchmark:
         """Return the specialized sets of a table: the paper's by name, others in whichever."""
         if number == "V":
             return ()
-        papers = [name for names in SPECIALIZED_SETS.values() for name in names]
-        wanted = SPECIALIZED_SETS[number]
-        return tuple(name for name in self.specialized if name in wanted or name not in papers)
+        wanted = SOURCES[source_of(number)].specialized
+        return tuple(
+            name for name in self.specialized if name in wanted or name not in SPECIALIZED_SETS
+        )
 
     def _narrowed(self, frame: pd.DataFrame, own: tuple[str, ...]) -> pd.DataFrame:
         """Return the row with the specialized columns made of some of the sets alone."""

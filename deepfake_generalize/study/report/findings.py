@@ -16,20 +16,26 @@ import numpy as np
 
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
-from deepfake_generalize.study.experiment import FINE_TUNINGS, SPECIALIZED, UNSEEN
+from deepfake_generalize.study.protocol import (
+    FEW_SHOT_SETS,
+    FINE_TUNINGS,
+    ORIGINAL,
+    POOR_POINTS,
+    SOURCES,
+    UNSEEN_SETS,
+    is_poor,
+)
 from deepfake_generalize.study.report.resampling import interval
-from deepfake_generalize.study.tables import POOR_POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deepfake_generalize.study.experiment import Family, FineTuning
+    from deepfake_generalize.study.experiment import DetectorFamily
     from deepfake_generalize.study.report.resampling import Accuracies
     from deepfake_generalize.types import DoubleArray
 
 SMALL = 10.0
 """Degradation difference in points below which the paper speaks of little to no impact."""
-FEW_SHOT = ("FS", "NT")
 _DISSIMILAR = 0.7
 
 
@@ -71,7 +77,7 @@ class Finding:
         return dataclasses.asdict(self)
 
 
-def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Finding:
+def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
     """Check Finding 1: no generalization in zero-shot settings, mitigated in few-shot settings.
 
     Args:
@@ -79,7 +85,10 @@ def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Fin
         accuracies: Of all their detectors, resampled.
     """
     lost = np.mean(
-        [accuracies.degradation(each.detector("none"), each.source, UNSEEN) for each in families],
+        [
+            accuracies.degradation(each.detector(ORIGINAL), each.source, UNSEEN_SETS)
+            for each in families
+        ],
         axis=0,
     )
     gains = {kind: _few_shot_gain(families, accuracies, kind) for kind in FINE_TUNINGS[1:]}
@@ -110,19 +119,19 @@ def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Fin
 
 
 def _few_shot_gain(
-    families: Sequence[Family], accuracies: Accuracies, kind: FineTuning
+    families: Sequence[DetectorFamily], accuracies: Accuracies, kind: str
 ) -> DoubleArray:
     """Return the mean gain in accuracy on FS and NT over the originals, resampled."""
     gains = [
-        accuracies[family.detector(kind), name] - accuracies[family.detector("none"), name]
+        accuracies[family.detector(kind), name] - accuracies[family.detector(ORIGINAL), name]
         for family in families
-        for name in FEW_SHOT
+        for name in FEW_SHOT_SETS
     ]
     mean: DoubleArray = np.mean(gains, axis=0)
     return mean
 
 
-def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> Finding:
+def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
     """Check Finding 2: method-specific features are learnt, identities do not matter.
 
     As in Tables VI and VII, only detectors that degrade by more than 30 points count, original and
@@ -159,7 +168,7 @@ def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> F
 
 
 def _difference(
-    families: Sequence[Family], accuracies: Accuracies, source: str
+    families: Sequence[DetectorFamily], accuracies: Accuracies, source: str
 ) -> list[DoubleArray]:
     """Return the degradation differences of the detectors that enter Table VI or VII."""
     found = []
@@ -167,9 +176,11 @@ def _difference(
         if each.source != source:
             continue
         for name in map(each.detector, FINE_TUNINGS):
-            lost = accuracies.degradation(name, source, UNSEEN)
-            if lost[0] > POOR_POINTS:
-                found.append(lost - accuracies.degradation(name, source, SPECIALIZED[source]))
+            lost = accuracies.degradation(name, source, UNSEEN_SETS)
+            if is_poor(lost[0]):
+                found.append(
+                    lost - accuracies.degradation(name, source, SOURCES[source].specialized)
+                )
     return found
 
 

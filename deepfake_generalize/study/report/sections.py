@@ -8,14 +8,16 @@ import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.study.experiment import (
-    CAUSAL,
-    DISPLAY,
-    FINE_TUNINGS,
-    NULL,
     read_log,
     when_and_where,
 )
-from deepfake_generalize.study.protocol import shared_table
+from deepfake_generalize.study.protocol import (
+    NULL_SET,
+    ORIGINAL,
+    architecture_facts,
+    in_table_order,
+    shared_table,
+)
 from deepfake_generalize.study.report import html
 from deepfake_generalize.study.report.resampling import interval
 from deepfake_generalize.study.tables import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC
@@ -72,7 +74,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
         ("Findings", html.finding_cards(results.findings)),
         ("Generalizability", _generalizability(results)),
         ("Unwanted properties", _unwanted(results)),
-        ("Heat maps", _heat_maps(pictures)),
+        ("Heat maps", _heat_maps(results.config, pictures)),
         ("Neurons", _neurons(results.config, pictures)),
         ("How the data were kept apart", _audit(results)),
         ("Provenance", _provenance(results)),
@@ -105,7 +107,7 @@ def _unwanted(results: RunResults) -> str:
         "ones."
     )
     null = ""
-    if NULL in results.scored:
+    if NULL_SET in results.scored:
         null = html.paragraph(
             "Control: on the null set, whose “fakes” were not changed at all, the original "
             f"detectors score {_null(results)}. Anything but 50 % there would mean that something "
@@ -120,15 +122,16 @@ def _unwanted(results: RunResults) -> str:
 
 
 def _null(results: RunResults) -> str:
-    names = [name for name, _, kind in results.detectors if kind == FINE_TUNINGS[0]]
-    mean = np.mean([results.accuracies[name, NULL] for name in names], axis=0)
+    names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
+    mean = np.mean([results.accuracies[name, NULL_SET] for name in names], axis=0)
     return f"{html.with_interval(interval(mean))} % on average"
 
 
-def _heat_maps(pictures: Mapping[str, Path]) -> str:
+def _heat_maps(config: StudyConfig, pictures: Mapping[str, Path]) -> str:
     shown = [html.figure(pictures["figure_3"], _FIGURE_3, "Stacked bars of similarity")]
-    for name, title in DISPLAY.items():
+    for name in in_table_order(config.architectures):
         if f"figure_2_{name}" in pictures:
+            title = architecture_facts(name).title
             caption = _FIGURE_2.format(name=title)
             file = pictures[f"figure_2_{name}"]
             shown.append(html.figure(file, caption, f"Faces and heat maps of {title}"))
@@ -136,17 +139,17 @@ def _heat_maps(pictures: Mapping[str, Path]) -> str:
 
 
 def _neurons(config: StudyConfig, pictures: Mapping[str, Path]) -> str:
+    networks = {name: architecture_facts(name) for name in in_table_order(config.architectures)}
     shown = [
         html.figure(
             pictures[f"figure_5_{name}"],
-            _FIGURE_5.format(name=title),
-            f"Bars of shared neurons of {title}",
+            _FIGURE_5.format(name=network.title),
+            f"Bars of shared neurons of {network.title}",
         )
-        for name, title in DISPLAY.items()
+        for name, network in networks.items()
         if f"figure_5_{name}" in pictures
     ]
-    run = [each for each in DISPLAY if each in config.architectures]
-    left_out = [DISPLAY[each] for each in run if each not in CAUSAL]
+    left_out = [network.title for network in networks.values() if not network.has_hidden_neurons]
     if not left_out:
         return "".join(shown)
     have = "has" if len(left_out) == 1 else "have"

@@ -5,10 +5,6 @@ from __future__ import annotations
 from deepfake_generalize.study.tables.captions import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC
 from deepfake_generalize.study.tables.paper_tables import table_iv, table_v, table_vi, table_vii
 from deepfake_generalize.study.tables.published import (
-    PAPER_UNSEEN_SETS,
-    POOR_POINTS,
-    SPECIALIZED_SETS,
-    SPECIALIZED_SOURCES,
     published,
     published_degradations,
     rank_among_published,
@@ -19,11 +15,7 @@ from deepfake_generalize.study.tables.render import TITLES, render, two_decimals
 __all__ = [
     "CAPTIONS",
     "EMPTY",
-    "PAPER_UNSEEN_SETS",
-    "POOR_POINTS",
     "SHOWN_OF_A_HASH",
-    "SPECIALIZED_SETS",
-    "SPECIALIZED_SOURCES",
     "SYNTHETIC",
     "TITLES",
     "published",

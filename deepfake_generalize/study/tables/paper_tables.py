@@ -8,17 +8,16 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, degradation_difference, ranks
-from deepfake_generalize.study.tables.published import (
-    PAPER_UNSEEN_SETS,
+from deepfake_generalize.study.protocol import (
     POOR_POINTS,
-    SPECIALIZED_SETS,
-    SPECIALIZED_SOURCES,
+    SOURCES,
+    UNSEEN_SETS,
+    is_poor,
+    source_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_DECIMALS = 6
 
 
 def table_iv(rows: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +46,7 @@ def table_iv(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("average_accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
-def table_v(rows: pd.DataFrame, *, unseen: Sequence[str] = PAPER_UNSEEN_SETS) -> pd.DataFrame:
+def table_v(rows: pd.DataFrame, *, unseen: Sequence[str] = UNSEEN_SETS) -> pd.DataFrame:
     """Return Table V: unseen sets, ranked by degradation, the least first.
 
     Args:
@@ -123,18 +122,18 @@ def why_empty(number: str) -> str:
         'No detector trained on CELEB degrades by more than 30 points.'
     """
     return (
-        f"No detector trained on {SPECIALIZED_SOURCES[number]} degrades by more than "
-        f"{POOR_POINTS:g} points."
+        f"No detector trained on {source_of(number)} degrades by more than {POOR_POINTS:g} points."
     )
 
 
 def _specialized(rows: pd.DataFrame, number: str) -> pd.DataFrame:
-    special = list(SPECIALIZED_SETS[number])
-    unseen = list(PAPER_UNSEEN_SETS)
+    source = source_of(number)
+    special = list(SOURCES[source].specialized)
+    unseen = list(UNSEEN_SETS)
     _columns(rows, ["detector", "training_dataset", "original_accuracy", *unseen, *special])
-    own = rows[rows["training_dataset"] == SPECIALIZED_SOURCES[number]]
+    own = rows[rows["training_dataset"] == source]
     table = table_v(own).drop(columns="rank")
-    table = table[table["degradation"].round(_DECIMALS) > POOR_POINTS].reset_index(drop=True)
+    table = table[is_poor(table["degradation"])].reset_index(drop=True)
     accuracies = own.set_index("detector").loc[table["detector"], special].reset_index(drop=True)
     table[special] = accuracies
     if len(special) > 1:

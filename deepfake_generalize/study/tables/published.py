@@ -9,18 +9,16 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, ranks
+from deepfake_generalize.study.protocol import (
+    POOR_POINTS,
+    SOURCES,
+    UNSEEN_SETS,
+    is_poor,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-PAPER_UNSEEN_SETS = ("FS", "NT", "DF", "DFD")
-"""The unseen sets of Table V, in its order."""
-SPECIALIZED_SETS = {"VI": ("CELEB-M",), "VII": ("FS-I", "NT-I")}
-"""The specialized sets of Tables VI and VII."""
-SPECIALIZED_SOURCES = {"VI": "CELEB", "VII": "F2F"}
-"""What the detectors of Tables VI and VII were trained on."""
-POOR_POINTS = 30.0
-"""Tables VI and VII hold the detectors that degrade by more than this."""
 
 _FILES = {
     "IV": "table_iv_detectors.csv",
@@ -82,7 +80,7 @@ def rank_among_published(original: float, unseen: dict[str, float]) -> tuple[int
         tie gets the better rank. The published side is recomputed from its printed accuracies, as
         its printed degradation is rounded and would put an equal detector before or behind.
     """
-    if set(unseen) != set(PAPER_UNSEEN_SETS):
+    if set(unseen) != set(UNSEEN_SETS):
         return None, _why_no_rank(unseen)
     lost = degradation(original, list(unseen.values()), unit="percent")
     return int(ranks([lost, *published_degradations()], decimals=_DECIMALS_COMPARED)[0]), ""
@@ -98,7 +96,7 @@ def published_degradations() -> list[float]:
         round(degradation(base, accuracies, unit="percent"), _DECIMALS_COMPARED)
         for base, accuracies in zip(
             table["original_accuracy"].to_numpy(),
-            table[list(PAPER_UNSEEN_SETS)].to_numpy(),
+            table[list(UNSEEN_SETS)].to_numpy(),
             strict=True,
         )
     ]
@@ -120,18 +118,18 @@ def why_not_in(
         sets: The specialized sets of this table that it was measured on.
         training_dataset: What it was trained on, or None where nobody said.
     """
-    source = SPECIALIZED_SOURCES[number]
+    source = source_of(number)
     if not sets:
         return (
             f"{detector} was measured on no specialized set of Table {number} "
-            f"({', '.join(SPECIALIZED_SETS[number])})"
+            f"({', '.join(SOURCES[source].specialized)})"
         )
-    if training_dataset in set(SPECIALIZED_SOURCES.values()) - {source}:
+    if training_dataset in SOURCES.keys() - {source}:
         return (
             f"Table {number} is about detectors trained on {source}, {detector} was trained on "
             f"{training_dataset}"
         )
-    if round(degradation_points, _DECIMALS_COMPARED) <= POOR_POINTS:
+    if not is_poor(degradation_points):
         return (
             f"no detector degrades by more than {POOR_POINTS:g} points: {detector} degrades by "
             f"{degradation_points:.2f}"
@@ -142,5 +140,5 @@ def why_not_in(
 def _why_no_rank(names: Iterable[str]) -> str:
     return (
         "ranks do not compare: the published thirty were measured on "
-        f"{', '.join(PAPER_UNSEEN_SETS)}, this detector on {', '.join(names)}"
+        f"{', '.join(UNSEEN_SETS)}, this detector on {', '.join(names)}"
     )
