@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,6 +12,7 @@ from deepfake_generalize.data.crops import read_crops, split_packed
 from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
 from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol import shared_by_benchmark
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ Training: TypeAlias = pd.DataFrame | Splits | str | Path
 TrainedOn: TypeAlias = Training | Mapping[str, Training | None]
 
 TRAINING = "training"
-_EVERYTHING = ("identity", "video", "frame", "near_duplicate")
-_PEOPLE_AND_CLIPS = ("identity", "video", "near_duplicate")
-_SAME_METHOD = frozenset({"CELEB-M"})
 
 
 def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFrame | Splits | None]:
@@ -72,10 +69,12 @@ def audit_sets(
     sets = {name: crops for name, crops in given.items() if crops is not None}
     if len(sets) < 2:
         return None
+    names = ([scored.name for scored in group] for group in (unseen, specialized))
+    designs = shared_by_benchmark(original.name, *names, training=TRAINING)
     findings = audit_leakage(
         sets,
         near_duplicates=all(_has_images(frame) for frame in sets.values()),
-        shared_by_design=_designs(original, unseen, specialized, sets),
+        shared_by_design={pair: of for pair, of in designs.items() if set(pair) <= set(sets)},
     )
     warn_of_leaks(findings, stacklevel=4)
     return findings
@@ -91,23 +90,6 @@ def leak_notes(leakage: pd.DataFrame | None) -> list[str]:
         for (a, b, kind, meant), rows in pairs
         if kind != "unreadable"
     ]
-
-
-def _designs(
-    original: ScoredSet,
-    unseen: Sequence[ScoredSet],
-    specialized: Sequence[ScoredSet],
-    sets: Mapping[str, object],
-) -> dict[tuple[str, str], tuple[str, ...]]:
-    designs: dict[tuple[str, str], tuple[str, ...]] = {}
-    others = [scored.name for scored in (*unseen, *specialized)]
-    designs |= dict.fromkeys(combinations(others, 2), _EVERYTHING)
-    for name in (scored.name for scored in specialized):
-        same_method = name in _SAME_METHOD
-        if same_method:
-            designs[original.name, name] = ("identity",)
-        designs[TRAINING, name] = ("identity",) if same_method else _PEOPLE_AND_CLIPS
-    return {pair: kinds for pair, kinds in designs.items() if set(pair) <= set(sets)}
 
 
 def _auditable(frame: pd.DataFrame) -> pd.DataFrame | None:

@@ -15,7 +15,8 @@ from deepfake_generalize.metrics.degradation_intervals import resampled_accuracy
 from deepfake_generalize.metrics.intervals import right_calls
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.benchmarking.missing_scores import counted
-from deepfake_generalize.study.tables import PAPER_UNSEEN_SETS, published_degradations
+from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.tables import published_degradations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,7 +122,7 @@ def row_intervals(
         found = resampling.interval(float(numbers[0]), numbers[1:])
         ends = (found.estimate, found.low, found.high)
         percent[name] = metrics.Interval(*(clean(100.0 * end) for end in ends))
-    if set(unseen) != set(PAPER_UNSEEN_SETS):
+    if set(unseen) != set(UNSEEN_SETS):
         return percent, None
     theirs = np.sort(published_degradations())
     lost = [percent["degradation"].low, percent["degradation"].high]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
 from deepfake_generalize.study.scores import write_scores
 from deepfake_generalize.study.tables import (
-    SPECIALIZED_SETS,
     render,
     two_decimals,
     why_not_in,
@@ -172,11 +172,11 @@ class Benchmark:
             return self.specialized
         hint = "Leave number out for everything that was measured."
         check_choice("number", number, get_args(Number), hint=hint)
-        wanted = SPECIALIZED_SETS.get(number)
-        if wanted is None:
+        if number == "V":
             return ()
-        papers = [name for names in SPECIALIZED_SETS.values() for name in names]
-        return tuple(name for name in self.specialized if name in wanted or name not in papers)
+        own = SOURCES[source_of(number)].specialized
+        others = set(SPECIALIZED_SETS) - set(own)
+        return tuple(name for name in self.specialized if name not in others)
 
     def _with_intervals(self, frame: pd.DataFrame, *, apart: bool) -> pd.DataFrame:
         # Intervals of specialized averages are of all specialized sets together.

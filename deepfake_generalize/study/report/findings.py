@@ -17,19 +17,25 @@ import numpy as np
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
 from deepfake_generalize.metrics.resampling import percentile_interval
-from deepfake_generalize.study.experiment import FINE_TUNINGS, SPECIALIZED, UNSEEN
-from deepfake_generalize.study.tables import POOR_POINTS
+from deepfake_generalize.study.protocol import (
+    FEW_SHOT_SETS,
+    FINE_TUNINGS,
+    ORIGINAL,
+    POOR_POINTS,
+    SOURCES,
+    UNSEEN_SETS,
+    is_poor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deepfake_generalize.metrics.resampling import Accuracies
-    from deepfake_generalize.study.experiment import Family
+    from deepfake_generalize.study.experiment import DetectorFamily
     from deepfake_generalize.types import DoubleArray
 
 SMALL = 10.0
 """Degradation difference in points below which the paper speaks of little to no impact."""
-FEW_SHOT = ("FS", "NT")
 _DISSIMILAR = 0.7
 
 
@@ -71,16 +77,17 @@ class Finding:
         return dataclasses.asdict(self)
 
 
-def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Finding:
+def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
     """Check Finding 1: no generalization in zero-shot settings, mitigated in few-shot settings."""
-    originals = {family.detector("none"): family.source for family in families}
-    lost = [accuracies.degradation(name, source, UNSEEN) for name, source in originals.items()]
+    originals = {family.detector(ORIGINAL): family.source for family in families}
+    lost = [accuracies.degradation(name, source, UNSEEN_SETS) for name, source in originals.items()]
     gains = {
         kind: np.mean(
             [
-                accuracies[family.detector(kind), name] - accuracies[family.detector("none"), name]
+                accuracies[family.detector(kind), name]
+                - accuracies[family.detector(ORIGINAL), name]
                 for family in families
-                for name in FEW_SHOT
+                for name in FEW_SHOT_SETS
             ],
             axis=0,
         )
@@ -113,7 +120,7 @@ def zero_shot_failure(families: Sequence[Family], accuracies: Accuracies) -> Fin
     )
 
 
-def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> Finding:
+def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
     """Check Finding 2: method-specific features are learnt, identities do not matter.
 
     As in Tables VI and VII, only detectors that degrade by more than 30 points count, original and
@@ -150,7 +157,7 @@ def unwanted_properties(families: Sequence[Family], accuracies: Accuracies) -> F
 
 
 def _differences(
-    families: Sequence[Family], accuracies: Accuracies, source: str
+    families: Sequence[DetectorFamily], accuracies: Accuracies, source: str
 ) -> list[DoubleArray]:
     """Return the degradation differences of the detectors that enter Table VI or VII."""
     names = [
@@ -159,11 +166,11 @@ def _differences(
         if family.source == source
         for kind in FINE_TUNINGS
     ]
-    lost = {name: accuracies.degradation(name, source, UNSEEN) for name in names}
+    lost = {name: accuracies.degradation(name, source, UNSEEN_SETS) for name in names}
     return [
-        values - accuracies.degradation(name, source, SPECIALIZED[source])
+        values - accuracies.degradation(name, source, SOURCES[source].specialized)
         for name, values in lost.items()
-        if values[0] > POOR_POINTS
+        if is_poor(values[0])
     ]
 
 

@@ -12,7 +12,8 @@ from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
-from deepfake_generalize.study.experiment import DISPLAY, HEAT_MAPS, UNSEEN
+from deepfake_generalize.study.experiment import HEAT_MAPS
+from deepfake_generalize.study.protocol import UNSEEN_SETS, architecture_facts, in_table_order
 from deepfake_generalize.study.report.sections import SHOWN_OF_A_HASH, SYNTHETIC, report_page
 from deepfake_generalize.study.tables import CAPTIONS, render, why_empty
 
@@ -64,7 +65,7 @@ def _write_figures(results: RunResults) -> dict[str, Path]:
 
 def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     synthetic = results.synthetic
-    architectures = [name for name in DISPLAY if name in results.config.architectures]
+    architectures = in_table_order(results.config.architectures)
     for name in architectures:
         yield f"figure_2_{name}", _figure_2(results, name)
     yield "figure_3", figures.figure_3(_bins(results), render="jet", synthetic=synthetic)
@@ -78,7 +79,7 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
 
 def _figure_2(results: RunResults, architecture: str) -> Figure:
     photographs: dict[str, AnyArray] = {}
-    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN}
+    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN_SETS}
     for family in results.families:
         if family.architecture != architecture:
             continue
@@ -96,7 +97,7 @@ def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyA
         Set to its images, and set to detector to maps, float32.
     """
     photographs: dict[str, AnyArray] = {}
-    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN}
+    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN_SETS}
     try:
         with file.open("rb") as raw, np.load(raw) as arrays:
             for name in arrays.files:
@@ -119,7 +120,7 @@ def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyA
 def _bins(results: RunResults) -> pd.DataFrame:
     rows = [
         {
-            "architecture": DISPLAY[record["architecture"]],
+            "architecture": architecture_facts(record["architecture"]).title,
             "source": record["source"],
             "dataset": record["set"],
             **record["bins"],

@@ -14,17 +14,20 @@ import pandas as pd
 from deepfake_generalize.errors import DataMismatchError
 from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval, resample_jointly
 from deepfake_generalize.study.experiment import (
-    DISPLAY,
-    FINE_TUNINGS,
     RECORDS,
-    SOURCES,
-    SPECIALIZED,
-    UNSEEN,
-    Family,
+    DetectorFamily,
     derived_seed,
     of_kind,
     read_all,
     read_facts,
+)
+from deepfake_generalize.study.protocol import (
+    FINE_TUNINGS,
+    SOURCES,
+    SPECIALIZED_SETS,
+    UNSEEN_SETS,
+    architecture_facts,
+    in_table_order,
 )
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.scores import read_scores
@@ -38,15 +41,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.report.findings import Finding
     from deepfake_generalize.types import DoubleArray
 
-_DESCRIPTIONS = {
-    "xception": "2-Conv 12-SeparableConv 1-SeparableConv 1-Dense",
-    "mesoinception": "2-Inception 2-Conv 2-Dense",
-    "mesonet": "4-Conv 2-Dense",
-    "efficientnet_b0": "1-Conv 7-MBConv 1-Conv 1-Dense",
-    "shallownet": "8-Conv 2-Dense",
-}
 _FINDING_4_FRACTION = 1 / 16
-_SPECIAL = tuple(key for sets in SPECIALIZED.values() for key in sets)
 
 
 @dataclass(frozen=True)
@@ -77,12 +72,11 @@ class RunResults:
         return cls(folder, config, records)
 
     @cached_property
-    def families(self) -> list[Family]:
+    def families(self) -> list[DetectorFamily]:
         """The study's families in the order of Table IV."""
         return [
-            Family(architecture, source)
-            for architecture in DISPLAY
-            if architecture in self.config.architectures
+            DetectorFamily(architecture, source)
+            for architecture in in_table_order(self.config.architectures)
             for source in self.config.sources
         ]
 
@@ -146,7 +140,7 @@ class RunResults:
         return found
 
     @cached_property
-    def detectors(self) -> list[tuple[str, Family, str]]:
+    def detectors(self) -> list[tuple[str, DetectorFamily, str]]:
         """(name, family, fine-tuning) of every detector in the order of Table IV."""
         return [
             (family.detector(kind), family, kind)
@@ -168,7 +162,7 @@ class RunResults:
             [
                 {
                     "detector": name,
-                    "architecture": _DESCRIPTIONS[family.architecture],
+                    "architecture": architecture_facts(family.architecture).layers,
                     "training_dataset": family.source,
                     "fine_tuning": kind,
                     "original_accuracy": self.accuracy(name, family.source),
@@ -176,7 +170,7 @@ class RunResults:
                 }
                 for name, family, kind in self.detectors
             ]
-        ).assign(**{key: nan for key in _SPECIAL if key not in self.scored})
+        ).assign(**{key: nan for key in SPECIALIZED_SETS if key not in self.scored})
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
@@ -191,7 +185,7 @@ class RunResults:
         """Table V with the 95 % interval of each degradation, for readers on a screen."""
         source = {name: family.source for name, family, _ in self.detectors}
         found = [
-            percentile_interval(self.accuracies.degradation(name, source[name], UNSEEN))
+            percentile_interval(self.accuracies.degradation(name, source[name], UNSEEN_SETS))
             for name in self.table("V")["detector"]
         ]
         return self.table("V").assign(
@@ -202,7 +196,9 @@ class RunResults:
     def findings(self) -> list[Finding]:
         """The paper's four findings, checked."""
         unseen = {
-            key: values for key, values in self.similarities.items() if key.split("/")[1] in UNSEEN
+            key: values
+            for key, values in self.similarities.items()
+            if key.split("/")[1] in UNSEEN_SETS
         }
         return [
             findings.zero_shot_failure(self.families, self.accuracies),

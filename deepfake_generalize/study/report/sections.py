@@ -11,15 +11,14 @@ import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.metrics.resampling import percentile_interval
-from deepfake_generalize.study.experiment import (
-    CAUSAL,
-    DISPLAY,
-    FINE_TUNINGS,
-    NULL,
-    read_log,
-    when_and_where,
+from deepfake_generalize.study.experiment import read_log, when_and_where
+from deepfake_generalize.study.protocol import (
+    NULL_SET,
+    ORIGINAL,
+    architecture_facts,
+    in_table_order,
+    shared_table,
 )
-from deepfake_generalize.study.protocol import shared_table
 from deepfake_generalize.study.tables import CAPTIONS, TITLES, two_decimals, why_empty
 
 if TYPE_CHECKING:
@@ -56,7 +55,10 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
             synthetic=SYNTHETIC,
             captions=CAPTIONS,
             why_empty=why_empty,
-            architectures=DISPLAY,
+            architectures={
+                name: architecture_facts(name).title
+                for name in in_table_order(results.config.architectures)
+            },
             null_set=_null_set(results),
             not_compared=not_compared(results.config),
             audit=audit,
@@ -108,9 +110,8 @@ def with_interval(value: Interval) -> str:
 
 def not_compared(config: StudyConfig) -> str:
     """Say which of the networks that were run have no neurons to compare, if any."""
-    left_out = [
-        name for key, name in DISPLAY.items() if key in config.architectures and key not in CAUSAL
-    ]
+    networks = map(architecture_facts, in_table_order(config.architectures))
+    left_out = [network.title for network in networks if not network.has_hidden_neurons]
     if not left_out:
         return ""
     return (
@@ -131,10 +132,12 @@ def _data_uri(file: Path) -> str:
 
 def _null_set(results: RunResults) -> Interval | None:
     """Return the original detectors' accuracy where the fakes are no fakes, in percent."""
-    if NULL not in results.scored:
+    if NULL_SET not in results.scored:
         return None
-    names = [name for name, _, kind in results.detectors if kind == FINE_TUNINGS[0]]
-    return percentile_interval(np.mean([results.accuracies[name, NULL] for name in names], axis=0))
+    names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
+    return percentile_interval(
+        np.mean([results.accuracies[name, NULL_SET] for name in names], axis=0)
+    )
 
 
 def _images(results: RunResults) -> dict[str, str]:

@@ -10,10 +10,6 @@ from deepfake_generalize.study.tables.paper_tables import (
     with_losses,
 )
 from deepfake_generalize.study.tables.published import (
-    PAPER_UNSEEN_SETS,
-    POOR_POINTS,
-    SPECIALIZED_SETS,
-    SPECIALIZED_SOURCES,
     check_table,
     published,
     published_degradations,
@@ -23,10 +19,6 @@ from deepfake_generalize.study.tables.render import TITLES, render, two_decimals
 
 __all__ = [
     "CAPTIONS",
-    "PAPER_UNSEEN_SETS",
-    "POOR_POINTS",
-    "SPECIALIZED_SETS",
-    "SPECIALIZED_SOURCES",
     "TITLES",
     "check_table",
     "published",

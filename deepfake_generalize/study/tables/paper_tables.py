@@ -8,14 +8,14 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, degradation_difference, ranks
-from deepfake_generalize.study.tables.published import (
-    DECIMALS_COMPARED,
-    PAPER_UNSEEN_SETS,
+from deepfake_generalize.study.protocol import (
     POOR_POINTS,
-    SPECIALIZED_SETS,
-    SPECIALIZED_SOURCES,
-    check_table,
+    SOURCES,
+    UNSEEN_SETS,
+    is_poor,
+    source_of,
 )
+from deepfake_generalize.study.tables.published import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +34,7 @@ CAPTIONS = {
 _FACTS = ["detector", "architecture", "training_dataset", "fine_tuning", "original_accuracy"]
 
 
-def table(
-    number: str, rows: pd.DataFrame, *, unseen: Sequence[str] = PAPER_UNSEEN_SETS
-) -> pd.DataFrame:
+def table(number: str, rows: pd.DataFrame, *, unseen: Sequence[str] = UNSEEN_SETS) -> pd.DataFrame:
     """Return one of the paper's tables of your detectors, from their accuracies in percent.
 
     Args:
@@ -79,11 +77,12 @@ def table(
         )
     if number == "V":
         return _ranked(with_losses(rows, unseen), "degradation", best="low")
-    special = SPECIALIZED_SETS[number]
+    source = source_of(number)
+    special = SOURCES[source].specialized
     _columns(rows, ["detector", "training_dataset", "original_accuracy", *unseen, *special])
-    own = rows[rows["training_dataset"] == SPECIALIZED_SOURCES[number]].reset_index(drop=True)
-    lost = with_losses(own, unseen)["degradation"].round(DECIMALS_COMPARED)
-    poor = lost[lost > POOR_POINTS].sort_values(kind="stable").index
+    own = rows[rows["training_dataset"] == source].reset_index(drop=True)
+    lost = with_losses(own, unseen)["degradation"]
+    poor = lost[is_poor(lost)].sort_values(kind="stable").index
     chosen = with_losses(own.loc[poor], unseen, special)
     return _ranked(chosen, "degradation_difference", best="high")
 
@@ -125,7 +124,7 @@ def why_empty(number: str) -> str:
         >>> why_empty("VI")
         'No detector trained on CELEB degrades by more than 30 points.'
     """
-    source = SPECIALIZED_SOURCES[number]
+    source = source_of(number)
     return f"No detector trained on {source} degrades by more than {POOR_POINTS:g} points."
 
 
@@ -140,19 +139,19 @@ def why_not_in(
         sets: The specialized sets of this table that it was measured on.
         training_dataset: What it was trained on, or None where nobody said.
     """
-    source = SPECIALIZED_SOURCES[number]
+    source = source_of(number)
     detector, lost = row["detector"].item(), float(row["degradation"].item())
     if not sets:
         return (
             f"{detector} was measured on no specialized set of Table {number} "
-            f"({', '.join(SPECIALIZED_SETS[number])})"
+            f"({', '.join(SOURCES[source].specialized)})"
         )
-    if training_dataset in set(SPECIALIZED_SOURCES.values()) - {source}:
+    if training_dataset in set(SOURCES) - {source}:
         return (
             f"Table {number} is about detectors trained on {source}, {detector} was trained on "
             f"{training_dataset}"
         )
-    if round(lost, DECIMALS_COMPARED) <= POOR_POINTS:
+    if not is_poor(lost):
         return (
             f"no detector degrades by more than {POOR_POINTS:g} points: {detector} degrades by "
             f"{lost:.2f}"

@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake_generalize.metrics import degradation, ranks
+from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PAPER_UNSEEN_SETS = ("FS", "NT", "DF", "DFD")
-"""The unseen sets of Table V, in its order."""
-SPECIALIZED_SETS = {"VI": ("CELEB-M",), "VII": ("FS-I", "NT-I")}
-"""The specialized sets of Tables VI and VII."""
-SPECIALIZED_SOURCES = {"VI": "CELEB", "VII": "F2F"}
-"""What the detectors of Tables VI and VII were trained on."""
-POOR_POINTS = 30.0
-"""Tables VI and VII hold the detectors that degrade by more than this."""
-DECIMALS_COMPARED = 6
-"""Finer than any difference between two test sets, coarser than the noise of adding floats."""
+# Finer than any difference between two test sets, coarser than the noise of adding floats.
+_DECIMALS_COMPARED = 6
 
 _FILES = {
     "IV": "table_iv_detectors.csv",
@@ -78,9 +71,9 @@ def published_degradations() -> list[float]:
     From the printed accuracies, which are exact; the printed degradations are rounded.
     """
     table = published("V")
-    accuracies = table[list(PAPER_UNSEEN_SETS)].to_numpy()
+    accuracies = table[list(UNSEEN_SETS)].to_numpy()
     return [
-        round(degradation(*row, unit="percent"), DECIMALS_COMPARED)
+        round(degradation(*row, unit="percent"), _DECIMALS_COMPARED)
         for row in zip(table["original_accuracy"], accuracies, strict=True)
     ]
 
@@ -97,10 +90,10 @@ def rank_among_published(original: float, unseen: Mapping[str, float]) -> tuple[
         tie gets the better rank. The published side is recomputed from its printed accuracies, as
         its printed degradation is rounded and would put an equal detector before or behind.
     """
-    if set(unseen) != set(PAPER_UNSEEN_SETS):
+    if set(unseen) != set(UNSEEN_SETS):
         return None, (
             "ranks do not compare: the published thirty were measured on "
-            f"{', '.join(PAPER_UNSEEN_SETS)}, this detector on {', '.join(unseen)}"
+            f"{', '.join(UNSEEN_SETS)}, this detector on {', '.join(unseen)}"
         )
     lost = degradation(original, list(unseen.values()), unit="percent")
-    return int(ranks([lost, *published_degradations()], decimals=DECIMALS_COMPARED)[0]), ""
+    return int(ranks([lost, *published_degradations()], decimals=_DECIMALS_COMPARED)[0]), ""
