@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize import metrics
+from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import UndefinedMetricError
 from deepfake_generalize.metrics.degradation_intervals import resampled_accuracy, streams
 from deepfake_generalize.metrics.intervals import right_calls
@@ -34,7 +35,6 @@ _METRICS = (
     "accuracy_fake",
     *(metric.__name__ for metric in _RANKED),
 )
-_VIDEO_KEY = ("dataset", "method", "video")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def measure_sets(
     unnamed = []
     for scored_set, stream in zip(sets, own, strict=True):
         name, frames = scored_set.name, counted(scored_set.frame, policy)
-        videos = video_names(frames)
+        videos = video_keys(frames)
         scored = _scored(frames, videos)
         accuracies[name] = clean(100.0 * float(_right(scored).mean()))
         row: dict[str, Any] = {"set": name, "n_frames": len(frames)}
@@ -135,23 +135,9 @@ def clean(percent: float) -> float:
     return round(percent, 10)
 
 
-def video_names(frames: pd.DataFrame) -> pd.Series[str] | None:
-    """Return a name for the video of every row, or None where a row has none.
-
-    A video is known by its dataset, its method, its name and its label together.
-    """
-    if "video" not in frames or frames["video"].isna().any():
-        return None
-    names = frames["label"].astype(str)
-    for column in _VIDEO_KEY:
-        if column in frames:
-            names = names + "\t" + frames[column].astype("string").fillna("").astype(str)
-    return names
-
-
 def _videos(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Return one row a video: the mean over its scored frames, else what the policy says."""
-    keyed = frame.assign(dataset="", method="", video=video_names(frame))
+    keyed = frame.assign(dataset="", method="", video=video_keys(frame))
     scored = keyed[keyed["status"] == "ok"]
     videos = metrics.to_videos(scored).assign(status="ok")
     silent = keyed[~keyed["video"].isin(scored["video"])].drop_duplicates("video")

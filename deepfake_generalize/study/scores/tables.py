@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.manifests import score_keys
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deepfake_generalize.types import AnyArray, DoubleArray
 
 COLUMNS = (
@@ -99,51 +101,9 @@ def arrange(table: pd.DataFrame, labels: AnyArray, found: dict[str, Any]) -> pd.
     if "path" not in frame.columns:
         frame["path"] = pd.NA
     if "key" not in frame.columns or frame["key"].isna().any():
-        frame["key"] = row_keys(frame)
+        frame["key"] = score_keys(frame)
     frame["key"] = frame["key"].astype("string")
     return frame[[column for column in COLUMNS if column in frame.columns]]
-
-
-def row_keys(frame: pd.DataFrame) -> list[str]:
-    """Name each row of a table of crops or scores by what is the same on every machine.
-
-    A name is made of data set, method, compression, the name of the video and the frame, as far as
-    they are known; of the image's name where no frame is; of the row's number where nothing is.
-    What would come twice has its row's number behind it.
-
-    Examples:
-        >>> row_keys(pd.DataFrame({"dataset": "FF++", "video": "/a/b/000_003.mp4", "frame": [7]}))
-        ['FF++/b/000_003/7']
-        >>> row_keys(pd.DataFrame({"label": [0, 1]}))
-        ['row 0', 'row 1']
-    """
-    parts = [
-        frame[name].astype("string").fillna("").tolist()
-        for name in ("dataset", "method", "compression")
-        if name in frame
-    ]
-    if "video" in frame:
-        parts.append([_short_name(video, suffix=False) for video in frame["video"]])
-    has_frames = "frame" in frame and bool(frame["frame"].notna().all())
-    if has_frames:
-        parts.append(frame["frame"].astype("string").tolist())
-    elif "path" in frame:
-        parts.append([_short_name(path, suffix=True) for path in frame["path"]])
-    keys = ["/".join(filter(None, row)) for row in zip(*parts, strict=True)] if parts else []
-    keys = keys or [""] * len(frame)
-    twice = pd.Series(keys, dtype="string").duplicated(keep=False)
-    return [
-        f"{key} row {row}".strip() if again else key
-        for row, (key, again) in enumerate(zip(keys, twice, strict=True))
-    ]
-
-
-def _short_name(value: Any, *, suffix: bool) -> str:
-    if pd.isna(value):
-        return ""
-    path = Path(str(value))
-    last = path.name if suffix else path.stem
-    return f"{path.parent.name}/{last}" if path.parent.name else last
 
 
 def data_hash(rows: pd.DataFrame) -> str:

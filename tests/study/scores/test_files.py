@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepfake_generalize.data.manifests import score_keys
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study import benchmark as full_benchmark
 from deepfake_generalize.study import read_scores, write_scores
 from deepfake_generalize.study.scores.files import file_name
-from deepfake_generalize.study.scores.tables import data_hash, row_keys
+from deepfake_generalize.study.scores.tables import data_hash
 
 benchmark = functools.partial(full_benchmark, audit=False, resampling=None)
 FACTS = {"detector": {"name": "mine", "sha256": "0" * 64}}
@@ -83,7 +84,7 @@ def test_every_float_comes_back_to_the_last_bit(tmp_path_factory, pairs) -> None
 
 
 def test_the_hash_of_the_data_knows_images_and_labels_but_not_scores_or_order(rows) -> None:
-    rows = rows.assign(key=row_keys(rows))
+    rows = rows.assign(key=score_keys(rows))
     assert data_hash(rows) == data_hash(rows.sample(frac=1, random_state=1).assign(score=0.5))
     assert data_hash(rows) != data_hash(rows[1:])
     assert data_hash(rows) != data_hash(rows.assign(label=1 - rows["label"]))
@@ -91,7 +92,7 @@ def test_the_hash_of_the_data_knows_images_and_labels_but_not_scores_or_order(ro
 
 def test_rows_that_nothing_tells_apart_still_have_a_key_each() -> None:
     frame = pd.DataFrame({"video": ["v", "v", "w"], "label": 1})
-    assert row_keys(frame) == ["v row 0", "v row 1", "w"]
+    assert score_keys(frame) == ["v row 0", "v row 1", "w"]
 
 
 def test_awkward_names_make_files_of_their_own() -> None:
