@@ -14,7 +14,7 @@ from deepfake_generalize.study.figures import (
 from deepfake_generalize.study.protocol import StudySizes, shared_by_design, study_sets
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.scores import ScoreFile, read_scores, write_scores
-from deepfake_generalize.study.tables import published, table_iv, table_v, table_vi, table_vii
+from deepfake_generalize.study.tables import published, table
 
 __all__ = [
     "Analysis",
@@ -37,9 +37,6 @@ __all__ = [
     "save_figure",
     "shared_by_design",
     "study_sets",
-    "table_iv",
-    "table_v",
-    "table_vi",
-    "table_vii",
+    "table",
     "write_scores",
 ]

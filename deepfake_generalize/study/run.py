@@ -17,7 +17,7 @@ from deepfake_generalize.study.experiment import (
     CHECKPOINTS,
     CONFIG,
     RECORDS,
-    Family,
+    DetectorFamily,
     StudyConfig,
     datasets,
     read_all,
@@ -73,13 +73,7 @@ class Study:
         Raises:
             InputError: There is no such table.
         """
-        tables = {"IV": "table_iv", "V": "table_v", "VI": "table_vi", "VII": "table_vii"}
-        if number not in tables:
-            raise InputError(
-                f"expected one of the tables {', '.join(tables)}, received {number!r}."
-            )
-        table: pd.DataFrame = getattr(self.results, tables[number])
-        return table
+        return self.results.table(number)
 
 
 def run(
@@ -123,7 +117,7 @@ def run(
     _claim(folder, config)
     say = progress or _silent
     available = datasets.prepare(config, folder, n_jobs=n_jobs, progress=say)
-    families = [Family(*pair) for pair in config.families]
+    families = [DetectorFamily(*pair) for pair in config.families]
     with _watched(config, families, available, folder, say):
         # Where families have processes of their own, threads are enough to wait for them.
         waiting = None if config.threads is None else "threads"
@@ -168,7 +162,7 @@ def _check_finished(study: Study) -> None:
     wanted = [
         (step.kind, step.key)
         for pair in study.config.families
-        for step in steps(study.config, Family(*pair), available)
+        for step in steps(study.config, DetectorFamily(*pair), available)
     ]
     done = {(each["kind"], each["key"]) for each in read_all(study.folder / RECORDS)}
     left = [each for each in wanted if each not in done]
@@ -184,7 +178,7 @@ def _silent(_what: str, _part: float) -> None:
     """Say nothing."""
 
 
-def _run_one(config: StudyConfig, family: Family, folder: Path) -> None:
+def _run_one(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
     if config.threads is not None:
         worker.work_apart(family, folder)
         return
@@ -195,8 +189,8 @@ def _run_one(config: StudyConfig, family: Family, folder: Path) -> None:
 
 
 def _in_order(
-    config: StudyConfig, families: Sequence[Family], available: tuple[str, ...], n_jobs: int
-) -> list[Family]:
+    config: StudyConfig, families: Sequence[DetectorFamily], available: tuple[str, ...], n_jobs: int
+) -> list[DetectorFamily]:
     """Return the slowest first, so that no processor waits for one of them alone at the end.
 
     The two slowest, where they are of one architecture, are also the largest: the second is put
@@ -237,14 +231,14 @@ def _claim(folder: Path, config: StudyConfig) -> None:
     partial.replace(file)
 
 
-def _weight(config: StudyConfig, family: Family, available: tuple[str, ...]) -> float:
+def _weight(config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]) -> float:
     return sum(step.weight for step in steps(config, family, available))
 
 
 @contextmanager
 def _watched(
     config: StudyConfig,
-    families: Sequence[Family],
+    families: Sequence[DetectorFamily],
     available: tuple[str, ...],
     folder: Path,
     say: Callable[[str, float], None],

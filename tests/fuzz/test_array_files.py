@@ -13,7 +13,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.weights import load_weights
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.study import figure_2
-from deepfake_generalize.study.experiment.detector_family import UNSEEN
+from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.report.publish import read_maps
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -3,12 +3,12 @@
 import pytest
 
 from deepfake_generalize.study import StudyConfig
-from deepfake_generalize.study.experiment.detector_family import Family, steps
+from deepfake_generalize.study.experiment.detector_family import DetectorFamily, steps
 from deepfake_generalize.study.run import _in_order
 
 SETS = ("CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I", "NULL")
 DEMO = StudyConfig.demo()
-FAMILIES = [Family(*pair) for pair in DEMO.families]
+FAMILIES = [DetectorFamily(*pair) for pair in DEMO.families]
 
 
 def weight(family):
@@ -37,4 +37,6 @@ def test_more_epochs_weigh_more():
             for config in (paper, DEMO)
         )
         assert long > 50 * short
-    assert weight(Family("xception", "CELEB")) > 5 * weight(Family("mesonet", "CELEB"))
+    assert weight(DetectorFamily("xception", "CELEB")) > 5 * weight(
+        DetectorFamily("mesonet", "CELEB")
+    )

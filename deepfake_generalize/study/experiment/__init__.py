@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, SOURCES, StudyConfig
+from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig
 from deepfake_generalize.study.experiment.datasets import read_facts
 from deepfake_generalize.study.experiment.detector_family import (
-    CAUSAL,
-    DISPLAY,
-    FINE_TUNINGS,
-    NULL,
-    SPECIALIZED,
-    UNSEEN,
-    Family,
-    FineTuning,
+    DetectorFamily,
     derived_seed,
     steps,
 )
@@ -28,21 +21,13 @@ from deepfake_generalize.study.experiment.run_log import read_log, when_and_wher
 from deepfake_generalize.study.experiment.schedules import Analysis, Schedule, Sizes
 
 __all__ = [
-    "CAUSAL",
     "CHECKPOINTS",
     "CONFIG",
-    "DISPLAY",
-    "FINE_TUNINGS",
     "HEAT_MAPS",
-    "NULL",
     "RECORDS",
     "ROOTS",
-    "SOURCES",
-    "SPECIALIZED",
-    "UNSEEN",
     "Analysis",
-    "Family",
-    "FineTuning",
+    "DetectorFamily",
     "Schedule",
     "Sizes",
     "StudyConfig",

@@ -14,14 +14,13 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.demo_schedules import DEMO_SCHEDULES
 from deepfake_generalize.study.experiment.schedules import Analysis, Schedule, Sizes, check_choice
+from deepfake_generalize.study.protocol import PAPER_ARCHITECTURES, SOURCES, architecture_facts
 from deepfake_generalize.validation import describe
 
 CONFIG = "config.toml"
 """Its file in a run folder."""
 DataKind = Literal["synthetic", "videos"]
 
-ARCHITECTURES = ("mesonet", "mesoinception", "shallownet", "xception", "efficientnet_b0")
-SOURCES = ("CELEB", "F2F")
 FINDERS = ("mediapipe", "cascade")
 ALIGNERS = ("landmarks", "short-range", "finder")
 ROOTS = ("faceforensics", "celebdf_v2", "celebdf_v1")
@@ -64,8 +63,8 @@ class StudyConfig:
     frames_per_video: int = 14
     frames_per_real_video: int = 20
     sizes: Sizes = field(default_factory=Sizes)
-    architectures: tuple[str, ...] = ARCHITECTURES
-    sources: tuple[str, ...] = SOURCES
+    architectures: tuple[str, ...] = tuple(PAPER_ARCHITECTURES)
+    sources: tuple[str, ...] = tuple(SOURCES)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     analysis: Analysis = field(default_factory=Analysis)
     finder: str = "mediapipe"
@@ -78,21 +77,22 @@ class StudyConfig:
         check_choice("data", self.data, get_args(DataKind))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
-        for name in self.architectures:
-            check_choice("architectures", name, ARCHITECTURES)
+        for name in (*self.architectures, *self.schedules):
+            architecture_facts(name)
         for name in self.sources:
-            check_choice("sources", name, SOURCES)
-        for name in self.schedules:
-            check_choice("schedules", name, ARCHITECTURES)
+            check_choice("sources", name, tuple(SOURCES))
         for name in self.roots:
             check_choice("roots", name, ROOTS)
         if not self.architectures or not self.sources:
             raise InputError("expected at least one architecture and one source, received none.")
-        if "xception" in self.architectures and self.image_size < 71:
-            raise InputError(
-                f"expected image_size of at least 71 for xception, received {self.image_size}.",
-                hint="Leave xception out, or use larger crops.",
-            )
+        for name in self.architectures:
+            least = architecture_facts(name).smallest_side
+            if self.image_size < least:
+                raise InputError(
+                    f"expected image_size of at least {least} for {name}, received "
+                    f"{self.image_size}.",
+                    hint=f"Leave {name} out, or use larger crops.",
+                )
         for field_ in dataclasses.fields(self.sizes):
             _check_even(field_.name, getattr(self.sizes, field_.name))
 
@@ -178,7 +178,7 @@ class StudyConfig:
                 few_shot_unseen=400,
                 few_shot_val=100,
             ),
-            architectures=("mesonet",) if quick else ARCHITECTURES,
+            architectures=("mesonet",) if quick else tuple(PAPER_ARCHITECTURES),
             schedules=DEMO_SCHEDULES,
             analysis=Analysis(heat_map_fakes=60, causal_images=200),
             threads=1,

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from deepfake_generalize.study.experiment.schedules import Schedule
-from deepfake_generalize.study.tables import (
-    PAPER_UNSEEN_SETS,
-    SPECIALIZED_SETS,
-    SPECIALIZED_SOURCES,
+from deepfake_generalize.study.protocol import (
+    FINE_TUNINGS,
+    NULL_SET,
+    ORIGINAL,
+    SOURCES,
+    UNSEEN_SETS,
+    architecture_facts,
 )
 
 if TYPE_CHECKING:
     from deepfake_generalize.study.experiment.config import StudyConfig
-
-FineTuning = Literal["none", "transfer", "merge"]
-FINE_TUNINGS: tuple[FineTuning, ...] = get_args(FineTuning)
-
-UNSEEN = PAPER_UNSEEN_SETS
-SPECIALIZED = {SPECIALIZED_SOURCES[number]: sets for number, sets in SPECIALIZED_SETS.items()}
-"""Source to the sets that share its method (Table VI) or its people (Table VII)."""
-NULL = "NULL"
-"""Synthetic data only: reals and "fakes" that nothing was done to; nobody can tell them apart."""
-
-DISPLAY = {
-    "xception": "XceptionNet",
-    "mesoinception": "MesoInception",
-    "mesonet": "MesoNet",
-    "efficientnet_b0": "EfficientNet",
-    "shallownet": "ShallowNet",
-}
-"""Architecture to the paper's word for it, in the order of Table IV."""
-CAUSAL = ("mesonet", "mesoinception", "shallownet")
-"""Architectures with a dense layer of more than one neuron before the output (section IV-D)."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +36,11 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Family:
+class DetectorFamily:
     """An architecture and a source: an original detector and the two fine-tuned from it.
 
     Examples:
-        >>> family = Family("xception", "F2F")
+        >>> family = DetectorFamily("xception", "F2F")
         >>> family.name, [family.detector(kind) for kind in FINE_TUNINGS]
         ('xception-f2f', ['XceptionNet4', 'XceptionNet5', 'XceptionNet6'])
     """
@@ -70,34 +53,27 @@ class Family:
         """What its file of records is called."""
         return f"{self.architecture}-{self.source.lower()}"
 
-    def detector(self, fine_tuning: FineTuning) -> str:
+    def detector(self, fine_tuning: str) -> str:
         """Return the paper's name of one of the three (Table IV)."""
-        first = 1 if self.source == "CELEB" else 4
-        return f"{DISPLAY[self.architecture]}{first + FINE_TUNINGS.index(fine_tuning)}"
+        place = len(FINE_TUNINGS) * list(SOURCES).index(self.source) + FINE_TUNINGS.index(
+            fine_tuning
+        )
+        return f"{architecture_facts(self.architecture).title}{place + 1}"
 
     def test_sets(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """Return the sets its detectors are measured on, its own test set first."""
-        wanted = (self.source, *UNSEEN, *SPECIALIZED[self.source], NULL)
+        wanted = (self.source, *UNSEEN_SETS, *SOURCES[self.source].specialized, NULL_SET)
         return tuple(name for name in wanted if name in available)
 
     def analysed_sets(self) -> tuple[str, ...]:
         """Return the five sets of Figures 3 and 5."""
-        return (self.source, *UNSEEN)
+        return (self.source, *UNSEEN_SETS)
 
-
-# Relative times of one training image, as measured for the five at 256x256 on a processor.
-_COST = {
-    "mesonet": 1.0,
-    "mesoinception": 2.0,
-    "shallownet": 12.0,
-    "efficientnet_b0": 10.0,
-    "xception": 40.0,
-}
 
 _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
 
 
-def steps(config: StudyConfig, family: Family, available: tuple[str, ...]) -> list[Step]:
+def steps(config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]) -> list[Step]:
     """Return all steps of a family in the order of their doing.
 
     Args:
@@ -105,7 +81,8 @@ def steps(config: StudyConfig, family: Family, available: tuple[str, ...]) -> li
         family: One of its families.
         available: The names of the sets that exist.
     """
-    cost = _COST[family.architecture]
+    network = architecture_facts(family.architecture)
+    cost = network.cost
     looked_at = cost / 3
     found = []
     for fine_tuning in FINE_TUNINGS:
@@ -121,8 +98,8 @@ def steps(config: StudyConfig, family: Family, available: tuple[str, ...]) -> li
         Step("similarity", f"{family.name}/{key}", cost * fakes + fakes)
         for key in family.analysed_sets()
     ]
-    found.append(Step("maps", family.name, cost * config.analysis.shown_fakes * len(UNSEEN)))
-    if family.architecture in CAUSAL:
+    found.append(Step("maps", family.name, cost * config.analysis.shown_fakes * len(UNSEEN_SETS)))
+    if network.has_hidden_neurons:
         found += [
             Step(
                 "causal",
@@ -135,10 +112,10 @@ def steps(config: StudyConfig, family: Family, available: tuple[str, ...]) -> li
     return found
 
 
-def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: FineTuning) -> float:
+def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str) -> float:
     """Return how many images a training goes through, over all its epochs."""
     sizes, schedule = config.sizes, config.schedules.get(architecture) or Schedule()
-    if fine_tuning == "none":
+    if fine_tuning == ORIGINAL:
         return sizes.train * (schedule.epochs or _PAPER_EPOCHS)
     mix = sizes.few_shot_original + sizes.few_shot_unseen
     if fine_tuning == "transfer":

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.study.experiment.detector_family import Family
+from deepfake_generalize.study.experiment.detector_family import DetectorFamily
 from deepfake_generalize.study.experiment.worker import AGAIN
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def main(arguments: Sequence[str]) -> int:
     folder, architecture, source, most = arguments
     out = sys.stdout.buffer
     try:
-        return _work(Path(folder), Family(architecture, source), int(most))
+        return _work(Path(folder), DetectorFamily(architecture, source), int(most))
     except Exception as error:
         out.write(pickle.dumps(error))
         return 1
 
 
-def _work(folder: Path, family: Family, most: int) -> int:
+def _work(folder: Path, family: DetectorFamily, most: int) -> int:
     import tensorflow as tf
 
     from deepfake_generalize.study.experiment.config import CONFIG, StudyConfig

@@ -10,14 +10,13 @@ from deepfake_generalize import models
 if TYPE_CHECKING:
     from deepfake_generalize.models import Recipe
     from deepfake_generalize.study.experiment.config import StudyConfig
-    from deepfake_generalize.study.experiment.detector_family import FineTuning
     from deepfake_generalize.study.experiment.schedules import Schedule
 
 _STUCK = 0.6
 """Training accuracy under which a network has not got off the ground after a few epochs."""
 
 
-def recipe_for(config: StudyConfig, architecture: str, fine_tuning: FineTuning) -> Recipe:
+def recipe_for(config: StudyConfig, architecture: str, fine_tuning: str) -> Recipe:
     """Return the paper's recipe of a stage with the changes that the study makes to it.
 
     Args:
@@ -43,7 +42,7 @@ def recipe_for(config: StudyConfig, architecture: str, fine_tuning: FineTuning) 
     return dataclasses.replace(paper, **changes, name=f"{paper.name}, as in {config.name}")
 
 
-def _changes(schedule: Schedule, fine_tuning: FineTuning) -> dict[str, Any]:
+def _changes(schedule: Schedule, fine_tuning: str) -> dict[str, Any]:
     if fine_tuning == "none":
         changes: dict[str, Any] = {
             "epochs": schedule.epochs,

@@ -15,14 +15,11 @@ import pandas as pd
 from deepfake_generalize import augment, causal, metrics, models
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
-from deepfake_generalize.study.benchmarking import gather
+from deepfake_generalize.study.benchmarking import load_scored_set
 from deepfake_generalize.study.experiment import heat_maps
 from deepfake_generalize.study.experiment.datasets import SPLITS, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
-    FINE_TUNINGS,
-    UNSEEN,
-    Family,
-    FineTuning,
+    DetectorFamily,
     derived_seed,
     steps,
 )
@@ -37,6 +34,7 @@ from deepfake_generalize.study.experiment.records import (
     Records,
 )
 from deepfake_generalize.study.experiment.run_log import note, now
+from deepfake_generalize.study.protocol import FEW_SHOT_SETS, FINE_TUNINGS, ORIGINAL, UNSEEN_SETS
 from deepfake_generalize.study.scores import write_scores
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
 
 def run_family(
     config: StudyConfig,
-    family: Family,
+    family: DetectorFamily,
     folder: Path,
     *,
     until: Callable[[], bool] | None = None,
@@ -82,7 +80,7 @@ class _Work:
     """A family at work: its files, and what several steps share."""
 
     config: StudyConfig
-    family: Family
+    family: DetectorFamily
     folder: Path
 
     def __post_init__(self) -> None:
@@ -144,7 +142,7 @@ class _Work:
             self._hashes[name] = hashlib.sha256(self._file(name).read_bytes()).hexdigest()
         return self._hashes[name]
 
-    def _kind(self, name: str) -> FineTuning:
+    def _kind(self, name: str) -> str:
         return next(each for each in FINE_TUNINGS if self.family.detector(each) == name)
 
     def _train(self, step: Step) -> dict[str, Any]:
@@ -159,7 +157,7 @@ class _Work:
             "early_stopping": None if schedule is None else schedule.patience,
             "precision": (schedule and schedule.precision) or "float32",
         }
-        if kind == "none":
+        if kind == ORIGINAL:
             own = self.splits[self.family.source]
             side = self.config.image_size
             detector = models.train(
@@ -170,9 +168,8 @@ class _Work:
                 **common,
             )
         else:
-            parent = self.detector(self.family.detector("none"))
-            fine_tune = augment.transfer if kind == "transfer" else augment.merge
-            detector = fine_tune(parent, *self.few_shot_data(), **common)
+            parent = self.detector(self.family.detector(ORIGINAL))
+            detector = getattr(augment, kind)(parent, *self.few_shot_data(), **common)
         file = self._file(step.key)
         file.parent.mkdir(parents=True, exist_ok=True)
         detector.save(file)
@@ -182,7 +179,7 @@ class _Work:
     def few_shot_data(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the mixes that train fine-tuned detectors and choose among their epochs."""
         sizes, own = self.config.sizes, self.splits[self.family.source]
-        parts = {name: self.splits[name] for name in ("FS", "NT")}
+        parts = {name: self.splits[name] for name in FEW_SHOT_SETS}
         mixes = [
             augment.few_shot_mix(
                 getattr(own, part),
@@ -201,7 +198,7 @@ class _Work:
     def _evaluate(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")
         crops = self.splits[key].test
-        scored = gather(key, crops, self.detector(name))
+        scored = load_scored_set(key, crops, self.detector(name))
         usable = scored.usable
         labels, scores = usable["label"].to_numpy(), usable["score"].to_numpy()
         file = self._write_scores(name, key, scored.frame)
@@ -247,7 +244,7 @@ class _Work:
         return {"set": key, **heat_maps.compare_maps(self._congenetic(), images)}
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:
-        images = {key: self._fakes(key, self.config.analysis.shown_fakes) for key in UNSEEN}
+        images = {key: self._fakes(key, self.config.analysis.shown_fakes) for key in UNSEEN_SETS}
         file = self.folder / HEAT_MAPS / f"{step.key}.npz"
         heat_maps.write_maps(file, self._congenetic(), images)
         return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET}

@@ -13,7 +13,7 @@ from deepfake_generalize.errors import PartialError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deepfake_generalize.study.experiment.detector_family import Family
+    from deepfake_generalize.study.experiment.detector_family import DetectorFamily
 
 AGAIN = 75
 """Exit code of a process that has grown: steps are left, for a new one."""
@@ -23,7 +23,7 @@ every network that it has trained, some 600 MB for Xception."""
 _PROGRAM = "deepfake_generalize.study.experiment.family_process"
 
 
-def work_apart(family: Family, folder: Path) -> None:
+def work_apart(family: DetectorFamily, folder: Path) -> None:
     """Do every step of a family that has no record yet, in processes of its own.
 
     Args:
@@ -47,7 +47,7 @@ def work_apart(family: Family, folder: Path) -> None:
             raise _error(ended, family)
 
 
-def _error(ended: subprocess.CompletedProcess[bytes], family: Family) -> BaseException:
+def _error(ended: subprocess.CompletedProcess[bytes], family: DetectorFamily) -> BaseException:
     try:
         error = pickle.loads(ended.stdout)  # noqa: S301  (written by our own process)
     except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):

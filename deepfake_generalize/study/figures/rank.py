@@ -14,7 +14,8 @@ from deepfake_generalize.study.figures.drawing import (
     YELLOW,
     drawn_alike,
 )
-from deepfake_generalize.study.tables import POOR_POINTS, published, published_degradations
+from deepfake_generalize.study.protocol import POOR_POINTS
+from deepfake_generalize.study.tables import published, published_degradations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

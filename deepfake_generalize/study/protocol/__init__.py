@@ -1,8 +1,49 @@
-"""What the paper fixed: sets, their sizes, and what they share by design."""
+"""What the paper fixed: sets, their sizes, what they share, networks, fine-tuning."""
 
 from __future__ import annotations
 
-from deepfake_generalize.study.protocol.sets import StudySizes, shared_by_design, study_sets
-from deepfake_generalize.study.protocol.sharing import count_shared, shared_table
+from deepfake_generalize.study.protocol.facts import (
+    FEW_SHOT_SETS,
+    FINE_TUNINGS,
+    NULL_SET,
+    ORIGINAL,
+    PAPER_ARCHITECTURES,
+    POOR_POINTS,
+    SOURCES,
+    SPECIALIZED_SETS,
+    UNSEEN_SETS,
+    architecture_facts,
+    in_table_order,
+    is_poor,
+    source_of,
+)
+from deepfake_generalize.study.protocol.sets import study_sets
+from deepfake_generalize.study.protocol.sharing import (
+    count_shared,
+    shared_by_benchmark,
+    shared_by_design,
+    shared_table,
+)
+from deepfake_generalize.study.protocol.sizes import StudySizes
 
-__all__ = ["StudySizes", "count_shared", "shared_by_design", "shared_table", "study_sets"]
+__all__ = [
+    "FEW_SHOT_SETS",
+    "FINE_TUNINGS",
+    "NULL_SET",
+    "ORIGINAL",
+    "PAPER_ARCHITECTURES",
+    "POOR_POINTS",
+    "SOURCES",
+    "SPECIALIZED_SETS",
+    "UNSEEN_SETS",
+    "StudySizes",
+    "architecture_facts",
+    "count_shared",
+    "in_table_order",
+    "is_poor",
+    "shared_by_benchmark",
+    "shared_by_design",
+    "shared_table",
+    "source_of",
+    "study_sets",
+]

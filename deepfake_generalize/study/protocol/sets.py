@@ -20,44 +20,15 @@ from deepfake_generalize.data.splits import (
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.faceforensics_pools import faceforensics_sets
+from deepfake_generalize.study.protocol.facts import STUDY_SETS
 from deepfake_generalize.study.protocol.sizes import StudySizes
 from deepfake_generalize.validation import describe
-
-__all__ = ["StudySizes", "shared_by_design", "study_sets"]
-
-STUDY_SETS: tuple[str, ...] = (
-    "CELEB",
-    "F2F",
-    "FS",
-    "NT",
-    "DF",
-    "DFD",
-    "CELEB-M",
-    "FS-I",
-    "NT-I",
-)
 
 _FF, _DFD, _CELEB_1, _CELEB_2 = "FF++", "DFD", "Celeb-DF-v1", "Celeb-DF-v2"
 # Of the clips that both versions of Celeb-DF hold, this many times what CELEB-M needs are kept for
 # it: some of them will turn out to look like others that stay.
 _SPARE = 1.25
 _KEPT = "its clip is kept for CELEB-M"
-
-_PEOPLE = ("identity", "video", "near_duplicate")
-_REALS = ("identity", "video", "frame", "near_duplicate")
-_DESIGN: dict[tuple[str, str], tuple[str, ...]] = {
-    ("F2F train", "FS-I test"): _PEOPLE,
-    ("F2F train", "NT-I test"): _PEOPLE,
-    ("FS-I test", "NT-I test"): _REALS,
-    ("FS train", "NT train"): _PEOPLE,
-    ("FS val", "NT val"): _PEOPLE,
-    ("FS test", "NT test"): _REALS,
-    ("FS test", "DF test"): _REALS,
-    ("NT test", "DF test"): _REALS,
-    ("CELEB train", "CELEB-M test"): ("identity",),
-    ("CELEB val", "CELEB-M test"): ("identity",),
-    ("CELEB test", "CELEB-M test"): ("identity",),
-}
 
 
 def study_sets(
@@ -143,31 +114,6 @@ def study_sets(
     if _DFD in tables:
         sets["DFD"] = _test_only("DFD", tables[_DFD], sizes, seed)
     return {name: sets[name] for name in STUDY_SETS if name in sets}
-
-
-def shared_by_design(
-    sets: Mapping[str, object],
-) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Say which of the study's sets are meant to share persons, for `audit_leakage`.
-
-    Args:
-        sets: What `study_sets` returned, or its parts under names such as "F2F train".
-
-    Returns:
-        Pairs of parts to what they share by design.
-
-    Examples:
-        >>> shared_by_design({"F2F train": None, "FS-I test": None})
-        {('F2F train', 'FS-I test'): ('identity', 'video', 'near_duplicate')}
-    """
-    there: set[str] = set()
-    for name, crops in sets.items():
-        if isinstance(crops, Splits):
-            lengths = {part: len(getattr(crops, part)) for part in SUBSETS}
-            there |= {f"{name} {part}" for part, length in lengths.items() if length}
-        else:
-            there.add(name)
-    return {pair: kinds for pair, kinds in _DESIGN.items() if there.issuperset(pair)}
 
 
 def _by_dataset(crops: pd.DataFrame | Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -14,7 +14,7 @@ import pytest
 from deepfake_generalize import study
 from deepfake_generalize.errors import InputError, PartialError
 from deepfake_generalize.study.experiment import worker
-from deepfake_generalize.study.experiment.detector_family import Family
+from deepfake_generalize.study.experiment.detector_family import DetectorFamily
 from deepfake_generalize.study.experiment.family_process import peak_memory
 from deepfake_generalize.study.experiment.records import read_all
 
@@ -44,7 +44,7 @@ def test_processes_give_what_one_process_gives(tiny_run, tiny_config, tmp_path, 
 
 def test_what_a_parent_holds_is_not_counted_as_a_childs_memory():
     held = np.ones(75_000_000)  # 600 MB
-    code = "from deepfake_generalize.study.family_process import peak_memory; print(peak_memory())"
+    code = f"from {peak_memory.__module__} import peak_memory; print(peak_memory())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert peak_memory() * 1024 > held.nbytes
     assert 4_000 < int(done.stdout) < 400_000
@@ -57,13 +57,13 @@ def test_without_proc_the_system_is_asked(tmp_path):
 def test_an_error_arrives_as_it_was_raised(tmp_path):
     (tmp_path / "config.toml").write_text("seed = 'x'\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected seed to be int, received 'x'"):
-        worker.work_apart(Family("mesonet", "CELEB"), tmp_path)
+        worker.work_apart(DetectorFamily("mesonet", "CELEB"), tmp_path)
 
 
 def test_a_process_that_dies_is_said_to_have(tmp_path, monkeypatch):
     monkeypatch.setattr(worker.sys, "executable", "/bin/false")
     with pytest.raises(PartialError) as caught:
-        worker.work_apart(Family("mesonet", "CELEB"), tmp_path)
+        worker.work_apart(DetectorFamily("mesonet", "CELEB"), tmp_path)
     assert "the process of mesonet-celeb to end by itself, it ended with code 1" in str(
         caught.value
     )
@@ -77,7 +77,7 @@ def test_a_second_worker_of_a_family_waits_for_the_first(tiny_run, tiny_config):
     before = path.read_bytes()
     with path.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        arguments = (tiny_config, Family("mesonet", "CELEB"), tiny_run.folder)
+        arguments = (tiny_config, DetectorFamily("mesonet", "CELEB"), tiny_run.folder)
         second = threading.Thread(target=steps.run_family, args=arguments)
         second.start()
         time.sleep(0.3)

@@ -5,10 +5,12 @@ import pytest
 
 from deepfake_generalize.metrics.resampling import Accuracies
 from deepfake_generalize.study import published
-from deepfake_generalize.study.experiment.detector_family import FINE_TUNINGS, UNSEEN, Family
+from deepfake_generalize.study.experiment import DetectorFamily
+from deepfake_generalize.study.protocol import FINE_TUNINGS
+from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.report import findings
 
-CELEB, F2F = Family("mesonet", "CELEB"), Family("mesonet", "F2F")
+CELEB, F2F = DetectorFamily("mesonet", "CELEB"), DetectorFamily("mesonet", "F2F")
 
 
 def accuracies(values, spread=1.0, seed=0):
@@ -76,7 +78,9 @@ def test_the_papers_printed_tables_bear_out_the_papers_second_finding():
             values |= {(row["detector"], key): row[key] for key in (*UNSEEN, *sets)}
     # Detectors that are not in the tables do not degrade enough to enter.
     architectures = ("xception", "mesoinception", "mesonet", "efficientnet_b0", "shallownet")
-    families = [Family(each, source) for each in architectures for source in ("CELEB", "F2F")]
+    families = [
+        DetectorFamily(each, source) for each in architectures for source in ("CELEB", "F2F")
+    ]
     for family in families:
         for name in map(family.detector, FINE_TUNINGS):
             if (name, family.source) not in values:

@@ -13,7 +13,8 @@ import pytest
 from deepfake_generalize import metrics
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import published
-from deepfake_generalize.study.tables.published import PAPER_UNSEEN_SETS, rank_among_published
+from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.tables.published import rank_among_published
 from deepfake_generalize.study.tables.render import two_decimals
 
 FLOAT_NOISE = 1e-9
@@ -148,9 +149,9 @@ def test_what_is_handed_out_may_be_changed() -> None:
     table = published("V")
     table.loc[0, "FS"] = 0
     assert published("V").loc[0, "FS"] == 79.50
-    assert list(PAPER_UNSEEN_SETS) == UNSEEN
+    assert list(UNSEEN_SETS) == UNSEEN
 
 
 def test_an_unknown_table_is_refused() -> None:
-    with pytest.raises(InputError, match="expected one of the tables IV, V, VI, VII, received '5'"):
+    with pytest.raises(InputError, match="table to be one of IV, V, VI, VII, received '5'"):
         published("5")

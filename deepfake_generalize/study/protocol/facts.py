@@ -1,0 +1,145 @@
+"""What the paper fixed: the sets by name, the five networks, the ways to fine-tune, and "poor"."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set to train on, and the sets made to ask what its detectors learned from it.
+
+    Attributes:
+        table: The paper's table about its detectors.
+        shares: What its specialized sets share with it: the manipulation's method, or the people.
+        specialized: Those sets.
+    """
+
+    table: str
+    shares: Literal["method", "people"]
+    specialized: tuple[str, ...]
+
+
+SOURCES: Mapping[str, Source] = MappingProxyType(
+    {
+        "CELEB": Source("VI", "method", ("CELEB-M",)),
+        "F2F": Source("VII", "people", ("FS-I", "NT-I")),
+    }
+)
+"""The sets that original detectors are trained on."""
+FEW_SHOT_SETS = ("FS", "NT")
+"""The unseen sets of which fine-tuning is shown a few images."""
+UNSEEN_SETS = (*FEW_SHOT_SETS, "DF", "DFD")
+"""The unseen sets of Table V, in its order."""
+SPECIALIZED_SETS = tuple(name for source in SOURCES.values() for name in source.specialized)
+STUDY_SETS = (*SOURCES, *UNSEEN_SETS, *SPECIALIZED_SETS)
+"""The paper's nine sets."""
+NULL_SET = "NULL"
+"""Synthetic data only: reals and "fakes" that nothing was done to; nobody can tell them apart."""
+
+ORIGINAL = "none"
+FINE_TUNINGS = (ORIGINAL, "transfer", "merge")
+"""Kinds of detectors in the order of Table IV: not fine-tuned, then by which function of `augment`.
+
+Their place in this list gives the detectors' numbers.
+"""
+POOR_POINTS = 30.0
+"""Tables VI and VII hold the detectors that degrade by more than this."""
+# Finer than any difference between two test sets, coarser than the noise of adding floats.
+_DECIMALS = 6
+
+
+def is_poor(degradation: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Say of each degradation, in percentage points, whether it is more than 30.
+
+    Rounded first: what is 30 but for the noise of adding floats is not more.
+
+    Examples:
+        >>> is_poor([30.0 + 1e-12, 30.01]).tolist()
+        [False, True]
+    """
+    return np.round(np.asarray(degradation, float), _DECIMALS) > POOR_POINTS
+
+
+def source_of(table: str) -> str:
+    """Return what the detectors of Table "VI" or "VII" were trained on."""
+    return next(name for name, source in SOURCES.items() if source.table == table)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the study has to know of a network.
+
+    Attributes:
+        title: The paper's word for it, with which its detectors' names begin.
+        layers: What Table IV says of its layers.
+        cost: Time for one training image, relative to MesoNet, as measured at 256x256 on a
+            processor; only the time left is guessed from it.
+        has_hidden_neurons: Whether a dense layer of more than one neuron comes before the output,
+            so that neurons can be compared (section IV-D).
+        smallest_side: The smallest side of its input, in pixels.
+    """
+
+    title: str
+    layers: str
+    cost: float
+    has_hidden_neurons: bool
+    smallest_side: int = 1
+
+
+PAPER_ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {
+        "xception": Architecture(
+            "XceptionNet", "2-Conv 12-SeparableConv 1-SeparableConv 1-Dense", 40.0, False, 71
+        ),
+        "mesoinception": Architecture("MesoInception", "2-Inception 2-Conv 2-Dense", 2.0, True),
+        "mesonet": Architecture("MesoNet", "4-Conv 2-Dense", 1.0, True),
+        "efficientnet_b0": Architecture(
+            "EfficientNet", "1-Conv 7-MBConv 1-Conv 1-Dense", 10.0, False
+        ),
+        "shallownet": Architecture("ShallowNet", "8-Conv 2-Dense", 12.0, True),
+    }
+)
+"""The paper's networks in the order of Table IV."""
+
+
+@functools.cache
+def architecture_facts(name: str) -> Architecture:
+    """Return what the study has to know of a network of `models.ARCHITECTURES`.
+
+    The paper's five are known; any other one is built and looked at, which loads TensorFlow.
+
+    Raises:
+        InputError: There is no such network.
+    """
+    if name in PAPER_ARCHITECTURES:
+        return PAPER_ARCHITECTURES[name]
+    from deepfake_generalize import models
+    from deepfake_generalize.models.surgery import site_cut
+
+    check_choice("the architecture", name, models.ARCHITECTURES)
+    try:
+        site_cut(models.ARCHITECTURES[name](), "paper")
+        has_hidden_neurons = True
+    except InputError:
+        has_hidden_neurons = False
+    return Architecture(name, layers=name, cost=10.0, has_hidden_neurons=has_hidden_neurons)
+
+
+def in_table_order(architectures: Iterable[str]) -> list[str]:
+    """Sort networks as Table IV does, those that are not the paper's last."""
+    order = list(PAPER_ARCHITECTURES)
+    return sorted(architectures, key=lambda name: (*order, name).index(name))
