@@ -1,12 +1,12 @@
-"""Checks on what callers pass in, in one home, so that every room refuses with the same words."""
+"""Checks of arguments: each returns the value, or refuses it with the same words everywhere."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from collections.abc import Collection, Mapping
-from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 """No picture or frame larger than this is decoded: its header alone could ask for all memory."""
+
+T = TypeVar("T")
 
 _IMAGE_HINT = (
     "Pass RGB images as uint8 in 0 to 255 or as float in [0, 1], channels last; "
@@ -54,7 +56,15 @@ def is_whole(value: object, *, least: int | None = None) -> TypeGuard[int]:
     return least is None or bool(value >= least)
 
 
-def check_whole(name: str, value: object, *, least: int | None = None, hint: str = "") -> int:
+def check_whole(
+    name: str,
+    value: object,
+    *,
+    least: int | None = None,
+    most: int | None = None,
+    even: bool = False,
+    hint: str = "",
+) -> int:
     """Return a whole number as Python's `int`, or refuse it by the name of its argument.
 
     Examples:
@@ -66,10 +76,17 @@ def check_whole(name: str, value: object, *, least: int | None = None, hint: str
         deepfake_generalize.errors.InputError: expected batch_size to be a whole number from 1, \
 received 2.5.
     """
-    if not is_whole(value, least=least):
+    if (
+        not is_whole(value, least=least)
+        or (most is not None and value > most)
+        or (even and value % 2)
+    ):
+        kind = "an even" if even else "a whole"
         least_said = "" if least is None else f" from {least}"
+        most_said = "" if most is None else f" {'to' if least_said else 'up to'} {most}"
         raise InputError(
-            f"expected {name} to be a whole number{least_said}, received {value!r}.", hint=hint
+            f"expected {name} to be {kind} number{least_said}{most_said}, received {value!r}.",
+            hint=hint,
         )
     return int(value)
 
@@ -105,9 +122,12 @@ received 95.
         )
         if bound is not None
     ]
-    number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    number = math.nan
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # From 10**400, say.
+            number = float(value)
     if not math.isfinite(number) or not all(holds(number, bound) for _, bound, holds in asked):
-        said = " and".join(f" {word} {bound:g}" for word, bound, _ in asked)
+        said = " and".join(f" {word} {bound:.15g}" for word, bound, _ in asked)
         raise InputError(f"expected {name} to be a number{said}, received {value!r}.", hint=hint)
     return number
 
@@ -128,6 +148,20 @@ received 'forged'.
         raise InputError(
             f"expected {name} to be one of {', '.join(choices)}, received {value!r}.", hint=hint
         )
+    return value
+
+
+def check_type(what: str, value: object, kind: type[T], *, hint: str = "") -> T:
+    """Return a value if it is of a class, or refuse it: `what` says what was expected.
+
+    Examples:
+        >>> check_type("the name of a set", 3, str)
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected the name of a set, received int.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"expected {what}, received {describe(value)}.", hint=hint)
     return value
 
 

@@ -1,16 +1,28 @@
-"""Image batches are refused with what was expected and what came."""
+"""Arguments are refused with what was expected, what came and what to do."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.batching import unit_batches
-from deepfake_generalize.validation import check_images, is_whole
+from deepfake_generalize.validation import (
+    check_choice,
+    check_images,
+    check_mapping,
+    check_number,
+    check_type,
+    check_whole,
+    is_whole,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
 def test_images_pass_uncopied(dtype: type) -> None:
-    images = np.ones((2, 4, 5, 3), dtype)
+    images: Any = np.ones((2, 4, 5, 3), dtype)
     assert check_images(images) is images
 
 
@@ -53,3 +65,59 @@ def test_nothing_else_is_a_whole_number(other: object) -> None:
 def test_true_is_no_batch_of_one_image() -> None:
     with pytest.raises(InputError, match="batch_size to be a whole number from 1, received True"):
         next(unit_batches(np.zeros((1, 4, 4, 3)), (4, 4), True))
+
+
+whole = partial(check_whole, "n")
+number = partial(check_number, "level")
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "message"),
+    [
+        (whole, 2.0, "expected n to be a whole number, received 2.0."),
+        (partial(whole, least=1), 0, "expected n to be a whole number from 1, received 0."),
+        (partial(whole, most=9), 10, "expected n to be a whole number up to 9, received 10."),
+        (partial(whole, least=1, most=9), 10, "a whole number from 1 to 9, received 10."),
+        (partial(whole, least=2, even=True), 3, "expected n to be an even number from 2, rec"),
+        (partial(whole, most=10**8), 10**9, "a whole number up to 100000000, received 1000000000."),
+        (number, "x", "expected level to be a number, received 'x'."),
+        (number, True, "expected level to be a number, received True."),
+        (number, float("nan"), "expected level to be a number, received nan."),
+        (number, np.float32("inf"), "expected level to be a number, received "),
+        (number, 10**400, "expected level to be a number, received 1000"),
+        (partial(number, above=0), 0, "expected level to be a number above 0, received 0."),
+        (partial(number, below=1), 1, "expected level to be a number below 1, received 1."),
+        (partial(number, most=1), 1.5, "a number at most 1, received 1.5."),
+        (partial(number, above=0, below=1), 95, "a number above 0 and below 1, received 95."),
+        (partial(number, above=0, most=1), 0, "a number above 0 and at most 1, received 0."),
+        (partial(number, least=0, below=1), 1, "a number from 0 and below 1, received 1."),
+        (partial(number, least=0, most=0.5), -1, "a number from 0 and at most 0.5, received -1."),
+        (
+            partial(check_choice, "by", choices=("a", "b")),
+            "c",
+            "by to be one of a, b, received 'c'",
+        ),
+        (partial(check_choice, "by", choices={"a": 1}), ["a"], "to be one of a, received ['a']."),
+        (partial(check_type, "a text", kind=str), 3, "expected a text, received int."),
+        (partial(check_mapping, "m", of="a to b"), [1], "expected m to map a to b, received list."),
+        (partial(check_mapping, "m", of="a to b"), {1: 2}, "m to map a to b, received keys [1]."),
+        (partial(check_mapping, "m", of="a to b"), {}, "m to map a to b, received nothing in it."),
+    ],
+)
+def test_a_refusal_says_the_range_or_the_choices_what_came_and_what_to_do(
+    check: Callable[..., object], value: object, message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        check(value=value, hint="Do this.")
+    assert message in caught.value.message
+    assert caught.value.hint == "Do this."
+
+
+def test_what_is_right_comes_back_as_pythons_own() -> None:
+    assert type(check_whole("n", np.int64(4), least=4, most=4, even=True)) is int
+    assert type(check_number("level", np.float64(0.5), above=0, least=0.5, most=0.5)) is float
+    assert check_number("level", 3) == 3
+    assert check_choice("by", "a", {"a": 1}) == "a"
+    assert check_type("a text", "x", str) == "x"
+    sets = {"DFD": 1}
+    assert check_mapping("m", sets, of="a to b") is sets
