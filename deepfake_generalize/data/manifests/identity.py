@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 import pandas as pd
 
-from deepfake_generalize.data.manifests.csv_files import absolute
+from deepfake_generalize._system.paths import absolute
 
 # Version 2 of Celeb-DF extends version 1. Whether both number people and clips alike is not said
 # by their authors; to take them as alike errs on the side of a false alarm.
