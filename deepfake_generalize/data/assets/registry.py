@@ -18,19 +18,13 @@ _MESONET_VARIABLE = "DEEPFAKE_GENERALIZE_MESONET_WEIGHTS"
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that can be pointed at or downloaded.
-
-    Attributes:
-        name: What the library calls it.
-        url: Where it can be downloaded.
-        sha256: Checksum of the download, hexadecimal.
-        variable: Environment variable that may name the file, or a folder that holds it.
-    """
+    """A file that can be pointed at or downloaded."""
 
     name: str
     url: str
     sha256: str
     variable: str
+    """Environment variable that may name the file, or a folder that holds it."""
 
     @property
     def file_name(self) -> str:
@@ -93,11 +87,7 @@ DETECTORS = tuple(asset.name for asset in ASSETS if asset.variable == _MESONET_V
 
 
 def find_asset(name: str) -> Asset:
-    """Return the asset of that name.
-
-    Raises:
-        InputError: No asset has that name.
-    """
+    """Return the asset of that name, or refuse it with InputError."""
     by_name = {asset.name: asset for asset in ASSETS}
     return by_name[check_choice("the name of an asset", name, by_name)]
 
@@ -105,12 +95,7 @@ def find_asset(name: str) -> Asset:
 def face_assets(aligner: str, *, finds: bool) -> list[str]:
     """Return the names of the model files that cutting out faces takes.
 
-    Args:
-        aligner: What finds the eyes, as in `extract_faces`.
-        finds: Whether `MediaPipeFinder` finds the faces.
-
-    Raises:
-        InputError: There is no such aligner.
+    `finds` says whether `MediaPipeFinder` finds the faces. InputError for no aligner's name.
     """
     of = {"landmarks": ["face-landmarks"], "short-range": ["face-short-range"], "finder": []}
     check_choice("aligner", aligner, of, hint="The default is landmarks.")

@@ -25,31 +25,21 @@ CACHE_VARIABLE = "DEEPFAKE_GENERALIZE_CACHE"
 
 @dataclass(frozen=True)
 class AssetStatus:
-    """Where an asset would come from now, found without downloading anything.
-
-    Attributes:
-        name: What the library calls it.
-        found: The file, None where it would have to be downloaded or cannot be had.
-        how: Which of the ways led to it, None where none did.
-        variable: Environment variable that may name it.
-        address: Where it can be downloaded.
-        problem: Why something that is there cannot be used; empty where nothing is wrong.
-    """
+    """Where an asset would come from now, found without downloading anything."""
 
     name: str
     found: Path | None
+    """None where it would have to be downloaded or cannot be had."""
     how: Literal["environment", "cache"] | None
+    """Which of the ways led to it, None where none did."""
     variable: str
     address: str
     problem: str = ""
+    """Why something that is there cannot be used."""
 
 
 def asset_status(name: str) -> AssetStatus:
-    """Say where an asset would come from, without touching the network.
-
-    Raises:
-        InputError: No asset has that name.
-    """
+    """Say where an asset would come from, without touching the network."""
     asset = find_asset(name)
     pointed = _pointed_at(asset, None)
     how: Literal["environment", "cache"] = "cache" if pointed is None else "environment"
@@ -60,14 +50,9 @@ def asset_status(name: str) -> AssetStatus:
 def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
     """Return the file of an asset, absolute, downloading it where nothing else leads to it.
 
-    Args:
-        name: One of the names in `ASSETS`.
-        path: The file, or a folder that holds it under its original name; believed, not
-            checksummed.
-
-    Raises:
-        InputError: No asset has that name.
-        MissingAssetError: What was pointed at does not exist, or the download failed.
+    `path` is the file, or a folder that holds it under its original name; believed, not
+    checksummed. InputError where no asset has that name; MissingAssetError where what was pointed
+    at does not exist, or the download failed.
     """
     return require({name: path})[name]
 
@@ -77,9 +62,6 @@ def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Pa
 
     Nothing is downloaded where a path that was given leads nowhere: the job cannot begin anyway.
     A host that could not be reached is not tried again.
-
-    Args:
-        wanted: Names of `ASSETS`, each with its path, or None.
     """
     found: dict[str, Path] = {}
     missing: dict[Asset, str] = {}

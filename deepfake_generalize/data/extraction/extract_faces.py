@@ -156,7 +156,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     start = time.perf_counter()
     settings = crop_settings(size, margin)
     rows = _check_videos(videos)
-    tasks = _plan(rows, frames_per_video)
+    counts = _frame_counts(frames_per_video)
     _check_n_jobs(n_jobs)
     _check_redo(redo)
     check_finder(finder, opens=True)
@@ -165,11 +165,14 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     finder = MediaPipeFinder() if finder is None else finder
     root = absolute(Path(out_dir))
     described = {
-        "frames_per_video": _described(frames_per_video),
+        "frames_per_video": counts,
         **settings._asdict(),
         "finder": finder.name,
         "aligner": aligner,
     }
+    folders = video_record.name_folders(rows)
+    frames = [counts["fake" if label else "real"] for label in rows["label"]]
+    tasks = [Task(*task) for task in zip(rows["path"], folders, frames, strict=True)]
     with open_folder(root, described) as scratch, _reporting(progress) as report:
         job = Job(root, scratch, checksum(described), settings, finder, aligner)
         done = {task: record for task in tasks if (record := finished(job, task, redo)) is not None}
@@ -221,17 +224,7 @@ def _check_redo(redo: object) -> None:
         )
 
 
-def _plan(rows: pd.DataFrame, frames_per_video: FramesPerVideo) -> list[Task]:
-    counts = _described(frames_per_video)
-    by_label = {0: counts["real"], 1: counts["fake"]}
-    folders = video_record.name_folders(rows)
-    return [
-        Task(str(path), folder, by_label[int(label)])
-        for path, label, folder in zip(rows["path"], rows["label"], folders, strict=True)
-    ]
-
-
-def _described(frames_per_video: FramesPerVideo) -> dict[str, int]:
+def _frame_counts(frames_per_video: FramesPerVideo) -> dict[str, int]:
     if not isinstance(frames_per_video, Mapping):
         return dict.fromkeys(("real", "fake"), check_frame_count(frames_per_video))
     if set(frames_per_video) != {"real", "fake"}:

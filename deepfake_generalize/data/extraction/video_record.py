@@ -30,6 +30,7 @@ from deepfake_generalize.data.crops import (
 )
 from deepfake_generalize.data.extraction.output_folder import checksum, read_json
 from deepfake_generalize.data.faces import mask_of
+from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
+_IMAGE = "frame_{:05d}.png"
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
 
@@ -117,11 +119,6 @@ def _slug(value: object) -> str:
     return re.sub(r"[^\w+.-]", "_", text, flags=re.ASCII).lstrip(".")[:80] or "-"
 
 
-def image_name(frame: int) -> str:
-    """Return the file name of a frame's crop."""
-    return f"frame_{frame:05d}.png"
-
-
 def record_of(crops: VideoCrops) -> Record:
     """Return the record of a video that could be read."""
     frames = crops.frames.astype(object).where(crops.frames.notna(), None).to_dict("records")
@@ -149,7 +146,7 @@ def commit_video(scratch: Path, folder: Path, record: Record, key: Key, images: 
     made.chmod(0o755)
     good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
     for frame, image in zip(good, images, strict=True):
-        (made / image_name(frame)).write_bytes(_png(image))
+        (made / _IMAGE.format(frame)).write_bytes(_png(image))
     content = {"key": key._asdict(), **record._asdict()}
     content["sha256"] = checksum(content)
     (made / RECORD_FILE).write_text(json.dumps(content) + "\n")
@@ -201,7 +198,7 @@ def crop_rows(folder: Path, record: Record) -> Iterator[dict[str, object]]:
     for row in record.frames:
         if row["status"] == "ok":
             fields = {name: row[name] for name in ("frame", "box", "score", "aligner", "flag")}
-            yield {"path": str(folder / image_name(int(row["frame"]))), **fields}
+            yield {"path": str(folder / _IMAGE.format(row["frame"])), **fields}
 
 
 def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
@@ -216,9 +213,7 @@ def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
 
 def typed(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
     """Return rows as a manifest, the columns with their types also where there are no rows."""
-    numbers = {"frame": "Int64", "label": "int64", "score": "float64"}
-    types = {name: numbers.get(name, "string") for name in columns}
-    return pd.DataFrame(list(rows), columns=[*columns]).astype(types)
+    return restore_types(pd.DataFrame(list(rows), columns=[*columns]), columns)
 
 
 def write_manifests(

@@ -43,13 +43,7 @@ _MIN_EYE_DISTANCE = 0.1
 
 
 class Aligner(Closing):
-    """What says how far a face in a frame is tilted: here by the finder's own, least exact eyes.
-
-    Examples:
-        >>> with Aligner() as aligner:
-        ...     aligner.roll(np.zeros((8, 8, 3), np.uint8), Face((0, 0, 8, 8), 0.9))
-        (0.0, 'none')
-    """
+    """What says how far a face in a frame is tilted: here by the finder's own, least exact eyes."""
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
         """Return the roll in degrees and the name of what found it.
@@ -114,15 +108,11 @@ class LandmarkAligner(Aligner):
 
 
 class ShortRangeAligner(Aligner):
-    """A second look by the short-range finder at the cut-out face.
+    """A second look by the short-range finder at the cut-out face."""
 
-    Args:
-        model_path: The short-range model, as in `data.assets.resolve`; loaded on opening.
-    """
-
-    def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
-        """Find the file."""
-        self._finder = MediaPipeFinder(model_path, model="short-range")
+    def __init__(self) -> None:
+        """Find the model's file."""
+        self._finder = MediaPipeFinder(model="short-range")
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
         """Return the roll and "short-range", or the finder's own where it sees no face."""
@@ -150,38 +140,23 @@ class ShortRangeAligner(Aligner):
 
 
 def make_aligner(name: str) -> Aligner:
-    """Return the aligner of that name, not yet opened.
-
-    Raises:
-        InputError: An unknown name.
-        MissingAssetError: Its model file cannot be had.
-    """
-    makers = {"landmarks": LandmarkAligner, "short-range": ShortRangeAligner, "finder": Aligner}
+    """Return the aligner of that name, not yet opened; its model file must be there."""
+    makers: dict[str, type[Aligner]] = {
+        "landmarks": LandmarkAligner,
+        "short-range": ShortRangeAligner,
+        "finder": Aligner,
+    }
     check_choice("aligner", name, makers, hint="The default is landmarks.")
     return makers[name]()
 
 
 def align_crop(
-    image: UInt8Array, face: Face, aligner: Aligner, *, size: int = 256, margin: float = 1.3
+    image: UInt8Array, face: Face, aligner: Aligner, *, size: int, margin: float
 ) -> tuple[UInt8Array, str]:
-    """Cut one face out of a frame, upright.
+    """Cut one face out of an (H, W, 3) uint8 RGB frame, upright, `margin` times its box's side.
 
-    Args:
-        image: The frame, (H, W, 3) uint8 RGB.
-        face: Where the face is.
-        aligner: What says how far it is tilted.
-        size: Side of the crop in pixels.
-        margin: Side of the crop in sides of the face's box.
-
-    Returns:
-        The crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame; and the name
-        of what found the eyes: the aligner's, "finder" or "none".
-
-    Examples:
-        >>> frame = np.full((40, 60, 3), 200, np.uint8)
-        >>> crop, named = align_crop(frame, Face((20, 10, 40, 30), 0.9), Aligner(), size=16)
-        >>> crop.shape, named
-        ((16, 16, 3), 'none')
+    Returns the crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame, and the
+    name of what found the eyes: the aligner's, "finder" or "none".
     """
     frame = check_frame(image)
     roll, named = aligner.roll(frame, face)

@@ -19,7 +19,6 @@ from deepfake_generalize.data.faces.manipulation_masks import mask_of, read_mask
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.video import FrameBatch, sample_frames
-from deepfake_generalize.errors import VideoError
 from deepfake_generalize.validation import check_number, check_whole
 
 if TYPE_CHECKING:
@@ -150,11 +149,6 @@ def crop_opened(
 ) -> VideoCrops:
     """Do the work of `crop_video` with tools that are already open."""
     batch = sample_frames(path, frames_per_video)
-    if not batch.indices:
-        raise VideoError(
-            f"expected frames in {batch.info.path}, received a video without any.",
-            hint="Replace the file.",
-        )
     mask = mask_of(path)
     masks = None if mask is None else read_masks(mask, batch.indices)
     subject = find_subject(batch.images, finder, None if masks is None else masks.areas)

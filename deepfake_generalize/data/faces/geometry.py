@@ -22,22 +22,13 @@ def roll_of(eyes: tuple[Point, Point]) -> float:
     """Return how far the head is tilted, in degrees in (-180, 180], from its right and left eye.
 
     Positive when the left eye is lower; y points downwards.
-
-    Examples:
-        >>> roll_of(((0.0, 0.0), (10.0, 10.0)))
-        45.0
     """
     (x0, y0), (x1, y1) = eyes
     return math.degrees(math.atan2(y1 - y0, x1 - x0))
 
 
 def wrapped(degrees: float) -> float:
-    """Return the same angle in [-180, 180).
-
-    Examples:
-        >>> wrapped(190.0)
-        -170.0
-    """
+    """Return the same angle in [-180, 180)."""
     return (degrees + 180.0) % 360.0 - 180.0
 
 
@@ -47,11 +38,6 @@ def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArr
     The crop is a square `margin` times the box's larger side, around the box's centre, turned by
     `roll` degrees so that a head tilted by `roll` comes out upright. Pixel centres are whole
     numbers on both sides.
-
-    Examples:
-        >>> matrix = crop_matrix((0.0, 0.0, 10.0, 10.0), roll=0.0, size=20, margin=1.0)
-        >>> matrix @ np.array([4.5, 4.5, 1.0])  # the middle of the box: the middle of the crop
-        array([9.5, 9.5])
     """
     x0, y0, x1, y1 = box
     scale = size / (margin * max(x1 - x0, y1 - y0))

@@ -33,27 +33,18 @@ _MIN_SHARE = 1e-4
 
 @dataclass(frozen=True)
 class Masks:
-    """What a mask video shows of the sampled frames.
-
-    Attributes:
-        areas: (H, W) bool by sampled frame, True where the picture was changed; None where the mask
-            has no such frame or marks nothing in it.
-        note: What is wrong with it: "mask_unreadable", "mask_short" where it ends before a sampled
-            frame, "mask_empty" where it marks nothing in any; else empty.
-    """
+    """What a mask video shows of the sampled frames."""
 
     areas: tuple[npt.NDArray[np.bool_] | None, ...]
+    """(H, W) bool by frame, True where the picture was changed; None where none says that."""
     note: Literal["", "mask_unreadable", "mask_short", "mask_empty"] = ""
+    """What is wrong with it: "mask_short" where it ends before a sampled frame."""
 
 
 def mask_of(video: str | os.PathLike[str]) -> Path | None:
     """Return the mask video of a fake in a root of FaceForensics++ or DFD; None without one.
 
     It lies under the same name in `<method>/masks/videos/`, beside `<method>/<level>/videos/`.
-
-    Examples:
-        >>> mask_of("/ff/manipulated_sequences/FaceSwap/c23/videos/004_982.mp4") is None
-        True
     """
     path = Path(video)
     if path.parent.name != "videos" or len(path.parts) < 4:
@@ -98,12 +89,6 @@ def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> f
     """Return the intersection over union of a face's box and a changed area, in [0, 1].
 
     The area, (h, w) bool, may be of another size than the frame: it is taken as the frame scaled.
-
-    Examples:
-        >>> area = np.zeros((10, 10), bool)
-        >>> area[2:6, 2:6] = True
-        >>> overlap((4, 4, 12, 12), area, 20, 20), overlap((12, 12, 20, 20), area, 20, 20)
-        (1.0, 0.0)
     """
     down, right = area.shape[0] / height, area.shape[1] / width
     x0, x1 = (round(min(max(x * right, 0), area.shape[1])) for x in (box[0], box[2]))
@@ -114,19 +99,8 @@ def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> f
 
 
 def bounds(area: npt.NDArray[np.bool_], height: int, width: int) -> Box:
-    """Return the box around a changed area, in pixels of a frame of that size.
-
-    Examples:
-        >>> area = np.zeros((10, 10), bool)
-        >>> area[2:6, 3:7] = True
-        >>> bounds(area, 20, 20)
-        (6.0, 4.0, 14.0, 12.0)
-    """
+    """Return the box around a changed area, in pixels of a frame of that size."""
     rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
     down, right = height / area.shape[0], width / area.shape[1]
-    return (
-        float(columns[0] * right),
-        float(rows[0] * down),
-        float((columns[-1] + 1) * right),
-        float((rows[-1] + 1) * down),
-    )
+    x0, x1 = float(columns[0] * right), float((columns[-1] + 1) * right)
+    return x0, float(rows[0] * down), x1, float((rows[-1] + 1) * down)

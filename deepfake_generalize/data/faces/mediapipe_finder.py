@@ -99,9 +99,9 @@ class MediaPipeFinder(Closing):
         detector = self._ready()
         # The first call still sets up, and says so.
         with contextlib.nullcontext() if self._used else quiet_native_logs():
-            found = _detect(detector, frame)
+            faces = _detect(detector, frame)
         self._used = True
-        return _to_faces(found, frame.shape)
+        return faces
 
     def close(self) -> None:
         """Free the network; `find` raises from now on."""
@@ -161,20 +161,16 @@ def _import_mediapipe() -> tuple[Any, Any]:
     return vision, BaseOptions
 
 
-def _detect(detector: Any, frame: UInt8Array) -> Any:
+def _detect(detector: Any, frame: UInt8Array) -> list[Face]:
     import mediapipe
 
     picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
-    return detector.detect(picture).detections
-
-
-def _to_faces(detections: Any, shape: tuple[int, ...]) -> list[Face]:
-    height, width = shape[:2]
+    height, width = frame.shape[:2]
     faces = []
-    for detection in detections:
-        box = detection.bounding_box
-        left, top = float(box.origin_x), float(box.origin_y)
-        eyes = [(point.x * width, point.y * height) for point in detection.keypoints[:2]]
-        corners = (left, top, float(box.origin_x + box.width), float(box.origin_y + box.height))
-        faces.append(Face(corners, float(detection.categories[0].score), (eyes[0], eyes[1])))
+    for found in detector.detect(picture).detections:
+        box = found.bounding_box
+        corners = (box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height)
+        x0, y0, x1, y1 = (float(value) for value in corners)
+        right, left = ((point.x * width, point.y * height) for point in found.keypoints[:2])
+        faces.append(Face((x0, y0, x1, y1), float(found.categories[0].score), (right, left)))
     return faces

@@ -41,19 +41,15 @@ _Marked: TypeAlias = tuple[BoolArray, int, int]
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject's face in each sampled frame.
-
-    Attributes:
-        faces: The face, or None where the subject was not seen.
-        second_look: Whether it took one more look to find it, or to find it better.
-        counts: How many faces each frame shows.
-        by_mask: Whether a mask said whose face it is, and not the size of the faces.
-    """
+    """The subject's face in each sampled frame, None where it was not seen."""
 
     faces: tuple[Face | None, ...]
     second_look: tuple[bool, ...]
+    """Whether it took one more look to find it, or to find it better."""
     counts: tuple[int, ...]
+    """How many faces each frame shows."""
     by_mask: bool = False
+    """Whether a mask said whose face it is, and not the size of the faces."""
 
 
 def find_subject(

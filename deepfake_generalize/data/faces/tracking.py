@@ -40,12 +40,7 @@ class Track:
 
 
 def iou(a: Box, b: Box) -> float:
-    """Return the intersection over union of two boxes (x0, y0, x1, y1), in [0, 1].
-
-    Examples:
-        >>> iou((0, 0, 2, 2), (1, 0, 3, 2))
-        0.3333333333333333
-    """
+    """Return the intersection over union of two boxes (x0, y0, x1, y1), in [0, 1]."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
@@ -59,11 +54,6 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
     """Return the faces of one frame without doubtful doubles: of two that overlap, the surer one.
 
     A face half hidden by another can give a second box between the two.
-
-    Examples:
-        >>> from deepfake_generalize.data.faces import Face
-        >>> len(distinct([Face((0, 0, 10, 10), 0.9), Face((4, 0, 14, 10), 0.5)]))
-        1
     """
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
@@ -85,12 +75,6 @@ def link_tracks(
     Args:
         frames: The faces of each sampled frame, in order of time; empty where none was found.
         cuts: Positions at which another shot begins; no track goes across.
-
-    Examples:
-        >>> from deepfake_generalize.data.faces import Face
-        >>> left, right = Face((0, 0, 10, 10), 0.9), Face((50, 0, 60, 10), 0.9)
-        >>> [sorted(track.faces) for track in link_tracks([[left, right], [], [right, left]])]
-        [[0, 2], [0, 2]]
     """
     tracks: list[dict[int, Face]] = []
     begin = 0
@@ -121,12 +105,6 @@ def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset(
 
     Returns None outside the track's shot (`cuts` are the positions at which another one begins)
     and time.
-
-    Examples:
-        >>> from deepfake_generalize.data.faces import Face
-        >>> track = Track({0: Face((0, 0, 10, 10), 0.9), 2: Face((20, 0, 30, 10), 0.9)})
-        >>> expected_box(track, 1), expected_box(track, 5)
-        ((10.0, 0.0, 20.0, 10.0), None)
     """
     before = max((at for at in track.faces if at <= position), default=None)
     after = min((at for at in track.faces if at >= position), default=None)

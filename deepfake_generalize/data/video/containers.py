@@ -68,14 +68,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, VideoCodecContext]:
     """Return the first stream that is no cover picture, and what decodes it, if we would."""
-    stream = next(
-        (
-            video
-            for video in container.streams.video
-            if not video.disposition & Disposition.attached_pic
-        ),
-        None,
-    )
+    cover = Disposition.attached_pic
+    videos = (video for video in container.streams.video if not video.disposition & cover)
+    stream = next(videos, None)
     if stream is None:
         kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
         raise VideoError(

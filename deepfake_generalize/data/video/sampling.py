@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,21 +52,17 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class FrameBatch:
-    """The frames asked for, in the order asked for.
-
-    Attributes:
-        indices: Presentation indices, from 0.
-        images: (H, W, 3) uint8 RGB, upright; None wherever the status is not "ok".
-        status: "ok"; "corrupt" when the decoder had to invent part of the picture; "missing".
-        info: The file.
-        note: What went wrong, in one sentence; empty where nothing did.
-    """
+    """The frames asked for, in the order asked for."""
 
     indices: tuple[int, ...]
+    """Presentation indices, from 0."""
     images: list[UInt8Array | None]
+    """(H, W, 3) uint8 RGB, upright; None wherever the status is not "ok"."""
     status: list[FrameStatus]
+    """"corrupt" when the decoder had to invent part of the picture."""
     info: VideoInfo
     note: str = ""
+    """What went wrong, in one sentence; empty where nothing did."""
 
 
 class _Plan(NamedTuple):
@@ -78,12 +75,6 @@ def sample_indices(n_frames: int, k: int) -> list[int]:
     """Return the centres of `k` equal parts of a video: distinct indices, ascending, from 0.
 
     All of a shorter video. InputError for a negative count, or less than one frame asked for.
-
-    Examples:
-        >>> sample_indices(300, 5)
-        [30, 90, 150, 210, 270]
-        >>> sample_indices(3, 10)
-        [0, 1, 2]
     """
     if n_frames < 0 or k < 1:
         raise InputError(
@@ -133,28 +124,22 @@ def _read(source: Path, plan: _Plan, asked: tuple[int, ...]) -> FrameBatch:
         image, corrupt = found.by_index.get(index, (None, False))
         images.append(None if corrupt else image)
         status.append("corrupt" if corrupt else "missing" if image is None else "ok")
-    return FrameBatch(asked, images, status, plan.info, _note(plan.info, status, found))
+    note = plan.info.note
+    if not note and set(status) - {"ok"}:
+        cause = f"; the decoder said: {found.errors[0]}" if found.errors else ""
+        note = f"of {len(status)} frames asked for, {status.count('missing')} missing, "
+        note += f"{status.count('corrupt')} corrupt{cause}"
+    return FrameBatch(asked, images, status, plan.info, note)
 
 
 def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
     if plan.order is not None and not plan.info.note:
-        try:
-            with opened(path) as (container, stream):
-                found = decode_planned(container, stream, plan.stamps, plan.order, indices)
-        except av.error.FFmpegError:
-            found = Found(errors=["the planned pass failed"])
-        if found.complete(indices):
-            return found
+        with contextlib.suppress(av.error.FFmpegError), opened(path) as (container, stream):
+            found = decode_planned(container, stream, plan.stamps, plan.order, indices)
+            if found.complete(indices):
+                return found
     with opened(path) as (container, stream):
         return decode_sequentially(container, stream, plan.order, indices)
-
-
-def _note(info: VideoInfo, status: list[FrameStatus], found: Found) -> str:
-    if info.note or set(status) <= {"ok"}:
-        return info.note
-    counts = f"{status.count('missing')} missing, {status.count('corrupt')} corrupt"
-    cause = f"; the decoder said: {found.errors[0]}" if found.errors else ""
-    return f"of {len(status)} frames asked for, {counts}{cause}"
 
 
 def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
