@@ -73,12 +73,10 @@ def connected_components(videos: Mapping[str, Video]) -> dict[GroupKey, GroupKey
     from scipy.sparse import coo_array, csgraph
 
     keys = list(dict.fromkeys(key for video in videos.values() for key in video.keys))
-    number = {key: i for i, key in enumerate(keys)}
-    links = [
-        (number[video.keys[0]], number[key]) for video in videos.values() for key in video.keys
-    ]
-    ends = np.array(links, np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(links)), tuple(ends)), shape=(len(keys), len(keys)))
+    rows = {key: row for row, key in enumerate(keys)}
+    ends = [(rows[video.keys[0]], rows[key]) for video in videos.values() for key in video.keys]
+    pairs = tuple(np.array(ends, np.int64).reshape(-1, 2).T)
+    graph = coo_array((np.ones(len(ends)), pairs), shape=(len(keys), len(keys)))
     _, components = csgraph.connected_components(graph, directed=False)
     first: dict[int, GroupKey] = {}
     return {key: first.setdefault(part, key) for key, part in zip(keys, components, strict=True)}
