@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.splits.assignment import CROSSING, Deal, Needs
+from deepfake_generalize.data.splits.assignment import CROSSING, Assignment, Needs
 from deepfake_generalize.data.splits.balanced import (
+    assign_videos,
     balanced_splits,
     checked_crops,
     in_order,
-    place,
 )
 from deepfake_generalize.data.splits.groups import collect_videos
 from deepfake_generalize.data.splits.splits import (
@@ -20,14 +20,14 @@ from deepfake_generalize.data.splits.splits import (
 __all__ = [
     "CROSSING",
     "SUBSETS",
-    "Deal",
+    "Assignment",
     "Needs",
     "Splits",
     "assemble",
+    "assign_videos",
     "balanced_splits",
     "checked_crops",
     "collect_videos",
     "count_nameless",
     "in_order",
-    "place",
 ]

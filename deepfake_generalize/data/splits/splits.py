@@ -65,7 +65,7 @@ class Splits:
         unknown, n_videos = count_nameless(self)
         if unknown:
             lines.append(
-                f"  persons unknown for {unknown} of {n_videos} videos: by='identity' counts each "
+                f"  people unknown for {unknown} of {n_videos} videos: by='identity' counts each "
                 "as a person of its own"
             )
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
@@ -138,16 +138,7 @@ class Splits:
 
 
 def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str]) -> Splits:
-    """Make `Splits` of rows and where each belongs.
-
-    Args:
-        rows: Crops.
-        subset: For each row train, val, test or dropped.
-        reason: For each dropped row, why.
-
-    Returns:
-        The splits, with their hash.
-    """
+    """Make `Splits` of crops, where each belongs, and why the dropped ones are dropped."""
     parts = {
         name: rows[(subset == name).to_numpy()].reset_index(drop=True)
         for name in (*SUBSETS, "dropped")

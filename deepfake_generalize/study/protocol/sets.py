@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.leakage import exclude_material
+from deepfake_generalize.data.leakage import exclude
 from deepfake_generalize.data.manifests import clip_keys, require_columns
 from deepfake_generalize.data.splits import (
     SUBSETS,
@@ -149,7 +149,7 @@ def _celeb_sets(
         celeb = _with_dropped(celeb, second[away].assign(reason=_KEPT))
     if first is None:
         return {"CELEB": celeb}
-    selection = exclude_material(first, celeb, near_duplicates=near_duplicates)
+    selection = exclude(first, celeb, by="video", near_duplicates=near_duplicates)
     mixed = _test_only("CELEB-M", selection.crops, sizes, seed)
     return {"CELEB": celeb, "CELEB-M": _with_dropped(mixed, selection.dropped)}
 
