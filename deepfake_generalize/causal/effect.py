@@ -35,8 +35,8 @@ class NeuronEffects:
     Attributes:
         values: (neurons, steps) float64, what each neuron was set to, ascending in general.
         effects: (neurons, steps) float64 in [0, 1], the mean outcome with the neuron set so.
-        resampled: (n_resamples, neurons) float64, the contributions on the images drawn again, for
-            `top_stability`; None where no resampling was asked for.
+        resampled: (n_resamples, neurons) float64, the contributions on the images sampled again,
+            for `top_stability`; None where no resampling was asked for.
     """
 
     values: DoubleArray
@@ -85,8 +85,8 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
         outcome: `true_class`: mean P(true class); `score`: mean P(fake), whatever the labels.
         resampling: Draw the images again as well, for `top_stability`: how often, and from which
             seed; 200 times is enough there. Its level has no part in it.
-        groups: (N,), the video of each image, as strings or numbers: whole videos are drawn, as
-            many as there are, with replacement. None draws single images; frames of one video are
+        groups: (N,), the video of each image, as strings or numbers: whole videos are sampled, as
+            many as there are, with replacement. None samples single images; frames of one video are
             alike, so that makes the top look steadier than it is.
 
     Returns:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TopStability:
-    """How the top k of one dataset holds when its videos are drawn again.
+    """How the top k of one dataset holds when its videos are sampled again.
 
     Attributes:
         top: (k,) int64, the top neurons of the images themselves, the largest contribution first.
@@ -28,7 +28,7 @@ class TopStability:
         low: The lower quantile of that among the resamples, by `level`. Where nearly all resamples
             share the same, their mean can lie outside `low` to `high`.
         high: The upper quantile.
-        expected: What two tops drawn at random, independently, would have on average.
+        expected: What two tops sampled at random, independently, would have on average.
     """
 
     top: IntArray
@@ -40,10 +40,10 @@ class TopStability:
 
 
 def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> TopStability:
-    """Measure how steady the top k neurons are when the videos are drawn again.
+    """Measure how steady the top k neurons are when the videos are sampled again.
 
     The paper names the top neurons without saying how much hangs on which images there were. Here
-    the images are drawn again many times, their top is taken anew, and compared with the first.
+    the images are sampled again many times, their top is taken anew, and compared with the first.
 
     Args:
         effects: From `average_causal_effect(..., resampling=Resampling(), groups=videos)`.

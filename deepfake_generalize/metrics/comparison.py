@@ -56,7 +56,7 @@ def compare(
 ) -> Comparison:
     """Return how much detector a differs from detector b on the same images.
 
-    The bootstrap draws whole groups, the same for both detectors. DeLong's test ignores `groups`:
+    The bootstrap samples whole groups, the same for both detectors. DeLong's test ignores `groups`:
     it takes all images as independent, so over several frames a video its p-value is too small.
     Trust the interval there, or compare video scores (`to_videos`), one a video.
 
@@ -64,7 +64,7 @@ def compare(
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores_a: (N,), P(fake) in [0, 1] by detector a.
         scores_b: (N,), P(fake) in [0, 1] by detector b, for the same images in the same order.
-        groups: (N,), the video of each image, as strings or numbers. None draws single images.
+        groups: (N,), the video of each image, as strings or numbers. None samples single images.
         level: The share of intervals that should hold the true difference, in (0, 1).
         n_resamples: How many times to resample.
         seed: Equal seeds give equal intervals.
@@ -112,7 +112,7 @@ def compare_all(
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores: Name of a detector to its (N,) P(fake) in [0, 1], at least two.
-        groups: (N,), the video of each image. None draws single images.
+        groups: (N,), the video of each image. None samples single images.
         level: Of the intervals, which are of each pair by itself.
         n_resamples: How many times to resample.
         seed: Equal seeds give equal intervals.

@@ -76,7 +76,7 @@ def bootstrap_interval(
     """Return a metric, or several, with percentile bootstrap intervals, resampled by group.
 
     The frames of one video are alike, so intervals over single frames are far too narrow: pass the
-    videos as `groups`, and whole videos are drawn, with replacement, as many as there are.
+    videos as `groups`, and whole videos are sampled, with replacement, as many as there are.
 
     Args:
         metric: From (labels, scores) to a number. `accuracy`, `auc`, `average_precision`, `eer`
@@ -86,7 +86,7 @@ def bootstrap_interval(
             (on the images of one class), auc, average_precision, eer.
         labels: (N,), 1 is fake and 0 is real.
         scores: (N,), P(fake) in [0, 1].
-        groups: (N,), the video of each image, as strings or numbers. None draws single images.
+        groups: (N,), the video of each image, as strings or numbers. None samples single images.
         threshold: Of the accuracies that are asked for by name; a score at or above it counts as
             fake.
         tie: (N,), True for images that a coin decides: in the accuracies that are asked for
@@ -98,7 +98,7 @@ def bootstrap_interval(
     Returns:
         Estimate, low and high, in the metric's unit; of several names, a dictionary of name to
         that, without the metrics that do not exist (with one class only, all but its accuracies).
-        A resample in which the metric does not exist (no fake was drawn) is drawn again.
+        A resample in which the metric does not exist (no fake was sampled) is made anew.
 
     Raises:
         InputError: Wrong labels, scores, groups, level or number of resamples; an unknown name;
@@ -108,7 +108,7 @@ def bootstrap_interval(
 
     Reproduction notes:
         The paper gives no intervals. This is the percentile interval of Efron and Tibshirani, An
-        Introduction to the Bootstrap (1993), section 13.3, with groups as the units drawn. With
+        Introduction to the Bootstrap (1993), section 13.3, with groups as the units sampled. With
         few videos (under about 30) it is somewhat too narrow.
 
     Examples:
@@ -231,7 +231,7 @@ def _threshold_of(metric: Callable[..., float]) -> float | None:
 def _copying(
     metric: Callable[..., float], labels: IntArray, scores: DoubleArray, codes: IntArray
 ) -> Callable[[IntArray], DoubleArray]:
-    """Return the statistic of a metric that knows no weights: it sees the images drawn."""
+    """Return the statistic of a metric that knows no weights: it sees the images sampled."""
 
     def measure(times: AnyArray) -> float:
         try:

@@ -1,7 +1,7 @@
-"""Resampling, in one home: every interval of the library is made from what is drawn here.
+"""Resampling, in one home: every interval of the library is made from what is sampled here.
 
 `resample` and `resample_means` draw the groups (videos) of one test set with replacement;
-`resample_counts` says how often each image is drawn; `resample_jointly` weights the videos of
+`resample_counts` says how often each image is sampled; `resample_jointly` weights the videos of
 several sets together.
 """
 
@@ -121,9 +121,9 @@ def resample(
 ) -> DoubleArray:
     """Return the statistic of every resample, shape (numbers, n_resamples).
 
-    Resamples are drawn in blocks, each with a random stream of its own, so the result depends on
+    Resamples are made in blocks, each with a random stream of its own, so the result depends on
     the seed and the sizes alone and not on how many threads work on them. A resample in which one
-    of the numbers does not exist is drawn again.
+    of the numbers does not exist is made anew.
 
     Args:
         statistic: From (resamples, groups), how often each group was sampled, to (numbers,
@@ -170,7 +170,7 @@ def _block(
 
 
 def _sample_groups(rng: np.random.Generator, rows: int, n_groups: int) -> IntArray:
-    """Return how often each group was drawn, (rows, n_groups), n_groups draws a row."""
+    """Return how often each group was sampled, (rows, n_groups), n_groups times a row."""
     sampled = rng.integers(n_groups, size=(rows, n_groups))
     sampled += np.arange(rows)[:, np.newaxis] * n_groups
     counts = np.bincount(sampled.ravel(), minlength=rows * n_groups)
@@ -183,10 +183,10 @@ def resample_means(
     """Return the mean of `values` in every resample of groups, shape (n_resamples,).
 
     Groups with the same sum and size are alike, so it is enough to draw how many of each kind
-    there are: the numbers have the same distribution as if the groups were drawn one by one.
+    there are: the numbers have the same distribution as if the groups were sampled one by one.
 
     `values` (N,) are multiples of one half. `weights` (N,), 0 and 1, say what counts at all; a
-    resample in which nothing counts is drawn again.
+    resample in which nothing counts is made anew.
     """
     counts = np.ones(codes.size) if weights is None else np.asarray(weights, np.float64)
     totals = np.bincount(codes, weights=values * counts)
@@ -212,7 +212,7 @@ def resample_means(
 
 
 def resample_counts(codes: IntArray, resampling: Resampling) -> DoubleArray:
-    """Return how often each image is drawn in every resample of groups, (N, n_resamples)."""
+    """Return how often each image is sampled in every resample of groups, (N, n_resamples)."""
     n_groups = int(codes.max()) + 1
     rng = np.random.default_rng(resampling.seed)
     counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), resampling.n_resamples)
@@ -269,7 +269,7 @@ def resample_jointly(
         Bootstrap", 1981): each video gets an exponential weight, reals and fakes of a set keep
         their shares. Videos, not frames, are weighted: frames of one video are alike; and a video
         that stands in several sets, as the originals of FS, NT and DF do, has one weight in all.
-        `resample` draws whole videos instead, set by set. Here one sample would have to serve
+        `resample` samples whole videos instead, set by set. Here one sample would have to serve
         every set, and could leave one of them without reals or fakes; a weight is never zero.
         Detectors are not resampled: the intervals say how the numbers would vary with other videos
         for these very detectors, not with other trainings.
