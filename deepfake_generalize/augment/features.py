@@ -47,15 +47,9 @@ def fit_cached(
     head: Head,
     memory: int = CACHE_MEMORY,
 ) -> Fit:
-    """Fit a head in place, on the features that the layers before it give once.
+    """Fit a head of a `trainable_copy` in place, on features that the layers before it give once.
 
-    Args:
-        model: From `trainable_copy`.
-        train: What is learnt from.
-        val: What the best epoch is chosen on.
-        options: How.
-        head: The layers that are trained.
-        memory: Bytes of features to hold in memory; beyond, they go to a file.
+    At most `memory` bytes of features are held in memory; beyond, they go to a file.
     """
     parts = cut_before(model, head)
     with FeatureCache(memory) as cache:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize.augment.unfreezing import trainable_copy
 from deepfake_generalize.errors import InputError
@@ -11,32 +11,22 @@ from deepfake_generalize.models.surgery import finalize, is_graph
 from deepfake_generalize.models.training import (
     LAST_LAYERS,
     RECIPES,
-    Recipe,
     TrainOptions,
     copy,
     open_data,
     own_random_numbers,
+    recipe_or_default,
     refuse_overlap,
     training_record,
 )
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import keras
 
-    from deepfake_generalize.models.training import Fit, LabelledImages, TrainingData
-
-
-class Learn(Protocol):
-    """How a copy of a detector's network learns, in place: `models.training.fit` is one way."""
-
-    def __call__(
-        self, model: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
-    ) -> Fit:
-        """Train what is trainable in the model, and say what came of it."""
-        ...
+    from deepfake_generalize.models.training import Fit, LabelledImages, Recipe, TrainingData
 
 
 def fine_tune(
@@ -44,7 +34,7 @@ def fine_tune(
     train: LabelledImages,
     val: LabelledImages,
     options: TrainOptions,
-    learn: Learn,
+    learn: Callable[[keras.Model, TrainingData, TrainingData, TrainOptions], Fit],
     *,
     kind: str,
     name: str | None,
@@ -54,22 +44,24 @@ def fine_tune(
 ) -> Detector:
     """Let a copy of a detector learn, and return it as a new one that knows what it came from.
 
-    Another kind of fine-tuning is a function that calls this one with its own way to learn.
+    Another kind of fine-tuning is a function that calls this one with its own way to `learn`: in
+    place, from a copy of the network, the opened data and the options (from `options_for`).
 
     Args:
         detector: What was trained before; not changed.
         train: What is learnt from.
         val: What the best epoch is chosen on.
-        options: From `options_for`.
-        learn: Is given the copy, the opened data and the options.
+        options: How.
+        learn: `models.training.fit`, or another way.
         kind: What the record and the name call it.
         name: The new detector's; the old one's and the kind by default.
-        first: Index among the copy's flat layers of the first that can be trained.
+        first: Index among the flat layers of the first that can be trained.
         noise: Keep the dropout of the frozen layers.
         **facts: Further values for the record, plain JSON ones.
     """
     refuse_overlap(train, val)
-    opened = open_for(detector, train, "train"), open_for(detector, val, "val")
+    shape = (*detector.size, 3)
+    opened = open_data(train, name="train", shape=shape), open_data(val, name="val", shape=shape)
     worker = trainable_copy(detector.model, first=first, noise=noise, seed=options.seed)
     record = training_record(learn(worker, *opened, options), options) | facts
     return child(detector, worker.get_weights(), record, kind=kind, name=name)
@@ -83,15 +75,9 @@ def options_for(detector: Detector, recipe: Recipe | None, **options: Any) -> Tr
             that is none of the study's architectures.
     """
     check_detector(detector)
-    if recipe is None:
-        architecture = architecture_of(detector)
-        recipe = None if architecture is None else RECIPES[architecture].fine_tuning
-    if not isinstance(recipe, Recipe):
-        raise InputError(
-            f"expected a Recipe for {detector.name}, received {describe(recipe)}; its network "
-            f"{detector.model.name!r} is none of the study's five, for which there are defaults.",
-            hint="Pass one, such as RECIPES['mesonet'].fine_tuning, or a Recipe of your own.",
-        )
+    architecture = architecture_of(detector)
+    default = RECIPES[architecture].fine_tuning if architecture else None
+    recipe = recipe_or_default(recipe, default)
     return TrainOptions(recipe, fake_index=detector.fake_index, **options)
 
 
@@ -124,22 +110,6 @@ def architecture_of(detector: Detector) -> str | None:
         if ends_in and tuple(type(layer).__name__ for layer in last) == ends_in:
             return str(name)
     return None
-
-
-def open_for(detector: Detector, data: LabelledImages, name: str) -> TrainingData:
-    """Open training data at a detector's input size; crops are resized to it.
-
-    Raises:
-        InputError: As `models.train`, or images of another size.
-    """
-    opened = open_data(data, name=name, size=detector.size)
-    if tuple(opened.shape) != (*detector.size, 3):
-        raise InputError(
-            f"expected images of shape {(*detector.size, 3)} in {name} for {detector.name}, "
-            f"received {tuple(opened.shape)}.",
-            hint="Crops are resized; resize arrays and datasets first.",
-        )
-    return opened
 
 
 def child(

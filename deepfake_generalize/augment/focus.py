@@ -8,16 +8,11 @@ import keras
 import numpy as np
 
 from deepfake_generalize.augment.features import fit_cached, forward_batches
-from deepfake_generalize.augment.fine_tuning import (
-    check_detector,
-    child,
-    fine_tune,
-    open_for,
-    options_for,
-)
+from deepfake_generalize.augment.fine_tuning import check_detector, child, fine_tune, options_for
 from deepfake_generalize.augment.unfreezing import choose_head, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
+from deepfake_generalize.models.training import open_data
 from deepfake_generalize.validation import check_choice, check_number, describe
 
 if TYPE_CHECKING:
@@ -123,7 +118,7 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     }
     if mode != "freeze" and recipe is None:
         worker = trainable_copy(detector.model, seed=seed)
-        change_weights(worker, open_for(detector, train, "train"))
+        change_weights(worker, open_data(train, name="train", shape=(*detector.size, 3)))
         record = {"recipe": None, "seed": seed, "trained_from": None, **facts}
         return child(detector, worker.get_weights(), record, kind="focus", name=name)
     options = options_for(detector, recipe, seed=seed, progress=progress)

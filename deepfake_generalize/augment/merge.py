@@ -37,11 +37,8 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
 
     Args:
         detector: What was trained before; not changed.
-        train: What is learnt from, usually a `few_shot_mix`: crops, (images, labels) as arrays, or
-            a dataset, as `models.train` takes them; label 1 = fake, whatever the network's own
-            polarity.
-        val: What the best epoch is chosen on, in the same form: the validation part of what is
-            trained on is the study's way. Never a test set.
+        train: What is learnt from, as `transfer` takes it.
+        val: What the best epoch is chosen on, as `transfer` takes it. Never a test set.
         recipe: The paper's for fine-tuning the detector's architecture by default; a network that
             is none of its five needs one.
         seed: Of the order of the images and the dropout.

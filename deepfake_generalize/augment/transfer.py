@@ -100,7 +100,16 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
         >>> tuned.name, tuned.training["parent"]["name"], tuned.training["trained_from"]
         ('mesonet-celeb-transfer', 'mesonet-celeb', 'dense1')
     """
-    _check_choices(cache, trunk, cache_memory)
+    if not isinstance(cache, bool):
+        raise InputError(f"expected cache to be True or False, received {cache!r}.")
+    check_choice("trunk", trunk, ("inference", "scripts"))
+    if cache and trunk == "scripts":
+        raise InputError(
+            "expected trunk='inference' with cache=True: dropout that is active gives other "
+            "features each time.",
+            hint="Pass cache=False for the scripts' way.",
+        )
+    check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")
     options = options_for(
         detector,
         recipe,
@@ -127,16 +136,3 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
         trunk=trunk,
         cached=cache,
     )
-
-
-def _check_choices(cache: object, trunk: object, cache_memory: object) -> None:
-    if not isinstance(cache, bool):
-        raise InputError(f"expected cache to be True or False, received {cache!r}.")
-    check_choice("trunk", trunk, ("inference", "scripts"))
-    if cache and trunk == "scripts":
-        raise InputError(
-            "expected trunk='inference' with cache=True: dropout that is active gives other "
-            "features each time.",
-            hint="Pass cache=False for the scripts' way.",
-        )
-    check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")

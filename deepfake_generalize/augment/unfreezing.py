@@ -23,11 +23,9 @@ _REARRANGING = (layers.Flatten, layers.Reshape, layers.Permute, layers.Identity)
 
 @dataclass(frozen=True)
 class Head:
-    """The last layers of a network.
+    """The last layers of a network: from the flat layer at index `first` on.
 
-    Attributes:
-        first: Index among the network's flat layers from which on layers belong to the head.
-        trained: Name of the first layer that the caller asked for.
+    `trained` is the name of the first layer that the caller asked for.
     """
 
     first: int

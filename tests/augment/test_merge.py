@@ -90,9 +90,11 @@ def test_what_is_shared_or_wrong_is_refused(tiny_detector, dark_and_bright, shor
         merge(tiny_detector(), crops, crops, recipe=recipe)
     with pytest.raises(InputError, match=r"expected a models.Detector, received str"):
         merge("detector", crops, crops, recipe=recipe)
-    with pytest.raises(InputError, match="expected a Recipe for tiny, received NoneType"):
+    with pytest.raises(InputError, match="expected a Recipe, received NoneType"):
         merge(tiny_detector(), crops, crops)
-    with pytest.raises(InputError, match=r"images of shape \(8, 8, 3\) in val for tiny"):
+    with pytest.raises(
+        InputError, match=r"examples of shape \(8, 8, 3\) in val, received \(9, 9, 3\)"
+    ):
         merge(tiny_detector(), dark_and_bright(4), dark_and_bright(4, side=9), recipe=recipe)
 
 

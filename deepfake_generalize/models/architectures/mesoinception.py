@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from keras import layers
 
-from deepfake_generalize.models.architectures.ends import classifier, image_input
 from deepfake_generalize.models.architectures.mesonet import (
     MINIMUM_SIDE,
     convolution,
     dense_part,
     normalised_pool,
 )
+from deepfake_generalize.models.architectures.parts import classifier, image_input
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
-from deepfake_generalize.models.architectures.ends import classifier, image_input
+from deepfake_generalize.models.architectures.parts import classifier, image_input
 
 if TYPE_CHECKING:
     from pathlib import Path

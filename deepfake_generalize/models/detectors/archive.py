@@ -106,7 +106,13 @@ def _read_facts(path: Path) -> dict[str, Any]:
     members: list[str] = []
     try:
         with zipfile.ZipFile(path) as file:
-            _check_sizes(file, path)
+            # `zipfile` reads no more of a member than is declared here; Keras does not compress.
+            unpacked = sum(member.file_size for member in file.infolist())
+            most = max(_MOST_TIMES * path.stat().st_size, _SMALL_BYTES)
+            if unpacked > most:
+                raise ValueError(
+                    f"it may unpack to at most {most:,} bytes, it declares {unpacked:,}"
+                )
             members = file.namelist()
             damaged = file.testzip()
             facts = json.loads(file.read(MEMBER))
@@ -134,11 +140,3 @@ def _read_facts(path: Path) -> dict[str, Any]:
             hint="It was written by another version of deepfake_generalize.",
         )
     return kept
-
-
-def _check_sizes(file: zipfile.ZipFile, path: Path) -> None:
-    # `zipfile` reads no more of a member than is declared here; Keras and HDF5 do not compress.
-    unpacked = sum(member.file_size for member in file.infolist())
-    most = max(_MOST_TIMES * path.stat().st_size, _SMALL_BYTES)
-    if unpacked > most:
-        raise ValueError(f"it may unpack to at most {most:,} bytes, it declares {unpacked:,}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -202,8 +202,8 @@ class Detector(ScoresVideos):
         model, facts = archive.read(Path(path))
         return cls(
             model,
-            fake_index=cast("int", facts["fake_index"]),
-            name=cast("str", facts["name"]),
+            fake_index=facts["fake_index"],
+            name=facts["name"],
             training=facts["training"],
         )
 

@@ -64,17 +64,6 @@ def run_through(
         around: Called for every layer, the inputs and the nested models themselves included, with
             the layer, its inputs (none for an input) and a function that computes its output. What
             it returns flows on in the place of that output.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> names = []
-        >>> def noted(layer, inputs, compute):
-        ...     names.append(layer.name)
-        ...     return compute()
-        >>> run_through(mesonet((32, 32, 3)), keras.ops.zeros((2, 32, 32, 3)), noted).shape
-        TensorShape([2, 1])
-        >>> names[:3], names[-1]
-        (['image', 'conv1', 'norm1'], 'output')
     """
     check_graph(model)
 

@@ -29,23 +29,9 @@ _ELEMENTWISE = (
     layers.PReLU,
     layers.BatchNormalization,
 )
-_ELEMENTWISE_FUNCTIONS = frozenset(
-    [
-        "linear",
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "gelu",
-        "silu",
-        "sigmoid",
-        "hard_sigmoid",
-        "tanh",
-        "softplus",
-        "softsign",
-        "exponential",
-    ]
+_ELEMENTWISE_FUNCTIONS = (
+    *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"),
+    *("sigmoid", "hard_sigmoid", "softplus", "softsign", "exponential"),
 )
 _PAPER_REASON = (
     "The paper leaves such networks out too (threats to validity): detectors with only one dense "

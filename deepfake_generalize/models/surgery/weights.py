@@ -26,10 +26,8 @@ _NUMBERS = "fiu"
 def load_weights(model: Any, path: str | Path) -> None:
     """Fill `model` from a weights file, in place, by the order of its layers.
 
-    Args:
-        model: A Keras model.
-        path: An HDF5 file as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file
-            named `*.weights.h5`.
+    The file is HDF5 as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file named
+    `*.weights.h5`.
 
     Raises:
         InputError: There is no such file, it is not HDF5, it is damaged, or it belongs to another
@@ -108,28 +106,24 @@ def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> li
     """
     layers = [layer for layer in model.layers if layer.weights]
     if len(layers) != len(stored):
-        raise InputError(
-            f"{path} holds weights of another network: expected {len(layers)} layers with weights "
-            f"for {model.name}, received {len(stored)}.",
-            hint=_HINT,
-        )
+        raise _of_another(path, f"{len(layers)} layers with weights for {model.name}", len(stored))
     for layer, (name, datasets) in zip(layers, stored, strict=True):
         wanted = [tuple(weight.shape) for weight in layer.weights]
         came = [dataset.shape for dataset in datasets]
-        if wanted != came:
-            raise InputError(
-                f"{path} holds weights of another network: expected shapes {wanted} for "
-                f"{model.name}'s layer {layer.name}, received {came} from {name}.",
-                hint=_HINT,
-            )
         kinds = [dataset.dtype for dataset in datasets]
+        place = f"for {model.name}'s layer {layer.name}"
+        if wanted != came:
+            raise _of_another(path, f"shapes {wanted} {place}", f"{came} from {name}")
         if not all(kind.kind in _NUMBERS for kind in kinds):
-            raise InputError(
-                f"{path} holds something else than weights: expected numbers for {model.name}'s "
-                f"layer {layer.name}, received {', '.join(map(str, kinds))} from {name}.",
-                hint=_HINT,
-            )
+            raise _of_another(path, f"numbers {place}", f"{', '.join(map(str, kinds))} from {name}")
     return [[np.asarray(dataset) for dataset in datasets] for _, datasets in stored]
+
+
+def _of_another(path: Path, expected: str, received: object) -> InputError:
+    return InputError(
+        f"{path} holds weights of another network: expected {expected}, received {received}.",
+        hint=_HINT,
+    )
 
 
 def _assign(model: Any, arrays: list[list[AnyArray]], path: Path) -> None:

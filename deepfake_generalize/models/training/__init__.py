@@ -13,7 +13,12 @@ from deepfake_generalize.models.training.data import (
 from deepfake_generalize.models.training.fitting import Fit, fit
 from deepfake_generalize.models.training.loop import TrainOptions
 from deepfake_generalize.models.training.progress import Progress, Reporter, make_reporter
-from deepfake_generalize.models.training.recipes import LAST_LAYERS, RECIPES, Recipe
+from deepfake_generalize.models.training.recipes import (
+    LAST_LAYERS,
+    RECIPES,
+    Recipe,
+    recipe_or_default,
+)
 from deepfake_generalize.models.training.train import train, training_record
 
 __all__ = [
@@ -32,6 +37,7 @@ __all__ = [
     "make_reporter",
     "open_data",
     "own_random_numbers",
+    "recipe_or_default",
     "refuse_overlap",
     "train",
     "training_record",

@@ -54,12 +54,8 @@ def build(
 ) -> keras.Model:
     """Build a network that nobody else holds, whose random weights are a function of the seed.
 
-    Args:
-        architecture: A name, a builder `builder(input_shape)`, or a model, which is copied with its
-            weights.
-        input_shape: (H, W, 3).
-        classes: Output columns; a builder is asked for them where they are not one.
-        seed: Of the weights.
+    A model is copied with its weights; a builder is called with (H, W, 3), and asked for the number
+    of `classes` where it is not one.
 
     Raises:
         InputError: The builder gives no model.

@@ -57,32 +57,37 @@ class TrainingData:
 
 
 def open_data(
-    data: LabelledImages | TrainingData,
-    *,
-    name: str,
-    size: tuple[int, int] | None = None,
-    images: bool = True,
+    data: LabelledImages | TrainingData, *, name: str, shape: tuple[int, ...] | None = None
 ) -> TrainingData:
     """Bring data into the form that training takes.
 
     Args:
         data: As users pass them, or what this returned before.
         name: What messages call it.
-        size: (height, width) that crops are resized to.
-        images: Whether arrays must be images; otherwise they are features of any shape.
+        shape: Of one example, to which crops are resized: (H, W, 3) of images, another of features;
+            None: images of any size.
 
     Raises:
-        InputError: It is none of these, empty, or has other labels than 0 and 1.
+        InputError: It is none of these, of another shape, empty, or has other labels than 0 and 1.
     """
     if isinstance(data, TrainingData):
-        return data
-    if isinstance(data, pd.DataFrame):
-        return _open_crops(data, size)
-    if isinstance(data, tf.data.Dataset):
-        return _open_dataset(data, name)
-    if isinstance(data, tuple | list) and len(data) == 2:
-        return _open_arrays(data[0], data[1], name, images)
-    raise InputError(f"expected {name} to be images, received {describe(data)}.", hint=_HINT)
+        opened = data
+    elif isinstance(data, pd.DataFrame):
+        opened = _open_crops(data, None if shape is None else (shape[0], shape[1]))
+    elif isinstance(data, tf.data.Dataset):
+        opened = _open_dataset(data, name)
+    elif isinstance(data, tuple | list) and len(data) == 2:
+        images = shape is None or (len(shape) == 3 and shape[2] == 3)
+        opened = _open_arrays(data[0], data[1], name, images)
+    else:
+        raise InputError(f"expected {name} to be images, received {describe(data)}.", hint=_HINT)
+    if shape is not None and tuple(opened.shape) != tuple(shape):
+        raise InputError(
+            f"expected examples of shape {tuple(shape)} in {name}, received {tuple(opened.shape)}.",
+            hint="Crops are resized; resize arrays and datasets first, or build the network for "
+            "their size.",
+        )
+    return opened
 
 
 def refuse_overlap(train: LabelledImages, val: LabelledImages) -> None:

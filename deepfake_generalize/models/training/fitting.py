@@ -66,22 +66,17 @@ def fit(
     trained before or on the tail of one. Where precision or strategy ask for layers of another
     making, a copy is trained and its weights are taken over.
 
-    Args:
-        model: From what `train` holds to (N, 1), one sigmoid unit, or (N, 2) softmax columns. It
-            is not compiled by this, unless it is a subclassed model.
-        train: What is learnt from; arrays may be features of any shape, float.
-        val: What the best epoch is chosen on.
-        options: A recipe that restarts takes a network that can be made anew: see `train`.
+    The model leads from what `train` holds, arrays may be float features of any shape, to one
+    sigmoid unit (N, 1) or two softmax columns (N, 2). It is not compiled by this, unless it is a
+    subclassed model. A recipe that restarts takes a network that can be made anew: see `train`.
 
     Raises:
         InputError: The network and the data do not fit, or training diverged.
         DataMismatchError: The checkpoint is of another training.
     """
     shape = tuple(model.input_shape[1:])
-    images = len(shape) == 3 and shape[-1] == 3
-    size = (shape[0], shape[1]) if images else None
-    train = open_data(train, name="train", size=size, images=images)
-    val = open_data(val, name="val", size=size, images=images)
+    train = open_data(train, name="train", shape=shape)
+    val = open_data(val, name="val", shape=shape)
     strategy = options.strategy
     if options.precision == "float32" and strategy is None:
         return _fit_in_place(model, train, val, options)
@@ -97,7 +92,7 @@ def fit(
 def _fit_in_place(
     model: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
 ) -> Fit:
-    columns = _check_fit(model, train, val)
+    columns = _columns(model)
     compiled = compile_shared(model, options)
     settings = _settings(model, train, val, options)
     state = resume(compiled, options.checkpoint, settings)
@@ -211,8 +206,8 @@ def _settings(
     }
 
 
-def _check_fit(model: keras.Model, train: TrainingData, val: TrainingData) -> int:
-    """Return the number of output columns of a network that the data fit."""
+def _columns(model: keras.Model) -> int:
+    """Return the number of output columns of a network that can be trained."""
     gives = model.output_shape
     if not isinstance(gives, tuple) or len(gives) != 2 or gives[1] not in (1, 2):
         raise InputError(
@@ -220,14 +215,6 @@ def _check_fit(model: keras.Model, train: TrainingData, val: TrainingData) -> in
             f"(None, 2), received {gives}.",
             hint="Build it with classes=1.",
         )
-    takes = tuple(model.input_shape[1:])
-    for name, data in (("train", train), ("val", val)):
-        if tuple(data.shape) != takes:
-            raise InputError(
-                f"expected examples of shape {takes} in {name} for {model.name}, received "
-                f"{tuple(data.shape)}.",
-                hint="Crops are resized; resize arrays, or build the network for their size.",
-            )
     return int(gives[1])
 
 

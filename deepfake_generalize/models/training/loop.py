@@ -53,20 +53,11 @@ class State:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train, checked once; `models.train` says more of the first seven.
+    """How to train, checked once: seven options that `models.train` explains, and three of ours.
 
-    Attributes:
-        recipe: The settings.
-        seed: What random numbers come from.
-        checkpoint: A folder or a file, written after each epoch; None for none.
-        precision: `float32` or `bfloat16`.
-        strategy: Of TensorFlow, for several devices; None for one.
-        early_stopping: Epochs without a better one after which it ends; None: it never does.
-        progress: How it is shown.
-        fake_index: Which of the network's classes is fake: labels are turned where it is 0.
-        may_restart: Whether it ends where the recipe says that another beginning is due.
-        steps_per_call: Steps that TensorFlow takes before it returns to Python: more are faster
-            where a step is short, and change nothing else.
+    Labels are turned where the network's `fake_index` is 0. With `may_restart` training ends where
+    the recipe says that another beginning is due. More of `steps_per_call`, which TensorFlow takes
+    before it returns to Python, are faster where a step is short, and change nothing else.
     """
 
     recipe: Recipe
@@ -81,11 +72,7 @@ class TrainOptions:
     steps_per_call: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained with.
-
-        Raises:
-            InputError: One of the first seven is not as `models.train` takes it.
-        """
+        """Refuse what cannot be trained with."""
         check_whole("seed", self.seed, least=0)
         if self.early_stopping is not None:
             check_whole("early_stopping", self.early_stopping, least=1, hint="None: all epochs.")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_choice, check_number, check_whole
+from deepfake_generalize.validation import check_choice, check_number, check_whole, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -267,3 +267,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 `.fine_tuning` of a recipe is the paper's for the second, `.as_scripts` what the study's scripts do
 instead in the same stage.
 """
+
+
+def recipe_or_default(recipe: object, default: Recipe | None) -> Recipe:
+    """Return the recipe given, or the default where it is None.
+
+    Raises:
+        InputError: It is no recipe, or there is no default.
+    """
+    chosen = default if recipe is None else recipe
+    if not isinstance(chosen, Recipe):
+        raise InputError(
+            f"expected a Recipe, received {describe(recipe)}.",
+            hint="There are defaults for the study's five networks alone, models.RECIPES and "
+            "their .fine_tuning: for another pass one of them, or a Recipe of your own.",
+        )
+    return chosen

@@ -17,8 +17,8 @@ from deepfake_generalize.models.training import checkpoints, construction
 from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
 from deepfake_generalize.models.training.fitting import Fit, fit
 from deepfake_generalize.models.training.loop import PLATEAU, TrainOptions
-from deepfake_generalize.models.training.recipes import RECIPES, Recipe
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.models.training.recipes import RECIPES, Recipe, recipe_or_default
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
     """
     known_as = construction.architecture_name(architecture)
     options = TrainOptions(
-        _recipe(recipe, known_as),
+        recipe_or_default(recipe, RECIPES.get(known_as)),
         seed=seed,
         checkpoint=checkpoint,
         precision=precision,
@@ -105,8 +105,8 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
     )
     refuse_overlap(train, val)
     shape = _wanted_shape(architecture, input_shape)
-    opened = open_data(train, name="train", size=shape and shape[:2])
-    opened_val = open_data(val, name="val", size=(opened.shape[0], opened.shape[1]))
+    opened = open_data(train, name="train", shape=shape)
+    opened_val = open_data(val, name="val", shape=opened.shape)
     discarded: list[dict[str, Any]] = []
     while True:
         attempt = _attempt(options, len(discarded))
@@ -173,18 +173,6 @@ def _attempt(options: TrainOptions, number: int) -> TrainOptions:
         seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     may_restart = number < options.recipe.max_restarts
     return replace(options, seed=seed, checkpoint=file, may_restart=may_restart)
-
-
-def _recipe(recipe: object, architecture: str) -> Recipe:
-    if recipe is None and architecture in RECIPES:
-        return RECIPES[architecture]
-    if not isinstance(recipe, Recipe):
-        raise InputError(
-            f"expected a Recipe for {architecture}, received {describe(recipe)}.",
-            hint="The paper has recipes for its own five: models.RECIPES. For another network "
-            "pass one of them or a Recipe of your own.",
-        )
-    return recipe
 
 
 def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int, int, int] | None:
