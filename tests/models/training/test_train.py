@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from deepfake_generalize._version import __version__
 from deepfake_generalize.models import Detector, Recipe
-from deepfake_generalize.models.training import fit
+from deepfake_generalize.models.training import TrainOptions, fit
 
 
 def test_the_seed_decides(trained, train_small, same_weights):
