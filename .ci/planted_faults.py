@@ -97,7 +97,12 @@ WHEEL = 'packages = ["deepfake_generalize"]\n\n[tool.hatch.build.targets.sdist]'
 FAULTS = (
     Fault("format", (GATES, "format"), append(PACKAGE, "planted = [1,2]\n"), f"--> {PACKAGE}"),
     Fault("lint", (GATES, "lint"), append(PACKAGE, "import os\n"), "F401"),
-    Fault("docstring", (GATES, "lint"), append(PACKAGE, "\n\ndef f():\n    pass\n"), "D103"),
+    Fault(
+        "docstring",
+        (GATES, "lint"),
+        append("deepfake_generalize/planted.py", "planted = 1\n"),
+        "D100",
+    ),
     Fault("type", (GATES, "types"), append(PACKAGE, 'planted: int = ""\n'), "Incompatible types"),
     Fault("link", (GATES, "docs"), append(VERSIONS, "\n[x](planted.md)\n"), "planted.md"),
     Fault("anchor", (GATES, "docs"), append(VERSIONS, "\n[x](changelog.md#planted)\n"), "#planted"),
