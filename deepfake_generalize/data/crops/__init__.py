@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.data.crops.batches import ordered_dataset, ordered_rows, to_dataset
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
 from deepfake_generalize.data.crops.hdf5_writer import pack
 from deepfake_generalize.data.crops.image_files import read_image, resize
@@ -16,7 +17,6 @@ from deepfake_generalize.data.crops.manifest import (
     write_crops,
     write_failures,
 )
-from deepfake_generalize.data.crops.tf_dataset import ordered_dataset, ordered_rows, to_dataset
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS
 
 __all__ = [

@@ -86,14 +86,13 @@ class Pack:
         file: Where it lies.
         index: What it holds.
         offset: Where its pixels begin.
-        names: The name of each image; the path of a packed crop is `file`, "/", and its name.
-        rows: Each name's row.
+        rows: The name of each image to its row; the path of a packed crop is `file`, "/", and the
+            name.
     """
 
     file: str
     index: Index
     offset: int
-    names: tuple[str, ...]
     rows: Mapping[str, int]
     _stamp: _Stamp
 
@@ -108,16 +107,11 @@ class Pack:
         return self.rows[name]
 
     def read(self, rows: IntArray) -> UInt8Array:
-        """Read images, each checked against its checksum.
-
-        Args:
-            rows: (n,) row numbers in any order; one may come twice.
-
-        Returns:
-            (n, H, W, 3) uint8, RGB, in the order of `rows`.
+        """Read images, (n, H, W, 3) uint8, RGB, in the order of `rows` (n,); one may come twice.
 
         Raises:
-            InputError: The pack is damaged, or another than when it was opened.
+            InputError: The pack is damaged, as a checksum tells, or another than when it was
+                opened.
         """
         images = np.empty((len(rows), *self.index.size, 3), np.uint8)
         try:
@@ -134,7 +128,7 @@ class Pack:
             ) from error
         for image, row in zip(images, rows, strict=True):
             if crc32(image.data) != self.index.checksums[row]:
-                _damaged(self.file, f"the checksum of the image {self.names[row]!r} is wrong")
+                _damaged(self.file, f"the checksum of the image {list(self.rows)[row]!r} is wrong")
         return images
 
     def _check_same(self, found: os.stat_result) -> None:
@@ -164,13 +158,9 @@ def open_pack(file: str | Path) -> Pack:
 
 
 def split_packed(path: str) -> tuple[str, str] | None:
-    """Split the path of a packed crop into the pack and the name of the image in it.
+    """Split a path such as "/data/crops.h5/real/001/frame_00012.png" into the pack and the name.
 
-    Args:
-        path: Any path, such as "/data/crops.h5/FF++/real/001/frame_00012.png".
-
-    Returns:
-        None where no file ends in .h5 or .hdf5 on the way: then it is the path of an image file.
+    None where no file ends in .h5 or .hdf5 on the way: then it is the path of an image file.
     """
     for border in _BORDER.finditer(path):
         pack = path[: border.end() - 1]
@@ -187,11 +177,10 @@ def is_pack(path: Path) -> bool:
 @functools.lru_cache(maxsize=8)
 def _load(file: str, stamp: _Stamp) -> Pack:
     index, offset = _read_index(file)
-    names = _names(file, index.manifest)
-    rows = {name: row for row, name in enumerate(names)}
+    rows = {name: row for row, name in enumerate(_names(file, index.manifest))}
     if len(rows) != len(index.checksums):
         _damaged(file, f"it names {len(rows)} images and holds {len(index.checksums)}")
-    return Pack(file, index, offset, names, rows, stamp)
+    return Pack(file, index, offset, rows, stamp)
 
 
 def _read_index(file: str) -> tuple[Index, int]:
@@ -275,7 +264,7 @@ def _dataset(
     return found
 
 
-def _names(file: str, manifest: bytes) -> tuple[str, ...]:
+def _names(file: str, manifest: bytes) -> list[str]:
     try:
         table = pd.read_csv(
             io.BytesIO(manifest),
@@ -286,7 +275,7 @@ def _names(file: str, manifest: bytes) -> tuple[str, ...]:
         )
     except ValueError as error:
         _damaged(file, f"its manifest is none: {error}")
-    names = tuple(map(str, table["path"]))
+    names = [str(name) for name in table["path"]]
     for name in names:
         if not name or os.path.normpath(name) != name or name.startswith(("/", "..")):
             raise InputError(

@@ -13,7 +13,7 @@ from isal.isal_zlib import crc32
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize._system.paths import absolute
-from deepfake_generalize.data.crops.batch_reader import ImageSource, check_size
+from deepfake_generalize.data.crops.batches import ImageSource, check_size
 from deepfake_generalize.data.crops.hdf5_reader import (
     CHECKSUMS,
     FORMAT,

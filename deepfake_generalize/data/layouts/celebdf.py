@@ -54,7 +54,9 @@ def read(root: Path, *, version: str | None = None) -> Reading:
         )
     walked = walk_videos(root, skip=_BESIDE)
     version, why = (version, "as asked") if version else _version(root, walked)
-    reading = Reading(f"it holds {' and '.join(_own_folders(root))}; taken as {version}, {why}")
+    own = {name.lower(): name for name in subfolders(root)}
+    held = " and ".join(name for folder, name in own.items() if folder in _NAMES)
+    reading = Reading(f"it holds {held}; taken as {version}, {why}")
     listed = _read_list(root / _LIST)
     seen: set[Key] = set()
     for parts in walked:
@@ -69,7 +71,6 @@ def read(root: Path, *, version: str | None = None) -> Reading:
         if listed.get(key, row.label) != row.label:
             reason = f"{_LIST} and the folder disagree about its label; the folder's was taken"
             reading.problems.append(Problem(path, "mismatch", reason))
-    own = {name.lower(): name for name in subfolders(root)}
     reading.problems += [
         Problem(
             str(root / own.get(folder, folder) / name),
@@ -79,10 +80,6 @@ def read(root: Path, *, version: str | None = None) -> Reading:
         for folder, name in sorted(listed.keys() - seen)
     ]
     return reading
-
-
-def _own_folders(root: Path) -> list[str]:
-    return [name for name in subfolders(root) if name.lower() in _NAMES]
 
 
 def _version(root: Path, walked: list[tuple[str, ...]]) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from deepfake_generalize.data.layouts.manifest import (
     Reading,
     VideoRow,
 )
-from deepfake_generalize.data.layouts.scanning import is_video_name, opened_table
+from deepfake_generalize.data.layouts.scanning import is_video_name, opened_table, read_header
 from deepfake_generalize.errors import InputError
 
 LOOKS_FOR = "a CSV file with the columns path and label"
@@ -74,11 +73,7 @@ def _candidates(root: Path) -> list[Path]:
 
 
 def _has_columns(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return {"path", "label"} <= set(next(csv.reader(file), []))
-    except (UnicodeDecodeError, csv.Error):
-        return False
+    return {"path", "label"} <= set(read_header(path))
 
 
 def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:

@@ -11,12 +11,12 @@ actor's several originals together. The preview names its actors, the test set n
 
 from __future__ import annotations
 
-import csv
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import (
     opened_table,
+    read_header,
     read_json,
     subfolders,
     walk_videos,
@@ -34,6 +34,7 @@ LOOKS_FOR = (
 CHOICES = ()
 OWN_FOLDERS: frozenset[str] = frozenset()
 
+_DFDC = "DFDC"
 _LEVEL = "videos"
 _BESIDE = frozenset({"frames", "images", "landmarks", "faces"})
 _METADATA, _PREVIEW, _LABELS = "metadata.json", "dataset.json", "labels.csv"
@@ -63,7 +64,7 @@ def read(root: Path) -> Reading:
     rows: dict[str, VideoRow] = {}
     for path in lists:
         for listed in _read_list(path):
-            row = _row(_where(path.parent, listed.name, on_disk), listed)
+            row = listed._replace(path=_where(path.parent, listed.path, on_disk))
             if row.path not in on_disk:
                 reason = f"{path.parent.name}/{path.name} names it, and it is not on disk"
                 reading.problems.append(Problem(row.path, "missing", reason))
@@ -102,35 +103,12 @@ def _where(folder: Path, name: str, on_disk: Collection[str]) -> str:
     return next((place for place in places if place in on_disk), places[0])
 
 
-def _row(path: str, listed: _Listed) -> VideoRow:
-    return VideoRow(
-        path=path,
-        dataset="DFDC",
-        method=(listed.method or "fake") if listed.label else REAL,
-        label=listed.label,
-        target_identity=listed.target,
-        source_identity=listed.source,
-        split=listed.split,
-    )
-
-
-class _Listed(NamedTuple):
-    """What a list says of one video: its name below the list's folder, and the rest."""
-
-    name: str
-    label: int
-    method: str | None = None
-    target: str | None = None
-    source: str | None = None
-    split: str | None = None
-
-
 def _is_list(path: Path) -> bool:
     """Say whether a file may be meant as one of DFDC's: its form is right, or it is damaged."""
     if not path.is_file():
         return False
     if path.name == _LABELS:
-        return set(_header(path)) >= _CSV_COLUMNS
+        return set(read_header(path)) >= _CSV_COLUMNS
     try:
         content = read_json(path)
     except InputError:
@@ -141,31 +119,32 @@ def _is_list(path: Path) -> bool:
     )
 
 
-def _read_list(path: Path) -> Iterator[_Listed]:
-    """Yield what a list says of each video, in the order of their names."""
+def _read_list(path: Path) -> Iterator[VideoRow]:
+    """Yield what a list says of each video, by names below its folder instead of paths, sorted."""
     if path.name == _LABELS:
-        yield from sorted(_read_labels(path))
+        yield from sorted(_read_labels(path), key=lambda row: (row.path, row.label))
         return
     of_entry = _preview if path.name == _PREVIEW else _trained
     for name, entry in sorted(_entries(path).items()):
-        yield of_entry(path, name, entry)
+        yield of_entry(name, _label(path, name, entry), entry)
 
 
-def _trained(path: Path, name: str, entry: dict[str, object]) -> _Listed:
-    label = _label(path, name, entry)
+def _trained(name: str, label: int, entry: dict[str, object]) -> VideoRow:
     clip = name if not label else entry.get("original")
     stem = clip.rpartition(".")[0] or clip if isinstance(clip, str) else None
-    return _Listed(name, label, target=stem, split=_text(entry.get("split")))
+    method = "fake" if label else REAL
+    return VideoRow(name, _DFDC, method, label, stem, split=_text(entry.get("split")))
 
 
-def _preview(path: Path, name: str, entry: dict[str, object]) -> _Listed:
-    label = _label(path, name, entry)
-    return _Listed(
-        name,
-        label,
-        method=name.partition("/")[0] if label and "/" in name else None,
-        target=_text(entry.get("target_id")),
-        source=_text(entry.get("swapped_id")) if label else None,
+def _preview(name: str, label: int, entry: dict[str, object]) -> VideoRow:
+    folder, slash, _ = name.partition("/")
+    return VideoRow(
+        path=name,
+        dataset=_DFDC,
+        method=(folder if slash and folder else "fake") if label else REAL,
+        label=label,
+        target_identity=_text(entry.get("target_id")),
+        source_identity=_text(entry.get("swapped_id")) if label else None,
         split=_text(entry.get("set")),
     )
 
@@ -196,7 +175,7 @@ def _entries(path: Path) -> dict[str, dict[str, object]]:
     return content
 
 
-def _read_labels(path: Path) -> Iterator[_Listed]:
+def _read_labels(path: Path) -> Iterator[VideoRow]:
     with opened_table(path, errors="replace") as reader:
         if not set(reader.fieldnames or ()) >= _CSV_COLUMNS:
             raise InputError(
@@ -212,12 +191,5 @@ def _read_labels(path: Path) -> Iterator[_Listed]:
                     f"{path}, received {name!r} and {said!r}.",
                     hint="Download the file again, or correct the line.",
                 )
-            yield _Listed(name, _FLAGS[said], split="test")
-
-
-def _header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next(csv.reader(file), [])
-    except (UnicodeDecodeError, csv.Error):
-        return []
+            label = _FLAGS[said]
+            yield VideoRow(name, _DFDC, "fake" if label else REAL, label, split="test")

@@ -238,19 +238,19 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
 
 
 def _no_videos(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
-    if not problems:
-        came = (
-            _contents(root) if root.is_dir() else f"no line with a video in {root.name}"
-        ) + "; no file with a video's suffix"
+    if problems:
+        found = f"none that could be placed, {_counts(problems)} ({_examples(problems)})"
+    elif root.is_dir():
+        found = f"{_contents(root)}; no file with a video's suffix"
     else:
-        came = f"none that could be placed, {_counts(problems)} ({_examples(problems)})"
+        found = f"no line with a video in {root.name}; no file with a video's suffix"
     layouts = ", ".join(
         f"layout {name!r} ({_LAYOUTS[name].LOOKS_FOR})"
         for name in dict.fromkeys(place.layout for place in places)
     )
     return InputError(
         f"expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) in {root}, {layouts}, "
-        f"received {came}.",
+        f"received {found}.",
         hint="Check that the download is complete and that root and layout= are the ones meant; "
         "folders of face crops are for read_crops.",
     )

@@ -84,29 +84,14 @@ class Reading:
 
 
 def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
-    """Turn rows into the video manifest, sorted by path.
-
-    Returns:
-        A DataFrame with the columns `VIDEO_COLUMNS`: `label` int64, the others pandas strings with
-        NA where something is unknown, so that the identity "004" stays "004".
-
-    Examples:
-        >>> frame = to_frame([VideoRow("/v/004.mp4", "FF++", "real", 0, target_identity="004")])
-        >>> frame["target_identity"].item(), frame["split"].isna().item()
-        ('004', True)
-    """
+    """Turn rows into the video manifest, sorted by path: label int64, the others pandas strings."""
     ordered = sorted(rows, key=lambda row: row.path)
     frame = pd.DataFrame(ordered, columns=list(VIDEO_COLUMNS), dtype=object)
     return frame.astype(dict.fromkeys(VIDEO_COLUMNS, "string") | {"label": "int64"})
 
 
 def as_names(value: str | Sequence[str], *, choice: str) -> tuple[str, ...]:
-    """Turn one name or a sequence of names into a tuple; anything else raises `InputError`.
-
-    Examples:
-        >>> as_names("c23", choice="compression")
-        ('c23',)
-    """
+    """Turn one name or a sequence of names into a tuple; anything else raises `InputError`."""
     names = (value,) if isinstance(value, str) else tuple(value)
     if not names or not all(isinstance(name, str) for name in names):
         raise InputError(

@@ -88,6 +88,15 @@ def opened_table(path: Path, *, errors: str = "strict") -> Iterator[csv.DictRead
         ) from error
 
 
+def read_header(path: Path) -> list[str]:
+    """Return the first line of a CSV file; nothing where it is none."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file), [])
+    except (UnicodeDecodeError, csv.Error):
+        return []
+
+
 def read_json(path: Path) -> object:
     """Read a JSON file; what is none raises `InputError`, which names the file and the place."""
     try:

@@ -16,7 +16,7 @@ from deepfake_generalize.errors import InputError
 def read_all(file):
     """Return all that a pack holds: its pixels, each image checked, and its manifest."""
     found = open_pack(file)
-    return found.read(np.arange(len(found.names))).tobytes(), found.index.manifest
+    return found.read(np.arange(len(found.rows))).tobytes(), found.index.manifest
 
 
 def _flip(file, place):
