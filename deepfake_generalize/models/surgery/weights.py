@@ -109,11 +109,11 @@ def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> li
         raise _of_another(path, f"{len(layers)} layers with weights for {model.name}", len(stored))
     for layer, (name, datasets) in zip(layers, stored, strict=True):
         wanted = [tuple(weight.shape) for weight in layer.weights]
-        came = [dataset.shape for dataset in datasets]
+        shapes = [dataset.shape for dataset in datasets]
         kinds = [dataset.dtype for dataset in datasets]
         place = f"for {model.name}'s layer {layer.name}"
-        if wanted != came:
-            raise _of_another(path, f"shapes {wanted} {place}", f"{came} from {name}")
+        if wanted != shapes:
+            raise _of_another(path, f"shapes {wanted} {place}", f"{shapes} from {name}")
         if not all(kind.kind in _NUMBERS for kind in kinds):
             raise _of_another(path, f"numbers {place}", f"{', '.join(map(str, kinds))} from {name}")
     return [[np.asarray(dataset) for dataset in datasets] for _, datasets in stored]
