@@ -21,7 +21,7 @@ def images(crops):
 
 def scored(detector, crops):
     """Score a test set; its intervals are to be drawn over videos."""
-    return dg.metrics.Scored(crops["label"], detector.scores(images(crops)), crops["video"])
+    return crops["label"], detector.scores(images(crops)), crops["video"]
 
 
 with TemporaryDirectory() as folder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
 import zipfile
@@ -12,6 +11,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from deepfake_generalize._system.file_locks import lock
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, *, suffix: str = ".tmp", durable: bool = False) -> Iterator[Path]:
     """Yield an empty file beside `target` that takes its place when the block ends well.
 
     When the block raises, the file is removed and `target` stays as it was. What a killed process
@@ -28,46 +29,48 @@ def replacing(target: Path) -> Iterator[Path]:
 
     Args:
         target: The file to be; its folder exists.
-
-    Yields:
-        The path to write to.
+        suffix: What the yielded name ends in, for writers that go by it.
+        durable: Whether the content is on the disk before it takes the place, so that a machine
+            that loses its power keeps the old file or the new one too.
     """
-    _remove_abandoned(target)
-    handle, temporary = _make_locked(target)
+    remove_abandoned(target, suffix=suffix)
+    handle, temporary = _make_locked(target, suffix)
     try:
         yield temporary
         # A temporary file is private to its maker; the result is for whoever may enter its folder.
         temporary.chmod(0o644)
+        if durable:
+            os.fsync(handle)
         temporary.replace(target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # A disk that became read-only refuses this too.
+            temporary.unlink(missing_ok=True)
         raise
     finally:
         os.close(handle)
 
 
 def write_whole(target: Path, content: bytes) -> None:
-    """Write a file as `replacing` does.
-
-    Args:
-        target: The file; its folder exists.
-        content: What it will hold.
-    """
+    """Write a file as `replacing` does; its folder exists."""
     with replacing(target) as temporary:
         temporary.write_bytes(content)
+
+
+def remove_abandoned(target: Path, *, suffix: str = ".tmp") -> None:
+    """Remove what processes that were killed in `replacing` left beside `target`."""
+    for path in target.parent.iterdir():
+        if path.name.startswith(f".{target.name}.") and path.name.endswith(suffix):
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                lock(file.fileno())
+                path.unlink()
 
 
 def write_arrays(
     out: IO[bytes], arrays: Mapping[str, AnyArray], compression: int = zipfile.ZIP_STORED
 ) -> None:
-    """Write what `np.savez` writes, and close it where the disk is full.
+    """Write what `np.savez` writes, and close it where the disk is full; `out` stays open.
 
     NumPy 1 leaves its zip file open then, which complains on stderr when it is collected.
-
-    Args:
-        out: Open for writing; stays open.
-        arrays: Name -> array.
-        compression: As for `zipfile.ZipFile`.
     """
     with zipfile.ZipFile(out, "w", compression) as archive:
         for name, array in arrays.items():
@@ -75,29 +78,12 @@ def write_arrays(
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def _make_locked(target: Path) -> tuple[int, Path]:
+def _make_locked(target: Path, suffix: str) -> tuple[int, Path]:
     while True:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        _lock(handle)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=suffix)
+        with contextlib.suppress(OSError):
+            lock(handle)
         # Between its making and its locking another process may have taken it for abandoned.
         if Path(name).exists():
             return handle, Path(name)
         os.close(handle)
-
-
-def _remove_abandoned(target: Path) -> None:
-    for path in target.parent.iterdir():
-        if not (path.name.startswith(f".{target.name}.") and path.name.endswith(".tmp")):
-            continue
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            # The kernel lets go of a lock when its process dies, however it dies.
-            if _lock(file.fileno()):
-                path.unlink()
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

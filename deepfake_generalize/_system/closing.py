@@ -1,19 +1,18 @@
-"""What is opened by `with` and closed behind it: the base of finders, aligners and caches."""
+"""What is used inside `with` and closed behind it: the base of finders, aligners and caches."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 
-class Opening:
-    """A tool that is opened by `with` and closed at its end, also when it ends with an error.
+class Closing:
+    """A tool that `with` opens, and closes at its end, also when it ends with an error.
 
     Examples:
-        >>> class Door(Opening):
+        >>> class Door(Closing):
         ...     def close(self):
         ...         print("closed")
         >>> with Door():
@@ -33,11 +32,6 @@ class Opening:
         self.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the tool; an error goes on."""
         self.close()

@@ -1,7 +1,8 @@
 """Keep native libraries from flooding standard error, without swallowing what matters.
 
-MediaPipe's C++ code writes dozens of lines each time a model is loaded, past every environment
-variable and past Python's own redirection. Only the file descriptor can be turned.
+TensorFlow's and MediaPipe's C++ code writes dozens of lines each time a model is loaded, past
+Python's own redirection and, for MediaPipe, past every environment variable. Only the file
+descriptor can be turned.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import re
 import sys
 import tempfile
 import threading
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What the native loggers call information or warning: "INFO: ...", "W0000 00:00:1795589570 ...".
-_NOISE = re.compile(rb"^(INFO|WARNING|VERBOSE): |^[IW]\d{4} ")
+# What native loggers call information or warning ("INFO: ...", "W0000 00:00:1795589570 ...",
+# "2026-07-01 12:00:00.1: I tensorflow/..."), and the second line of one of them.
+_NOISE = re.compile(
+    rb"(INFO|WARNING|VERBOSE): |[IW]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [IW] |"
+    rb"To enable the following instructions|\s*$"
+)
 _STDERR = 2
 # Two threads turning the same descriptor could leave it turned for ever.
 _LOCK = threading.Lock()
@@ -26,7 +31,7 @@ _LOCK = threading.Lock()
 
 @contextlib.contextmanager
 def quiet_native_logs() -> Iterator[None]:
-    """Hold back standard error (the descriptor), then pass on whatever is not mere logging.
+    """Hold back standard error (the descriptor) around one call, then pass on what is no logging.
 
     Lines that native loggers mark as information or warnings are dropped. All others are written
     when the block ends, unless it ends with an exception, which then speaks for itself.
@@ -36,24 +41,69 @@ def quiet_native_logs() -> Iterator[None]:
         ...     _ = os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.")
     """
     with _LOCK, tempfile.TemporaryFile() as held:
-        try:
-            saved = os.dup(_STDERR)
-        except OSError:  # A process without standard error has nothing to guard.
+        with _turned_to(held):
             yield
-            return
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        os.dup2(held.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(saved, _STDERR)
-            os.close(saved)
         _pass_on(held)
 
 
-def _pass_on(held: IO[bytes]) -> None:
+@contextlib.contextmanager
+def quiet_native_logs_of_command() -> Iterator[None]:
+    """Hold back native logs through a whole command, while Python's own stderr goes on.
+
+    What is no logging is written at the end. Everything is, where an error passes that has no
+    `exit_code`: nobody raised it on purpose.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryFile() as held:
+        keep_all = False
+        try:
+            with _turned_to(held) as real, _python_stderr_on(real):
+                yield
+        except Exception as error:
+            keep_all = not hasattr(error, "exit_code")
+            raise
+        finally:
+            _pass_on(held, keep_all=keep_all)
+
+
+@contextlib.contextmanager
+def _turned_to(held: IO[bytes]) -> Iterator[int | None]:
+    """Let descriptor 2 lead to a file; yield one that leads where it led, None without any."""
+    try:
+        real = os.dup(_STDERR)
+    except OSError:  # A process without standard error has nothing to guard.
+        yield None
+        return
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.dup2(held.fileno(), _STDERR)
+        yield real
+    finally:
+        os.dup2(real, _STDERR)
+        os.close(real)
+
+
+@contextlib.contextmanager
+def _python_stderr_on(descriptor: int | None) -> Iterator[None]:
+    """Let `sys.stderr` go on reaching the terminal where it writes to descriptor 2."""
+    if descriptor is None or not _writes_to_stderr(sys.stderr):
+        yield
+        return
+    stream = os.fdopen(os.dup(descriptor), "w", buffering=1, encoding=sys.stderr.encoding)
+    with stream, contextlib.redirect_stderr(stream):
+        yield
+
+
+def _writes_to_stderr(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == _STDERR
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def _pass_on(held: IO[bytes], *, keep_all: bool = False) -> None:
     held.seek(0)
-    rest = b"".join(line for line in held if line.strip() and not _NOISE.match(line))
+    rest = b"".join(line for line in held if keep_all or not _NOISE.match(line))
     if rest:
         os.write(_STDERR, rest)

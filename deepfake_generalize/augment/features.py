@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from deepfake_generalize._system.closing import Opening
+from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training import TrainingData, batches_of_arrays
 
@@ -31,7 +31,7 @@ _BATCH_CPU, _BATCH_GPU = 8, 64
 _MOST_WORKERS = 8
 
 
-class FeatureCache(Opening):
+class FeatureCache(Closing):
     """Holds the features of data sets until it is left: in memory up to a budget, else in files."""
 
     def __init__(self, memory: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.validation import check_number, check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
@@ -80,25 +80,12 @@ class Resampling:
         return Interval(float(estimate), float(low), float(high))
 
 
-class Statistic(Protocol):
-    """From how often each group was drawn to the numbers that were asked for."""
-
-    def __call__(self, counts: IntArray, /) -> DoubleArray:
-        """Return (numbers, resamples) from (resamples, groups); NaN where one does not exist."""
-        ...
-
-
 def group_codes(groups: npt.ArrayLike | None, size: int, *, in_order: bool = False) -> IntArray:
     """Return for each of `size` images the number of its group, counted from 0.
 
-    Args:
-        groups: (size,), strings or numbers; None makes each image a group of its own.
-        size: How many images there are.
-        in_order: Number the groups by their sorted names, not as they first occur.
-
-    Raises:
-        InputError: Another length or shape, or an empty entry.
-        UndefinedMetricError: Fewer than two groups: what varies between them is unknown.
+    `groups` is (size,), strings or numbers; None makes each image a group of its own. `in_order`
+    numbers the groups by their sorted names, not as they first occur. Fewer than two groups raise
+    `UndefinedMetricError`: what varies between them is unknown.
     """
     if groups is None:
         codes, count = np.arange(size, dtype=np.int64), size
@@ -126,7 +113,11 @@ def group_codes(groups: npt.ArrayLike | None, size: int, *, in_order: bool = Fal
 
 
 def resample(
-    statistic: Statistic, codes: IntArray, resampling: Resampling, *, threads: bool
+    statistic: Callable[[IntArray], DoubleArray],
+    codes: IntArray,
+    resampling: Resampling,
+    *,
+    threads: bool,
 ) -> DoubleArray:
     """Return the statistic of every resample, shape (numbers, n_resamples).
 
@@ -135,14 +126,12 @@ def resample(
     of the numbers does not exist is drawn again.
 
     Args:
-        statistic: What to compute.
+        statistic: From (resamples, groups), how often each group was sampled, to (numbers,
+            resamples); NaN where one does not exist.
         codes: (N,), the number of the group of each image.
         resampling: How many, and the seed.
         threads: Whether blocks may be worked on side by side: not where a user's function is
             called.
-
-    Raises:
-        UndefinedMetricError: More resamples of a block are undefined than are wanted in all.
     """
     n_groups = int(codes.max()) + 1
     rows = min(resampling.n_resamples, max(1, _ELEMENTS_AT_ONCE // max(codes.size, n_groups)))
@@ -159,14 +148,14 @@ def resample(
 
 
 def _block(
-    statistic: Statistic,
+    statistic: Callable[[IntArray], DoubleArray],
     n_groups: int,
     patience: int,
     size: int,
     seed: np.random.SeedSequence,
 ) -> DoubleArray:
     rng = np.random.default_rng(seed)
-    values = statistic(_draw(rng, size, n_groups))
+    values = statistic(_sample_groups(rng, size, n_groups))
     undefined = 0
     while (missing := np.flatnonzero(np.isnan(values).any(axis=0))).size:
         undefined += missing.size
@@ -176,15 +165,15 @@ def _block(
                 f"undefined ones and {size - missing.size} others.",
                 hint="Add videos of the rarer class.",
             )
-        values[:, missing] = statistic(_draw(rng, missing.size, n_groups))
+        values[:, missing] = statistic(_sample_groups(rng, missing.size, n_groups))
     return values
 
 
-def _draw(rng: np.random.Generator, rows: int, n_groups: int) -> IntArray:
+def _sample_groups(rng: np.random.Generator, rows: int, n_groups: int) -> IntArray:
     """Return how often each group was drawn, (rows, n_groups), n_groups draws a row."""
-    drawn = rng.integers(n_groups, size=(rows, n_groups))
-    drawn += np.arange(rows)[:, np.newaxis] * n_groups
-    counts = np.bincount(drawn.ravel(), minlength=rows * n_groups)
+    sampled = rng.integers(n_groups, size=(rows, n_groups))
+    sampled += np.arange(rows)[:, np.newaxis] * n_groups
+    counts = np.bincount(sampled.ravel(), minlength=rows * n_groups)
     return counts.reshape(rows, n_groups)
 
 
@@ -196,15 +185,8 @@ def resample_means(
     Groups with the same sum and size are alike, so it is enough to draw how many of each kind
     there are: the numbers have the same distribution as if the groups were drawn one by one.
 
-    Args:
-        values: (N,), multiples of one half.
-        codes: (N,), the number of the group of each.
-        resampling: How many, and the seed.
-        weights: (N,), 0 and 1: what counts at all. A resample in which nothing counts is drawn
-            again.
-
-    Raises:
-        UndefinedMetricError: Nothing counts in most resamples.
+    `values` (N,) are multiples of one half. `weights` (N,), 0 and 1, say what counts at all; a
+    resample in which nothing counts is drawn again.
     """
     counts = np.ones(codes.size) if weights is None else np.asarray(weights, np.float64)
     totals = np.bincount(codes, weights=values * counts)
@@ -215,8 +197,8 @@ def resample_means(
     wanted, undefined = resampling.n_resamples, 0
     while wanted:
         rows = min(wanted, max(1, _ELEMENTS_AT_ONCE // often.size))
-        drawn = rng.multinomial(codes.max() + 1, often / often.sum(), size=rows)
-        numbers = drawn @ kinds[1]
+        sampled = rng.multinomial(codes.max() + 1, often / often.sum(), size=rows)
+        numbers = sampled @ kinds[1]
         undefined += int((numbers == 0).sum())
         if undefined > resampling.n_resamples:
             raise UndefinedMetricError(
@@ -224,7 +206,7 @@ def resample_means(
                 hint="Add videos of the rarer class.",
             )
         kept = numbers > 0
-        found.append(np.asarray((drawn @ kinds[0])[kept] / numbers[kept], dtype=np.float64))
+        found.append(np.asarray((sampled @ kinds[0])[kept] / numbers[kept], dtype=np.float64))
         wanted -= int(kept.sum())
     return np.concatenate(found)
 

@@ -1,12 +1,17 @@
 """What reaches file descriptor 2: nothing of the libraries' chatter, all of what matters."""
 
+import contextlib
 import os
 import subprocess
 import sys
 
 import pytest
 
-from deepfake_generalize._system.native_logs import quiet_native_logs
+from deepfake_generalize._system.native_logs import (
+    quiet_native_logs,
+    quiet_native_logs_of_command,
+)
+from deepfake_generalize.errors import InputError
 
 EXTRACT = """
 import sys
@@ -86,3 +91,26 @@ def test_the_descriptor_is_given_back_after_an_error(capfd):
         raise ZeroDivisionError
     os.write(2, b"here again\n")
     assert capfd.readouterr().err == "here again\n"
+
+
+@pytest.mark.parametrize(("error", "chatter"), [(InputError, False), (ValueError, True)])
+def test_a_command_loses_nothing_where_an_error_passes_that_was_not_foreseen(capfd, error, chatter):
+    with contextlib.suppress(error), quiet_native_logs_of_command():
+        os.write(2, b"2026-07-01 12:00:00.1: I tensorflow/x.cc:1] chatter\nfatal: no space\n")
+        raise error("odd")
+    said = capfd.readouterr().err
+    assert ("chatter" in said) is chatter
+    assert "fatal: no space" in said
+
+
+def test_what_python_writes_during_a_command_comes_through_at_once():
+    program = """
+import os, sys
+from deepfake_generalize._system.native_logs import quiet_native_logs_of_command
+with quiet_native_logs_of_command():
+    os.write(2, b"fatal\\n")
+    print("progress", file=sys.stderr)
+print("after", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stderr == b"progress\nfatal\nafter\n"

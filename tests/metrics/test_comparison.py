@@ -8,7 +8,8 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import bootstrap_interval, compare, compare_all, holm
+from deepfake_generalize.metrics import bootstrap_interval, compare, compare_all
+from deepfake_generalize.metrics.comparison import holm
 
 
 def delong_by_definition(labels, a, b):

@@ -1,4 +1,4 @@
-"""Model files that are not in the wheel: which exist, where they are found, how they are downloaded."""
+"""Model files that are not in the wheel: which there are, where each is, how it is downloaded."""
 
 from __future__ import annotations
 

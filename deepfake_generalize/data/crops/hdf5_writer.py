@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepfake_generalize._system.atomic_files import replacing
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops.batch_reader import ImageSource, check_size
 from deepfake_generalize.data.crops.hdf5_format import (
     CHECKSUMS,
@@ -24,7 +25,6 @@ from deepfake_generalize.data.crops.hdf5_reader import PACK_SUFFIXES, open_pack
 from deepfake_generalize.data.crops.manifest import CROP_COLUMNS, PATH_COLUMNS
 from deepfake_generalize.data.crops.sound_file import SoundFile
 from deepfake_generalize.data.manifests import (
-    absolute,
     check_labels,
     manifest_text,
     require_columns,

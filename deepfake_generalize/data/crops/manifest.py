@@ -11,11 +11,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
 from deepfake_generalize.data.crops.image_folder import read_loose_crops
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS
 from deepfake_generalize.data.manifests import (
-    absolute,
     check_labels,
     check_once,
     parse_manifest,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.assets import face_assets, require
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 from deepfake_generalize.data.extraction import video_record
@@ -27,7 +28,7 @@ from deepfake_generalize.data.faces import (
     check_frame_count,
     make_aligner,
 )
-from deepfake_generalize.data.manifests import absolute, check_labels, require_columns
+from deepfake_generalize.data.manifests import check_labels, require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
 
@@ -141,7 +142,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     Examples:
         >>> import tempfile
         >>> import pandas as pd
-        >>> from deepfake_generalize.data.cascade import CascadeFinder
+        >>> from deepfake_generalize.data import CascadeFinder
         >>> gone = dict.fromkeys(VIDEO_COLUMNS, "x") | {"path": "gone.mp4", "label": 1}
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     done = extract_faces(

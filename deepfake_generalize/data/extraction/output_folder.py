@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.file_locks import lock_file
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
 
 if TYPE_CHECKING:
@@ -93,41 +92,21 @@ def _clear(scratch: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    file = root / _LOCK
-    while True:
+    with contextlib.ExitStack() as stack:
         try:
             root.mkdir(parents=True, exist_ok=True)
-            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+            stack.enter_context(lock_file(root / _LOCK))
+        except BlockingIOError:
+            raise DataMismatchError(
+                f"expected {root} to be free, received one that another extraction writes to.",
+                hint="Wait for it, or choose another out_dir.",
+            ) from None
         except OSError as error:
             raise InputError(
                 f"expected a folder that can be written, received {root}: {error.strerror}.",
                 hint="Choose another out_dir, or mend its permissions.",
             ) from error
-        try:
-            # The kernel lets go of it when the process dies, however it dies.
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            raise DataMismatchError(
-                f"expected {root} to be free, received one that another extraction writes to.",
-                hint="Wait for it, or choose another out_dir.",
-            ) from None
-        if _is_still(file, handle):
-            break
-        # Whoever had it before removed the file in between: that lock guards nothing.
-        os.close(handle)
-    try:
         yield
-    finally:
-        file.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def _is_still(file: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(file.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
 
 
 def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
-from deepfake_generalize._system.closing import Opening
+from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, Point, check_frame
 from deepfake_generalize.data.faces.geometry import crop_matrix, cut_out, roll_of, wrapped
@@ -69,7 +69,7 @@ class Aligner(Protocol):
         ...
 
 
-class FinderAligner(Opening):
+class FinderAligner(Closing):
     """The finder's own eyes: costs nothing, the least exact.
 
     Examples:
@@ -84,7 +84,7 @@ class FinderAligner(Opening):
         return _own_roll(face)
 
 
-class LandmarkAligner(Opening):
+class LandmarkAligner(Closing):
     """The 468-point face mesh, run by LiteRT on one thread.
 
     Args:
@@ -144,7 +144,7 @@ class LandmarkAligner(Opening):
         self._network = None
 
 
-class ShortRangeAligner(Opening):
+class ShortRangeAligner(Closing):
     """A second look by the short-range finder at the cut-out face.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deepfake_generalize._system.closing import Opening
+from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.errors import InputError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 
-class CascadeFinder(Opening):
+class CascadeFinder(Closing):
     """The frontal LBP cascade that scikit-image ships: no model file, no network, no eyes.
 
     Weaker than MediaPipe (on a hundred frames of ten real clips: exactly one face in 77, none in

@@ -134,7 +134,7 @@ def crop_video(
         InputError: An argument out of range.
 
     Examples:
-        >>> from deepfake_generalize.data.cascade import CascadeFinder
+        >>> from deepfake_generalize.data import CascadeFinder
         >>> crop_video("no-such.mp4", finder=CascadeFinder(), aligner="finder")
         Traceback (most recent call last):
         ...

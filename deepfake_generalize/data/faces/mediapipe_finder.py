@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from deepfake_generalize._system.closing import Opening
+from deepfake_generalize._system.closing import Closing
 from deepfake_generalize._system.native_logs import quiet_native_logs
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 
-class MediaPipeFinder(Opening):
+class MediaPipeFinder(Closing):
     """MediaPipe's BlazeFace through its Tasks API, on the frame's native size.
 
     Opened by `with` or by the first `find`; closed by `with` or `close`. Close it: MediaPipe's own

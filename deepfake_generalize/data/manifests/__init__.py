@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from deepfake_generalize.data.manifests.checks import check_labels, check_once, require_columns
 from deepfake_generalize.data.manifests.csv_files import (
-    absolute,
     manifest_text,
     parse_manifest,
     read_manifest,
@@ -22,7 +21,6 @@ from deepfake_generalize.data.manifests.identity import (
 )
 
 __all__ = [
-    "absolute",
     "check_labels",
     "check_once",
     "clip_keys",

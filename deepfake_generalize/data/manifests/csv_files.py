@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.manifests.checks import require_columns
 from deepfake_generalize.errors import InputError
 
@@ -185,20 +186,6 @@ def parse_manifest(
             f"expected numbers in the columns frame, label and score of {str(file)!r}: {error}.",
             hint=_AGAIN,
         ) from error
-
-
-def absolute(path: str | Path) -> Path:
-    """Return the absolute path without ".." and without following links.
-
-    A link that the user made stays the name under which they know their data.
-
-    Args:
-        path: Any path.
-
-    Returns:
-        The path from the root.
-    """
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
 
 
 def restore_types(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from deepfake_generalize.data.manifests.csv_files import absolute
+from deepfake_generalize._system.paths import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

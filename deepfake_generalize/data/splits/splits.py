@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifests import absolute, crop_keys, read_manifest, write_manifest
+from deepfake_generalize.data.manifests import crop_keys, read_manifest, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import cv2
 import pandas as pd
 
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS, CROPS_FILE, write_crops
-from deepfake_generalize.data.manifests import absolute, restore_types
+from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.data.splits import Splits, assemble
 from deepfake_generalize.data.synthetic.marking import (
     MARK_COLUMN,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import av
 import cv2
 
-from deepfake_generalize.data.manifests import absolute
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.synthetic.camera import Camera
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.marking import check_whole, claim, write_atomically

@@ -12,8 +12,8 @@ import pandas as pd
 from deepfake_generalize import metrics
 from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import UndefinedMetricError
-from deepfake_generalize.metrics.degradation_intervals import resampled_accuracy, streams
-from deepfake_generalize.metrics.intervals import right_calls
+from deepfake_generalize.metrics.degradation import Scored, resampled_accuracy, streams
+from deepfake_generalize.metrics.intervals import METRICS, is_correct
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.benchmarking.missing_scores import counted
 from deepfake_generalize.study.protocol import UNSEEN_SETS
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import DoubleArray
 
 THRESHOLD = 0.5
-_RANKED = (metrics.auc, metrics.average_precision, metrics.eer)
-_METRICS = (
-    "accuracy",
-    "accuracy_real",
-    "accuracy_fake",
-    *(metric.__name__ for metric in _RANKED),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,33 +140,32 @@ def _videos(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     return counted(videos[columns], policy)
 
 
-def _scored(rows: pd.DataFrame, groups: pd.Series[str] | None) -> metrics.Scored:
-    return metrics.Scored(
+def _scored(rows: pd.DataFrame, groups: pd.Series[str] | None) -> Scored:
+    return Scored(
         rows["label"].to_numpy(),
         rows["score"].to_numpy(),
         groups=None if groups is None else groups.to_numpy(),
-        undecided=rows["undecided"].to_numpy(),
+        tie=rows["tie"].to_numpy(),
     )
 
 
-def _right(scored: metrics.Scored) -> DoubleArray:
+def _right(scored: Scored) -> DoubleArray:
     labels, scores = np.asarray(scored.labels), np.asarray(scored.scores)
-    return right_calls(labels, scores, threshold=THRESHOLD, undecided=scored.undecided)
+    return is_correct(labels, scores, threshold=THRESHOLD, tie=scored.tie)
 
 
-def _measure(
-    prefix: str, scored: metrics.Scored, resampling: Resampling | None
-) -> dict[str, float]:
+def _measure(prefix: str, scored: Scored, resampling: Resampling | None) -> dict[str, float]:
     """Return every metric that exists, as PREFIX_NAME, with _low and _high where it varies."""
     labels = np.asarray(scored.labels)
     if resampling is not None:
         with contextlib.suppress(UndefinedMetricError):
-            found = metrics.bootstrap_intervals(
+            found = metrics.bootstrap_interval(
+                METRICS,
                 labels,
                 scored.scores,
                 groups=scored.groups,
                 threshold=THRESHOLD,
-                undecided=scored.undecided,
+                tie=scored.tie,
                 level=resampling.level,
                 n_resamples=resampling.n_resamples,
                 seed=resampling.seed,
@@ -189,7 +181,8 @@ def _measure(
         if (labels == label).any():
             estimates[f"accuracy_{name}"] = float(right[labels == label].mean())
     if len(set(labels)) > 1:
-        estimates |= {metric.__name__: metric(labels, scored.scores) for metric in _RANKED}
+        ranked = [name for name in METRICS if name in metrics.__all__ and name not in estimates]
+        estimates |= {name: getattr(metrics, name)(labels, scored.scores) for name in ranked}
     return {f"{prefix}_{name}": value for name, value in estimates.items()}
 
 
@@ -198,7 +191,7 @@ def _in_order(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     columns += [
         f"{unit}_{name}{end}"
         for unit in ("frame", "video")
-        for name in _METRICS
+        for name in METRICS
         for end in ("", "_low", "_high")
     ]
     return pd.DataFrame(rows).reindex(columns=columns).astype({"n_videos": "Int64"})

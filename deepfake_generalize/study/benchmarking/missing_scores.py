@@ -25,7 +25,7 @@ _FAILURES_NAMED = 3
 
 
 def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
-    """Return the rows that count, each with a score and whether a coin decides it (`undecided`).
+    """Return the rows that count, each with a score and whether a coin decides it (`tie`).
 
     Args:
         frame: Rows with score and status, "ok" where there is a score.
@@ -40,9 +40,9 @@ def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """
     scored = frame["status"] == "ok"
     if policy == "exclude":
-        return frame[scored].assign(undecided=False)
+        return frame[scored].assign(tie=False)
     filled = frame["score"].where(scored, _FILLED[policy])
-    return frame.assign(score=filled, undecided=~scored & (policy == "as-chance"))
+    return frame.assign(score=filled, tie=~scored & (policy == "as-chance"))
 
 
 def coverage_notes(scored: ScoredSet, policy: Policy) -> list[str]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_table
 from deepfake_generalize.validation import check_choice
@@ -84,7 +85,7 @@ def write_scores(
         a,1,0.9,ok,
         b,0,,error,the score is missing or not a number
     """
-    target = Path(os.path.abspath(folder)) / f"{file_name(name)}.csv"  # noqa: PTH100
+    target = absolute(folder) / f"{file_name(name)}.csv"
     rows = _plain_statuses(clean_scores(name, frame))
     on_disk, places = _portable(rows, target.parent)
     content = on_disk.to_csv(index=False, lineterminator="\n").encode()
@@ -150,7 +151,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
         [0.75, 0.25]
     """
     check_polarity(polarity)
-    file = Path(os.path.abspath(path))  # noqa: PTH100 - links stay the names the user gave
+    file = absolute(path)
     if file.suffix.lower() == ".json":
         file = file.with_suffix(".csv")
     beside = file.with_suffix(".json")
@@ -170,8 +171,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
     rows = clean_scores(name, read_table(name, file))
     for column in set(facts.get("relative_paths", ())) & set(rows.columns):
         rows[column] = rows[column].map(
-            lambda path: os.path.abspath(file.parent / str(path)),  # noqa: PTH100
-            na_action="ignore",
+            lambda path: str(absolute(file.parent / str(path))), na_action="ignore"
         )
     if (facts.get("polarity") or polarity) == "real-high":
         rows["score"] = 1.0 - rows["score"]

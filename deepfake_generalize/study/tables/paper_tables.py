@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics import degradation, degradation_difference, ranks
+from deepfake_generalize.metrics import degradation, degradation_difference
+from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.study.protocol import (
     POOR_POINTS,
     SOURCES,

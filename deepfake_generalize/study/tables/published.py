@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deepfake_generalize.metrics import degradation, ranks
+from deepfake_generalize.metrics import degradation
+from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.validation import check_choice
 

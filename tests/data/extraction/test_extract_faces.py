@@ -265,7 +265,7 @@ def test_a_killed_job_resumes_and_leaves_nothing_half_done(clip, tmp_path, tree)
     out, slow = tmp_path / "out", tmp_path / "slow.py"
     slow.write_text(
         "import sys\n"
-        f"sys.path.append({str(Path(__file__).with_name('modules'))!r})\n"
+        f"sys.path.append({str(Path(__file__).parents[1] / 'modules')!r})\n"
         "import pandas as pd\n"
         "from bright_finder import BrightFinder\n"
         "from deepfake_generalize.data import extract_faces\n"

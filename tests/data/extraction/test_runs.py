@@ -35,7 +35,9 @@ def make_videos(tmp_path, write_video):
 def processes():
     """Children that start in milliseconds: what they need is imported once, by their server."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["deepfake_generalize.data", "deepfake_generalize.data.frames"])
+    context.set_forkserver_preload(
+        ["deepfake_generalize.data", "deepfake_generalize.data.extraction"]
+    )
     return context
 
 
