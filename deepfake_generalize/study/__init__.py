@@ -8,7 +8,7 @@ from deepfake_generalize.study.figures import (
     figure_2,
     figure_3,
     figure_5,
-    figure_standing,
+    figure_rank,
     save_figure,
 )
 from deepfake_generalize.study.protocol import StudySizes, shared_by_design, study_sets
@@ -29,7 +29,7 @@ __all__ = [
     "figure_2",
     "figure_3",
     "figure_5",
-    "figure_standing",
+    "figure_rank",
     "publish",
     "published",
     "read_scores",

@@ -81,7 +81,7 @@ def test_the_page_says_what_which_sets_share_on_purpose_and_why(tiny_run):
         persons = set(known["target_identity"]) & set(test["target_identity"])
         counted, _, _, why = found["F2F train", f"{name} test"]
         assert int(counted) == len(persons) > 0
-        assert why == "Table VII asks whether known persons make it easier"
+        assert why == "Table VII asks whether known people make it easier"
     assert found["FS train", "NT train"][-1].startswith("the few-shot images")
     assert "only the method differs" in found["FS test", "DF test"][-1]
     assert len(found) == len(rows)
