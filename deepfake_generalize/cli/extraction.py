@@ -82,7 +82,7 @@ def extract(
 
 
 def show_summary(summary: Mapping[str, Any]) -> None:
-    """Draw what came of the videos, from the document of `extract --json`."""
+    """Show what came of the videos, from the document of `extract --json`."""
     rows = [
         ("videos", summary["videos"]),
         ("videos without a crop", summary["videos_failed"]),
@@ -101,7 +101,7 @@ def show_summary(summary: Mapping[str, Any]) -> None:
 
 
 def show_failures(failures: pd.DataFrame, out: Path) -> None:
-    """Draw why videos gave no crop, or fewer than they should, the worst first."""
+    """Show why videos gave no crop, or fewer than they should, the worst first."""
     if failures.empty:
         return
     rows = []

@@ -221,7 +221,7 @@ def _score(
 
 
 def show_scores(name: str, scored: Sequence[ScoredVideo]) -> None:
-    """Draw one table of videos, then each video's frames, and why it has no score."""
+    """Show one table of videos, then each video's frames, and why it has no score."""
     rows = []
     for video in scored:
         number, part = console.number(video.score), f"{video.coverage:.0%}"
