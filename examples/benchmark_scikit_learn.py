@@ -1,7 +1,8 @@
 """Benchmark a detector that is not a network: noise statistics and logistic regression.
 
-The detector learns on synthetic crops whose fakes were smoothed, and meets fakes with another trace: a
-grid, as some generators leave behind. What it learned about smoothing says nothing about the grid.
+The detector learns on synthetic crops whose fakes were smoothed, and meets fakes with another
+trace: a grid, as some generators leave behind. What it learned about smoothing says nothing about
+the grid.
 """
 
 from pathlib import Path
