@@ -24,11 +24,11 @@ def test_each_error_is_also_the_builtin_a_caller_expects(
 ) -> None:
     error = kind("expected a, received b.", hint="Do c.")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
-    for each in (error, again):
-        assert isinstance(each, builtin)
-        assert each.exit_code == code
-        assert str(each) == "expected a, received b. Do c."
-        assert (each.message, each.hint) == ("expected a, received b.", "Do c.")
+    for raised in (error, again):
+        assert isinstance(raised, builtin)
+        assert raised.exit_code == code
+        assert str(raised) == "expected a, received b. Do c."
+        assert (raised.message, raised.hint) == ("expected a, received b.", "Do c.")
 
 
 def test_a_video_error_keeps_its_status_through_pickling() -> None:

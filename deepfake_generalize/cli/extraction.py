@@ -27,7 +27,7 @@ def extract(
     frames: Frames = 10,
     size: Annotated[int, typer.Option(min=16, help="Side of a crop in pixels.")] = 256,
     margin: Annotated[float, typer.Option(help="Side of a crop in face widths.")] = 1.3,
-    jobs: Annotated[int, typer.Option(help="Processes; -1 for one a processor.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for one per processor.")] = 1,
     aligner: Annotated[
         Literal["landmarks", "short-range", "finder"], typer.Option(help="What finds the eyes.")
     ] = "landmarks",

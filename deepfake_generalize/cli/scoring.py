@@ -77,7 +77,7 @@ def score(
     detector: DetectorName = "mesonet-deepfakes",
     weights: Weights = None,
     frames: Frames = 10,
-    out: Annotated[Path | None, typer.Option("--out", help="Write a CSV, a row a frame.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write a CSV of all frames.")] = None,
     save_scores: Annotated[
         Path | None,
         typer.Option(help="Write a score file here, for `benchmark`: labels by real/ and fake/."),
