@@ -113,8 +113,8 @@ def test_tables_with_path_and_label_alone_are_enough() -> None:
     [
         ({"n_original": 7}, "expected an even n_original, half of it real, received 7. Use 8."),
         ({"n_unseen": 6}, "multiple of 4, for two classes of 2 set.s., received 6. Use 8."),
-        ({"n_original": 2.0}, "expected n_original to be a whole number of images from 0"),
-        ({"n_unseen": 0}, "expected n_unseen to be a whole number of images from 1, received 0"),
+        ({"n_original": 2.0}, "expected n_original to be a whole number from 0"),
+        ({"n_unseen": 0}, "expected n_unseen to be a whole number from 1, received 0"),
         ({"n_original": True}, "received True"),
         ({"unseen": {}}, "the name of an unseen set to its crops, received nothing in it"),
         ({"unseen": crops("f", 1, 1)}, "received DataFrame"),
