@@ -59,11 +59,11 @@ def load_detector(name: str, weights: Path | None) -> Detector:
     Raises:
         InputError: The file holds no detector.
     """
-    from deepfake_generalize import models
+    from deepfake_generalize.models.detectors import PRETRAINED, Detector, load_pretrained
 
-    if name in models.PRETRAINED:
-        return models.load_pretrained(name, path=weights)
-    return models.Detector.load(Path(name))
+    if name in PRETRAINED:
+        return load_pretrained(name, path=weights)
+    return Detector.load(Path(name))
 
 
 def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Detector | str:

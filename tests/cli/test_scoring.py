@@ -30,7 +30,7 @@ class Stub:
         assert finder is None
         if "faceless" in path.name:
             frames = pd.DataFrame({"frame": [4, 9], "score": np.nan, "status": "no_face"})
-            raise NoScoredFrameError("no face.", hint="Look.", status="no_face", frames=frames)
+            raise NoScoredFrameError(path.name, frames)
         if "broken" in path.name:
             raise errors.VideoError(f"{path} is empty.", hint="Copy it again.", status="empty")
         frames = pd.DataFrame(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -96,7 +97,7 @@ class Detector(ScoresVideos):
 
     @property
     def synthetic(self) -> bool:
-        """Whether it, or what it was fine-tuned from, is known to be trained on drawn faces.
+        """Whether it, or what it was fine-tuned from, is known to be trained on synthetic faces.
 
         Such a detector shows how the library works; its verdict says nothing about real videos.
         """
@@ -201,10 +202,22 @@ class Detector(ScoresVideos):
         model, facts = archive.read(Path(path))
         return cls(
             model,
-            fake_index=cast("int", facts["fake_index"]),
-            name=cast("str", facts["name"]),
+            fake_index=facts["fake_index"],
+            name=facts["name"],
             training=facts["training"],
         )
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """Hash a network's weights with their shapes and types, in its own order: 64 hex digits.
+
+    A network that was saved and loaded has the same hash.
+    """
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _from_bytes(content: bytes) -> Detector:
@@ -222,10 +235,10 @@ def _check_model(model: Any) -> tuple[tuple[int, int], int]:
             hint="For a PyTorch model or a function use models.as_detector.",
         )
     # A subclassed model has no shapes until it is built.
-    came = getattr(model, "input_shape", None) if model.built else None
-    if not isinstance(came, tuple) or len(came) != 4 or came[3] != 3 or None in came[1:3]:
+    takes = getattr(model, "input_shape", None) if model.built else None
+    if not isinstance(takes, tuple) or len(takes) != 4 or takes[3] != 3 or None in takes[1:3]:
         raise InputError(
-            f"expected a network with one input (None, H, W, 3) of fixed size, received {came}.",
+            f"expected a network with one input (None, H, W, 3) of fixed size, received {takes}.",
             hint="Build it with a fixed input_shape, or wrap it with models.as_detector.",
         )
     gives = model.output_shape
@@ -235,4 +248,4 @@ def _check_model(model: Any) -> tuple[tuple[int, int], int]:
             f"(None, K), received {gives}.",
             hint="Wrap another kind of network with models.as_detector.",
         )
-    return (int(came[1]), int(came[2])), int(gives[1])
+    return (int(takes[1]), int(takes[2])), int(gives[1])

@@ -12,7 +12,7 @@ import numpy as np
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.surgery import finalize
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,25 +23,7 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def architecture_name(architecture: Architecture) -> str:
-    """Return the name by which records call an architecture.
-
-    Args:
-        architecture: A name of `ARCHITECTURES`, a builder, or a model.
-
-    Raises:
-        InputError: It is none of these, or there is none of that name.
-
-    Examples:
-        >>> architecture_name("mesonet")
-        'mesonet'
-    """
-    if isinstance(architecture, str):
-        if architecture not in ARCHITECTURES:
-            raise InputError(
-                f"expected an architecture, received {architecture!r}.",
-                hint=f"Known: {', '.join(ARCHITECTURES)}; or pass a builder or a Keras model.",
-            )
-        return architecture
+    """Return the name by which records call an architecture, or refuse what is none."""
     if isinstance(architecture, keras.Model):
         return str(architecture.name)
     if callable(architecture):
@@ -49,30 +31,17 @@ def architecture_name(architecture: Architecture) -> str:
             (name for name, builder in ARCHITECTURES.items() if builder is architecture),
             getattr(architecture, "__name__", type(architecture).__name__),
         )
-    raise InputError(
-        f"expected an architecture's name, a builder or a Keras model, received "
-        f"{describe(architecture)}.",
-        hint=f"Known names: {', '.join(ARCHITECTURES)}.",
-    )
+    hint = "Or pass a builder or a Keras model."
+    return check_choice("architecture", architecture, ARCHITECTURES, hint=hint)
 
 
 def build(
     architecture: Architecture, input_shape: tuple[int, ...], *, classes: int, seed: int
 ) -> keras.Model:
-    """Build a network whose random weights are a function of the seed.
+    """Build a network that nobody else holds, whose random weights are a function of the seed.
 
-    Args:
-        architecture: A name, a builder `builder(input_shape)`, or a model, which is copied with its
-            weights.
-        input_shape: (H, W, 3).
-        classes: Output columns; a builder is asked for them where they are not one.
-        seed: Of the weights.
-
-    Returns:
-        A network that nobody else holds.
-
-    Raises:
-        InputError: The builder gives no model.
+    A model is copied with its weights; a builder is called with (H, W, 3), and asked for the number
+    of `classes` where it is not one.
     """
     with own_random_numbers(seed):
         if isinstance(architecture, keras.Model):
@@ -89,12 +58,10 @@ def build(
 
 
 def copy(model: keras.Model, *, precision: str = "float32") -> keras.Model:
-    """Return a copy of a network with its weights.
+    """Return a copy of a built network with its weights.
 
-    Args:
-        model: Built.
-        precision: `float32` keeps each layer as it is; `bfloat16` lets all but the last compute in
-            bfloat16, the weights staying float32.
+    `float32` keeps each layer as it is; `bfloat16` lets all but the last compute in bfloat16, the
+    weights staying float32.
     """
     last = model.layers[-1]
     policy = PRECISIONS[precision]
@@ -116,9 +83,6 @@ def own_random_numbers(seed: int) -> Iterator[None]:
     """Let Keras draw its seeds from `seed`, and leave Python's and NumPy's generators as they were.
 
     Keras seeds initializers and dropout from Python's global generator where they have no seed.
-
-    Args:
-        seed: Of the numbers drawn inside.
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - kept, not used
     random.seed(seed)

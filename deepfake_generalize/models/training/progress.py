@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,48 +13,46 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Literal["auto", "bar", "lines"] | None
 
 
-class Reporter(Protocol):
-    """What the training loop tells.
+class Reporter:
+    """What the training loop tells how far it is; this one keeps silent.
 
     Attributes:
         hears_batches: Whether it wants to hear of batches, which costs a little each.
     """
 
-    hears_batches: bool
+    hears_batches = False
 
     def begin(self, *, title: str, epochs: int, done: int) -> None:
         """Training begins, or goes on after `done` epochs."""
-        ...
 
     def batch(self, fraction: float) -> None:
         """That part of the epoch is done."""
-        ...
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
         """An epoch, counted from 1, has ended."""
-        ...
 
     def end(self, reason: str) -> None:
         """Training has ended."""
-        ...
 
 
-def make_reporter(progress: object) -> Reporter | None:
-    """Return what shows progress.
+SILENT = Reporter()
 
-    Args:
-        progress: `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere,
-            `bar` and `lines` show that, None shows nothing. All goes to stderr.
 
-    Raises:
-        InputError: None of these.
+def check_progress(progress: object) -> None:
+    """Raise unless it is one of the ways to show progress, or None."""
+    if progress is not None:
+        check_choice("progress", progress, ("auto", "bar", "lines"), hint="None is silent.")
+
+
+def make_reporter(progress: Progress) -> Reporter:
+    """Return what shows progress, on stderr.
+
+    `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere, `bar` and `lines`
+    show that, None shows nothing.
     """
+    check_progress(progress)
     if progress is None:
-        return None
-    if progress not in ("auto", "bar", "lines"):
-        raise InputError(
-            f"expected progress to be 'auto', 'bar', 'lines' or None, received {progress!r}."
-        )
+        return SILENT
     from rich.console import Console
 
     console = Console(file=sys.stderr)
@@ -64,41 +62,21 @@ def make_reporter(progress: object) -> Reporter | None:
     return Bar(console)
 
 
-def line(number: int, epochs: int, values: Mapping[str, float], best: int, seconds: float) -> str:
-    """Return an epoch as one line.
-
-    Args:
-        number: The epoch, from 1.
-        epochs: Of how many.
-        values: Name -> value, as the history holds them.
-        best: The best epoch so far, from 1.
-        seconds: What the epoch took.
-
-    Examples:
-        >>> line(3, 100, {"loss": 0.25, "accuracy": 0.5, "val_accuracy": 0.75}, 2, 4.2)
-        'epoch   3/100  loss 0.2500  accuracy 0.5000  val_accuracy 0.7500  4.2 s  best 2'
-    """
-    width = len(str(epochs))
-    shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-    return f"epoch {number:>{width}}/{epochs}  {shown}  {seconds:.1f} s  best {best}"
-
-
-class Lines:
+class Lines(Reporter):
     """One line an epoch: for log files, and wherever nothing can be drawn over."""
-
-    hears_batches = False
 
     def begin(self, *, title: str, epochs: int, done: int) -> None:
         """Say what is trained."""
         self._epochs = epochs
-        self._write(f"{title}: {_start(epochs, done)}")
-
-    def batch(self, fraction: float) -> None:
-        """Say nothing."""
+        start = f"going on after epoch {done} of {epochs}" if done else f"{epochs} epochs"
+        self._write(f"{title}: {start}")
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
         """Write the epoch's line."""
-        self._write(line(number, self._epochs, values, best, seconds))
+        width = len(str(self._epochs))
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        epoch = f"epoch {number:>{width}}/{self._epochs}"
+        self._write(f"{epoch}  {shown}  {seconds:.1f} s  best {best}")
 
     def end(self, reason: str) -> None:
         """Say why it ended."""
@@ -110,7 +88,7 @@ class Lines:
         sys.stderr.flush()
 
 
-class Bar:
+class Bar(Reporter):
     """A bar over the epochs, and the last epoch's values beside it."""
 
     hears_batches = True
@@ -150,7 +128,3 @@ class Bar:
         """Leave the bar as it is and say why it ended."""
         self._bar.stop()
         self._bar.console.print(reason, markup=False, highlight=False)
-
-
-def _start(epochs: int, done: int) -> str:
-    return f"{epochs} epochs" if not done else f"going on after epoch {done} of {epochs}"

@@ -48,13 +48,11 @@ def _network_hash(detector: Scorer) -> str | None:
     model = getattr(detector, "model", None)
     if not all(hasattr(model, member) for member in ("get_weights", "to_json")):
         return None
-    digest = hashlib.sha256(f"fake_index {getattr(detector, 'fake_index', None)}".encode())
-    for layer in model.layers:  # type: ignore[union-attr]
-        digest.update(type(layer).__name__.encode())
-        for array in layer.get_weights():
-            digest.update(f"{array.shape}{array.dtype}".encode())
-            digest.update(array.tobytes())
-    return digest.hexdigest()
+    from deepfake_generalize.models.detectors import weights_sha256
+
+    layers = [type(layer).__name__ for layer in model.layers]  # type: ignore[union-attr]
+    known_by = (getattr(detector, "fake_index", None), layers, weights_sha256(model))
+    return hashlib.sha256(repr(known_by).encode()).hexdigest()
 
 
 def selection_rule(training: Mapping[str, Any] | None) -> str | None:

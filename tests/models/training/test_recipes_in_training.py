@@ -18,11 +18,11 @@ class _Stop(BaseException):
 def test_the_papers_recipe_is_the_default(monkeypatch, train_small):
     seen = []
 
-    def stop(model, train, val, plan, precision, strategy):
-        seen.append(plan.recipe)
+    def stop(model, train, val, options):
+        seen.append(options.recipe)
         raise _Stop
 
-    monkeypatch.setattr(module, "fit_copy", stop)
+    monkeypatch.setattr(module, "fit", stop)
     with pytest.raises(_Stop):
         train_small(architecture="mesonet", recipe=None)
     assert seen == [RECIPES["mesonet"]]
@@ -59,7 +59,7 @@ def test_a_plateau_begins_again_with_other_numbers(
     noise = (striped_train[0], np.random.default_rng(0).permutation(striped_train[1]))
     whole = train_small(train=noise, recipe=recipe)
     restarts = whole.training["restarts"]
-    assert [len(one["accuracy"]) for one in restarts] == [2, 2]
+    assert [len(restart["accuracy"]) for restart in restarts] == [2, 2]
     assert restarts[0]["seed"] == 0
     assert restarts[0]["seed"] != restarts[1]["seed"]
     assert restarts[0]["accuracy"] != restarts[1]["accuracy"]
