@@ -142,15 +142,11 @@ def check_direction(original: ScoredSet) -> None:
 def load_scored_set(
     name: str, given: SetInput, detector: Scorer | str, *, polarity: Polarity | None = None
 ) -> ScoredSet:
-    """Return the scores of `detector` on a set.
+    """Return the scores of `detector`, of which a name is enough where the scores are there.
 
-    Args:
-        name: What tables and messages call the set.
-        given: Crops, scores, or the path of a score file or of a folder of crops. A table with the
-            columns `label` and `score` is scores, unless it has `box` or `aligner`: then it is a
-            crops manifest, and `score` the face finder's.
-        detector: What scores the crops; its name is enough where the scores are there.
-        polarity: Which way scores made elsewhere point; None takes them as P(fake).
+    `given` is crops, scores, or the path of a score file or of a folder of crops. A table with the
+    columns `label` and `score` is scores, unless it has `box` or `aligner`: then it is a crops
+    manifest, and `score` the face finder's. Without `polarity` scores are taken as P(fake).
     """
     scored = _load(name, given, detector, polarity)
     if scored.usable.empty:

@@ -90,11 +90,9 @@ def row_intervals(
     specialized: Sequence[str],
     resampling: Resampling | None,
 ) -> tuple[dict[str, Interval], tuple[int, int] | None]:
-    """Return the interval of every number of the row, in percent, and that of the rank.
+    """Return the interval of every number of the row, in percent, and the ranks it reaches.
 
-    Returns:
-        Column to interval, empty where a set has no intervals; and the ranks that the interval of
-        the degradation reaches, None where there is no rank.
+    Empty where a set has no interval; None where there is no rank.
     """
     values = measured.resampled
     if resampling is None or len(values) < 1 + len(unseen) + len(specialized):

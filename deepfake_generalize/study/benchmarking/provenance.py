@@ -39,27 +39,20 @@ def describe_detector(detector: Scorer | str) -> dict[str, Any]:
     """
     if isinstance(detector, str):
         return {"name": detector, "sha256": None, "training": None}
-    training = getattr(detector, "training", None)
-    return {
-        "name": str(detector.name),
-        "sha256": _network_hash(detector),
-        "training": json.loads(json.dumps(training, default=str))
-        if isinstance(training, dict)
-        else None,
-    }
+    record = getattr(detector, "training", None)
+    training = json.loads(json.dumps(record, default=str)) if isinstance(record, dict) else None
+    return {"name": str(detector.name), "sha256": _network_hash(detector), "training": training}
 
 
 def _network_hash(detector: Scorer) -> str | None:
     model = getattr(detector, "model", None)
     if not all(hasattr(model, member) for member in ("get_weights", "to_json")):
         return None
-    digest = hashlib.sha256(f"fake_index {getattr(detector, 'fake_index', None)}".encode())
-    for layer in model.layers:  # type: ignore[union-attr]
-        digest.update(type(layer).__name__.encode())
-        for array in layer.get_weights():
-            digest.update(f"{array.shape}{array.dtype}".encode())
-            digest.update(array.tobytes())
-    return digest.hexdigest()
+    from deepfake_generalize.models.detectors import weights_sha256
+
+    layers = [type(layer).__name__ for layer in model.layers]  # type: ignore[union-attr]
+    known_by = (getattr(detector, "fake_index", None), layers, weights_sha256(model))
+    return hashlib.sha256(repr(known_by).encode()).hexdigest()
 
 
 def selection_rule(training: Mapping[str, Any] | None) -> str | None:
@@ -83,12 +76,7 @@ def summarise_training(training: Mapping[str, Any] | None) -> dict[str, Any] | N
 
 
 def check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -> list[str]:
-    """Return notes on score files that name another detector or another set than they are used for.
-
-    Raises:
-        DataMismatchError: The files (and the detector, if it is there) are of networks with
-            different hashes.
-    """
+    """Note score files that name another detector or set; refuse those of several networks."""
     hashes = {"the detector given": detector["sha256"]}
     notes = []
     for scored in sets:

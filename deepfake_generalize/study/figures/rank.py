@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -78,63 +78,41 @@ def figure_rank(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
 
 
 def _rows(benchmark: Benchmark) -> pd.DataFrame:
+    """Return the thirty and the detector (`own`), the least degradation first."""
     rows = published("V")[["detector"]].assign(degradation=published_degradations(), own=False)
     facts = published("IV")[["detector", "training_dataset", "fine_tuning"]]
-    rows = rows.merge(facts, on="detector")
     lost = float(benchmark.row["degradation"].item())
     own = pd.DataFrame([{"detector": benchmark.detector, "degradation": lost, "own": True}])
     # A tie gets the better rank, so this detector comes before its equals.
-    joined = pd.concat([own, rows], ignore_index=True)
-    return joined.assign(degradation=joined["degradation"].round(6)).sort_values(
-        "degradation", kind="stable", ignore_index=True
-    )
+    joined = pd.concat([own, rows.merge(facts, on="detector")], ignore_index=True)
+    joined["degradation"] = joined["degradation"].round(6)
+    return joined.sort_values("degradation", kind="stable", ignore_index=True)
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, benchmark: Benchmark) -> None:
     axes.axvline(POOR_POINTS, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     axes.hlines(range(len(rows)), 0, rows["degradation"], color="0.88", linewidth=0.8, zorder=0)
+    points: Any = {"linestyle": "none", "markeredgecolor": "black"}
     for source, colour in _COLOURS.items():
         for tuning, (marker, words) in _MARKERS.items():
             chosen = rows[(rows["training_dataset"] == source) & (rows["fine_tuning"] == tuning)]
-            axes.plot(
-                chosen["degradation"],
-                chosen.index,
-                linestyle="none",
-                marker=marker,
-                markersize=5,
-                color=colour,
-                markeredgecolor="black",
-                markeredgewidth=0.4,
-                label=f"trained on {source}, {words}",
-            )
+            how: Any = {"marker": marker, "markersize": 5, "markeredgewidth": 0.4, "color": colour}
+            label = f"trained on {source}, {words}"
+            axes.plot(chosen["degradation"], chosen.index, label=label, **points, **how)
     place = int(rows.index[rows["own"]][0])
-    lost = float(rows.loc[place, "degradation"])  # type: ignore[arg-type]
+    label = _short(benchmark.detector, 28)
     interval = benchmark.intervals.get("degradation")
     if interval is not None:
         axes.hlines(place, interval.low, interval.high, color=ACCENT, linewidth=2.2, zorder=3)
-    said = benchmark.provenance["resampling"]
-    axes.plot(
-        [lost],
-        [place],
-        linestyle="none",
-        marker="D",
-        markersize=6.5,
-        color=ACCENT,
-        markeredgecolor="black",
-        markeredgewidth=0.5,
-        zorder=4,
-        label=_short(benchmark.detector, 28)
-        + ("" if interval is None else f", {said['level']:.0%} interval"),
-    )
+        label += f", {benchmark.provenance['resampling']['level']:.0%} interval"
+    how = {"marker": "D", "markersize": 6.5, "markeredgewidth": 0.5, "color": ACCENT, "zorder": 4}
+    axes.plot(rows.loc[[place], "degradation"], [place], label=label, **points, **how)
 
 
 def _label(axes: Axes, rows: pd.DataFrame) -> None:
     places = rows["degradation"].rank(method="min").astype(int)
-    names = [
-        f"{_short(name, 28)}  {place:>2}"
-        for name, place in zip(rows["detector"], places, strict=True)
-    ]
-    axes.set_yticks(range(len(rows)), names)
+    pairs = zip(rows["detector"], places, strict=True)
+    axes.set_yticks(range(len(rows)), [f"{_short(name, 28)}  {place:>2}" for name, place in pairs])
     axes.tick_params(axis="y", length=0)
     for label, own in zip(axes.get_yticklabels(), rows["own"], strict=True):
         if own:
@@ -144,23 +122,11 @@ def _label(axes: Axes, rows: pd.DataFrame) -> None:
     if rows["degradation"].min() >= 0.0:
         axes.set_xlim(left=0.0)
     axes.set_xlabel("degradation (percentage points)")
-    axes.annotate(
-        "Tables VI and VII: more than 30",
-        (POOR_POINTS, 0),
-        xytext=(3, 0),
-        textcoords="offset points",
-        fontsize=6.5,
-        color="0.35",
-        va="center",
-    )
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0.02, 0.02),
-        fontsize=6.5,
-        frameon=True,
-        framealpha=1.0,
-        edgecolor="white",
-    )
+    words: Any = {"fontsize": 6.5, "color": "0.35", "va": "center"}
+    text, place = f"Tables VI and VII: more than {POOR_POINTS:g}", (POOR_POINTS, 0)
+    axes.annotate(text, place, xytext=(3, 0), textcoords="offset points", **words)
+    box: Any = {"frameon": True, "framealpha": 1.0, "edgecolor": "white", "fontsize": 6.5}
+    axes.legend(loc="lower left", bbox_to_anchor=(0.02, 0.02), **box)
 
 
 def _short(text: str, length: int) -> str:

@@ -93,20 +93,16 @@ def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies
         )
         for kind in FINE_TUNINGS[1:]
     }
-    facts = [
-        Fact(
-            "mean degradation of the original detectors on FS, NT, DF, DFD (points)",
-            percentile_interval(np.mean(lost, axis=0)),
+    numbers = {
+        "mean degradation of the original detectors on FS, NT, DF, DFD (points)": np.mean(
+            lost, axis=0
         ),
-        Fact(
-            "mean few-shot gain in accuracy on FS and NT (points)",
-            percentile_interval(np.mean(list(gains.values()), axis=0)),
+        "mean few-shot gain in accuracy on FS and NT (points)": np.mean(
+            list(gains.values()), axis=0
         ),
-    ]
-    facts += [
-        Fact(f"the same by {kind} alone (points)", percentile_interval(gain))
-        for kind, gain in gains.items()
-    ]
+        **{f"the same by {kind} alone (points)": gain for kind, gain in gains.items()},
+    }
+    facts = tuple(Fact(what, percentile_interval(values)) for what, values in numbers.items())
     zero, few = facts[0].value.low > 0, facts[1].value.low > 0
     return Finding(
         number=1,
@@ -116,7 +112,7 @@ def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies
         verdict=_verdict(zero and few),
         why=f"The original detectors {'lose' if zero else 'do not clearly lose'} accuracy on "
         f"unseen sets; fine-tuning on a few images {'helps' if few else 'does not clearly help'}.",
-        facts=tuple(facts),
+        facts=facts,
     )
 
 
@@ -179,11 +175,8 @@ def undiscriminating_features(
 ) -> Finding:
     """Check Finding 3: congenetic detectors look at different regions of the same fake.
 
-    Args:
-        similarities: Family and unseen set to the similarity of each fake's heat maps, NaN where
-            these cannot be compared.
-        n_resamples: Of the interval, over fakes.
-        seed: Of the interval.
+    `similarities` maps family and unseen set to the similarity of each fake's heat maps, NaN where
+    these cannot be compared. The interval is over fakes.
     """
     rng = np.random.default_rng(seed)
     shares, left_out = [], []
@@ -224,9 +217,8 @@ def universal_neurons(
 ) -> Finding:
     """Check Finding 4: some neurons contribute on all datasets, seen and unseen.
 
-    Args:
-        contributions: Detector to dataset to the contribution of each neuron.
-        fraction: The part of the layer that counts as contributing.
+    `contributions` maps detector and dataset to the contribution of each neuron, of which the top
+    `fraction` of the layer counts as contributing.
     """
     found = [causal.overlap(sets, fraction) for sets in contributions.values()]
     claim = "Detectors have universally contributing neurons across seen and unseen datasets."

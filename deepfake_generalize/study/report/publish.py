@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.report.results import RunResults
     from deepfake_generalize.types import AnyArray
 
-# A single array, or one of records, is a TypeError.
-_UNREADABLE: tuple[type[Exception], ...] = (*UNREADABLE, TypeError)
-
 
 def publish_results(results: RunResults) -> Path:
     """Write tables/, figures/ and report.html into a finished study's folder; return the report."""
@@ -108,7 +105,7 @@ def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyA
                     photographs[key] = arrays[name]
                 else:
                     maps[key][what] = arrays[name].astype(np.float32)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(
             f"expected the heat maps of Figure 2 in {str(file)!r}, cannot read them: {error}",
             hint="Remove the records of kind maps from records/ of the run folder, and run the "
