@@ -1,44 +1,68 @@
 """The words that options take are those that the library takes."""
 
+import re
 import typing
+from collections.abc import Callable
 from typing import Any, Literal
 
+import pandas as pd
 import pytest
 import typer.main
 
+from deepfake_generalize import data, models, study
 from deepfake_generalize.cli.app import app
-from deepfake_generalize.data.faces.alignment import AlignerName
-from deepfake_generalize.data.splits.balanced import By
-from deepfake_generalize.models.training.construction import PRECISIONS
-from deepfake_generalize.study.benchmarking.missing_scores import Policy
-from deepfake_generalize.study.benchmarking.result import Number
-from deepfake_generalize.study.scores.files import Polarity
-from deepfake_generalize.study.tables.render import TABLE_FORMATS
+from deepfake_generalize.errors import InputError
+
+SCORES = pd.DataFrame({"label": [0, 1], "score": [0.1, 0.9]})
 
 
-def words_of(command: str, argument: str) -> list[str]:
+def benchmark(**options: Any) -> study.Benchmark:
+    return study.benchmark("mine", original=SCORES, unseen={"A": SCORES}, **options)
+
+
+def words_of(command: str, argument: str) -> set[str]:
     group: Any = typer.main.get_command(app)
     annotation = typing.get_type_hints(group.commands[command].callback)[argument]
     parts = [annotation, *typing.get_args(annotation)]
-    return [
-        word
-        for part in parts
-        if typing.get_origin(part) is Literal
-        for word in typing.get_args(part)
-    ]
+    lists = [typing.get_args(part) for part in parts if typing.get_origin(part) is Literal]
+    return {word for words in lists for word in words}
 
 
 @pytest.mark.parametrize(
-    ("command", "argument", "words"),
+    ("command", "argument", "use"),
     [
-        ("extract", "aligner", typing.get_args(AlignerName)),
-        ("split", "by", typing.get_args(By)),
-        ("train", "precision", PRECISIONS),
-        ("benchmark", "policy", typing.get_args(Policy)),
-        ("benchmark", "polarity", typing.get_args(Polarity)),
-        ("benchmark", "number", typing.get_args(Number)),
-        ("benchmark", "table_format", TABLE_FORMATS),
+        (
+            "extract",
+            "aligner",
+            lambda word: data.crop_video("a.mp4", finder=data.CascadeFinder(), aligner=word),
+        ),
+        (
+            "split",
+            "by",
+            lambda word: data.balanced_splits(SCORES, train=2, val=2, test=2, by=word),
+        ),
+        (
+            "train",
+            "precision",
+            lambda word: models.train("mesonet", None, None, precision=word),
+        ),
+        ("benchmark", "policy", lambda word: benchmark(policy=word)),
+        ("benchmark", "polarity", lambda word: study.read_scores("a.csv", polarity=word)),
+        ("benchmark", "number", lambda word: benchmark().frame(word)),
+        ("benchmark", "table_format", lambda word: benchmark().table(word)),
     ],
 )
-def test_an_option_takes_the_words_of_the_library(command: str, argument: str, words: Any) -> None:
-    assert sorted(words_of(command, argument)) == sorted(words)
+def test_an_option_takes_the_words_that_the_library_lists_when_it_refuses_another(
+    command: str, argument: str, use: Callable[[Any], object]
+) -> None:
+    with pytest.raises(InputError, match="received 'nothing'") as caught:
+        use("nothing")
+    listed = re.search(r"\b(?:one )?of (.*), received", caught.value.message)
+    assert listed is not None
+    assert words_of(command, argument) == {*re.findall(r"[\w-]+", listed[1])} - {
+        "the",
+        "tables",
+        "and",
+        "or",
+        "None",
+    }
