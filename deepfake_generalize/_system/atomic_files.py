@@ -58,11 +58,14 @@ def write_whole(target: Path, content: bytes) -> None:
 
 def remove_abandoned(target: Path, *, suffix: str = ".tmp") -> None:
     """Remove what processes that were killed in `replacing` left beside `target`."""
-    for path in target.parent.iterdir():
-        if path.name.startswith(f".{target.name}.") and path.name.endswith(suffix):
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                lock(file.fileno())
-                path.unlink()
+    start = f".{target.name}."
+    # Names alone and no paths: where thousands of files are written into one folder, each looks.
+    with os.scandir(target.parent) as entries:
+        left = [e.name for e in entries if e.name.startswith(start) and e.name.endswith(suffix)]
+    for name in left:
+        with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
+            lock(file.fileno())
+            (target.parent / name).unlink()
 
 
 def write_arrays(
