@@ -10,15 +10,15 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.logits import logit_of
-from deepfake_generalize.models.detectors import unit_batches
+from deepfake_generalize.models.detectors import Detector, unit_batches
 from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.validation import check_choice, check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import keras
 
-    from deepfake_generalize.models.detectors import Detector
     from deepfake_generalize.types import Images
 
 _KIN = ["LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Swish", "Mish"]
@@ -30,6 +30,17 @@ _RECTIFIERS = frozenset(name.lower() for name in ("ReLU", *_KIN, *_HARD))
 _compiled: WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Callable[..., Any]]] = (
     WeakKeyDictionary()
 )
+
+
+def check_call(detector: object, target: str) -> None:
+    """Raise unless a heat map can be asked for: a Keras network, and "fake" or "real"."""
+    check_type(
+        "a models.Detector",
+        detector,
+        Detector,
+        hint="A heat map needs the network's gradient; a plain function has none.",
+    )
+    check_choice("target", target, ("fake", "real"))
 
 
 def common_size(images: Images, default: tuple[int, int]) -> tuple[int, int]:
@@ -73,7 +84,7 @@ def weighted_features(
         weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
         return tf.cast(tf.reduce_sum(weights * features, axis=-1), tf.float32)
 
-    return _in_batches(detector, ("features", layer, target), trace, images, batch_size)
+    return in_batches(detector, ("features", layer, target), trace, images, batch_size)
 
 
 def guided_gradient(detector: Detector, images: Images, *, target: str, batch_size: int) -> Any:
@@ -88,7 +99,7 @@ def guided_gradient(detector: Detector, images: Images, *, target: str, batch_si
             logit = logit_of(detector, target, images, around)
         return tape.gradient(logit, images, unconnected_gradients="zero")
 
-    return _in_batches(detector, ("guided", target), trace, images, batch_size)
+    return in_batches(detector, ("guided", target), trace, images, batch_size)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -135,7 +146,7 @@ def _only_map(found: list[Any], layer: str, model: keras.Model) -> Any:
     return found[0]
 
 
-def _in_batches(
+def in_batches(
     detector: Detector,
     key: tuple[str, ...],
     trace: Callable[[Any], Any],

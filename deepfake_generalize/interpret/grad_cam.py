@@ -11,15 +11,15 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.backward import (
+    check_call,
     common_size,
     guided_gradient,
     weighted_features,
 )
-from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import last_convolution
-from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
+    from deepfake_generalize.models.detectors import Detector
     from deepfake_generalize.types import AnyArray, FloatArray, Images
 
 
@@ -161,15 +161,10 @@ def guided_grad_cam(
 
 
 def _signed_maps(
-    detector: object, images: Images, target: str, layer: str | None, batch_size: int
+    detector: Detector, images: Images, target: str, layer: str | None, batch_size: int
 ) -> tuple[Any, tuple[int, int], str]:
     """Check a call; return the layer's signed maps (None of no images), their size and its name."""
-    if not isinstance(detector, Detector):
-        raise InputError(
-            f"expected a models.Detector, received {describe(detector)}.",
-            hint="Grad-CAM needs the network's gradient; a plain function has none.",
-        )
-    check_choice("target", target, ("fake", "real"))
+    check_call(detector, target)
     size = common_size(images, detector.size)
     name = last_convolution(detector.model) if layer is None else layer
     signed = weighted_features(detector, images, target=target, layer=name, batch_size=batch_size)
