@@ -7,6 +7,7 @@ import pytest
 
 from deepfake_generalize import augment, study
 from deepfake_generalize.models import ARCHITECTURES, RECIPES, train
+from deepfake_generalize.study.protocol import FINE_TUNINGS
 
 # A study's smallest images: the deep networks need most of them.
 SIDE = 72
@@ -57,5 +58,5 @@ def test_runs_in_a_study(architecture: str, tmp_path) -> None:
         analysis=study.Analysis(heat_map_fakes=4, causal_images=8, resamples=100),
     )
     run = study.run(config, tmp_path / "run")
-    assert len(run.table("IV")) == 3
+    assert len(run.table("IV")) == len(FINE_TUNINGS)
     assert run.table("V")["degradation"].notna().all()
