@@ -38,8 +38,8 @@ class DeepfakeGeneralizeError(Exception):
         return f"{self.message} {self.hint}".strip()
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive pickling: errors cross process borders when jobs run in parallel."""
-        return (_rebuild, (type(self), self.message, self.hint))
+        """Survive pickling, notes too: errors cross process borders when jobs run in parallel."""
+        return (_rebuild, (type(self), self.message, self.hint), self.__dict__)
 
 
 def _rebuild(
@@ -95,11 +95,3 @@ class VideoError(InputError):
         """Keep the status that the failures manifest will show."""
         super().__init__(message, hint=hint)
         self.status = status
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Survive pickling with the status."""
-        return (_rebuild_video_error, (type(self), self.message, self.hint, self.status))
-
-
-def _rebuild_video_error(cls: type[VideoError], message: str, hint: str, status: str) -> VideoError:
-    return cls(message, hint=hint, status=status)

@@ -23,12 +23,14 @@ def test_each_error_is_also_the_builtin_a_caller_expects(
     kind: type[errors.DeepfakeGeneralizeError], builtin: type[Exception], code: int
 ) -> None:
     error = kind("expected a, received b.", hint="Do c.")
+    error.add_note("while counting")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     for each in (error, again):
         assert isinstance(each, builtin)
         assert each.exit_code == code
         assert str(each) == "expected a, received b. Do c."
         assert (each.message, each.hint) == ("expected a, received b.", "Do c.")
+        assert each.__notes__ == ["while counting"]
 
 
 def test_a_video_error_keeps_its_status_through_pickling() -> None:

@@ -162,7 +162,7 @@ READ_ALONE = """
 import sys
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.experiment.family_process import peak_memory
+from deepfake_generalize._system.machine import peak_memory
 {}
 
 read(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Who is who in a study: families of congenetic detectors, their names, and the steps of each."""
+"""Families of congenetic detectors: their names, and the steps of the work on each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.study.experiment.schedules import Schedule
+from deepfake_generalize.study.experiment.schedules import Schedule, epochs_of
 from deepfake_generalize.study.protocol import (
     FINE_TUNINGS,
     NULL_SET,
@@ -17,7 +17,11 @@ from deepfake_generalize.study.protocol import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from deepfake_generalize.study.experiment.config import StudyConfig
+
+_PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,9 @@ class DetectorFamily:
 
     def detector(self, fine_tuning: str) -> str:
         """Return the paper's name of one of the three (Table IV)."""
-        place = len(FINE_TUNINGS) * list(SOURCES).index(self.source) + FINE_TUNINGS.index(
-            fine_tuning
-        )
-        return f"{architecture_facts(self.architecture).title}{place + 1}"
+        before = len(FINE_TUNINGS) * list(SOURCES).index(self.source)
+        number = before + FINE_TUNINGS.index(fine_tuning) + 1
+        return f"{architecture_facts(self.architecture).title}{number}"
 
     def test_sets(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """Return the sets its detectors are measured on, its own test set first."""
@@ -70,57 +73,43 @@ class DetectorFamily:
         return (self.source, *UNSEEN_SETS)
 
 
-_PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
+def plan_steps(
+    config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]
+) -> list[Step]:
+    """Return all steps of a family in the order of their doing; `available` are the sets' names."""
+    return list(_steps(config, family, available))
 
 
-def steps(config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]) -> list[Step]:
-    """Return all steps of a family in the order of their doing.
-
-    Args:
-        config: The study.
-        family: One of its families.
-        available: The names of the sets that exist.
-    """
-    network = architecture_facts(family.architecture)
-    cost = network.cost
+def _steps(
+    config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]
+) -> Iterator[Step]:
+    network, analysis = architecture_facts(family.architecture), config.analysis
+    cost, names = network.cost, [family.detector(kind) for kind in FINE_TUNINGS]
     looked_at = cost / 3
-    found = []
-    for fine_tuning in FINE_TUNINGS:
-        name = family.detector(fine_tuning)
+    for fine_tuning, name in zip(FINE_TUNINGS, names, strict=True):
         images = _images_trained_on(config, family.architecture, fine_tuning)
-        found.append(Step("detector", name, cost * images))
-        found += [
-            Step("evaluation", f"{name}/{key}", looked_at * config.sizes.test)
-            for key in family.test_sets(available)
-        ]
-    fakes = config.analysis.heat_map_fakes
-    found += [
-        Step("similarity", f"{family.name}/{key}", cost * fakes + fakes)
-        for key in family.analysed_sets()
-    ]
-    found.append(Step("maps", family.name, cost * config.analysis.shown_fakes * len(UNSEEN_SETS)))
+        yield Step("detector", name, cost * images)
+        for key in family.test_sets(available):
+            yield Step("evaluation", f"{name}/{key}", looked_at * config.sizes.test)
+    fakes = analysis.heat_map_fakes
+    for key in family.analysed_sets():
+        yield Step("similarity", f"{family.name}/{key}", cost * fakes + fakes)
+    yield Step("maps", family.name, cost * analysis.shown_fakes * len(UNSEEN_SETS))
     if network.has_hidden_neurons:
-        found += [
-            Step(
-                "causal",
-                f"{family.detector(each)}/{key}",
-                looked_at * config.analysis.causal_images,
-            )
-            for each in FINE_TUNINGS
-            for key in family.analysed_sets()
-        ]
-    return found
+        for name in names:
+            for key in family.analysed_sets():
+                yield Step("causal", f"{name}/{key}", looked_at * analysis.causal_images)
 
 
 def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str) -> float:
     """Return how many images a training goes through, over all its epochs."""
-    sizes, schedule = config.sizes, config.schedules.get(architecture) or Schedule()
+    sizes, schedule = config.sizes, config.schedules.get(architecture, Schedule())
+    epochs = epochs_of(schedule, fine_tuning)
     if fine_tuning == ORIGINAL:
-        return sizes.train * (schedule.epochs or _PAPER_EPOCHS)
+        return sizes.train * (epochs or _PAPER_EPOCHS)
     mix = sizes.few_shot_original + sizes.few_shot_unseen
     if fine_tuning == "transfer":
         return mix  # Once, through the frozen part; what is trained costs little.
-    epochs = schedule.merge_epochs or schedule.fine_tuning_epochs
     return mix * (epochs or _PAPER_FINE_TUNING_EPOCHS)
 
 

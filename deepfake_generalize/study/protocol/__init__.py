@@ -24,7 +24,7 @@ from deepfake_generalize.study.protocol.sharing import (
     shared_by_design,
     shared_table,
 )
-from deepfake_generalize.study.protocol.sizes import StudySizes
+from deepfake_generalize.study.protocol.sizes import Sizes, share_of_each
 
 __all__ = [
     "FEW_SHOT_SETS",
@@ -36,11 +36,12 @@ __all__ = [
     "SOURCES",
     "SPECIALIZED_SETS",
     "UNSEEN_SETS",
-    "StudySizes",
+    "Sizes",
     "architecture_facts",
     "count_shared",
     "in_table_order",
     "is_poor",
+    "share_of_each",
     "shared_by_benchmark",
     "shared_by_design",
     "shared_table",

@@ -22,12 +22,13 @@ from deepfake_generalize.data.splits import (
     place,
 )
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol.sizes import share_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deepfake_generalize.data.splits import Deal, Needs
-    from deepfake_generalize.study.protocol.sizes import StudySizes
+    from deepfake_generalize.study.protocol.sizes import Sizes
     from deepfake_generalize.types import IntArray
 
 _METHODS = ("real", "Face2Face", "FaceSwap", "NeuralTextures", "Deepfakes")
@@ -96,7 +97,7 @@ class _Pools:
         return order[np.argsort(turns.to_numpy(), kind="stable")]
 
 
-def faceforensics_sets(crops: pd.DataFrame, sizes: StudySizes, seed: int) -> dict[str, Splits]:
+def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str, Splits]:
     """Make F2F, FS, NT, DF, FS-I and NT-I.
 
     Args:
@@ -130,9 +131,11 @@ def faceforensics_sets(crops: pd.DataFrame, sizes: StudySizes, seed: int) -> dic
     return {name: _as_splits(rows, methods, pools, name, parts) for name, parts in drawn.items()}
 
 
-def _needs(sizes: StudySizes) -> Needs:
+def _needs(sizes: Sizes) -> Needs:
     train, val, test = sizes.train // 2, sizes.val // 2, sizes.test // 2
-    shot, shot_val = sizes.few_shot // 2, sizes.few_shot_val // 2
+    shot, shot_val = (
+        share_of_each(size) // 2 for size in (sizes.few_shot_unseen, sizes.few_shot_val)
+    )
     return (
         (train + test, train, test, test, 0),
         (val, val, 0, 0, 0),
@@ -143,9 +146,12 @@ def _needs(sizes: StudySizes) -> Needs:
     )
 
 
-def _draw(pools: _Pools, sizes: StudySizes) -> dict[str, dict[str, IntArray]]:
+def _draw(pools: _Pools, sizes: Sizes) -> dict[str, dict[str, IntArray]]:
     counts = {"train": sizes.train, "val": sizes.val, "test": sizes.test}
-    shots = {"train": sizes.few_shot, "val": sizes.few_shot_val}
+    shots = {
+        "train": share_of_each(sizes.few_shot_unseen),
+        "val": share_of_each(sizes.few_shot_val),
+    }
     drawn: dict[str, dict[str, IntArray]] = {name: {} for name in _ROLES}
     trained: frozenset[object] = frozenset()
     shared: dict[int, IntArray] = {}

@@ -21,7 +21,7 @@ from deepfake_generalize.data.splits import (
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.faceforensics_pools import faceforensics_sets
 from deepfake_generalize.study.protocol.facts import STUDY_SETS
-from deepfake_generalize.study.protocol.sizes import StudySizes
+from deepfake_generalize.study.protocol.sizes import Sizes
 from deepfake_generalize.validation import describe
 
 _FF, _DFD, _CELEB_1, _CELEB_2 = "FF++", "DFD", "Celeb-DF-v1", "Celeb-DF-v2"
@@ -33,7 +33,7 @@ _KEPT = "its clip is kept for CELEB-M"
 
 def study_sets(
     crops: pd.DataFrame | Mapping[str, pd.DataFrame],
-    sizes: StudySizes | None = None,
+    sizes: Sizes | None = None,
     *,
     seed: int = 0,
     near_duplicates: bool = True,
@@ -89,15 +89,15 @@ def study_sets(
         ...     for i in range(4)
         ... ]
         >>> crops = pd.DataFrame(rows, columns=list(CROP_COLUMNS)).assign(dataset="DFD")
-        >>> sets = study_sets(crops, StudySizes(test=6))
+        >>> sets = study_sets(crops, Sizes(test=6))
         >>> list(sets), sets["DFD"].test["label"].tolist()
         (['DFD'], [0, 0, 0, 1, 1, 1])
     """
-    sizes = StudySizes() if sizes is None else sizes
-    if not isinstance(sizes, StudySizes):
+    sizes = Sizes() if sizes is None else sizes
+    if not isinstance(sizes, Sizes):
         raise InputError(
-            f"expected sizes as StudySizes, received {describe(sizes)}.",
-            hint="Pass study.StudySizes(train=..., val=..., test=...).",
+            f"expected sizes as Sizes, received {describe(sizes)}.",
+            hint="Pass study.Sizes(train=..., val=..., test=...).",
         )
     tables = _by_dataset(crops)
     sets: dict[str, Splits] = {}
@@ -136,7 +136,7 @@ def _by_dataset(crops: pd.DataFrame | Mapping[str, pd.DataFrame]) -> dict[str, p
 
 
 def _celeb_sets(
-    tables: Mapping[str, pd.DataFrame], sizes: StudySizes, seed: int, *, near_duplicates: bool
+    tables: Mapping[str, pd.DataFrame], sizes: Sizes, seed: int, *, near_duplicates: bool
 ) -> dict[str, Splits]:
     second = tables[_CELEB_2]
     first = tables.get(_CELEB_1)
@@ -172,7 +172,7 @@ def _kept_clips(first: pd.DataFrame, second: pd.DataFrame, need: int, seed: int)
     return kept
 
 
-def _test_only(name: str, crops: pd.DataFrame, sizes: StudySizes, seed: int) -> Splits:
+def _test_only(name: str, crops: pd.DataFrame, sizes: Sizes, seed: int) -> Splits:
     return _named(name, crops, train=0, val=0, test=sizes.test, seed=seed)
 
 
