@@ -1,4 +1,4 @@
-"""The whole study: data, thirty detectors, tables, figures and the report, in one call."""
+"""The whole study in one call: data, thirty detectors, tables, figures and the report."""
 
 from __future__ import annotations
 
@@ -183,11 +183,11 @@ def _check_finished(study: Study) -> None:
 def _run_family(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
     if config.threads is not None:
         worker.work_apart(family, folder)
-        return
-    # Imported here: the process that only waits for the others needs no TensorFlow.
-    from deepfake_generalize.study.experiment.steps import run_family
+    else:
+        # Imported here: the process that only waits for the others needs no TensorFlow.
+        from deepfake_generalize.study.experiment.steps import run_family
 
-    run_family(config, family, folder)
+        run_family(config, family, folder)
 
 
 def _in_order(plans: _Plans, n_jobs: int) -> list[DetectorFamily]:

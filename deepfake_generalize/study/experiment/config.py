@@ -38,7 +38,7 @@ class StudyConfig:
 
     Attributes:
         name: What the report calls it.
-        data: "synthetic" draws the embedded faces, "videos" reads the data sets in `roots`.
+        data: "synthetic" renders the embedded faces, "videos" reads the data sets in `roots`.
         roots: Data set's name (see `ROOTS`) to its folder, for "videos".
         image_size: Side of the crops and of every network's input in pixels.
         frames_per_video: Frames of a fake video, for "videos".
@@ -82,17 +82,15 @@ class StudyConfig:
         check_choice("data", self.data, get_args(DataKind))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
-        for name in (*self.architectures, *self.schedules):
-            architecture_facts(name)
         for name in self.sources:
             check_choice("sources", name, SOURCES)
         for name in self.roots:
             check_choice("roots", name, ROOTS)
         if not self.architectures or not self.sources:
             raise InputError("expected at least one architecture and one source, received none.")
-        for name in self.architectures:
+        for name in (*self.architectures, *self.schedules):
             least = architecture_facts(name).smallest_side
-            if self.image_size < least:
+            if name in self.architectures and self.image_size < least:
                 raise InputError(
                     f"expected image_size of at least {least} for {name}, received "
                     f"{self.image_size}.",
@@ -104,7 +102,7 @@ class StudyConfig:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the data are drawn rather than filmed."""
+        """Whether the faces are synthetic rather than filmed."""
         return self.data == "synthetic"
 
     @property

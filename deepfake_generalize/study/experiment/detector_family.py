@@ -17,8 +17,6 @@ from deepfake_generalize.study.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from deepfake_generalize.study.experiment.config import StudyConfig
 
 _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
@@ -28,10 +26,8 @@ _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
 class Step:
     """One piece of work with one record.
 
-    Attributes:
-        kind: "detector", "evaluation", "similarity", "maps" or "causal".
-        key: What it is about; together with the kind, its record's name.
-        weight: Its share of the work, roughly; only the time left is guessed from it.
+    Kind ("detector", "evaluation", "similarity", "maps" or "causal") and key, what it is about,
+    name its record. The weight is its share of the work, roughly: the time left is guessed from it.
     """
 
     kind: str
@@ -68,37 +64,32 @@ class DetectorFamily:
         wanted = (self.source, *UNSEEN_SETS, *SOURCES[self.source].specialized, NULL_SET)
         return tuple(name for name in wanted if name in available)
 
-    def analysed_sets(self) -> tuple[str, ...]:
-        """Return the five sets of Figures 3 and 5."""
-        return (self.source, *UNSEEN_SETS)
-
 
 def plan_steps(
     config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]
 ) -> list[Step]:
     """Return all steps of a family in the order of their doing; `available` are the sets' names."""
-    return list(_steps(config, family, available))
-
-
-def _steps(
-    config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]
-) -> Iterator[Step]:
     network, analysis = architecture_facts(family.architecture), config.analysis
-    cost, names = network.cost, [family.detector(kind) for kind in FINE_TUNINGS]
-    looked_at = cost / 3
-    for fine_tuning, name in zip(FINE_TUNINGS, names, strict=True):
-        images = _images_trained_on(config, family.architecture, fine_tuning)
-        yield Step("detector", name, cost * images)
-        for key in family.test_sets(available):
-            yield Step("evaluation", f"{name}/{key}", looked_at * config.sizes.test)
-    fakes = analysis.heat_map_fakes
-    for key in family.analysed_sets():
-        yield Step("similarity", f"{family.name}/{key}", cost * fakes + fakes)
-    yield Step("maps", family.name, cost * analysis.shown_fakes * len(UNSEEN_SETS))
+    cost, analysed = network.cost, (family.source, *UNSEEN_SETS)  # Figures 3 and 5 show these five.
+    looked_at, fakes = cost / 3, analysis.heat_map_fakes
+    names = {kind: family.detector(kind) for kind in FINE_TUNINGS}
+    steps = []
+    for kind, name in names.items():
+        images = _images_trained_on(config, family.architecture, kind)
+        steps.append(Step("detector", name, cost * images))
+        steps += [
+            Step("evaluation", f"{name}/{key}", looked_at * config.sizes.test)
+            for key in family.test_sets(available)
+        ]
+    steps += [Step("similarity", f"{family.name}/{key}", (cost + 1) * fakes) for key in analysed]
+    steps.append(Step("maps", family.name, cost * analysis.shown_fakes * len(UNSEEN_SETS)))
     if network.has_hidden_neurons:
-        for name in names:
-            for key in family.analysed_sets():
-                yield Step("causal", f"{name}/{key}", looked_at * analysis.causal_images)
+        steps += [
+            Step("causal", f"{name}/{key}", looked_at * analysis.causal_images)
+            for name in names.values()
+            for key in analysed
+        ]
+    return steps
 
 
 def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str) -> float:
@@ -114,12 +105,5 @@ def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str)
 
 
 def derived_seed(seed: int, purpose: str) -> int:
-    """Return a seed for one purpose, unlike that for any other, from the study's seed.
-
-    Examples:
-        >>> derived_seed(0, "MesoNet1") == derived_seed(0, "MesoNet1")
-        True
-        >>> derived_seed(0, "MesoNet1") == derived_seed(1, "MesoNet1")
-        False
-    """
+    """Return a seed for one purpose, unlike that for any other, from the study's seed."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "big") >> 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
 
 TARGET: Final = "fake"
-"""Which class the maps speak for."""
+"""The class that the maps speak for."""
 _RENDER: Final = "jet"
 _AT_ONCE = 100
 """Fakes whose heat maps are compared at once."""

@@ -25,9 +25,8 @@ TIMING = "seconds"
 class Records:
     """A JSON Lines file of finished steps; one process writes it, any number may read it.
 
-    A record is a mapping of plain values with the fields `kind` and `key`, which together name the
-    step. A line that a kill cut short is taken off when the file is opened for writing, so that its
-    step is done again.
+    A record is a mapping of plain values; its `kind` and `key` name the step. A line that a kill
+    cut short is taken off before the next is written, so that its step is done again.
     """
 
     def __init__(self, path: Path) -> None:

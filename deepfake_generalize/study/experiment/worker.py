@@ -7,15 +7,13 @@ import pickle
 import subprocess
 import sys
 import threading
+from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from deepfake_generalize._system.machine import peak_memory
 from deepfake_generalize.errors import PartialError
 from deepfake_generalize.study.experiment.detector_family import DetectorFamily
-
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 _LEFT = 75
 """Exit code of a process that has grown: steps are left, for a new one."""
@@ -28,17 +26,15 @@ _PROGRAM = f"from {__name__} import main; main()"
 
 
 def work_apart(family: DetectorFamily, folder: Path) -> None:
-    """Do every step of a family that has no record yet, in processes of its own.
+    """Do every step of a family that has no record yet, in processes that end with this one.
 
-    They end with this one, however it ends. Raises what a process raised, or PartialError where it
-    ended without a word, as when the system killed it.
+    Raises what they raised, or PartialError where one ended without a word, as when it was killed.
     """
-    about = [str(folder), family.architecture, family.source, str(_GROWN)]
     path = os.pathsep.join(entry for entry in sys.path if entry)
     code = _LEFT
     while code == _LEFT:
         with subprocess.Popen(  # noqa: S603  (our own program, our own arguments)
-            [sys.executable, "-c", _PROGRAM, *about],
+            [sys.executable, "-c", _PROGRAM, folder, *astuple(family), str(_GROWN)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
@@ -46,21 +42,17 @@ def work_apart(family: DetectorFamily, folder: Path) -> None:
             said = b"" if process.stdout is None else process.stdout.read()
         code = process.returncode
     if code:
-        raise _error(said, code, family)
-
-
-def _error(said: bytes, code: int, family: DetectorFamily) -> BaseException:
-    try:
-        error = pickle.loads(said)  # noqa: S301  (written by our own process)
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
-        error = None
-    if isinstance(error, BaseException):
-        return error
-    return PartialError(
-        f"expected the process of {family.name} to end by itself, it ended with code {code}.",
-        hint="A negative code is a signal; -9 often means too little memory. Run the study again: "
-        "what is finished is kept.",
-    )
+        try:
+            error = pickle.loads(said)  # noqa: S301  (written by our own process)
+        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
+            error = None
+        if isinstance(error, BaseException):
+            raise error
+        raise PartialError(
+            f"expected the process of {family.name} to end by itself, it ended with code {code}.",
+            hint="A negative code is a signal; -9 often means too little memory. Run the study "
+            "again: what is finished is kept.",
+        )
 
 
 def main() -> NoReturn:

@@ -58,20 +58,17 @@ Their place in this list gives the detectors' numbers.
 """
 POOR_POINTS = 30.0
 """Tables VI and VII hold the detectors that degrade by more than this."""
-# Finer than any difference between two test sets, coarser than the noise of adding floats.
-_DECIMALS = 6
 
 
 def is_poor(degradation: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Say of each degradation, in percentage points, whether it is more than 30.
-
-    Rounded first: what is 30 but for the noise of adding floats is not more.
+    """Say of degradations in percentage points whether they are more than 30, noise left out.
 
     Examples:
         >>> is_poor([30.0 + 1e-12, 30.01]).tolist()
         [False, True]
     """
-    return np.round(np.asarray(degradation, float), _DECIMALS) > POOR_POINTS
+    # Finer than any difference between two test sets, coarser than the noise of adding floats.
+    return np.round(np.asarray(degradation, float), 6) > POOR_POINTS
 
 
 def source_of(table: str) -> str:
@@ -86,10 +83,10 @@ class Architecture:
     Attributes:
         title: The paper's word for it, with which its detectors' names begin.
         layers: What Table IV says of its layers.
-        cost: Time for one training image, relative to MesoNet, as measured at 256x256 on a
-            processor; only the time left is guessed from it.
-        has_hidden_neurons: Whether a dense layer of more than one neuron comes before the output,
-            so that neurons can be compared (section IV-D).
+        cost: Time for a training image of 256x256 on a processor, relative to MesoNet's; only the
+            time left is guessed from it.
+        has_hidden_neurons: Whether a dense layer of several neurons comes before the output, so
+            that neurons can be compared (section IV-D).
         smallest_side: The smallest side of its input, in pixels.
     """
 
@@ -118,12 +115,9 @@ PAPER_ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
 
 @functools.cache
 def architecture_facts(name: str) -> Architecture:
-    """Return what the study has to know of a network of `models.ARCHITECTURES`.
+    """Return what the study has to know of a network of `models.ARCHITECTURES`, or InputError.
 
     The paper's five are known; any other one is built and looked at, which loads TensorFlow.
-
-    Raises:
-        InputError: There is no such network.
     """
     if name in PAPER_ARCHITECTURES:
         return PAPER_ARCHITECTURES[name]
