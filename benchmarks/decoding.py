@@ -16,7 +16,7 @@ def measure(*, quick: bool = False, videos: list[Path] | None = None) -> list[Ro
     """Time each video on both sides; no row without videos."""
     import av
 
-    from deepfake_generalize.data.video.sampling import sample_frames
+    from deepfake_generalize.data.video import sample_frames
 
     videos = videos or find_clips()
     if not videos:

@@ -143,7 +143,7 @@ def _study(clip: Path, out: Path, find: Callable[..., list[tuple[int, int, int, 
 
 
 def _sample(clips: Sequence[Path]) -> None:
-    from deepfake_generalize.data.video.sampling import sample_frames
+    from deepfake_generalize.data.video import sample_frames
 
     for clip in clips:
         sample_frames(clip, _FRAMES)

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from deepfake_generalize.study.experiment.family_process import peak_memory
 
 from benchmarks.timing import Ratio, compare, line, summarise
 from deepfake_generalize import metrics
-from deepfake_generalize.study.experiment.family_process import peak_memory
+from deepfake_generalize.metrics.intervals import METRICS
 
 N_FRAMES = 1_000_000
 FRAMES_PER_VIDEO = 10
@@ -67,11 +68,11 @@ def whole_path(frames: pd.DataFrame, n_resamples: int = N_RESAMPLES) -> dict[str
 
     labels, scores, groups = frames["label"], frames["score"], frames["video"]
     options: dict[str, Any] = {"n_resamples": n_resamples}
-    metrics.bootstrap_intervals(labels, scores, groups=groups, **options)
+    metrics.bootstrap_interval(METRICS, labels, scores, groups=groups, **options)
     lap("frames: accuracy, per class, AUC, AP, EER")
     videos = metrics.to_videos(frames)
     lap("to_videos")
-    metrics.bootstrap_intervals(videos["label"], videos["score"], **options)
+    metrics.bootstrap_interval(METRICS, videos["label"], videos["score"], **options)
     lap("videos: accuracy, per class, AUC, AP, EER")
     metrics.compare(labels, scores, frames["other"], groups=groups, **options)
     lap("compare: paired bootstrap, DeLong")

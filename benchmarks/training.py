@@ -69,15 +69,15 @@ def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], ob
     """Return an epoch of ours, without validation; the first call also traces the graph."""
     from deepfake_generalize.models import RECIPES
     from deepfake_generalize.models.training import construction, data, fitting
-    from deepfake_generalize.models.training.loop import EpochLoop, Plan, State
+    from deepfake_generalize.models.training.loop import EpochLoop, State, TrainOptions
 
     recipe = dataclasses.replace(RECIPES[name], batch_size=_batch(name, quick), epochs=1)
     model = construction.build(name, (SIDE, SIDE, 3), classes=1, seed=0)
     model = construction.copy(model, precision=precision)
-    plan = Plan(recipe)
-    compiled = fitting.compile_shared(model, plan)
+    options = TrainOptions(recipe)
+    compiled = fitting.compile_shared(model, options)
     data = data.open_data(_images(name, quick), name="train")
-    batches = fitting.prepared_batches(data, plan, EpochLoop(plan, State(), {}), columns=1)
+    batches = fitting.prepared_batches(data, options, EpochLoop(options, State(), {}), columns=1)
     return lambda: compiled.fit(batches, epochs=1, shuffle=False, verbose=0)
 
 

@@ -3,7 +3,6 @@
 `python docs/commands.py` prints them; `--write` puts them into the page. A test compares the two.
 """
 
-import enum
 import inspect
 import re
 import sys
@@ -21,8 +20,8 @@ BLOCK = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- /options -->)", re.S)
 def words_of(annotation: typing.Any) -> list[str]:
     """Return the words that an option takes, where its type lists them."""
     parts = [annotation, *typing.get_args(annotation)]
-    enums = [one for one in parts if inspect.isclass(one) and issubclass(one, enum.Enum)]
-    return [str(member.value) for cls in enums for member in cls]
+    lists = [part for part in parts if typing.get_origin(part) is typing.Literal]
+    return [word for part in lists for word in typing.get_args(part)]
 
 
 def default_of(option: typing.Any) -> str:

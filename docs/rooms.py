@@ -6,6 +6,7 @@
 import ast
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -16,20 +17,31 @@ HEAVY = ("tensorflow", "keras", "mediapipe", "torch", "matplotlib")
 BLOCK = re.compile(r"(?<=<!-- rooms -->\n).*?(?=<!-- /rooms -->)", re.S)
 
 
-def imports_of(room: str) -> set[str]:
-    """Return the rooms that any module of a room imports, anywhere in its code."""
+def imports_of(place: str) -> set[str]:
+    """Return the rooms (of a room), or the districts of its room (of a district), it imports.
+
+    Args:
+        place: "data", or "data/crops".
+    """
     found = set()
-    for path in (PACKAGE / room).rglob("*.py"):
+    for path in (PACKAGE / place).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif names == ["deepfake_generalize"]:
-                names = [f"deepfake_generalize.{alias.name}" for alias in node.names]
-            found |= {
-                name.split(".")[1] for name in names if name.startswith("deepfake_generalize.")
-            }
-    return found & set(ROOMS) - {room}
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    folder, depth = PACKAGE / place, place.count("/") + 2
+    near = {PACKAGE.parent.joinpath(*name.split(".")[:depth]) for name in found}
+    doors = {path for path in near if path.parent == folder.parent and path.is_dir()} - {folder}
+    return {str(path.relative_to(PACKAGE)) for path in doors}
+
+
+def districts_of(room: str) -> list[str]:
+    """Return a room's districts, each after those that it imports."""
+    doors = (PACKAGE / room).glob("*/__init__.py")
+    places = {f"{room}/{door.parent.name}" for door in doors}
+    graph = {place: sorted(imports_of(place) & places) for place in sorted(places)}
+    return list(TopologicalSorter(graph).static_order())
 
 
 def heavy_of(room: str) -> list[str]:
@@ -51,12 +63,12 @@ def purpose_of(room: str) -> str:
 
 
 def drawing() -> str:
-    """Return who imports whom as a matrix, and a table of the rooms."""
+    """Return who imports whom as a matrix, and tables of the rooms and their districts."""
     width = max(map(len, ROOMS)) + 2
     head = "imports".ljust(width) + "".join(room.ljust(width) for room in ROOMS[:-1])
     lines = ["```text", head.rstrip()]
     for room in ROOMS:
-        found = imports_of(room)
+        found = imports_of(room) & set(ROOMS)
         marks = ("x" if other in found else "." for other in ROOMS[:-1])
         lines.append((room.ljust(width) + "".join(mark.ljust(width) for mark in marks)).rstrip())
     lines += ["```", "", "| room | purpose | loads at the top of a module |", "| --- | --- | --- |"]
@@ -64,6 +76,11 @@ def drawing() -> str:
         f"| `{room}` | {purpose_of(room)} | {', '.join(heavy_of(room)) or 'nothing heavy'} |"
         for room in ROOMS
     ]
+    lines += ["", "Districts, each after those it imports:", ""]
+    lines += ["| district | behind its door | imports, in its room |", "| --- | --- | --- |"]
+    for place in (place for room in ROOMS for place in districts_of(room)):
+        near = ", ".join(sorted(name.rpartition("/")[2] for name in imports_of(place)))
+        lines.append(f"| `{place}` | {purpose_of(place)} | {near or 'none'} |")
     return "\n".join(["", *lines, "", ""])
 
 

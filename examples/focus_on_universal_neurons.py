@@ -1,7 +1,8 @@
 """Focus a detector on the neurons that contribute everywhere, and see what its degradation does.
 
-The paper proposes this and does not try it. Here it is tried on small drawn pictures, one detector
-and one seed: the example shows how to ask the question. It says nothing about real deepfakes.
+The paper proposes this and does not try it. Here it is tried on small synthetic pictures, one
+detector and one seed: the example shows how to ask the question. It says nothing about real
+deepfakes.
 """
 
 from dataclasses import replace
@@ -21,7 +22,7 @@ def images(crops):
 
 def scored(detector, crops):
     """Score a test set; its intervals are to be drawn over videos."""
-    return dg.metrics.Scored(crops["label"], detector.scores(images(crops)), crops["video"])
+    return crops["label"], detector.scores(images(crops)), crops["video"]
 
 
 with TemporaryDirectory() as folder:
@@ -88,4 +89,4 @@ with TemporaryDirectory() as folder:
     kept = detectors["freeze"].training["best_epoch"]
     print(f"freeze trained {short.epochs} epochs; on the validation part epoch {kept} was best.")
     print("Less degradation counts only where accuracy on F2F is kept; intervals that overlap")
-    print("decide nothing, and one detector on drawn pictures is no evidence about deepfakes.")
+    print("decide nothing, and one detector on synthetic pictures is no evidence about deepfakes.")

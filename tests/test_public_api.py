@@ -161,8 +161,8 @@ def option_lines(program: str, command: Any) -> Iterator[str]:
 def words_of(annotation: Any) -> list[str]:
     """Return the words that an option takes, where its type lists them."""
     parts = [annotation, *typing.get_args(annotation)]
-    enums = [one for one in parts if inspect.isclass(one) and issubclass(one, enum.Enum)]
-    return [str(member.value) for cls in enums for member in cls]
+    lists = [part for part in parts if typing.get_origin(part) is typing.Literal]
+    return [word for part in lists for word in typing.get_args(part)]
 
 
 def test_the_public_interface_is_what_the_file_says() -> None:

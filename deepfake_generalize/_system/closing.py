@@ -9,17 +9,7 @@ if TYPE_CHECKING:
 
 
 class Closing:
-    """A tool that `with` opens, and closes at its end, also when it ends with an error.
-
-    Examples:
-        >>> class Door(Closing):
-        ...     def close(self):
-        ...         print("closed")
-        >>> with Door():
-        ...     print("open")
-        open
-        closed
-    """
+    """A tool that `with` opens, and closes at its end, also when it ends with an error."""
 
     def open(self) -> None:
         """Load what the tool needs; nothing here."""

@@ -11,16 +11,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def noted(note: str) -> Iterator[None]:
-    """Add a note to whatever is raised inside, which keeps its type: what it was raised at.
-
-    Examples:
-        >>> try:
-        ...     with noted("while counting"):
-        ...         1 / 0
-        ... except ZeroDivisionError as error:
-        ...     print(error.__notes__)
-        ['while counting']
-    """
+    """Add a note to whatever is raised inside, which keeps its type: what it was raised at."""
     try:
         yield
     except Exception as error:

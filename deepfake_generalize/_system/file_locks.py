@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 
 
 def lock(handle: int, *, wait: bool = False) -> None:
-    """Lock an open file for this process alone, until it is closed.
-
-    Raises:
-        BlockingIOError: Another process has it, and `wait` is False.
-        OSError: The file system knows no locks.
-    """
+    """Lock an open file until it is closed; BlockingIOError where another process has it."""
     fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -26,9 +21,7 @@ def lock(handle: int, *, wait: bool = False) -> None:
 def lock_file(file: Path) -> Iterator[None]:
     """Be the only process inside this block for `file`, which is made for it and removed after it.
 
-    Raises:
-        BlockingIOError: Another process is inside.
-        OSError: The file cannot be made.
+    BlockingIOError where another process is inside, other OSErrors where it cannot be made.
     """
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)

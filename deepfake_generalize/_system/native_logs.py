@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import threading
-from typing import IO, TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,19 +87,16 @@ def _turned_to(held: IO[bytes]) -> Iterator[int | None]:
 @contextlib.contextmanager
 def _python_stderr_on(descriptor: int | None) -> Iterator[None]:
     """Let `sys.stderr` go on reaching the terminal where it writes to descriptor 2."""
-    if descriptor is None or not _writes_to_stderr(sys.stderr):
+    try:
+        turned = sys.stderr.fileno() == _STDERR
+    except (AttributeError, OSError, ValueError):
+        turned = False
+    if descriptor is None or not turned:
         yield
         return
     stream = os.fdopen(os.dup(descriptor), "w", buffering=1, encoding=sys.stderr.encoding)
     with stream, contextlib.redirect_stderr(stream):
         yield
-
-
-def _writes_to_stderr(stream: TextIO) -> bool:
-    try:
-        return stream.fileno() == _STDERR
-    except (AttributeError, OSError, ValueError):
-        return False
 
 
 def _pass_on(held: IO[bytes], *, keep_all: bool = False) -> None:

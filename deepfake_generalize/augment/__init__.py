@@ -8,3 +8,7 @@ from deepfake_generalize.augment.mixing import few_shot_mix
 from deepfake_generalize.augment.transfer import transfer
 
 __all__ = ["few_shot_mix", "focus", "merge", "transfer"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

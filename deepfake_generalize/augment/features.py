@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,32 +15,56 @@ import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize._system.closing import Closing
+from deepfake_generalize.augment.unfreezing import cut_before
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.training import TrainingData, batches_of_arrays
+from deepfake_generalize.models.training import TrainingData, batches_of_arrays, fit, make_reporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import keras
 
-    from deepfake_generalize.models.training import Reporter
+    from deepfake_generalize.augment.unfreezing import Head
+    from deepfake_generalize.models.training import Fit, Reporter, TrainOptions
     from deepfake_generalize.types import AnyArray
 
 # Activations of few images stay in a CPU's cache: at 256x256, MesoNet is about twice as fast with 8
 # as with 64. A GPU wants more.
 _BATCH_CPU, _BATCH_GPU = 8, 64
 _MOST_WORKERS = 8
+CACHE_MEMORY = 2**30
+"""Bytes of features that are held in memory by default: 1 GiB."""
+STEPS_PER_CALL = 32
+"""Steps of a cached head that TensorFlow takes before it returns to Python."""
+
+
+def fit_cached(
+    model: keras.Model,
+    train: TrainingData,
+    val: TrainingData,
+    options: TrainOptions,
+    *,
+    head: Head,
+    memory: int = CACHE_MEMORY,
+) -> Fit:
+    """Fit a head of a `trainable_copy` in place, on features that the layers before it give once.
+
+    At most `memory` bytes of features are held in memory; beyond, they go to a file.
+    """
+    parts = cut_before(model, head)
+    with FeatureCache(memory) as cache:
+        train, val = (
+            cache.add(parts.trunk, data, reporter=make_reporter(options.progress))
+            for data in (train, val)
+        )
+        return fit(parts.tail, train, val, replace(options, steps_per_call=STEPS_PER_CALL))
 
 
 class FeatureCache(Closing):
     """Holds the features of data sets until it is left: in memory up to a budget, else in files."""
 
     def __init__(self, memory: int) -> None:
-        """Promise to hold at most so many bytes in memory.
-
-        Args:
-            memory: Bytes, for all data sets together.
-        """
+        """Promise to hold at most so many bytes in memory, for all data sets together."""
         self.on_disk = False
         self._remaining = memory
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -52,15 +77,7 @@ class FeatureCache(Closing):
     def add(
         self, trunk: keras.Model, data: TrainingData, *, reporter: Reporter | None = None
     ) -> TrainingData:
-        """Run the trunk over data, in inference mode.
-
-        Args:
-            trunk: From what the data hold to features of a fixed shape.
-            data: Gone through once.
-            reporter: Is told how far it is, or None.
-
-        Returns:
-            The features with the data's labels and facts.
+        """Run the trunk over data once, in inference mode; return features, labels and facts.
 
         Raises:
             InputError: Features without a fixed shape, no data, or no room on the disk.
@@ -126,11 +143,6 @@ def forward_batches(
     trunk: keras.Model, data: TrainingData, reporter: Reporter | None = None
 ) -> Iterator[tuple[AnyArray, AnyArray]]:
     """Run a trunk over data in inference mode, several batches at a time.
-
-    Args:
-        trunk: From what the data hold.
-        data: Gone through once.
-        reporter: Is told how far it is, or None.
 
     Yields:
         Features (B, ...) float32 and labels (B,), in the data's order.

@@ -7,29 +7,34 @@ from typing import TYPE_CHECKING, Any, Literal
 import keras
 import numpy as np
 
-from deepfake_generalize.augment.features import FeatureCache, forward_batches
-from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
-from deepfake_generalize.augment.transfer import CACHE_MEMORY, STEPS_PER_CALL, open_for
-from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
+from deepfake_generalize.augment.features import fit_cached, forward_batches
+from deepfake_generalize.augment.fine_tuning import check_detector, child, fine_tune, options_for
+from deepfake_generalize.augment.unfreezing import choose_head, trainable_copy
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import first_mixing, flat_layers, site_cut
-from deepfake_generalize.models.training import fit, make_reporter, refuse_overlap
-from deepfake_generalize.validation import describe
+from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
+from deepfake_generalize.models.training import open_data
+from deepfake_generalize.validation import check_choice, check_number, describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.models.surgery import Mixing
-    from deepfake_generalize.models.training import Fit, Progress, Recipe, TrainingData
+    from deepfake_generalize.models.training import (
+        Fit,
+        LabelledImages,
+        Progress,
+        Recipe,
+        TrainingData,
+        TrainOptions,
+    )
     from deepfake_generalize.types import DoubleArray, IntArray
 
 
 def focus(  # noqa: PLR0913  (each is a choice of its own)
     detector: Detector,
     neurons: npt.ArrayLike,
-    train: object,
-    val: object,
+    train: LabelledImages,
+    val: LabelledImages | None,
     *,
     mode: Literal["freeze", "silence", "upweight"] = "freeze",
     factor: float = 2.0,
@@ -79,56 +84,65 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         >>> images = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
         >>> few = (images, np.arange(4) % 2)
         >>> louder = focus(detector, [0, 3], few, few, mode="upweight", factor=2.0)
-        >>> kernels = [one.model.get_layer("dense1").kernel for one in (louder, detector)]
+        >>> kernels = [found.model.get_layer("dense1").kernel for found in (louder, detector)]
         >>> np.unique(kernels[0] / kernels[1], axis=1)[:5].ravel().tolist()
         [2.0, 1.0, 1.0, 2.0, 1.0]
     """
     check_detector(detector)
-    _check_choices(mode, factor)
+    check_choice("mode", mode, ("freeze", "silence", "upweight"))
+    factor = check_number("factor", factor, above=0)
     parts = site_cut(detector.model, site)
     chosen = _checked_neurons(neurons, int(parts.trunk.output_shape[1]))
-    mixing = _mixing(parts.tail, site, detector)
-    trains = mode == "freeze" or recipe is not None
-    recipe = recipe_for(detector, recipe) if trains else None
-    opened = open_for(detector, train, "train")
-    worker = trainable_copy(detector.model, seed=seed)
-    dense = _layer(worker, mixing.dense.name)
-    if mode == "silence":
-        _silence(dense, chosen, mixing.before, _means(parts.trunk, opened))
-    elif mode == "upweight":
-        _upweight(dense, chosen, factor)
-    fitted = None
-    if recipe is not None:
-        refuse_overlap(train, val)
-        data = opened, open_for(detector, val, "val")
-        worker, fitted = _train_rows(
-            worker, dense.name, chosen, data, recipe, detector.fake_index, seed, progress
-        )
-    return child(
-        detector,
-        worker.get_weights(),
-        fitted,
-        recipe,
-        kind="focus",
-        seed=seed,
-        name=name,
-        mode=mode,
-        factor=factor if mode == "upweight" else None,
-        site=site,
-        neurons=chosen.tolist(),
-        trained_from=dense.name if trains else None,
-    )
-
-
-def _mixing(tail: keras.Model, site: str, detector: Detector) -> Mixing:
-    mixing = first_mixing(tail)
-    if mixing is None:
+    behind = first_dense(parts.tail)
+    if behind is None:
         raise InputError(
             f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
             f"of {detector.model.name!r}.",
             hint="Name the layer before a dense layer.",
         )
-    return mixing
+    dense_name = behind.dense.name
+
+    def change_weights(model: keras.Model, data: TrainingData) -> Any:
+        dense = next(layer for layer in flat_layers(model) if layer.name == dense_name)
+        if mode == "silence":
+            _silence(dense, chosen, behind.before, _means(parts.trunk, data))
+        elif mode == "upweight":
+            _upweight(dense, chosen, factor)
+        return dense
+
+    facts: dict[str, Any] = {
+        "mode": mode,
+        "factor": factor if mode == "upweight" else None,
+        "site": site,
+        "neurons": chosen.tolist(),
+    }
+    if mode != "freeze" and recipe is None:
+        worker = trainable_copy(detector.model, seed=seed)
+        change_weights(worker, open_data(train, name="train", shape=(*detector.size, 3)))
+        record = {"recipe": None, "seed": seed, "trained_from": None, **facts}
+        return child(detector, worker.get_weights(), record, kind="focus", name=name)
+    options = options_for(detector, recipe, seed=seed, progress=progress)
+    head = choose_head(detector.model, dense_name, options.recipe)
+
+    def learn(
+        model: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
+    ) -> Fit:
+        _train_rows_only(model, change_weights(model, train), chosen)
+        return fit_cached(model, train, val, options, head=head)
+
+    return fine_tune(
+        detector,
+        train,
+        val,
+        options,
+        learn,
+        kind="focus",
+        name=name,
+        first=head.first,
+        noise=False,
+        trained_from=dense_name,
+        **facts,
+    )
 
 
 class _KeepOtherRows(keras.constraints.Constraint):  # type: ignore[misc]  # Keras ships no types
@@ -147,41 +161,13 @@ class _KeepOtherRows(keras.constraints.Constraint):  # type: ignore[misc]  # Ker
         return keras.ops.where(self._mask, kernel, self._kept)
 
 
-def _train_rows(
-    model: keras.Model,
-    dense_name: str,
-    rows: IntArray,
-    data: tuple[TrainingData, TrainingData],
-    recipe: Recipe,
-    fake_index: int,
-    seed: int,
-    progress: Progress,
-) -> tuple[keras.Model, Fit]:
-    """Train some rows of one layer's kernel, on features of what lies before it."""
-    head = choose_head(model, dense_name, recipe)
-    worker = trainable_copy(model, first=head.first, noise=False, seed=seed)
-    for layer in flat_layers(worker):
-        layer.trainable = layer.name == dense_name
-    dense = _layer(worker, dense_name)
+def _train_rows_only(model: keras.Model, dense: keras.layers.Dense, rows: IntArray) -> None:
+    """Make some rows of one layer's kernel all that is trained of a network."""
+    for layer in flat_layers(model):
+        layer.trainable = layer is dense
     dense.kernel.constraint = _KeepOtherRows(dense.kernel, rows)
     if dense.bias is not None:
         dense.bias.trainable = False
-    parts = cut_before(worker, head)
-    with FeatureCache(CACHE_MEMORY) as cached:
-        train, val = (
-            cached.add(parts.trunk, one, reporter=make_reporter(progress)) for one in data
-        )
-        fitted = fit(
-            parts.tail,
-            train,
-            val,
-            recipe,
-            seed=seed,
-            fake_index=fake_index,
-            progress=progress,
-            steps_per_call=STEPS_PER_CALL,
-        )
-    return worker, fitted
 
 
 def _silence(
@@ -219,18 +205,6 @@ def _means(trunk: keras.Model, data: TrainingData) -> DoubleArray:
         raise InputError("expected images to take means over, the dataset gave none.")
     means: DoubleArray = total / count
     return means
-
-
-def _layer(model: keras.Model, name: str) -> Any:
-    return next(layer for layer in flat_layers(model) if layer.name == name)
-
-
-def _check_choices(mode: object, factor: object) -> None:
-    if mode not in ("freeze", "silence", "upweight"):
-        raise InputError(f"expected mode 'freeze', 'silence' or 'upweight', received {mode!r}.")
-    number = isinstance(factor, int | float) and not isinstance(factor, bool)
-    if not number or not 0 < factor < float("inf"):  # type: ignore[operator]
-        raise InputError(f"expected factor to be a number above 0, received {factor!r}.")
 
 
 def _checked_neurons(neurons: npt.ArrayLike, count: int) -> IntArray:

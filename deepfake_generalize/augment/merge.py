@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
-from deepfake_generalize.augment.transfer import open_for
-from deepfake_generalize.augment.unfreezing import trainable_copy
+from deepfake_generalize.augment.fine_tuning import fine_tune, options_for
 from deepfake_generalize.models.surgery import flat_layers
-from deepfake_generalize.models.training import fit, refuse_overlap
+from deepfake_generalize.models.training import fit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,13 +14,13 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.models.training import Progress, Recipe
+    from deepfake_generalize.models.training import LabelledImages, Progress, Recipe
 
 
 def merge(  # noqa: PLR0913  (each is a choice of its own)
     detector: Detector,
-    train: object,
-    val: object,
+    train: LabelledImages,
+    val: LabelledImages,
     *,
     recipe: Recipe | None = None,
     seed: int = 0,
@@ -39,11 +37,8 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
 
     Args:
         detector: What was trained before; not changed.
-        train: What is learnt from, usually a `few_shot_mix`: crops, (images, labels) as arrays, or
-            a dataset, as `models.train` takes them; label 1 = fake, whatever the network's own
-            polarity.
-        val: What the best epoch is chosen on, in the same form: the validation part of what is
-            trained on is the study's way. Never a test set.
+        train: What is learnt from, as `transfer` takes it.
+        val: What the best epoch is chosen on, as `transfer` takes it. Never a test set.
         recipe: The paper's for fine-tuning the detector's architecture by default; a network that
             is none of its five needs one.
         seed: Of the order of the images and the dropout.
@@ -74,31 +69,17 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         >>> merge(detector, few, check, recipe=short, progress=None).training["kind"]
         'merge'
     """
-    check_detector(detector)
-    recipe = recipe_for(detector, recipe)
-    refuse_overlap(train, val)
-    opened = open_for(detector, train, "train"), open_for(detector, val, "val")
-    worker = trainable_copy(detector.model, seed=seed)
-    fitted = fit(
-        worker,
-        *opened,
+    options = options_for(
+        detector,
         recipe,
         seed=seed,
-        fake_index=detector.fake_index,
         checkpoint=checkpoint,
         precision=precision,
         strategy=strategy,
         early_stopping=early_stopping,
         progress=progress,
     )
-    return child(
-        detector,
-        worker.get_weights(),
-        fitted,
-        recipe,
-        kind="merge",
-        seed=seed,
-        name=name,
-        layers_trained=len(flat_layers(worker)),
-        precision=precision,
+    layers = len(flat_layers(detector.model))
+    return fine_tune(
+        detector, train, val, options, fit, kind="merge", name=name, layers_trained=layers
     )

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifests import check_labels, check_once, require_columns
-from deepfake_generalize.data.splits import crop_keys
+from deepfake_generalize.data.manifests import (
+    check_labels,
+    check_once,
+    crop_keys,
+    require_columns,
+)
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import check_mapping, check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ORIGINAL = "original"
 """What the column `set` calls the original part."""
@@ -75,19 +78,18 @@ def few_shot_mix(
     """
     _check_names(unseen)
     needs = _needs(list(unseen), n_original, n_unseen)
-    parts = {
-        name: _in_order(_checked(crops, name))
-        for name, crops in {ORIGINAL: original, **unseen}.items()
-    }
+    parts = {name: _in_order(crops, name) for name, crops in {ORIGINAL: original, **unseen}.items()}
     _check_shared(parts)
     rng = np.random.default_rng(seed)
-    dealt = [
-        _deal({name: _paths(part, label) for name, part in parts.items()}, needs, rng)
+    chosen = [
+        _choose(
+            {name: part["path"][part["label"] == label] for name, part in parts.items()}, needs, rng
+        )
         for label in (0, 1)
     ]
-    _check_met(needs, dealt)
+    _check_met(needs, chosen)
     rows = [
-        part.set_index("path", drop=False).loc[dealt[0][name] + dealt[1][name]].assign(set=name)
+        part.set_index("path", drop=False).loc[chosen[0][name] + chosen[1][name]].assign(set=name)
         for name, part in parts.items()
         if needs[name]
     ]
@@ -95,14 +97,9 @@ def few_shot_mix(
 
 
 def _check_names(unseen: object) -> None:
-    if not isinstance(unseen, Mapping) or not unseen:
-        raise InputError(
-            f"expected the unseen sets as a dictionary of name to crops, received "
-            f"{'an empty one' if isinstance(unseen, Mapping) else describe(unseen)}.",
-            hint='Pass {"FS": fs, "NT": nt}.',
-        )
-    for name in unseen:
-        if not isinstance(name, str) or not name or name == ORIGINAL:
+    of, hint = "the name of an unseen set to its crops", 'Pass {"FS": fs, "NT": nt}.'
+    for name in check_mapping("unseen", unseen, of=of, hint=hint):
+        if not name or name == ORIGINAL:
             raise InputError(
                 f"expected names of unseen sets other than {ORIGINAL!r}, received {name!r}.",
                 hint="Name each set as tables should call it.",
@@ -111,13 +108,9 @@ def _check_names(unseen: object) -> None:
 
 def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, int]:
     """Return how many images of each class each part gives."""
-    for what, value in (("n_original", n_original), ("n_unseen", n_unseen)):
-        least = 0 if what == "n_original" else 1
-        if not is_whole(value, least=least):
-            raise InputError(
-                f"expected {what} to be a whole number of images from {least}, received {value!r}.",
-                hint="Both classes together; the paper takes 2000.",
-            )
+    hint = "Images of both classes together; the paper takes 2000."
+    n_original = check_whole("n_original", n_original, least=0, hint=hint)
+    n_unseen = check_whole("n_unseen", n_unseen, least=1, hint=hint)
     if n_original % 2:
         raise InputError(
             f"expected an even n_original, half of it real, received {n_original}.",
@@ -130,18 +123,14 @@ def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, in
             f"set(s), received {n_unseen}.",
             hint=f"Use {(n_unseen // share + 1) * share}.",
         )
-    return {ORIGINAL: int(n_original) // 2, **dict.fromkeys(names, int(n_unseen) // share)}
+    return {ORIGINAL: n_original // 2, **dict.fromkeys(names, n_unseen // share)}
 
 
-def _checked(crops: pd.DataFrame, name: str) -> pd.DataFrame:
+def _in_order(crops: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Check crops and sort them by what is the same on every machine, equals by the path."""
     require_columns(crops, ("path", "label"), what=f"the crops of {name}")
     check_labels(crops["label"], what=name)
     check_once(crops["path"], what=name)
-    return crops
-
-
-def _in_order(crops: pd.DataFrame) -> pd.DataFrame:
-    """Sort by what is the same on every machine, by the path only between equals."""
     rows = crops.assign(path=crops["path"].astype(str))
     known = rows.reindex(columns=[*CROP_COLUMNS])
     known["video"] = known["video"].astype("string").fillna(rows["path"].astype("string"))
@@ -165,12 +154,8 @@ def _check_shared(parts: Mapping[str, pd.DataFrame]) -> None:
             )
 
 
-def _paths(part: pd.DataFrame, label: int) -> list[str]:
-    return [str(path) for path in part["path"][part["label"] == label]]
-
-
-def _deal(
-    pools: Mapping[str, list[str]], needs: Mapping[str, int], rng: np.random.Generator
+def _choose(
+    pools: Mapping[str, pd.Series], needs: Mapping[str, int], rng: np.random.Generator
 ) -> dict[str, list[str]]:
     """Choose from each pool what it needs, or what there is; nothing twice.
 
@@ -181,15 +166,15 @@ def _deal(
     taken: set[str] = set()
     chosen = {}
     for name in sorted(pools, key=lambda name: (len(pools[name]), name)):
-        shuffled = [pools[name][i] for i in rng.permutation(len(pools[name]))]
+        shuffled = pools[name].iloc[rng.permutation(len(pools[name]))]
         free = sorted((path for path in shuffled if path not in taken), key=holders.__getitem__)
         chosen[name] = free[: needs[name]]
         taken.update(chosen[name])
     return chosen
 
 
-def _check_met(needs: Mapping[str, int], dealt: Sequence[Mapping[str, list[str]]]) -> None:
-    counts = {(name, label): len(dealt[label][name]) for name in needs for label in (0, 1)}
+def _check_met(needs: Mapping[str, int], chosen: Sequence[Mapping[str, list[str]]]) -> None:
+    counts = {(name, label): len(chosen[label][name]) for name in needs for label in (0, 1)}
     if all(count >= needs[name] for (name, _), count in counts.items()):
         return
     lines = [

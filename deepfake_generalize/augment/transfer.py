@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
-from deepfake_generalize.augment.features import FeatureCache
-from deepfake_generalize.augment.lineage import check_detector, child, recipe_for
-from deepfake_generalize.augment.unfreezing import choose_head, cut_before, trainable_copy
+from deepfake_generalize.augment.features import CACHE_MEMORY, fit_cached
+from deepfake_generalize.augment.fine_tuning import fine_tune, options_for
+from deepfake_generalize.augment.unfreezing import choose_head
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import flat_layers
-from deepfake_generalize.models.training import (
-    TrainingData,
-    fit,
-    make_reporter,
-    open_data,
-    refuse_overlap,
-)
-from deepfake_generalize.validation import is_whole
+from deepfake_generalize.models.training import fit
+from deepfake_generalize.validation import check_choice, check_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import keras
     import tensorflow as tf
 
     from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.models.training import Fit, Progress, Recipe
-
-CACHE_MEMORY = 2**30
-"""Bytes of features that are held in memory by default: 1 GiB."""
-STEPS_PER_CALL = 32
-"""Steps of a cached head that TensorFlow takes before it returns to Python."""
-
-
-class _Options(TypedDict):
-    """What is handed to `fit` as it came."""
-
-    seed: int
-    fake_index: int
-    checkpoint: str | Path | None
-    precision: str
-    strategy: tf.distribute.Strategy | None
-    early_stopping: int | None
-    progress: Progress
+    from deepfake_generalize.models.training import LabelledImages, Progress, Recipe
 
 
 def transfer(  # noqa: PLR0913  (each is a choice of its own)
     detector: Detector,
-    train: object,
-    val: object,
+    train: LabelledImages,
+    val: LabelledImages,
     *,
     recipe: Recipe | None = None,
     unfreeze: int | str = "paper",
@@ -123,92 +100,39 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
         >>> tuned.name, tuned.training["parent"]["name"], tuned.training["trained_from"]
         ('mesonet-celeb-transfer', 'mesonet-celeb', 'dense1')
     """
-    check_detector(detector)
-    _check_choices(cache, trunk, cache_memory)
-    recipe = recipe_for(detector, recipe)
-    head = choose_head(detector.model, unfreeze, recipe)
-    refuse_overlap(train, val)
-    opened = open_for(detector, train, "train"), open_for(detector, val, "val")
-    worker = trainable_copy(detector.model, first=head.first, noise=trunk == "scripts", seed=seed)
-    options: _Options = {
-        "seed": seed,
-        "fake_index": detector.fake_index,
-        "checkpoint": checkpoint,
-        "precision": precision,
-        "strategy": strategy,
-        "early_stopping": early_stopping,
-        "progress": progress,
-    }
-    if cache:
-        parts = cut_before(worker, head)
-        fitted = _fit_cached(parts.trunk, parts.tail, opened, recipe, cache_memory, options)
-    else:
-        fitted = fit(worker, *opened, recipe, **options)
-    return child(
-        detector,
-        worker.get_weights(),
-        fitted,
-        recipe,
-        kind="transfer",
-        seed=seed,
-        name=name,
-        trained_from=head.trained,
-        layers_trained=len(flat_layers(worker)) - head.first,
-        trunk=trunk,
-        cached=cache,
-        precision=precision,
-    )
-
-
-def open_for(detector: Detector, data: object, name: str) -> TrainingData:
-    """Open training data at a detector's input size.
-
-    Args:
-        detector: Crops are resized to its size.
-        data: As `models.train` takes it.
-        name: What messages call it.
-
-    Raises:
-        InputError: As `models.train`, or images of another size.
-    """
-    opened = open_data(data, name=name, size=detector.size)
-    if tuple(opened.shape) != (*detector.size, 3):
-        raise InputError(
-            f"expected images of shape {(*detector.size, 3)} in {name} for {detector.name}, "
-            f"received {tuple(opened.shape)}.",
-            hint="Crops are resized; resize arrays and datasets first.",
-        )
-    return opened
-
-
-def _fit_cached(
-    trunk: keras.Model,
-    tail: keras.Model,
-    opened: tuple[TrainingData, TrainingData],
-    recipe: Recipe,
-    memory: int,
-    options: _Options,
-) -> Fit:
-    with FeatureCache(memory) as cached:
-        train, val = (
-            cached.add(trunk, data, reporter=make_reporter(options["progress"])) for data in opened
-        )
-        return fit(tail, train, val, recipe, steps_per_call=STEPS_PER_CALL, **options)
-
-
-def _check_choices(cache: object, trunk: object, cache_memory: object) -> None:
     if not isinstance(cache, bool):
         raise InputError(f"expected cache to be True or False, received {cache!r}.")
-    if trunk not in ("inference", "scripts"):
-        raise InputError(f"expected trunk 'inference' or 'scripts', received {trunk!r}.")
+    check_choice("trunk", trunk, ("inference", "scripts"))
     if cache and trunk == "scripts":
         raise InputError(
             "expected trunk='inference' with cache=True: dropout that is active gives other "
             "features each time.",
             hint="Pass cache=False for the scripts' way.",
         )
-    if not is_whole(cache_memory, least=0):
-        raise InputError(
-            f"expected cache_memory to be a number of bytes from 0, received {cache_memory!r}.",
-            hint="Use 2**30 for 1 GiB.",
-        )
+    check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")
+    options = options_for(
+        detector,
+        recipe,
+        seed=seed,
+        checkpoint=checkpoint,
+        precision=precision,
+        strategy=strategy,
+        early_stopping=early_stopping,
+        progress=progress,
+    )
+    head = choose_head(detector.model, unfreeze, options.recipe)
+    return fine_tune(
+        detector,
+        train,
+        val,
+        options,
+        partial(fit_cached, head=head, memory=cache_memory) if cache else fit,
+        kind="transfer",
+        name=name,
+        first=head.first,
+        noise=trunk == "scripts",
+        trained_from=head.trained,
+        layers_trained=len(flat_layers(detector.model)) - head.first,
+        trunk=trunk,
+        cached=cache,
+    )

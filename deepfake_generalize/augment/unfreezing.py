@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import cut, finalize, flat_layers
+from deepfake_generalize.models.surgery import NOISE, cut, finalize, flat_layers
 from deepfake_generalize.models.training import own_random_numbers
 from deepfake_generalize.validation import is_whole
 
@@ -17,24 +17,15 @@ if TYPE_CHECKING:
     from deepfake_generalize.models.surgery import Cut
     from deepfake_generalize.models.training import Recipe
 
-# Layers that do nothing but in training, where they draw random numbers.
-_NOISE = (
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.AlphaDropout,
-)
 # What a dropout may stand in front of and still be at the boundary: the same numbers, rearranged.
 _REARRANGING = (layers.Flatten, layers.Reshape, layers.Permute, layers.Identity)
 
 
 @dataclass(frozen=True)
 class Head:
-    """The last layers of a network.
+    """The last layers of a network: from the flat layer at index `first` on.
 
-    Attributes:
-        first: Index among the network's flat layers from which on layers belong to the head.
-        trained: Name of the first layer that the caller asked for.
+    `trained` is the name of the first layer that the caller asked for.
     """
 
     first: int
@@ -42,16 +33,13 @@ class Head:
 
 
 def choose_head(model: keras.Model, unfreeze: object, recipe: Recipe) -> Head:
-    """Find the layers that transfer learning trains.
+    """Find the layers that transfer learning trains; a dropout right before them is theirs too.
 
     Args:
         model: The network; not changed.
         unfreeze: `paper`, as many as `recipe.last_layers` says; a count of the last layers as
             `model.layers` lists them; or the name of the first layer.
         recipe: Looked at for `paper`.
-
-    Returns:
-        The head. A dropout right before those layers belongs to it.
 
     Raises:
         InputError: No such number or layer, or nothing to train, or nothing to freeze.
@@ -71,9 +59,9 @@ def choose_head(model: keras.Model, unfreeze: object, recipe: Recipe) -> Head:
             hint="Unfreeze fewer layers, or train all of them: augment.merge.",
         )
     first = before = index
-    while before and isinstance(leaves[before - 1], (*_NOISE, *_REARRANGING)):
+    while before and isinstance(leaves[before - 1], (*NOISE, *_REARRANGING)):
         before -= 1
-        first = before if isinstance(leaves[before], _NOISE) else first
+        first = before if isinstance(leaves[before], NOISE) else first
     return Head(first, leaves[index].name)
 
 
@@ -100,7 +88,7 @@ def _first_index(model: keras.Model, leaves: list[Any], unfreeze: object, recipe
             f"to {len(model.layers)}, received {unfreeze!r}."
         )
     last = model.layers[-int(unfreeze) :]
-    kept = sum(len(flat_layers(one)) if isinstance(one, keras.Model) else 1 for one in last)
+    kept = sum(len(flat_layers(layer)) if isinstance(layer, keras.Model) else 1 for layer in last)
     return len(leaves) - kept
 
 
@@ -109,21 +97,19 @@ def trainable_copy(
 ) -> keras.Model:
     """Copy a network so that its last layers can be trained, whatever was frozen in it before.
 
+    Frozen batch norm uses its stored statistics.
+
     Args:
         model: The network; not changed.
         first: Index among its flat layers of the first that can be trained; the others are frozen.
         noise: Keep the dropout of the frozen layers, as the study's scripts do. Without it, they
             compute in training what they compute in inference.
         seed: Of what Keras draws for layers that have no seed.
-
-    Returns:
-        A network of the same layers with the same weights; batch norm that is frozen uses its
-        stored statistics.
     """
     frozen = {layer.name for layer in flat_layers(model)[:first]}
 
     def cloned(layer: Any) -> Any:
-        if not noise and layer.name in frozen and isinstance(layer, _NOISE):
+        if not noise and layer.name in frozen and isinstance(layer, NOISE):
             return layers.Identity(name=layer.name)
         # A layer that is made frozen stays so: its weights count as states.
         return layer.__class__.from_config({**layer.get_config(), "trainable": True})
@@ -138,14 +124,9 @@ def trainable_copy(
 
 
 def cut_before(model: keras.Model, head: Head) -> Cut:
-    """Cut a network as near before its head as everything flows through one place.
+    """Cut a copy of a network as near before its head as everything flows through one place.
 
-    Args:
-        model: From `trainable_copy`, whose layers the two parts share.
-        head: From `choose_head`.
-
-    Returns:
-        The parts; the tail may hold frozen layers where a skip connection ends inside the head.
+    The tail may hold frozen layers where a skip connection ends inside the head.
 
     Raises:
         InputError: There is no such place behind the first layer that has weights.
@@ -157,7 +138,7 @@ def cut_before(model: keras.Model, head: Head) -> Cut:
             parts = cut(model, layer.name)
         except InputError:
             continue
-        if parts.trunk.weights and wanted <= {one.name for one in flat_layers(parts.tail)}:
+        if parts.trunk.weights and wanted <= {inner.name for inner in flat_layers(parts.tail)}:
             return parts
     raise InputError(
         f"expected a network that can be cut before {head.trained!r}, in {model.name!r} there is "

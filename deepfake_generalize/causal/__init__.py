@@ -1,12 +1,12 @@
 """Which dense neurons contribute to a decision, measured by interventions."""
 
-from deepfake_generalize.causal.bootstrap import Bootstrap
+from __future__ import annotations
+
 from deepfake_generalize.causal.effect import NeuronEffects, average_causal_effect
 from deepfake_generalize.causal.neurons import Overlap, overlap, top_neurons, universal_neurons
 from deepfake_generalize.causal.stability import TopStability, top_stability
 
 __all__ = [
-    "Bootstrap",
     "NeuronEffects",
     "Overlap",
     "TopStability",
@@ -16,3 +16,7 @@ __all__ = [
     "top_stability",
     "universal_neurons",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

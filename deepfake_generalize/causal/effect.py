@@ -12,13 +12,14 @@ import tensorflow as tf
 
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics.resampling import group_codes, resample_counts
 from deepfake_generalize.models.detectors import Detector, unit_batches
 from deepfake_generalize.validation import describe, is_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from deepfake_generalize.causal.bootstrap import Bootstrap
+    from deepfake_generalize.metrics import Resampling
     from deepfake_generalize.types import AnyArray, DoubleArray, Images
 
 BUDGET = 2**28
@@ -34,8 +35,8 @@ class NeuronEffects:
     Attributes:
         values: (neurons, steps) float64, what each neuron was set to, ascending in general.
         effects: (neurons, steps) float64 in [0, 1], the mean outcome with the neuron set so.
-        resampled: (n_resamples, neurons) float64, the contributions on the images drawn again, for
-            `top_stability`; None where no bootstrap was asked for.
+        resampled: (n_resamples, neurons) float64, the contributions on the images sampled again,
+            for `top_stability`; None where no resampling was asked for.
     """
 
     values: DoubleArray
@@ -49,7 +50,7 @@ class NeuronEffects:
         return spread
 
 
-def average_causal_effect(
+def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     detector: Detector,
     images: Images | None = None,
     *,
@@ -59,7 +60,8 @@ def average_causal_effect(
     steps: int = 4,
     grid: Literal["study", "minmax"] = "study",
     outcome: Literal["true_class", "score"] = "true_class",
-    bootstrap: Bootstrap | None = None,
+    resampling: Resampling | None = None,
+    groups: npt.ArrayLike | None = None,
 ) -> NeuronEffects:
     """Measure the average causal effect of every neuron at a site, exactly.
 
@@ -81,17 +83,23 @@ def average_causal_effect(
         grid: `study`: evenly from min(minimum, 1) to max(maximum, 0) of the neuron's activations;
             `minmax`: from minimum to maximum.
         outcome: `true_class`: mean P(true class); `score`: mean P(fake), whatever the labels.
-        bootstrap: Draw the images again as well, for `top_stability`.
+        resampling: Draw the images again as well, for `top_stability`: how often, and from which
+            seed; 200 times is enough there. Its level has no part in it.
+        groups: (N,), the video of each image, as strings or numbers: whole videos are sampled, as
+            many as there are, with replacement. None samples single images; frames of one video are
+            alike, so that makes the top look steadier than it is.
 
     Returns:
         Values and effects of every neuron. Dropout is off. Images pass through the network once,
         in batches of 32. Their activations are kept, 4 bytes a neuron and image: in memory up to
         256 MB, in an unnamed temporary file beyond. The interventions hold a few times 4 MB
-        whatever N, and with a bootstrap 8 bytes a neuron, step and resample (6.6 MB for 200).
+        whatever N, and with `resampling` 8 bytes a neuron, step and resample (6.6 MB for 200).
 
     Raises:
-        InputError: Wrong inputs, or a site where it makes no sense (fewer than two neurons; for
-            `paper`, fewer than two dense layers: Xception, EfficientNet).
+        InputError: Wrong inputs, groups without `resampling`, or a site where it makes no sense
+            (fewer than two neurons; for `paper`, fewer than two dense layers: Xception,
+            EfficientNet).
+        UndefinedMetricError: Images of one group only, with `resampling`.
 
     Reproduction notes:
         The study's scripts take the raw output whatever the label: `outcome="score"` is that up to
@@ -107,6 +115,11 @@ def average_causal_effect(
     _check_choices(detector, steps, grid, outcome)
     if (images is None) == (activations is None):
         raise InputError("expected either images or activations, received both or neither.")
+    if groups is not None and resampling is None:
+        raise InputError(
+            "expected resampling with groups, received groups alone.",
+            hint="Pass resampling=metrics.Resampling(n_resamples=200), or leave out the groups.",
+        )
     opened = open_site(detector.model, site)
     if images is not None:
         activations = _activations(opened, images, detector.size)
@@ -115,11 +128,12 @@ def average_causal_effect(
     values = _grid(known, steps, grid)
     # The first column is the images themselves, each once; the others are resamples.
     times = np.ones((len(known), 1))
-    if bootstrap is not None:
-        times = np.hstack([times, bootstrap.multiplicities(len(known))])
+    if resampling is not None:
+        codes = group_codes(groups, len(known), in_order=True)
+        times = np.hstack([times, resample_counts(codes, resampling)])
     sums = summed_scores(opened, known, values, times * signs[:, None], detector.fake_of)
     effects = (sums + constants @ times) / times.sum(axis=0)
-    resampled = None if bootstrap is None else np.ptp(effects[..., 1:], axis=1).T
+    resampled = None if resampling is None else np.ptp(effects[..., 1:], axis=1).T
     return NeuronEffects(values, effects[..., 0], resampled)
 
 

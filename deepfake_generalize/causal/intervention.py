@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepfake_generalize.models.surgery import first_mixing, site_cut
+from deepfake_generalize.models.surgery import first_dense, site_cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,21 +67,21 @@ def open_site(model: keras.Model, site: str) -> Site:
     """
     parts = site_cut(model, site)
     neurons = parts.tail.input_shape[1]
-    mixing = first_mixing(parts.tail)
-    if mixing is None:
+    first = first_dense(parts.tail)
+    if first is None:
         # Whatever mixes the neurons is left to the rest: the identity is an affine map, too.
         nothing = keras.Input((neurons,))
         identity = np.eye(neurons, dtype=np.float32)
         zero = np.zeros(neurons, np.float32)
         return Site(parts.trunk, keras.Model(nothing, nothing), identity, zero, parts.tail)
-    dense = mixing.dense
+    dense = first.dense
     kernel = np.asarray(dense.kernel.numpy(), np.float32)
     bias = np.zeros(kernel.shape[1], np.float32) if dense.bias is None else dense.bias.numpy()
 
     def rest(mixed: Any) -> Any:
-        return mixing.after(dense.activation(mixed), training=False)
+        return first.after(dense.activation(mixed), training=False)
 
-    return Site(parts.trunk, mixing.before, kernel, bias, rest)
+    return Site(parts.trunk, first.before, kernel, bias, rest)
 
 
 def summed_scores(

@@ -24,8 +24,8 @@ class Overlap:
 
     Attributes:
         counts: (n_datasets,) int64; `counts[j]` neurons are in the top k of exactly j + 1 datasets.
-        expected: (n_datasets,) float64; the mean of the same if every dataset's top k were drawn at
-            random, independently of the others.
+        expected: (n_datasets,) float64; the mean of the same if every dataset's top k were sampled
+            at random, independently of the others.
     """
 
     counts: IntArray

@@ -9,6 +9,7 @@ import numpy as np
 
 from deepfake_generalize.causal.neurons import top_neurons
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics import Resampling
 
 if TYPE_CHECKING:
     from deepfake_generalize.causal.effect import NeuronEffects
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TopStability:
-    """How the top k of one dataset holds when its videos are drawn again.
+    """How the top k of one dataset holds when its videos are sampled again.
 
     Attributes:
         top: (k,) int64, the top neurons of the images themselves, the largest contribution first.
@@ -27,7 +28,7 @@ class TopStability:
         low: The lower quantile of that among the resamples, by `level`. Where nearly all resamples
             share the same, their mean can lie outside `low` to `high`.
         high: The upper quantile.
-        expected: What two tops drawn at random, independently, would have on average.
+        expected: What two tops sampled at random, independently, would have on average.
     """
 
     top: IntArray
@@ -39,13 +40,13 @@ class TopStability:
 
 
 def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> TopStability:
-    """Measure how steady the top k neurons are when the videos are drawn again.
+    """Measure how steady the top k neurons are when the videos are sampled again.
 
     The paper names the top neurons without saying how much hangs on which images there were. Here
-    the images are drawn again many times, their top is taken anew, and compared with the first.
+    the images are sampled again many times, their top is taken anew, and compared with the first.
 
     Args:
-        effects: From `average_causal_effect(..., bootstrap=Bootstrap(...))`.
+        effects: From `average_causal_effect(..., resampling=Resampling(), groups=videos)`.
         k: As in `top_neurons`.
         level: The share of resamples between `low` and `high`, in (0, 1).
 
@@ -62,14 +63,16 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
         suggest.
 
     Examples:
-        >>> from deepfake_generalize.causal import Bootstrap, average_causal_effect
+        >>> from deepfake_generalize.causal import average_causal_effect
+        >>> from deepfake_generalize.metrics import Resampling
         >>> from deepfake_generalize.models import Detector, mesonet
         >>> images = np.random.default_rng(0).random((6, 32, 32, 3))
         >>> effects = average_causal_effect(
         ...     Detector(mesonet((32, 32, 3))),
         ...     images,
         ...     outcome="score",
-        ...     bootstrap=Bootstrap(groups=["a", "a", "b", "b", "c", "c"]),
+        ...     resampling=Resampling(n_resamples=200),
+        ...     groups=["a", "a", "b", "b", "c", "c"],
         ... )
         >>> found = top_stability(effects, 1 / 4)
         >>> found.inclusion.shape, 0 <= found.low <= found.high <= 1, 0 <= found.jaccard <= 1
@@ -78,23 +81,21 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
     if effects.resampled is None:
         raise InputError(
             "expected effects with resamples, received effects without.",
-            hint="Call average_causal_effect with bootstrap=Bootstrap(groups=videos).",
+            hint="Call average_causal_effect with resampling=Resampling() and groups=videos.",
         )
-    if not 0 < level < 1:
-        raise InputError(f"expected a level between 0 and 1, received {level!r}.")
     top = top_neurons(effects, k)
     named: AnyArray = np.zeros(effects.resampled.shape, np.bool_)
     for row, contribution in zip(named, effects.resampled, strict=True):
         row[top_neurons(contribution, k)] = True
     shared = named[:, top].sum(axis=1)
     jaccard = shared / (2 * len(top) - shared)
-    low, high = np.quantile(jaccard, [(1 - level) / 2, (1 + level) / 2])
+    interval = Resampling(level).interval(jaccard.mean(), jaccard)
     return TopStability(
         top=top,
         inclusion=named.mean(axis=0),
-        jaccard=float(jaccard.mean()),
-        low=float(low),
-        high=float(high),
+        jaccard=interval.estimate,
+        low=interval.low,
+        high=interval.high,
         expected=_expected(len(effects.effects), len(top)),
     )
 

@@ -1,10 +1,12 @@
-"""From what was typed to what the library takes: detectors, and named sets."""
+"""What several commands take: their common options, detectors, named sets and files to write."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from deepfake_generalize.errors import InputError
 
@@ -13,13 +15,20 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.models import Detector
 
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Two runs with one seed are equal.")]
+Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
+DetectorName = Annotated[
+    str, typer.Option("--detector", help="A public detector's name, or a saved .keras file.")
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", help="The public detector's weights file, instead of a download."),
+]
+
 
 def check_detector(name: str, weights: Path | None) -> None:
-    """Raise unless there is a detector of this name, and it takes a weights file if one is given.
-
-    Raises:
-        InputError: Neither a file nor a public detector has this name, or a file has weights.
-    """
+    """Raise unless a detector has this name, and takes a weights file if one is given."""
     from deepfake_generalize.data.assets import DETECTORS
 
     if name not in DETECTORS and not Path(name).exists():
@@ -37,14 +46,7 @@ def check_detector(name: str, weights: Path | None) -> None:
 def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
     """Look for a detector and for all the model files that scoring takes; load nothing.
 
-    Args:
-        name: A public detector, or a saved one's file.
-        weights: The public detector's file, or None.
-        videos: Whether faces must be found first.
-
-    Raises:
-        InputError: As in `check_detector`.
-        MissingAssetError: Model files cannot be had.
+    `videos` says whether faces must be found first.
     """
     from deepfake_generalize.data.assets import DETECTORS, face_assets, require
 
@@ -54,25 +56,17 @@ def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
 
 
 def load_detector(name: str, weights: Path | None) -> Detector:
-    """Load what `require_detector` found: a public detector, or a saved one.
-
-    Raises:
-        InputError: The file holds no detector.
-    """
+    """Load what `require_detector` found: a public detector, or a saved one."""
     from deepfake_generalize import models
+    from deepfake_generalize.data.assets import DETECTORS
 
-    if name in models.PRETRAINED:
+    if name in DETECTORS:
         return models.load_pretrained(name, path=weights)
     return models.Detector.load(Path(name))
 
 
 def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Detector | str:
-    """Load a detector for these sets; where all are CSV files of scores its name is enough.
-
-    Raises:
-        InputError: A set is not there, a folder holds no crops, or as in `require_detector`.
-        MissingAssetError: As in `require_detector`.
-    """
+    """Load a detector for these sets; where all are CSV files of scores its name is enough."""
     for set_name, path in sets.items():
         if not path.exists():
             raise InputError(
@@ -96,9 +90,6 @@ def check_out(out: Path | None) -> None:
     """Try whether a file can be written here, before work is spent on what goes into it.
 
     Makes the folder; what is in the file already stays.
-
-    Raises:
-        InputError: It is a folder, or the system refuses to write.
     """
     if out is None:
         return
@@ -119,17 +110,14 @@ def check_out(out: Path | None) -> None:
 def named_sets(given: Sequence[str]) -> dict[str, Path]:
     """Read options of the form NAME=FOLDER or NAME=SCORES.csv.
 
-    Raises:
-        InputError: The form is another, or a name comes twice.
-
     Examples:
         >>> named_sets(["DFD=crops/dfd"])
         {'DFD': PosixPath('crops/dfd')}
     """
     named: dict[str, Path] = {}
     for text in given:
-        name, equals, folder = text.partition("=")
-        if not (name and equals and folder):
+        name, _, folder = text.partition("=")
+        if not (name and folder):
             raise InputError(
                 f"expected NAME=FOLDER or NAME=SCORES.csv, received {text!r}.",
                 hint="Name the set and where it is, as in --unseen DFD=crops/dfd.",

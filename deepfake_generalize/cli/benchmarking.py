@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deepfake_generalize.cli import arguments, console, show
-from deepfake_generalize.cli.options import DetectorName, Json, TableFormat, Weights
-from deepfake_generalize.cli.session import quiet
+from deepfake_generalize.cli import arguments, console
+from deepfake_generalize.cli.arguments import DetectorName, Json, Weights
 from deepfake_generalize.errors import PartialError
 
 if TYPE_CHECKING:
     from deepfake_generalize.study import Benchmark
 
 
-class PolicyName(enum.StrEnum):
-    """What counts for images without a score."""
-
-    EXCLUDE = "exclude"
-    AS_REAL = "as-real"
-    AS_FAKE = "as-fake"
-    AS_CHANCE = "as-chance"
-
-
-class PolarityName(enum.StrEnum):
-    """Which way scores made elsewhere point."""
-
-    FAKE_HIGH = "fake-high"
-    REAL_HIGH = "real-high"
-
-
-class Number(enum.StrEnum):
-    """Which of the paper's tables."""
-
-    V = "V"
-    VI = "VI"
-    VII = "VII"
-
-
-def benchmark(  # noqa: PLR0913  (the options are the arguments)
-    context: typer.Context,
+def benchmark(
     detector: DetectorName,
     original: Annotated[
         Path, typer.Option(help="A set like what the detector was trained on, but not of it.")
@@ -63,21 +36,24 @@ def benchmark(  # noqa: PLR0913  (the options are the arguments)
         bool, typer.Option("--no-audit", help="Do not look for what the sets share.")
     ] = False,
     policy: Annotated[
-        PolicyName, typer.Option(help="What counts for images without a score.")
-    ] = PolicyName.EXCLUDE,
+        Literal["exclude", "as-real", "as-fake", "as-chance"],
+        typer.Option(help="What counts for images without a score."),
+    ] = "exclude",
     polarity: Annotated[
-        PolarityName | None,
+        Literal["fake-high", "real-high"] | None,
         typer.Option(help="Which way scores made elsewhere point: P(fake) is fake-high."),
     ] = None,
     number: Annotated[
-        Number | None, typer.Option("--table", help="One of the paper's tables, by its rule.")
+        Literal["V", "VI", "VII"] | None,
+        typer.Option("--table", help="One of the paper's tables, by its rule."),
     ] = None,
     intervals: Annotated[
         bool, typer.Option("--intervals", help="Print the interval beside each number.")
     ] = False,
     table_format: Annotated[
-        TableFormat, typer.Option("--format", help="How the table is written.")
-    ] = TableFormat.TEXT,
+        Literal["text", "markdown", "latex", "html", "csv"],
+        typer.Option("--format", help="How the table is written."),
+    ] = "text",
     out: Annotated[Path | None, typer.Option("--out", help="Write the table here.")] = None,
     save_scores: Annotated[
         Path | None,
@@ -98,28 +74,31 @@ def benchmark(  # noqa: PLR0913  (the options are the arguments)
     """
     unseen_sets = arguments.named_sets(unseen)
     special_sets = arguments.named_sets(specialized or [])
-    with quiet(context):
-        everything = {"original": original} | unseen_sets | special_sets
-        arguments.check_out(out)
-        scorer = arguments.load_scorer(detector, weights, everything)
-        from deepfake_generalize import study
+    arguments.check_out(out)
+    sets = {"original": original} | unseen_sets | special_sets
+    scorer = arguments.load_scorer(detector, weights, sets)
+    from deepfake_generalize import study
 
-        result = study.benchmark(
-            scorer,
-            original=original,
-            unseen=unseen_sets,
-            specialized=special_sets or None,
-            trained_on=_training(trained_on),
-            audit=not no_audit,
-            policy=policy.value,
-            polarity=None if polarity is None else polarity.value,
-        )
-    table = result.table(
-        table_format.value, None if number is None else number.value, intervals=intervals
+    result = study.benchmark(
+        scorer,
+        original=original,
+        unseen=unseen_sets,
+        specialized=special_sets or None,
+        trained_on=_training(trained_on),
+        audit=not no_audit,
+        policy=policy,
+        polarity=polarity,
     )
-    _show(result, table, table_format, json=json)
+    table = result.table(table_format, number, intervals=intervals)
+    remarks = "\n".join(_remarks(result))
+    if json:
+        console.write_json(_document(result))
+    elif table_format == "text":
+        console.write_text(f"{table}\n{remarks}")
+    else:  # A paper or a program takes the table as it is.
+        console.write_text(table)
+        console.write_note(remarks)
     if out is not None:  # After the row is shown: a full disk must not lose it.
-        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(f"{table}\n", encoding="utf-8")
     if save_scores is not None:
         result.save_scores(save_scores)
@@ -129,23 +108,38 @@ def benchmark(  # noqa: PLR0913  (the options are the arguments)
 def _training(given: str | None) -> Path | dict[str, Path] | None:
     if given is None:
         return None
-    named = arguments.named_sets([given]) if "=" in given and not Path(given).exists() else None
-    return named or Path(given)
+    named = "=" in given and not Path(given).exists()
+    return arguments.named_sets([given]) if named else Path(given)
 
 
-def _show(result: Benchmark, table: str, table_format: TableFormat, *, json: bool) -> None:
-    remarks = "\n".join(show.remarks(result))
-    if json:
-        console.write_json(show.benchmark_document(result))
-    elif table_format is TableFormat.TEXT:
-        console.write_text(f"{table}\n{remarks}")
-    else:  # A paper or a program takes the table as it is.
-        console.write_text(table)
-        console.write_note(remarks)
+def _document(result: Benchmark) -> dict[str, Any]:
+    same = ("rank", "rank_interval", "metrics", "auc", "coverage", "policy", "leakage", "notes")
+    return {
+        "detector": result.detector,
+        "row": result.row.iloc[0].to_dict(),
+        "intervals": {name: [lost.low, lost.high] for name, lost in result.intervals.items()},
+        "rank_reason": result.rank_reason or None,
+        **{name: getattr(result, name) for name in same},
+        "provenance": result.provenance,
+    }
+
+
+def _remarks(result: Benchmark) -> list[str]:
+    """Return the lines below a row: its rank or why there is none, coverage, notes."""
+    lines = [f"no rank: {result.rank_reason}" if result.rank is None else f"rank: {result.rank}"]
+    if (lost := result.intervals.get("degradation")) is not None:
+        lines.append(f"degradation: 95 % interval {lost.low:.2f} to {lost.high:.2f}")
+    scored = [f"{name} {n['ok']} of {n['total']}" for name, n in result.coverage.items()]
+    hashes = [f"{name} {sha[:12]}" for name, sha in result.provenance["data_sha256"].items()]
+    return [
+        *lines,
+        f"images scored: {', '.join(scored)} (policy {result.policy})",
+        f"data: {', '.join(hashes)}",
+        *(f"note: {note}" for note in result.notes),
+    ]
 
 
 def _account_for_coverage(result: Benchmark) -> None:
-    """Raise `PartialError` where less than 99 % of the images of a set have a score."""
     from deepfake_generalize.study.benchmarking import COVERAGE_WANTED
 
     poor = [

@@ -1,6 +1,6 @@
-"""What is installed and found: the facts that `deepfake-generalize doctor` shows.
+"""The `doctor` command: what is installed and found.
 
-Nothing heavy is imported to find them: versions come from the installed metadata.
+Nothing heavy is imported to find it: versions come from the installed metadata.
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
 from deepfake_generalize._system.machine import processors
+from deepfake_generalize._version import __version__
+from deepfake_generalize.cli import console
+from deepfake_generalize.cli.arguments import Json
+from deepfake_generalize.cli.failures import PROGRAM
+from deepfake_generalize.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from deepfake_generalize.data.assets import AssetStatus
 
-DISTRIBUTION = "deepfake-generalize"
-_OPENCV_WHEELS = (
-    "opencv-python",
-    "opencv-contrib-python",
-    "opencv-python-headless",
-    "opencv-contrib-python-headless",
-)
+_OPENCV_WHEELS = [
+    f"opencv{kind}-python{end}" for end in ("", "-headless") for kind in ("", "-contrib")
+]
 
 
 @dataclass(frozen=True)
@@ -46,25 +53,15 @@ class Package:
 
     @property
     def status(self) -> str:
-        """One of "ok", "missing" and "too old"."""
+        """One of "ok", "missing" and "too old"; a release candidate counts as its release."""
         if self.version is None:
             return "missing"
-        lowest = re.search(r">=\s*([\d.]+)", self.required)
-        old = lowest is not None and _release(self.version) < _release(lowest.group(1))
+        release = Version(Version(self.version).base_version)
+        old = any(
+            bound.operator == ">=" and release < Version(bound.version)
+            for bound in SpecifierSet(self.required)
+        )
         return "too old" if old else "ok"
-
-
-@dataclass(frozen=True)
-class OpenCV:
-    """Which wheels claim the module `cv2`, and which one its files come from.
-
-    Attributes:
-        wheels: Installed OpenCV wheels and their versions; more than one overwrite each other.
-        owner: The wheel whose files are in place, as far as the module itself says, or None.
-    """
-
-    wheels: dict[str, str]
-    owner: str | None
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,8 @@ class Diagnosis:
     Attributes:
         versions: Library, Python and platform.
         packages: Required distributions first, then those of the extras.
-        opencv: The wheels behind `cv2`.
+        opencv: "wheels", those installed that claim the module `cv2`, with their versions (several
+            overwrite each other), and "owner", the wheel whose files are in place, or None.
         assets: The model files.
         cpus: Processors this process may use.
         memory_gib: Physical memory in GiB, or None where the system does not say.
@@ -82,7 +80,7 @@ class Diagnosis:
 
     versions: dict[str, str]
     packages: tuple[Package, ...]
-    opencv: OpenCV
+    opencv: dict[str, Any]
     assets: tuple[AssetStatus, ...]
     cpus: int
     memory_gib: float | None
@@ -98,7 +96,11 @@ class Diagnosis:
             f"{package.name}{package.required} is {package.status}"
             for package in self.packages
             if package.extra is None and package.status != "ok"
-        ] + [asset.problem for asset in self.assets if _is_misled(asset)]
+        ] + [
+            asset.problem
+            for asset in self.assets
+            if asset.found is None and os.environ.get(asset.variable)
+        ]
 
     @property
     def missing_extras(self) -> dict[str, list[str]]:
@@ -106,45 +108,60 @@ class Diagnosis:
         extras: dict[str, list[str]] = {}
         for package in self.packages:
             if package.extra is not None:
-                names = extras.setdefault(package.extra, [])
-                if package.status != "ok":
-                    names.append(package.name)
+                missing = extras.setdefault(package.extra, [])
+                missing += [package.name] * (package.status != "ok")
         return extras
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `doctor --json`."""
-        packages = [
-            {**asdict(package), "status": package.status}
-            for package in self.packages
-            if package.extra is None
-        ]
         return {
             "ok": not self.missing,
             "missing": self.missing,
-            "versions": self.versions,
-            "packages": packages,
+            **asdict(self),
+            "packages": [
+                {**asdict(package), "status": package.status}
+                for package in self.packages
+                if package.extra is None
+            ],
             "extras": {
                 extra: {"complete": not names, "missing": names}
                 for extra, names in self.missing_extras.items()
             },
-            "opencv": asdict(self.opencv),
-            "assets": [asdict(asset) for asset in self.assets],
-            "cpus": self.cpus,
-            "memory_gib": self.memory_gib,
         }
+
+
+def doctor(json: Json = False) -> None:
+    """Say what is installed and found. Downloads nothing.
+
+    JSON keys: ok, missing, versions, packages, extras, opencv, assets, cpus, memory_gib. Exits
+    with 5 when something required is missing.
+    """
+    found = diagnose()
+    if json:
+        console.write_json(found.to_dict())
+    else:
+        _show(found)
+    if found.missing:
+        raise MissingDependencyError(
+            f"not everything required is there: {'; '.join(found.missing).rstrip('.')}.",
+            hint=f"Run pip install --upgrade {PROGRAM}, or mend the variable that is named.",
+        )
 
 
 def diagnose() -> Diagnosis:
     """Look at the installed packages, the model files and the machine; downloads nothing."""
-    import deepfake_generalize
-
+    extras = metadata.metadata(PROGRAM).get_all("Provides-Extra") or []
     return Diagnosis(
         versions={
-            "deepfake_generalize": deepfake_generalize.__version__,
+            "deepfake_generalize": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
         },
-        packages=_packages(metadata.requires(DISTRIBUTION) or []),
+        packages=tuple(
+            package
+            for extra in (None, *sorted(extras))
+            for package in sorted(packages_of(PROGRAM, extra), key=lambda package: package.name)
+        ),
         opencv=_opencv(),
         assets=_assets(),
         cpus=processors(),
@@ -152,32 +169,22 @@ def diagnose() -> Diagnosis:
     )
 
 
-def _packages(requirements: list[str]) -> tuple[Package, ...]:
-    packages = [package for requirement in requirements for package in _read(requirement)]
-    return tuple(sorted(packages, key=lambda package: (package.extra or "", package.name)))
-
-
-def _read(requirement: str) -> list[Package]:
-    """Read one requirement of the metadata: `name[extras]range; extra == "..."`.
+def packages_of(distribution: str, extra: str | None = None) -> Iterator[Package]:
+    """Yield what a distribution always needs, or what one of its extras adds.
 
     Extras that it asks of another distribution (`tensorflow[and-cuda]`) bring that one's packages.
     """
-    specification, _, marker = requirement.partition(";")
-    parsed = re.match(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?\s*(.*?)\s*$", specification)
-    name, nested, required = parsed.groups() if parsed else (specification.strip(), None, "")
-    extra = _extra_of(marker)
-    packages = [Package(name, _version(name), required, extra)]
-    wanted = {part.strip() for part in (nested or "").split(",") if part.strip()}
-    if wanted and packages[0].version is not None:
-        for inner in metadata.requires(name) or []:
-            if _extra_of(inner.partition(";")[2]) in wanted:
-                packages += [replace(package, extra=extra) for package in _read(inner)]
-    return packages
-
-
-def _extra_of(marker: str) -> str | None:
-    found = re.search(r"extra\s*==\s*['\"]([\w.-]+)['\"]", marker)
-    return found.group(1) if found else None
+    for requirement in map(Requirement, metadata.requires(distribution) or []):
+        always, given = (
+            requirement.marker is None or requirement.marker.evaluate({"extra": name})
+            for name in ("", extra or "")
+        )
+        if not given or (extra and always):
+            continue
+        name, version = requirement.name, _version(requirement.name)
+        yield Package(name, version, str(requirement.specifier), extra)
+        for nested in sorted(requirement.extras) if version else ():
+            yield from (replace(inner, extra=extra) for inner in packages_of(name, nested))
 
 
 def _version(name: str) -> str | None:
@@ -187,17 +194,12 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[^\d.]", version)[0]))
-
-
-def _opencv() -> OpenCV:
+def _opencv() -> dict[str, Any]:
     wheels = {name: version for name in _OPENCV_WHEELS if (version := _version(name))}
     found = importlib.util.find_spec("cv2")
-    if found is None or found.origin is None:
-        return OpenCV(wheels, None)
-    said = Path(found.origin).with_name("version.py")
-    return OpenCV(wheels, _wheel_of(said.read_text("utf-8")) if said.is_file() else None)
+    file = Path(found.origin).with_name("version.py") if found and found.origin else None
+    owner = _wheel_of(file.read_text("utf-8")) if file and file.is_file() else None
+    return {"wheels": wheels, "owner": owner}
 
 
 def _wheel_of(version_module: str) -> str:
@@ -210,14 +212,9 @@ def _wheel_of(version_module: str) -> str:
 def _assets() -> tuple[AssetStatus, ...]:
     try:
         from deepfake_generalize.data.assets import ASSETS, asset_status
-    except ImportError:
-        # A required package is missing, which the list of packages says.
+    except ImportError:  # A required package is missing, which the list of packages says.
         return ()
     return tuple(asset_status(asset.name) for asset in ASSETS)
-
-
-def _is_misled(asset: AssetStatus) -> bool:
-    return asset.found is None and bool(os.environ.get(asset.variable))
 
 
 def _memory_gib() -> float | None:
@@ -226,3 +223,40 @@ def _memory_gib() -> float | None:
     except (AttributeError, OSError, ValueError):
         return None
     return round(size / 2**30, 1)
+
+
+def _show(found: Diagnosis) -> None:
+    memory = "unknown" if found.memory_gib is None else f"{found.memory_gib} GiB"
+    machine = {**found.versions, "processors": found.cpus, "memory": memory}
+    console.write_table("machine", ("what", "value"), machine.items())
+    console.write_table(
+        "packages",
+        ("package", "installed", "required", "status"),
+        [
+            (package.name, package.version or "-", package.required, package.status)
+            for package in found.packages
+            if package.extra is None
+        ],
+    )
+    wheels = ", ".join(f"{name} {version}" for name, version in found.opencv["wheels"].items())
+    console.write_text(f"cv2: from {found.opencv['owner'] or 'no wheel'} (installed: {wheels})")
+    for extra, names in found.missing_extras.items():
+        console.write_text(f"extra {extra}: {'missing ' + ', '.join(names) if names else 'ok'}")
+    show_assets(found.assets)
+
+
+def show_assets(assets: tuple[AssetStatus, ...]) -> None:
+    """Draw which model files are there, and how to bring the others without a network."""
+    rows = [(asset.name, asset.how or "not found", asset.found or "-") for asset in assets]
+    console.write_table("model files", ("file", "found by", "path"), rows)
+    for asset in assets:
+        if asset.problem:
+            console.write_text(f"{asset.name}: {asset.problem}")
+    absent = [asset for asset in assets if asset.found is None]
+    if absent:
+        console.write_text(
+            "What is not found is downloaded when it is first used. Without a network: name a "
+            "copy as an argument, name it in the variable below, or put it into the cache."
+        )
+    for asset in absent:
+        console.write_text(f"{asset.name}: ${asset.variable}, or {asset.address}")

@@ -1,26 +1,69 @@
-"""How commands fail: two lines on stderr, and an exit code."""
+"""How commands fail: two lines on stderr, in the words of the command line, and an exit code."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from typing import Any
 
-from deepfake_generalize.cli import console, wording
+from deepfake_generalize.cli import console
 from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError, PartialError
 
 PROGRAM = "deepfake-generalize"
 INTERRUPTED = 130
 
+_IN_THE_SHELL = {
+    "audit=False": "--no-audit",
+    "finder=CascadeFinder": "--finder cascade",
+    "frames_per_video": "--frames",
+    "n_jobs": "--jobs",
+    "out_dir": "--out",
+    'trained_on={"CELEB": crops}': "--trained-on CELEB=crops",
+    'unseen={"DFD": crops}': "--unseen DFD=crops",
+    "Detector.load": "--detector FILE.keras",
+    "load_pretrained": "--detector NAME --weights FILE",
+    "Detector.save": "`train`",
+    "Splits.save": "`split`",
+    "balanced_splits": "`split`",
+    "extract_faces": "`extract`",
+    "find_videos": "`extract`",
+    "read_crops": "`split`, `train` and `benchmark`",
+    "study.run": "`study`",
+}
+"""Words of Python in the library's messages: options, or commands, that do the same in a shell."""
+
+# Neither is meant inside a path: folders may be called size=256 or out_dir.
+_BEFORE, _AFTER = r"""(?<![\w/.\\'"-])""", r"(?![\w/\\-]|\.\w)"
+_PHRASE = re.compile(
+    rf"{_BEFORE}(?:(?:data|models)\.)?({'|'.join(map(re.escape, _IN_THE_SHELL))})"
+    rf"(?:\([^()]*\)(?:\.crops)?)?+{_AFTER}"
+)
+_ARGUMENT = re.compile(rf"""{_BEFORE}([a-z]\w*)=(?:True|(['"]?)([\w-]+)\2)?{_AFTER}""")
+
+
+def for_command(text: str, command: Any) -> str:
+    """Put a message of the library into the words of a command, as click describes it.
+
+    Arguments become options (`layout='csv'` is `--layout csv`) where the command has such ones, and
+    functions become commands.
+    """
+    options = {name for option in command.params for name in option.opts} if command else set()
+
+    def phrase(found: re.Match[str]) -> str:
+        said = _IN_THE_SHELL[found[1]]
+        return said if said[0] == "`" or said.split()[0] in options else found[0]
+
+    def argument(found: re.Match[str]) -> str:
+        option = f"--{found[1].replace('_', '-')}"
+        return f"{option} {found[3] or ''}".rstrip() if option in options else found[0]
+
+    return _ARGUMENT.sub(argument, _PHRASE.sub(phrase, text))
+
 
 def account_for(failed: int, total: int, *, done: str, hint: str) -> None:
-    """Raise when work on videos failed.
-
-    Raises:
-        InputError: It failed for all of them.
-        PartialError: It failed for some.
-    """
+    """Raise `InputError` when work on all videos failed, `PartialError` when it did on some."""
     if failed == total:
         raise InputError(f"none of the {total} videos could be {done}.", hint=hint)
     if failed:
@@ -43,8 +86,8 @@ def reader_left() -> int:
 def report(error: Exception, command: Any = None) -> int:
     """Write the two lines of a failure, in the words of the command, and return its exit code."""
     if isinstance(error, DeepfakeGeneralizeError):
-        message, code = wording.for_command(error.message, command), error.exit_code
-        hint = wording.for_command(error.hint, command) or f"see {PROGRAM} --help"
+        message, code = for_command(error.message, command), error.exit_code
+        hint = for_command(error.hint, command) or f"see {PROGRAM} --help"
     elif hasattr(error, "format_message"):
         # A usage error: of click, or of the copy of click that newer versions of typer carry.
         context = getattr(error, "ctx", None)

@@ -1,28 +1,27 @@
-"""Score many videos with one detector, and account for each of them: the `score` command's work."""
+"""The `score` command: score many videos with one detector, and account for each of them."""
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from deepfake_generalize.cli.console import plain
+import typer
+
+from deepfake_generalize.cli import arguments, console
+from deepfake_generalize.cli.arguments import DetectorName, Frames, Json, Weights
+from deepfake_generalize.cli.failures import account_for
 from deepfake_generalize.errors import InputError, VideoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
-    import pandas as pd
-
-    from deepfake_generalize.data.faces import FaceFinder
+    from deepfake_generalize.data import FaceFinder
     from deepfake_generalize.models import Detector
 
 SCORE_COLUMNS = ("video", "video_score", "coverage", "frame", "score", "status", "reason")
-
-_OF_A_FRAME = frozenset({"frame", "score", "status", "reason"})
-
-FrameRecord: TypeAlias = dict[str, Any]
+_LOW_COVERAGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,14 @@ class ScoredVideo:
         path: The video.
         score: P(fake) in [0, 1], or None when no frame could be scored.
         coverage: The share of the sampled frames that have a score, in [0, 1].
-        frames: One dictionary a sampled frame: frame, score (NaN without a face), status ...
+        frames: One dictionary a sampled frame: frame, score (None without a face), status ...
         error: Why the video has no score, or None.
     """
 
     path: Path
     score: float | None
     coverage: float
-    frames: tuple[FrameRecord, ...]
+    frames: list[dict[str, Any]]
     error: VideoError | None = None
 
     @property
@@ -55,7 +54,7 @@ class ScoredVideo:
             return "-"
         return "fake" if self.score >= 0.5 else "real"
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `score --json` holds for this video."""
         return {
             "path": self.path,
@@ -64,19 +63,68 @@ class ScoredVideo:
             "score": self.score,
             "verdict": self.verdict if self.error is None else None,
             "coverage": self.coverage,
-            "frames": list(self.frames),
+            "frames": self.frames,
         }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row a frame for CSV files; a single one without a frame if it has none."""
+        shared = {"status": self.status, "reason": self.error.message if self.error else ""}
+        return [shared | frame for frame in self.frames or [{}]]
+
+
+def score(
+    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    detector: DetectorName = "mesonet-deepfakes",
+    weights: Weights = None,
+    frames: Frames = 10,
+    out: Annotated[Path | None, typer.Option("--out", help="Write a CSV, a row a frame.")] = None,
+    save_scores: Annotated[
+        Path | None,
+        typer.Option(help="Write a score file here, for `benchmark`: labels by real/ and fake/."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Score videos: P(fake) of each video and of each sampled frame.
+
+    JSON keys: detector, synthetic (trained on synthetic faces), videos (a list of: path, status,
+    reason, score, verdict, coverage, and frames, a list with a dictionary a frame). Exits with 3
+    when some videos could not be scored, with 2 when none could.
+    """
+    # All that can be refused at once comes before TensorFlow, which takes seconds to load.
+    paths = find_video_files(videos)
+    check_some_open(paths)
+    arguments.check_out(out)
+    labels = None if save_scores is None else labels_of(paths)
+    arguments.require_detector(detector, weights, videos=True)
+    loaded = arguments.load_detector(detector, weights)
+    with console.progress("scoring", shown=not json) as advance:
+        scored = score_all(loaded, paths, frames_per_video=frames, progress=advance)
+    if json:
+        console.write_json(
+            {"detector": loaded.name, "synthetic": loaded.synthetic, "videos": scored}
+        )
+    else:
+        show_scores(loaded.name, scored)
+        note_low_coverage(scored)
+    if loaded.synthetic:
+        console.write_note(
+            "This detector was trained on synthetic faces: it says nothing about real videos."
+        )
+    if out is not None:  # After the results are shown: a full disk must not lose them.
+        write_scores(scored, out)
+    if save_scores is not None and labels is not None:
+        save_score_file(scored, labels, loaded, save_scores)
+    errors = [video.error for video in scored if video.error is not None]
+    if len(scored) == 1 and errors:
+        raise errors[0]
+    hint = "The result gives the reason for each."
+    account_for(len(errors), len(scored), done="scored", hint=hint)
 
 
 def find_video_files(given: Sequence[Path]) -> list[Path]:
     """Return the files named, and in place of a folder the video files anywhere inside it.
 
-    Args:
-        given: Files and folders. A file is taken whatever it is called; in folders the suffix
-            decides.
-
-    Raises:
-        InputError: Nothing named exists, or a folder holds no video.
+    A file is taken whatever it is called; in folders the suffix decides.
     """
     from deepfake_generalize.data.layouts import VIDEO_SUFFIXES, is_video_name
 
@@ -103,12 +151,7 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
 
 
 def check_some_open(paths: Sequence[Path]) -> None:
-    """Raise where not one of these is a video, before anything is loaded to score it.
-
-    Raises:
-        VideoError: The only one is none.
-        InputError: None of several is one.
-    """
+    """Raise where not one of these is a video, before anything is loaded to score it."""
     from deepfake_generalize.data.video import probe
 
     errors = []
@@ -119,12 +162,29 @@ def check_some_open(paths: Sequence[Path]) -> None:
             errors.append(error)
         else:
             return
+    first = errors[0]
     if len(errors) == 1:
-        raise errors[0]
-    raise InputError(
-        f"none of the {len(paths)} files can be read as a video; the first: {errors[0].message}",
-        hint=errors[0].hint,
-    )
+        raise first
+    message = f"none of the {len(paths)} files can be read as a video; the first: {first.message}"
+    raise InputError(message, hint=first.hint)
+
+
+def labels_of(paths: Sequence[Path]) -> list[int]:
+    """Return the label of each video by the folder it lies in: real is 0, fake (or df) is 1."""
+    from deepfake_generalize.data.crops import LABEL_FOLDERS
+
+    labels = []
+    for path in paths:
+        folders = (folder.name.lower() for folder in path.absolute().parents)
+        label = next((LABEL_FOLDERS[name] for name in folders if name in LABEL_FOLDERS), None)
+        if label is None:
+            raise InputError(
+                f"expected the videos of a score file in folders called real and fake, {path} lies "
+                "in neither.",
+                hint="Sort the videos into real/ and fake/, or leave --save-scores out.",
+            )
+        labels.append(label)
+    return labels
 
 
 def score_all(
@@ -134,21 +194,11 @@ def score_all(
     frames_per_video: int,
     progress: Callable[[int, int], None],
 ) -> list[ScoredVideo]:
-    """Score videos with one face finder, opened once.
+    """Score videos with one face finder, opened once; one that fails is a result with its error.
 
-    Args:
-        detector: Scores the faces.
-        paths: The videos.
-        frames_per_video: Frames sampled from each.
-        progress: Called with (done, total).
-
-    Returns:
-        One result a video, in order; one that cannot be scored is a result with its error.
-
-    Raises:
-        MissingAssetError: A model file cannot be had.
+    `progress` is called with (done, total).
     """
-    from deepfake_generalize.data.faces import MediaPipeFinder
+    from deepfake_generalize.data import MediaPipeFinder
 
     scored: list[ScoredVideo] = []
     with MediaPipeFinder() as finder:
@@ -164,84 +214,74 @@ def _score(
     try:
         scored = detector.score_video(path, frames_per_video=frames_per_video, finder=finder)
     except VideoError as error:
-        return ScoredVideo(path, None, 0.0, _records(getattr(error, "frames", None)), error)
-    return ScoredVideo(path, float(scored.score), float(scored.coverage), _records(scored.frames))
+        frames = console.plain(getattr(error, "frames", None))  # None: it could not be opened.
+        return ScoredVideo(path, None, 0.0, frames or [], error)
+    frames = console.plain(scored.frames)
+    return ScoredVideo(path, float(scored.score), float(scored.coverage), frames)
 
 
-def _records(frames: pd.DataFrame | None) -> tuple[FrameRecord, ...]:
-    """Return a dictionary a frame; nothing for a video that could not even be opened."""
-    if frames is None:
-        return ()
-    rows = frames.to_dict(orient="records")
-    return tuple({str(key): value for key, value in row.items()} for row in rows)
+def show_scores(name: str, scored: Sequence[ScoredVideo]) -> None:
+    """Draw one table of videos, then each video's frames, and why it has no score."""
+    rows = []
+    for video in scored:
+        number, part = console.number(video.score), f"{video.coverage:.0%}"
+        rows.append((video.path, number, video.verdict, part, video.status))
+    columns = ("video", "score", "verdict", "frames scored", "status")
+    console.write_table(f"P(fake) by {name}", columns, rows)
+    for video in scored:
+        if video.error is not None and len(scored) > 1:  # That of a single one ends the command.
+            console.write_text(f"{video.path}: {video.error.message}")
+        if video.error is not None and not video.frames:
+            continue
+        shown = ["frame", "score", "status", "reason"]
+        if not any(frame.get("reason") for frame in video.frames):
+            shown.remove("reason")
+        frames = [{**frame, "score": console.number(frame["score"])} for frame in video.frames]
+        cells = [[frame.get(column) for column in shown] for frame in frames]
+        console.write_table(str(video.path), shown, cells)
+
+
+def note_low_coverage(scored: Sequence[ScoredVideo]) -> None:
+    """Say on stderr which scores rest on few of the sampled frames."""
+    for video in scored:
+        if video.error is None and video.coverage <= _LOW_COVERAGE:
+            done = round(video.coverage * len(video.frames))
+            console.write_note(
+                f"note: {video.path}: only {done} of {len(video.frames)} sampled frames have a "
+                "score, the table says why; more --frames give it a firmer base."
+            )
 
 
 def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
     """Write a CSV with one row a frame; a video that could not be read has one without a frame."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, SCORE_COLUMNS, extrasaction="ignore")
         writer.writeheader()
         for video in scored:
-            shared = {
-                "video": video.path,
-                "video_score": video.score,
-                "coverage": video.coverage,
-                "status": video.status,
-                "reason": video.error.message if video.error else "",
-            }
-            writer.writerows(plain({**shared, **frame}) for frame in video.frames or ({},))
-
-
-def labels_of(paths: Sequence[Path]) -> list[int]:
-    """Return the label of each video by the folder it lies in: real is 0, fake (or df) is 1.
-
-    Raises:
-        InputError: A video lies in neither.
-    """
-    from deepfake_generalize.data.crops import LABEL_FOLDERS
-
-    labels = []
-    for path in paths:
-        found = [
-            LABEL_FOLDERS[folder.name.lower()]
-            for folder in path.absolute().parents
-            if folder.name.lower() in LABEL_FOLDERS
-        ]
-        if not found:
-            raise InputError(
-                f"expected the videos of a score file in folders called real and fake, {path} lies "
-                "in neither.",
-                hint="Sort the videos into real/ and fake/, or leave --save-scores out.",
-            )
-        labels.append(found[0])
-    return labels
+            own = {"video": video.path, "video_score": video.score, "coverage": video.coverage}
+            writer.writerows(own | row for row in video.rows())
 
 
 def save_score_file(
     scored: Sequence[ScoredVideo], labels: Sequence[int], detector: Detector, folder: Path
 ) -> Path:
-    """Write scores.csv and scores.json, one row a frame, for `benchmark`.
-
-    A video that could not be read has one row without a frame.
-    """
+    """Write scores.csv and scores.json for `benchmark`, with the rows of `write_scores`."""
     import pandas as pd
 
+    from deepfake_generalize.study import write_scores as write_score_file
     from deepfake_generalize.study.benchmarking import describe_detector, versions
-    from deepfake_generalize.study.scores import write_scores as write_score_file
 
+    names = ("frame", "score", "status", "reason")
     rows = [
         {
             "label": label,
             "video": str(video.path.absolute()),
             "method": "fake" if label else "real",
             "score": None,
-            "status": video.status,
-            "reason": video.error.message if video.error else "",
-            **{name: value for name, value in plain(frame).items() if name in _OF_A_FRAME},
+            **{name: value for name, value in row.items() if name in names},
         }
         for video, label in zip(scored, labels, strict=True)
-        for frame in video.frames or ({},)
+        for row in video.rows()
     ]
     facts = {"detector": describe_detector(detector), "versions": versions(), "source": "videos"}
     return write_score_file(folder, "scores", pd.DataFrame(rows), facts)

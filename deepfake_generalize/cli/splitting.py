@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import enum
-from pathlib import Path  # noqa: TC003  (typer reads the annotations at run time)
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deepfake_generalize.cli import console, show
-from deepfake_generalize.cli.options import Json  # noqa: TC001  (typer reads it)
-from deepfake_generalize.cli.session import quiet
+from deepfake_generalize.cli import console
+from deepfake_generalize.cli.arguments import Json, Seed
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deepfake_generalize.data import Splits
 
 SPLITS_FILE = "splits.csv"
-SETS = ("train", "val", "test")
-
-
-class By(enum.StrEnum):
-    """What the sets must not share."""
-
-    IDENTITY = "identity"
-    VIDEO = "video"
-    OFFICIAL = "official"
 
 
 def split(
-    context: typer.Context,
     crops: Annotated[Path, typer.Argument(help="A folder of crops, or a pack.")],
     out: Annotated[Path, typer.Option("--out", help="The folder for the sets.")],
     train: Annotated[int, typer.Option(help="Images to learn from, half of them real.")],
     val: Annotated[int, typer.Option(help="Images to choose the best epoch on.")],
     test: Annotated[int, typer.Option(help="Images to measure on.")],
     by: Annotated[
-        By, typer.Option(help="What the sets must not share; official: as the data set says.")
-    ] = By.IDENTITY,
-    seed: Annotated[int, typer.Option(min=0, help="Two runs with one seed are equal.")] = 0,
+        Literal["identity", "video", "official"],
+        typer.Option(help="What the sets must not share; official: as the data set says."),
+    ] = "identity",
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Choose balanced train, val and test sets that share no video and, by default, no person.
@@ -50,44 +41,38 @@ def split(
     JSON keys: folder, sha256, by, seed, sets (name: folder, images, videos), dropped (reason:
     images). Exits with 4 when the folder holds other splits.
     """
-    with quiet(context):
-        from deepfake_generalize import data
-        from deepfake_generalize.data.splits import count_nameless
+    from deepfake_generalize import data
+    from deepfake_generalize.data.crops import write_crops
+    from deepfake_generalize.data.splits import count_nameless
 
-        splits = data.balanced_splits(
-            data.read_crops(crops), train=train, val=val, test=test, by=by.value, seed=seed
-        )
-        check_folder(out, crops, splits)
-        _write(splits, out)
+    splits = data.balanced_splits(
+        data.read_crops(crops), train=train, val=val, test=test, by=by, seed=seed
+    )
+    check_folder(out, crops, splits)
+    parts = {"train": splits.train, "val": splits.val, "test": splits.test}
+    sets = {name: part for name, part in parts.items() if len(part)}
+    for name, part in sets.items():
+        write_crops(part, out / name)
+    splits.save(out / SPLITS_FILE)
     document: dict[str, Any] = {
         "folder": out,
         "sha256": splits.sha256,
-        "by": by.value,
+        "by": by,
         "seed": seed,
         "sets": {
-            name: {
-                "folder": out / name,
-                "images": len(getattr(splits, name)),
-                "videos": getattr(splits, name)["video"].nunique(),
-            }
-            for name in SETS
-            if len(getattr(splits, name))
+            name: {"folder": out / name, "images": len(part), "videos": part["video"].nunique()}
+            for name, part in sets.items()
         },
         "dropped": splits.dropped["reason"].value_counts().to_dict(),
     }
     if json:
         console.write_json(document)
     else:
-        show.splits(document, count_nameless(splits))
+        _show(document, *count_nameless(splits))
 
 
 def check_folder(out: Path, crops: Path, splits: Splits) -> None:
-    """Raise where writing would replace crops, or sets that were chosen otherwise.
-
-    Raises:
-        InputError: It is the folder of the crops.
-        DataMismatchError: It holds other splits.
-    """
+    """Raise where writing would replace crops, or sets that were chosen otherwise."""
     from deepfake_generalize.data import Splits
 
     if out.resolve() == crops.resolve():
@@ -102,10 +87,18 @@ def check_folder(out: Path, crops: Path, splits: Splits) -> None:
         )
 
 
-def _write(splits: Splits, out: Path) -> None:
-    from deepfake_generalize.data.crops import write_crops
-
-    for name in SETS:
-        if len(part := getattr(splits, name)):
-            write_crops(part, out / name)
-    splits.save(out / SPLITS_FILE)
+def _show(document: Mapping[str, Any], unknown: int, n_videos: int) -> None:
+    rows = [
+        (name, part["images"], part["videos"], part["folder"])
+        for name, part in document["sets"].items()
+    ]
+    columns = ("set", "images", "videos", "folder")
+    console.write_table(f"sets by {document['by']}, half of each real", columns, rows)
+    for reason, count in document["dropped"].items():
+        console.write_text(f"dropped: {count} image{'s' * (count > 1)}, {reason}")
+    if document["by"] == "identity" and unknown:
+        console.write_text(
+            f"identities unknown for {unknown} of {n_videos} videos: each counts as an identity "
+            "of its own"
+        )
+    console.write_text(f"sha256: {document['sha256']}")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfake_generalize.cli import console
-from deepfake_generalize.cli.options import Json  # noqa: TC001  (typer reads it)
-from deepfake_generalize.cli.session import quiet
+from deepfake_generalize.cli.arguments import Json, Seed
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,35 +18,31 @@ if TYPE_CHECKING:
 Jobs = Annotated[
     int, typer.Option("--jobs", help="Families of detectors at a time; -1 for one a processor.")
 ]
-Out = Annotated[
-    Path, typer.Option("--out", help="The run folder; one that was begun is gone on with.")
-]
 
 
 def demo(
-    context: typer.Context,
-    out: Out,
+    out: Annotated[
+        Path, typer.Option("--out", help="The run folder; one that was begun is gone on with.")
+    ],
     quick: Annotated[bool, typer.Option("--quick", help="MesoNet only.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    seed: Seed = 0,
     jobs: Jobs = -1,
     json: Json = False,
 ) -> None:
-    """Run the whole study on drawn faces, offline: every table and figure, and a report.
+    """Run the whole study on synthetic faces, offline: every table and figure, and a report.
 
-    Trains thirty detectors (six with --quick). Safe to stop and run again. The faces are
-    synthetic: the numbers show how the study works and say nothing about real deepfakes.
+    Trains thirty detectors (six with --quick). Safe to stop and run again. The numbers show how
+    the study works and say nothing about real deepfakes.
 
     JSON keys: folder, report, config, synthetic, findings (number, claim, verdict, why, rule,
     facts).
     """
-    with quiet(context):
-        from deepfake_generalize.study import StudyConfig
+    from deepfake_generalize.study import StudyConfig
 
-        _run(StudyConfig.demo(quick=quick, seed=seed), out, jobs, json=json)
+    _run(StudyConfig.demo(quick=quick, seed=seed), out, jobs, json=json)
 
 
 def study(
-    context: typer.Context,
     config: Annotated[
         Path | None, typer.Option("--config", help="A TOML file that describes the study.")
     ] = None,
@@ -66,20 +61,18 @@ def study(
     """
     if write_config is not None:
         _write_template(write_config)
-        return
-    if config is None or out is None:
+    elif config is None or out is None:
         raise InputError(
             "expected --config FILE and --out DIR, or --write-config FILE.",
             hint="deepfake-generalize study --write-config paper.toml makes a file to begin with.",
         )
-    with quiet(context):
+    else:
         from deepfake_generalize.study import StudyConfig
 
         _run(StudyConfig.from_toml(config), out, jobs, json=json)
 
 
 def report(
-    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The folder of a finished study.")],
     json: Json = False,
 ) -> None:
@@ -87,11 +80,9 @@ def report(
 
     JSON keys: as of demo.
     """
-    with quiet(context):
-        from deepfake_generalize.study import publish
+    from deepfake_generalize.study import publish
 
-        done = publish(run)
-    _show(done, json=json)
+    _show(publish(run), json=json)
 
 
 def _run(config: StudyConfig, out: Path, jobs: int, *, json: bool) -> None:
@@ -103,23 +94,23 @@ def _run(config: StudyConfig, out: Path, jobs: int, *, json: bool) -> None:
 
 
 def _show(done: Study, *, json: bool) -> None:
-    findings = done.findings
+    findings, synthetic = done.findings, done.results.synthetic
     if json:
         console.write_json(
             {
                 "folder": done.folder,
                 "report": done.report,
                 "config": done.config.name,
-                "synthetic": done.results.synthetic,
-                "findings": [each.to_dict() for each in findings],
+                "synthetic": synthetic,
+                "findings": findings,
             }
         )
         return
-    for each in findings:
-        console.write_text(f"Finding {each.number} {each.verdict}: {each.why}")
+    for finding in findings:
+        console.write_text(f"Finding {finding.number} {finding.verdict}: {finding.why}")
     console.write_text(f"report: {done.report}")
-    if done.results.synthetic:
-        console.write_note("These faces are drawn: the numbers say nothing about real deepfakes.")
+    if synthetic:
+        console.write_note("The faces are synthetic: the numbers say nothing about real deepfakes.")
 
 
 def _write_template(path: Path) -> None:

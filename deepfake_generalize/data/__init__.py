@@ -9,7 +9,6 @@ from deepfake_generalize.data.crops import (
     read_failures,
     read_image,
     to_dataset,
-    verify_pack,
 )
 from deepfake_generalize.data.extraction import Extraction, extract_faces
 from deepfake_generalize.data.faces import (
@@ -25,11 +24,8 @@ from deepfake_generalize.data.leakage import (
     LeakageWarning,
     Selection,
     audit_leakage,
-    exclude_frames,
-    exclude_identities,
-    exclude_material,
+    exclude,
     only_identities,
-    warn_of_leaks,
 )
 from deepfake_generalize.data.splits import Splits, balanced_splits
 
@@ -50,9 +46,7 @@ __all__ = [
     "audit_leakage",
     "balanced_splits",
     "crop_video",
-    "exclude_frames",
-    "exclude_identities",
-    "exclude_material",
+    "exclude",
     "extract_faces",
     "find_videos",
     "only_identities",
@@ -62,6 +56,8 @@ __all__ = [
     "read_image",
     "synthetic",
     "to_dataset",
-    "verify_pack",
-    "warn_of_leaks",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.interpret.grad_cam import grad_cam
-from deepfake_generalize.interpret.guided import guided_grad_cam
-from deepfake_generalize.interpret.rendering import colorize, overlay, study_overlay
+from deepfake_generalize.interpret.grad_cam import grad_cam, guided_grad_cam
+from deepfake_generalize.interpret.rendering import colorize, overlay
 from deepfake_generalize.interpret.similarity import congenetic_similarity, similarity_bins, ssim
 
 __all__ = [
@@ -15,5 +14,8 @@ __all__ = [
     "overlay",
     "similarity_bins",
     "ssim",
-    "study_overlay",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

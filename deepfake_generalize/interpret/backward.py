@@ -9,19 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.interpret.logits import Verdict
-from deepfake_generalize.models.detectors import Detector, unit_batches
+from deepfake_generalize.interpret.logits import logit_of
+from deepfake_generalize.models.detectors import unit_batches
 from deepfake_generalize.models.surgery import flat_layers
-from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import keras
 
+    from deepfake_generalize.models.detectors import Detector
     from deepfake_generalize.types import Images
 
-_TARGETS = ("fake", "real")
 _KIN = ["LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Swish", "Mish"]
 _HARD = ["ReLU6", "HardSiLU", "HardSwish"]
 _RECTIFIERS = frozenset(name.lower() for name in ("ReLU", *_KIN, *_HARD))
@@ -33,36 +32,8 @@ _compiled: WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Callable[..., An
 )
 
 
-def check_call(detector: object, target: object) -> Detector:
-    """Refuse what is no detector, and a target that is none.
-
-    Args:
-        detector: Expected: a `models.Detector`.
-        target: Expected: "fake" or "real".
-
-    Returns:
-        The detector.
-    """
-    if not isinstance(detector, Detector):
-        raise InputError(
-            f"expected a models.Detector, received {describe(detector)}.",
-            hint="Grad-CAM needs the network's gradient; a plain function has none.",
-        )
-    if target not in _TARGETS:
-        raise InputError(f"expected target to be one of fake, real, received {target}.")
-    return detector
-
-
 def common_size(images: Images, default: tuple[int, int]) -> tuple[int, int]:
-    """Return the one (height, width) of all images; `default` for an empty sequence.
-
-    Args:
-        images: As a detector takes them.
-        default: (height, width).
-
-    Raises:
-        InputError: Images of unequal sizes.
-    """
+    """Return the one (height, width) of all images; `default` for an empty sequence."""
     if isinstance(images, np.ndarray):
         return cast("tuple[int, int]", images.shape[1:3] if images.ndim == 4 else default)
     sizes = {image.shape[:2] for image in images if isinstance(image, np.ndarray)}
@@ -79,26 +50,16 @@ def weighted_features(
 ) -> Any:
     """Return the maps of Grad-CAM as they leave the layer: signed, unscaled, (N, h, w) float32.
 
-    What comes before the layer is computed once and not differentiated: a pass forward, and one
-    back from the logit to the layer.
-
-    Args:
-        detector: A Keras network that ends in a sigmoid or softmax.
-        images: As `Detector.scores` takes them.
-        target: "fake" or "real".
-        layer: The layer's name.
-        batch_size: Images at a time.
-
-    Raises:
-        InputError: No such layer, or one whose outputs are no maps.
+    None of no images. What comes before the layer is computed once and not differentiated: a pass
+    forward, and one back from the logit to the layer.
     """
 
     def trace(images: Any) -> Any:
         found: list[Any] = []
         with tf.GradientTape(watch_accessed_variables=False) as tape:
 
-            def around(each: Any, _: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
-                if each.name != layer:
+            def around(current: Any, _: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+                if current.name != layer:
                     return compute()
                 # A copy: a layer that passes its input on must not stand for the input's other
                 # readers, too.
@@ -106,25 +67,17 @@ def weighted_features(
                 tape.watch(found[-1])
                 return found[-1]
 
-            logit = _verdict(detector, target).of(model, images, around)
-        features = _only_map(found, layer, model)
+            logit = logit_of(detector, target, images, around)
+        features = _only_map(found, layer, detector.model)
         gradient = tape.gradient(logit, features, unconnected_gradients="zero")
         weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
         return tf.cast(tf.reduce_sum(weights * features, axis=-1), tf.float32)
 
-    model = detector.model
     return _in_batches(detector, ("features", layer, target), trace, images, batch_size)
 
 
 def guided_gradient(detector: Detector, images: Images, *, target: str, batch_size: int) -> Any:
-    """Return the guided gradient of the logit with respect to the image, (N, h, w, 3) float32.
-
-    Args:
-        detector: A Keras network that ends in a sigmoid or softmax.
-        images: As `Detector.scores` takes them.
-        target: "fake" or "real".
-        batch_size: Images at a time.
-    """
+    """Return the guided gradient of the logit with respect to the image, (N, h, w, 3) float32."""
 
     def around(layer: Any, _: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
         return _gate(compute()) if _is_rectifier(layer) else compute()
@@ -132,15 +85,10 @@ def guided_gradient(detector: Detector, images: Images, *, target: str, batch_si
     def trace(images: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            logit = _verdict(detector, target).of(model, images, around)
+            logit = logit_of(detector, target, images, around)
         return tape.gradient(logit, images, unconnected_gradients="zero")
 
-    model = detector.model
     return _in_batches(detector, ("guided", target), trace, images, batch_size)
-
-
-def _verdict(detector: Detector, target: str) -> Verdict:
-    return Verdict(detector.fake_index, target)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -168,7 +116,7 @@ def _is_rectifier(layer: Any) -> bool:
 def _only_map(found: list[Any], layer: str, model: keras.Model) -> Any:
     """Return the features of the one call of the layer, if they are maps."""
     if not found:
-        names = ", ".join(each.name for each in flat_layers(model))
+        names = ", ".join(known.name for known in flat_layers(model))
         raise InputError(
             f"expected the name of a layer of {model.name!r}, received {layer!r}; it has {names}.",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,70 +13,53 @@ from deepfake_generalize.models.surgery import producer, run_through
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deepfake_generalize.models.detectors import Detector
+
 _SQUASHING = (keras.activations.sigmoid, keras.activations.softmax)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What is explained: the logit of "fake" or of "real".
+def logit_of(
+    detector: Detector,
+    target: str,
+    images: Any,
+    around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
+) -> Any:
+    """Run a network up to its logits; return that of "fake" or "real", (N,) float32.
 
-    Attributes:
-        fake_index: The fake class; of one sigmoid unit, which gives P(class 1), 0 or 1.
-        target: "fake" or "real".
+    The network ends in a dense layer with a sigmoid or softmax, or in a layer that is one of them
+    alone; the end may be inside a nested model. `images` are (N, H, W, 3) float32 in [0, 1],
+    `around` is as in `run_through`.
     """
+    last = _last(detector.model)
+    used = 0
 
-    fake_index: int
-    target: str
+    def up_to_logits(layer: Any, inputs: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        nonlocal used
+        if layer is not last:
+            plain = _is_plain_dense(layer, inputs)
+            return around(layer, inputs, (lambda: _dense(layer, inputs[0])) if plain else compute)
+        used += 1
+        return around(layer, inputs, lambda: _affine(last, inputs[0]))
 
-    def of(
-        self,
-        model: keras.Model,
-        images: Any,
-        around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
-    ) -> Any:
-        """Run a network up to its logits, and return one an image, shape (N,), float32.
+    values = run_through(detector.model, images, up_to_logits)
+    if used != 1:
+        raise InputError(
+            f"expected the network's last layer to be used once, received {last.name!r}, used "
+            f"{used} times.",
+            hint="Give the sigmoid or softmax at the end a layer of its own.",
+        )
+    return _chosen(tf.cast(values, tf.float32), detector.fake_index, against=target == "real")
 
-        Args:
-            model: Ends in a dense layer with a sigmoid or softmax, or in a layer that is one of
-                them alone. The end may be inside a nested model.
-            images: (N, H, W, 3) float32 in [0, 1].
-            around: As in `models.graph.run_through`.
 
-        Raises:
-            InputError: The network ends in something else.
-        """
-        last = _last(model)
-        used = 0
-
-        def up_to_logits(layer: Any, inputs: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
-            nonlocal used
-            if layer is not last:
-                plain = _is_plain_dense(layer, inputs)
-                return around(
-                    layer, inputs, (lambda: _dense(layer, inputs[0])) if plain else compute
-                )
-            used += 1
-            return around(layer, inputs, lambda: _affine(last, inputs[0]))
-
-        values = run_through(model, images, up_to_logits)
-        if used != 1:
-            raise InputError(
-                f"expected the network's last layer to be used once, received {last.name!r}, used "
-                f"{used} times.",
-                hint="Give the sigmoid or softmax at the end a layer of its own.",
-            )
-        return self._chosen(tf.cast(values, tf.float32))
-
-    def _chosen(self, logits: Any) -> Any:
-        """Return the target's logit: its own, or that of all other classes together."""
-        against = self.target == "real"
-        columns = logits.shape[-1]
-        if columns == 1:
-            return logits[:, 0] if (self.fake_index == 1) != against else -logits[:, 0]
-        if not against:
-            return logits[:, self.fake_index]
-        others = [column for column in range(columns) if column != self.fake_index]
-        return tf.reduce_logsumexp(tf.gather(logits, others, axis=1), axis=1)
+def _chosen(logits: Any, fake_index: int, *, against: bool) -> Any:
+    """Return the logit of "fake", or `against` it: that of all other classes together."""
+    columns = logits.shape[-1]
+    if columns == 1:
+        return logits[:, 0] if (fake_index == 1) != against else -logits[:, 0]
+    if not against:
+        return logits[:, fake_index]
+    others = [column for column in range(columns) if column != fake_index]
+    return tf.reduce_logsumexp(tf.gather(logits, others, axis=1), axis=1)
 
 
 def _affine(last: Any, entering: Any) -> Any:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_images, describe
+from deepfake_generalize.validation import check_images, check_number, describe
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, UInt8Array
@@ -18,22 +18,7 @@ PHOTOGRAPH_WEIGHT = 0.7
 
 
 def check_heatmaps(heatmaps: object, *, name: str = "heatmaps") -> AnyArray:
-    """Return `heatmaps` unchanged if they are maps in [0, 1], raise otherwise.
-
-    Args:
-        heatmaps: Expected: (N, H, W), float16/32/64 in [0, 1]. N may be 0.
-        name: What the message calls it.
-
-    Returns:
-        The same array, not copied.
-
-    Raises:
-        InputError: Not an array, another shape or dtype, NaN, or values outside [0, 1].
-
-    Examples:
-        >>> check_heatmaps(np.zeros((1, 4, 4), np.float32)).shape
-        (1, 4, 4)
-    """
+    """Return maps unchanged if they are (N, H, W) float in [0, 1], or refuse them; N may be 0."""
     if (
         not isinstance(heatmaps, np.ndarray)
         or heatmaps.ndim != 3
@@ -75,7 +60,7 @@ def colorize(heatmaps: AnyArray) -> UInt8Array:
         >>> colorize(np.array([[[0.0, 0.5, 1.0]]]))[0, 0].tolist()
         [[0, 0, 128], [130, 255, 126], [128, 0, 0]]
     """
-    return _jet(np.rint(check_heatmaps(heatmaps) * 255.0).astype(np.uint8))
+    return _colours(cv2.COLORMAP_JET)[np.rint(check_heatmaps(heatmaps) * 255.0).astype(np.uint8)]
 
 
 def overlay(heatmaps: AnyArray, images: AnyArray, *, strength: float = 0.75) -> UInt8Array:
@@ -105,17 +90,16 @@ def overlay(heatmaps: AnyArray, images: AnyArray, *, strength: float = 0.75) -> 
     """
     check_heatmaps(heatmaps)
     _check_photographs(images, heatmaps)
-    if not 0.0 <= strength <= 1.0:
-        raise InputError(f"expected strength from 0 to 1, received {strength!r}.")
-    colours = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)
-    drawn = np.empty((*heatmaps.shape, 3), np.uint8)
+    check_number("strength", strength, least=0, most=1)
+    colours = _colours(cv2.COLORMAP_INFERNO)
+    shown = np.empty((*heatmaps.shape, 3), np.uint8)
     for index, (heatmap, image) in enumerate(zip(heatmaps, images, strict=True)):
         photograph = image if image.dtype == np.uint8 else np.rint(image * 255.0).astype(np.uint8)
         grey = cv2.cvtColor(np.ascontiguousarray(photograph), cv2.COLOR_RGB2GRAY)[..., None]
-        colour = colours[:, 0, ::-1][np.rint(heatmap * 255.0).astype(np.uint8)]
+        colour = colours[np.rint(heatmap * 255.0).astype(np.uint8)]
         share = strength * heatmap[..., None]
-        drawn[index] = np.rint((1.0 - share) * grey + share * colour).astype(np.uint8)
-    return drawn
+        shown[index] = np.rint((1.0 - share) * grey + share * colour).astype(np.uint8)
+    return shown
 
 
 def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
@@ -124,26 +108,12 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
     Each map is coloured (VIRIDIS), added to 70 % of the photograph, and the picture's grey values,
     stretched to 0 to 255, are coloured with JET. What the photograph shows is then part of the
     picture, so pictures of unrelated maps over one photograph resemble each other.
-
-    Args:
-        heatmaps: (N, H, W) float in [0, 1].
-        images: (N, H, W, 3) RGB, uint8 or float in [0, 1]: the photographs under the maps.
-
-    Returns:
-        (N, H, W, 3) uint8 RGB.
-
-    Raises:
-        InputError: Maps or images of another shape, dtype or range, or of unequal sizes.
+    Maps are (N, H, W) float in [0, 1], the images as for `overlay`, the result (N, H, W, 3) uint8.
 
     Reproduction notes:
         What tf-explain 0.3 draws by default, then the scripts' own colouring. tf-explain stretches
         every map to [0, 1] first; here they are taken as they are, so that a map that is zero
         everywhere does not become NaN.
-
-    Examples:
-        >>> photograph = np.random.default_rng(0).random((1, 8, 8, 3))
-        >>> study_overlay(np.zeros((1, 8, 8)), photograph).shape
-        (1, 8, 8, 3)
     """
     check_heatmaps(heatmaps)
     _check_photographs(images, heatmaps)
@@ -155,7 +125,7 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
         blend = cv2.addWeighted(photograph[..., ::-1].copy(), PHOTOGRAPH_WEIGHT, coloured, 1.0, 0.0)
         stretched = cv2.normalize(blend, np.empty_like(blend), 0, 255, cv2.NORM_MINMAX)
         grey[index] = cv2.cvtColor(stretched, cv2.COLOR_BGR2GRAY)
-    return _jet(grey)
+    return _colours(cv2.COLORMAP_JET)[grey]
 
 
 def _check_photographs(images: AnyArray, heatmaps: AnyArray) -> None:
@@ -167,8 +137,7 @@ def _check_photographs(images: AnyArray, heatmaps: AnyArray) -> None:
         )
 
 
-def _jet(levels: UInt8Array) -> UInt8Array:
-    """Look up every level among OpenCV's 256 colours, in RGB."""
-    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_JET)
-    colours: UInt8Array = table[:, 0, ::-1][levels]
-    return colours
+def _colours(colour_map: int) -> UInt8Array:
+    """Return the (256, 3) uint8 RGB colours of one of OpenCV's maps."""
+    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], colour_map)
+    return np.asarray(table[:, 0, ::-1])

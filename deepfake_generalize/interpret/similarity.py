@@ -18,7 +18,7 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.rendering import check_heatmaps, colorize, study_overlay
-from deepfake_generalize.validation import check_images, describe
+from deepfake_generalize.validation import check_choice, check_images, describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ _PIXELS = WINDOW * WINDOW
 # Arrays of this size are reused by the allocator. Larger ones are mapped anew each time, and the
 # page faults cost four times the arithmetic; in strips they stay in the cache as well.
 _STRIP_BYTES = 100_000
-_RENDERS = ("jet", "raw", "study")
 
 
 @dataclass(frozen=True)
@@ -131,19 +130,18 @@ def congenetic_similarity(
             f"expected the maps of at least two detectors, received {len(heatmaps)}.",
             hint="Pass a sequence with one (N, H, W) array a detector.",
         )
-    if render not in _RENDERS:
-        raise InputError(f"expected render to be one of {', '.join(_RENDERS)}, received {render}.")
+    check_choice("render", render, ("jet", "raw", "study"))
     if (images is None) == (render == "study"):
         raise InputError(
             f'expected images with render="study" and only there, received render="{render}" '
             f"and {'no images' if images is None else 'images'}."
         )
-    maps = [check_heatmaps(each, name=f"heatmaps[{i}]") for i, each in enumerate(heatmaps)]
+    maps = [check_heatmaps(own, name=f"heatmaps[{i}]") for i, own in enumerate(heatmaps)]
     if render == "raw":
         return mean_ssim_over_pairs(maps)
     if images is None:
-        return mean_ssim_over_pairs([colorize(each) for each in maps])
-    return mean_ssim_over_pairs([study_overlay(each, images) for each in maps])
+        return mean_ssim_over_pairs([colorize(own) for own in maps])
+    return mean_ssim_over_pairs([study_overlay(own, images) for own in maps])
 
 
 def similarity_bins(values: npt.ArrayLike) -> dict[str, int]:
@@ -191,22 +189,7 @@ def _check_pictures(pictures: AnyArray, *, name: str) -> None:
 
 
 def mean_ssim_over_pairs(pictures: Sequence[AnyArray]) -> DoubleArray:
-    """Return the mean SSIM over all pairs, image by image, on all cores.
-
-    Args:
-        pictures: At least two arrays of one shape and kind, as for `ssim`.
-
-    Returns:
-        (N,) float64.
-
-    Raises:
-        InputError: Unequal shapes, or images under 7 pixels.
-
-    Examples:
-        >>> same = np.zeros((2, 8, 8, 3), np.uint8)
-        >>> mean_ssim_over_pairs([same, same, same]).tolist()
-        [1.0, 1.0]
-    """
+    """Return the mean SSIM over all pairs of at least two arrays, (N,) float64, on all cores."""
     shape = pictures[0].shape
     for other in pictures[1:]:
         if other.shape != shape:
@@ -218,12 +201,12 @@ def mean_ssim_over_pairs(pictures: Sequence[AnyArray]) -> DoubleArray:
             hint="Compare maps at the size of the images.",
         )
 
-    def one(index: int) -> float:
-        return _mean_of_image([each[index] for each in pictures])
+    def mean_at(index: int) -> float:
+        return _mean_of_image([images[index] for images in pictures])
 
     # NumPy and OpenCV let go of the interpreter while they compute, so threads share the images.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.fromiter(pool.map(one, range(shape[0])), np.float64, shape[0])
+        return np.fromiter(pool.map(mean_at, range(shape[0])), np.float64, shape[0])
 
 
 def _mean_of_image(pictures: Sequence[AnyArray]) -> float:

@@ -7,15 +7,15 @@ exist (the AUC of one class, the accuracy on nothing) raises and is never made u
 from __future__ import annotations
 
 from deepfake_generalize.metrics.accuracy import accuracy, per_class_accuracy
-from deepfake_generalize.metrics.comparison import Comparison, compare, compare_all, holm
-from deepfake_generalize.metrics.degradation import degradation, degradation_difference
-from deepfake_generalize.metrics.degradation_intervals import (
-    Scored,
+from deepfake_generalize.metrics.comparison import Comparison, compare, compare_all
+from deepfake_generalize.metrics.degradation import (
+    degradation,
+    degradation_difference,
     degradation_difference_interval,
     degradation_interval,
 )
-from deepfake_generalize.metrics.intervals import bootstrap_interval, bootstrap_intervals
-from deepfake_generalize.metrics.ranking import auc, average_precision, eer, ranks
+from deepfake_generalize.metrics.intervals import bootstrap_interval
+from deepfake_generalize.metrics.ranking import auc, average_precision, eer
 from deepfake_generalize.metrics.resampling import Interval, Resampling
 from deepfake_generalize.metrics.videos import to_videos
 
@@ -23,12 +23,10 @@ __all__ = [
     "Comparison",
     "Interval",
     "Resampling",
-    "Scored",
     "accuracy",
     "auc",
     "average_precision",
     "bootstrap_interval",
-    "bootstrap_intervals",
     "compare",
     "compare_all",
     "degradation",
@@ -36,8 +34,10 @@ __all__ = [
     "degradation_difference_interval",
     "degradation_interval",
     "eer",
-    "holm",
     "per_class_accuracy",
-    "ranks",
     "to_videos",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -19,14 +19,7 @@ _SCORE_HINT = "Pass P(fake); a detector that returns P(real) needs 1 - score, lo
 
 
 def as_numbers(values: npt.ArrayLike, *, name: str, hint: str = "") -> DoubleArray:
-    """Return `values` as finite float64, shape (N,), or raise `InputError`.
-
-    Args:
-        values: Anything one-dimensional that NumPy can read as numbers; a single number counts as
-            one of length 1.
-        name: What the message calls it.
-        hint: What to do about a wrong value.
-    """
+    """Return `values` as finite float64, shape (N,), or raise `InputError`; a number has N = 1."""
     try:
         numbers = np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError) as error:
@@ -49,15 +42,8 @@ def check_pair(
 ) -> tuple[IntArray, DoubleArray]:
     """Return labels as int64 in {0, 1} and scores as float64 in [0, 1], both of shape (N,), N > 0.
 
-    Args:
-        labels: 1 is fake, 0 is real; booleans and whole floats will do.
-        scores: P(fake), one for each label.
-        both_classes: Whether the metric needs a fake and a real.
-        metric: What the message calls the metric.
-
-    Raises:
-        InputError: Other labels, scores outside [0, 1] or not finite, unequal lengths.
-        UndefinedMetricError: Nothing to measure, or one class only where both are needed.
+    Booleans and whole floats will do as labels. `metric` is what messages call it. Raises
+    `UndefinedMetricError` where there is nothing to measure, or one class of the two needed.
     """
     checked_labels = as_numbers(labels, name="labels", hint=_LABEL_HINT)
     checked_scores = as_numbers(scores, name="scores", hint=_SCORE_HINT)

@@ -18,9 +18,9 @@ RankedMetric: TypeAlias = Literal["auc", "average_precision", "eer"]
 class RankedScores:
     """Scores in their order, ready to be measured with any weights of their groups.
 
-    A resample counts every image as often as its group was drawn. With the images sorted once, the
-    number of reals (and of fakes) below any score is a cumulative sum of those counts; nothing is
-    copied or sorted again.
+    A resample counts every image as often as its group was sampled. With the images sorted once,
+    the number of reals (and of fakes) below any score is a cumulative sum of those counts; nothing
+    is copied or sorted again.
 
     Args:
         labels: (N,), 0 and 1, both present.
@@ -55,19 +55,19 @@ class RankedScores:
         self.dtype = np.int32 if most < np.iinfo(np.int32).max else np.int64
 
     def measure(self, counts: IntArray, wanted: Sequence[RankedMetric]) -> DoubleArray:
-        """Return (wanted, resamples) from how often each group was drawn, (resamples, groups).
+        """Return (wanted, resamples) from how often each group was sampled, (resamples, groups).
 
-        NaN where no fake or no real was drawn.
+        NaN where no fake or no real was sampled.
         """
-        drawn = _Drawn(self, counts.astype(self.dtype, copy=False))
+        sampled = _Sampled(self, counts.astype(self.dtype, copy=False))
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.stack([getattr(drawn, name)() for name in wanted])
-        values[:, (drawn.n_fakes == 0) | (drawn.n_reals == 0)] = np.nan
+            values = np.stack([getattr(sampled, name)() for name in wanted])
+        values[:, (sampled.n_fakes == 0) | (sampled.n_reals == 0)] = np.nan
         return values
 
 
-class _Drawn:
-    """A block of resamples: (resamples, images) of how often each was drawn, and their sums.
+class _Sampled:
+    """A block of resamples: (resamples, images) of how often each was sampled, and their sums.
 
     What several metrics need is made once, and only where one needs it.
     """
@@ -96,7 +96,7 @@ class _Drawn:
         hits = before[:, -1:] - before.take(self._scores.fakes_below, axis=1, mode="clip")
         found = self._reals_before[:, -1:] - self._reals_below
         found += hits
-        # Above the highest score drawn nothing is found; those fakes weigh nothing either.
+        # Above the highest score sampled nothing is found; those fakes weigh nothing either.
         precision = hits / np.maximum(found, 1, out=found)
         return _row_products(self._fakes, precision) / self.n_fakes
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import check_pair
+from deepfake_generalize.validation import check_number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -39,7 +39,7 @@ def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float =
         0.75
     """
     checked_labels, checked_scores = check_pair(labels, scores, metric="accuracy")
-    return float(np.mean(called_fake(checked_scores, threshold) == checked_labels))
+    return float(np.mean(predict_fake(checked_scores, threshold) == checked_labels))
 
 
 def per_class_accuracy(
@@ -65,19 +65,15 @@ def per_class_accuracy(
         {'real': 0.5, 'fake': 1.0}
     """
     checked_labels, checked_scores = check_pair(labels, scores, metric="per-class accuracy")
-    right = called_fake(checked_scores, threshold) == checked_labels
+    correct = predict_fake(checked_scores, threshold) == checked_labels
     return {
-        name: float(np.mean(right[checked_labels == label]))
+        name: float(np.mean(correct[checked_labels == label]))
         for label, name in enumerate(("real", "fake"))
         if (checked_labels == label).any()
     }
 
 
-def called_fake(scores: AnyArray, threshold: float) -> AnyArray:
+def predict_fake(scores: AnyArray, threshold: float) -> AnyArray:
     """Return where scores count as fake, or raise `InputError` for a threshold outside [0, 1]."""
-    if not 0.0 <= threshold <= 1.0:
-        raise InputError(
-            f"expected a threshold in [0, 1], received {threshold!r}.",
-            hint="Scores are probabilities; 0.5 is the paper's threshold.",
-        )
+    check_number("threshold", threshold, least=0, most=1, hint="0.5 is the paper's threshold.")
     return np.asarray(scores >= threshold)

@@ -56,7 +56,7 @@ def compare(
 ) -> Comparison:
     """Return how much detector a differs from detector b on the same images.
 
-    The bootstrap draws whole groups, the same for both detectors. DeLong's test ignores `groups`:
+    The bootstrap samples whole groups, the same for both detectors. DeLong's test ignores `groups`:
     it takes all images as independent, so over several frames a video its p-value is too small.
     Trust the interval there, or compare video scores (`to_videos`), one a video.
 
@@ -64,7 +64,7 @@ def compare(
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores_a: (N,), P(fake) in [0, 1] by detector a.
         scores_b: (N,), P(fake) in [0, 1] by detector b, for the same images in the same order.
-        groups: (N,), the video of each image, as strings or numbers. None draws single images.
+        groups: (N,), the video of each image, as strings or numbers. None samples single images.
         level: The share of intervals that should hold the true difference, in (0, 1).
         n_resamples: How many times to resample.
         seed: Equal seeds give equal intervals.
@@ -112,7 +112,7 @@ def compare_all(
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores: Name of a detector to its (N,) P(fake) in [0, 1], at least two.
-        groups: (N,), the video of each image. None draws single images.
+        groups: (N,), the video of each image. None samples single images.
         level: Of the intervals, which are of each pair by itself.
         n_resamples: How many times to resample.
         seed: Equal seeds give equal intervals.
@@ -161,10 +161,7 @@ def compare_all(
 
 @dataclass(frozen=True)
 class _Paired:
-    """What every comparison on the same images needs, each part computed once a detector.
-
-    `values` holds the AUCs, then the accuracies, of all detectors in every resample.
-    """
+    """What every comparison needs; `values` holds all AUCs, then all accuracies, by resample."""
 
     names: tuple[str, ...]
     estimates: DoubleArray
@@ -204,14 +201,14 @@ def _measure(
     codes = group_codes(groups, truth.size)
     ranked = [RankedScores(truth, given, codes) for _, given in pairs]
     sizes = np.bincount(codes).astype(np.float64)
-    # Counts of right calls are whole numbers, so equal detectors differ by nothing at all.
-    right = np.stack(
+    # Counts of right decisions are whole numbers, so equal detectors differ by nothing at all.
+    correct = np.stack(
         [np.bincount(codes, weights=(given >= 0.5) == truth) for _, given in pairs], axis=1
     )
 
-    def statistic(drawn: IntArray) -> DoubleArray:
-        aucs = [one.measure(drawn, ("auc",)) for one in ranked]
-        return np.concatenate([*aucs, (drawn @ right / (drawn @ sizes)[:, np.newaxis]).T])
+    def statistic(counts: IntArray) -> DoubleArray:
+        aucs = [scored.measure(counts, ("auc",)) for scored in ranked]
+        return np.concatenate([*aucs, (counts @ correct / (counts @ sizes)[:, np.newaxis]).T])
 
     once = np.ones((1, sizes.size), dtype=np.int64)
     return _Paired(
@@ -226,26 +223,11 @@ def _measure(
 
 
 def holm(p_values: npt.ArrayLike) -> DoubleArray:
-    """Return the p-values adjusted for their number, by Holm's step-down method.
+    """Return (N,) p-values adjusted for their number, by Holm's step-down method.
 
     Rejecting what is adjusted to 0.05 or less keeps the chance of any false rejection at 5 %,
     whatever the tests have to do with each other; with thirty detectors there are 435 pairs.
-
-    Args:
-        p_values: (N,), in [0, 1], one a test.
-
-    Returns:
-        (N,), in [0, 1], in the order that came in; none is smaller than what it was.
-
-    Raises:
-        InputError: Not numbers, not finite, or outside [0, 1].
-
-    Reproduction notes:
-        Not in the paper. Holm, Scandinavian Journal of Statistics 6 (1979).
-
-    Examples:
-        >>> holm([0.01, 0.04, 0.03]).tolist()
-        [0.03, 0.06, 0.06]
+    Source: Holm, Scandinavian Journal of Statistics 6 (1979); not in the paper.
     """
     hint = "Leave out pairs for which there is no test, and say so."
     p = as_numbers(p_values, name="p-values", hint=hint)

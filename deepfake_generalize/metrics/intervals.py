@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics._checks import check_pair
 from deepfake_generalize.metrics._ranked import RankedMetric, RankedScores
-from deepfake_generalize.metrics.accuracy import accuracy, called_fake, per_class_accuracy
+from deepfake_generalize.metrics.accuracy import accuracy, per_class_accuracy, predict_fake
 from deepfake_generalize.metrics.ranking import auc, average_precision, eer
 from deepfake_generalize.metrics.resampling import (
     Interval,
@@ -20,10 +21,9 @@ from deepfake_generalize.metrics.resampling import (
     resample,
     resample_means,
 )
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
     from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
@@ -33,8 +33,11 @@ _RANKED: dict[Callable[..., float], RankedMetric] = {
     average_precision: "average_precision",
     eer: "eer",
 }
+METRICS = ("accuracy", "accuracy_real", "accuracy_fake", *_RANKED.values())
+"""The metrics that have intervals by name."""
 
 
+@overload
 def bootstrap_interval(
     metric: Callable[..., float],
     labels: npt.ArrayLike,
@@ -44,36 +47,68 @@ def bootstrap_interval(
     level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
-) -> Interval:
-    """Return a metric with its percentile bootstrap interval, resampled by group.
+) -> Interval: ...
+@overload
+def bootstrap_interval(
+    metric: Collection[str],
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    threshold: float = 0.5,
+    tie: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]: ...
+def bootstrap_interval(
+    metric: Callable[..., float] | Collection[str],
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    threshold: float = 0.5,
+    tie: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> Interval | dict[str, Interval]:
+    """Return a metric, or several, with percentile bootstrap intervals, resampled by group.
 
     The frames of one video are alike, so intervals over single frames are far too narrow: pass the
-    videos as `groups`, and whole videos are drawn, with replacement, as many as there are.
+    videos as `groups`, and whole videos are sampled, with replacement, as many as there are.
 
     Args:
         metric: From (labels, scores) to a number. `accuracy`, `auc`, `average_precision`, `eer`
             and `functools.partial(accuracy, threshold=...)` take a fast path: a million scores and
-            a thousand resamples need seconds. Any other is called once a resample. For several
-            metrics of the same scores, and for the accuracy of each class, `bootstrap_intervals`.
+            a thousand resamples need seconds. Any other is called once a resample. Or a list of
+            names, all measured on the same resamples: accuracy, accuracy_real and accuracy_fake
+            (on the images of one class), auc, average_precision, eer.
         labels: (N,), 1 is fake and 0 is real.
         scores: (N,), P(fake) in [0, 1].
-        groups: (N,), the video of each image, as strings or numbers. None draws single images.
+        groups: (N,), the video of each image, as strings or numbers. None samples single images.
+        threshold: Of the accuracies that are asked for by name; a score at or above it counts as
+            fake.
+        tie: (N,), True for images that a coin decides: in the accuracies that are asked for
+            by name they count half right whatever their score. None for no such image.
         level: The share of intervals that should hold the true value, in (0, 1).
         n_resamples: How many times to resample.
         seed: Equal seeds give equal intervals.
 
     Returns:
-        Estimate, low and high, in the metric's unit. A resample in which the metric does not
-        exist (no fake was drawn) is drawn again.
+        Estimate, low and high, in the metric's unit; of several names, a dictionary of name to
+        that, without the metrics that do not exist (with one class only, all but its accuracies).
+        A resample in which the metric does not exist (no fake was sampled) is made anew.
 
     Raises:
-        InputError: Wrong labels, scores, groups, level or number of resamples.
+        InputError: Wrong labels, scores, groups, level or number of resamples; an unknown name;
+            `threshold` or `tie` with a function.
         UndefinedMetricError: The metric does not exist for the data, or not for most resamples;
             or there is one group only.
 
     Reproduction notes:
         The paper gives no intervals. This is the percentile interval of Efron and Tibshirani, An
-        Introduction to the Bootstrap (1993), section 13.3, with groups as the units drawn. With
+        Introduction to the Bootstrap (1993), section 13.3, with groups as the units sampled. With
         few videos (under about 30) it is somewhat too narrow.
 
     Examples:
@@ -82,118 +117,106 @@ def bootstrap_interval(
         >>> videos = ["a", "a", "b", "b", "c", "c", "d", "d"]
         >>> bootstrap_interval(accuracy, labels, scores, groups=videos)
         Interval(estimate=0.75, low=0.5, high=1.0)
+        >>> bootstrap_interval(["accuracy_fake"], labels, scores, groups=videos)
+        {'accuracy_fake': Interval(estimate=0.75, low=0.5, high=1.0)}
     """
     resampling = Resampling(level, n_resamples, seed)
+    if not callable(metric):
+        names = _check_names(metric)
+        return _intervals_by_name(names, labels, scores, groups, threshold, tie, resampling)
+    if threshold != 0.5 or tie is not None:
+        raise InputError(
+            "expected threshold and tie with names of metrics, received them with a function.",
+            hint='Pass ["accuracy"], or functools.partial(accuracy, threshold=...).',
+        )
     if getattr(metric, "__name__", "") == per_class_accuracy.__name__:
         raise InputError(
             "expected a metric that returns one number, received per_class_accuracy.",
-            hint="bootstrap_intervals gives accuracy_real and accuracy_fake.",
+            hint='Pass ["accuracy_real", "accuracy_fake"].',
         )
     checked_labels, checked_scores = check_pair(labels, scores, metric="an interval")
     estimate = float(metric(checked_labels, checked_scores))
     codes = group_codes(groups, checked_labels.size)
-    threshold = _threshold_of(metric)
-    if threshold is not None:
-        right = (checked_scores >= threshold) == checked_labels
+    own_threshold = _threshold_of(metric)
+    if own_threshold is not None:
+        right = (checked_scores >= own_threshold) == checked_labels
         values = resample_means(right, codes, resampling)
     elif metric in _RANKED:
         ranked = RankedScores(checked_labels, checked_scores, codes)
-        wanted = (_RANKED[metric],)
-        values = resample(
-            lambda drawn: ranked.measure(drawn, wanted), codes, resampling, threads=True
-        )[0]
+        values = _resample_ranked(ranked, (_RANKED[metric],), codes, resampling)[0]
     else:
         statistic = _copying(metric, checked_labels, checked_scores, codes)
         values = resample(statistic, codes, resampling, threads=False)[0]
     return resampling.interval(estimate, values)
 
 
-def bootstrap_intervals(
+def _check_names(names: object) -> list[str]:
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise InputError(
+            f"expected a function, or a list of names of metrics, received {names!r}.",
+            hint=f"The names are {', '.join(METRICS)}.",
+        )
+    return [check_choice("metric", name, METRICS) for name in names]
+
+
+def _intervals_by_name(
+    names: Collection[str],
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
-    *,
-    groups: npt.ArrayLike | None = None,
-    threshold: float = 0.5,
-    undecided: npt.ArrayLike | None = None,
-    level: float = 0.95,
-    n_resamples: int = 1000,
-    seed: int = 0,
+    groups: npt.ArrayLike | None,
+    threshold: float,
+    tie: npt.ArrayLike | None,
+    resampling: Resampling,
 ) -> dict[str, Interval]:
-    """Return every metric with its interval, from one set of resamples.
-
-    Args:
-        labels: (N,), 1 is fake and 0 is real.
-        scores: (N,), P(fake) in [0, 1].
-        groups: (N,), the video of each image, as strings or numbers. None draws single images.
-        threshold: Of the accuracies; a score at or above it counts as fake.
-        undecided: (N,), True for images that a coin decides: in accuracies they count half right
-            whatever their score. None for no such image.
-        level: The share of intervals that should hold the true value, in (0, 1).
-        n_resamples: How many times to resample.
-        seed: Equal seeds give equal intervals.
-
-    Returns:
-        accuracy, accuracy_real, accuracy_fake, auc, average_precision and eer, fractions, those
-        that exist: with one class only its accuracies alone.
-
-    Raises:
-        InputError: Wrong labels, scores, groups, threshold, or undecided of another length.
-        UndefinedMetricError: No images, or one group only.
-
-    Examples:
-        >>> labels = [1, 1, 1, 1, 0, 0, 0, 0]
-        >>> scores = [0.9, 0.8, 0.7, 0.2, 0.1, 0.2, 0.3, 0.6]
-        >>> videos = ["a", "a", "b", "b", "c", "c", "d", "d"]
-        >>> bootstrap_intervals(labels, scores, groups=videos)["accuracy_fake"]
-        Interval(estimate=0.75, low=0.5, high=1.0)
-    """
-    resampling = Resampling(level, n_resamples, seed)
+    """Return the metrics that exist with their intervals, in the order of `METRICS`."""
     truth, checked = check_pair(labels, scores, metric="an interval")
     codes = group_codes(groups, truth.size)
-    right = right_calls(truth, checked, threshold=threshold, undecided=undecided)
+    right = is_correct(truth, checked, threshold=threshold, tie=tie)
     found: dict[str, Interval] = {}
-    for name, counts in (
-        ("accuracy", np.ones(truth.size)),
-        ("accuracy_real", truth == 0),
-        ("accuracy_fake", truth == 1),
-    ):
+    counted = {"accuracy": np.ones(truth.size), "accuracy_real": truth == 0}
+    counted["accuracy_fake"] = truth == 1
+    for name, counts in counted.items():
         with contextlib.suppress(UndefinedMetricError):
-            if counts.any():
+            if name in names and counts.any():
                 values = resample_means(right, codes, resampling, weights=counts)
                 estimate = float(right[np.flatnonzero(counts)].mean())
                 found[name] = resampling.interval(estimate, values)
-    if truth.min() == truth.max():
-        return found
-    ranked = RankedScores(truth, checked, codes)
-    wanted = tuple(_RANKED.values())
-    values = resample(lambda drawn: ranked.measure(drawn, wanted), codes, resampling, threads=True)
-    for metric, row in zip(_RANKED, values, strict=True):
-        found[_RANKED[metric]] = resampling.interval(metric(truth, checked), row)
+    ranked_metrics = {metric: name for metric, name in _RANKED.items() if name in names}
+    if ranked_metrics and truth.min() != truth.max():
+        ranked = RankedScores(truth, checked, codes)
+        rows = _resample_ranked(ranked, tuple(ranked_metrics.values()), codes, resampling)
+        for (metric, name), row in zip(ranked_metrics.items(), rows, strict=True):
+            found[name] = resampling.interval(metric(truth, checked), row)
     return found
 
 
-def right_calls(
+def _resample_ranked(
+    ranked: RankedScores,
+    wanted: tuple[RankedMetric, ...],
+    codes: IntArray,
+    resampling: Resampling,
+) -> DoubleArray:
+    return resample(lambda counts: ranked.measure(counts, wanted), codes, resampling, threads=True)
+
+
+def is_correct(
     labels: IntArray,
     scores: DoubleArray,
     *,
     threshold: float,
-    undecided: npt.ArrayLike | None = None,
+    tie: npt.ArrayLike | None = None,
 ) -> DoubleArray:
-    """Return (N,), 1 where an image is called what it is, 0 where not, a half for a coin's.
-
-    Raises:
-        InputError: A threshold outside [0, 1], or `undecided` of another length.
-    """
-    right = np.asarray(called_fake(scores, threshold) == labels, dtype=np.float64)
-    if undecided is None:
+    """Return (N,): 1 where the decision is right, 0 where wrong, a half where a coin decides."""
+    right = np.asarray(predict_fake(scores, threshold) == labels, dtype=np.float64)
+    if tie is None:
         return right
-    coin = np.asarray(undecided, dtype=bool)
-    if coin.shape != labels.shape:
+    tie = np.asarray(tie, dtype=bool)
+    if tie.shape != labels.shape:
         raise InputError(
-            f"expected undecided for each of {labels.size} images, received shape {coin.shape}.",
+            f"expected tie for each of {labels.size} images, received shape {tie.shape}.",
             hint="Pass True where a coin decides, False elsewhere.",
         )
-    return np.asarray(np.where(coin, 0.5, right), dtype=np.float64)
+    return np.asarray(np.where(tie, 0.5, right), dtype=np.float64)
 
 
 def _threshold_of(metric: Callable[..., float]) -> float | None:
@@ -208,7 +231,7 @@ def _threshold_of(metric: Callable[..., float]) -> float | None:
 def _copying(
     metric: Callable[..., float], labels: IntArray, scores: DoubleArray, codes: IntArray
 ) -> Callable[[IntArray], DoubleArray]:
-    """Return the statistic of a metric that knows no weights: it sees every image drawn."""
+    """Return the statistic of a metric that knows no weights: it sees the images sampled."""
 
     def measure(times: AnyArray) -> float:
         try:
@@ -216,4 +239,4 @@ def _copying(
         except UndefinedMetricError:
             return float("nan")
 
-    return lambda drawn: np.array([[measure(row[codes]) for row in drawn]])
+    return lambda counts: np.array([[measure(row[codes]) for row in counts]])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -99,32 +99,14 @@ def eer(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 def ranks(
     values: npt.ArrayLike, *, best: Literal["low", "high"] = "low", decimals: int = 6
 ) -> IntArray:
-    """Return the place of each value, 1 for the best; equal values share the better place.
+    """Return (N,) int64 places, 1 for the best; equal values share the better place.
 
-    Args:
-        values: (N,), such as the degradations of detectors.
-        best: "low" for degradations, where less is better (Table V); "high" for degradation
-            differences (Tables VI and VII) and accuracies.
-        decimals: Values that agree so far are equal: 42.349999999999994 is 42.35.
-
-    Returns:
-        (N,) int64.
-
-    Raises:
-        InputError: Not numbers, not finite, or another word for `best`.
-
-    Examples:
-        >>> ranks([42.35, 5.15, 42.35, 44.76]).tolist()
-        [2, 1, 2, 4]
-        >>> ranks([24.95, -0.48], best="high").tolist()
-        [1, 2]
+    Degradations are best "low" (Table V), their differences "high" (Tables VI and VII). Values that
+    agree to so many decimals are equal: 42.349999999999994 is 42.35.
     """
-    if best not in {"low", "high"}:
-        raise InputError(
-            f"expected best to be low or high, received {best!r}.",
-            hint="Degradations are best low, degradation differences best high.",
-        )
+    hint = "Degradations are best low, degradation differences best high."
+    check_choice("best", best, ("low", "high"), hint=hint)
     numbers = as_numbers(values, name="values").round(decimals)
-    ordered = np.sort(numbers if best == "low" else -numbers)
-    placed = np.searchsorted(ordered, numbers if best == "low" else -numbers, side="left") + 1
-    return np.asarray(placed, dtype=np.int64)
+    if best == "high":
+        numbers = -numbers
+    return np.searchsorted(np.sort(numbers), numbers, side="left").astype(np.int64) + 1

@@ -9,7 +9,7 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import check_pair
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
@@ -64,11 +64,7 @@ def to_videos(frame: pd.DataFrame, *, rule: str = "mean") -> pd.DataFrame:
         0      real      000  0.375         2
         1  FaceSwap  000_003  0.750         1
     """
-    if rule not in _RULES:
-        raise InputError(
-            f"expected a rule among {', '.join(_RULES)}, received {rule!r}.",
-            hint='The default is "mean".',
-        )
+    check_choice("rule", rule, _RULES, hint='The default is "mean".')
     _check_columns(frame)
     labels, scores = check_pair(frame["label"], frame["score"], metric="the score of a video")
     rows = pd.DataFrame({key: frame[key].to_numpy() for key in _KEYS})

@@ -11,23 +11,18 @@ from deepfake_generalize.models.architectures import (
     xception,
 )
 from deepfake_generalize.models.detectors import (
-    PRETRAINED,
     Detector,
-    FunctionDetector,
     VideoScore,
     as_detector,
     load_pretrained,
-    score_video,
 )
 from deepfake_generalize.models.training import RECIPES, Recipe, train
 from deepfake_generalize.types import Scorer
 
 __all__ = [
     "ARCHITECTURES",
-    "PRETRAINED",
     "RECIPES",
     "Detector",
-    "FunctionDetector",
     "Recipe",
     "Scorer",
     "VideoScore",
@@ -36,8 +31,11 @@ __all__ = [
     "load_pretrained",
     "mesoinception",
     "mesonet",
-    "score_video",
     "shallownet",
     "train",
     "xception",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

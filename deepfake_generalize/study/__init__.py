@@ -14,7 +14,7 @@ from deepfake_generalize.study.figures import (
 from deepfake_generalize.study.protocol import Sizes, shared_by_design, study_sets
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.scores import ScoreFile, read_scores, write_scores
-from deepfake_generalize.study.tables import published, table_iv, table_v, table_vi, table_vii
+from deepfake_generalize.study.tables import published, table
 
 __all__ = [
     "Analysis",
@@ -36,10 +36,7 @@ __all__ = [
     "save_figure",
     "shared_by_design",
     "study_sets",
-    "table_iv",
-    "table_v",
-    "table_vi",
-    "table_vii",
+    "table",
     "write_scores",
 ]
 

@@ -27,7 +27,7 @@ from deepfake_generalize.study.experiment import (
     worker,
 )
 from deepfake_generalize.study.protocol import FINE_TUNINGS
-from deepfake_generalize.validation import check_choice, check_type
+from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,9 +78,7 @@ class Study:
         Raises:
             InputError: There is no such table.
         """
-        check_choice("number", number, ("IV", "V", "VI", "VII"))
-        table: pd.DataFrame = getattr(self.results, f"table_{number.lower()}")
-        return table
+        return self.results.table(number)
 
 
 def run(

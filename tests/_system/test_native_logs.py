@@ -80,9 +80,9 @@ def test_the_first_score_is_silent_and_a_bad_model_is_not(
 def test_lines_that_are_no_logging_come_through_with_what_python_wrote(capfd):
     with quiet_native_logs():
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate\n\nW0000 00:00:1 noise\n")
-        os.write(2, b"E0000 00:00:1 1 x.cc:1] out of memory\nfatal: no space\nIcy roads ahead\n")
+        os.write(2, b"E0000 00:00:1 1 x.cc:1] out of memory\nERROR: no\nIcy roads ahead\n")
     assert capfd.readouterr().err == (
-        "E0000 00:00:1 1 x.cc:1] out of memory\nfatal: no space\nIcy roads ahead\n"
+        "E0000 00:00:1 1 x.cc:1] out of memory\nERROR: no\nIcy roads ahead\n"
     )
 
 

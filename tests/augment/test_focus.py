@@ -150,7 +150,10 @@ def test_the_papers_site_of_the_three_networks(detector_of, random_images, short
     ("change", "text"),
     [
         ({"detector": "hand"}, r"expected a models.Detector, received str"),
-        ({"mode": "boost"}, "expected mode 'freeze', 'silence' or 'upweight', received 'boost'"),
+        (
+            {"mode": "boost"},
+            "expected mode to be one of freeze, silence, upweight, received 'boost'",
+        ),
         ({"factor": 0}, "expected factor to be a number above 0, received 0"),
         ({"factor": True}, "received True"),
         ({"neurons": []}, "indices, whole numbers of shape .k,., received an array of shape .0,."),
@@ -161,8 +164,8 @@ def test_the_papers_site_of_the_three_networks(detector_of, random_images, short
         ({"neurons": [1, 1]}, "received 2 from 1 to 1, 1 of them different"),
         ({"site": "last"}, "several neurons before the network's output, received 'last'"),
         ({"site": "nowhere"}, "the name of a layer of 'hand', received 'nowhere'"),
-        ({"mode": "freeze"}, "expected a Recipe for hand, received NoneType"),
-        ({"train": (colours([0, 0, 0])[:, :3], [0])}, r"images of shape \(4, 4, 3\) in train"),
+        ({"mode": "freeze"}, "expected a Recipe, received NoneType"),
+        ({"train": (colours([0, 0, 0])[:, :3], [0])}, r"examples of shape \(4, 4, 3\) in train"),
     ],
 )
 def test_wrong_arguments_are_refused(hand_set, change, text):

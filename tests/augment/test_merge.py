@@ -1,5 +1,6 @@
 """Merge: every layer learns, the parent stays."""
 
+import dataclasses
 import importlib
 
 import keras
@@ -11,7 +12,7 @@ import tensorflow as tf
 from deepfake_generalize.augment import merge
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
-from deepfake_generalize.models.training.train import fit
+from deepfake_generalize.models.training import fit
 
 
 def test_every_layer_changes_and_the_parent_not_at_all(tiny_detector, dark_and_bright, short):
@@ -55,9 +56,10 @@ def test_the_lineage_reaches_back_and_how_to_train_is_handed_on(
     module = importlib.import_module("deepfake_generalize.augment.merge")
     taken = []
 
-    def noted(*data, **options):
-        taken.append(dict(options))
-        return fit(*data, **options | {"precision": "float32", "checkpoint": None})
+    def noted(model, train, val, options):
+        taken.append(vars(options))
+        plain = dataclasses.replace(options, precision="float32", checkpoint=None)
+        return fit(model, train, val, plain)
 
     monkeypatch.setattr(module, "fit", noted)
     record = {"kind": "transfer", "parent": {"name": "mine"}}
@@ -88,9 +90,11 @@ def test_what_is_shared_or_wrong_is_refused(tiny_detector, dark_and_bright, shor
         merge(tiny_detector(), crops, crops, recipe=recipe)
     with pytest.raises(InputError, match=r"expected a models.Detector, received str"):
         merge("detector", crops, crops, recipe=recipe)
-    with pytest.raises(InputError, match="expected a Recipe for tiny, received NoneType"):
+    with pytest.raises(InputError, match="expected a Recipe, received NoneType"):
         merge(tiny_detector(), crops, crops)
-    with pytest.raises(InputError, match=r"images of shape \(8, 8, 3\) in val for tiny"):
+    with pytest.raises(
+        InputError, match=r"examples of shape \(8, 8, 3\) in val, received \(9, 9, 3\)"
+    ):
         merge(tiny_detector(), dark_and_bright(4), dark_and_bright(4, side=9), recipe=recipe)
 
 

@@ -116,7 +116,7 @@ def test_tables_with_path_and_label_alone_are_enough() -> None:
         ({"n_original": 2.0}, "expected n_original to be a whole number of images from 0"),
         ({"n_unseen": 0}, "expected n_unseen to be a whole number of images from 1, received 0"),
         ({"n_original": True}, "received True"),
-        ({"unseen": {}}, "dictionary of name to crops, received an empty one"),
+        ({"unseen": {}}, "the name of an unseen set to its crops, received nothing in it"),
         ({"unseen": crops("f", 1, 1)}, "received DataFrame"),
         ({"unseen": {"original": crops("f", 1, 1)}}, "other than 'original'"),
         ({"original": "crops"}, "expected the crops of original as a pandas DataFrame"),

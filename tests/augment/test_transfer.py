@@ -163,12 +163,13 @@ RUN = {
 def test_how_to_train_is_handed_on(tiny_detector, dark_and_bright, short, monkeypatch, cache):
     taken = []
 
-    def stop(*data, **options):
-        taken.append(options)
+    def stop(model, train, val, options):
+        taken.append(vars(options))
         raise KeyError
 
-    module = importlib.import_module("deepfake_generalize.augment.transfer")
-    monkeypatch.setattr(module, "fit", stop)
+    for name in ("features", "transfer"):
+        module = importlib.import_module(f"deepfake_generalize.augment.{name}")
+        monkeypatch.setattr(module, "fit", stop)
     strategy = tf.distribute.get_strategy()
     few = dark_and_bright(4)
     with pytest.raises(KeyError):
@@ -216,12 +217,11 @@ def test_a_kill_a_strategy_and_a_precision_are_survived(
 def test_the_papers_recipe_is_the_default(detector_of, tiny_detector, random_images, monkeypatch):
     taken = []
 
-    def stop(model, train, val, recipe, **options):
-        taken.append((recipe, [layer.name for layer in flat_layers(model)][1:]))
+    def stop(model, train, val, options):
+        taken.append((options.recipe, [layer.name for layer in flat_layers(model)][1:]))
         raise KeyError
 
-    module = importlib.import_module("deepfake_generalize.augment.transfer")
-    monkeypatch.setattr(module, "fit", stop)
+    monkeypatch.setattr("deepfake_generalize.augment.features.fit", stop)
     few = random_images(4, 32)
     with pytest.raises(KeyError):
         transfer(detector_of("mesonet", fake_index=0), few, few, progress=None)
@@ -230,13 +230,13 @@ def test_the_papers_recipe_is_the_default(detector_of, tiny_detector, random_ima
     assert tail == ["dropout1", "dense1", "leaky_relu", "dropout2", "output"]
     with pytest.raises(
         InputError,
-        match="expected a Recipe for tiny, received NoneType; its network 'tiny' is none of the st",
+        match=r"expected a Recipe, received NoneType\. There are defaults for the study's five",
     ):
         transfer(tiny_detector(), few, few)
     # A network that only bears the name is somebody's own.
     inputs = keras.Input((8, 8, 3))
     dense = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs))
-    with pytest.raises(InputError, match="'mesonet' is none of the study's five"):
+    with pytest.raises(InputError, match="expected a Recipe, received NoneType"):
         transfer(Detector(keras.Model(inputs, dense, name="mesonet")), few, few)
 
 
@@ -263,15 +263,18 @@ def test_crops_are_read_and_shared_ones_refused(tiny_detector, dark_and_bright, 
     [
         ({"detector": keras.Sequential([])}, "expected a models.Detector, received Sequential"),
         ({"cache": "disk"}, "expected cache to be True or False, received 'disk'"),
-        ({"trunk": "training"}, "expected trunk 'inference' or 'scripts', received 'training'"),
+        (
+            {"trunk": "training"},
+            "expected trunk to be one of inference, scripts, received 'training'",
+        ),
         ({"trunk": "scripts"}, r"trunk='inference' with cache=True.* Pass cache=False for"),
-        ({"cache_memory": -1}, "number of bytes from 0, received -1. Use 2"),
+        ({"cache_memory": -1}, "cache_memory to be a whole number from 0, received -1. In bytes"),
         ({"seed": -1}, "expected seed to be a whole number from 0, received -1"),
         ({"precision": "half"}, "expected precision to be one of float32, bfloat16, received"),
-        ({"early_stopping": 0}, "expected early_stopping to be None or a number of epochs"),
+        ({"early_stopping": 0}, "expected early_stopping to be a whole number from 1"),
         (
             {"train": (np.zeros((4, 9, 8, 3), np.uint8), np.array([0, 1, 0, 1]))},
-            r"images of shape \(8, 8, 3\) in train for tiny, received \(9, 8, 3\)",
+            r"examples of shape \(8, 8, 3\) in train, received \(9, 8, 3\)",
         ),
         ({"val": "crops"}, "expected val to be images, received str"),
     ],

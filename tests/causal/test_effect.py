@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from deepfake_generalize.causal import Bootstrap, average_causal_effect, effect, top_neurons
+from deepfake_generalize.causal import average_causal_effect, effect, top_neurons
 from deepfake_generalize.causal.intervention import open_site, summed_scores
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics import Resampling
+from deepfake_generalize.metrics.resampling import group_codes, resample_counts
 from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet, shallownet
 from deepfake_generalize.models.surgery.cut import cut
 
@@ -125,16 +127,17 @@ def test_any_layer_of_neurons_is_a_site(site, randomised, by_force):
 @pytest.mark.parametrize("outcome", ["score", "true_class"])
 def test_resamples_are_the_effects_on_the_images_drawn(outcome, randomised):
     detector = Detector(randomised(mesonet((64, 64, 3))))
-    bootstrap = Bootstrap(groups=["a", "a", "b", "c", "c"], n_resamples=3, seed=4)
+    groups, resampling = ["a", "a", "b", "c", "c"], Resampling(n_resamples=3, seed=4)
     given = {"outcome": outcome, "labels": LABELS}
-    found = average_causal_effect(detector, IMAGES, **given, bootstrap=bootstrap)
+    found = average_causal_effect(detector, IMAGES, **given, resampling=resampling, groups=groups)
     plain = average_causal_effect(detector, IMAGES, **given)
     np.testing.assert_allclose(found.effects, plain.effects, atol=1e-12)
     assert plain.resampled is None
     activations = cut(detector.model, "flatten").trunk(IMAGES / np.float32(255)).numpy()
     site, labels = open_site(detector.model, "paper"), np.array(LABELS)
     assert found.resampled.shape == (3, 64)
-    for row, times in zip(found.resampled, bootstrap.multiplicities(5).T, strict=True):
+    counts = resample_counts(group_codes(groups, 5), resampling)
+    for row, times in zip(found.resampled, counts.T, strict=True):
         drawn = np.repeat(np.arange(5), times.astype(int))
         signs = np.where(labels[drawn] == 1, 1.0, -1.0) if outcome == "true_class" else 1.0
         weights = np.broadcast_to(signs, len(drawn))[:, None]
@@ -252,6 +255,7 @@ def test_one_neuron_is_refused_with_the_papers_reason(site):
         ({"activations": ACTIVATIONS[:, :1], "labels": [1, 0]}, r"of shape \(N, 2\)"),
         ({"activations": ACTIVATIONS[:0], "labels": []}, "at least one image"),
         ({"activations": ACTIVATIONS * np.nan, "labels": [1, 0]}, "received NaN"),
+        ({"activations": ACTIVATIONS, "groups": ["a", "b"]}, "received groups alone"),
         ({"activations": ACTIVATIONS, "steps": 1}, "from 2, received 1"),
         ({"activations": ACTIVATIONS, "grid": "fine"}, "'minmax', received 'fine'"),
         ({"activations": ACTIVATIONS, "outcome": "loss"}, "'score', received 'loss'"),

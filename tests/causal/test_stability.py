@@ -1,9 +1,9 @@
-"""Resamples of videos, and how steady they leave the top neurons."""
+"""How steady resamples leave the top neurons."""
 
 import numpy as np
 import pytest
 
-from deepfake_generalize.causal import Bootstrap, NeuronEffects, top_stability
+from deepfake_generalize.causal import NeuronEffects, top_stability
 from deepfake_generalize.causal.stability import _expected
 from deepfake_generalize.errors import InputError
 
@@ -35,42 +35,9 @@ def test_chance_is_that_of_random_tops():
     assert _expected(30, 8) == pytest.approx(np.mean(values), abs=4 * np.std(values) / 4000**0.5)
 
 
-def test_whole_videos_are_drawn():
-    videos = np.array(["b", "a", "b", "c", "a", "d"])
-    times = Bootstrap(groups=videos, n_resamples=500, seed=1).multiplicities(6)
-    assert times.shape == (6, 500)
-    for name in "ab":
-        of_video = times[videos == name]
-        np.testing.assert_array_equal(of_video[0], of_video[1])
-    drawn = times[0] + times[1] + times[3] + times[5]
-    np.testing.assert_array_equal(drawn, 4)
-    assert times.mean() == pytest.approx(1, abs=0.1)
-    again = Bootstrap(groups=videos.tolist(), n_resamples=500, seed=1).multiplicities(6)
-    np.testing.assert_array_equal(times, again)
-
-
-def test_without_groups_every_image_is_its_own():
-    times = Bootstrap(n_resamples=50).multiplicities(5)
-    np.testing.assert_array_equal(times.sum(axis=0), 5)
-    assert len({tuple(column) for column in times.T}) > 10
-
-
-@pytest.mark.parametrize(
-    ("bootstrap", "message"),
-    [
-        (Bootstrap(groups=["a"] * 4), "at least two groups, received 1"),
-        (Bootstrap(groups=["a", "b"]), r"groups of shape \(4,\)"),
-        (Bootstrap(n_resamples=0), "whole number from 1, received 0"),
-    ],
-)
-def test_draws_that_cannot_be_made_are_refused(bootstrap, message):
-    with pytest.raises(InputError, match=message):
-        bootstrap.multiplicities(4)
-
-
 def test_effects_without_resamples_and_other_levels_are_refused():
     contribution = np.array([9.0, 8, 1, 0])
     with pytest.raises(InputError, match="expected effects with resamples"):
         top_stability(effects(contribution, None), 2)
-    with pytest.raises(InputError, match="a level between 0 and 1"):
+    with pytest.raises(InputError, match="level to be a number above 0 and below 1"):
         top_stability(effects(contribution, [[9, 8, 1, 0]]), 2, level=1.5)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize import models
-from deepfake_generalize.data.assets.resolve import DETECTORS
+from deepfake_generalize.data.assets import DETECTORS
 
 RUN = """
 import contextlib, io, json, sys
@@ -76,12 +76,12 @@ def outcomes(
         (
             "score",
             5,
-            "3 model files are missing, face-full-range, face-landmarks, mesonet-deepfakes: ",
+            "expected to find or download face-full-range, face-landmarks, mesonet-deepfakes, but ",
             "$DEEPFAKE_GENERALIZE_MESONET_WEIGHTS",
         ),
-        ("extract", 5, "2 model files are missing, face-full-range, face-landmarks: ", "$DEEPFAKE"),
-        ("benchmark", 5, "expected $DEEPFAKE_GENERALIZE_MESONET_WEIGHTS to lead", "Four ways"),
-        ("weights", 5, "expected the path given to lead to the file of mesonet-dee", "Four ways"),
+        ("extract", 5, "to find or download face-full-range, face-landmarks, but $", "$DEEPFAKE"),
+        ("benchmark", 5, "but $DEEPFAKE_GENERALIZE_MESONET_WEIGHTS leads to no file", "Four ways"),
+        ("weights", 5, "download mesonet-deepfakes, but the path given leads to no", "Four ways"),
         ("no video", 2, "notes.mp4", ""),
         ("no videos", 2, "none of the 2 files can be read as a video; the first: ", ""),
         ("no crops", 2, "expected crops in ", "real and fake"),

@@ -10,7 +10,8 @@ import pytest
 
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import doctor, main
-from deepfake_generalize.cli.doctor import Diagnosis, OpenCV, Package
+from deepfake_generalize.cli.doctor import Diagnosis, Package
+from deepfake_generalize.data.assets import AssetStatus
 
 VARIABLES = (
     "DEEPFAKE_GENERALIZE_FACE_MODEL",
@@ -21,7 +22,7 @@ VARIABLES = (
 
 
 def diagnosis(*packages: Package) -> Diagnosis:
-    return Diagnosis({}, packages, OpenCV({}, None), (), 1, None)
+    return Diagnosis({}, packages, {"wheels": {}, "owner": None}, (), 1, None)
 
 
 def test_versions_are_those_of_the_installed_distributions() -> None:
@@ -66,10 +67,13 @@ def test_only_what_is_always_needed_counts_as_missing() -> None:
 def test_an_extra_of_another_distribution_brings_its_packages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = {"other": ["inner>=3; extra == 'fast'", "unrelated; extra == 'slow'"]}
+    asked = {
+        "mine": ["always>=1", "other[fast]>=1; extra == 'gpu'", "old; python_version < '3'"],
+        "other": ["inner>=3; extra == 'fast'", "unrelated; extra == 'slow'"],
+    }
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: asked.get(name, []))
     monkeypatch.setattr(doctor, "_version", {"other": "1.0"}.get)
-    packages = doctor._packages(["other[fast]>=1; extra == 'gpu'"])
+    packages = sorted(doctor.packages_of("mine", "gpu"), key=lambda package: package.name)
     assert [(package.name, package.version, package.extra) for package in packages] == [
         ("inner", None, "gpu"),
         ("other", "1.0", "gpu"),
@@ -91,8 +95,8 @@ def test_the_owner_of_cv2_is_read_from_the_module_itself(version_module: str, wh
 def test_the_owner_of_cv2_is_an_installed_wheel_of_the_imported_version() -> None:
     cv2 = pytest.importorskip("cv2")
     found = doctor.diagnose().opencv
-    assert found.owner is not None
-    assert found.wheels[found.owner].startswith(cv2.__version__)
+    assert found["owner"] is not None
+    assert found["wheels"][found["owner"]].startswith(cv2.__version__)
 
 
 def test_an_absent_model_file_is_no_failure_but_a_variable_that_leads_nowhere_is(
@@ -116,7 +120,7 @@ def test_model_files_named_by_variables_are_found(
     model = tmp_path / "face.tflite"
     model.touch()
     monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(model))
-    (asset,) = [one for one in doctor.diagnose().assets if one.name == "face-full-range"]
+    (asset,) = [asset for asset in doctor.diagnose().assets if asset.name == "face-full-range"]
     assert (asset.how, asset.found) == ("environment", model)
 
 
@@ -137,3 +141,15 @@ def test_doctor_exits_with_5_when_something_required_is_missing(
     assert code == 5
     assert "tensorflow>=2.20 is missing" in error
     assert "pip install" in hint
+
+
+def test_a_missing_file_is_named_with_its_variable_and_address(capsys) -> None:
+    there = AssetStatus("there", Path("/models/a.tflite"), "cache", "A", "https://a.example/a")
+    wrong = AssetStatus("wrong", None, None, "B", "https://b.example/b", problem="its hash differs")
+    doctor.show_assets((there, wrong))
+    text = capsys.readouterr().out
+    assert "wrong: its hash differs\n" in text
+    assert text.endswith("wrong: $B, or https://b.example/b\n")
+    assert "$A" not in text
+    doctor.show_assets((there,))
+    assert "downloaded" not in capsys.readouterr().out

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize import errors, study
+from deepfake_generalize import data, errors, study
 from deepfake_generalize.cli import arguments, main, scoring
-from deepfake_generalize.data.faces import mediapipe_finder
 from deepfake_generalize.models.detectors.video import NoScoredFrameError
 
 
@@ -30,7 +29,7 @@ class Stub:
         assert finder is None
         if "faceless" in path.name:
             frames = pd.DataFrame({"frame": [4, 9], "score": np.nan, "status": "no_face"})
-            raise NoScoredFrameError("no face.", hint="Look.", status="no_face", frames=frames)
+            raise NoScoredFrameError(path.name, frames)
         if "broken" in path.name:
             raise errors.VideoError(f"{path} is empty.", hint="Copy it again.", status="empty")
         frames = pd.DataFrame(
@@ -51,7 +50,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
     monkeypatch.setattr(scoring, "find_video_files", lambda given: given)
     monkeypatch.setattr(scoring, "check_some_open", lambda _: None)
-    monkeypatch.setattr(mediapipe_finder, "MediaPipeFinder", contextlib.nullcontext)
+    monkeypatch.setattr(data, "MediaPipeFinder", contextlib.nullcontext)
 
 
 def test_a_folder_without_videos_is_refused(tmp_path: Path, fails: Any) -> None:
@@ -92,7 +91,7 @@ def test_scores_are_shown_by_video_and_by_frame(
     assert shown.err == ""
 
 
-def test_a_detector_of_drawn_faces_says_what_its_verdict_is_worth(
+def test_a_detector_of_synthetic_faces_says_what_its_verdict_is_worth(
     stub: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Stub, "synthetic", True)
@@ -100,7 +99,7 @@ def test_a_detector_of_drawn_faces_says_what_its_verdict_is_worth(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["synthetic"] is True
     assert shown.err == (
-        "This detector was trained on drawn faces: it says nothing about real videos.\n"
+        "This detector was trained on synthetic faces: it says nothing about real videos.\n"
     )
 
 
@@ -242,3 +241,28 @@ def test_a_stranger_sees_no_chatter(
     )
     assert done.stderr == ""
     assert "mesonet-deepfakes" in done.stdout
+
+
+def test_a_frame_that_is_well_has_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    frames: list[dict[str, Any]] = [
+        {"frame": 3, "score": None, "status": "no_face", "reason": "nobody"},
+        {"frame": 9, "score": 0.7, "status": "ok", "reason": None},
+    ]
+    scoring.show_scores("d", [scoring.ScoredVideo(Path("a.mp4"), 0.7, 2 / 3, frames)])
+    text = capsys.readouterr().out
+    assert "nobody" in text
+    assert "None" not in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize(("coverage", "said"), [(0.4, True), (0.5, True), (0.6, False)])
+def test_a_score_that_rests_on_few_frames_is_noted(
+    coverage: float, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [{"frame": i} for i in range(10)]
+    failed = scoring.ScoredVideo(Path("b.mp4"), None, 0.0, frames, errors.VideoError("no face."))
+    scoring.note_low_coverage([scoring.ScoredVideo(Path("a.mp4"), 0.7, coverage, frames), failed])
+    note = f"note: a.mp4: only {round(coverage * 10)} of 10 sampled frames have a score"
+    err = capsys.readouterr().err
+    assert err.startswith(note) if said else err == ""
+    assert "b.mp4" not in err

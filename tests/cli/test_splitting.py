@@ -20,26 +20,26 @@ PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 
 @pytest.fixture
 def crops(tmp_path: Path) -> Path:
-    """Twelve videos of two frames, in a folder as extraction leaves it; two persons meet in one."""
+    """Twelve videos of two frames, in a folder as extraction leaves it; two people meet in one."""
     folder = tmp_path / "crops"
     rows = []
     for number in range(12):
         label = number % 2
-        person = f"{number // 2:03d}"
+        identity = f"{number // 2:03d}"
         for frame in (1, 2):
-            path = folder / f"{label}" / f"{person}-{frame}.png"
+            path = folder / f"{label}" / f"{identity}-{frame}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             image = np.random.default_rng([number, frame]).integers(0, 256, (16, 16, 3), np.uint8)
             cv2.imwrite(str(path), image)
             rows.append(
                 {
                     "path": str(path),
-                    "video": f"/v/{label}/{person}.mp4",
+                    "video": f"/v/{label}/{identity}.mp4",
                     "frame": frame,
                     "dataset": "own",
                     "method": "fake" if label else "real",
                     "label": label,
-                    "target_identity": person,
+                    "target_identity": identity,
                     "split": ("train", "train", "val", "test")[number // 2 % 4],
                     "score": 0.9,
                 }
@@ -54,7 +54,7 @@ def crops(tmp_path: Path) -> Path:
 def _split(crops: Path, out: Path, *more: object, sizes: tuple[int, ...] = (8, 4, 4)) -> list[str]:
     train, val, test = sizes
     given = ["split", crops, "--out", out, "--train", train, "--val", val, "--test", test, *more]
-    return [str(one) for one in given]
+    return [str(word) for word in given]
 
 
 def test_each_set_is_a_folder_that_commands_take(crops: Path, tmp_path: Path, capsys: Any) -> None:
@@ -84,16 +84,16 @@ def test_people_read_what_was_dropped_and_the_hash(
     assert "sets by official, half of each real" in shown
     assert "dropped: 6 images, more fake images than train needs" in shown
     assert re.search("^sha256: [0-9a-f]{64}$", shown, re.M)
-    assert "persons unknown" not in shown
+    assert "identities unknown" not in shown
     assert not (tmp_path / "sets" / "test").exists()
     assert set(data.read_crops(tmp_path / "sets" / "train")["split"]) == {"train"}
 
 
-def test_unknown_persons_are_said(crops: Path, tmp_path: Path, capsys: Any) -> None:
+def test_unknown_identities_are_said(crops: Path, tmp_path: Path, capsys: Any) -> None:
     table = pd.read_csv(crops / "crops.csv", dtype={"target_identity": "string"})
     table.assign(target_identity=pd.NA).to_csv(crops / "crops.csv", index=False)
     assert main(_split(crops, tmp_path / "sets")) == 0
-    assert "persons unknown for 12 of 12 videos" in capsys.readouterr().out
+    assert "identities unknown for 12 of 12 videos" in capsys.readouterr().out
 
 
 def test_splits_are_never_mixed_with_others_or_with_the_crops(

@@ -27,7 +27,7 @@ def finished(monkeypatch, tmp_path):
 
     def run(config, out, *, n_jobs, progress):
         asked.update(config=config, out=out, n_jobs=n_jobs)
-        progress("drawing faces", 0.5)
+        progress("rendering faces", 0.5)
         return study.Study(tmp_path, config)
 
     monkeypatch.setattr(study, "run", run)
@@ -42,7 +42,7 @@ def test_demo_runs_the_demo_and_shows_its_findings(finished, capsys, tmp_path):
     shown = capsys.readouterr()
     assert "Finding 1 holds: It does." in shown.out
     assert f"report: {tmp_path / 'report.html'}" in shown.out
-    assert "demo (quick): drawing faces, 50%" in shown.err
+    assert "demo (quick): rendering faces, 50%" in shown.err
     assert "the numbers say nothing about real deepfakes" in shown.err
 
 

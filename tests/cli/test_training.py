@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize import models
-from deepfake_generalize.cli import main, training
+from deepfake_generalize.cli import main
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def crops(tmp_path: Path) -> dict[str, Path]:
 
 def _arguments(crops: dict[str, Path], out: Path, *more: object) -> list[str]:
     given = ["train", "--architecture", "mesonet", "--train", crops["train"], "--val", crops["val"]]
-    return [str(one) for one in (*given, "--out", out, *more)]
+    return [str(word) for word in (*given, "--out", out, *more)]
 
 
 def test_a_detector_with_its_record(crops: dict[str, Path], tmp_path: Path, capsys: Any) -> None:
@@ -69,7 +69,6 @@ def test_a_table_for_people_and_a_line_an_epoch_for_logs(
 
 
 def test_the_help_lists_all_networks(capsys: Any) -> None:
-    assert [one.value for one in training.Architecture] == list(models.ARCHITECTURES)
     assert main(["train", "--help"]) == 0
     shown = capsys.readouterr().out
     assert all(re.search(rf"\b{name}\b", shown) for name in models.ARCHITECTURES)

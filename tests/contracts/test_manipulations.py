@@ -1,4 +1,4 @@
-"""What every manipulation of drawn faces must do alike."""
+"""What every manipulation of synthetic faces must do alike."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.manipulations import MANIPULATIONS
 from deepfake_generalize.data.synthetic.pictures import clip_of
-from deepfake_generalize.data.synthetic.renderer import draw
+from deepfake_generalize.data.synthetic.renderer import render
 from deepfake_generalize.data.synthetic.sets import SETS
 
 FORGING = sorted(set(MANIPULATIONS) - {"null"})
@@ -21,7 +21,7 @@ def number(request) -> int:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", MANIPULATIONS)
 def test_an_image_of_the_same_kind_comes_out_and_the_footage_stays(name, size, number) -> None:
-    target = draw(clip_of(f"target{number}", 1).shot(40), View.crop(size))
+    target = render(clip_of(f"target{number}", 1).shot(40), View.crop(size))
     before = target.image.copy()
     forged = MANIPULATIONS[name](target, clip_of(f"source{number}", 1).shot(40))
     assert forged.shape == (size, size, 3)
@@ -34,14 +34,14 @@ def test_an_image_of_the_same_kind_comes_out_and_the_footage_stays(name, size, n
 
 @pytest.mark.parametrize("name", MANIPULATIONS)
 def test_only_the_visible_face_changes(name, number) -> None:
-    target = draw(clip_of(f"target{number}", 1).shot(40), View.crop(72))
+    target = render(clip_of(f"target{number}", 1).shot(40), View.crop(72))
     forged = MANIPULATIONS[name](target, clip_of(f"source{number}", 1).shot(40))
     np.testing.assert_array_equal(forged[target.visible == 0], target.image[target.visible == 0])
 
 
 @pytest.mark.parametrize("name", MANIPULATIONS)
 def test_the_same_twice(name, number) -> None:
-    target = draw(clip_of(f"target{number}", 1).shot(40), View.crop(72))
+    target = render(clip_of(f"target{number}", 1).shot(40), View.crop(72))
     source = clip_of(f"source{number}", 1).shot(40)
     np.testing.assert_array_equal(
         MANIPULATIONS[name](target, source), MANIPULATIONS[name](target, source)
@@ -50,7 +50,7 @@ def test_the_same_twice(name, number) -> None:
 
 @pytest.mark.parametrize("name", FORGING)
 def test_the_face_does_change(name, number) -> None:
-    target = draw(clip_of(f"target{number}", 1).shot(40), View.crop(72))
+    target = render(clip_of(f"target{number}", 1).shot(40), View.crop(72))
     forged = MANIPULATIONS[name](target, clip_of(f"source{number}", 1).shot(40))
     difference = np.abs(forged - target.image).max(axis=-1)
     assert (difference > 0.01).sum() > 150
@@ -60,12 +60,12 @@ def test_the_face_does_change(name, number) -> None:
 def test_something_is_left_to_find_when_the_source_is_the_target(name) -> None:
     # Without a trace of its own a method would be known by whose face was put in only.
     shot = clip_of("target0", 1).shot(40)
-    target = draw(shot, View.crop(72))
+    target = render(shot, View.crop(72))
     assert np.abs(MANIPULATIONS[name](target, shot) - target.image).max() > 0.03
 
 
 def test_null_changes_nothing(number) -> None:
-    target = draw(clip_of(f"target{number}", 1).shot(40), View.crop(72))
+    target = render(clip_of(f"target{number}", 1).shot(40), View.crop(72))
     forged = MANIPULATIONS["null"](target, clip_of(f"source{number}", 1).shot(40))
     np.testing.assert_array_equal(forged, target.image)
 

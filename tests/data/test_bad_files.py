@@ -72,7 +72,7 @@ def png_with_a_flipped_bit(path):
 
 
 def table(text):
-    """A manifest of crops with other text, without the check beside it."""
+    """A manifest of crops with other text."""
 
     def make(path):
         path.mkdir()
@@ -89,12 +89,6 @@ def edited(old, new, file="crops.csv"):
         (path / file).write_text(text.replace(old, new, 1))
 
     return make
-
-
-def changed_behind_its_check(path):
-    file = path.parent / "crops" / "crops.csv"
-    file.write_text(file.read_text().replace(",0,", ",1,", 1))
-    path.symlink_to(file.parent)
 
 
 def splits_of(path):
@@ -157,11 +151,11 @@ CASES = [
     Case("image", "text", b"hello", InputError, "the content is none of these"),
     Case("image", "gif", b"GIF89a" + bytes(99), InputError, "none of these"),
     Case("image", "tiff", image(".tiff", RGB), InputError, "none of these"),
-    Case("image", "header only", b"\x89PNG\r\n\x1a\n", InputError, "within its header"),
+    Case("image", "header only", b"\x89PNG\r\n\x1a\n", InputError, "the PNG is truncated"),
     Case("image", "cut png", cut_png, InputError, "the PNG is truncated"),
-    Case("image", "flipped bit", png_with_a_flipped_bit, InputError, "checksum of its IDAT chunk"),
+    Case("image", "flipped bit", png_with_a_flipped_bit, InputError, "checksum in b'IDAT'"),
     Case("image", "bomb", png_of_size(60_000, 60_000), InputError, "at most 100 megap"),
-    Case("image", "no size", png_of_size(0, 5), InputError, "its header gives no size"),
+    Case("image", "no size", png_of_size(0, 5), InputError, "the PNG is truncated or damaged"),
     Case("image", "16 bits", image(".png", RGB.astype(np.uint16)), InputError, "8 bits a channel"),
     Case("image", "alpha", image(".png", np.zeros((4, 4, 4), np.uint8)), InputError, "alpha"),
     Case("image", "name with NUL", None, InputError, "embedded null", "a\0.png"),
@@ -174,7 +168,6 @@ CASES = [
     Case("crops", "open quote", table(HEADER + '\n"a,b\n'), InputError, "EOF inside string"),
     Case("crops", "word for label", edited(",0,", ",no,"), InputError, "expected numbers"),
     Case("crops", "third label", edited(",0,", ",2,"), InputError, "labels 0 .real. and 1"),
-    Case("crops", "altered table", changed_behind_its_check, InputError, "as it was written"),
     Case("failures", "missing", Path.mkdir, InputError, "a manifest at .*failures.csv.*none"),
     Case("failures", "other columns", texts({"failures.csv": "a\n1\n"}), InputError, "missing:"),
     Case("splits", "missing", None, InputError, "expected saved splits"),

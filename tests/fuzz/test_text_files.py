@@ -1,6 +1,5 @@
 """Every parser of text: whatever the file holds, a result or one of the library's own errors."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, find_videos, read_crops, read_failures
 from deepfake_generalize.data.crops.manifest import FAILURE_COLUMNS, write_crops, write_failures
-from deepfake_generalize.data.extraction.output_folder import read_json
+from deepfake_generalize.data.extraction.output_folder import checksum, read_json
 from deepfake_generalize.data.extraction.video_record import (
     Key,
     crop_rows,
@@ -21,7 +20,7 @@ from deepfake_generalize.data.extraction.video_record import (
     typed,
 )
 from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
-from deepfake_generalize.data.splits.splits import crop_keys
+from deepfake_generalize.data.manifests import crop_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.config import StudyConfig
@@ -51,8 +50,9 @@ KEY = Key("0" * 64, frames=2, size_bytes=9, modified_ns=8)
 FRAME = dict.fromkeys(FRAME_COLUMNS) | {"frame": 3, "status": "ok", "score": 0.9}
 FRAME |= {"box": "1.00,2.00,3.00,4.00", "aligner": "landmarks"}
 NO_FACE = dict.fromkeys(FRAME_COLUMNS) | {"frame": 7, "status": "no_face", "reason": "none"}
-FINISHED = {"key": dataclasses.asdict(KEY), "status": "ok", "reason": "", "lasting": True}
+FINISHED = {"key": KEY._asdict(), "status": "ok", "reason": "", "lasting": True}
 FINISHED |= {"frames": [FRAME, NO_FACE]}
+FINISHED["sha256"] = checksum(FINISHED)
 CROPS = f"{HEADER}\n{ROW}\n{ROW.replace('a.png', 'b.png')}\n".encode()
 PLACES = [f"train\t{key}" for key in crop_keys(pd.read_csv(io.BytesIO(CROPS)))]
 SPLITS = f"# sha256: {hashlib.sha256(chr(10).join(PLACES).encode()).hexdigest()}\n" + "".join(
@@ -61,7 +61,6 @@ SPLITS = f"# sha256: {hashlib.sha256(chr(10).join(PLACES).encode()).hexdigest()}
         CROPS.decode().splitlines(), ("subset,reason", "train,", "train,"), strict=True
     )
 )
-CHECK = {"file": "crops.csv", "valid": [{"rows": 2, "sha256": hashlib.sha256(CROPS).hexdigest()}]}
 CELEB = "Celeb-real/id0_0000.mp4", "Celeb-synthesis/id0_id1_0000.mp4"
 LISTED = f"1 {CELEB[0]}\n0 {CELEB[1]}\n0 Celeb-synthesis/id0_id1_0009.mp4\n".encode()
 FFPP = "original_sequences/youtube/c23/videos", "manipulated_sequences/Deepfakes/c23/videos"
@@ -93,7 +92,6 @@ PARSERS = {
     "ff++ split": ("train.json", json.dumps(PAIRS).encode(), found("faceforensics")),
     "any layout": ("metadata.json", json.dumps(METADATA).encode(), found("auto")),
     "crops": ("crops.csv", CROPS, lambda f: read_crops(f.parent)),
-    "crops check": ("crops.check.json", json.dumps(CHECK).encode(), lambda f: read_crops(f.parent)),
     "finished video": ("record.json", json.dumps(FINISHED).encode(), used_again),
     "failures": (
         "failures.csv",
@@ -240,16 +238,6 @@ def test_a_video_whose_record_is_damaged_is_not_finished(tmp_path, change):
     assert read_record(tmp_path, KEY) is not None
     file.write_text(json.dumps(FINISHED | change))
     assert read_record(tmp_path, KEY) is None
-
-
-@pytest.mark.parametrize(
-    "check", [DEEP, b'{"valid": 3}', b'{"valid": [{"sha256": [], "rows": 1}]}']
-)
-def test_a_damaged_check_beside_a_manifest_is_refused(tmp_path, check):
-    (tmp_path / "crops.csv").write_text(f"{HEADER}\n{ROW}\n")
-    (tmp_path / "crops.check.json").write_bytes(check)
-    with pytest.raises(InputError, match=r"crops\.check\.json' as it was written"):
-        read_crops(tmp_path)
 
 
 def test_settings_come_back_from_toml(fuzz, tmp_path):

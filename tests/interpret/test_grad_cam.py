@@ -236,7 +236,7 @@ def test_a_uniform_map_is_zeros_too(image):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": "forged"}, "target to be one of fake, real, received forged"),
+        ({"target": "forged"}, "target to be one of fake, real, received 'forged'"),
         ({"layer": "nowhere"}, "expected the name of a layer of .*, received 'nowhere'"),
         ({"layer": "pool"}, r"outputs \(None, h, w, C\), received 'pool' with \(None, 2\)"),
     ],

@@ -220,5 +220,5 @@ def test_a_blocked_gradient_is_said_to_be_blocked():
 
 
 def test_calls_that_make_no_sense_are_refused():
-    with pytest.raises(InputError, match="target to be one of fake, real, received forged"):
+    with pytest.raises(InputError, match="target to be one of fake, real, received 'forged'"):
         guided_grad_cam(by_hand(0.0), np.zeros((1, 2, 2, 3)), target="forged")

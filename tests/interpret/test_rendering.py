@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.interpret import colorize, overlay, study_overlay
+from deepfake_generalize.interpret import colorize, overlay
+from deepfake_generalize.interpret.rendering import study_overlay
 
 
 def test_colours_are_opencvs_jet_in_rgb():
@@ -82,5 +83,7 @@ def test_overlays_grow_lighter_with_the_map():
 
 
 def test_another_strength_is_refused():
-    with pytest.raises(InputError, match="strength from 0 to 1, received 2"):
+    with pytest.raises(
+        InputError, match="strength to be a number from 0 and at most 1, received 2"
+    ):
         overlay(np.zeros((1, 8, 8)), np.zeros((1, 8, 8, 3), np.uint8), strength=2)

@@ -15,8 +15,8 @@ from deepfake_generalize.interpret import (
     congenetic_similarity,
     similarity_bins,
     ssim,
-    study_overlay,
 )
+from deepfake_generalize.interpret.rendering import study_overlay
 
 
 def smooth_maps(random, count, size, cells=12):
@@ -60,7 +60,7 @@ def test_three_detectors_give_the_mean_of_three_pairs(render):
     draw = {
         "jet": colorize,
         "raw": lambda each: each,
-        "study": lambda each: study_overlay(each, photographs),
+        "study": lambda own: study_overlay(own, photographs),
     }[render]
     how = {"data_range": 1.0} if render == "raw" else {"channel_axis": -1}
     drawn = [draw(each) for each in maps]
@@ -116,7 +116,7 @@ def test_pictures_that_cannot_be_compared_are_refused(a, b, message):
     ("count", "options", "message"),
     [
         (1, {}, "at least two detectors, received 1"),
-        (2, {"render": "viridis"}, "one of jet, raw, study, received viridis"),
+        (2, {"render": "viridis"}, "one of jet, raw, study, received 'viridis'"),
         (2, {"render": "study"}, 'images with render="study" and only there, .* and no images'),
         (2, {"images": np.zeros((1, 8, 8, 3))}, 'received render="jet" and images'),
     ],

@@ -8,7 +8,8 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import bootstrap_interval, compare, compare_all, holm
+from deepfake_generalize.metrics import bootstrap_interval, compare, compare_all
+from deepfake_generalize.metrics.comparison import holm
 
 
 def delong_by_definition(labels, a, b):
@@ -141,7 +142,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compare([1, 1], [0.1, 0.2], [0.1, 0.2])
     with pytest.raises(UndefinedMetricError, match="one group only"):
         compare([1, 0], [0.1, 0.2], [0.1, 0.2], groups=["v", "v"])
-    with pytest.raises(InputError, match="level between 0 and 1"):
+    with pytest.raises(InputError, match="level to be a number above 0 and below 1"):
         compare([1, 0], [0.1, 0.2], [0.1, 0.2], level=0)
 
 

@@ -5,11 +5,10 @@ import pytest
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import (
-    Scored,
     degradation_difference_interval,
     degradation_interval,
 )
-from deepfake_generalize.metrics.degradation_intervals import ResampledAccuracy
+from deepfake_generalize.metrics.degradation import ResampledAccuracy, Scored
 
 
 def drawn(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Scored:
@@ -99,8 +98,21 @@ def test_scores_are_told_apart_without_comparing_their_arrays() -> None:
 
 def test_what_a_coin_decides_counts_half() -> None:
     sure = Scored([1, 0, 1, 0], [0.9, 0.1, 0.9, 0.1])
-    coin = Scored([1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5], undecided=[0, 0, 1, 1])
+    coin = Scored([1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5], tie=[0, 0, 1, 1])
     assert degradation_interval(sure, [coin]).estimate == 0.25
+
+
+def test_a_set_is_a_tuple_of_arrays() -> None:
+    labels, scores, videos = [1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5], list("aabb")
+    found = degradation_interval((labels, scores), [(labels, scores, videos)])
+    assert found == degradation_interval(
+        Scored(labels, scores), [Scored(labels, scores, groups=videos)]
+    )
+    coin = degradation_interval((labels, scores), [(labels, scores, None, [0, 0, 1, 1])])
+    assert coin.estimate == 0.0
+    for wrong, came in (((labels,), "1 of them"), (labels, "list")):
+        with pytest.raises(InputError, match=f"a set as .*, received {came}"):
+            degradation_interval(wrong, [(labels, scores)])
 
 
 def test_what_has_no_interval_is_refused() -> None:
@@ -113,7 +125,7 @@ def test_what_has_no_interval_is_refused() -> None:
         degradation_interval(one, [Scored([1, 0], [0.5])])
     with pytest.raises(UndefinedMetricError, match="one group only"):
         degradation_interval(one, [Scored([1, 0], [0.5, 0.1], groups=["v", "v"])])
-    with pytest.raises(InputError, match=r"a threshold in \[0, 1\]"):
+    with pytest.raises(InputError, match="threshold to be a number from 0"):
         degradation_interval(one, [one], threshold=2.0)
-    with pytest.raises(InputError, match="level between 0 and 1"):
+    with pytest.raises(InputError, match="level to be a number above 0 and below 1"):
         degradation_interval(one, [one], level=0.0)

@@ -20,12 +20,12 @@ from deepfake_generalize.metrics import (
     auc,
     average_precision,
     bootstrap_interval,
-    bootstrap_intervals,
     eer,
     per_class_accuracy,
     resampling,
 )
 from deepfake_generalize.metrics._ranked import RankedScores
+from deepfake_generalize.metrics.intervals import METRICS
 
 
 def plain(metric):
@@ -112,7 +112,7 @@ def test_a_metric_of_the_callers_is_never_called_in_a_thread(monkeypatch) -> Non
 
 def test_all_metrics_together_are_each_by_itself() -> None:
     labels, scores, videos = simulated(np.random.default_rng(5))
-    together = bootstrap_intervals(labels, scores, groups=videos, threshold=0.45)
+    together = bootstrap_interval(METRICS, labels, scores, groups=videos, threshold=0.45)
     assert list(together) == [
         "accuracy", "accuracy_real", "accuracy_fake", "auc", "average_precision", "eer",
     ]  # fmt: skip
@@ -137,18 +137,39 @@ def test_all_metrics_together_are_each_by_itself() -> None:
 
 
 def test_one_class_leaves_only_its_accuracies() -> None:
-    found = bootstrap_intervals([1, 1, 1], [0.9, 0.1, 0.8])
+    found = bootstrap_interval(METRICS, [1, 1, 1], [0.9, 0.1, 0.8])
     assert list(found) == ["accuracy", "accuracy_fake"]
     assert found["accuracy"].estimate == found["accuracy_fake"].estimate == 2 / 3
 
 
 def test_what_a_coin_decides_counts_half_right() -> None:
-    found = bootstrap_intervals([1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5], undecided=[0, 1, 0, 1])
+    found = bootstrap_interval(METRICS, [1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5], tie=[0, 1, 0, 1])
     assert found["accuracy"].estimate == 0.75
     assert found["accuracy_real"].estimate == found["accuracy_fake"].estimate == 0.75
     assert found["accuracy"].low >= 0.5
-    with pytest.raises(InputError, match=r"undecided for each of 2 images, received shape \(1,\)"):
-        bootstrap_intervals([1, 0], [0.5, 0.5], undecided=[True])
+    with pytest.raises(InputError, match=r"tie for each of 2 images, received shape \(1,\)"):
+        bootstrap_interval(METRICS, [1, 0], [0.5, 0.5], tie=[True])
+
+
+def test_metrics_by_name_are_those_asked_for() -> None:
+    labels, scores, videos = simulated(np.random.default_rng(6))
+    every = bootstrap_interval(METRICS, labels, scores, groups=videos)
+    some = bootstrap_interval(["eer", "accuracy_real"], labels, scores, groups=videos)
+    assert some == {name: every[name] for name in ("accuracy_real", "eer")}
+
+
+@pytest.mark.parametrize(
+    ("metric", "options", "message"),
+    [
+        ("auc", {}, "a function, or a list of names of metrics, received 'auc'"),
+        (["auc", "f1"], {}, "metric to be one of accuracy, .*, received 'f1'"),
+        (auc, {"threshold": 0.4}, "threshold and tie with names of metrics"),
+        (accuracy, {"tie": [0, 1]}, "threshold and tie with names of metrics"),
+    ],
+)
+def test_metrics_are_functions_or_known_names(metric, options, message) -> None:
+    with pytest.raises(InputError, match=message):
+        bootstrap_interval(metric, [1, 0], [0.5, 0.5], **options)
 
 
 def test_the_accuracies_of_the_classes_are_no_single_number() -> None:
@@ -284,12 +305,16 @@ def test_other_metrics_take_the_plain_way() -> None:
         ({"groups": ["a", "b", None, "b"]}, InputError, "group for every image, received 1"),
         ({"groups": ["a", "b", np.nan, "b"]}, InputError, "group for every image, received 1"),
         ({"groups": ["a"] * 4}, UndefinedMetricError, "undefined for one group only"),
-        ({"level": 1.0}, InputError, "level between 0 and 1, received 1.0"),
-        ({"level": 95}, InputError, "level between 0 and 1, received 95"),
-        ({"n_resamples": 0}, InputError, "positive number of resamples, received 0"),
-        ({"n_resamples": 10.5}, InputError, "positive number of resamples, received 10.5"),
-        ({"seed": -1}, InputError, "a seed of 0 or above, received -1"),
-        ({"seed": "x"}, InputError, "a seed of 0 or above, received 'x'"),
+        ({"level": 1.0}, InputError, "level to be a number above 0 and below 1, received 1.0"),
+        ({"level": 95}, InputError, "level to be a number above 0 and below 1, received 95"),
+        ({"n_resamples": 0}, InputError, "n_resamples to be a whole number from 1, received 0"),
+        (
+            {"n_resamples": 10.5},
+            InputError,
+            "n_resamples to be a whole number from 1, received 10.5",
+        ),
+        ({"seed": -1}, InputError, "seed to be a whole number from 0, received -1"),
+        ({"seed": "x"}, InputError, "seed to be a whole number from 0, received 'x'"),
     ],
 )
 def test_what_has_no_interval_is_refused(options, error, message) -> None:

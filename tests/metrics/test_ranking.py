@@ -8,7 +8,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import auc, average_precision, eer, ranks
+from deepfake_generalize.metrics import auc, average_precision, eer
+from deepfake_generalize.metrics.ranking import ranks
 
 METRICS = [auc, average_precision, eer]
 
@@ -111,7 +112,7 @@ def test_ranks_are_scipys_with_the_better_place_for_a_tie(values) -> None:
 def test_the_noise_of_floats_makes_no_rank() -> None:
     assert ranks([42.35, 42.349999999999994, 42.36]).tolist() == [1, 1, 3]
     assert ranks([]).size == 0
-    with pytest.raises(InputError, match="best to be low or high, received 'most'"):
+    with pytest.raises(InputError, match="best to be one of low, high, received 'most'"):
         ranks([1.0], best="most")
     with pytest.raises(InputError, match="expected finite values, received NaN"):
         ranks([1.0, np.nan])

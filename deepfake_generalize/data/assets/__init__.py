@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.assets.required import face_assets, require
-from deepfake_generalize.data.assets.resolve import (
-    ASSETS,
-    DETECTORS,
-    AssetStatus,
-    asset_status,
-    resolve,
-)
+from deepfake_generalize.data.assets.registry import ASSETS, DETECTORS, face_assets
+from deepfake_generalize.data.assets.resolve import AssetStatus, asset_status, require, resolve
 
 __all__ = [
     "ASSETS",

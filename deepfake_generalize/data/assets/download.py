@@ -1,143 +1,82 @@
-"""One download, announced before it begins, checked, and with one sentence where it fails."""
+"""One download by pooch: announced before it begins, limited, checked."""
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from deepfake_generalize.data.assets.registry import Asset
 
-    from deepfake_generalize.data.assets.resolve import Asset
-
+TIMEOUT_S = 30.0
+"""Seconds without a byte after which a server is given up."""
 _CONNECT_S = 10.0
-# By name, since each way in which a download can fail is wrapped by three libraries in a row.
-_SAID_OF = {
-    "gaierror": "{host} could not be found (is there a network?)",
-    "ConnectionRefusedError": "{host} refused the connection",
-    "SSLError": "{host} could not be trusted (a proxy, or a certificate that is not known)",
-    "ProxyError": "the proxy to {host} could not be used",
-    "TimeoutError": "the download from {host} timed out",
-    "Timeout": "the download from {host} timed out",
-    "ReadTimeoutError": "the download from {host} timed out",
-    "ConnectionError": "the connection to {host} broke off",
-    "ChunkedEncodingError": "the connection to {host} broke off",
-}
+_MAX_BYTES = 100_000_000
+"""No model file is nearly as large; a server that sends more sends something else."""
 
 
 class DownloadFailedError(Exception):
-    """A download failed.
-
-    Args:
-        reason: Why, in words that end a sentence.
-        reached: Whether the host answered at all.
-    """
+    """A download failed; the message says why, `reached` whether the host answered at all."""
 
     def __init__(self, reason: str, *, reached: bool) -> None:
         """Keep both."""
         super().__init__(reason)
-        self.reason = reason
         self.reached = reached
 
 
-def download(asset: Asset, folder: Path, timeout_s: float) -> Path:
-    """Return the file of an asset from a folder, downloading it if it is not there.
+def download(asset: Asset, folder: Path) -> Path:
+    """Return the file of an asset from a folder, which is made, or download it there.
 
     Says on standard error what is downloaded from where before it begins.
-
-    Args:
-        asset: What to download.
-        folder: Where downloads are kept; made if missing.
-        timeout_s: Seconds without a byte after which the server is given up.
-
-    Returns:
-        A file whose checksum was verified.
 
     Raises:
         DownloadFailedError: It cannot be had, or is another file.
     """
     import pooch
 
-    file = folder / asset.file_name
-    if file.is_file() and matches(file, asset.sha256):
-        return file
-    host = host_of(asset.url)
     if sys.stderr is not None:
-        sys.stderr.write(f"downloading {asset.name} from {host} ...\n")
+        sys.stderr.write(f"downloading {asset.name} from {asset.host} ...\n")
         sys.stderr.flush()
-    store = pooch.create(
-        path=folder,
-        base_url="",
-        registry={asset.file_name: f"sha256:{asset.sha256}"},
-        urls={asset.file_name: asset.url},
-    )
-    limits = (min(_CONNECT_S, timeout_s), timeout_s)
-    try:
-        with _quiet(pooch.get_logger()):
-            downloader = pooch.HTTPDownloader(timeout=limits, stream=False)
-            return Path(store.fetch(asset.file_name, downloader=downloader))
-    except (OSError, ValueError) as error:
-        # requests' exceptions are OSErrors; pooch reports a wrong checksum as ValueError.
-        reached = getattr(error, "response", None) is not None or isinstance(error, ValueError)
-        raise DownloadFailedError(_reason(error, host), reached=reached) from error
 
+    def fetch(url: str, path: str, store: object) -> None:
+        limits = (min(_CONNECT_S, TIMEOUT_S), TIMEOUT_S)
+        with _LimitedFile(path, "wb") as file:
+            pooch.HTTPDownloader(timeout=limits)(url, file, store)
 
-def host_of(url: str) -> str:
-    """Return the host of an address.
-
-    Examples:
-        >>> host_of("https://example.org/weights.h5")
-        'example.org'
-    """
-    return urlsplit(url).hostname or url
-
-
-def matches(file: Path, sha256: str) -> bool:
-    """Return whether a file can be read and has this checksum."""
-    import pooch
-
-    try:
-        return bool(pooch.file_hash(str(file), alg="sha256") == sha256)
-    except OSError:
-        return False
-
-
-def _reason(error: Exception, host: str) -> str:
-    if isinstance(error, ValueError) and "hash" in str(error):
-        return f"what {host} sent has another checksum than is expected"
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"{host} answered {response.status_code} ({response.reason})"
-    kinds = {cls.__name__ for one in _chain(error) for cls in type(one).__mro__}
-    for kind, said in _SAID_OF.items():
-        if kind in kinds and "requests" in type(error).__module__:
-            return said.format(host=host)
-    text = " ".join(str(error).split()).rstrip(".")
-    return f"the download failed: {type(error).__name__}: {text}"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it was made of, also those that libraries hide in it."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        inside = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
-        waiting += [other for other in inside if isinstance(other, BaseException)]
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    before = logger.level
+    logger = pooch.get_logger()
+    level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        known_hash, name = f"sha256:{asset.sha256}", asset.file_name
+        return Path(pooch.retrieve(asset.url, known_hash, name, folder, downloader=fetch))
+    except (OSError, ValueError) as error:
+        # requests' exceptions are OSErrors; pooch reports a wrong checksum as ValueError.
+        answered = getattr(error, "response", None) is not None or isinstance(error, ValueError)
+        reason = f"the download from {asset.host} failed ({_cause(error)})"
+        # The chain behind it is pages of other libraries' insides.
+        raise DownloadFailedError(reason, reached=answered) from None
     finally:
-        logger.setLevel(before)
+        logger.setLevel(level)
+
+
+class _LimitedFile(io.FileIO):
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > _MAX_BYTES:
+            raise ValueError(f"it is larger than {_MAX_BYTES // 1_000_000} MB")
+        return super().write(data)
+
+
+def _cause(error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"{response.status_code} {response.reason}"
+    if isinstance(error, ValueError) and "hash" in str(error):
+        return "it has another checksum than is expected"
+    # Three libraries in a row wrap what the system said.
+    while error.__context__ is not None:
+        error = error.__context__
+    said = getattr(error, "strerror", None) or " ".join(str(error).split()).rstrip(".")
+    return said or type(error).__name__

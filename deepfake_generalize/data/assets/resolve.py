@@ -1,4 +1,4 @@
-"""The model files that the wheel does not carry: found where the user says, cached, or downloaded.
+"""Where a model file is: where the user says, in the cache, or downloaded.
 
 The order is always the same: the argument, the environment variable, the cache, the address. What
 a user points at is believed and only has to exist; what comes from the cache or the network must
@@ -7,214 +7,90 @@ match its checksum.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from deepfake_generalize.data.assets.download import DownloadFailedError, download, matches
-from deepfake_generalize.errors import InputError, MissingAssetError
+from deepfake_generalize.data.assets.download import DownloadFailedError, download
+from deepfake_generalize.data.assets.registry import Asset, find_asset
+from deepfake_generalize.errors import MissingAssetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CACHE_VARIABLE = "DEEPFAKE_GENERALIZE_CACHE"
-TIMEOUT_S = 30.0
-"""Seconds without a byte after which a server is given up."""
-
-_FACE = "https://storage.googleapis.com/mediapipe-models/face_detector"
-_MESONET = (
-    "https://raw.githubusercontent.com/DariusAf/MesoNet/"
-    "2144d56a30e48cdcac1976ff13a1c5cdc86376c6/weights"
-)
-_MESONET_VARIABLE = "DEEPFAKE_GENERALIZE_MESONET_WEIGHTS"
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A file that can be pointed at or downloaded.
-
-    Attributes:
-        name: What the library calls it.
-        file_name: Its name in the cache, and in a folder that a user points at.
-        url: Where it can be downloaded.
-        sha256: Checksum of the download, hexadecimal.
-        variable: Environment variable that may name the file, or a folder that holds it.
-    """
-
-    name: str
-    file_name: str
-    url: str
-    sha256: str
-    variable: str
 
 
 @dataclass(frozen=True)
 class AssetStatus:
-    """Where an asset would come from now, found without downloading anything.
-
-    Attributes:
-        name: What the library calls it.
-        found: The file, None where it would have to be downloaded or cannot be had.
-        how: Which of the ways led to it, None where none did.
-        variable: Environment variable that may name it.
-        address: Where it can be downloaded.
-        problem: Why something that is there cannot be used; empty where nothing is wrong.
-    """
+    """Where an asset would come from now, found without downloading anything."""
 
     name: str
     found: Path | None
+    """None where it would have to be downloaded or cannot be had."""
     how: Literal["environment", "cache"] | None
+    """Which of the ways led to it, None where none did."""
     variable: str
     address: str
     problem: str = ""
-
-
-ASSETS: tuple[Asset, ...] = (
-    Asset(
-        "face-full-range",
-        "blaze_face_full_range.tflite",
-        f"{_FACE}/blaze_face_full_range/float16/1/blaze_face_full_range.tflite",
-        "3698b18f063835bc609069ef052228fbe86d9c9a6dc8dcb7c7c2d69aed2b181b",
-        "DEEPFAKE_GENERALIZE_FACE_MODEL",
-    ),
-    Asset(
-        "face-short-range",
-        "blaze_face_short_range.tflite",
-        f"{_FACE}/blaze_face_short_range/float16/1/blaze_face_short_range.tflite",
-        "b4578f35940bf5a1a655214a1cce5cab13eba73c1297cd78e1a04c2380b0152f",
-        "DEEPFAKE_GENERALIZE_FACE_MODEL_SHORT",
-    ),
-    Asset(
-        "face-landmarks",
-        "face_landmark.tflite",
-        "https://storage.googleapis.com/mediapipe-assets/tasks/testdata/vision/face_landmark.tflite",
-        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
-        "DEEPFAKE_GENERALIZE_LANDMARK_MODEL",
-    ),
-    Asset(
-        "mesonet-deepfakes",
-        "Meso4_DF.h5",
-        f"{_MESONET}/Meso4_DF.h5",
-        "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5",
-        _MESONET_VARIABLE,
-    ),
-    Asset(
-        "mesonet-face2face",
-        "Meso4_F2F.h5",
-        f"{_MESONET}/Meso4_F2F.h5",
-        "bcfda015d217b9f8d6557693edbdf9f4e79cfd22672541968dd0e2954462b5d7",
-        _MESONET_VARIABLE,
-    ),
-    Asset(
-        "mesoinception-deepfakes",
-        "MesoInception_DF.h5",
-        f"{_MESONET}/MesoInception_DF.h5",
-        "234586d40058e76ef8b6f27ca4b63c06e31c2a5a69c0d8ba6f30b1468ab7bafa",
-        _MESONET_VARIABLE,
-    ),
-    Asset(
-        "mesoinception-face2face",
-        "MesoInception_F2F.h5",
-        f"{_MESONET}/MesoInception_F2F.h5",
-        "d4533ac8a3197dc35c47405d23d99e888c1d0135e267e03540c7451feaccff3f",
-        _MESONET_VARIABLE,
-    ),
-)
-
-DETECTORS: tuple[str, ...] = tuple(one.name for one in ASSETS if one.variable == _MESONET_VARIABLE)
-"""Those that are the weights of a public detector."""
-
-
-def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
-    """Return the file of an asset, downloading it where nothing else leads to it.
-
-    Args:
-        name: One of the names in `ASSETS`.
-        path: The file, or a folder that holds it under its original name; believed, not
-            checksummed.
-
-    Returns:
-        An existing file, absolute.
-
-    Raises:
-        InputError: No asset has that name.
-        MissingAssetError: What was pointed at does not exist, or the download failed.
-    """
-    return resolve_asset(find_asset(name), path)
-
-
-def find_asset(name: str) -> Asset:
-    """Return the asset of that name.
-
-    Raises:
-        InputError: No asset has that name.
-
-    Examples:
-        >>> find_asset("mesonet-deepfakes").file_name
-        'Meso4_DF.h5'
-    """
-    for asset in ASSETS:
-        if asset.name == name:
-            return asset
-    raise InputError(
-        f"expected the name of an asset, received {name!r}.",
-        hint=f"Known names: {', '.join(asset.name for asset in ASSETS)}.",
-    )
-
-
-def resolve_asset(
-    asset: Asset, path: str | os.PathLike[str] | None = None, *, timeout_s: float = TIMEOUT_S
-) -> Path:
-    """Return the file of any asset, also one that is not in `ASSETS`.
-
-    Args:
-        asset: What to find.
-        path: As in `resolve`.
-        timeout_s: Seconds without a byte after which the server is given up.
-
-    Returns:
-        An existing file, absolute.
-
-    Raises:
-        MissingAssetError: What was pointed at does not exist, or the download failed.
-    """
-    if path is not None:
-        return _pointed_at(asset, Path(path), "the path given")
-    named = os.environ.get(asset.variable)
-    if named:
-        return _pointed_at(asset, Path(named), f"${asset.variable}")
-    try:
-        return download(asset, cache_folder(), timeout_s)
-    except DownloadFailedError as error:
-        # The reason is in the sentence; the chain behind it is pages of other libraries' insides.
-        raise download_failed(asset, error.reason) from None
+    """Why something that is there cannot be used."""
 
 
 def asset_status(name: str) -> AssetStatus:
-    """Say where an asset would come from, without touching the network.
-
-    Args:
-        name: One of the names in `ASSETS`.
-
-    Returns:
-        What was found, and how.
-
-    Raises:
-        InputError: No asset has that name.
-    """
+    """Say where an asset would come from, without touching the network."""
     asset = find_asset(name)
-    named = os.environ.get(asset.variable)
-    if named:
+    pointed = _pointed_at(asset, None)
+    how: Literal["environment", "cache"] = "cache" if pointed is None else "environment"
+    found, problem = pointed or _cached(asset)
+    return AssetStatus(name, found, how if found else None, asset.variable, asset.url, problem)
+
+
+def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
+    """Return the file of an asset, absolute, downloading it where nothing else leads to it.
+
+    `path` is the file, or a folder that holds it under its original name; believed, not
+    checksummed. InputError where no asset has that name; MissingAssetError where what was pointed
+    at does not exist, or the download failed.
+    """
+    return require({name: path})[name]
+
+
+def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Path]:
+    """Return the files of several assets as `resolve` does, with one error for all that is missing.
+
+    Nothing is downloaded where a path that was given leads nowhere: the job cannot begin anyway.
+    A host that could not be reached is not tried again.
+    """
+    found: dict[str, Path] = {}
+    missing: dict[Asset, str] = {}
+    left: list[Asset] = []
+    for asset, path in [(find_asset(name), path) for name, path in wanted.items()]:
+        file, problem = _pointed_at(asset, path) or (_cached(asset)[0], "")
+        if file is not None:
+            found[asset.name] = file
+        elif problem:
+            missing[asset] = problem
+        else:
+            left.append(asset)
+    silent: dict[str, str] = {}
+    if missing:
+        missing |= {asset: f"{asset.name} would have to be downloaded" for asset in left}
+        left = []
+    for asset in left:
+        if asset.host in silent:
+            missing[asset] = silent[asset.host]
+            continue
         try:
-            found = _pointed_at(asset, Path(named), f"${asset.variable}")
-        except MissingAssetError as error:
-            return AssetStatus(name, None, None, asset.variable, asset.url, error.message)
-        return AssetStatus(name, found, "environment", asset.variable, asset.url)
-    cached = cache_folder() / asset.file_name
-    if not cached.is_file():
-        return AssetStatus(name, None, None, asset.variable, asset.url)
-    if not matches(cached, asset.sha256):
-        problem = f"{cached} does not have the expected checksum; it will be downloaded again"
-        return AssetStatus(name, None, None, asset.variable, asset.url, problem)
-    return AssetStatus(name, cached, "cache", asset.variable, asset.url)
+            found[asset.name] = download(asset, cache_folder())
+        except DownloadFailedError as error:
+            missing[asset] = str(error)
+            if not error.reached:
+                silent[asset.host] = str(error)
+    if missing:
+        raise _error_of(missing)
+    return found
 
 
 def cache_folder() -> Path:
@@ -226,32 +102,42 @@ def cache_folder() -> Path:
     return folder.expanduser().absolute()
 
 
-def _pointed_at(asset: Asset, path: Path, how: str) -> Path:
-    path = path.expanduser().absolute()
-    try:
-        file = path / asset.file_name if path.is_dir() else path
-        exists = file.is_file()
-    except (OSError, ValueError):
-        file, exists = path, False
-    if exists:
-        return file
-    raise MissingAssetError(
-        f"expected {how} to lead to the file of {asset.name} (or a folder that holds "
-        f"{asset.file_name}), found no file {str(file)!r}.",
-        hint=_ways(asset),
-    )
+def _pointed_at(
+    asset: Asset, path: str | os.PathLike[str] | None
+) -> tuple[Path | None, str] | None:
+    """Return the file that the argument or the variable leads to, or why it leads to none."""
+    named = os.environ.get(asset.variable)
+    if path is None and not named:
+        return None
+    how, path = (f"${asset.variable}", str(named)) if path is None else ("the path given", path)
+    file = Path(path).expanduser().absolute()
+    with contextlib.suppress(OSError, ValueError):
+        file = file / asset.file_name if file.is_dir() else file
+        if file.is_file():
+            return file, ""
+    return None, f"{how} leads to no file {str(file)!r} (nor to a folder with {asset.file_name})"
 
 
-def download_failed(asset: Asset, reason: str) -> MissingAssetError:
-    """Return the error for an asset that nothing leads to and that could not be downloaded."""
+def _cached(asset: Asset) -> tuple[Path | None, str]:
+    """Return the file in the cache, or why it cannot be used."""
+    import pooch
+
+    file = cache_folder() / asset.file_name
+    if not file.is_file():
+        return None, ""
+    with contextlib.suppress(OSError):
+        if pooch.file_hash(str(file), alg="sha256") == asset.sha256:
+            return file, ""
+    return None, f"{file} does not have the expected checksum; it will be downloaded again"
+
+
+def _error_of(missing: Mapping[Asset, str]) -> MissingAssetError:
+    variables = ", ".join(dict.fromkeys(f"${asset.variable}" for asset in missing))
     return MissingAssetError(
-        f"expected to find or download the file of {asset.name}, but {reason}.", hint=_ways(asset)
-    )
-
-
-def _ways(asset: Asset) -> str:
-    return (
-        f"Four ways lead to it: pass its path as an argument; set ${asset.variable} to it; put it "
-        f"into the cache as {cache_folder() / asset.file_name} (${CACHE_VARIABLE} moves the "
-        f"cache); or allow the download from {asset.url}."
+        f"expected to find or download {', '.join(asset.name for asset in missing)}, but "
+        f"{'; '.join(dict.fromkeys(missing.values()))}.",
+        hint=f"Four ways lead to it: pass its path as an argument; set {variables} to it; put "
+        f"{', '.join(asset.file_name for asset in missing)} into the cache {cache_folder()} "
+        f"(${CACHE_VARIABLE} moves the cache); or allow the download from "
+        f"{', '.join(asset.url for asset in missing)}.",
     )

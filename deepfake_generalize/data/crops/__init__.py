@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
-from deepfake_generalize.data.crops.hdf5_writer import pack, verify_pack
-from deepfake_generalize.data.crops.image_files import read_image
+from deepfake_generalize.data.crops.hdf5_writer import pack
+from deepfake_generalize.data.crops.image_files import read_image, resize
 from deepfake_generalize.data.crops.image_folder import LABEL_FOLDERS
 from deepfake_generalize.data.crops.manifest import (
     CROP_COLUMNS,
@@ -17,9 +17,7 @@ from deepfake_generalize.data.crops.manifest import (
     write_crops,
     write_failures,
 )
-from deepfake_generalize.data.crops.resizing import resize
 from deepfake_generalize.data.crops.tf_dataset import ordered_dataset, ordered_rows, to_dataset
-from deepfake_generalize.validation import MAX_PIXELS
 
 __all__ = [
     "CROPS_FILE",
@@ -38,7 +36,6 @@ __all__ = [
     "resize",
     "split_packed",
     "to_dataset",
-    "verify_pack",
     "write_crops",
     "write_failures",
 ]

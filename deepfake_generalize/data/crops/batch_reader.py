@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.data.crops.hdf5_reader import Pack, open_pack, split_packed
-from deepfake_generalize.data.crops.image_files import image_size, read_image
-from deepfake_generalize.data.crops.resizing import resize
+from deepfake_generalize.data.crops.image_files import image_size, read_image, resize
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
 
@@ -30,11 +29,7 @@ class ImageSource:
     """
 
     def __init__(self, paths: Sequence[str], size: tuple[int, int] | None = None) -> None:
-        """Look at every file's ends and every pack's index.
-
-        Args:
-            paths: Of files and of packed crops; at least one.
-            size: (height, width) that images are resized to. None: they must be of one size.
+        """Look at every file's ends and every pack's index; at least one path is needed.
 
         Raises:
             InputError: A file is missing or unreadable, or sizes differ and `size` is None.
@@ -57,13 +52,7 @@ class ImageSource:
         return len(self._paths)
 
     def read(self, rows: IntArray) -> UInt8Array:
-        """Read some of them.
-
-        Args:
-            rows: (n,) which.
-
-        Returns:
-            (n, H, W, 3) uint8, RGB, in the order of `rows`.
+        """Read the images of `rows` (n,): (n, H, W, 3) uint8, RGB, in that order.
 
         Raises:
             InputError: One is damaged, or was changed since this source was made.
@@ -85,7 +74,7 @@ class ImageSource:
     def _from_pack(self, number: int, rows: IntArray) -> UInt8Array:
         pack = self._packs[number]
         images = pack.read(self._row_of[rows])
-        if pack.layout.size == self.size:
+        if pack.index.size == self.size:
             return images
         return np.stack([resize(image, self.size) for image in images])
 
@@ -106,7 +95,7 @@ class ImageSource:
         number = int(self._pack_of[i])
         if number == _A_FILE:
             return image_size(self._paths[i])
-        return self._packs[number].layout.size
+        return self._packs[number].index.size
 
     def _check_sizes(self, first: tuple[int, int]) -> None:
         for i, path in enumerate(self._paths):
@@ -120,11 +109,7 @@ class ImageSource:
 
 
 def check_size(size: object) -> None:
-    """Raise unless `size` is None or (height, width).
-
-    Raises:
-        InputError: It is something else.
-    """
+    """Raise `InputError` unless `size` is None or (height, width)."""
     if size is not None and not (
         isinstance(size, tuple) and len(size) == 2 and all(is_whole(side, least=1) for side in size)
     ):

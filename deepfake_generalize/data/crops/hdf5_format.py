@@ -1,10 +1,10 @@
-"""The file format of a pack: HDF5 with the images in equal chunks, their checksums, a manifest.
+"""The file format of a pack: HDF5 with the images in one piece, their checksums, a manifest.
 
-    /images     (N, H, W, 3) uint8, a chunk an image, as it is or deflated
     /crc32      (N,) uint32, the CRC-32 of each image's bytes
     /crops.csv  uint8, the crop manifest as UTF-8 text, whose paths are relative to the pack as if
                 it were a folder
-    attributes  format, version, index_sha256 (of all but the pixels), sha256 (of everything)
+    /images     (N, H, W, 3) uint8, contiguous, the last thing in the file
+    attributes  format, version, index_sha256 (of all but the pixels, which the checksums stand for)
 
 Everything HDF5 itself needs is of its version 1.10, whose structures carry checksums of their own.
 """
@@ -12,6 +12,7 @@ Everything HDF5 itself needs is of its version 1.10, whose structures carry chec
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -23,14 +24,13 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray, IntArray
+    from deepfake_generalize.types import AnyArray
 
-FORMAT = "deepfake_generalize.crops"
-VERSION = 1
-IMAGES, CHECKSUMS, MANIFEST = "images", "crc32", "crops.csv"
+PACK_HINT = "Copy the pack again, or make it again with data.pack."
 
+_FORMAT, _VERSION = "deepfake_generalize.crops", 2
+_IMAGES, _CHECKSUMS, _MANIFEST = "images", "crc32", "crops.csv"
 _MOST_TEXT = 256
-_HINT = "Copy the pack again, or make it again with data.pack."
 
 
 class _NotAPackError(Exception):
@@ -38,44 +38,62 @@ class _NotAPackError(Exception):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Layout:
-    """What a pack's index says.
+class Index:
+    """All that a pack holds but the pixels.
 
     Attributes:
         size: (height, width) of every image.
         checksums: (N,) uint32.
-        offsets: (N,) int64, where each image begins in the file.
-        stored: (N,) int64, bytes each takes there.
-        compressed: Whether they are deflated.
         manifest: CSV text.
-        sha256: Hash of everything, as written.
     """
 
     size: tuple[int, int]
     checksums: AnyArray
-    offsets: IntArray
-    stored: IntArray
-    compressed: bool
     manifest: bytes
-    sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of version, size, checksums and manifest."""
+        facts = [_FORMAT, _VERSION, len(self.checksums), *self.size]
+        digest = hashlib.sha256(json.dumps(facts).encode())
+        digest.update(np.ascontiguousarray(self.checksums, "<u4").tobytes())
+        digest.update(self.manifest)
+        return digest.hexdigest()
 
 
-def index_sha256(size: tuple[int, int], checksums: AnyArray, manifest: bytes) -> str:
-    """Return the hash of all but the pixels: version, size, checksums and manifest."""
-    digest = hashlib.sha256(json.dumps([FORMAT, VERSION, len(checksums), *size]).encode())
-    digest.update(np.ascontiguousarray(checksums, "<u4").tobytes())
-    digest.update(manifest)
-    return digest.hexdigest()
+def file_head(index: Index) -> bytes:
+    """Return the bytes of a pack up to its first pixel; they are as many for any checksums.
+
+    HDF5 makes them in memory and never writes to the disk: it cannot close a file that it cannot
+    finish, and crashes the process later.
+    """
+    import h5py
+
+    # No time of making is kept, so that the same crops give the same bytes.
+    making = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    making.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
+    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space = h5py.h5s.create_simple((len(index.checksums), *index.size, 3))
+    written = io.BytesIO()
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, written)
+    with h5py.File(h5py.h5f.create(b"a pack", h5py.h5f.ACC_TRUNC, making, access)) as content:
+        content[_CHECKSUMS] = np.ascontiguousarray(index.checksums, "<u4")
+        content[_MANIFEST] = np.frombuffer(index.manifest, np.uint8)
+        made = h5py.h5d.create(content.id, _IMAGES.encode(), h5py.h5t.STD_U8LE, space, settings)
+        content.attrs["version"] = _VERSION
+        content.attrs["format"] = np.bytes_(_FORMAT)
+        content.attrs["index_sha256"] = np.bytes_(index.sha256)
+        # The first byte that is written is what takes the room, behind all else.
+        content[_IMAGES][0, 0, 0, 0] = 0
+        offset: int = made.get_offset()
+    return written.getvalue()[:offset]
 
 
-def write_attributes(content: Any, index: str, sha256: str) -> None:
-    """Write the attributes of an open HDF5 file, all of fixed length."""
-    content.attrs["version"] = VERSION
-    for name, text in (("format", FORMAT), ("index_sha256", index), ("sha256", sha256)):
-        content.attrs[name] = np.bytes_(text)
-
-
-def read_layout(file: str) -> Layout:
+def read_index(file: str) -> tuple[Index, int]:
     """Read the index of a pack and check it; the pixels are not read.
 
     Args:
@@ -83,7 +101,7 @@ def read_layout(file: str) -> Layout:
             opened, and no more memory is taken than it is long.
 
     Returns:
-        Its index.
+        The index, and where in the file the pixels begin.
 
     Raises:
         InputError: Not HDF5, not a pack, of another version, damaged or truncated.
@@ -98,25 +116,28 @@ def read_layout(file: str) -> Layout:
         reason = str(error)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
         reason = f"HDF5 cannot read it: {str(error).strip().rstrip('.')}"
-    raise InputError(f"expected a pack of crops at {file!r}, but {reason}.", hint=_HINT)
+    raise InputError(f"expected a pack of crops at {file!r}, but {reason}.", hint=PACK_HINT)
 
 
-def _read(content: Any, file_bytes: int) -> Layout:
-    if _attribute(content, "format") != FORMAT:
+def _read(content: Any, file_bytes: int) -> tuple[Index, int]:
+    if _attribute(content, "format") != _FORMAT:
         raise _NotAPackError("it is an HDF5 file of another kind")
     version = _attribute(content, "version")
-    if version != VERSION:
-        raise _NotAPackError(f"its format has version {version}, this release reads {VERSION}")
-    checksums = _whole(content, CHECKSUMS, np.dtype("<u4"), file_bytes)
-    manifest = _whole(content, MANIFEST, np.dtype("u1"), file_bytes).tobytes()
-    images = _dataset(content, IMAGES)
-    size = _image_size(images, len(checksums))
-    if _attribute(content, "index_sha256") != index_sha256(size, checksums, manifest):
+    if version != _VERSION:
+        raise _NotAPackError(f"its format has version {version}, this release reads {_VERSION}")
+    checksums = _dataset(content, _CHECKSUMS, "<u4", (None,), file_bytes)[()]
+    manifest = _dataset(content, _MANIFEST, "u1", (None,), file_bytes)[()].tobytes()
+    images = _dataset(content, _IMAGES, "u1", (len(checksums), None, None, 3), file_bytes)
+    height, width = images.shape[1:3]
+    if height * width > MAX_PIXELS:
+        raise _NotAPackError(
+            f"its images are {height} x {width}; at most {MAX_PIXELS // 1_000_000} megapixels "
+            "are read"
+        )
+    index = Index((height, width), checksums, manifest)
+    if _attribute(content, "index_sha256") != index.sha256:
         raise _NotAPackError("the checksum of its manifest is wrong")
-    compressed = images.compression == "gzip"
-    offsets, stored = _chunks(images, file_bytes, compressed=compressed)
-    sha256 = str(_attribute(content, "sha256"))
-    return Layout(size, checksums, offsets, stored, compressed, manifest, sha256)
+    return index, images.id.get_offset()
 
 
 def _attribute(content: Any, name: str) -> str | int | None:
@@ -131,7 +152,10 @@ def _attribute(content: Any, name: str) -> str | int | None:
     return bytes(value).decode() if found.dtype.kind == "S" else int(value)
 
 
-def _dataset(content: Any, name: str) -> Any:
+def _dataset(
+    content: Any, name: str, dtype: str, shape: tuple[int | None, ...], file_bytes: int
+) -> Any:
+    """Return a dataset that lies in one piece within the file; None stands for any length."""
     import h5py
 
     # Links may lead to other files, and so may external and virtual storage.
@@ -141,50 +165,17 @@ def _dataset(content: Any, name: str) -> Any:
         raise _NotAPackError(f"it has no dataset {name!r} of its own")
     if found.external or found.is_virtual:
         raise _NotAPackError(f"the data of {name!r} lie outside of it")
+    fits = len(found.shape) == len(shape) and all(
+        length in (None, own) for own, length in zip(found.shape, shape, strict=True)
+    )
+    n_bytes = found.size * found.dtype.itemsize
+    offset = found.id.get_offset() if found.chunks is None else None
+    if (
+        not (fits and found.dtype == dtype and 0 < n_bytes == found.id.get_storage_size())
+        or offset is None
+        or offset + n_bytes > file_bytes
+    ):
+        raise _NotAPackError(
+            f"{name!r} is {found.dtype} of shape {found.shape}, or not stored in one piece"
+        )
     return found
-
-
-def _whole(content: Any, name: str, dtype: np.dtype[Any], file_bytes: int) -> AnyArray:
-    found = _dataset(content, name)
-    n_bytes = found.size * dtype.itemsize if found.ndim == 1 and found.dtype == dtype else -1
-    in_one_piece = found.chunks is None and found.id.get_storage_size() == n_bytes
-    if not in_one_piece or not 0 < n_bytes <= file_bytes:
-        raise _NotAPackError(
-            f"{name!r} is {found.dtype} of shape {found.shape}, or not stored whole"
-        )
-    return np.asarray(found[()])
-
-
-def _image_size(images: Any, n: int) -> tuple[int, int]:
-    shape = images.shape
-    if images.dtype != np.uint8 or len(shape) != 4 or shape[0] != n or shape[3] != 3:
-        raise _NotAPackError(f"its images are {images.dtype} of shape {shape} for {n} checksums")
-    height, width = int(shape[1]), int(shape[2])
-    if not 0 < height * width <= MAX_PIXELS:
-        raise _NotAPackError(
-            f"its images are {height} x {width}; at most {MAX_PIXELS // 1_000_000} megapixels "
-            "are read"
-        )
-    filters = images.id.get_create_plist().get_nfilters()
-    if images.chunks != (1, height, width, 3) or filters != (images.compression == "gzip"):
-        raise _NotAPackError("its images are not stored as data.pack stores them")
-    return height, width
-
-
-def _chunks(images: Any, file_bytes: int, *, compressed: bool) -> tuple[IntArray, IntArray]:
-    n, height, width, _ = images.shape
-    offsets = np.full(n, -1, np.int64)
-    stored = np.zeros(n, np.int64)
-
-    def keep(chunk: Any) -> None:
-        row = chunk.chunk_offset[0]
-        if chunk.filter_mask == 0:
-            offsets[row], stored[row] = chunk.byte_offset, chunk.size
-
-    images.id.chunk_iter(keep)
-    plausible = (offsets > 0) & (stored > 0) & (offsets + stored <= file_bytes)
-    if not compressed:
-        plausible &= stored == height * width * 3
-    if not plausible.all():
-        raise _NotAPackError("not all of its images are stored in it: it is truncated")
-    return offsets, stored

@@ -1,16 +1,16 @@
-"""Still images from disk: 8-bit RGB or an error that says why not."""
+"""Still images from disk: 8-bit RGB or an error that says why not; and how they are resized."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import struct
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 import cv2
 import numpy as np
+from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin
 
 from deepfake_generalize.data.crops.fast_png import decode_png
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
@@ -18,28 +18,25 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import MAX_PIXELS, describe
 
 if TYPE_CHECKING:
-    from deepfake_generalize.types import UInt8Array
+    from collections.abc import Iterator
+
+    from PIL.ImageFile import ImageFile
+
+    from deepfake_generalize.types import AnyArray, UInt8Array
 
 IMAGE_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp")
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
-_FORMATS_HINT = "Convert it to an 8-bit RGB or grey PNG, JPEG or BMP."
+# Pillow reads headers only. Its classes are called themselves, since Image.open warns of sizes that
+# are accepted here.
+_READERS: dict[bytes, tuple[str, type[ImageFile]]] = {
+    b"\x89PNG\r\n\x1a\n": ("PNG", PngImagePlugin.PngImageFile),
+    b"\xff\xd8\xff": ("JPEG", JpegImagePlugin.JpegImageFile),
+    b"BM": ("BMP", BmpImagePlugin.BmpImageFile),
+}
+_ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _END_BYTES = 4096
+_FORMATS_HINT = "Convert it to an 8-bit RGB or grey PNG, JPEG or BMP."
 _AGAIN_HINT = "Copy or extract the file again."
-# Start-of-frame markers: FFC0 to FFCF without the tables FFC4, FFC8 and FFCC.
-_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-
-
-@dataclass(frozen=True)
-class _Header:
-    kind: str
-    width: int
-    height: int
-    bits: int
-    channels: int
-    alpha: bool = False
-    scan: int = 0
 
 
 def read_image(path: str | Path) -> UInt8Array:
@@ -71,12 +68,11 @@ def read_image(path: str | Path) -> UInt8Array:
     if packed is not None:
         pack = open_pack(packed[0])
         return cast("UInt8Array", pack.read(np.array([pack.row(packed[1])]))[0])
-    data = _read(name)
-    header = _parse(name, data)
-    _check(name, header)
-    _check_whole(name, data, header)
-    if header.kind == "PNG":
-        image = np.empty((header.height, header.width, 3), np.uint8)
+    with _opened(name) as file:
+        data = file.read()
+    kind, size = _check_file(name, io.BytesIO(data), whole=True)
+    if kind == "PNG":
+        image = np.empty((*size, 3), np.uint8)
         if decode_png(data, image):
             return image
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -84,19 +80,13 @@ def read_image(path: str | Path) -> UInt8Array:
         decoded = cast("Any", cv2.imdecode(np.frombuffer(data, np.uint8), flags))
     except cv2.error:
         decoded = None
-    if decoded is None or decoded.shape[:2] != (header.height, header.width):
-        _damaged(name, f"its {header.kind} data cannot be decoded")
+    if decoded is None or decoded.shape[:2] != size:
+        _damaged(name, f"its {kind} data cannot be decoded")
     return cast("UInt8Array", cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Return (height, width) of an image that `read_image` would accept, from its ends alone.
-
-    Args:
-        path: The image file, or the path of a packed crop.
-
-    Returns:
-        Height and width in pixels.
+    """Return (height, width) in pixels of an image that `read_image` would accept, from its ends.
 
     Raises:
         InputError: As `read_image`, except for damage between the header and the end.
@@ -106,15 +96,37 @@ def image_size(path: str | Path) -> tuple[int, int]:
     if packed is not None:
         pack = open_pack(packed[0])
         pack.row(packed[1])
-        return pack.layout.size
-    try:
-        header = _parse(name, _read(name, 65_536))
-    except InputError:
-        # A JPEG may carry more than 64 KiB of metadata before its size.
-        header = _parse(name, _read(name))
-    _check(name, header)
-    _check_end(name, header)
-    return header.height, header.width
+        return pack.index.size
+    with _opened(name) as file:
+        return _check_file(name, file)[1]
+
+
+def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
+    """Resize one image as training and scoring do: bilinear, by area beyond a factor of two.
+
+    Up to a factor of two, bilinear interpolation looks at every pixel; beyond, it would skip some
+    and alias. At exactly two, the rules coincide.
+
+    Args:
+        image: (H, W, 3), uint8 or float32 or float64.
+        size: (height, width) in pixels.
+
+    Returns:
+        (height, width, 3) of the same dtype; the image itself where the size is right already.
+
+    Examples:
+        >>> resize(np.full((10, 20, 3), 7, np.uint8), (4, 4)).shape
+        (4, 4, 3)
+    """
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    shrinks = max(height / size[0], width / size[1]) > 2
+    rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized: AnyArray = cv2.resize(
+        np.ascontiguousarray(image), (size[1], size[0]), interpolation=rule
+    )
+    return resized
 
 
 def _name(path: object) -> str:
@@ -125,129 +137,99 @@ def _name(path: object) -> str:
     return os.fspath(path)
 
 
-def _read(name: str, size: int = -1) -> bytes:
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[IO[bytes]]:
     try:
         with Path(name).open("rb") as file:
-            data = file.read(size)
+            yield file
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"expected an image file at {name!r}: {reason}.", hint="Check the path."
         ) from error
-    if not data:
+
+
+def _check_file(name: str, file: IO[bytes], *, whole: bool = False) -> tuple[str, tuple[int, int]]:
+    """Return format, height and width, or refuse the image; `whole` checks a PNG's checksums."""
+    start = file.read(8)
+    if not start:
         raise InputError(f"expected an image at {name!r}, the file is empty.", hint=_AGAIN_HINT)
-    return data
-
-
-def _parse(name: str, data: bytes) -> _Header:
-    try:
-        if data.startswith(_PNG):
-            return _png_header(data)
-        if data.startswith(_JPEG):
-            return _jpeg_header(data)
-        if data.startswith(b"BM"):
-            return _bmp_header(data)
-    except (struct.error, IndexError):
-        _damaged(name, "it ends within its header")
-    raise InputError(
-        f"expected a PNG, JPEG or BMP image at {name!r}, the content is none of these "
-        f"(it begins with {data[:8]!r}).",
-        hint=_FORMATS_HINT,
+    kind, reader = next(
+        (found for magic, found in _READERS.items() if start.startswith(magic)), ("", None)
     )
+    if reader is None:
+        raise InputError(
+            f"expected a PNG, JPEG or BMP image at {name!r}, the content is none of these "
+            f"(it begins with {start!r}).",
+            hint=_FORMATS_HINT,
+        )
+    file.seek(0)
+    try:
+        image = reader(file)
+        pixels = file.tell()
+        _check_header(name, kind, image)
+        if kind == "JPEG":
+            _check_segments(file, pixels)
+        if whole:
+            image.verify()
+    except InputError:
+        raise
+    except Exception as error:
+        _damaged(name, f"the {kind} is truncated or damaged ({error})")
+    _check_end(name, kind, file, pixels)
+    return kind, (image.height, image.width)
 
 
-def _png_header(data: bytes) -> _Header:
-    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
-    # A tRNS chunk makes a PNG without an alpha channel transparent; it stands before the pixels.
-    alpha = colour in (4, 6) or b"tRNS" in data[: max(data.find(b"IDAT"), 0)]
-    return _Header("PNG", width, height, bits, 1 if colour in (0, 4) else 3, alpha)
-
-
-def _jpeg_header(data: bytes) -> _Header:
-    position, frame = 2, (0, 0, 0, 0)
-    while True:
-        marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
-        (length,) = struct.unpack_from(">H", data, position + 2)
-        if marker in _FRAME_MARKERS:
-            frame = struct.unpack_from(">BHHB", data, position + 4)
-        if marker == 0xDA:
-            bits, height, width, channels = frame
-            return _Header("JPEG", width, height, bits, channels, scan=position)
-        if data[position] != 0xFF or length < 2:
-            raise IndexError(position)
-        position += 2 + length
-
-
-def _bmp_header(data: bytes) -> _Header:
-    width, height, _, bits = struct.unpack_from("<iiHH", data, 18)
-    return _Header("BMP", width, abs(height), 8, 3, alpha=bits == 32)
-
-
-def _check(name: str, header: _Header) -> None:
-    if header.width < 1 or header.height < 1:
-        _damaged(name, "its header gives no size")
-    if header.width * header.height > MAX_PIXELS:
+def _check_header(name: str, kind: str, image: ImageFile) -> None:
+    if image.width * image.height > MAX_PIXELS:
         raise InputError(
             f"expected at most {MAX_PIXELS // 1_000_000} megapixels, {name!r} declares "
-            f"{header.width} x {header.height}.",
+            f"{image.width} x {image.height}.",
             hint="Crop or shrink the image first.",
         )
-    if header.bits > 8:
-        raise InputError(
-            f"expected 8 bits a channel, {name!r} has {header.bits}.", hint=_FORMATS_HINT
-        )
-    if header.alpha or header.channels not in (1, 3):
-        what = "an alpha channel" if header.alpha else f"{header.channels} channels"
+    how: Any = image.tile[0][3]
+    raw = how if isinstance(how, str) else str(how[0])
+    if kind == "PNG" and raw.endswith("16B"):
+        raise InputError(f"expected 8 bits a channel, {name!r} has 16.", hint=_FORMATS_HINT)
+    # The fourth byte of a BMP's pixel may be transparency or nothing; its header need not tell.
+    clear = "A" in image.mode or "transparency" in image.info or (kind == "BMP" and len(raw) == 4)
+    if clear or image.mode == "CMYK":
+        what = "an alpha channel" if clear else "4 channels"
         raise InputError(
             f"expected a grey or RGB image without transparency, {name!r} has {what}.",
             hint=_FORMATS_HINT,
         )
 
 
-def _check_end(name: str, header: _Header) -> None:
-    # What stops early is told from its last bytes; to read every file whole would take too long.
-    marker = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}.get(header.kind)
-    if marker is None:
-        return
-    with Path(name).open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = max(size - _END_BYTES, header.scan)
-        file.seek(start)
-        found = marker in file.read()
-    # Something may be appended behind the end, so a long file without it gets a second look.
-    if not found and start > header.scan:
-        _check_whole(name, _read(name), header)
-    elif not found:
-        _damaged(name, f"its end marker is missing: the {header.kind} is truncated")
+def _check_segments(file: IO[bytes], pixels: int) -> None:
+    """Raise where a JPEG has bytes between its segments, over which Pillow and OpenCV pass."""
+    file.seek(2)
+    while file.tell() < pixels:
+        marker = file.read(2)
+        while marker == b"\xff\xff":
+            marker = marker[:1] + file.read(1)
+        length = int.from_bytes(file.read(2), "big")
+        if marker[:1] != b"\xff" or length < 2:
+            raise SyntaxError("it has bytes between its segments")
+        file.seek(length - 2, os.SEEK_CUR)
 
 
-def _check_whole(name: str, data: bytes, header: _Header) -> None:
-    # The decoders return a half-grey image for a file that ends early, so its end is looked for.
-    if header.kind == "JPEG" and data.find(b"\xff\xd9", header.scan) < 0:
-        _damaged(name, "its end marker is missing: the JPEG is truncated")
-    if header.kind == "PNG":
-        _check_chunks(name, data)
-    if header.kind == "BMP" and len(data) < struct.unpack_from("<I", data, 2)[0]:
-        _damaged(name, "it is shorter than its header says: the BMP is truncated")
-
-
-def _check_chunks(name: str, data: bytes) -> None:
-    position = len(_PNG)
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        kind = data[position + 4 : position + 8]
-        end = position + 8 + length
-        if end + 4 > len(data):
-            break
-        if zlib.crc32(data[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            _damaged(name, f"the checksum of its {kind.decode('latin-1')} chunk is wrong")
-        if kind == b"IEND":
+def _check_end(name: str, kind: str, file: IO[bytes], pixels: int) -> None:
+    """Refuse a file that stops early, of which a decoder returns a half-grey image."""
+    size = file.seek(0, os.SEEK_END)
+    if kind == "BMP":
+        file.seek(2)
+        if size >= int.from_bytes(file.read(4), "little"):
             return
-        position = end + 4
-    _damaged(name, "its end marker is missing: the PNG is truncated")
+    else:
+        # Something may be appended behind the end, so a file without it gets a second look.
+        for start in (max(size - _END_BYTES, pixels), pixels):
+            file.seek(start)
+            if _ENDS[kind] in file.read():
+                return
+    _damaged(name, f"its end is missing: the {kind} is truncated")
 
 
 def _damaged(name: str, reason: str) -> NoReturn:

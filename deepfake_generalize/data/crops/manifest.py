@@ -1,8 +1,7 @@
 """The crop manifest: one row a face crop, on disk beside the images and in memory.
 
 On disk a folder of crops holds `crops.csv` and `failures.csv`, whose paths are relative to the
-folder, and beside each a check by which a file that was cut is known; a pack holds the same
-manifest inside. In memory all paths are absolute.
+folder; a pack holds the same manifest inside. In memory all paths are absolute.
 """
 
 from __future__ import annotations
@@ -101,7 +100,7 @@ def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
 
 def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequence[str]) -> Path:
     try:
-        return write_manifest(rows, file, columns, paths, checked=True)
+        return write_manifest(rows, file, columns, paths)
     except OSError as error:
         raise InputError(
             f"expected to write {file}, the system refused: {error.strerror or error}.",
@@ -120,8 +119,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
     columns that nothing tells are NA.
 
     Args:
-        source: The folder, its `crops.csv`, or a pack. A `crops.csv` made by hand will do too;
-            beside one that `extract_faces` wrote, `crops.check.json` tells if rows are gone.
+        source: The folder, its `crops.csv` (one edited or made by hand will do), or a pack.
         video_pattern: For trees without a manifest only: a regular expression, searched in each
             file's name, whose first group names the video. Without it each image counts as a
             video of its own, so frames of one video are not kept together in splits.
@@ -131,8 +129,8 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         `score` float64, the others pandas strings ("004" stays "004"); `path` and `video` absolute.
 
     Raises:
-        InputError: No such folder, no crops in it, a manifest that is not one, was cut or lists a
-            crop twice, a damaged pack, a pattern that does not fit.
+        InputError: No such folder, no crops in it, a manifest that is not one or lists a crop
+            twice, a damaged pack, a pattern that does not fit.
 
     Examples:
         >>> import tempfile, cv2, numpy as np
@@ -155,7 +153,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         return _checked(read_manifest(path, CROP_COLUMNS, PATH_COLUMNS), path)
     if is_pack(path):
         _refuse_pattern(path, video_pattern)
-        text = open_pack(path).layout.manifest
+        text = open_pack(path).index.manifest
         return _checked(parse_manifest(text, path, path, CROP_COLUMNS, PATH_COLUMNS), path)
     if path.is_dir():
         if (path / CROPS_FILE).is_file():

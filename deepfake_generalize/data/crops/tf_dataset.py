@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.data.crops.batch_reader import ImageSource, check_size
-from deepfake_generalize.data.manifests import check_labels, require_columns
-from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import is_whole
+from deepfake_generalize.data.manifests import check_crops
+from deepfake_generalize.validation import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +58,11 @@ def to_dataset(
         >>> [(images.shape, labels.tolist()) for images, labels in batches]
         [((2, 8, 8, 3), [0.0, 1.0]), ((1, 8, 8, 3), [1.0])]
     """
-    _check_numbers(batch_size, shuffle_seed, size)
+    check_whole("batch_size", batch_size, least=1, hint="Use 32.")
+    if shuffle_seed is not None:
+        hint = "Use 0, or None to keep the order."
+        check_whole("shuffle_seed", shuffle_seed, least=0, hint=hint)
+    check_size(size)
     if shuffle_seed is None:
         return ordered_dataset(crops, None, batch_size=batch_size, size=size)
     # The orders come from a NumPy generator of this dataset's own: tf.data's shuffle mixes in
@@ -77,22 +80,12 @@ def ordered_dataset(
     batch_size: int,
     size: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
-    """Read crops batch by batch in orders that the caller draws, as training does.
+    """Read crops as `to_dataset` does, in orders that the caller draws, as training does.
 
-    Args:
-        crops: As `to_dataset` takes them.
-        draw_order: Called each time the dataset is gone through; gives the row numbers (N,) int64
-            in the order wanted. None keeps the order of the rows.
-        batch_size: Images a batch.
-        size: (height, width), as `to_dataset` takes it.
-
-    Returns:
-        What `to_dataset` returns.
-
-    Raises:
-        InputError: As `to_dataset`.
+    `draw_order` is called each time the dataset is gone through, and gives the row numbers (N,)
+    int64 in the order wanted; None keeps the order of the rows.
     """
-    _check_crops(crops)
+    check_crops(crops, ("path", "label"))
     source = ImageSource([str(path) for path in crops["path"]], size)
 
     import tensorflow as tf
@@ -113,14 +106,10 @@ def ordered_dataset(
 
 
 def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.Dataset:
-    """Return the numbers of rows, () int64 each, in orders that the caller draws.
+    """Return the numbers of `n` rows, () int64 each, in orders as `ordered_dataset` takes them.
 
     Whatever is made of them is not tuned by tf.data: its tuner sleeps 10, 20, 40 ... ms, and the
     end of an epoch waits until it wakes, which took up to as long as the epoch itself.
-
-    Args:
-        n: How many rows there are.
-        draw_order: As in `ordered_dataset`.
     """
     import tensorflow as tf
 
@@ -139,25 +128,3 @@ def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.D
 
     whole = tf.data.Dataset.range(1).flat_map(epoch)
     return whole.apply(tf.data.experimental.assert_cardinality(n)).with_options(options)
-
-
-def _check_crops(crops: pd.DataFrame) -> None:
-    require_columns(crops, ("path", "label"), what="crops")
-    if not len(crops):
-        raise InputError("expected crops, received no rows.", hint="Check what selected them.")
-    check_labels(crops["label"], what="crops")
-
-
-def _check_numbers(batch_size: object, shuffle_seed: object, size: object) -> None:
-    if not is_whole(batch_size, least=1):
-        raise InputError(
-            f"expected batch_size to be a whole number of at least 1, received {batch_size!r}.",
-            hint="Use 32.",
-        )
-    if shuffle_seed is not None and not is_whole(shuffle_seed, least=0):
-        raise InputError(
-            f"expected shuffle_seed to be None or a whole number of at least 0, received "
-            f"{shuffle_seed!r}.",
-            hint="Use 0, or None to keep the order.",
-        )
-    check_size(size)

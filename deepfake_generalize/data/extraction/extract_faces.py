@@ -21,12 +21,10 @@ from deepfake_generalize.data.extraction import video_record
 from deepfake_generalize.data.extraction.output_folder import checksum, open_folder
 from deepfake_generalize.data.extraction.worker import Job, Task, finished, run
 from deepfake_generalize.data.faces import (
-    CropSettings,
     MediaPipeFinder,
-    check_aligner,
     check_finder,
     check_frame_count,
-    make_aligner,
+    crop_settings,
 )
 from deepfake_generalize.data.manifests import check_labels, require_columns
 from deepfake_generalize.errors import InputError
@@ -156,25 +154,25 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         align them and does not say how many videos fail.
     """
     start = time.perf_counter()
-    settings = CropSettings(size, margin)
+    settings = crop_settings(size, margin)
     rows = _check_videos(videos)
-    tasks = _plan(rows, frames_per_video)
+    counts = _frame_counts(frames_per_video)
     _check_n_jobs(n_jobs)
     _check_redo(redo)
     check_finder(finder, opens=True)
-    check_aligner(aligner)
     # Missing models are one error here, not one in every worker.
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
-    make_aligner(aligner)
     finder = MediaPipeFinder() if finder is None else finder
     root = absolute(Path(out_dir))
     described = {
-        "frames_per_video": _described(frames_per_video),
-        "size": size,
-        "margin": float(margin),
+        "frames_per_video": counts,
+        **settings._asdict(),
         "finder": finder.name,
         "aligner": aligner,
     }
+    folders = video_record.name_folders(rows)
+    frames = [counts["fake" if label else "real"] for label in rows["label"]]
+    tasks = [Task(*task) for task in zip(rows["path"], folders, frames, strict=True)]
     with open_folder(root, described) as scratch, _reporting(progress) as report:
         job = Job(root, scratch, checksum(described), settings, finder, aligner)
         done = {task: record for task in tasks if (record := finished(job, task, redo)) is not None}
@@ -209,9 +207,7 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_n_jobs(n_jobs: object) -> None:
-    if n_jobs is None:
-        return
-    if not is_whole(n_jobs) or n_jobs == 0:
+    if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
         raise InputError(
             "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
             f"received {n_jobs!r}.",
@@ -228,17 +224,7 @@ def _check_redo(redo: object) -> None:
         )
 
 
-def _plan(rows: pd.DataFrame, frames_per_video: FramesPerVideo) -> list[Task]:
-    counts = _described(frames_per_video)
-    by_label = {0: counts["real"], 1: counts["fake"]}
-    folders = video_record.name_folders(rows)
-    return [
-        Task(str(path), folder, by_label[int(label)])
-        for path, label, folder in zip(rows["path"], rows["label"], folders, strict=True)
-    ]
-
-
-def _described(frames_per_video: FramesPerVideo) -> dict[str, int]:
+def _frame_counts(frames_per_video: FramesPerVideo) -> dict[str, int]:
     if not isinstance(frames_per_video, Mapping):
         return dict.fromkeys(("real", "fake"), check_frame_count(frames_per_video))
     if set(frames_per_video) != {"real", "fake"}:
@@ -257,13 +243,12 @@ def _tables(
     failures: list[dict[str, object]] = []
     own = rows[[*VIDEO_COLUMNS[1:]]].to_dict("records")
     for fields, (task, record) in zip(own, done, strict=True):
-        about: dict[str, object] = {"video": task.path, **{str(k): v for k, v in fields.items()}}
-        about["settings"] = job.checksum[:_SHOWN_DIGITS]
+        about = {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
+        about |= {str(name): value for name, value in fields.items()}
         crops += [about | row for row in video_record.crop_rows(job.root / task.folder, record)]
         failures += video_record.failure_rows(task.path, record)
-    return video_record.typed(crops, [*CROP_COLUMNS, "settings"]), video_record.typed(
-        failures, FAILURE_COLUMNS
-    )
+    typed = video_record.typed
+    return typed(crops, [*CROP_COLUMNS, "settings"]), typed(failures, FAILURE_COLUMNS)
 
 
 @contextlib.contextmanager
@@ -271,7 +256,7 @@ def _reporting(
     progress: bool | Callable[[int, int], None],
 ) -> Iterator[Callable[[int, int], None]]:
     if progress is not True:
-        yield progress or _silent
+        yield progress or (lambda *_: None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -280,7 +265,3 @@ def _reporting(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("", total=None)
         yield lambda done, total: bar.update(shown, completed=done, total=total)
-
-
-def _silent(done: int, total: int) -> None:
-    del done, total

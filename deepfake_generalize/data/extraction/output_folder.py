@@ -32,20 +32,18 @@ _REFUSALS = frozenset(
 """What the system says of a place that cannot be written; other errors have other causes."""
 
 
-def checksum(settings: Mapping[str, object]) -> str:
-    """Return the SHA-256 of settings, independent of the order of their keys."""
-    text = json.dumps(settings, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+def checksum(facts: Mapping[str, object]) -> str:
+    """Return the SHA-256 of what JSON can hold, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @contextlib.contextmanager
 def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
 
-    Raises:
-        InputError: It cannot be made or written, now or while the caller works in it.
-        PartialError: A worker of the caller's was killed.
-        DataMismatchError: It was made with other settings, or another process is writing to it.
+    InputError where it cannot be made or written, now or while the caller works in it; PartialError
+    where a worker of the caller's was killed; DataMismatchError where it was made with other
+    settings, or another process is writing to it.
     """
     scratch = root / _SCRATCH
     with _locked(root), _failing_in_words(root):
@@ -130,21 +128,15 @@ def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object that an extraction wrote.
-
-    Raises:
-        DataMismatchError: It cannot be read, or is something else.
-    """
+    """Read a JSON object that an extraction wrote; DataMismatchError for anything else."""
+    content, received = None, "no JSON object"
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise DataMismatchError(
-            f"expected {file} as extract_faces writes it, received: {error}.",
-            hint="Choose another out_dir, or delete that one.",
-        ) from error
+        received = str(error)
     if not isinstance(content, dict):
         raise DataMismatchError(
-            f"expected {file} to hold a JSON object, received {type(content).__name__}.",
+            f"expected {file} as extract_faces writes it, received: {received}.",
             hint="Choose another out_dir, or delete that one.",
         )
     return content

@@ -13,9 +13,8 @@ import os
 import re
 import tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -29,10 +28,10 @@ from deepfake_generalize.data.crops import (
     write_crops,
     write_failures,
 )
-from deepfake_generalize.data.extraction.output_folder import read_json
+from deepfake_generalize.data.extraction.output_folder import checksum, read_json
 from deepfake_generalize.data.faces import mask_of
+from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,49 +40,31 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
-_LAST_FRAME = np.iinfo(np.int64).max
-"""The largest number that the manifests' column can hold."""
-_PNG = [
-    cv2.IMWRITE_PNG_COMPRESSION,
-    1,
-    cv2.IMWRITE_PNG_STRATEGY,
-    cv2.IMWRITE_PNG_STRATEGY_RLE,
-]
+_IMAGE = "frame_{:05d}.png"
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
 
-@dataclass(frozen=True)
-class Record:
-    """What became of one video.
-
-    Attributes:
-        status: "ok" with at least one crop; else why there is none.
-        reason: Empty where there are crops.
-        frames: A dictionary a sampled frame, keys as `cropping.FRAME_COLUMNS`; None for NA.
-        lasting: Whether trying again would give the same.
-    """
+class Record(NamedTuple):
+    """What became of one video."""
 
     status: str
+    """"ok" with at least one crop; else why there is none, as `reason` says in words."""
     reason: str
     frames: tuple[Mapping[str, Any], ...]
+    """A dictionary a sampled frame, keys as `crop_video.FRAME_COLUMNS`; None for NA."""
     lasting: bool = True
+    """Whether trying again would give the same."""
 
 
-@dataclass(frozen=True)
-class Key:
-    """What a finished video's record must agree with to be used again.
-
-    Attributes:
-        settings: Checksum of the folder's settings.
-        frames: Frames asked for.
-        size_bytes: Size of the video file, None where it is missing.
-        modified_ns: Its time of modification.
-        mask_bytes: Size of its mask video, None where there is none.
-        mask_ns: The mask's time of modification.
-    """
+class Key(NamedTuple):
+    """What a finished video's record must agree with to be used again."""
 
     settings: str
+    """Checksum of the folder's settings."""
     frames: int
+    """Frames asked for."""
     size_bytes: int | None
+    """Size and time of modification of the video, None where it is missing; of its mask too."""
     modified_ns: int | None
     mask_bytes: int | None = None
     mask_ns: int | None = None
@@ -91,9 +72,7 @@ class Key:
 
 def key_of(path: str, settings: str, frames: int) -> Key:
     """Return the key of a video as it is on disk now."""
-    mask = mask_of(path)
-    video_stat, mask_stat = (_size_and_time(each) for each in (path, mask))
-    return Key(settings, frames, *video_stat, *mask_stat)
+    return Key(settings, frames, *_size_and_time(path), *_size_and_time(mask_of(path)))
 
 
 def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
@@ -119,19 +98,18 @@ def name_folders(videos: pd.DataFrame) -> list[str]:
         ['FF++/real/-/001-f4adc8be']
     """
     columns = [videos[name] for name in ("path", "dataset", "method", "compression")]
-    names = [_folder(*values, parts=3) for values in zip(*columns, strict=True)]
+    rows = list(zip(*columns, strict=True))
+    names = [_folder(*row, parts=3) for row in rows]
     often = Counter(names)
     return [
-        name if often[name] == 1 else _folder(*values, parts=None)
-        for name, values in zip(names, zip(*columns, strict=True), strict=True)
+        name if often[name] == 1 else _folder(*row, parts=0)
+        for name, row in zip(names, rows, strict=True)
     ]
 
 
-def _folder(
-    path: str, dataset: object, method: object, compression: object, *, parts: int | None
-) -> str:
-    place = [_slug(value) for value in (dataset, method, compression)]
-    tail = Path(path).parts[-parts:] if parts else Path(path).parts
+def _folder(path: str, *columns: object, parts: int) -> str:
+    place = [_slug(value) for value in columns]
+    tail = Path(path).parts[-parts:]
     digest = hashlib.sha256(os.fsencode("\0".join([*place, *tail]))).hexdigest()[:8]
     return "/".join([*place, f"{_slug(Path(path).stem)}-{digest}"])
 
@@ -139,16 +117,6 @@ def _folder(
 def _slug(value: object) -> str:
     text = "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
     return re.sub(r"[^\w+.-]", "_", text, flags=re.ASCII).lstrip(".")[:80] or "-"
-
-
-def image_name(frame: int) -> str:
-    """Return the file name of a frame's crop.
-
-    Examples:
-        >>> image_name(12)
-        'frame_00012.png'
-    """
-    return f"frame_{frame:05d}.png"
 
 
 def record_of(crops: VideoCrops) -> Record:
@@ -168,22 +136,20 @@ def record_of(crops: VideoCrops) -> Record:
     return Record("corrupt" if status == "missing" else status, reason.strip(), rows)
 
 
-def publish(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
+def commit_video(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
     """Make a video's folder appear, whole, in place of an older one.
 
-    Args:
-        scratch: A folder on the same file system for what is unfinished.
-        folder: The video's folder.
-        record: What became of the video.
-        key: What must stay the same for the record to hold.
-        images: (N, size, size, 3) uint8 RGB, one for each frame with status "ok".
+    What is unfinished lies in `scratch`, on the same file system. `images`, (N, size, size, 3)
+    uint8 RGB, are one for each frame with status "ok".
     """
     made = Path(tempfile.mkdtemp(dir=scratch))
     made.chmod(0o755)
     good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
     for frame, image in zip(good, images, strict=True):
-        (made / image_name(frame)).write_bytes(_png(image))
-    (made / RECORD_FILE).write_text(json.dumps({"key": asdict(key), **asdict(record)}) + "\n")
+        (made / _IMAGE.format(frame)).write_bytes(_png(image))
+    content = {"key": key._asdict(), **record._asdict()}
+    content["sha256"] = checksum(content)
+    (made / RECORD_FILE).write_text(json.dumps(content) + "\n")
     folder.parent.mkdir(parents=True, exist_ok=True)
     while True:
         if folder.exists():
@@ -216,33 +182,15 @@ def read_record(folder: Path, key: Key) -> Record | None:
         return None
     try:
         content = read_json(file)
+        if content.pop("sha256") != checksum(content):
+            return None
         there = Key(**content.pop("key"))
-        record = Record(**{**content, "frames": tuple(content["frames"])})
-        # Nothing that the manifests could not hold.
-        json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    except (DataMismatchError, KeyError, TypeError, UnicodeEncodeError):
-        return None
-    if not _is_as_written(record):
+        record = Record(**content)
+    except (DataMismatchError, KeyError, TypeError, RecursionError):
         return None
     if key.size_bytes is None:
-        key = replace(there, settings=key.settings, frames=key.frames)
+        key = there._replace(settings=key.settings, frames=key.frames)
     return record if record.lasting and there == key else None
-
-
-def _is_as_written(record: Record) -> bool:
-    texts = isinstance(record.status, str) and isinstance(record.reason, str)
-    return texts and all(isinstance(row, dict) and _is_frame(row) for row in record.frames)
-
-
-def _is_frame(row: Mapping[str, Any]) -> bool:
-    kinds: dict[str, Any] = {"status": str, "score": float | None}
-    kinds |= dict.fromkeys(("reason", "box", "aligner", "flag"), str | None)
-    return (
-        row.keys() >= kinds.keys()
-        and all(isinstance(row[name], kind) for name, kind in kinds.items())
-        and is_whole(row.get("frame"), least=0)
-        and row["frame"] <= _LAST_FRAME
-    )
 
 
 def crop_rows(folder: Path, record: Record) -> Iterator[dict[str, object]]:
@@ -250,7 +198,7 @@ def crop_rows(folder: Path, record: Record) -> Iterator[dict[str, object]]:
     for row in record.frames:
         if row["status"] == "ok":
             fields = {name: row[name] for name in ("frame", "box", "score", "aligner", "flag")}
-            yield {"path": str(folder / image_name(int(row["frame"]))), **fields}
+            yield {"path": str(folder / _IMAGE.format(row["frame"])), **fields}
 
 
 def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
@@ -265,9 +213,7 @@ def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
 
 def typed(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
     """Return rows as a manifest, the columns with their types also where there are no rows."""
-    numbers = {"frame": "Int64", "label": "int64", "score": "float64"}
-    types = {name: numbers.get(name, "string") for name in columns}
-    return pd.DataFrame(list(rows), columns=[*columns]).astype(types)
+    return restore_types(pd.DataFrame(list(rows), columns=[*columns]), columns)
 
 
 def write_manifests(

@@ -11,7 +11,6 @@ import contextlib
 import copy
 import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,24 +34,17 @@ _OURS = "DEEPFAKE_GENERALIZE_"
 """What the names of our environment variables begin with; they say where models lie."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """All that a worker needs; it crosses process borders.
-
-    Attributes:
-        root: The folder of crops.
-        scratch: Where unfinished files go, on the same file system.
-        checksum: Of the folder's settings.
-        settings: How crops are cut.
-        finder: What finds faces; workers open copies.
-        aligner: The aligner's name.
-    """
+class Job(NamedTuple):
+    """All that a worker needs of an extraction; it crosses process borders."""
 
     root: Path
     scratch: Path
+    """Where unfinished files go, on the same file system."""
     checksum: str
+    """Of the folder's settings."""
     settings: CropSettings
     finder: FaceFinder
+    """Workers open copies."""
     aligner: str
 
 
@@ -67,10 +59,7 @@ class Task(NamedTuple):
 def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Task, Record]]:
     """Do the tasks, and yield their records in any order as they come.
 
-    Args:
-        job: The extraction.
-        tasks: The videos.
-        n_jobs: Processes; None for what `joblib.parallel_config` around the call says.
+    `n_jobs` None means what `joblib.parallel_config` around the call says.
     """
     import joblib
 
@@ -116,18 +105,15 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
     except Exception as error:  # One odd video must not end a job of thousands.
         record = Record("error", f"{type(error).__name__}: {error}", (), lasting=False)
     if record.lasting:
-        video_record.publish(job.scratch, job.root / task.folder, record, key, images)
+        video_record.commit_video(job.scratch, job.root / task.folder, record, key, images)
     return record
 
 
 def finished(job: Job, task: Task, redo: Collection[str] = ()) -> Record | None:
     """Return the record of a video that needs no work; None where it does.
 
-    Args:
-        job: The extraction.
-        task: The video.
-        redo: Statuses: a video of which a frame, or the whole, ended in one is done again, unless
-            it is gone.
+    A video of which a frame, or the whole, ended in a status of `redo` is done again, unless it is
+    gone.
     """
     key = video_record.key_of(task.path, job.checksum, task.frames)
     record = video_record.read_record(job.root / task.folder, key)

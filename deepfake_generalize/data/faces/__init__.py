@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.faces.alignment import Aligner, check_aligner, make_aligner
+from deepfake_generalize.data.faces.alignment import Aligner
 from deepfake_generalize.data.faces.cascade_finder import CascadeFinder
 from deepfake_generalize.data.faces.crop_video import (
     CropSettings,
     VideoCrops,
-    check_finder,
     check_frame_count,
     crop_opened,
+    crop_settings,
     crop_video,
     open_tools,
 )
-from deepfake_generalize.data.faces.finder import Face, FaceFinder
+from deepfake_generalize.data.faces.finder import Face, FaceFinder, check_finder
 from deepfake_generalize.data.faces.manipulation_masks import mask_of
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 
@@ -25,12 +25,11 @@ __all__ = [
     "FaceFinder",
     "MediaPipeFinder",
     "VideoCrops",
-    "check_aligner",
     "check_finder",
     "check_frame_count",
     "crop_opened",
+    "crop_settings",
     "crop_video",
-    "make_aligner",
     "mask_of",
     "open_tools",
 ]

@@ -8,28 +8,22 @@ did is recorded with every crop.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.data import assets
-from deepfake_generalize.data.faces.finder import Face, Point, check_frame
-from deepfake_generalize.data.faces.geometry import crop_matrix, cut_out, roll_of, wrapped
+from deepfake_generalize.data.faces.finder import Face, check_frame
+from deepfake_generalize.data.faces.geometry import centre, crop_matrix, cut_out, roll_of, wrapped
 from deepfake_generalize.data.faces.landmarks import NETWORK_SIDE, LandmarkNetwork
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     import os
-    from types import TracebackType
-    from typing import Self
 
     from deepfake_generalize.types import DoubleArray, UInt8Array
-
-AlignerName: TypeAlias = Literal["landmarks", "short-range", "finder"]
-"""Who says where the eyes are: the 468-point network, a second look by the short-range finder, or
-the finder that found the face."""
 
 # The landmark network was trained on crops of 1.5 face widths, turned upright.
 _LANDMARK_MARGIN = 1.5
@@ -42,67 +36,39 @@ _MAX_PASSES = 2
 # A logit. Hands before a face bring it to -2, where the points still beat the finder's eyes.
 _MIN_PRESENCE = -3.0
 # Corners and middles of the lids, of the 468 points; means of four are steadier than any one.
-_RIGHT_EYE = (33, 133, 159, 145)
-_LEFT_EYE = (263, 362, 386, 374)
+_RIGHT_EYE = [33, 133, 159, 145]
+_LEFT_EYE = [263, 362, 386, 374]
 # Eyes closer together than this fraction of the face are a profile's, whose line says nothing.
 _MIN_EYE_DISTANCE = 0.1
 
 
-class Aligner(Protocol):
-    """Anything that says how far a face in a frame is tilted; used inside `with`."""
+class Aligner(Closing):
+    """What says how far a face in a frame is tilted: here by the finder's own, least exact eyes."""
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll in degrees and the name of what found it."""
-        ...
+        """Return the roll in degrees and the name of what found it.
 
-    def __enter__(self) -> Self:
-        """Return the aligner, ready."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Free what it holds."""
-        ...
-
-
-class FinderAligner(Closing):
-    """The finder's own eyes: costs nothing, the least exact.
-
-    Examples:
-        >>> with FinderAligner() as aligner:
-        ...     aligner.roll(np.zeros((8, 8, 3), np.uint8), Face((0, 0, 8, 8), 0.9))
-        (0.0, 'none')
-    """
-
-    def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll and "finder"; 0 and "none" without usable eyes (a profile, a cascade)."""
+        Here "finder", or 0 and "none" without usable eyes (a profile, a cascade).
+        """
         del image
-        return _own_roll(face)
+        if face.eyes is None or math.dist(*face.eyes) < _MIN_EYE_DISTANCE * face.side:
+            return 0.0, "none"
+        return roll_of(face.eyes), "finder"
 
 
-class LandmarkAligner(Closing):
+class LandmarkAligner(Aligner):
     """The 468-point face mesh, run by LiteRT on one thread.
 
+    LiteRT is TensorFlow Lite's interpreter without TensorFlow, which would take seconds in every
+    worker. The roll of a frame and of its mirror image differ from each other's negative by 0.4
+    degrees in the median on six real clips (short-range: 3.2, the finder's own eyes: 4.4).
+
     Args:
-        model_path: `face_landmark.tflite`. None: see `data.assets.resolve`.
-
-    Raises:
-        MissingAssetError: No model file can be had.
-        InputError: On opening, a file that is not this model.
-
-    Reproduction notes:
-        LiteRT is TensorFlow Lite's interpreter without TensorFlow, which would take seconds in
-        every worker. The roll of a frame and of its mirror image differ from each other's negative
-        by 0.4 degrees in the median on six real clips (short-range: 3.2, the finder's own eyes:
-        4.4).
+        model_path: `face_landmark.tflite`, as in `data.assets.resolve`; loaded on opening.
     """
 
     def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
-        """Resolve the model's file; nothing is loaded yet."""
+        """Find the file."""
         self._path = assets.resolve("face-landmarks", model_path)
         self._network: LandmarkNetwork | None = None
 
@@ -112,7 +78,7 @@ class LandmarkAligner(Closing):
         Where it sees none, something hides the face and the finder's eyes are no better: on real
         frames they were up to 30 degrees off.
         """
-        roll, named = _own_roll(face)
+        roll, named = super().roll(image, face)
         for _ in range(_MAX_PASSES):
             rest, presence = self._rest(image, face, roll)
             if presence < _MIN_PRESENCE:
@@ -125,18 +91,15 @@ class LandmarkAligner(Closing):
     def _rest(self, image: UInt8Array, face: Face, roll: float) -> tuple[float, float]:
         matrix = crop_matrix(face.box, roll=roll, size=NETWORK_SIDE, margin=_LANDMARK_MARGIN)
         crop = cut_out(image, matrix, NETWORK_SIDE)
-        points, presence = self._points(crop)
-        mirrored, again = self._points(np.ascontiguousarray(crop[:, ::-1]))
+        if self._network is None:
+            self._network = LandmarkNetwork(self._path)
+        points, presence = self._network(crop)
+        mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
         rest = (_eye_line(points) - _eye_line(mirrored)) / 2
         return rest, (presence + again) / 2
 
-    def _points(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
-        if self._network is None:
-            self._network = LandmarkNetwork(self._path)
-        return self._network(crop)
-
     def open(self) -> None:
-        """Load the network."""
+        """Load the network; InputError where the file is not this model."""
         self._network = LandmarkNetwork(self._path)
 
     def close(self) -> None:
@@ -144,33 +107,27 @@ class LandmarkAligner(Closing):
         self._network = None
 
 
-class ShortRangeAligner(Closing):
-    """A second look by the short-range finder at the cut-out face.
+class ShortRangeAligner(Aligner):
+    """A second look by the short-range finder at the cut-out face."""
 
-    Args:
-        model_path: The short-range model. None: see `data.assets.resolve`.
-
-    Raises:
-        MissingAssetError: No model file can be had.
-    """
-
-    def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
-        """Resolve the model's file; nothing is loaded yet."""
-        self._finder = MediaPipeFinder(model_path, model="short-range")
+    def __init__(self) -> None:
+        """Find the model's file."""
+        self._finder = MediaPipeFinder(model="short-range")
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
         """Return the roll and "short-range", or the finder's own where it sees no face."""
-        first, named = _own_roll(face)
+        first, named = super().roll(image, face)
         side = _SECOND_LOOK_SIDE
         matrix = crop_matrix(face.box, roll=first, size=side, margin=_SECOND_LOOK_MARGIN)
         seen = [
-            one
-            for one in self._finder.find(cut_out(image, matrix, side))
-            if one.eyes is not None and _near_middle(one, side)
+            near
+            for near in self._finder.find(cut_out(image, matrix, side))
+            if near.eyes is not None
+            and math.dist(centre(near.box), (side / 2, side / 2)) < side / 4
         ]
         if not seen:
             return first, named
-        rest, found = _own_roll(max(seen, key=lambda one: one.area * one.score))
+        rest, found = super().roll(image, max(seen, key=lambda near: near.area * near.score))
         return (wrapped(first + rest), "short-range") if found == "finder" else (first, named)
 
     def open(self) -> None:
@@ -183,64 +140,23 @@ class ShortRangeAligner(Closing):
 
 
 def make_aligner(name: str) -> Aligner:
-    """Return the aligner of that name, not yet opened.
-
-    Raises:
-        InputError: An unknown name.
-        MissingAssetError: Its model file cannot be had.
-
-    Examples:
-        >>> make_aligner("eyes")
-        Traceback (most recent call last):
-        ...
-        deepfake_generalize.errors.InputError: expected aligner to be one of landmarks, ...
-    """
-    check_aligner(name)
-    makers: dict[str, type[LandmarkAligner | ShortRangeAligner | FinderAligner]] = {
+    """Return the aligner of that name, not yet opened; its model file must be there."""
+    makers: dict[str, type[Aligner]] = {
         "landmarks": LandmarkAligner,
         "short-range": ShortRangeAligner,
-        "finder": FinderAligner,
+        "finder": Aligner,
     }
+    check_choice("aligner", name, makers, hint="The default is landmarks.")
     return makers[name]()
 
 
-def check_aligner(name: object) -> None:
-    """Raise unless there is an aligner of that name; look for no file.
-
-    Raises:
-        InputError: An unknown name.
-    """
-    if name not in get_args(AlignerName):
-        raise InputError(
-            f"expected aligner to be one of {', '.join(get_args(AlignerName))}, received {name!r}.",
-            hint="The default is landmarks.",
-        )
-
-
 def align_crop(
-    image: UInt8Array, face: Face, aligner: Aligner, *, size: int = 256, margin: float = 1.3
+    image: UInt8Array, face: Face, aligner: Aligner, *, size: int, margin: float
 ) -> tuple[UInt8Array, str]:
-    """Cut one face out of a frame, upright.
+    """Cut one face out of an (H, W, 3) uint8 RGB frame, upright, `margin` times its box's side.
 
-    Args:
-        image: The frame, (H, W, 3) uint8 RGB.
-        face: Where the face is.
-        aligner: What says how far it is tilted.
-        size: Side of the crop in pixels.
-        margin: Side of the crop in sides of the face's box.
-
-    Returns:
-        The crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame; and the name
-        of what found the eyes: the aligner's, "finder" or "none".
-
-    Raises:
-        InputError: `image` is not such a frame.
-
-    Examples:
-        >>> frame = np.full((40, 60, 3), 200, np.uint8)
-        >>> crop, named = align_crop(frame, Face((20, 10, 40, 30), 0.9), FinderAligner(), size=16)
-        >>> crop.shape, named
-        ((16, 16, 3), 'none')
+    Returns the crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame, and the
+    name of what found the eyes: the aligner's, "finder" or "none".
     """
     frame = check_frame(image)
     roll, named = aligner.roll(frame, face)
@@ -248,21 +164,6 @@ def align_crop(
     return cut_out(frame, matrix, size), named
 
 
-def _own_roll(face: Face) -> tuple[float, str]:
-    if face.eyes is None or math.dist(*face.eyes) < _MIN_EYE_DISTANCE * face.side:
-        return 0.0, "none"
-    return roll_of(face.eyes), "finder"
-
-
 def _eye_line(points: DoubleArray) -> float:
-    return roll_of((_mean(points, _RIGHT_EYE), _mean(points, _LEFT_EYE)))
-
-
-def _mean(points: DoubleArray, which: tuple[int, ...]) -> Point:
-    x, y = points[list(which), :2].mean(axis=0)
-    return float(x), float(y)
-
-
-def _near_middle(face: Face, side: int) -> bool:
-    x0, y0, x1, y1 = face.box
-    return math.dist(((x0 + x1) / 2, (y0 + y1) / 2), (side / 2, side / 2)) < side / 4
+    (x0, y0), (x1, y1) = (points[eye, :2].mean(axis=0) for eye in (_RIGHT_EYE, _LEFT_EYE))
+    return roll_of(((float(x0), float(y0)), (float(x1), float(y1))))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.data.faces.finder import Face, check_frame
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_number
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
@@ -34,9 +35,7 @@ class CascadeFinder(Closing):
 
     def __init__(self, *, min_fraction: float = 0.12) -> None:
         """Keep the choice; the cascade is read when first used."""
-        if not 0.0 < min_fraction <= 1.0:
-            raise InputError(f"expected min_fraction in (0, 1], received {min_fraction}.")
-        self._min_fraction = min_fraction
+        self._min_fraction = check_number("min_fraction", min_fraction, above=0, most=1)
         self._cascade: Any = None
 
     @property
@@ -47,7 +46,7 @@ class CascadeFinder(Closing):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the description."""
-        return (_recascade, (self._min_fraction,))
+        return (partial(CascadeFinder, min_fraction=self._min_fraction), ())
 
     def find(self, image: UInt8Array) -> list[Face]:
         """Return the frontal faces in `image`, (H, W, 3) uint8 RGB, without eyes.
@@ -57,7 +56,10 @@ class CascadeFinder(Closing):
         """
         frame = check_frame(image)
         if self._cascade is None:
-            self._cascade = _read_cascade()
+            from skimage import data
+            from skimage.feature import Cascade
+
+            self._cascade = Cascade(data.lbp_frontal_face_cascade_filename())
         shorter = min(frame.shape[:2])
         smallest = max(24, round(shorter * self._min_fraction))
         if shorter < smallest:
@@ -69,30 +71,9 @@ class CascadeFinder(Closing):
             min_size=(smallest, smallest),
             max_size=(shorter, shorter),
         )
-        return [
-            Face(
-                (
-                    float(one["c"]),
-                    float(one["r"]),
-                    float(one["c"] + one["width"]),
-                    float(one["r"] + one["height"]),
-                ),
-                1.0,
-            )
-            for one in found
-        ]
+        boxes = ((at["c"], at["r"], at["c"] + at["width"], at["r"] + at["height"]) for at in found)
+        return [Face((float(a), float(b), float(c), float(d)), 1.0) for a, b, c, d in boxes]
 
     def close(self) -> None:
         """Forget the cascade; it is read again when needed."""
         self._cascade = None
-
-
-def _recascade(min_fraction: float) -> CascadeFinder:
-    return CascadeFinder(min_fraction=min_fraction)
-
-
-def _read_cascade() -> Any:
-    from skimage import data
-    from skimage.feature import Cascade
-
-    return Cascade(data.lbp_frontal_face_cascade_filename())

@@ -8,67 +8,42 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.faces.alignment import Aligner, align_crop, make_aligner
-from deepfake_generalize.data.faces.finder import LOW_SCORE, Face, FaceFinder
+from deepfake_generalize.data.faces.finder import LOW_SCORE, FaceFinder, check_finder
 from deepfake_generalize.data.faces.manipulation_masks import mask_of, read_masks
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.video import FrameBatch, sample_frames
-from deepfake_generalize.errors import InputError, VideoError
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import check_number, check_whole
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from deepfake_generalize.types import UInt8Array
 
-FRAME_COLUMNS: tuple[str, ...] = (
-    "frame",
-    "status",
-    "reason",
-    "box",
-    "score",
-    "aligner",
-    "flag",
-    "faces",
-)
+FRAME_COLUMNS = ("frame", "status", "reason", "box", "score", "aligner", "flag", "faces")
 """Columns of `VideoCrops.frames`."""
 
 
-@dataclass(frozen=True)
-class CropSettings:
-    """How crops are cut.
+class CropSettings(NamedTuple):
+    """The side of a crop in pixels, and in sides of the face's box."""
 
-    Attributes:
-        size: Side of a crop in pixels.
-        margin: Side of a crop in sides of the face's box.
-    """
+    size: int
+    margin: float
 
-    size: int = 256
-    margin: float = 1.3
 
-    def __post_init__(self) -> None:
-        """Refuse what makes no crop.
-
-        Raises:
-            InputError: `size` is no whole number from 1, or `margin` no number above 0.
-        """
-        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
-            raise InputError(
-                f"expected size to be a whole number from 1, received {self.size!r}.",
-                hint="256 is the default.",
-            )
-        if not (isinstance(self.margin, (int, float)) and 0 < self.margin < float("inf")):
-            raise InputError(
-                f"expected margin to be a number above 0, received {self.margin!r}.",
-                hint="1.3 face sides is the default.",
-            )
+def crop_settings(size: object, margin: object) -> CropSettings:
+    """Return how crops are cut; InputError for what makes no crop."""
+    return CropSettings(
+        check_whole("size", size, least=1, hint="256 is the default."),
+        check_number("margin", margin, above=0, hint="1.3 face sides is the default."),
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -144,63 +119,21 @@ def crop_video(
         The paper crops faces with dlib through face_recognition and does not align them; here the
         full-range network of MediaPipe finds them, and they are turned upright.
     """
-    settings = CropSettings(size, margin)
+    settings = crop_settings(size, margin)
     count = check_frame_count(frames_per_video)
     check_finder(finder)
     with open_tools(finder, aligner) as (opened, aligning):
         return crop_opened(path, count, settings, opened, aligning)
 
 
-def check_finder(finder: object, *, opens: bool = False) -> None:
-    """Raise unless something has what the protocol `FaceFinder` asks for, or is None.
-
-    Args:
-        finder: What came.
-        opens: Whether it will also be entered and closed, not only asked.
-
-    Raises:
-        InputError: A part is missing.
-    """
-    methods = ("find", "close", "__enter__", "__exit__") if opens else ("find",)
-    if finder is None or (
-        isinstance(getattr(finder, "name", None), str)
-        and all(callable(getattr(finder, method, None)) for method in methods)
-        and not isinstance(finder, type)
-    ):
-        return
-    raise InputError(
-        "expected finder to be None or a FaceFinder (a name, find(image), close(), and a context "
-        f"manager), received {describe(finder)}.",
-        hint="Use finder=CascadeFinder().",
-    )
-
-
 def check_frame_count(value: object) -> int:
-    """Return a number of frames, raise if it is none.
-
-    Raises:
-        InputError: No whole number from 1.
-
-    Examples:
-        >>> check_frame_count(10)
-        10
-    """
-    if not is_whole(value, least=1):
-        raise InputError(
-            f"expected frames_per_video to be a whole number from 1, received {value!r}.",
-            hint="The study takes 10.",
-        )
-    return int(value)
+    """Return a number of frames; InputError if it is none."""
+    return check_whole("frames_per_video", value, least=1, hint="The study takes 10.")
 
 
 @contextlib.contextmanager
 def open_tools(finder: FaceFinder | None, aligner: str) -> Iterator[tuple[FaceFinder, Aligner]]:
-    """Open a finder (a given one stays the caller's to close) and the aligner of that name.
-
-    Raises:
-        MissingAssetError: A model file cannot be had.
-        InputError: An unknown aligner, or a file that is not the model it should be.
-    """
+    """Open a finder (a given one stays the caller's to close) and the aligner of that name."""
     with contextlib.ExitStack() as stack:
         aligning = make_aligner(aligner)
         opened = stack.enter_context(MediaPipeFinder()) if finder is None else finder
@@ -214,17 +147,8 @@ def crop_opened(
     finder: FaceFinder,
     aligner: Aligner,
 ) -> VideoCrops:
-    """Do the work of `crop_video` with tools that are already open.
-
-    Raises:
-        VideoError: The file is missing or no video.
-    """
+    """Do the work of `crop_video` with tools that are already open."""
     batch = sample_frames(path, frames_per_video)
-    if not batch.indices:
-        raise VideoError(
-            f"expected frames in {batch.info.path}, received a video without any.",
-            hint="Replace the file.",
-        )
     mask = mask_of(path)
     masks = None if mask is None else read_masks(mask, batch.indices)
     subject = find_subject(batch.images, finder, None if masks is None else masks.areas)
@@ -233,23 +157,33 @@ def crop_opened(
     for at, (image, face) in enumerate(zip(batch.images, subject.faces, strict=True)):
         row = _frame_row(batch, at, subject)
         if image is not None and face is not None:
-            crop, named = align_crop(
+            crop, aligned_by = align_crop(
                 image, face, aligner, size=settings.size, margin=settings.margin
             )
             images.append(crop)
             flags = {
                 "low_score": face.score < LOW_SCORE,
-                "second_look": subject.again[at],
+                "second_look": subject.second_look[at],
                 "damaged_video": damaged,
                 "other_faces": subject.counts[at] > 1,
                 "mask_subject": subject.by_mask,
             }
             if masks is not None and masks.note:
                 flags[masks.note] = True
-            row |= _face_fields(face, named, [name for name, holds in flags.items() if holds])
+            row |= {
+                "status": "ok",
+                "reason": pd.NA,
+                "box": ",".join(f"{value:.2f}" for value in face.box),
+                "score": face.score,
+                "aligner": aligned_by,
+                "flag": ";".join(name for name, holds in flags.items() if holds) or pd.NA,
+            }
         rows.append(row)
-    stacked = np.stack(images) if images else _no_images(settings.size)
-    return VideoCrops(stacked, _frame_table(rows), batch.note)
+    types = dict.fromkeys(FRAME_COLUMNS, "string")
+    types |= {"frame": "Int64", "faces": "Int64", "score": "float64"}
+    frames = pd.DataFrame(rows, columns=list(FRAME_COLUMNS)).astype(types)
+    shape = (len(images), settings.size, settings.size, 3)
+    return VideoCrops(np.array(images, np.uint8).reshape(shape), frames, batch.note)
 
 
 def _frame_row(batch: FrameBatch, at: int, subject: Subject) -> dict[str, object]:
@@ -266,24 +200,3 @@ def _frame_row(batch: FrameBatch, at: int, subject: Subject) -> dict[str, object
     else:
         reason = f"the {who} is not among the {n_faces} faces of this frame"
     return row | {"status": "no_face", "reason": reason, "faces": n_faces}
-
-
-def _face_fields(face: Face, aligner: str, flags: Sequence[str]) -> dict[str, object]:
-    return {
-        "status": "ok",
-        "reason": pd.NA,
-        "box": ",".join(f"{value:.2f}" for value in face.box),
-        "score": face.score,
-        "aligner": aligner,
-        "flag": ";".join(flags) or pd.NA,
-    }
-
-
-def _frame_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
-    text = dict.fromkeys(("status", "reason", "box", "aligner", "flag"), "string")
-    types = {**text, "frame": "Int64", "faces": "Int64", "score": "float64"}
-    return pd.DataFrame(list(rows), columns=list(FRAME_COLUMNS)).astype(types)
-
-
-def _no_images(size: int) -> UInt8Array:
-    return np.zeros((0, size, size, 3), np.uint8)

@@ -1,7 +1,6 @@
-"""Find the faces in a frame: what a finder is, and what it returns.
+"""What a face finder is, and the faces that it returns.
 
-A finder is anything with a `name`, a `find` and a `close`; what it returns is `Face`. Which face is
-the subject of a video is decided in `tracking`, how it is cut out in `alignment`.
+Which face is the subject of a video is decided in `subject`, how it is cut out in `alignment`.
 """
 
 from __future__ import annotations
@@ -94,29 +93,39 @@ class FaceFinder(Protocol):
         ...
 
 
+def check_finder(finder: object, *, opens: bool = False) -> None:
+    """Raise InputError unless something has what `FaceFinder` asks for, or is None.
+
+    `opens` says whether it will also be entered and closed, not only asked.
+    """
+    methods = ("find", "close", "__enter__", "__exit__") if opens else ("find",)
+    if finder is None or (
+        isinstance(getattr(finder, "name", None), str)
+        and all(callable(getattr(finder, method, None)) for method in methods)
+        and not isinstance(finder, type)
+    ):
+        return
+    raise InputError(
+        "expected finder to be None or a FaceFinder (a name, find(image), close(), and a context "
+        f"manager), received {describe(finder)}.",
+        hint="Use finder=CascadeFinder().",
+    )
+
+
 def check_frame(image: object) -> UInt8Array:
-    """Return `image` as a contiguous (H, W, 3) uint8 array, raise if it is not one.
+    """Return `image` as a contiguous (H, W, 3) uint8 array, raise InputError if it is not one.
 
     Contiguous because MediaPipe reads memory as if it always were, and finds nothing otherwise.
-
-    Raises:
-        InputError: Another type, shape or dtype.
-
-    Examples:
-        >>> check_frame(np.zeros((4, 6, 3), np.uint8)[:, ::2]).flags.c_contiguous
-        True
     """
-    good = (
+    if (
         isinstance(image, np.ndarray)
         and image.dtype == np.uint8
         and image.ndim == 3
         and image.shape[2] == 3
         and image.size > 0
+    ):
+        return np.ascontiguousarray(image)
+    raise InputError(
+        f"expected a frame of shape (H, W, 3) and dtype uint8, received {describe(image)}.",
+        hint="Pass one RGB image, channels last, 0 to 255.",
     )
-    if not good:
-        raise InputError(
-            f"expected a frame of shape (H, W, 3) and dtype uint8, received {describe(image)}.",
-            hint="Pass one RGB image, channels last, 0 to 255.",
-        )
-    frame: UInt8Array = np.ascontiguousarray(image)
-    return frame

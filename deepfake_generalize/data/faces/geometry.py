@@ -13,30 +13,22 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import DoubleArray, UInt8Array
 
 
+def centre(box: Box) -> Point:
+    """Return the middle of a box."""
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
 def roll_of(eyes: tuple[Point, Point]) -> float:
-    """Return how far the head is tilted, in degrees: positive when the left eye is lower.
+    """Return how far the head is tilted, in degrees in (-180, 180], from its right and left eye.
 
-    Args:
-        eyes: The subject's right and left eye, (x, y) in pixels, y downwards.
-
-    Returns:
-        The angle of the line between them, in (-180, 180]; 0 for level eyes.
-
-    Examples:
-        >>> roll_of(((0.0, 0.0), (10.0, 10.0)))
-        45.0
+    Positive when the left eye is lower; y points downwards.
     """
     (x0, y0), (x1, y1) = eyes
     return math.degrees(math.atan2(y1 - y0, x1 - x0))
 
 
 def wrapped(degrees: float) -> float:
-    """Return the same angle in [-180, 180).
-
-    Examples:
-        >>> wrapped(190.0)
-        -170.0
-    """
+    """Return the same angle in [-180, 180)."""
     return (degrees + 180.0) % 360.0 - 180.0
 
 
@@ -46,11 +38,6 @@ def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArr
     The crop is a square `margin` times the box's larger side, around the box's centre, turned by
     `roll` degrees so that a head tilted by `roll` comes out upright. Pixel centres are whole
     numbers on both sides.
-
-    Examples:
-        >>> matrix = crop_matrix((0.0, 0.0, 10.0, 10.0), roll=0.0, size=20, margin=1.0)
-        >>> matrix @ np.array([4.5, 4.5, 1.0])  # the middle of the box: the middle of the crop
-        array([9.5, 9.5])
     """
     x0, y0, x1, y1 = box
     scale = size / (margin * max(x1 - x0, y1 - y0))
@@ -67,19 +54,12 @@ def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArr
 
 
 def cut_out(image: UInt8Array, matrix: DoubleArray, size: int) -> UInt8Array:
-    """Apply `crop_matrix`'s map to a frame, with one interpolation.
+    """Apply `crop_matrix`'s map to an (H, W, 3) uint8 frame; return (size, size, 3) uint8.
 
-    Bilinear. Where the frame is shrunk by a factor f > 1, it is first smoothed by a Gaussian of
-    standard deviation (f - 1) / 2 pixels, as scikit-image's resize does, so that shrinking averages
-    instead of picking pixels. What lies outside the frame is black: nothing is invented.
-
-    Args:
-        image: (H, W, 3) uint8.
-        matrix: (2, 3), from the frame's pixels to the crop's.
-        size: Side of the crop.
-
-    Returns:
-        (size, size, 3) uint8.
+    One bilinear interpolation. Where the frame is shrunk by a factor f > 1, it is first smoothed by
+    a Gaussian of standard deviation (f - 1) / 2 pixels, as scikit-image's resize does, so that
+    shrinking averages instead of picking pixels. What lies outside the frame is black: nothing is
+    invented.
     """
     factor = 1.0 / float(np.hypot(matrix[0, 0], matrix[0, 1]))
     sigma = max(0.0, (factor - 1.0) / 2.0)

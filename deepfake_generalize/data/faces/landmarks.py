@@ -21,17 +21,10 @@ _POINTS = 468
 
 
 class LandmarkNetwork:
-    """The network of one file, opened once."""
+    """The network of `face_landmark.tflite`, opened once; InputError for any other file."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file.
-
-        Args:
-            path: `face_landmark.tflite`.
-
-        Raises:
-            InputError: The file is no such network.
-        """
+        """Open the file."""
         with quiet_native_logs():  # Opening says which of its own parts it uses.
             self._interpreter = _open_interpreter(path)
         self._crop = _the_only(self._interpreter.get_input_details(), NETWORK_SIDE**2 * 3, path)
@@ -40,13 +33,10 @@ class LandmarkNetwork:
         self._presence = _the_only(ends, 1, path)
 
     def __call__(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
-        """Look at a crop.
+        """Look at a (192, 192, 3) RGB crop of an upright face.
 
-        Args:
-            crop: (192, 192, 3) RGB, an upright face.
-
-        Returns:
-            (468, 3) float64, x and y in pixels of the crop, and the logit of a face being there.
+        Returns (468, 3) float64, x and y in pixels of the crop, and the logit of a face being
+        there.
         """
         self._interpreter.set_tensor(self._crop, crop[np.newaxis] / np.float32(255.0))
         self._interpreter.invoke()
@@ -70,9 +60,9 @@ def _open_interpreter(path: Path) -> Any:
 
 def _the_only(tensors: list[dict[str, Any]], size: int, path: Path) -> int:
     found = [
-        int(one["index"])
-        for one in tensors
-        if math.prod(one["shape"]) == size and one["dtype"] is np.float32
+        int(tensor["index"])
+        for tensor in tensors
+        if math.prod(tensor["shape"]) == size and tensor["dtype"] is np.float32
     ]
     if len(found) != 1:
         raise _wrong_network(path, f"{len(found)} of its tensors hold {size} floats, not 1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,38 +23,28 @@ if TYPE_CHECKING:
     from deepfake_generalize.data.faces.finder import Box
     from deepfake_generalize.types import UInt8Array
 
-MaskNote: TypeAlias = Literal["", "mask_unreadable", "mask_short", "mask_empty"]
-
 # Masks are compressed videos, black but for the face in white or in colours.
 _MARKED = 64
-# A face's box is about one and a half times its mask; specks of compression are far smaller.
-_MIN_OVERLAP = 0.1
+MIN_OVERLAP = 0.1
+"""Of a face with its own mask: the box is about one and a half times the mask."""
+# Specks of compression are far smaller.
 _MIN_SHARE = 1e-4
 
 
 @dataclass(frozen=True)
 class Masks:
-    """What a mask video shows of the sampled frames.
-
-    Attributes:
-        areas: (H, W) bool by sampled frame, True where the picture was changed; None where the mask
-            has no such frame or marks nothing in it.
-        note: What is wrong with it: "mask_unreadable", "mask_short" where it ends before a sampled
-            frame, "mask_empty" where it marks nothing in any; else empty.
-    """
+    """What a mask video shows of the sampled frames."""
 
     areas: tuple[npt.NDArray[np.bool_] | None, ...]
-    note: MaskNote = ""
+    """(H, W) bool by frame, True where the picture was changed; None where none says that."""
+    note: Literal["", "mask_unreadable", "mask_short", "mask_empty"] = ""
+    """What is wrong with it: "mask_short" where it ends before a sampled frame."""
 
 
 def mask_of(video: str | os.PathLike[str]) -> Path | None:
     """Return the mask video of a fake in a root of FaceForensics++ or DFD; None without one.
 
     It lies under the same name in `<method>/masks/videos/`, beside `<method>/<level>/videos/`.
-
-    Examples:
-        >>> mask_of("/ff/manipulated_sequences/FaceSwap/c23/videos/004_982.mp4") is None
-        True
     """
     path = Path(video)
     if path.parent.name != "videos" or len(path.parts) < 4:
@@ -67,17 +57,10 @@ def mask_of(video: str | os.PathLike[str]) -> Path | None:
 
 
 def read_masks(path: Path, indices: Sequence[int]) -> Masks:
-    """Read the frames of a mask video that belong to sampled frames of its video.
+    """Read the frames of a mask video that belong to sampled frames of its video, from 0.
 
     Frames are taken by their number: a mask that ends early (many of DFD's do) says nothing about
-    the frames behind its end. Only those of its frames are decoded that are wanted.
-
-    Args:
-        path: The mask video.
-        indices: The sampled frames of the video, from 0.
-
-    Returns:
-        One area for each index. Nothing is raised: a mask is a help, not a condition.
+    the frames behind its end. Nothing is raised: a mask is a help, not a condition.
     """
     nothing = (None,) * len(indices)
     try:
@@ -105,17 +88,7 @@ def _area(image: UInt8Array | None) -> npt.NDArray[np.bool_] | None:
 def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> float:
     """Return the intersection over union of a face's box and a changed area, in [0, 1].
 
-    Args:
-        box: (x0, y0, x1, y1) in pixels of the frame.
-        area: (h, w) bool; another size than the frame's is taken as the frame scaled.
-        height: Of the frame.
-        width: Of the frame.
-
-    Examples:
-        >>> area = np.zeros((10, 10), bool)
-        >>> area[2:6, 2:6] = True
-        >>> overlap((4, 4, 12, 12), area, 20, 20), overlap((12, 12, 20, 20), area, 20, 20)
-        (1.0, 0.0)
+    The area, (h, w) bool, may be of another size than the frame: it is taken as the frame scaled.
     """
     down, right = area.shape[0] / height, area.shape[1] / width
     x0, x1 = (round(min(max(x * right, 0), area.shape[1])) for x in (box[0], box[2]))
@@ -126,24 +99,8 @@ def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> f
 
 
 def bounds(area: npt.NDArray[np.bool_], height: int, width: int) -> Box:
-    """Return the box around a changed area, in pixels of a frame of that size.
-
-    Examples:
-        >>> area = np.zeros((10, 10), bool)
-        >>> area[2:6, 3:7] = True
-        >>> bounds(area, 20, 20)
-        (6.0, 4.0, 14.0, 12.0)
-    """
+    """Return the box around a changed area, in pixels of a frame of that size."""
     rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
     down, right = height / area.shape[0], width / area.shape[1]
-    return (
-        float(columns[0] * right),
-        float(rows[0] * down),
-        float((columns[-1] + 1) * right),
-        float((rows[-1] + 1) * down),
-    )
-
-
-def overlaps_enough(value: float) -> bool:
-    """Say whether an overlap is that of a face with its own mask."""
-    return value >= _MIN_OVERLAP
+    x0, x1 = float(columns[0] * right), float((columns[-1] + 1) * right)
+    return x0, float(rows[0] * down), x1, float((rows[-1] + 1) * down)

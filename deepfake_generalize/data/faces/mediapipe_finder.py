@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from deepfake_generalize._system.closing import Closing
@@ -11,6 +13,7 @@ from deepfake_generalize._system.native_logs import quiet_native_logs
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_choice, check_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,14 +58,9 @@ class MediaPipeFinder(Closing):
         model: Literal["full-range", "short-range"] = "full-range",
     ) -> None:
         """Resolve the model's file; nothing is loaded yet."""
-        if not 0.0 < min_confidence <= 1.0:
-            raise InputError(f"expected min_confidence in (0, 1], received {min_confidence}.")
-        if model not in {"full-range", "short-range"}:
-            raise InputError(
-                f'expected model to be "full-range" or "short-range", received {model!r}.'
-            )
+        self._min_confidence = check_number("min_confidence", min_confidence, above=0, most=1)
+        check_choice("model", model, ("full-range", "short-range"))
         self._path = assets.resolve(f"face-{model}", model_path)
-        self._min_confidence = min_confidence
         self._model = model
         self._detector: Any = None
         self._process = 0
@@ -77,7 +75,8 @@ class MediaPipeFinder(Closing):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the description, never the native object: each process opens its own."""
-        return (_reopen, (os.fspath(self._path), self._min_confidence, self._model))
+        made = partial(MediaPipeFinder, min_confidence=self._min_confidence, model=self._model)
+        return (made, (os.fspath(self._path),))
 
     def open(self) -> None:
         """Load the network."""
@@ -98,12 +97,11 @@ class MediaPipeFinder(Closing):
         """
         frame = check_frame(image)
         detector = self._ready()
-        if self._used:
-            return _to_faces(_detect(detector, frame), frame.shape)
-        with quiet_native_logs():  # The first call still sets up, and says so.
-            found = _detect(detector, frame)
+        # The first call still sets up, and says so.
+        with contextlib.nullcontext() if self._used else quiet_native_logs():
+            faces = _detect(detector, frame)
         self._used = True
-        return _to_faces(found, frame.shape)
+        return faces
 
     def close(self) -> None:
         """Free the network; `find` raises from now on."""
@@ -128,12 +126,6 @@ class MediaPipeFinder(Closing):
                 hint="Open a finder of its own in each process; a forked one would hang.",
             )
         return self._detector
-
-
-def _reopen(
-    path: str, min_confidence: float, model: Literal["full-range", "short-range"]
-) -> MediaPipeFinder:
-    return MediaPipeFinder(path, min_confidence=min_confidence, model=model)
 
 
 def _create(path: Path, min_confidence: float) -> Any:
@@ -169,29 +161,16 @@ def _import_mediapipe() -> tuple[Any, Any]:
     return vision, BaseOptions
 
 
-def _detect(detector: Any, frame: UInt8Array) -> Any:
+def _detect(detector: Any, frame: UInt8Array) -> list[Face]:
     import mediapipe
 
     picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
-    return detector.detect(picture).detections
-
-
-def _to_faces(detections: Any, shape: tuple[int, ...]) -> list[Face]:
-    height, width = shape[:2]
+    height, width = frame.shape[:2]
     faces = []
-    for one in detections:
-        box = one.bounding_box
-        right, left = ((p.x * width, p.y * height) for p in one.keypoints[:2])
-        faces.append(
-            Face(
-                box=(
-                    float(box.origin_x),
-                    float(box.origin_y),
-                    float(box.origin_x + box.width),
-                    float(box.origin_y + box.height),
-                ),
-                score=float(one.categories[0].score),
-                eyes=(right, left),
-            )
-        )
+    for found in detector.detect(picture).detections:
+        box = found.bounding_box
+        corners = (box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height)
+        x0, y0, x1, y1 = (float(value) for value in corners)
+        right, left = ((point.x * width, point.y * height) for point in found.keypoints[:2])
+        faces.append(Face((x0, y0, x1, y1), float(found.categories[0].score), (right, left)))
     return faces

@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.data.faces.finder import LOW_SCORE, Face
-from deepfake_generalize.data.faces.manipulation_masks import bounds, overlap, overlaps_enough
+from deepfake_generalize.data.faces.geometry import centre
+from deepfake_generalize.data.faces.manipulation_masks import MIN_OVERLAP, bounds, overlap
 from deepfake_generalize.data.faces.tracking import (
+    MAX_GROWTH,
+    SAME_FACE,
     Track,
     choose_subject,
     distinct,
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
 # In sides of the expected box: what is looked at again, how far off a face may be found.
 _REGION = 4.0
 _MAX_OFFSET = 1.0
-_MAX_GROWTH = 1.6
-_SAME_FACE = 0.3
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 _Marked: TypeAlias = tuple[BoolArray, int, int]
@@ -40,19 +41,15 @@ _Marked: TypeAlias = tuple[BoolArray, int, int]
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject's face in each sampled frame.
-
-    Attributes:
-        faces: The face, or None where the subject was not seen.
-        again: Whether it took a second look to find it, or to find it better.
-        counts: How many faces each frame shows.
-        by_mask: Whether a mask said whose face it is, and not the size of the faces.
-    """
+    """The subject's face in each sampled frame, None where it was not seen."""
 
     faces: tuple[Face | None, ...]
-    again: tuple[bool, ...]
+    second_look: tuple[bool, ...]
+    """Whether it took one more look to find it, or to find it better."""
     counts: tuple[int, ...]
+    """How many faces each frame shows."""
     by_mask: bool = False
+    """Whether a mask said whose face it is, and not the size of the faces."""
 
 
 def find_subject(
@@ -75,9 +72,6 @@ def find_subject(
         images: The frames in order, (H, W, 3) uint8 RGB, None where one could not be read.
         finder: What finds faces.
         areas: (h, w) bool by frame, True where the frame was changed; None where unknown.
-
-    Returns:
-        One entry a frame.
     """
     found = [[] if image is None else distinct(finder.find(image)) for image in images]
     cuts = find_cuts(images)
@@ -89,7 +83,7 @@ def find_subject(
     }
     track = _marked_track(tracks, marked) if marked else choose_subject(tracks) or Track({})
     faces: list[Face | None] = []
-    again = []
+    second_look = []
     for at, image in enumerate(images):
         first = track.faces.get(at)
         better = None
@@ -101,12 +95,12 @@ def find_subject(
             better = None
         use = better is not None and (first is None or better.score > first.score)
         faces.append(better if use else first)
-        again.append(use)
+        second_look.append(use)
     counts = tuple(
         len(seen) + (face is not None and at not in track.faces)
         for at, (seen, face) in enumerate(zip(found, faces, strict=True))
     )
-    return Subject(tuple(faces), tuple(again), counts, bool(marked))
+    return Subject(tuple(faces), tuple(second_look), counts, bool(marked))
 
 
 def _marked_track(tracks: Sequence[Track], marked: Mapping[int, _Marked]) -> Track:
@@ -127,14 +121,14 @@ def _marked_track(tracks: Sequence[Track], marked: Mapping[int, _Marked]) -> Tra
 
 
 def _is_marked(face: Face, marked: _Marked) -> bool:
-    return overlaps_enough(overlap(face.box, *marked))
+    return overlap(face.box, *marked) >= MIN_OVERLAP
 
 
 def _look_again(
     image: UInt8Array, finder: FaceFinder, box: Box, others: Collection[Box]
 ) -> Face | None:
     side = max(box[2] - box[0], box[3] - box[1])
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    x, y = centre(box)
     half = _REGION * side / 2
     left, top = max(int(x - half), 0), max(int(y - half), 0)
     region = image[top : max(int(y + half), 0), left : max(int(x + half), 0)]
@@ -143,15 +137,14 @@ def _look_again(
     seen = [_moved(face, left, top) for face in finder.find(np.ascontiguousarray(region))]
 
     def offset(face: Face) -> float:
-        middle = ((face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2)
-        return math.dist(middle, (x, y)) / side
+        return math.dist(centre(face.box), (x, y)) / side
 
     near = [
         face
         for face in seen
         if offset(face) <= _MAX_OFFSET
-        and max(face.side, side) <= _MAX_GROWTH * min(face.side, side)
-        and all(iou(face.box, other) < _SAME_FACE for other in others)
+        and max(face.side, side) <= MAX_GROWTH * min(face.side, side)
+        and all(iou(face.box, other) < SAME_FACE for other in others)
     ]
     return min(near, key=offset, default=None)
 
@@ -160,6 +153,6 @@ def _moved(face: Face, left: int, top: int) -> Face:
     x0, y0, x1, y1 = face.box
     eyes = face.eyes
     if eyes is not None:
-        (a, b), (c, d) = eyes
-        eyes = ((a + left, b + top), (c + left, d + top))
+        (rx, ry), (lx, ly) = eyes
+        eyes = ((rx + left, ry + top), (lx + left, ly + top))
     return replace(face, box=(x0 + left, y0 + top, x1 + left, y1 + top), eyes=eyes)

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.data.faces.geometry import centre
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -17,21 +19,17 @@ if TYPE_CHECKING:
 
 _MIN_OVERLAP = 0.1
 # Faces of two people in one frame overlap by less.
-_SAME_FACE = 0.3
+SAME_FACE = 0.3
 # In face sides: how far a face may have moved between two sampled frames, how much grown.
 _MAX_STEP = 2.0
-_MAX_GROWTH = 1.6
+MAX_GROWTH = 1.6
 # Sampled frames beyond a track's ends in which its face is still looked for.
 _MAX_GAP = 2
 
 
 @dataclass(frozen=True)
 class Track:
-    """One person through the sampled frames.
-
-    Attributes:
-        faces: The face by position in the list of sampled frames; absent where it was not seen.
-    """
+    """One person's faces, by position in the list of sampled frames; absent where not seen."""
 
     faces: Mapping[int, Face]
 
@@ -42,12 +40,7 @@ class Track:
 
 
 def iou(a: Box, b: Box) -> float:
-    """Return the intersection over union of two boxes (x0, y0, x1, y1), in [0, 1].
-
-    Examples:
-        >>> iou((0, 0, 2, 2), (1, 0, 3, 2))
-        0.3333333333333333
-    """
+    """Return the intersection over union of two boxes (x0, y0, x1, y1), in [0, 1]."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
@@ -61,15 +54,10 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
     """Return the faces of one frame without doubtful doubles: of two that overlap, the surer one.
 
     A face half hidden by another can give a second box between the two.
-
-    Examples:
-        >>> from deepfake_generalize.data.faces import Face
-        >>> len(distinct([Face((0, 0, 10, 10), 0.9), Face((4, 0, 14, 10), 0.5)]))
-        1
     """
     kept: list[Face] = []
-    for face in sorted(faces, key=lambda one: -one.score):
-        if all(iou(face.box, other.box) <= _SAME_FACE for other in kept):
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(iou(face.box, other.box) <= SAME_FACE for other in kept):
             kept.append(face)
     return kept
 
@@ -87,15 +75,6 @@ def link_tracks(
     Args:
         frames: The faces of each sampled frame, in order of time; empty where none was found.
         cuts: Positions at which another shot begins; no track goes across.
-
-    Returns:
-        All tracks, in order of their first face. Every face is in exactly one.
-
-    Examples:
-        >>> from deepfake_generalize.data.faces import Face
-        >>> left, right = Face((0, 0, 10, 10), 0.9), Face((50, 0, 60, 10), 0.9)
-        >>> [sorted(track.faces) for track in link_tracks([[left, right], [], [right, left]])]
-        [[0, 2], [0, 2]]
     """
     tracks: list[dict[int, Face]] = []
     begin = 0
@@ -114,12 +93,7 @@ def link_tracks(
 
 
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
-    """Return the track with the largest sum of area times score; None without tracks.
-
-    Examples:
-        >>> choose_subject([]) is None
-        True
-    """
+    """Return the track with the largest sum of area times score; None without tracks."""
     return max(tracks, key=lambda track: track.weight, default=None)
 
 
@@ -129,19 +103,8 @@ def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset(
     Where it was seen there; halfway, in proportion, between its neighbours in time; or, up to two
     frames before its first and after its last, where it was then.
 
-    Args:
-        track: The track.
-        position: The frame's position among the sampled ones.
-        cuts: Positions at which another shot begins.
-
-    Returns:
-        The box; None outside the track's shot and time.
-
-    Examples:
-        >>> from deepfake_generalize.data.faces import Face
-        >>> track = Track({0: Face((0, 0, 10, 10), 0.9), 2: Face((20, 0, 30, 10), 0.9)})
-        >>> expected_box(track, 1), expected_box(track, 5)
-        ((10.0, 0.0, 20.0, 10.0), None)
+    Returns None outside the track's shot (`cuts` are the positions at which another one begins)
+    and time.
     """
     before = max((at for at in track.faces if at <= position), default=None)
     after = min((at for at in track.faces if at >= position), default=None)
@@ -186,11 +149,7 @@ def _by_overlap(old: Face, new: Face, gap: int) -> float | None:
 
 def _by_distance(old: Face, new: Face, gap: int) -> float | None:
     small, large = sorted((old.side, new.side))
-    if large > _MAX_GROWTH * small:
+    if large > MAX_GROWTH * small:
         return None
-    distance = math.dist(_centre(old.box), _centre(new.box)) / large
+    distance = math.dist(centre(old.box), centre(new.box)) / large
     return distance * gap if distance <= _MAX_STEP else None
-
-
-def _centre(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

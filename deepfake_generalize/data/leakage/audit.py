@@ -5,37 +5,43 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from deepfake_generalize.data.leakage.findings import (
-    DESIGNS,
-    Finding,
-    shared_people,
-    shared_pictures,
-    shared_videos,
-    unreadable,
-)
-from deepfake_generalize.data.leakage.indexed_set import AuditedSet, gather_sets, notes_on
+from deepfake_generalize.data.leakage.indexed_set import IndexedSet, gather_sets, notes_on
+from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates as find_near_duplicates
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from deepfake_generalize.data.splits import Splits
 
     Pair: TypeAlias = tuple[str, str]
     Designs: TypeAlias = Iterable[Pair] | Mapping[Pair, str | Iterable[str]]
 
-FINDING_COLUMNS: tuple[str, ...] = ("kind", "set_a", "set_b", "what", "n", "by_design", "note")
-
+_DESIGNS: tuple[str, ...] = ("identity", "video", "frame", "near_duplicate")
 _SAME_PEOPLE = ("identity", "video", "near_duplicate")
 _WORDS = {"video": "video", "identity": "person", "near_duplicate": "near-duplicate video"}
 
 
+class LeakageFinding(NamedTuple):
+    """One row of an audit; `audit_leakage` says what its fields hold."""
+
+    kind: str
+    set_a: str
+    set_b: str | None
+    what: str
+    n: int
+    by_design: bool
+    note: str
+
+
 class LeakageWarning(UserWarning):
-    """Sets that should be independent share videos, persons or pictures."""
+    """Sets that should be independent share videos, people or pictures."""
 
 
 def audit_leakage(
@@ -44,11 +50,11 @@ def audit_leakage(
     near_duplicates: bool = True,
     shared_by_design: Designs = (),
 ) -> pd.DataFrame:
-    """Find what sets of crops share: videos, persons, and pictures that are nearly the same.
+    """Find what sets of crops share: videos, people, and pictures that are nearly the same.
 
     Every pair of sets is compared. A video is known by its path and, in FF++, DFD, Celeb-DF and
     DFDC, by data set, method and name, so that two qualities of a clip are one video; versions 1
-    and 2 of Celeb-DF count as one data set. Persons are the identities of the manifest within a
+    and 2 of Celeb-DF count as one data set. People are the identities of the manifest within a
     data set, over all methods: the original 004 and the fakes 004_982 and 982_004 share one.
 
     Args:
@@ -57,7 +63,7 @@ def audit_leakage(
             manifest's columns only `path` is needed: what the others do not tell is not found, and
             said in the notes.
         near_duplicates: Whether to read all images and compare them. Otherwise none is opened.
-        shared_by_design: Pairs of names of sets that are meant to share persons, and with them
+        shared_by_design: Pairs of names of sets that are meant to share people, and with them
             other frames of their videos and the likeness of these. A mapping of the pair to one or
             several of "identity", "video" (other frames of the same ones), "frame" (even the same
             frames) and "near_duplicate" says more exactly what is meant. The name of `Splits`
@@ -86,39 +92,24 @@ def audit_leakage(
         >>> found["by_design"].tolist()
         [True]
     """
-    gathered = gather_sets(sets, images=near_duplicates)
-    designs = _designs(shared_by_design, gathered)
-    found = [finding for one in gathered for finding in unreadable(one)]
-    for a, b in combinations(gathered, 2):
+    indexed = gather_sets(sets, images=near_duplicates)
+    designs = _designs(shared_by_design, indexed)
+    found = [finding for part in indexed for finding in _unreadable(part)]
+    for a, b in combinations(indexed, 2):
         design = designs.get(frozenset((a.name, b.name)), frozenset())
-        found += shared_videos(a, b, design)
-        found += shared_people(a, b, design)
+        found += _shared_videos(a, b, design)
+        found += _shared_people(a, b, design)
         if near_duplicates:
-            found += shared_pictures(a, b, design)
-    return _table(found, notes_on(gathered, images=near_duplicates))
+            found += _shared_pictures(a, b, design)
+    table = pd.DataFrame(found, columns=list(LeakageFinding._fields)).astype(
+        dict.fromkeys(LeakageFinding._fields, "string") | {"n": "int64", "by_design": "bool"}
+    )
+    table.attrs["notes"] = notes_on(indexed, images=near_duplicates)
+    return table
 
 
 def warn_of_leaks(findings: pd.DataFrame, *, stacklevel: int = 2) -> int:
-    """Warn of what an audit found and nobody meant; stay silent where there is nothing.
-
-    Args:
-        findings: What `audit_leakage` returned.
-        stacklevel: As of `warnings.warn`; 2 is the caller.
-
-    Returns:
-        How many findings are not by design.
-
-    Examples:
-        >>> row = {"kind": "video", "set_a": "train", "set_b": "test", "what": "FF++ real 004"}
-        >>> findings = pd.DataFrame([row | {"n": 9, "by_design": False, "note": ""}])
-        >>> with warnings.catch_warnings(record=True) as caught:
-        ...     warnings.simplefilter("always")
-        ...     _ = warn_of_leaks(findings)
-        >>> print(caught[0].message)
-        sets are not independent: train and test share 1 video (such as FF++ real 004). Use
-        data.balanced_splits, data.exclude_material or data.exclude_identities, or say what is
-        meant with shared_by_design.
-    """
+    """Warn of what `audit_leakage` found and nobody meant, and return how many findings that is."""
     leaks = findings[~findings["by_design"].astype(bool)]
     unread = leaks[leaks["kind"] == "unreadable"]
     parts = [
@@ -129,9 +120,8 @@ def warn_of_leaks(findings: pd.DataFrame, *, stacklevel: int = 2) -> int:
     ]
     if parts:
         warnings.warn(
-            f"sets are not independent: {'; '.join(parts)}. Use data.balanced_splits, "
-            "data.exclude_material or data.exclude_identities, or say what is meant with "
-            "shared_by_design.",
+            f"sets are not independent: {'; '.join(parts)}. Use data.balanced_splits or "
+            "data.exclude, or say what is meant with shared_by_design.",
             LeakageWarning,
             stacklevel=stacklevel,
         )
@@ -146,8 +136,9 @@ def warn_of_leaks(findings: pd.DataFrame, *, stacklevel: int = 2) -> int:
 
 
 def _designs(
-    shared_by_design: Designs, gathered: Sequence[AuditedSet]
+    shared_by_design: Designs, indexed: Sequence[IndexedSet]
 ) -> dict[frozenset[str], frozenset[str]]:
+    """Map each pair of names to the kinds of things that they share by design."""
     if isinstance(shared_by_design, Mapping):
         given = [
             (pair, (k,) if isinstance(k, str) else tuple(k)) for pair, k in shared_by_design.items()
@@ -156,43 +147,113 @@ def _designs(
         given = [(pair, _SAME_PEOPLE) for pair in shared_by_design]
     designs: dict[frozenset[str], frozenset[str]] = {}
     for pair, kinds in given:
-        _check_design(pair, kinds, gathered)
-        a, b = ([one.name for one in gathered if name in (one.name, one.of)] for name in pair)
-        for key in {frozenset((one, other)) for one in a for other in b if one != other}:
+        _check_design(pair, kinds, indexed)
+        left, right = (
+            [part.name for part in indexed if name in (part.name, part.parent)] for name in pair
+        )
+        for key in {frozenset((a, b)) for a in left for b in right if a != b}:
             designs[key] = designs.get(key, frozenset()) | frozenset(kinds)
     return designs
 
 
-def _check_design(pair: object, kinds: Sequence[str], gathered: Sequence[AuditedSet]) -> None:
+def _check_design(pair: object, kinds: Sequence[str], indexed: Sequence[IndexedSet]) -> None:
     if not (
-        isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
+        isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
     ):
         raise InputError(
             f"expected pairs of names of sets in shared_by_design, received {pair!r}.",
             hint='Write shared_by_design=[("F2F train", "FS-I")].',
         )
-    names = [one.name for one in gathered]
-    known = {*names, *(one.of for one in gathered)}
-    absent = [name for name in pair if name not in known]
+    names = [part.name for part in indexed]
+    absent = [name for name in pair if name not in {*names, *(part.parent for part in indexed)}]
     if absent:
         raise InputError(
             f"expected the sets of shared_by_design to be among {', '.join(names)}, received "
             f"{absent[0]!r}.",
             hint="Check the spelling.",
         )
-    wrong = sorted(set(kinds) - set(DESIGNS))
+    wrong = sorted(set(kinds) - set(_DESIGNS))
     if wrong or not kinds:
         raise InputError(
-            f"expected what {' and '.join(pair)} share by design to be among {', '.join(DESIGNS)}, "
-            f"received {', '.join(wrong) or 'nothing'}.",
-            hint="Leave it out for persons and what follows from them.",
+            f"expected what {' and '.join(pair)} share by design to be among "
+            f"{', '.join(_DESIGNS)}, received {', '.join(wrong) or 'nothing'}.",
+            hint="Leave it out for people and what follows from them.",
         )
 
 
-def _table(found: Sequence[Finding], notes: Sequence[str]) -> pd.DataFrame:
-    columns = {name: [getattr(one, name) for one in found] for name in FINDING_COLUMNS}
-    table = pd.DataFrame(columns).astype(
-        dict.fromkeys(FINDING_COLUMNS, "string") | {"n": "int64", "by_design": "bool"}
-    )
-    table.attrs["notes"] = list(notes)
-    return table
+def _unreadable(part: IndexedSet) -> list[LeakageFinding]:
+    failed = part.fingerprints.unreadable if part.fingerprints else {}
+    if not failed:
+        return []
+    first = min(failed, key=lambda row: part.paths[row])
+    path, reason = part.paths[first], failed[first]
+    return [LeakageFinding("unreadable", part.name, None, path, len(failed), False, reason)]
+
+
+def _shared_videos(a: IndexedSet, b: IndexedSet, design: AbstractSet[str]) -> list[LeakageFinding]:
+    """Return a finding for each clip that both sets have images of, and each crop of both."""
+    found = []
+    for clip in sorted(a.by_clip.keys() & b.by_clip.keys()):
+        rows = a.by_clip[clip], b.by_clip[clip]
+        same = len({a.frame_ids[row] for row in rows[0]} & {b.frame_ids[row] for row in rows[1]})
+        meant = ("frame" if same else "video") in design
+        found.append(_shared("video", a, b, clip, rows, meant, f"; {same} frames are the same"))
+    clips = [dict(zip(part.paths, part.clips, strict=True)) for part in (a, b)]
+    # One manifest may know the video of a crop and the other may not.
+    found += [
+        LeakageFinding("video", a.name, b.name, path, 2, "frame" in design, "the same file")
+        for path in sorted(clips[0].keys() & clips[1].keys())
+        if clips[0][path] != clips[1][path]
+    ]
+    return found
+
+
+def _shared_people(a: IndexedSet, b: IndexedSet, design: AbstractSet[str]) -> list[LeakageFinding]:
+    """Return a finding for each person who is in both sets."""
+    return [
+        _shared("identity", a, b, who, (a.by_person[who], b.by_person[who]), "identity" in design)
+        for who in sorted(a.by_person.keys() & b.by_person.keys())
+    ]
+
+
+def _shared_pictures(
+    a: IndexedSet, b: IndexedSet, design: AbstractSet[str]
+) -> list[LeakageFinding]:
+    """Return a finding for each two clips, one of either set, with nearly the same pictures.
+
+    Clips that are known to be the same are left to `_shared_videos`.
+    """
+    if a.fingerprints is None or b.fingerprints is None:
+        return []
+    pairs = list(find_near_duplicates(a.fingerprints, b.fingerprints, a.clip_codes, b.clip_codes))
+    if not pairs:
+        return []
+    rows_a, rows_b = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
+    table = pd.DataFrame({"a": rows_a, "b": rows_b})
+    found = []
+    for _, pair in table.groupby([a.clip_codes[rows_a], b.clip_codes[rows_b]], sort=False):
+        rows = pair["a"].unique().tolist(), pair["b"].unique().tolist()
+        example = min((a.paths[i], b.paths[j]) for i, j in zip(pair["a"], pair["b"], strict=True))
+        known = [
+            {who for row in own for who in part.people[row]}
+            for part, own in zip((a, b), rows, strict=True)
+        ]
+        meant = "near_duplicate" in design and not known[0].isdisjoint(known[1])
+        what = f"{a.clips[rows[0][0]]} ~ {b.clips[rows[1][0]]}"
+        note = f"; such as {example[0]} and {example[1]}"
+        found.append(_shared("near_duplicate", a, b, what, rows, meant, note))
+    return sorted(found, key=lambda finding: finding.what)
+
+
+def _shared(
+    kind: str,
+    a: IndexedSet,
+    b: IndexedSet,
+    what: str,
+    rows: tuple[Sequence[int], Sequence[int]],
+    by_design: bool,
+    note: str = "",
+) -> LeakageFinding:
+    n_a, n_b = map(len, rows)
+    counts = f"{n_a} images of {a.name}, {n_b} of {b.name}"
+    return LeakageFinding(kind, a.name, b.name, what, n_a + n_b, by_design, counts + note)

@@ -1,22 +1,25 @@
-"""Crops without, or only with, the persons, clips or frames of other crops."""
+"""Crops without, or only with, the people, videos or frames of other crops."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize.data.leakage.indexed_set import AuditedSet, gather_sets
+from deepfake_generalize.data.leakage.indexed_set import IndexedSet, gather_sets
 from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates as find_near_duplicates
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Others: TypeAlias = pd.DataFrame | Splits
+
+_By = Literal["identity", "video", "frame"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,40 +41,71 @@ class Selection:
         return "\n".join(["Selection(", f"  crops: {len(self.crops)}", *lines, ")"])
 
 
-def exclude_identities(crops: pd.DataFrame, others: Others) -> Selection:
-    """Drop the crops of every person who is in other crops.
+def exclude(
+    crops: pd.DataFrame, others: Others, *, by: _By, near_duplicates: bool = True
+) -> Selection:
+    """Drop the crops that show the same people, videos or frames as other crops.
 
     Args:
-        crops: Rows of the crop manifest; persons are compared within a data set, both versions of
-            Celeb-DF being one. Crops in which nobody is named stay: nothing tells that they show
-            one of these persons.
+        crops: Rows of the crop manifest.
         others: Crops, or `Splits` (their three parts).
+        by: What is not to be shared. `identity`: people, compared within a data set, both versions
+            of Celeb-DF being one; crops in which nobody is named stay, since nothing tells that
+            they show one of these people. `video`: videos under whatever name, compared as by
+            `audit_leakage`. `frame`: only the very same frames; other frames of a video stay. A
+            frame is known by its video and number, at any compression in the data sets that this
+            library knows by name; where it has no number, by the path of the crop.
+        near_duplicates: With by="video", whether to read all images and drop also the videos of
+            which one image is nearly the same as one of the others.
 
     Returns:
         What stays and what does not.
 
     Raises:
-        InputError: A table without paths, or others that name nobody.
+        InputError: A table without paths, another `by`; others that name nobody, with
+            by="identity"; an image that cannot be read, with by="video".
 
     Examples:
         >>> crops = pd.DataFrame(
         ...     {"path": ["/a.png", "/b.png"], "dataset": "FF++", "target_identity": ["004", "007"]}
         ... )
-        >>> selection = exclude_identities(crops, crops[:1])
+        >>> selection = exclude(crops, crops[:1], by="identity")
         >>> selection.crops["path"].tolist(), selection.dropped["reason"].tolist()
         (['/b.png'], ['shows FF++ 004'])
+        >>> crops = pd.DataFrame({"path": ["/a.png", "/b.png"], "video": "/v.mp4", "frame": [0, 9]})
+        >>> exclude(crops, crops[1:], by="frame").crops["frame"].tolist()
+        [0]
+        >>> exclude(crops, crops[1:], by="video", near_duplicates=False).crops.empty
+        True
     """
-    mine, theirs = _gather(crops, others)
-    _check_named(theirs)
-    shown = [sorted(set(who) & theirs.by_person.keys()) for who in mine.people]
-    return _select(crops, [f"shows {who[0]}" if who else "" for who in shown])
+    check_choice("by", by, get_args(_By))
+    mine, theirs = _gather(crops, others, images=by == "video" and near_duplicates)
+    files = set(theirs.paths)
+    if by == "identity":
+        _check_named(theirs)
+        shown = [sorted(set(who) & theirs.by_person.keys()) for who in mine.people]
+        return _select(crops, [f"shows {who[0]}" if who else "" for who in shown])
+    if by == "frame":
+        frames = set(zip(theirs.clips, theirs.frame_ids, strict=True))
+        rows = zip(mine.paths, mine.clips, mine.frame_ids, strict=True)
+        taken = [path in files or (clip, frame) in frames for path, clip, frame in rows]
+        return _select(crops, ["the same frame" if same else "" for same in taken])
+    alike = _alike(mine, theirs)
+    reasons = []
+    for path, clip in zip(mine.paths, mine.clips, strict=True):
+        if clip in theirs.by_clip or path in files:
+            reasons.append("the same video")
+        else:
+            reasons.append(f"looks like another video ({alike[clip]})" if clip in alike else "")
+    return _select(crops, reasons)
 
 
 def only_identities(crops: pd.DataFrame, of: Others) -> Selection:
     """Keep the crops in which every person is in other crops too.
 
     Args:
-        crops: As for `exclude_identities`, except that crops in which nobody is named are dropped.
+        crops: Rows of the crop manifest; people are compared as in `exclude`. Crops in which nobody
+            is named are dropped.
         of: Crops, or `Splits` (their three parts).
 
     Returns:
@@ -96,107 +130,42 @@ def only_identities(crops: pd.DataFrame, of: Others) -> Selection:
     return _select(crops, reasons)
 
 
-def exclude_frames(crops: pd.DataFrame, others: Others) -> Selection:
-    """Drop the crops of those frames that are in other crops; other frames of a video stay.
-
-    Args:
-        crops: Rows of the crop manifest. A frame is known by its video and number, at any
-            compression in the data sets that this library knows by name; where it has no number,
-            by the path of the crop.
-        others: Crops, or `Splits` (their three parts).
-
-    Returns:
-        What stays and what does not.
-
-    Raises:
-        InputError: A table without paths.
-
-    Examples:
-        >>> crops = pd.DataFrame({"path": ["/a.png", "/b.png"], "video": "/v.mp4", "frame": [0, 9]})
-        >>> exclude_frames(crops, crops[1:]).crops["frame"].tolist()
-        [0]
-    """
-    mine, theirs = _gather(crops, others)
-    taken = set(zip(theirs.materials, theirs.moments, strict=True))
-    files = set(theirs.paths)
-    rows = zip(mine.paths, mine.materials, mine.moments, strict=True)
-    reasons = [
-        "the same frame" if path in files or (clip, moment) in taken else ""
-        for path, clip, moment in rows
-    ]
-    return _select(crops, reasons)
-
-
-def exclude_material(
-    crops: pd.DataFrame, others: Others, *, near_duplicates: bool = True
-) -> Selection:
-    """Drop the crops of every video that other crops are taken from, under whatever name.
-
-    Args:
-        crops: Rows of the crop manifest. Videos are compared as by `audit_leakage`.
-        others: Crops, or `Splits` (their three parts).
-        near_duplicates: Whether to read all images and drop the videos of which one image is
-            nearly the same as one of the others.
-
-    Returns:
-        What stays and what does not.
-
-    Raises:
-        InputError: A table without paths, or an image that cannot be read.
-
-    Examples:
-        >>> crops = pd.DataFrame({"path": ["/a.png", "/b.png"], "video": ["/v.mp4", "/w.mp4"]})
-        >>> exclude_material(crops, crops[:1], near_duplicates=False).crops["video"].tolist()
-        ['/w.mp4']
-    """
-    mine, theirs = _gather(crops, others, images=near_duplicates)
-    files = set(theirs.paths)
-    alike = _alike(mine, theirs)
-    reasons = []
-    for path, clip in zip(mine.paths, mine.materials, strict=True):
-        if clip in theirs.by_material or path in files:
-            reasons.append("the same video")
-        else:
-            reasons.append(f"looks like another video ({alike[clip]})" if clip in alike else "")
-    return _select(crops, reasons)
-
-
 def _gather(
     crops: pd.DataFrame, others: Others, *, images: bool = False
-) -> tuple[AuditedSet, AuditedSet]:
+) -> tuple[IndexedSet, IndexedSet]:
     if isinstance(others, Splits):
         others = pd.concat([getattr(others, part) for part in SUBSETS], ignore_index=True)
     mine, theirs = gather_sets({"crops": crops, "others": others}, images=images)
-    for one in (mine, theirs):
-        failed = one.fingerprints.unreadable if one.fingerprints else {}
+    for table in (mine, theirs):
+        failed = table.fingerprints.unreadable if table.fingerprints else {}
         if failed:
-            first = min(failed)
             raise InputError(
-                f"expected images that can be compared, {len(failed)} of {len(one.paths)} in "
-                f"{one.name} cannot be read; the first: {failed[first]}",
+                f"expected images that can be compared, {len(failed)} of {len(table.paths)} in "
+                f"{table.name} cannot be read; the first: {failed[min(failed)]}",
                 hint="Mend or remove them, or use near_duplicates=False.",
             )
     return mine, theirs
 
 
-def _alike(mine: AuditedSet, theirs: AuditedSet) -> dict[str, str]:
+def _alike(mine: IndexedSet, theirs: IndexedSet) -> dict[str, str]:
     """Map each clip of `mine` that looks like one of `theirs` to the first such clip."""
     found: dict[str, str] = {}
     if mine.fingerprints is None or theirs.fingerprints is None:
         return found
-    pairs = find_near_duplicates(mine.fingerprints, theirs.fingerprints, mine.codes, theirs.codes)
-    for rows, columns in pairs:
+    for rows, columns in find_near_duplicates(
+        mine.fingerprints, theirs.fingerprints, mine.clip_codes, theirs.clip_codes
+    ):
         for row, column in zip(rows, columns, strict=True):
-            clip, other = mine.materials[row], theirs.materials[column]
+            clip, other = mine.clips[row], theirs.clips[column]
             found[clip] = min(found.get(clip, other), other)
     return found
 
 
-def _check_named(theirs: AuditedSet) -> None:
+def _check_named(theirs: IndexedSet) -> None:
     if not theirs.by_person:
         raise InputError(
-            f"expected the persons of at least one of {len(theirs.paths)} other crops to be known, "
-            "none is.",
+            f"expected the people of at least one of {len(theirs.paths)} other crops to be known, "
+            "none are.",
             hint="Fill the columns target_identity and source_identity.",
         )
 

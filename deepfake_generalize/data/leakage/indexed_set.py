@@ -1,4 +1,4 @@
-"""The sets that an audit compares: whose crops they are, and what is known of each crop."""
+"""Sets of crops that are compared: what is known of each crop, and which rows show whom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.data.leakage.perceptual_hash import Fingerprints, read_fingerprints
-from deepfake_generalize.data.manifests import materials, people, require_columns, texts
+from deepfake_generalize.data.manifests import (
+    clip_keys,
+    people,
+    require_columns,
+    text_column,
+)
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
@@ -24,43 +29,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class AuditedSet:
+class IndexedSet:
     """A named set of N crops.
 
     Attributes:
         name: What the findings call it.
-        of: The name of the splits it is a part of; else its own.
+        parent: The name of the splits it is a part of; else its own.
         paths: The crops.
-        moments: Their frame numbers as texts; the path where there is none.
-        materials: The clip of each.
-        codes: The same as numbers that are equal where the clips of any two sets are.
+        frame_ids: Their frame numbers as texts; the path where there is none.
+        clips: The clip of each.
+        clip_codes: (N,) the same as numbers, equal where the clips of any two sets are.
         people: The people in each.
-        by_material: Clip to rows.
+        by_clip: Clip to rows.
         by_person: Person to rows.
         fingerprints: Of each; None where pictures are not compared.
     """
 
     name: str
-    of: str
+    parent: str
     paths: list[str]
-    moments: list[str]
-    materials: list[str]
-    codes: IntArray
+    frame_ids: list[str]
+    clips: list[str]
+    clip_codes: IntArray
     people: list[tuple[str, ...]]
-    by_material: dict[str, list[int]]
+    by_clip: dict[str, list[int]]
     by_person: dict[str, list[int]]
     fingerprints: Fingerprints | None
 
 
-def gather_sets(sets: object, *, images: bool) -> list[AuditedSet]:
-    """Check the sets of an audit and look up what their crops are.
+def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
+    """Check `Splits`, or a mapping of names to crops or splits, and look up what the crops are.
 
     Args:
-        sets: Splits, or a mapping of names to crops or splits.
-        images: Whether to read the images.
+        sets: What was passed in.
+        images: Whether to read the images; each once, however many sets hold it.
 
     Returns:
-        The sets in the order given; each image is read once, however many sets hold it.
+        The sets in the order given.
 
     Raises:
         InputError: No sets, or one without a column `path`.
@@ -68,52 +73,44 @@ def gather_sets(sets: object, *, images: bool) -> list[AuditedSet]:
     named = _named(sets)
     prints, place = _fingerprints([crops for _, _, crops in named]) if images else (None, {})
     codes: dict[str, int] = {}
-    gathered = []
-    for name, of, crops in named:
-        clips, paths = materials(crops).tolist(), texts(crops, "path").tolist()
-        who = people(crops)
+    indexed = []
+    for name, parent, crops in named:
+        clips, paths = clip_keys(crops).tolist(), text_column(crops, "path").tolist()
+        frames, who = text_column(crops, "frame"), people(crops)
         rows = np.array([place[path] for path in paths], np.int64) if images else None
-        gathered.append(
-            AuditedSet(
+        indexed.append(
+            IndexedSet(
                 name=name,
-                of=of,
+                parent=parent,
                 paths=paths,
-                moments=[
-                    frame or path for frame, path in zip(texts(crops, "frame"), paths, strict=True)
-                ],
-                materials=clips,
-                codes=np.array([codes.setdefault(clip, len(codes)) for clip in clips], np.int64),
+                frame_ids=[frame or path for frame, path in zip(frames, paths, strict=True)],
+                clips=clips,
+                clip_codes=np.array(
+                    [codes.setdefault(clip, len(codes)) for clip in clips], np.int64
+                ),
                 people=who,
-                by_material=_rows_of([(clip,) for clip in clips]),
+                by_clip=_rows_of([(clip,) for clip in clips]),
                 by_person=_rows_of(who),
                 fingerprints=prints.take(rows) if prints and rows is not None else None,
             )
         )
-    return gathered
+    return indexed
 
 
-def notes_on(gathered: Sequence[AuditedSet], *, images: bool) -> list[str]:
-    """Say what an audit of these sets cannot find.
-
-    Args:
-        gathered: The sets.
-        images: Whether their pictures are compared.
-
-    Returns:
-        A sentence a shortcoming.
-    """
+def notes_on(indexed: Sequence[IndexedSet], *, images: bool) -> list[str]:
+    """Say what an audit of these sets cannot find, a sentence a shortcoming."""
     notes = []
-    for one in gathered:
-        unknown = sum(not who for who in one.people)
+    for part in indexed:
+        unknown = sum(not who for who in part.people)
         if unknown:
             notes.append(
-                f"{one.name}: nobody is named in {unknown} of {len(one.people)} images; whom they "
-                "share with other sets is not known."
+                f"{part.name}: nobody is named in {unknown} of {len(part.people)} images; whom "
+                "they share with other sets is not known."
             )
-        flat = int(one.fingerprints.flat.sum()) if one.fingerprints else 0
+        flat = int(part.fingerprints.flat.sum()) if part.fingerprints else 0
         if flat:
             notes.append(
-                f"{one.name}: {flat} of {len(one.paths)} images have too little contrast to be "
+                f"{part.name}: {flat} of {len(part.paths)} images have too little contrast to be "
                 "compared."
             )
     if not images:
@@ -162,7 +159,7 @@ def _parts(name: str, splits: Splits) -> list[tuple[str, str, pd.DataFrame]]:
 
 
 def _fingerprints(crops: Sequence[pd.DataFrame]) -> tuple[Fingerprints, dict[str, int]]:
-    paths = dict.fromkeys(path for one in crops for path in texts(one, "path"))
+    paths = dict.fromkeys(path for table in crops for path in text_column(table, "path"))
     return read_fingerprints(list(paths)), {path: row for row, path in enumerate(paths)}
 
 

@@ -7,13 +7,13 @@ then compared themselves: faces are cut alike, so their coarse shape alone prove
 pair counts only if its details and its colours agree too.
 
 Reproduction notes:
-    The limits were set on 22 crops of six real clips, about 100 x 140 pixels, and on drawn faces.
-    JPEG at quality 20, half the size, another brightness, and a cut moved by 1 % of its width
-    changed at most 6 bits of the real ones, kept correlations of .96 (picture) and .92 (detail),
-    and moved the colours by at most 12.5 levels. Crops of different real clips differed in 20 bits
-    or more and stayed under .68 and .47; different drawn faces agreed in all three at times, but
-    their colours were 18 levels apart or more. A cut moved by 3 % of its width is no longer
-    recognised.
+    The limits were set on 22 crops of six real clips, about 100 x 140 pixels, and on synthetic
+    faces. JPEG at quality 20, half the size, another brightness, and a cut moved by 1 % of its
+    width changed at most 6 bits of the real ones, kept correlations of .96 (picture) and .92
+    (detail), and moved the colours by at most 12.5 levels. Crops of different real clips differed
+    in 20 bits or more and stayed under .68 and .47; different synthetic faces agreed in all three
+    at times, but their colours were 18 levels apart or more. A cut moved by 3 % of its width is no
+    longer recognised.
 """
 
 from __future__ import annotations
@@ -75,20 +75,7 @@ class Fingerprints:
 
 
 def fingerprint(image: UInt8Array) -> tuple[FloatArray, UInt8Array]:
-    """Take the hash and the thumbnail of one picture.
-
-    Args:
-        image: (H, W, 3) uint8, RGB.
-
-    Returns:
-        (63,) float32 of -1 and 1, and (32, 32, 3) uint8.
-
-    Examples:
-        >>> image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-        >>> bits, thumbnail = fingerprint(image)
-        >>> bits.shape, thumbnail.shape
-        ((63,), (32, 32, 3))
-    """
+    """Take hash, (63,) float32 of -1 and 1, and thumbnail, (32, 32, 3) uint8, of an RGB picture."""
     thumbnail = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(_grey(thumbnail[np.newaxis].astype(np.float32))[0])[:_LOW, :_LOW].ravel()[1:]
     bits = np.where(low > np.median(low), 1.0, -1.0).astype(np.float32)
@@ -96,26 +83,19 @@ def fingerprint(image: UInt8Array) -> tuple[FloatArray, UInt8Array]:
 
 
 def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
-    """Read pictures and take their fingerprints, on all cores.
-
-    Args:
-        paths: Whatever `read_image` accepts.
-
-    Returns:
-        Their fingerprints, in the order of the paths. What cannot be read is listed, not raised.
-    """
+    """Read pictures on all cores; what cannot be read is listed, not raised."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         taken = list(pool.map(_read, paths))
     count = len(taken)
     hashes = np.zeros((count, BITS), np.float32)
     thumbnails = np.zeros((count, SIDE, SIDE, 3), np.uint8)
     unreadable: dict[int, str] = {}
-    for row, one in enumerate(taken):
-        if isinstance(one, str):
-            unreadable[row] = one
+    for row, found in enumerate(taken):
+        if isinstance(found, str):
+            unreadable[row] = found
         else:
-            hashes[row], thumbnails[row] = one
-    flat = np.array([_grey(one).std() < MIN_CONTRAST for one in thumbnails], bool)
+            hashes[row], thumbnails[row] = found
+    flat = np.array([_grey(thumbnail).std() < MIN_CONTRAST for thumbnail in thumbnails], bool)
     flat[list(unreadable)] = False
     hashes[flat] = 0.0
     return Fingerprints(hashes, thumbnails, flat, unreadable)
@@ -124,16 +104,9 @@ def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
 def near_duplicates(
     a: Fingerprints, b: Fingerprints, skip_a: IntArray, skip_b: IntArray
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Find the pairs of one picture of `a` and one of `b` that are the same picture.
+    """Yield rows of `a` and the rows of `b` that show the same picture, in order.
 
-    Args:
-        a: N pictures.
-        b: M pictures.
-        skip_a: (N,) a number a picture; pairs with equal numbers are not looked at.
-        skip_b: (M,) the same for `b`.
-
-    Yields:
-        Rows of `a` and the rows of `b` that go with them, in order.
+    Pairs with equal numbers in `skip_a` (N,) and `skip_b` (M,) are not looked at.
     """
     # For entries of -1 and 1 the product is the number of equal bits less that of unequal ones.
     least = BITS - 2 * MAX_DISTANCE

@@ -1,8 +1,13 @@
-"""Tables of videos and crops as CSV files, and who and which clip a row is."""
+"""Tables of videos and crops: their CSV files, their checks, and who and which clip a row is."""
 
 from __future__ import annotations
 
-from deepfake_generalize.data.manifests.checks import check_labels, check_once, require_columns
+from deepfake_generalize.data.manifests.checks import (
+    check_crops,
+    check_labels,
+    check_once,
+    require_columns,
+)
 from deepfake_generalize.data.manifests.csv_files import (
     manifest_text,
     parse_manifest,
@@ -10,18 +15,31 @@ from deepfake_generalize.data.manifests.csv_files import (
     restore_types,
     write_manifest,
 )
-from deepfake_generalize.data.manifests.identity import materials, people, texts
+from deepfake_generalize.data.manifests.identity import (
+    clip_keys,
+    crop_keys,
+    people,
+    rows_sha256,
+    score_keys,
+    text_column,
+    video_keys,
+)
 
 __all__ = [
+    "check_crops",
     "check_labels",
     "check_once",
+    "clip_keys",
+    "crop_keys",
     "manifest_text",
-    "materials",
     "parse_manifest",
     "people",
     "read_manifest",
     "require_columns",
     "restore_types",
-    "texts",
+    "rows_sha256",
+    "score_keys",
+    "text_column",
+    "video_keys",
     "write_manifest",
 ]

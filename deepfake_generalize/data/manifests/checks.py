@@ -20,21 +20,10 @@ def require_columns(
     what: str,
     hint: str = "Use data.read_crops(folder).",
 ) -> None:
-    """Raise unless `frame` is a DataFrame with these columns.
-
-    Args:
-        frame: What came.
-        columns: The columns it must have.
-        what: What the message calls it.
-        hint: Where such a table comes from.
-
-    Raises:
-        InputError: It is none, or columns are missing.
-    """
+    """Raise `InputError` unless `frame` is a DataFrame with these columns; `what` names it."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
-            f"expected {what} as a pandas DataFrame, received {describe(frame)}.",
-            hint=hint,
+            f"expected {what} as a pandas DataFrame, received {describe(frame)}.", hint=hint
         )
     missing = [name for name in columns if name not in frame.columns]
     if missing:
@@ -45,34 +34,29 @@ def require_columns(
         )
 
 
+def check_crops(crops: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise `InputError` unless these are rows with these columns and labels, at least one."""
+    require_columns(crops, columns, what="crops")
+    if crops.empty:
+        raise InputError("expected crops, received no rows.", hint="Check what selected them.")
+    check_labels(crops["label"], what="crops")
+
+
 def check_labels(
     labels: pd.Series[Any], *, what: str, hint: str = "Drop or relabel the other rows."
 ) -> None:
-    """Raise `InputError` unless every label is 0 (real) or 1 (fake).
-
-    Args:
-        labels: The column.
-        what: What the message calls its table.
-        hint: What to do about others.
-    """
+    """Raise `InputError` unless every label is 0 (real) or 1 (fake)."""
     if not labels.isin([0, 1]).all():
+        found = sorted(set(labels.astype(str)))
         raise InputError(
-            f"expected the labels 0 (real) and 1 (fake) in {what}, received "
-            f"{sorted(set(labels.astype(str)))}.",
-            hint=hint,
+            f"expected the labels 0 (real) and 1 (fake) in {what}, received {found}.", hint=hint
         )
 
 
 def check_once(
     paths: pd.Series[Any], *, what: str, hint: str = "Use crops.drop_duplicates('path')."
 ) -> None:
-    """Raise `InputError` where a crop is listed twice: it would count twice.
-
-    Args:
-        paths: The column.
-        what: What the message calls its table.
-        hint: What to do about it.
-    """
+    """Raise `InputError` where a crop is listed twice: it would count twice."""
     twice = paths[paths.astype(str).duplicated()]
     if len(twice):
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a crop is taken from: the same clip and the same person, under whatever path or quality.
+"""Who and which clip a row is: the names by which people, clips, videos and crops are told apart.
 
 A data set that this library reads by name gives every clip of a method a name of its own, so equal
 names are the same clip at any compression. Folders and lists of the user's own promise nothing of
@@ -7,11 +7,16 @@ the kind: there only an equal path is the same clip.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from deepfake_generalize._system.paths import absolute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Version 2 of Celeb-DF extends version 1. Whether both number people and clips alike is not said
 # by their authors; to take them as alike errs on the side of a false alarm.
@@ -19,25 +24,40 @@ _FAMILIES = {"Celeb-DF-v1": "Celeb-DF", "Celeb-DF-v2": "Celeb-DF"}
 _NAMED_CLIPS = frozenset({"FF++", "DFD", "Celeb-DF", "DFDC"})
 
 
-def family(dataset: str) -> str:
+def dataset_family(dataset: str) -> str:
     """Name the data sets that share people and clips: both versions of Celeb-DF are one.
 
     Examples:
-        >>> family("Celeb-DF-v1") == family("Celeb-DF-v2"), family("DFD")
+        >>> dataset_family("Celeb-DF-v1") == dataset_family("Celeb-DF-v2"), dataset_family("DFD")
         (True, 'DFD')
     """
     return _FAMILIES.get(dataset, dataset)
 
 
-def materials(crops: pd.DataFrame) -> pd.Series[str]:
-    """Name the clip that each crop is taken from.
-
-    Args:
-        crops: Rows with at least `path`; `video`, `dataset` and `method` as far as they are known.
+def people(rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Name the people in each crop: who is filmed, whose face was put in, as far as known.
 
     Returns:
-        A text a row: family of data sets, method and name where names tell clips apart, else the
-        path of the video; of the crop itself where the video is unknown.
+        A tuple of none to two texts "family identity" a row.
+
+    Examples:
+        >>> people(pd.DataFrame({"dataset": ["FF++"], "target_identity": ["004"]}))
+        [('FF++ 004',)]
+    """
+    families = text_column(rows, "dataset").map(dataset_family)
+    columns = (text_column(rows, f"{role}_identity") for role in ("target", "source"))
+    return [
+        tuple(dict.fromkeys(f"{family} {name}".strip() for name in names if name))
+        for family, *names in zip(families, *columns, strict=True)
+    ]
+
+
+def clip_keys(rows: pd.DataFrame) -> pd.Series[str]:
+    """Name the clip that each crop is taken from, the same at any compression.
+
+    Returns:
+        A text a row: dataset family, method and name where names tell clips apart, else the path
+        of the video; of the crop itself where the video is unknown.
 
     Examples:
         >>> folder = "/ff/original_sequences/youtube"
@@ -49,56 +69,124 @@ def materials(crops: pd.DataFrame) -> pd.Series[str]:
         ...         "method": "real",
         ...     }
         ... )
-        >>> materials(rows).tolist()
+        >>> clip_keys(rows).tolist()
         ['FF++ real 004', 'FF++ real 004']
     """
-    video = texts(crops, "video")
-    video = video.where(video != "", texts(crops, "path"))
-    keys = zip(texts(crops, "dataset"), texts(crops, "method"), video, strict=True)
+    video = text_column(rows, "video")
+    video = video.where(video != "", text_column(rows, "path"))
+    parts = zip(text_column(rows, "dataset"), text_column(rows, "method"), video, strict=True)
     known: dict[tuple[str, str, str], str] = {}
-    names = [known.get(key) or known.setdefault(key, _name(*key)) for key in keys]
-    return pd.Series(names, index=crops.index, dtype=object)
+    keys = [known.get(part) or known.setdefault(part, _clip_key(*part)) for part in parts]
+    return pd.Series(keys, index=rows.index, dtype=object)
 
 
-def people(crops: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Name the people in each crop: who is filmed, whose face was put in, as far as known.
-
-    Args:
-        crops: Rows with `dataset`, `target_identity` and `source_identity` as far as known.
+def crop_keys(crops: pd.DataFrame) -> list[str]:
+    """Name each crop of a crop manifest by what is the same on every machine.
 
     Returns:
-        A tuple of none to two texts "family identity" a row.
+        For each row a text of data set, method, label, compression, identities, frame and the names
+        of video and crop; sorting it sorts frames by number.
+    """
+    names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
+    columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]
+    frames = crops["frame"].astype("Int64").astype("string").fillna("").str.zfill(9)
+    videos = {path: "/".join(_folder_and_stem(path)) for path in crops["video"].unique()}
+    columns.append([videos[path] for path in crops["video"]])
+    columns += [frames.to_list(), [_folder_and_stem(str(path))[1] for path in crops["path"]]]
+    return ["\t".join(values) for values in zip(*columns, strict=True)]
+
+
+def score_keys(rows: pd.DataFrame) -> list[str]:
+    """Name each row of a table of crops or scores by what is the same on every machine.
+
+    Returns:
+        For each row a text of data set, method, compression, the name of the video and the frame,
+        as far as they are known; of the image's name where no frame is; of the row's number where
+        nothing is. What would come twice has its row's number behind it.
 
     Examples:
-        >>> people(pd.DataFrame({"dataset": ["FF++"], "target_identity": ["004"]}))
-        [('FF++ 004',)]
+        >>> score_keys(pd.DataFrame({"dataset": "FF++", "video": "/a/b/000_003.mp4", "frame": [7]}))
+        ['FF++/b/000_003/7']
+        >>> score_keys(pd.DataFrame({"label": [0, 1]}))
+        ['row 0', 'row 1']
     """
-    families = texts(crops, "dataset").map(family)
-    columns = (families, texts(crops, "target_identity"), texts(crops, "source_identity"))
+    parts = [
+        rows[name].astype("string").fillna("").tolist()
+        for name in ("dataset", "method", "compression")
+        if name in rows
+    ]
+    if "video" in rows:
+        parts.append([_short_name(video, suffix=False) for video in rows["video"]])
+    if "frame" in rows and rows["frame"].notna().all():
+        parts.append(rows["frame"].astype("string").tolist())
+    elif "path" in rows:
+        parts.append([_short_name(path, suffix=True) for path in rows["path"]])
+    keys = ["/".join(filter(None, row)) for row in zip(*parts, strict=True)] if parts else []
+    keys = keys or [""] * len(rows)
+    twice = pd.Series(keys, dtype="string").duplicated(keep=False)
     return [
-        tuple(dict.fromkeys(f"{kin} {who}".strip() for who in both if who))
-        for kin, *both in zip(*columns, strict=True)
+        f"{key} row {row}".strip() if again else key
+        for row, (key, again) in enumerate(zip(keys, twice, strict=True))
     ]
 
 
-def texts(crops: pd.DataFrame, column: str) -> pd.Series[str]:
-    """Return a column as plain texts, empty where it is NA or missing.
-
-    Args:
-        crops: The rows.
-        column: Its name.
+def video_keys(
+    rows: pd.DataFrame, columns: Sequence[str] = ("dataset", "method", "video")
+) -> pd.Series[str] | None:
+    r"""Name the video of every row by its label and these columns, as far as they are there.
 
     Returns:
-        A Series of str.
+        A text a row; None where a row has no video.
+
+    Examples:
+        >>> rows = pd.DataFrame({"label": [1], "method": ["DF"], "video": ["/v/000_003.mp4"]})
+        >>> video_keys(rows).tolist()
+        ['1\tDF\t/v/000_003.mp4']
     """
-    if column not in crops.columns:
-        return pd.Series("", index=crops.index, dtype=object)
-    values = crops[column].astype(object)
+    if "video" not in rows or rows["video"].isna().any():
+        return None
+    keys = rows["label"].astype(str)
+    for column in columns:
+        if column in rows:
+            keys = keys + "\t" + text_column(rows, column)
+    return keys
+
+
+def rows_sha256(rows: pd.DataFrame) -> str:
+    """Hash which crops a table holds, in its order, without the folders they lie in."""
+    columns = [name for name in ("dataset", "method", "frame", "label") if name in rows.columns]
+    texts = rows[columns].astype("string").fillna("")
+    for name in ("video", "path"):
+        if name in rows.columns:
+            texts[name] = [str(path).replace("\\", "/").rpartition("/")[2] for path in rows[name]]
+    lines = texts[sorted(texts.columns)].agg("\t".join, axis=1)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def text_column(rows: pd.DataFrame, column: str) -> pd.Series[str]:
+    """Return a column as plain texts, empty where it is NA or missing."""
+    if column not in rows.columns:
+        return pd.Series("", index=rows.index, dtype=object)
+    values = rows[column].astype(object)
     return values.where(values.notna(), "").map(str)
 
 
-def _name(dataset: str, method: str, video: str) -> str:
-    kin = family(dataset)
-    if kin in _NAMED_CLIPS:
-        return f"{kin} {method or 'unknown'} {PurePath(video).stem}"
+def _clip_key(dataset: str, method: str, video: str) -> str:
+    family = dataset_family(dataset)
+    if family in _NAMED_CLIPS:
+        return f"{family} {method or 'unknown'} {PurePath(video).stem}"
     return str(absolute(video))
+
+
+def _folder_and_stem(path: str) -> tuple[str, str]:
+    folder, _, name = path.rpartition("/")
+    stem, dot, _ = name.rpartition(".")
+    return folder.rpartition("/")[2], stem if dot and stem else name
+
+
+def _short_name(value: Any, *, suffix: bool) -> str:
+    if pd.isna(value):
+        return ""
+    path = PurePath(str(value))
+    name = path.name if suffix else path.stem
+    return f"{path.parent.name}/{name}" if path.parent.name else name

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.splits.assignment import CROSSING, Deal, Needs
+from deepfake_generalize.data.splits.assignment import CROSSING, Assignment, Needs
 from deepfake_generalize.data.splits.balanced import (
+    assign_videos,
     balanced_splits,
     checked_crops,
     in_order,
-    place,
 )
 from deepfake_generalize.data.splits.groups import collect_videos
 from deepfake_generalize.data.splits.splits import (
@@ -15,21 +15,19 @@ from deepfake_generalize.data.splits.splits import (
     Splits,
     assemble,
     count_nameless,
-    crop_keys,
 )
 
 __all__ = [
     "CROSSING",
     "SUBSETS",
-    "Deal",
+    "Assignment",
     "Needs",
     "Splits",
     "assemble",
+    "assign_videos",
     "balanced_splits",
     "checked_crops",
     "collect_videos",
     "count_nameless",
-    "crop_keys",
     "in_order",
-    "place",
 ]

@@ -1,6 +1,6 @@
-"""Dealing units to splits so that each split has the images that it needs.
+"""Which split each unit goes to, so that every split has the images that it needs.
 
-Two searches: many quick deals at random, then an integer programme, which finds what the deals
+Two searches: many quick assignments at random, then an integer programme, which finds what those
 miss and can prove that there is nothing to be found.
 """
 
@@ -16,10 +16,10 @@ from deepfake_generalize.data.splits.groups import count_units
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deepfake_generalize.data.splits.groups import Token, Video
+    from deepfake_generalize.data.splits.groups import GroupKey, Video
     from deepfake_generalize.types import AnyArray
 
-    Counts: TypeAlias = Mapping[frozenset[Token], tuple[int, ...]]
+    Counts: TypeAlias = Mapping[frozenset[GroupKey], tuple[int, ...]]
 
 Needs: TypeAlias = tuple[tuple[int, ...], ...]
 """Per split, how many images of each class are needed: (real, fake) for two classes."""
@@ -38,13 +38,13 @@ _INFEASIBLE = 2
 
 
 @dataclass(frozen=True)
-class Deal:
+class Assignment:
     """Where the videos go.
 
     Attributes:
         placed: Video to the number of its split; `CROSSING` where its units are in several.
         fraction: The least fraction of a need that is met; 1 where all are.
-        impossible: Whether it is proven that no deal of these units meets all needs.
+        impossible: Whether it is proven that no assignment of these units meets all needs.
     """
 
     placed: dict[str, int]
@@ -57,27 +57,18 @@ class Deal:
         return self.fraction >= 1.0
 
 
-def deal(
-    videos: Mapping[str, Video], units: Mapping[Token, Token], needs: Needs, seed: int
-) -> Deal:
-    """Give each unit to a split by quick deals at random.
+def assign(
+    videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
+) -> Assignment:
+    """Give each unit to a split, in many random orders; return the best assignment found.
 
-    Units are dealt in random order, each to the split that is furthest from its share; if that
-    does not meet the needs, in other orders, the large ones first, and with larger shares for small
-    splits. Which units a split gets depends on the sizes, the seed and the units alone.
-
-    Args:
-        videos: The videos.
-        units: Token to unit.
-        needs: What each split needs.
-        seed: Seed of the order.
-
-    Returns:
-        The first deal that meets all needs, else the one that came nearest.
+    Each unit goes to the split that is furthest from its share; if that does not meet the needs,
+    in other orders, the large ones first, and with larger shares for small splits. Which units a
+    split gets depends on the sizes, the seed and the units alone.
     """
     counts = count_units(videos, units)
     single = {next(iter(key)): own for key, own in counts.items() if len(key) == 1}
-    best = Deal(dict.fromkeys(videos, CROSSING), -1.0)
+    best = Assignment(dict.fromkeys(videos, CROSSING), -1.0)
     rng = np.random.default_rng(seed)
     for exponent in _EXPONENTS:
         for attempt in range(_ATTEMPTS_EACH):
@@ -93,30 +84,24 @@ def deal(
 
 
 def solve(
-    videos: Mapping[str, Video], units: Mapping[Token, Token], needs: Needs, seed: int
-) -> Deal | None:
-    """Look for a deal by integer programming.
-
-    Args:
-        videos: The videos.
-        units: Token to unit.
-        needs: What each split needs.
-        seed: Seed of the choice among several deals.
+    videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
+) -> Assignment | None:
+    """Look for an assignment by integer programming.
 
     Returns:
-        A deal that meets all needs, or an empty one that is proven impossible, or None where the
-        search was given up.
+        One that meets all needs (which of several, the seed decides), or an empty one that is
+        proven impossible, or None where the search was given up.
     """
     totals = np.sum([video.counts for video in videos.values()], axis=0)
     if (totals < np.sum(needs, axis=0)).any():
-        return Deal({}, 0.0, impossible=True)
+        return Assignment({}, 0.0, impossible=True)
     counts = count_units(videos, units)
     open_splits = [split for split, need in enumerate(needs) if sum(need)]
     if len(counts) * len(open_splits) > _MAX_VARIABLES:
         return None
     values, impossible = _programme(counts, [needs[split] for split in open_splits], seed)
     if values is None:
-        return Deal({}, 0.0, impossible=True) if impossible else None
+        return Assignment({}, 0.0, impossible=True) if impossible else None
     single = [next(iter(key)) for key in counts if len(key) == 1]
     home = {
         unit: open_splits[int(row.argmax())]
@@ -167,15 +152,15 @@ def _programme(
 
 
 def _share_out(
-    order: Sequence[Token],
-    counts: Mapping[Token, tuple[int, ...]],
+    order: Sequence[GroupKey],
+    counts: Mapping[GroupKey, tuple[int, ...]],
     needs: Needs,
     exponent: float,
-) -> dict[Token, int]:
+) -> dict[GroupKey, int]:
     open_splits = [split for split, need in enumerate(needs) if sum(need)]
     shares = {split: float(max(needs[split])) ** exponent for split in open_splits}
     have = {split: [0] * len(needs[split]) for split in open_splits}
-    home: dict[Token, int] = {}
+    home: dict[GroupKey, int] = {}
     for unit in order:
         brought = [number for number, count in enumerate(counts[unit]) if count]
 
@@ -191,16 +176,16 @@ def _share_out(
 
 def _place(
     videos: Mapping[str, Video],
-    units: Mapping[Token, Token],
-    home: Mapping[Token, int],
+    units: Mapping[GroupKey, GroupKey],
+    home: Mapping[GroupKey, int],
     needs: Needs,
-) -> Deal:
+) -> Assignment:
     placed = {}
     have = np.zeros((len(needs), len(needs[0])), int)
     for name, video in videos.items():
-        splits = {home[units[token]] for token in video.tokens}
+        splits = {home[units[key]] for key in video.keys}
         placed[name] = splits.pop() if len(splits) == 1 else CROSSING
         if placed[name] != CROSSING:
             have[placed[name]] += video.counts
     wanted = np.array(needs)
-    return Deal(placed, float(np.min(have[wanted > 0] / wanted[wanted > 0])))
+    return Assignment(placed, float(np.min(have[wanted > 0] / wanted[wanted > 0])))

@@ -1,4 +1,4 @@
-"""Balanced training, validation and test splits that share no video and no person."""
+"""Balanced training, validation and test sets that share no video and no person."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.manifests import (
     check_labels,
     check_once,
+    crop_keys,
     require_columns,
     restore_types,
 )
-from deepfake_generalize.data.splits.assignment import CROSSING, Deal, Needs, deal, solve
+from deepfake_generalize.data.splits.assignment import CROSSING, Assignment, Needs, assign, solve
 from deepfake_generalize.data.splits.groups import (
     break_large_components,
     collect_videos,
     connected_components,
 )
-from deepfake_generalize.data.splits.splits import SUBSETS, Splits, assemble, crop_keys
+from deepfake_generalize.data.splits.splits import SUBSETS, Splits, assemble
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import check_choice, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deepfake_generalize.data.splits.groups import Video
-
-__all__ = ["By", "Splits", "balanced_splits"]
 
 By = Literal["identity", "video", "official"]
 _CLASSES = ("real", "fake")
@@ -53,11 +52,11 @@ def balanced_splits(
         train: Images in the training split, both classes together; even; 0 for none.
         val: The same for validation.
         test: The same for the test.
-        by: What else the splits must not share. `identity`: persons. Videos that share a person
+        by: What else the splits must not share. `identity`: people. Videos that share a person
             within a data set (both versions of Celeb-DF are one) stay together; where that links
-            so many that the sizes cannot be met, the persons are dealt to the splits and the fakes
-            whose two persons are in different ones are dropped. Clips of unknown persons count as
-            a person each. `video`: nothing else; two qualities of a clip of a known data set are
+            so many that the sizes cannot be met, the people are assigned to the splits and the
+            fakes whose two people are in different ones are dropped. Clips of unknown people count
+            as a person each. `video`: nothing else; two qualities of a clip of a known data set are
             one video. `official`: the column `split` decides; rows without one are dropped.
         seed: Seed of the choice.
 
@@ -81,22 +80,16 @@ def balanced_splits(
         (10, 5, 0)
     """
     needs = _needs({"train": train, "val": val, "test": test})
-    if by not in get_args(By):
-        raise InputError(
-            f"expected by to be one of {', '.join(get_args(By))}, received {by!r}.",
-            hint='Use by="identity" unless identities are unknown.',
-        )
+    check_choice("by", by, get_args(By), hint='Use by="identity" unless identities are unknown.')
     ordered = in_order(checked_crops(crops))
-    subset, reason = (
-        pd.Series("dropped", ordered.index),
-        pd.Series(pd.NA, ordered.index, dtype="string"),
-    )
+    subset = pd.Series("dropped", ordered.index)
+    reason = pd.Series(pd.NA, ordered.index, dtype="string")
     searched = ""
     if by == "official":
         pool = _official(ordered, reason)
     else:
         videos = collect_videos(ordered, ordered["label"].tolist(), 2, by_identity=by == "identity")
-        placed = place(videos, needs, by, seed)
+        placed = assign_videos(videos, needs, by, seed)
         searched = _NONE_EXISTS if placed.impossible else _NONE_FOUND
         pool = ordered["video"].map(placed.placed).astype("int64")
         reason[pool == CROSSING] = "its two identities are in different splits"
@@ -113,16 +106,7 @@ def balanced_splits(
 
 def _needs(sizes: Mapping[str, int]) -> Needs:
     for name, size in sizes.items():
-        if not is_whole(size):
-            raise InputError(
-                f"expected {name} to be a whole number of images, received {describe(size)}.",
-                hint="Give the size of the split, both classes together.",
-            )
-        if size < 0:
-            raise InputError(
-                f"expected the size of {name} not to be negative, received {size}.",
-                hint="Use 0 for no such split.",
-            )
+        check_whole(name, size, least=0, hint="Give images, both classes together; 0 for none.")
         if size % 2:
             raise InputError(
                 f"expected an even number of images for {name}, half of them real, "
@@ -138,17 +122,7 @@ def _needs(sizes: Mapping[str, int]) -> Needs:
 
 
 def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return the crops if every row can be placed.
-
-    Args:
-        crops: What came.
-
-    Returns:
-        The same table.
-
-    Raises:
-        InputError: Missing columns, paths or videos, other labels than 0 and 1, a crop twice.
-    """
+    """Return the crops if every row can be placed, else raise `InputError`."""
     require_columns(crops, CROP_COLUMNS, what="crops")
     for name in ("path", "video"):
         if crops[name].isna().any():
@@ -165,14 +139,8 @@ def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
 def in_order(crops: pd.DataFrame) -> pd.DataFrame:
     """Sort crops by what is the same on every machine, by the path only between equals.
 
-    Args:
-        crops: Rows of the crop manifest. Not changed.
-
-    Returns:
-        The rows in order, with the types of the manifest's columns, numbered anew.
-
-    Raises:
-        InputError: A column holds what is not of its type.
+    The result has the types of the manifest's columns and is numbered anew; where a column holds
+    what is not of its type, `InputError` is raised.
     """
     keys, paths = crop_keys(crops), [str(path) for path in crops["path"]]
     order = sorted(range(len(crops)), key=lambda row: (keys[row], paths[row]))
@@ -187,8 +155,8 @@ def in_order(crops: pd.DataFrame) -> pd.DataFrame:
         ) from error
 
 
-def place(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Deal:
-    """Deal videos to splits: whole groups of linked ones if that meets the needs, else persons.
+def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Assignment:
+    """Assign videos to splits: whole groups of linked ones if that meets the needs, else people.
 
     Args:
         videos: The videos.
@@ -197,25 +165,25 @@ def place(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Deal
         seed: Seed of the choice.
 
     Returns:
-        The first deal that meets all needs, else the one that came nearest, and whether it is
+        The first assignment that meets all needs, else the one that came nearest, and whether it is
         proven that there is none.
     """
     units = connected_components(videos)
     levels = [units]
     if by == "identity":
-        levels += [break_large_components(units), {token: token for token in units}]
-    best, impossible = Deal({}, -1.0), False
+        levels += [break_large_components(units), {key: key for key in units}]
+    best, impossible = Assignment({}, -1.0), False
     for number, level in enumerate(levels):
         if level in levels[:number]:
             continue
-        for search in (deal, solve):
+        for search in (assign, solve):
             found = search(videos, level, needs, seed)
             if found is not None and found.met:
                 return found
             if found is not None and found.placed and found.fraction >= best.fraction:
                 best = found
             impossible = found is not None and found.impossible
-    return Deal(best.placed, best.fraction, impossible)
+    return Assignment(best.placed, best.fraction, impossible)
 
 
 def _official(crops: pd.DataFrame, reason: pd.Series[str]) -> pd.Series[int]:
@@ -270,6 +238,6 @@ def _short_hint(totals: Sequence[int], pool: pd.Series[int], needs: Needs, by: s
     if by == "identity":
         return (
             "Ask for smaller splits or extract more frames a video; by='video' drops nothing but "
-            "lets splits share persons."
+            "lets splits share people."
         )
     return "Ask for smaller splits or extract more frames a video."

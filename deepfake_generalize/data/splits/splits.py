@@ -10,7 +10,7 @@ import pandas as pd
 
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifests import read_manifest, write_manifest
+from deepfake_generalize.data.manifests import crop_keys, read_manifest, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Splits:
         unknown, n_videos = count_nameless(self)
         if unknown:
             lines.append(
-                f"  persons unknown for {unknown} of {n_videos} videos: by='identity' counts each "
+                f"  people unknown for {unknown} of {n_videos} videos: by='identity' counts each "
                 "as a person of its own"
             )
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
@@ -138,16 +138,7 @@ class Splits:
 
 
 def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str]) -> Splits:
-    """Make `Splits` of rows and where each belongs.
-
-    Args:
-        rows: Crops.
-        subset: For each row train, val, test or dropped.
-        reason: For each dropped row, why.
-
-    Returns:
-        The splits, with their hash.
-    """
+    """Make `Splits` of crops, where each belongs, and why the dropped ones are dropped."""
     parts = {
         name: rows[(subset == name).to_numpy()].reset_index(drop=True)
         for name in (*SUBSETS, "dropped")
@@ -184,33 +175,3 @@ def _stored_hash(file: Path) -> str:
             hint="Pass a file that Splits.save wrote.",
         )
     return first.removeprefix(f"# {_PREFIX}")
-
-
-def crop_keys(crops: pd.DataFrame) -> list[str]:
-    """Name each crop by what is the same on every machine.
-
-    Args:
-        crops: Rows of the crop manifest.
-
-    Returns:
-        For each row a text of data set, method, label, compression, identities, frame and the names
-        of video and crop; sorting it sorts frames by number.
-    """
-    names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
-    columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]
-    frames = crops["frame"].astype("Int64").astype("string").fillna("").str.zfill(9)
-    videos = {path: _short_name(path) for path in crops["video"].unique()}
-    columns.append([videos[path] for path in crops["video"]])
-    columns += [frames.to_list(), [_stem(str(path)) for path in crops["path"]]]
-    return ["\t".join(values) for values in zip(*columns, strict=True)]
-
-
-def _short_name(path: str) -> str:
-    folder = path.rpartition("/")[0]
-    return f"{folder.rpartition('/')[2]}/{_stem(path)}"
-
-
-def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    stem, dot, _ = name.rpartition(".")
-    return stem if dot and stem else name

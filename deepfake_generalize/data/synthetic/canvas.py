@@ -17,39 +17,22 @@ if TYPE_CHECKING:
 
 CROP_SIDE, CROP_MIDDLE = 2.1, 0.17
 """Side of a crop, and how far its middle lies below the face's, in face units: what `extract_faces`
-cuts out of drawn frames, where the boxes of MediaPipe's finder are 1.6 wide."""
+cuts out of synthetic frames, where the boxes of MediaPipe's finder are 1.6 wide."""
 
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera is aimed.
+    """Where the camera is aimed."""
 
-    Attributes:
-        height: Of the picture in pixels.
-        width: Of the picture in pixels.
-        scale: Pixels a face unit.
-        x: Pixel that the scene's origin falls on.
-        y: The same, downwards.
-    """
-
-    height: int
-    width: int
-    scale: float
-    x: float
-    y: float
+    height: int  # Of the picture in pixels
+    width: int  # Of the picture in pixels
+    scale: float  # Pixels a face unit
+    x: float  # Pixel that the scene's origin falls on
+    y: float  # The same, downwards
 
     @staticmethod
     def crop(size: int, *, zoom: float = 1.0, x: float = 0.0, y: float = 0.0) -> View:
-        """Return the view of a square crop around a face.
-
-        Args:
-            size: Its side in pixels.
-            zoom: How much larger than usual the face is.
-            x: How far it is off the middle, in face units.
-            y: The same, downwards.
-
-        Returns:
-            The view.
+        """Return the view of a square crop, its face `zoom` times larger, x and y off the middle.
 
         Examples:
             >>> View.crop(72).x
@@ -60,14 +43,7 @@ class View:
         return View(size, size, scale, middle + x * scale, middle + (y - CROP_MIDDLE) * scale)
 
     def resized(self, factor: float) -> View:
-        """Return the same view in more, or fewer, pixels.
-
-        Args:
-            factor: Of the number of pixels along each side.
-
-        Returns:
-            The view; its sides are rounded up.
-        """
+        """Return the same view in more, or fewer, pixels along each side, rounded up."""
         return View(
             math.ceil(self.height * factor),
             math.ceil(self.width * factor),
@@ -91,27 +67,13 @@ class View:
 
 
 def planar(image: FloatArray) -> FloatArray:
-    """Return an image of the same shape whose colours lie apart in memory, which paints faster.
-
-    Args:
-        image: (H, W, 3), or anything that broadcasts to it.
-
-    Returns:
-        (H, W, 3), a copy.
-    """
+    """Return a copy (H, W, 3) whose colours lie apart in memory, which paints faster."""
     apart: FloatArray = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
     return apart
 
 
 def soft(distance: AnyArray, edge: float) -> FloatArray:
-    """Turn signed distances into coverage.
-
-    Args:
-        distance: Negative inside, any shape.
-        edge: Width over which it falls from 1 to 0, in the same unit.
-
-    Returns:
-        The same shape, in [0, 1].
+    """Turn signed distances, negative inside, into coverage that falls from 1 to 0 over `edge`.
 
     Examples:
         >>> soft(np.array([-1.0, 0.0, 1.0], np.float32), 1.0).tolist()
@@ -122,13 +84,7 @@ def soft(distance: AnyArray, edge: float) -> FloatArray:
 
 
 def over(image: FloatArray, mask: FloatArray, colour: Sequence[float] | AnyArray) -> None:
-    """Paint a colour, or another image, over an image, in place.
-
-    Args:
-        image: (H, W, 3).
-        mask: (H, W), 1 where the paint covers.
-        colour: Three numbers, or (H, W, 3).
-    """
+    """Paint three numbers, or (H, W, 3), over an image in place, where the mask (H, W) is 1."""
     paint = np.asarray(colour, dtype=np.float32)
     for channel in range(3):
         colours = image[..., channel]
@@ -136,13 +92,7 @@ def over(image: FloatArray, mask: FloatArray, colour: Sequence[float] | AnyArray
 
 
 def tint(image: FloatArray, mask: FloatArray, factors: Sequence[float]) -> None:
-    """Multiply an image by a colour where a mask says so, in place.
-
-    Args:
-        image: (H, W, 3).
-        mask: (H, W), 1 where it acts fully.
-        factors: Three numbers.
-    """
+    """Multiply an image by a colour in place, where the mask (H, W) is 1."""
     for channel, factor in enumerate(factors):
         image[..., channel] *= 1 + mask * np.float32(factor - 1)
 
@@ -150,18 +100,7 @@ def tint(image: FloatArray, mask: FloatArray, factors: Sequence[float]) -> None:
 def bump(
     u: FloatArray, v: FloatArray, at: tuple[float, float], width: float, height: float
 ) -> FloatArray:
-    """Return a Gaussian hill of height 1.
-
-    Args:
-        u: x of every pixel.
-        v: y of every pixel.
-        at: Its top.
-        width: Standard deviation in x.
-        height: The same in y.
-
-    Returns:
-        The shape of `u`, float32.
-    """
+    """Return a Gaussian hill of height 1 and the shape of `u`, so wide and high (1 sigma)."""
     a = (u - np.float32(at[0])) * np.float32(1 / width)
     b = (v - np.float32(at[1])) * np.float32(1 / height)
     hill: FloatArray = np.exp(np.float32(-0.5) * (a * a + b * b))
@@ -169,17 +108,7 @@ def bump(
 
 
 def pattern(u: FloatArray, v: FloatArray, *, seed: int, stretch: tuple[float, float]) -> FloatArray:
-    """Return a fixed random pattern, looked up at any places.
-
-    Args:
-        u: x of every pixel.
-        v: y of every pixel.
-        seed: Which pattern.
-        stretch: Cells a unit, in x and in y.
-
-    Returns:
-        The shape of `u`, float32, mean 0, standard deviation about 1.
-    """
+    """Return a fixed random pattern at any places, mean 0, deviation 1; `stretch`: cells a unit."""
     tile = _tile(seed % _TILES)
     dx, dy = seed // _TILES % _TILE, seed // (_TILES * _TILE) % _TILE
     values: FloatArray = cv2.remap(
@@ -202,15 +131,6 @@ def _tile(number: int) -> FloatArray:
 
 
 def rotated(x: FloatArray, y: FloatArray, angle: float) -> tuple[FloatArray, FloatArray]:
-    """Return the coordinates seen from a system that is turned by an angle.
-
-    Args:
-        x: Any shape.
-        y: The same.
-        angle: In radians, clockwise in a picture.
-
-    Returns:
-        x and y in the turned system.
-    """
+    """Return the coordinates in a system turned clockwise (in a picture) by radians."""
     cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     return cosine * x + sine * y, cosine * y - sine * x

@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 import cv2
 import pandas as pd
 
+from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS, CROPS_FILE, write_crops
 from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.data.splits import Splits, assemble
-from deepfake_generalize.data.synthetic.marking import (
-    MARK_COLUMN,
-    check_whole,
-    claim,
-    write_atomically,
-)
+from deepfake_generalize.data.synthetic.marking import MARK_COLUMN, claim
 from deepfake_generalize.data.synthetic.pictures import picture
 from deepfake_generalize.data.synthetic.sets import SETS, Take, check_sizes, plan_takes
-from deepfake_generalize.data.synthetic.takes_on_disk import video_path
+from deepfake_generalize.validation import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,20 +34,20 @@ def make_datasets(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> dict[str, Splits]:
-    """Draw the study's nine data sets and the null set.
+    """Make the study's nine data sets and the null set of synthetic faces.
 
-    Persons are shared or disjoint as in the study: CELEB on C1, C2, C3; F2F on P1, P2, P3; FS and
-    NT on Q1 (train and val, other persons in each) and Q2 (test); DF on Q2; DFD on its own actors;
-    CELEB-M on new persons; FS-I and NT-I on the persons of F2F's training part, in other frames.
-    NULL, on persons of its own, has "fakes" in which nothing was changed.
+    People are shared or disjoint as in the study: CELEB on C1, C2, C3; F2F on P1, P2, P3; FS and
+    NT on Q1 (train and val, other people in each) and Q2 (test); DF on Q2; DFD on its own actors;
+    CELEB-M on new people; FS-I and NT-I on the people of F2F's training part, in other frames.
+    NULL, on people of its own, has "fakes" in which nothing was changed.
 
     Args:
         out_dir: Where the crops go: `SET/split/{real,fake}/*.png`, a `crops.csv` a set, and
-            `synthetic.json`, which marks all of it as drawn. What is there already is kept.
+            `synthetic.json`, which marks all of it as synthetic. What is there already is kept.
         size: Side of a crop in pixels, at least 16.
         per_split: Images of each split, half real: one number, or one for each of train, val, test.
             DF, DFD, CELEB-M, FS-I, NT-I and NULL have a test split only.
-        seed: Of everything; the same seed draws the same pixels whatever `n_jobs`.
+        seed: Of everything; the same seed gives the same pixels whatever `n_jobs`.
         n_jobs: Processes, as joblib counts them.
 
     Returns:
@@ -60,7 +56,7 @@ def make_datasets(
 
     Raises:
         InputError: A size or number that cannot be.
-        DataMismatchError: The folder holds something else, or was drawn with other settings.
+        DataMismatchError: The folder holds something else, or was made with other settings.
 
     Examples:
         >>> import tempfile
@@ -72,14 +68,14 @@ def make_datasets(
         (4, ['000', '000', '001', '001'])
     """
     sizes, root = check_sizes(per_split), absolute(out_dir)
-    check_whole("size", size, _MIN_SIZE)
-    check_whole("seed", seed, 0)
+    check_whole("size", size, least=_MIN_SIZE)
+    check_whole("seed", seed, least=0)
     plans = {name: plan_takes(name, sizes) for name in SETS}
     claim(root, {"kind": "crops", "size": size, "per_split": sizes, "seed": seed})
     missing = [
         take for takes in plans.values() for take in takes if not _file(root, take).is_file()
     ]
-    _draw_missing(root, missing, size, seed, n_jobs)
+    _render_missing(root, missing, size, seed, n_jobs)
     return {name: _finish(root, name, takes) for name, takes in plans.items()}
 
 
@@ -88,33 +84,33 @@ def _file(root: Path, take: Take) -> Path:
     return root / take.set / take.split / ("fake" if take.label else "real") / name
 
 
-def _draw_missing(root: Path, takes: Sequence[Take], size: int, seed: int, n_jobs: int) -> None:
+def _render_missing(root: Path, takes: Sequence[Take], size: int, seed: int, n_jobs: int) -> None:
     import joblib
 
     for folder in {_file(root, take).parent for take in takes}:
         folder.mkdir(parents=True, exist_ok=True)
     if joblib.effective_n_jobs(n_jobs) == 1:
-        _draw_all(root, takes, size, seed)
+        _render_all(root, takes, size, seed)
         return
     n_chunks = math.ceil(len(takes) / _CHUNK)
     chunks = [takes[number::n_chunks] for number in range(n_chunks)]
     joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_draw_all)(root, chunk, size, seed) for chunk in chunks
+        joblib.delayed(_render_all)(root, chunk, size, seed) for chunk in chunks
     )
 
 
-def _draw_all(root: Path, takes: Sequence[Take], size: int, seed: int) -> None:
+def _render_all(root: Path, takes: Sequence[Take], size: int, seed: int) -> None:
     for take in takes:
         pixels = cv2.cvtColor(picture(take, size, seed), cv2.COLOR_RGB2BGR)
         _, content = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        write_atomically(_file(root, take), content.tobytes())
+        write_whole(_file(root, take), content.tobytes())
 
 
 def _finish(root: Path, name: str, takes: Sequence[Take]) -> Splits:
     rows = [
         {
             "path": str(_file(root, take)),
-            "video": str(root / "videos" / video_path(take)),
+            "video": str(root / "videos" / take.video),
             "frame": take.frame,
             "dataset": take.dataset,
             "method": take.method,

@@ -19,17 +19,7 @@ _PORES = ((34.0, 0.03), (13.0, 0.022), (3.5, 0.028))
 
 
 def paint_face(head: Head, person: Person, expression: Expression, pixel: float) -> FloatArray:
-    """Return the colour of every point of the face in even light.
-
-    Args:
-        head: Where it is.
-        person: Who it is.
-        expression: How it is held.
-        pixel: Side of a pixel in face units.
-
-    Returns:
-        (height, width, 3) float32, sRGB; defined outside the outline too.
-    """
+    """Return the face's colour in even light, (height, width, 3) float32 sRGB, outside it too."""
     u, v, f = head.u, head.v, person.features
     image = _skin(head, person)
     _lines(image, u, v, f, expression)

@@ -22,38 +22,19 @@ _DEPTH = 0.9
 
 @dataclass(frozen=True)
 class Head:
-    """A head on the pixel grid, each array (height, width) float32.
+    """A head on the pixel grid, each array (height, width) float32."""
 
-    Attributes:
-        x: From the middle of the head, in its own tilted system, face units.
-        y: The same, downwards.
-        u: x on the face, whichever way it is turned: features stand at fixed places in u and v.
-        v: The same, downwards.
-        level: Below 1 inside the outline, 1 on it.
-        coverage: 1 inside, 0 outside.
-        depth: Towards the camera, face units.
-    """
-
-    x: FloatArray
-    y: FloatArray
-    u: FloatArray
-    v: FloatArray
-    level: FloatArray
-    coverage: FloatArray
-    depth: FloatArray
+    x: FloatArray  # From the middle of the head, in its own tilted system, face units
+    y: FloatArray  # The same, downwards
+    u: FloatArray  # x on the face: features stand at fixed places in u and v however it is turned
+    v: FloatArray  # The same, downwards
+    level: FloatArray  # Below 1 inside the outline, 1 on it
+    coverage: FloatArray  # 1 inside, 0 outside
+    depth: FloatArray  # Towards the camera, face units
 
 
 def place_head(view: View, bones: Bones, pose: Pose) -> Head:
-    """Put a head into a view.
-
-    Args:
-        view: Where the camera is aimed.
-        bones: The shape.
-        pose: How it is turned.
-
-    Returns:
-        The head.
-    """
+    """Put a head into a view."""
     grid_x, grid_y = view.grid()
     x, y = rotated(grid_x - np.float32(pose.x), grid_y - np.float32(pose.y), pose.roll)
     level = outline(x, y, bones)
@@ -67,16 +48,7 @@ def place_head(view: View, bones: Bones, pose: Pose) -> Head:
 
 
 def outline(x: AnyArray, y: AnyArray, bones: Bones) -> AnyArray:
-    """Return the level of places relative to the outline: below 1 inside, 1 on it, above outside.
-
-    Args:
-        x: In the head's own system.
-        y: The same, downwards.
-        bones: The shape.
-
-    Returns:
-        The shape of `x`.
-    """
+    """Return the level of places, any shape: below 1 inside the outline, 1 on it, above outside."""
     below = np.maximum(y, 0)
     wide = x * (1 + np.float32(bones.taper) * below) * np.float32(1 / bones.width)
     high = np.where(y > 0, y * np.float32(1 / bones.chin), y * np.float32(-1 / bones.crown))
@@ -86,16 +58,7 @@ def outline(x: AnyArray, y: AnyArray, bones: Bones) -> AnyArray:
 
 
 def project(points: DoubleArray, bones: Bones, pose: Pose) -> DoubleArray:
-    """Say where places on the face are seen: the inverse of `Head.u`, `Head.v`.
-
-    Args:
-        points: (K, 2) places u, v.
-        bones: The shape.
-        pose: How the head is turned.
-
-    Returns:
-        (K, 2) x, y in the scene, face units.
-    """
+    """Return where places (K, 2) u, v of the face are seen: x, y in the scene, face units."""
     u, v = points[:, 0], points[:, 1]
     x, y = u.copy(), v.copy()
     for _ in range(6):
@@ -108,18 +71,7 @@ def project(points: DoubleArray, bones: Bones, pose: Pose) -> DoubleArray:
 def shade(
     head: Head, features: Features, expression: Expression, light: Light, pixel: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Light the surface.
-
-    Args:
-        head: The head.
-        features: What rises from it.
-        expression: What moves on it.
-        light: The lamp.
-        pixel: Side of a pixel in face units.
-
-    Returns:
-        How bright each pixel is, linear, about 1 in full light; and the highlight, 0 to 1.
-    """
+    """Return each pixel's brightness, linear, about 1 in full light, and its highlight, 0 to 1."""
     surface = head.depth + _relief(head.u, head.v, features, expression)
     slope_y, slope_x = np.gradient(surface, np.float32(pixel))
     length = np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)

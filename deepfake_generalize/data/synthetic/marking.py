@@ -1,4 +1,4 @@
-"""How drawn data is known as drawn, wherever it goes."""
+"""The mark by which synthetic data is known as synthetic, wherever it goes."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARK_FILE = "synthetic.json"
 MARK_COLUMN = "synthetic"
-DRAWING_VERSION = 2
-"""Rises whenever the same seed draws other pixels."""
+RENDERING_VERSION = 2
+"""Rises whenever the same seed gives other pixels."""
 
 
 def is_synthetic(source: str | Path | pd.DataFrame) -> bool:
-    """Say whether data was drawn by `data.synthetic`.
+    """Say whether data was made by `data.synthetic`.
 
     Args:
-        source: A folder or file, or a manifest of videos or crops. A path is drawn if it lies in or
-            below a folder with a `synthetic.json`; a manifest if a row of it says so in a
+        source: A folder or file, or a manifest of videos or crops. A path is synthetic if it lies
+            in or below a folder with a `synthetic.json`; a manifest if a row of it says so in a
             column `synthetic`, or has such a path or video.
 
     Returns:
-        Whether any of it was drawn.
+        Whether any of it was.
 
     Raises:
         InputError: Another type.
@@ -56,69 +58,19 @@ def is_synthetic(source: str | Path | pd.DataFrame) -> bool:
 
 
 def claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Mark a folder as drawn with these settings, or check that it is.
-
-    Args:
-        folder: Made if missing.
-        settings: What decides every pixel.
-
-    Raises:
-        DataMismatchError: The folder was drawn with other settings, or holds other things.
-    """
-    wanted = {"synthetic": True, "drawing": DRAWING_VERSION, **settings}
+    """Mark a folder as made with these settings, or refuse one made otherwise or used already."""
+    wanted = {"synthetic": True, "drawing": RENDERING_VERSION, **settings}
     mark = folder / MARK_FILE
     if mark.is_file():
         _compare(mark, wanted)
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise DataMismatchError(
-            f"expected {str(folder)!r} to be empty or drawn before, it holds other files.",
+            f"expected {str(folder)!r} to be empty or made before, it holds other files.",
             hint="Choose a new folder.",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(mark, (json.dumps(wanted, indent=2) + "\n").encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file, all of it or nothing.
-
-    Args:
-        path: The file; its folder exists.
-        content: What it will hold.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def check_whole(
-    name: str, value: object, least: int, most: int | None = None, *, even: bool = False
-) -> None:
-    """Raise unless a setting is a whole number in its range.
-
-    Args:
-        name: What the message calls it.
-        value: What came.
-        least: The smallest allowed.
-        most: The largest allowed, if there is one.
-        even: Whether odd numbers are refused.
-
-    Raises:
-        InputError: It is not.
-    """
-    if is_whole(value, least=least):
-        odd, beyond = value % 2, most is not None and value > most
-        if not (beyond or (even and odd)):
-            return
-    kind = "an even" if even else "a whole"
-    until = "" if most is None else f" to {most}"
-    raise InputError(
-        f"expected {name} to be {kind} number from {least}{until}, received {value!r}.",
-        hint="Leave it out for the default, if it has one.",
-    )
+    write_whole(mark, (json.dumps(wanted, indent=2) + "\n").encode())
 
 
 def _compare(mark: Path, wanted: Mapping[str, Any]) -> None:
@@ -131,7 +83,7 @@ def _compare(mark: Path, wanted: Mapping[str, Any]) -> None:
     known = found if isinstance(found, dict) else {}
     other = [name for name in wanted if known.get(name) != wanted[name]]
     raise DataMismatchError(
-        f"expected {str(mark.parent)!r} to be drawn with "
+        f"expected {str(mark.parent)!r} to be made with "
         f"{', '.join(f'{name}={wanted[name]!r}' for name in other)}, its {MARK_FILE} says "
         f"{', '.join(f'{name}={known.get(name)!r}' for name in other)}.",
         hint="Choose a new folder, or ask for the same settings.",
@@ -139,5 +91,5 @@ def _compare(mark: Path, wanted: Mapping[str, Any]) -> None:
 
 
 def _marked(path: Path) -> bool:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
-    return any((folder / MARK_FILE).is_file() for folder in (absolute, *absolute.parents))
+    whole = absolute(path)
+    return any((folder / MARK_FILE).is_file() for folder in (whole, *whole.parents))

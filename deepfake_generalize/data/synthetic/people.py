@@ -1,4 +1,4 @@
-"""Who the drawn persons are: bones, features, skin and hair, each drawn once from a seed.
+"""Who the synthetic people are: bones, features, skin and hair, sampled once from a seed.
 
 Lengths are in face units: the distance from the middle of the face to the chin is about 1, x to the
 right and y down. The middle lies between the eyes and the nose.
@@ -40,122 +40,67 @@ _IRIS_COLOURS: tuple[Rgb, ...] = (
 
 @dataclass(frozen=True)
 class Bones:
-    """The shape of a head.
+    """The shape of a head."""
 
-    Attributes:
-        width: Half the width at the cheekbones.
-        crown: From the middle to the top of the skull.
-        chin: From the middle to the chin.
-        square: Exponent of the lower outline: 2 is round, 3 square.
-        taper: How much the jaw narrows.
-        ear: Half the height of an ear.
-    """
-
-    width: float
-    crown: float
-    chin: float
-    square: float
-    taper: float
-    ear: float
+    width: float  # Half the width at the cheekbones
+    crown: float  # From the middle to the top of the skull
+    chin: float  # From the middle to the chin
+    square: float  # Exponent of the lower outline: 2 is round, 3 square
+    taper: float  # How much the jaw narrows
+    ear: float  # Half the height of an ear
 
 
 @dataclass(frozen=True)
 class Features:
-    """What a face swap carries from one person to another.
+    """What a face swap carries from one person to another."""
 
-    Attributes:
-        eye_x: Of the left eye's middle; the right one mirrors it.
-        eye_y: Of both eyes.
-        eye_width: Half the width of an eye.
-        eye_height: Half the height of an open eye.
-        eye_tilt: How far the outer corner is raised.
-        iris: Colour.
-        brow_y: Height of the brows.
-        brow_weight: Half their thickness.
-        brow_arch: How far their middle is raised.
-        nose_width: Half the width at the nostrils.
-        nose_y: Height of the tip.
-        nose_relief: How far it stands out.
-        mouth_y: Height of the mouth.
-        mouth_width: Half its width.
-        lip: Thickness of the lower lip; the upper is two thirds of it.
-        lip_colour: Multiplies the skin's.
-        cheek: Relief of the cheekbones.
-        beard: 0 to 1.
-        age: 0 to 1: lines on the forehead and beside the mouth.
-        make_up: 0 to 1: lashes and lips.
-    """
-
-    eye_x: float
-    eye_y: float
-    eye_width: float
-    eye_height: float
-    eye_tilt: float
-    iris: Rgb
-    brow_y: float
-    brow_weight: float
-    brow_arch: float
-    nose_width: float
-    nose_y: float
-    nose_relief: float
-    mouth_y: float
-    mouth_width: float
-    lip: float
-    lip_colour: Rgb
-    cheek: float
-    beard: float
-    age: float
-    make_up: float
+    eye_x: float  # Of the left eye's middle; the right one mirrors it
+    eye_y: float  # Of both eyes
+    eye_width: float  # Half the width of an eye
+    eye_height: float  # Half the height of an open eye
+    eye_tilt: float  # How far the outer corner is raised
+    iris: Rgb  # Colour
+    brow_y: float  # Height of the brows
+    brow_weight: float  # Half their thickness
+    brow_arch: float  # How far their middle is raised
+    nose_width: float  # Half the width at the nostrils
+    nose_y: float  # Height of the tip
+    nose_relief: float  # How far it stands out
+    mouth_y: float  # Height of the mouth
+    mouth_width: float  # Half its width
+    lip: float  # Thickness of the lower lip; the upper is two thirds of it
+    lip_colour: Rgb  # Multiplies the skin's
+    cheek: float  # Relief of the cheekbones
+    beard: float  # 0 to 1
+    age: float  # 0 to 1: lines on the forehead and beside the mouth
+    make_up: float  # 0 to 1: lashes and lips
 
 
 @dataclass(frozen=True)
 class Skin:
-    """The skin's colour, and its pores, which move with the face.
+    """The skin's colour, and its pores, which move with the face."""
 
-    Attributes:
-        colour: sRGB in [0, 1].
-        pores: Relative strength of the fine pattern.
-        gloss: Strength of the highlight.
-        seed: Of the pattern.
-    """
-
-    colour: Rgb
-    pores: float
-    gloss: float
-    seed: int
+    colour: Rgb  # sRGB in [0, 1]
+    pores: float  # Relative strength of the fine pattern
+    gloss: float  # Strength of the highlight
+    seed: int  # Of the pattern
 
 
 @dataclass(frozen=True)
 class Hair:
-    """Hair on the head.
+    """Hair on the head."""
 
-    Attributes:
-        length: 0 bald, to 1 cropped, to 2 over the shoulders.
-        line: Height of the hairline in the middle of the forehead.
-        volume: How far it stands off the skull.
-        parting: Where it parts, in x.
-        colour: sRGB in [0, 1].
-        seed: Of the strands.
-    """
-
-    length: float
-    line: float
-    volume: float
-    parting: float
-    colour: Rgb
-    seed: int
+    length: float  # 0 bald, to 1 cropped, to 2 over the shoulders
+    line: float  # Height of the hairline in the middle of the forehead
+    volume: float  # How far it stands off the skull
+    parting: float  # Where it parts, in x
+    colour: Rgb  # sRGB in [0, 1]
+    seed: int  # Of the strands
 
 
 @dataclass(frozen=True)
 class Person:
-    """One identity.
-
-    Attributes:
-        bones: The head.
-        features: The face on it.
-        skin: Its colour and pores.
-        hair: The hair.
-    """
+    """One identity."""
 
     bones: Bones
     features: Features
@@ -166,43 +111,23 @@ class Person:
 def stream(seed: int, *names: object) -> np.random.Generator:
     """Return a random generator that depends on a seed and on names, on nothing else.
 
-    Args:
-        seed: A whole number from 0.
-        names: What the numbers are for, such as the identity and the frame.
-
-    Returns:
-        The generator; the same on every machine and in every process.
-
     Examples:
-        >>> a, b, c = stream(0, "id1", 3), stream(0, "id1", 3), stream(0, "id1", 4)
-        >>> x = a.random()
-        >>> x == b.random(), x == c.random()
-        (True, False)
+        >>> stream(0, "id1", 3).random() == stream(0, "id1", 3).random()
+        True
     """
     text = "\x1f".join(str(name) for name in names).encode()
     return np.random.default_rng([seed, zlib.crc32(text), zlib.adler32(text), len(text)])
 
 
-def draw_person(rng: np.random.Generator) -> Person:
-    """Draw one person: any skin tone, women and men alike often.
-
-    Args:
-        rng: Where the chance comes from.
-
-    Returns:
-        The person.
-
-    Examples:
-        >>> draw_person(stream(0, "a")) == draw_person(stream(0, "a"))
-        True
-    """
+def sample_person(rng: np.random.Generator) -> Person:
+    """Sample a person: any skin tone, women and men alike often."""
     woman = bool(rng.random() < 0.5)
     tone = rng.random()
     colour = _between(_SKIN_TONES, tone * (len(_SKIN_TONES) - 1))
     colour = _rgb(np.asarray(colour) * rng.normal(1.0, (0.02, 0.025, 0.03)))
     skin = Skin(colour, rng.uniform(0.85, 1.15), rng.uniform(0.04, 0.14), _seed(rng))
     age = float(rng.beta(1.3, 1.8))
-    hair = _draw_hair(rng, woman=woman, tone=tone, age=age)
+    hair = _sample_hair(rng, woman=woman, tone=tone, age=age)
     bones = Bones(
         width=rng.normal(0.73 if woman else 0.76, 0.03),
         crown=rng.uniform(1.08, 1.2),
@@ -211,10 +136,10 @@ def draw_person(rng: np.random.Generator) -> Person:
         taper=rng.uniform(0.12, 0.26) if woman else rng.uniform(0.02, 0.2),
         ear=rng.uniform(0.15, 0.21),
     )
-    return Person(bones, _draw_features(rng, woman=woman, tone=tone, age=age), skin, hair)
+    return Person(bones, _sample_features(rng, woman=woman, tone=tone, age=age), skin, hair)
 
 
-def _draw_features(rng: np.random.Generator, *, woman: bool, tone: float, age: float) -> Features:
+def _sample_features(rng: np.random.Generator, *, woman: bool, tone: float, age: float) -> Features:
     beard = 0.0 if woman or rng.random() < 0.5 else float(rng.uniform(0.25, 1.0))
     make_up = float(rng.uniform(0.2, 1.0)) if woman else 0.0
     light_eyes = tone < 0.35 and rng.random() < 0.5
@@ -245,7 +170,7 @@ def _draw_features(rng: np.random.Generator, *, woman: bool, tone: float, age: f
     )
 
 
-def _draw_hair(rng: np.random.Generator, *, woman: bool, tone: float, age: float) -> Hair:
+def _sample_hair(rng: np.random.Generator, *, woman: bool, tone: float, age: float) -> Hair:
     darkest = rng.random() < 0.25 + tone
     colour = _HAIR_COLOURS[int(rng.integers(0, 2) if darkest else rng.integers(1, 5))]
     if age > 0.65:

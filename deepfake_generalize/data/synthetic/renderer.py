@@ -1,4 +1,4 @@
-"""Draw a shot: the place, the body, the face and the hair over it, in that order."""
+"""Render a shot: the place, the body, the face and the hair over it, in that order."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scene:
-    """A drawn shot before the camera.
+    """A rendered shot before the camera.
 
     Attributes:
-        shot: What was drawn.
+        shot: What was rendered.
         view: Where the camera is aimed.
         image: (height, width, 3) float32, sRGB in [0, 1].
         head: The head on the pixel grid.
@@ -51,47 +51,22 @@ class Scene:
         return pixels
 
 
-def draw(shot: Shot, view: View) -> Scene:
-    """Draw a shot.
-
-    Args:
-        shot: What stands before the camera.
-        view: Where it is aimed.
-
-    Returns:
-        The scene.
-
-    Examples:
-        >>> from deepfake_generalize.data.synthetic.canvas import View
-        >>> from deepfake_generalize.data.synthetic.people import draw_person, stream
-        >>> from deepfake_generalize.data.synthetic.shots import Clip
-        >>> scene = draw(Clip(draw_person(stream(0, "a")), 0, "one").shot(0), View.crop(72))
-        >>> scene.image.shape, scene.image.dtype.name
-        ((72, 72, 3), 'float32')
-    """
+def render(shot: Shot, view: View) -> Scene:
+    """Render a shot as the camera would see it without its own faults."""
     person, light, pixel = shot.person, shot.light, view.pixel
     head = place_head(view, person.bones, shot.pose)
     image = paint_place(view, shot.place)
     paint_back_hair(image, head, person, light, pixel)
     paint_body(image, head, person, shot.place, light, pixel)
-    over(image, head.coverage, draw_face(head, shot, pixel))
+    over(image, head.coverage, render_face(head, shot, pixel))
     hair = hair_coverage(head, person, pixel)
     paint_front_hair(image, head, person, light, hair)
     image = np.ascontiguousarray(np.clip(image, 0.0, 1.0))
     return Scene(shot, view, image, head, head.coverage * (1 - hair))
 
 
-def draw_face(head: Head, shot: Shot, pixel: float) -> FloatArray:
-    """Return the lit face alone.
-
-    Args:
-        head: The head on the pixel grid.
-        shot: Whose face, and how it is held and lit.
-        pixel: Side of a pixel in face units.
-
-    Returns:
-        (height, width, 3) float32, sRGB in [0, 1]; of no meaning outside the outline.
-    """
+def render_face(head: Head, shot: Shot, pixel: float) -> FloatArray:
+    """Return the lit face, (height, width, 3) float32 sRGB; of no meaning outside the outline."""
     albedo = paint_face(head, shot.person, shot.expression, pixel)
     lit, shine = shade(head, shot.person.features, shot.expression, shot.light, pixel)
     # Light adds up in linear values; a square stands for the sRGB curve.

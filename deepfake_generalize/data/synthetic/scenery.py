@@ -21,14 +21,9 @@ _CELLS = 24
 
 
 def paint_place(view: View, place: Place) -> FloatArray:
-    """Return the wall with what stands before it, out of focus.
+    """Return the wall with what stands before it, out of focus, (height, width, 3) float32 sRGB.
 
-    Args:
-        view: Where the camera is aimed; the place stays where it is when the head moves.
-        place: The place.
-
-    Returns:
-        (height, width, 3) float32, sRGB.
+    The place stays where it is when the head moves.
     """
     rng = np.random.default_rng(place.seed)
     cells = np.linspace(0, 1, _CELLS, dtype=np.float32)[:, None, None]
@@ -43,8 +38,7 @@ def paint_place(view: View, place: Place) -> FloatArray:
     # The wall is eight face units high and wide, around the scene's origin.
     x, y = view.grid()
     at_x, at_y = (x + 4) * np.float32(_CELLS / 8), (y + 4) * np.float32(_CELLS / 8)
-    drawn = cv2.remap(wall, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    image = planar(drawn)
+    image = planar(cv2.remap(wall, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
     grain = pattern(x, y, seed=place.seed, stretch=(5, 5))
     image += np.float32(0.012) * grain[..., None]
     clipped: FloatArray = np.clip(image, 0.0, 1.0)
@@ -54,16 +48,7 @@ def paint_place(view: View, place: Place) -> FloatArray:
 def paint_body(
     image: FloatArray, head: Head, person: Person, place: Place, light: Light, pixel: float
 ) -> None:
-    """Paint shoulders, neck and ears over an image, in place.
-
-    Args:
-        image: (height, width, 3).
-        head: Where the head is.
-        person: Who it is.
-        place: What they wear.
-        light: What lights them.
-        pixel: Side of a pixel in face units.
-    """
+    """Paint shoulders, neck and ears over an image, in place."""
     bones, x, y = person.bones, head.x, head.y
     skin = np.asarray(person.skin.colour, np.float32)
     side: AnyArray = 1 + np.float32(0.22 * light.direction[0]) * np.clip(x, -1, 1)
@@ -93,15 +78,7 @@ def paint_body(
 def paint_back_hair(
     image: FloatArray, head: Head, person: Person, light: Light, pixel: float
 ) -> None:
-    """Paint the hair behind the head over an image, in place.
-
-    Args:
-        image: (height, width, 3).
-        head: Where the head is.
-        person: Who it is.
-        light: What lights them.
-        pixel: Side of a pixel in face units.
-    """
+    """Paint the hair behind the head over an image, in place."""
     hair = person.hair
     if hair.length <= 0.9:
         return
@@ -115,13 +92,7 @@ def paint_back_hair(
 
 
 def hair_coverage(head: Head, person: Person, pixel: float) -> FloatArray:
-    """Return where the hair before the head covers it, (height, width) in [0, 1].
-
-    Args:
-        head: Where the head is.
-        person: Who it is.
-        pixel: Side of a pixel in face units.
-    """
+    """Return where the hair before the head covers it, (height, width) in [0, 1]."""
     hair = person.hair
     if hair.length <= 0:
         return np.zeros_like(head.x)
@@ -142,15 +113,7 @@ def hair_coverage(head: Head, person: Person, pixel: float) -> FloatArray:
 def paint_front_hair(
     image: FloatArray, head: Head, person: Person, light: Light, coverage: FloatArray
 ) -> None:
-    """Paint the hair before the head over an image, in place.
-
-    Args:
-        image: (height, width, 3).
-        head: Where the head is.
-        person: Who it is.
-        light: What lights them.
-        coverage: What `hair_coverage` returned.
-    """
+    """Paint the hair before the head over an image, in place."""
     over(image, coverage, _strands(head, person.hair, light))
 
 

@@ -1,4 +1,4 @@
-"""The study's nine data sets and the null set: which persons, which method, which frames."""
+"""The study's nine data sets and the null set: which people, which method, which frames."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
 from deepfake_generalize.data.synthetic.shots import FRAMES_PER_CLIP
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_whole
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 Sizes: TypeAlias = dict[str, int]
 """Images of each split, half of them real."""
 
+_ORIGINALS = {"FF++": "youtube", "DFD": "actors"}
 _FRAMES_EACH = 4
 # Sets that share a clip take turns, a second of it each, so that their frames are not neighbours.
 _SLOTS, _SECOND = 4, 25
@@ -26,34 +25,21 @@ _FRAMES_PER_SLOT = FRAMES_PER_CLIP // _SLOTS
 
 @dataclass(frozen=True)
 class Group:
-    """Persons that stand in no other group.
+    """People that stand in no other group."""
 
-    Attributes:
-        pattern: How their names are written, as `str.format` takes it.
-        first: The first number.
-        most: How many there can be at most; even.
-    """
-
-    pattern: str
-    first: int
-    most: int
+    pattern: str  # How their names are written, as `str.format` takes it
+    first: int  # The first number
+    most: int  # How many there can be at most; even
 
 
 @dataclass(frozen=True)
 class SetPlan:
-    """One data set.
+    """One data set."""
 
-    Attributes:
-        dataset: As the manifest names where the videos come from.
-        method: As the layout names the manipulation.
-        groups: For each split that the set has, the group of its persons.
-        slot: Which seconds of a clip it takes: of every four, 0 to 3.
-    """
-
-    dataset: str
-    method: str
-    groups: Mapping[str, str]
-    slot: int = 0
+    dataset: str  # As the manifest names where the videos come from
+    method: str  # As the layout names the manipulation
+    groups: Mapping[str, str]  # For each split that the set has, the group of its people
+    slot: int = 0  # Which seconds of a clip it takes: of every four, 0 to 3
 
 
 _FF = "{:03d}"
@@ -71,7 +57,7 @@ GROUPS: dict[str, Group] = {
     "actors": Group("{:02d}", 1, 98),
     "N": Group("id{}", 600, 100),
 }
-"""Who there is. P and Q are FaceForensics++'s persons, C and M Celeb-DF's, N the null set's."""
+"""Who there is. P and Q are FaceForensics++'s people, C and M Celeb-DF's, N the null set's."""
 
 _P = {"train": "P1", "val": "P2", "test": "P3"}
 _Q = {"train": "Q1-train", "val": "Q1-val", "test": "Q2"}
@@ -94,25 +80,15 @@ SETS: dict[str, SetPlan] = {
 
 @dataclass(frozen=True)
 class Take:
-    """One picture to make: what a row of the manifest says of it.
-
-    Attributes:
-        set: Name of the set.
-        split: train, val or test.
-        dataset: As the manifest names it.
-        method: `real` or the manipulation's.
-        target: Name of the person filmed.
-        source: Name of the person, or of whose expression, put in; None for originals.
-        frame: Of the clip.
-    """
+    """One picture to make: what a row of the manifest says of it."""
 
     set: str
     split: str
     dataset: str
-    method: str
-    target: str
-    source: str | None
-    frame: int
+    method: str  # `real` or the manipulation's
+    target: str  # Who is filmed
+    source: str | None  # Who, or whose expression, is put in; None for originals
+    frame: int  # Of the clip
 
     @property
     def label(self) -> int:
@@ -120,29 +96,37 @@ class Take:
         return int(self.source is not None)
 
     @property
-    def original(self) -> str:
-        """The stem of the original video, which the fakes of the same footage share."""
-        return _stem(self.dataset, self.target, None)
-
-    @property
     def stem(self) -> str:
         """The stem of the video."""
-        return _stem(self.dataset, self.target, self.source)
+        pair = self.target if self.source is None else f"{self.target}_{self.source}"
+        if self.dataset == "FF++":
+            return pair
+        if self.dataset != "DFD":
+            return f"{pair}_0000"
+        code = "" if self.source is None else f"__{zlib.crc32(pair.encode()):08X}"
+        return f"{pair}__talking_still{code}"
+
+    @property
+    def video(self) -> str:
+        """The path of the video in the layout of its data set, with forward slashes.
+
+        Examples:
+            >>> Take("FS", "test", "FF++", "FaceSwap", "800", "801", 1).video
+            'manipulated_sequences/FaceSwap/c23/videos/800_801.mp4'
+        """
+        if self.dataset in _ORIGINALS:
+            kind = f"manipulated_sequences/{self.method}"
+            if not self.label:
+                kind = f"original_sequences/{_ORIGINALS[self.dataset]}"
+            return f"{kind}/c23/videos/{self.stem}.mp4"
+        kinds = ("real", "fake")
+        if self.dataset.startswith("Celeb-DF"):
+            kinds = ("Celeb-real", "Celeb-synthesis")
+        return f"{self.dataset}/{kinds[self.label]}/{self.stem}.mp4"
 
 
 def check_sizes(per_split: object) -> Sizes:
-    """Return the images of each split.
-
-    Args:
-        per_split: One number for all, or a mapping with train, val and test.
-
-    Raises:
-        InputError: Neither, an unknown or missing split, or a number that is odd or negative.
-
-    Examples:
-        >>> check_sizes(4)
-        {'train': 4, 'val': 4, 'test': 4}
-    """
+    """Return the images of each split, from one number for all or a mapping of all three."""
     if isinstance(per_split, Mapping):
         if set(per_split) != set(SPLITS):
             raise InputError(
@@ -153,36 +137,19 @@ def check_sizes(per_split: object) -> Sizes:
     else:
         sizes = dict.fromkeys(SPLITS, per_split)
     for name in SPLITS:
-        size = sizes[name]
-        if not isinstance(size, (int, np.integer)) or isinstance(size, bool):
-            raise InputError(
-                f"expected per_split to be whole numbers of images, received {describe(size)} "
-                f"for {name}.",
-                hint="Both classes together, such as 200.",
-            )
-        if size < 0 or size % 2:
+        hint = "Both classes together, such as 200."
+        sizes[name] = check_whole(f"the images of {name}", sizes[name], least=0, hint=hint)
+        if sizes[name] % 2:
             raise InputError(
                 f"expected an even number of images for {name}, half of them real, "
-                f"received {size}.",
-                hint=f"Use {abs(int(size)) // 2 * 2 + 2}.",
+                f"received {sizes[name]}.",
+                hint=f"Use {sizes[name] + 1}.",
             )
-    return {name: int(sizes[name]) for name in SPLITS}
+    return {name: sizes[name] for name in SPLITS}
 
 
 def people_of(group: str, sizes: Sizes) -> list[str]:
-    """Name the persons of a group that sets of these sizes have.
-
-    Args:
-        group: A key of `GROUPS`.
-        sizes: Images of each split.
-
-    Returns:
-        An even number of names, or none.
-
-    Examples:
-        >>> people_of("P1", {"train": 16, "val": 0, "test": 0})
-        ['000', '001']
-    """
+    """Name the people of a group that sets of these sizes have: an even number, or none."""
     uses = [
         sizes[split]
         for plan in SETS.values()
@@ -198,43 +165,20 @@ def people_of(group: str, sizes: Sizes) -> list[str]:
 
 
 def partner(people: list[str], number: int) -> str:
-    """Say whose face is put into a person's footage: persons stand in pairs, as in FF++.
-
-    Args:
-        people: The names of a group.
-        number: Whose footage.
-
-    Returns:
-        The other of the pair.
-
-    Examples:
-        >>> partner(["000", "001"], 1)
-        '000'
-    """
+    """Return whose face is put into a person's footage: people stand in pairs, as in FF++."""
     return people[number ^ 1]
 
 
 def plan_takes(name: str, sizes: Sizes) -> list[Take]:
-    """List the pictures of a set: for each original, the fake of the same footage.
-
-    Args:
-        name: A key of `SETS`.
-        sizes: Images of each split.
-
-    Returns:
-        The takes, split after split, original and fake in turn.
-
-    Raises:
-        InputError: More images than the clips have frames.
-    """
+    """List the pictures of a set: for each original, the fake of the same footage."""
     plan, takes = SETS[name], []
     for split, group in plan.groups.items():
         people = people_of(group, sizes)
         half = sizes[split] // 2
         if not half:
             continue
-        each = math.ceil(half / len(people))
-        if each > _FRAMES_PER_SLOT:
+        frames = math.ceil(half / len(people))
+        if frames > _FRAMES_PER_SLOT:
             most = 2 * _FRAMES_PER_SLOT * len(people)
             raise InputError(
                 f"expected at most {most} images in {split} of {name}, received {sizes[split]}.",
@@ -242,26 +186,15 @@ def plan_takes(name: str, sizes: Sizes) -> list[Take]:
             )
         for number in range(half):
             who, turn = number % len(people), number // len(people)
-            frame = _frame(plan.slot, turn, each)
+            frame = _frame(plan.slot, turn, frames)
             for source in (None, partner(people, who)):
                 method = "real" if source is None else plan.method
                 takes.append(Take(name, split, plan.dataset, method, people[who], source, frame))
     return takes
 
 
-def _frame(slot: int, turn: int, each: int) -> int:
-    """Spread `each` frames over the seconds of a slot and return one of them."""
-    number = (2 * turn + 1) * _FRAMES_PER_SLOT // (2 * each)
+def _frame(slot: int, turn: int, frames: int) -> int:
+    """Spread so many frames over the seconds of a slot and return that of a turn."""
+    number = (2 * turn + 1) * _FRAMES_PER_SLOT // (2 * frames)
     second, rest = divmod(number, _SECOND)
     return (second * _SLOTS + slot) * _SECOND + rest
-
-
-def _stem(dataset: str, target: str, source: str | None) -> str:
-    if dataset == "FF++":
-        return target if source is None else f"{target}_{source}"
-    if dataset == "DFD":
-        if source is None:
-            return f"{target}__talking_still"
-        code = zlib.crc32(f"{target}_{source}".encode())
-        return f"{target}_{source}__talking_still__{code:08X}"
-    return f"{target}_0000" if source is None else f"{target}_{source}_0000"

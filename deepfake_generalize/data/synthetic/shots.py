@@ -14,96 +14,57 @@ if TYPE_CHECKING:
     from deepfake_generalize.data.synthetic.people import Person, Rgb
 
 FRAMES_PER_CLIP = 300
-"""Frames in a drawn clip; pictures of it are taken at any of them."""
+"""Frames in a synthetic clip; pictures of it are taken at any of them."""
 
 FPS = 25
 
 
 @dataclass(frozen=True)
 class Expression:
-    """How the face is held; what a reenactment changes.
+    """How the face is held; what a reenactment changes."""
 
-    Attributes:
-        mouth_open: Half the height of the gap between the lips, 0 to about 0.12.
-        smile: Raises the corners of the mouth, -0.04 to 0.08.
-        brows: Raises the brows, -0.03 to 0.05.
-        eyelids: 1 open, 0 closed.
-        gaze: Of the irises, in widths of an eye, -0.3 to 0.3.
-    """
-
-    mouth_open: float
-    smile: float
-    brows: float
-    eyelids: float
-    gaze: float
+    mouth_open: float  # Half the height of the gap between the lips, 0 to about 0.12
+    smile: float  # Raises the corners of the mouth, -0.04 to 0.08
+    brows: float  # Raises the brows, -0.03 to 0.05
+    eyelids: float  # 1 open, 0 closed
+    gaze: float  # Of the irises, in widths of an eye, -0.3 to 0.3
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How the head is turned, in radians (roll included; small angles), and where it is.
+    """How the head is turned, in radians (roll included; small angles), and where it is."""
 
-    Attributes:
-        yaw: To the side.
-        pitch: Down.
-        roll: Tilt in the picture.
-        x: Of the middle of the face, in face units from the place the picture is aimed at.
-        y: The same, downwards.
-    """
-
-    yaw: float
-    pitch: float
-    roll: float
-    x: float
-    y: float
+    yaw: float  # To the side
+    pitch: float  # Down
+    roll: float  # Tilt in the picture
+    x: float  # Of the middle of the face, in face units from the place the picture is aimed at
+    y: float  # The same, downwards
 
 
 @dataclass(frozen=True)
 class Light:
-    """One lamp and what the room gives back.
+    """One lamp and what the room gives back."""
 
-    Attributes:
-        direction: Towards the lamp: x to the right, y down, z to the camera; length 1.
-        ambient: Share of the light that comes from everywhere, 0 to 1.
-        colour: Of the lamp.
-        strength: Of all of it.
-    """
-
-    direction: tuple[float, float, float]
-    ambient: float
-    colour: Rgb
-    strength: float
+    direction: tuple[float, float, float]  # To the lamp: x right, y down, z to the camera; length 1
+    ambient: float  # Share of the light that comes from everywhere, 0 to 1
+    colour: Rgb  # Of the lamp
+    strength: float  # Of all of it
 
 
 @dataclass(frozen=True)
 class Place:
-    """What is behind the person, and what they wear.
+    """What is behind the person, and what they wear."""
 
-    Attributes:
-        upper: Colour of the wall above.
-        lower: Colour of the wall below.
-        clothes: Colour.
-        clutter: Contrast of the things behind, 0 to 1.
-        seed: Of their shapes.
-    """
-
-    upper: Rgb
-    lower: Rgb
-    clothes: Rgb
-    clutter: float
-    seed: int
+    upper: Rgb  # Colour of the wall above
+    lower: Rgb  # Colour of the wall below
+    clothes: Rgb  # Colour
+    clutter: float  # Contrast of the things behind, 0 to 1
+    seed: int  # Of their shapes
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One moment before the camera.
-
-    Attributes:
-        person: Who is filmed.
-        expression: How the face is held.
-        pose: How the head is turned.
-        light: What lights it.
-        place: What is behind.
-    """
+    """One moment before the camera."""
 
     person: Person
     expression: Expression
@@ -114,35 +75,16 @@ class Shot:
 
 @dataclass(frozen=True)
 class Clip:
-    """One take of one person: place and light stay, expression and pose move smoothly.
-
-    Attributes:
-        person: Who is filmed.
-        seed: Seed of the whole.
-        name: What makes it a take of its own.
-    """
+    """One take of a person: place and light stay, expression and pose move smoothly."""
 
     person: Person
-    seed: int
-    name: str
+    seed: int  # Of the whole
+    name: str  # What makes it a take of its own
 
     def shot(self, frame: int) -> Shot:
-        """Return the moment of one frame.
-
-        Args:
-            frame: From 0; the movement goes on for ever, a clip is `FRAMES_PER_CLIP` long.
-
-        Returns:
-            The shot; neighbouring frames differ little.
-
-        Examples:
-            >>> from deepfake_generalize.data.synthetic.people import draw_person
-            >>> clip = Clip(draw_person(stream(0, "a")), 0, "take 1")
-            >>> clip.shot(3) == clip.shot(3), clip.shot(3) == clip.shot(4)
-            (True, False)
-        """
+        """Return the moment of a frame, from 0 and past the end; neighbours differ little."""
         rng = stream(self.seed, "clip", self.name)
-        light, place = _draw_light(rng), _draw_place(rng)
+        light, place = _sample_light(rng), _sample_place(rng)
         sway = _Sway(rng, frame / FPS)
         speech = max(0.0, sway(0.03, 0.07, fast=True))
         expression = Expression(
@@ -181,7 +123,7 @@ def _blink(rng: np.random.Generator, frame: int) -> float:
     return max(0.0, 1.0 - abs((frame + offset) % every - 3) / 3.0)
 
 
-def _draw_light(rng: np.random.Generator) -> Light:
+def _sample_light(rng: np.random.Generator) -> Light:
     angle, height = rng.uniform(-1.1, 1.1), rng.uniform(-0.7, -0.1)
     direction = np.array([math.sin(angle), height, 0.6 + math.cos(angle)])
     x, y, z = (float(v) for v in direction / np.linalg.norm(direction))
@@ -190,7 +132,7 @@ def _draw_light(rng: np.random.Generator) -> Light:
     return Light((x, y, z), float(rng.uniform(0.35, 0.62)), colour, float(rng.uniform(0.9, 1.12)))
 
 
-def _draw_place(rng: np.random.Generator) -> Place:
+def _sample_place(rng: np.random.Generator) -> Place:
     upper = rng.uniform(0.15, 0.85) + rng.normal(0, 0.09, 3)
     lower = upper * rng.uniform(0.6, 1.2) + rng.normal(0, 0.05, 3)
     clothes = rng.uniform(0.05, 0.85) + rng.normal(0, 0.14, 3)

@@ -1,22 +1,21 @@
-"""The drawn data as videos, in the layouts of FaceForensics++, DFD and Celeb-DF."""
+"""The synthetic data as videos, in the layouts of FaceForensics++, DFD and Celeb-DF."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 import cv2
 
+from deepfake_generalize._system.atomic_files import replacing, write_whole
 from deepfake_generalize._system.paths import absolute
-from deepfake_generalize.data.synthetic.camera import Camera
 from deepfake_generalize.data.synthetic.canvas import View
-from deepfake_generalize.data.synthetic.marking import check_whole, claim, write_atomically
+from deepfake_generalize.data.synthetic.marking import claim
 from deepfake_generalize.data.synthetic.people import stream
-from deepfake_generalize.data.synthetic.pictures import forge
+from deepfake_generalize.data.synthetic.pictures import Camera, forge
 from deepfake_generalize.data.synthetic.sets import (
     SETS,
     SPLITS,
@@ -27,7 +26,8 @@ from deepfake_generalize.data.synthetic.sets import (
     people_of,
 )
 from deepfake_generalize.data.synthetic.shots import FPS, FRAMES_PER_CLIP
-from deepfake_generalize.data.synthetic.takes_on_disk import video_path
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 FACE_FORENSICS = "FaceForensics++"
 CELEB_DF = ("Celeb-DF-v1", "Celeb-DF-v2")
 _MIN_SIZE = 96
-_SCRATCH = ".partial"
 # Sides of the picture in face units: a face is somewhat less than half as high as the picture.
 _PICTURE = 4.9
 # With look-ahead x264 writes other bytes from run to run; without it, always the same.
@@ -59,17 +58,17 @@ def make_videos(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> dict[str, Path]:
-    """Write H.264 videos of the persons that `make_datasets` draws, as the real data sets lie.
+    """Write H.264 videos of the people of `make_datasets`, in the layouts of the real data sets.
 
-    MediaPipe's finder finds the drawn faces, so that `find_videos`, `extract_faces` and everything
-    after them can be run. Persons, footage and forgeries are those of `make_datasets` with the same
-    `seed` and `per_split`; as in FaceForensics++, every pair of its persons has all four
-    manipulations.
+    MediaPipe's finder finds the synthetic faces, so that `find_videos`, `extract_faces` and
+    everything after them can be run. People, footage and forgeries are those of `make_datasets`
+    with the same `seed` and `per_split`; as in FaceForensics++, every pair of its people has all
+    four manipulations.
 
     Args:
-        out_dir: Where the roots go, and `synthetic.json`, which marks all of it as drawn. What is
-            there already is kept.
-        per_split: As for `make_datasets`; decides how many persons there are.
+        out_dir: Where the roots go, and `synthetic.json`, which marks all of it as synthetic. What
+            is there already is kept.
+        per_split: As for `make_datasets`; decides how many people there are.
         frames: Of each video, 1 to 300, spread over the twelve seconds of the footage.
         size: Side of the square picture in pixels: even, at least 96.
         seed: Of everything.
@@ -81,7 +80,7 @@ def make_videos(
 
     Raises:
         InputError: A size or number that cannot be.
-        DataMismatchError: The folder holds something else, or was drawn with other settings.
+        DataMismatchError: The folder holds something else, or was made with other settings.
 
     Examples:
         >>> import tempfile
@@ -94,9 +93,16 @@ def make_videos(
         [['Celeb-synthesis', 'id400', 'id401'], ['Celeb-synthesis', 'id401', 'id400']]
     """
     sizes, root = check_sizes(per_split), absolute(out_dir)
-    check_whole("frames", frames, 1, FRAMES_PER_CLIP)
-    check_whole("size", size, _MIN_SIZE, even=True)
-    check_whole("seed", seed, 0)
+    if check_whole("frames", frames, least=1) > FRAMES_PER_CLIP:
+        raise InputError(
+            f"expected frames to be at most {FRAMES_PER_CLIP}, received {frames}.",
+            hint="The footage is twelve seconds long.",
+        )
+    if check_whole("size", size, least=_MIN_SIZE) % 2:
+        raise InputError(
+            f"expected size to be an even number, received {size}.", hint=f"Use {size + 1}."
+        )
+    check_whole("seed", seed, least=0)
     claim(
         root,
         {"kind": "videos", "size": size, "frames": frames, "per_split": sizes, "seed": seed},
@@ -104,21 +110,12 @@ def make_videos(
     takes = [take for take in _takes(sizes) if not (root / path_of(take)).is_file()]
     _write_missing(root, takes, frames, size, seed, n_jobs)
     _write_lists(root, sizes)
-    shutil.rmtree(root / _SCRATCH, ignore_errors=True)
     return {name: root / name for name in (FACE_FORENSICS, *CELEB_DF)}
 
 
 def path_of(take: Take) -> str:
-    """Return the path of a take's video below the folder of all roots.
-
-    Args:
-        take: The take.
-
-    Returns:
-        A relative path with forward slashes.
-    """
-    inner = video_path(take)
-    return inner if take.dataset in CELEB_DF else f"{FACE_FORENSICS}/{inner}"
+    """Return the path of a take's video below the folder of all roots."""
+    return take.video if take.dataset in CELEB_DF else f"{FACE_FORENSICS}/{take.video}"
 
 
 def _takes(sizes: Sizes) -> Iterator[Take]:
@@ -146,7 +143,6 @@ def _write_missing(
 ) -> None:
     import joblib
 
-    (root / _SCRATCH).mkdir(exist_ok=True)
     for folder in {(root / path_of(take)).parent for take in takes}:
         folder.mkdir(parents=True, exist_ok=True)
     joblib.Parallel(n_jobs=n_jobs)(
@@ -156,8 +152,7 @@ def _write_missing(
 
 def _write_video(root: Path, take: Take, frames: int, size: int, seed: int) -> None:
     target = root / path_of(take)
-    unfinished = root / _SCRATCH / f"{take.method}_{target.stem}_{os.getpid()}.mp4"
-    with av.open(str(unfinished), "w") as container:
+    with replacing(target) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
         pace = Fraction(FPS) * frames / FRAMES_PER_CLIP
         video = container.add_stream("libx264", rate=pace, options=dict(_CODEC))
         video.width, video.height, video.pix_fmt = size, size, "yuv420p"
@@ -168,24 +163,15 @@ def _write_video(root: Path, take: Take, frames: int, size: int, seed: int) -> N
                 container.mux(packet)
         for packet in video.encode():
             container.mux(packet)
-    unfinished.replace(target)
 
 
 def _film(take: Take, frames: int, size: int, seed: int) -> Iterator[UInt8Array]:
     rng = stream(seed, "frame", take.target)
     scale = size / _PICTURE * rng.uniform(0.9, 1.15)
     view = View(size, size, scale, size * rng.uniform(0.42, 0.58), size * rng.uniform(0.42, 0.5))
-    camera = Camera.draw(stream(seed, "camera", take.target))
+    camera = Camera.sample(stream(seed, "camera", take.target))
     for number in range(frames):
-        now = Take(
-            take.set,
-            take.split,
-            take.dataset,
-            take.method,
-            take.target,
-            take.source,
-            number * FRAMES_PER_CLIP // frames,
-        )
+        now = replace(take, frame=number * FRAMES_PER_CLIP // frames)
         noise = stream(seed, "video", take.method, take.stem, number)
         yield camera.expose(forge(now, view, seed), noise)
 
@@ -203,8 +189,8 @@ def _write_lists(root: Path, sizes: Sizes) -> None:
     splits = root / FACE_FORENSICS / "splits"
     splits.mkdir(parents=True, exist_ok=True)
     for split, content in pairs.items():
-        write_atomically(splits / f"{split}.json", json.dumps(content).encode())
+        write_whole(splits / f"{split}.json", json.dumps(content).encode())
     for name, lines in testing.items():
         (root / name).mkdir(exist_ok=True)
         text = "".join(f"{line}\n" for line in lines)
-        write_atomically(root / name / "List_of_testing_videos.txt", text.encode())
+        write_whole(root / name / "List_of_testing_videos.txt", text.encode())

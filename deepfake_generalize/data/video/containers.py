@@ -41,17 +41,10 @@ _SIGNATURES = (
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a local video file, and close it at the end.
+    """Open a local video file; yield it and its first stream that is no cover picture.
 
-    Args:
-        path: The file.
-
-    Yields:
-        The container, and its first video stream that is no cover picture, set to one thread.
-
-    Raises:
-        VideoError: No such file (status "missing"), not a file, unreadable, not a video in a known
-            container ("error"), or without a video stream ("no_frames").
+    VideoError where there is no such file (status "missing"), it is not a file, unreadable or not a
+    video in a known container ("error"), or is without a video stream ("no_frames").
     """
     _check_file(path)
     try:
@@ -75,12 +68,11 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, VideoCodecContext]:
     """Return the first stream that is no cover picture, and what decodes it, if we would."""
-    stream = next(
-        (one for one in container.streams.video if not one.disposition & Disposition.attached_pic),
-        None,
-    )
+    cover = Disposition.attached_pic
+    videos = (video for video in container.streams.video if not video.disposition & cover)
+    stream = next(videos, None)
     if stream is None:
-        kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
+        kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
         raise VideoError(
             f"expected {path} to hold a video stream, found {kinds}.",
             hint="Leave audio files out, or fetch the video again.",

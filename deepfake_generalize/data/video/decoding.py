@@ -6,15 +6,15 @@ so the packets of groups of pictures that nobody wants are read and simply not h
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
 
     from av.container import InputContainer
     from av.packet import Packet
@@ -32,45 +32,38 @@ _CLEAN_UNITS = {"h264": (0, 0x1F, frozenset({5})), "hevc": (1, 0x3F, frozenset(r
 _MAX_ERRORS_IN_A_ROW = 64
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What planning needs to know of one packet.
-
-    Attributes:
-        pts: Presentation time in stream units, None where the container gives none.
-        keyframe: Whether decoding can start here.
-        shown: Whether a frame comes of it; edit lists hide some.
-    """
+class Stamp(NamedTuple):
+    """What planning needs to know of one packet."""
 
     pts: int | None
+    """Presentation time in stream units, None where the container gives none."""
     keyframe: bool
+    """Whether decoding can start at it exactly."""
     shown: bool
+    """Whether a frame comes of it; edit lists hide some."""
+
+    @classmethod
+    def of(cls, packet: Packet[VideoStream], codec: str) -> Self:
+        """Note what a packet says."""
+        return cls(packet.pts, _starts_cleanly(packet, codec), not packet.is_discard)
 
 
 @dataclass
 class Found:
-    """What a pass over the file brought.
-
-    Attributes:
-        by_index: Image and whether it is corrupt, by presentation index.
-        decoded: How many frames came out in all.
-        errors: What could not be read or decoded, one text a packet.
-    """
+    """What a pass over the file brought."""
 
     by_index: dict[int, tuple[UInt8Array, bool]] = field(default_factory=dict)
+    """Image and whether it is corrupt, by presentation index."""
     decoded: int = 0
+    """How many frames came out in all."""
     errors: list[str] = field(default_factory=list)
+    """What could not be read or decoded, one text a packet."""
 
     def complete(self, indices: Iterable[int]) -> bool:
         """Whether every wanted frame arrived, and undamaged."""
         return not self.errors and all(
             index in self.by_index and not self.by_index[index][1] for index in indices
         )
-
-
-def stamp(packet: Packet[VideoStream], codec: str) -> Stamp:
-    """Note the times of a packet, and whether decoding can start at it exactly."""
-    return Stamp(packet.pts, _starts_cleanly(packet, codec), not packet.is_discard)
 
 
 def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
@@ -147,31 +140,19 @@ def decode_planned(
     """Decode only what the wanted frames need; the caller checks that everything arrived.
 
     Groups of pictures without a wanted frame are not decoded, nor are non-reference frames that
-    nobody wants.
-
-    Args:
-        container: Open at its beginning.
-        stream: The video stream of it.
-        stamps: One for each packet that `packets` yields.
-        order: Presentation index by PTS.
-        indices: Wanted presentation indices.
-
-    Returns:
-        What arrived.
-
-    Raises:
-        av.error.FFmpegError: A packet could not be decoded.
+    nobody wants. `stamps` are of the packets that `packets` yields, `order` is the presentation
+    index by PTS. FFmpegError where a packet could not be decoded.
     """
     wanted = set(indices)
-    pending = _PendingFrames(stamps, order, wanted)
+    waiting = _first_packets(stamps, order, wanted)
     found = Found()
     context = stream.codec_context
     skips = context.name in _SKIPPING_CODECS
     jumped = False
     for position, packet in enumerate(packets(container, stream, found.errors)):
-        if pending.start is None:
+        if not waiting:
             return found
-        if position < pending.start:
+        if position < min(waiting.values()):
             jumped = True
             continue
         if jumped:
@@ -180,9 +161,9 @@ def decode_planned(
         if skips:
             asked_for = packet.pts is not None and order.get(packet.pts) in wanted
             context.skip_frame = "DEFAULT" if asked_for else "NONREF"
-        _collect(packet.decode(), order, pending, found)
-    if pending.start is not None:
-        _collect(context.decode(None), order, pending, found)
+        _collect(packet.decode(), order, waiting, found)
+    if waiting:
+        _collect(context.decode(None), order, waiting, found)
     return found
 
 
@@ -196,15 +177,6 @@ def decode_sequentially(
 
     Frames are counted as they come out. Where fewer come out than the packets promise, they are
     told by their times instead, so that one lost frame does not shift all that follow.
-
-    Args:
-        container: Open at its beginning.
-        stream: The video stream of it.
-        order: Presentation index by PTS, None where times are absent or repeated.
-        indices: Wanted presentation indices.
-
-    Returns:
-        What arrived.
     """
     wanted = set(indices)
     last = max(wanted, default=-1)
@@ -241,34 +213,18 @@ def _all_frames(
         errors.append(str(error))
 
 
-class _PendingFrames:
-    """The wanted frames that have not arrived, and the packet from which the next can be had."""
-
-    def __init__(self, stamps: Sequence[Stamp], order: Mapping[int, int], wanted: set[int]) -> None:
-        self._start_of: dict[int, int] = {}
-        keyframes: list[int] = []
-        for position, stamp in enumerate(stamps):
-            if stamp.keyframe:
-                keyframes.append(position)
-            if stamp.pts is not None and order.get(stamp.pts) in wanted:
-                self._start_of[stamp.pts] = _start(stamps, keyframes, stamp.pts)
-        self._waiting = Counter(self._start_of.values())
-        self._starts = sorted(self._waiting, reverse=True)
-
-    @property
-    def start(self) -> int | None:
-        """The earliest packet that is still needed, None when every wanted frame has arrived."""
-        return self._starts[-1] if self._starts else None
-
-    def arrived(self, pts: int) -> bool:
-        """Strike a frame off; False where nobody waits for it."""
-        start = self._start_of.pop(pts, None)
-        if start is None:
-            return False
-        self._waiting[start] -= 1
-        while self._starts and self._waiting[self._starts[-1]] == 0:
-            self._starts.pop()
-        return True
+def _first_packets(
+    stamps: Sequence[Stamp], order: Mapping[int, int], wanted: Collection[int]
+) -> dict[int, int]:
+    """Return, by PTS of each wanted frame, the first packet that is needed to decode it."""
+    first: dict[int, int] = {}
+    keyframes: list[int] = []
+    for position, stamp in enumerate(stamps):
+        if stamp.keyframe:
+            keyframes.append(position)
+        if stamp.pts is not None and order.get(stamp.pts) in wanted:
+            first[stamp.pts] = _start(stamps, keyframes, stamp.pts)
+    return first
 
 
 def _start(stamps: Sequence[Stamp], keyframes: Sequence[int], pts: int) -> int:
@@ -285,9 +241,9 @@ def _start(stamps: Sequence[Stamp], keyframes: Sequence[int], pts: int) -> int:
 
 
 def _collect(
-    frames: Iterable[VideoFrame], order: Mapping[int, int], pending: _PendingFrames, found: Found
+    frames: Iterable[VideoFrame], order: Mapping[int, int], waiting: dict[int, int], found: Found
 ) -> None:
     for frame in frames:
         found.decoded += 1
-        if frame.pts is not None and pending.arrived(frame.pts):
+        if frame.pts is not None and waiting.pop(frame.pts, None) is not None:
             found.by_index[order[frame.pts]] = (to_rgb(frame), frame.is_corrupt)

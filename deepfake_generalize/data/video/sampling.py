@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from deepfake_generalize.data.video.decoding import (
     decode_sequentially,
     packets,
     presentation_order,
-    stamp,
 )
 from deepfake_generalize.errors import InputError, VideoError
 
@@ -32,48 +32,37 @@ FrameStatus = Literal["ok", "corrupt", "missing"]
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file holds, by its packets and not by what its header claims.
-
-    Attributes:
-        path: The file.
-        n_frames: Frames that are shown: packets counted, plus what a truncated file has lost.
-        width: Width in pixels as stored, before rotation.
-        height: Height in pixels as stored, before rotation.
-        format: Container, as FFmpeg names it.
-        codec: Codec, as FFmpeg names it.
-        pixel_format: Pixel format, as FFmpeg names it; empty where unknown.
-        fps: Average frames a second, None where unknown.
-        note: What is wrong with the file; empty where nothing is.
-    """
+    """What a video file holds, by its packets and not by what its header claims."""
 
     path: Path
     n_frames: int
+    """Frames that are shown: packets counted, plus what a truncated file has lost."""
     width: int
+    """In pixels as stored, before rotation; so is the height."""
     height: int
     format: str
+    """Container, as FFmpeg names it; so are the codec and the pixel format."""
     codec: str
     pixel_format: str
     fps: float | None
+    """Average frames a second, None where unknown."""
     note: str = ""
+    """What is wrong with the file; empty where nothing is."""
 
 
 @dataclass(frozen=True)
 class FrameBatch:
-    """The frames asked for, in the order asked for.
-
-    Attributes:
-        indices: Presentation indices, from 0.
-        images: (H, W, 3) uint8 RGB, upright; None wherever the status is not "ok".
-        status: "ok"; "corrupt" when the decoder had to invent part of the picture; "missing".
-        info: The file.
-        note: What went wrong, in one sentence; empty where nothing did.
-    """
+    """The frames asked for, in the order asked for."""
 
     indices: tuple[int, ...]
+    """Presentation indices, from 0."""
     images: list[UInt8Array | None]
+    """(H, W, 3) uint8 RGB, upright; None wherever the status is not "ok"."""
     status: list[FrameStatus]
+    """"corrupt" when the decoder had to invent part of the picture."""
     info: VideoInfo
     note: str = ""
+    """What went wrong, in one sentence; empty where nothing did."""
 
 
 class _Plan(NamedTuple):
@@ -83,23 +72,9 @@ class _Plan(NamedTuple):
 
 
 def sample_indices(n_frames: int, k: int) -> list[int]:
-    """Return the centres of `k` equal parts of a video.
+    """Return the centres of `k` equal parts of a video: distinct indices, ascending, from 0.
 
-    Args:
-        n_frames: Frames in the video.
-        k: How many to take.
-
-    Returns:
-        Distinct indices, ascending, in [0, n_frames): k of them, or all of a shorter video.
-
-    Raises:
-        InputError: A negative count, or less than one frame asked for.
-
-    Examples:
-        >>> sample_indices(300, 5)
-        [30, 90, 150, 210, 270]
-        >>> sample_indices(3, 10)
-        [0, 1, 2]
+    All of a shorter video. InputError for a negative count, or less than one frame asked for.
     """
     if n_frames < 0 or k < 1:
         raise InputError(
@@ -111,17 +86,10 @@ def sample_indices(n_frames: int, k: int) -> list[int]:
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """Read what a video file holds without decoding it.
+    """Read what a local video file holds without decoding it.
 
-    Args:
-        path: A local video file.
-
-    Returns:
-        Frame count, size, format and codec.
-
-    Raises:
-        VideoError: No such file, not a file, unreadable, not a video in a known container
-            (status "missing" or "error"), or without any video frame (status "no_frames").
+    VideoError where there is no such file (status "missing"), it is not a file, unreadable or not a
+    video in a known container ("error"), or is without any video frame ("no_frames").
     """
     return _plan(Path(path)).info
 
@@ -130,18 +98,8 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
     """Read frames by their presentation index, bit-identical to decoding the file from its start.
 
     Only what the wanted frames need is decoded. Where that leaves anything missing or damaged, the
-    whole file is decoded instead.
-
-    Args:
-        path: A local video file.
-        indices: Presentation indices in [0, n_frames), in any order.
-
-    Returns:
-        One entry for each index.
-
-    Raises:
-        VideoError: As `probe`.
-        InputError: An index is not an integer or lies outside the video.
+    whole file is decoded instead. VideoError as `probe`; InputError where an index, in any order,
+    is not an integer or lies outside the video.
     """
     source = Path(path)
     plan = _plan(source)
@@ -152,17 +110,6 @@ def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
     """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one.
 
     The same as `read_frames` at the indices of `sample_indices`, with one look at the file less.
-
-    Args:
-        path: A local video file.
-        k: How many frames.
-
-    Returns:
-        One entry for each frame, in order of time.
-
-    Raises:
-        VideoError: As `probe`.
-        InputError: Less than one frame asked for.
     """
     source = Path(path)
     plan = _plan(source)
@@ -177,28 +124,22 @@ def _read(source: Path, plan: _Plan, asked: tuple[int, ...]) -> FrameBatch:
         image, corrupt = found.by_index.get(index, (None, False))
         images.append(None if corrupt else image)
         status.append("corrupt" if corrupt else "missing" if image is None else "ok")
-    return FrameBatch(asked, images, status, plan.info, _note(plan.info, status, found))
+    note = plan.info.note
+    if not note and set(status) - {"ok"}:
+        cause = f"; the decoder said: {found.errors[0]}" if found.errors else ""
+        note = f"of {len(status)} frames asked for, {status.count('missing')} missing, "
+        note += f"{status.count('corrupt')} corrupt{cause}"
+    return FrameBatch(asked, images, status, plan.info, note)
 
 
 def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
     if plan.order is not None and not plan.info.note:
-        try:
-            with opened(path) as (container, stream):
-                found = decode_planned(container, stream, plan.stamps, plan.order, indices)
-        except av.error.FFmpegError:
-            found = Found(errors=["the planned pass failed"])
-        if found.complete(indices):
-            return found
+        with contextlib.suppress(av.error.FFmpegError), opened(path) as (container, stream):
+            found = decode_planned(container, stream, plan.stamps, plan.order, indices)
+            if found.complete(indices):
+                return found
     with opened(path) as (container, stream):
         return decode_sequentially(container, stream, plan.order, indices)
-
-
-def _note(info: VideoInfo, status: list[FrameStatus], found: Found) -> str:
-    if info.note or all(one == "ok" for one in status):
-        return info.note
-    counts = f"{status.count('missing')} missing, {status.count('corrupt')} corrupt"
-    cause = f"; the decoder said: {found.errors[0]}" if found.errors else ""
-    return f"of {len(status)} frames asked for, {counts}{cause}"
 
 
 def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
@@ -222,11 +163,9 @@ def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
 def _plan(path: Path) -> _Plan:
     errors: list[str] = []
     with opened(path) as (container, stream):
-        stamps = [
-            stamp(packet, stream.codec_context.name)
-            for packet in packets(container, stream, errors)
-        ]
-        shown = sum(one.shown for one in stamps)
+        codec = stream.codec_context.name
+        stamps = [Stamp.of(packet, codec) for packet in packets(container, stream, errors)]
+        shown = sum(stamp.shown for stamp in stamps)
         if not shown:
             raise VideoError(
                 f"expected {path} to hold video frames, found none in its {stream.name} stream.",
@@ -248,7 +187,7 @@ def _plan(path: Path) -> _Plan:
             width=stream.codec_context.width,
             height=stream.codec_context.height,
             format=container.format.name,
-            codec=stream.codec_context.name,
+            codec=codec,
             pixel_format=stream.codec_context.pix_fmt or "",
             fps=float(rate) if rate else None,
             note=note,

@@ -24,16 +24,7 @@ _MAX_CORRELATION = 0.45
 def find_cuts(images: Sequence[UInt8Array | None]) -> frozenset[int]:
     """Return the positions at which another shot begins.
 
-    Args:
-        images: The sampled frames in order, (H, W, 3) uint8 RGB; None is passed over.
-
-    Returns:
-        Positions from 1; empty for a video of one shot.
-
-    Examples:
-        >>> dark, light = np.zeros((36, 64, 3), np.uint8), np.full((36, 64, 3), 255, np.uint8)
-        >>> sorted(find_cuts([dark, dark, light]))
-        [2]
+    Positions count from 1; None among the sampled frames, (H, W, 3) uint8 RGB, is passed over.
     """
     cuts = set()
     last: tuple[UInt8Array, UInt8Array] | None = None

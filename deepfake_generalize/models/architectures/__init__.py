@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.models.architectures.catalogue import ARCHITECTURES
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
 from deepfake_generalize.models.architectures.efficientnet_b0 import efficientnet_b0
 from deepfake_generalize.models.architectures.mesoinception import mesoinception
 from deepfake_generalize.models.architectures.mesonet import mesonet
 from deepfake_generalize.models.architectures.shallownet import shallownet
 from deepfake_generalize.models.architectures.xception import xception
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import keras
+
 __all__ = ["ARCHITECTURES", "efficientnet_b0", "mesoinception", "mesonet", "shallownet", "xception"]
+
+ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = MappingProxyType(
+    {
+        "mesonet": mesonet,
+        "mesoinception": mesoinception,
+        "shallownet": shallownet,
+        "xception": xception,
+        "efficientnet_b0": efficientnet_b0,
+    }
+)
+"""Name -> builder, `builder(input_shape, *, classes=1, weights=None)`."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
-from deepfake_generalize.models.architectures.applications import build_trunk
-from deepfake_generalize.models.surgery import check_classes, check_input_shape, load_weights
+from deepfake_generalize.models.architectures.parts import build_trunk, classifier, image_input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +30,7 @@ def efficientnet_b0(
     Args:
         input_shape: (H, W, 3) in pixels, each side at least 32.
         classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, a weights file (see `models.weights.load_weights`), or
+        weights: None for random ones, a weights file of Keras 1, 2 or 3 (HDF5), or
             `"imagenet"` for Keras's own below a random dense layer.
 
     Returns:
@@ -53,20 +52,15 @@ def efficientnet_b0(
         >>> efficientnet_b0((32, 32, 3)).output_shape
         (None, 1)
     """
-    shape = check_input_shape(input_shape, network="EfficientNet-B0", minimum=MINIMUM_SIDE)
-    units, activation = check_classes(classes)
     imagenet = str(weights) == "imagenet"
     trunk = build_trunk(
         keras.applications.EfficientNetB0,
-        shape,
+        image_input(input_shape, network="EfficientNet-B0", minimum=MINIMUM_SIDE),
         network="EfficientNet-B0",
         scaling=layers.Rescaling(255.0, name="to_0_255"),
         imagenet=imagenet,
     )
     x = layers.GlobalAveragePooling2D(name="average_pool")(trunk.output)
     x = layers.Dropout(0.2, name="dropout")(x)
-    x = layers.Dense(units, activation=activation, name="output")(x)
-    model = keras.Model(trunk.inputs[0], x, name="efficientnet_b0")
-    if weights is not None and not imagenet:
-        load_weights(model, weights)
-    return model
+    file = None if imagenet else weights
+    return classifier(trunk.inputs[0], x, name="efficientnet_b0", classes=classes, weights=file)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keras
 from keras import layers
 
-from deepfake_generalize.models.architectures.mesonet import MINIMUM_SIDE, mesonet_head
-from deepfake_generalize.models.surgery import check_classes, check_input_shape, load_weights
+from deepfake_generalize.models.architectures.mesonet import (
+    MINIMUM_SIDE,
+    convolution,
+    dense_part,
+    normalised_pool,
+)
+from deepfake_generalize.models.architectures.parts import classifier, image_input
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import keras
 
 
 def mesoinception(
@@ -28,7 +34,7 @@ def mesoinception(
     Args:
         input_shape: (H, W, 3) in pixels, each side at least 8.
         classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, or a weights file (see `models.weights.load_weights`).
+        weights: None for random ones, or a weights file of Keras 1, 2 or 3 (HDF5).
 
     Returns:
         A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1]. Which
@@ -45,43 +51,20 @@ def mesoinception(
         >>> mesoinception((64, 64, 3)).output_shape
         (None, 1)
     """
-    shape = check_input_shape(input_shape, network="MesoInception", minimum=MINIMUM_SIDE)
-    units, activation = check_classes(classes)
-    inputs = keras.Input(shape, name="image")
-    x = inputs
+    x = inputs = image_input(input_shape, network="MesoInception", minimum=MINIMUM_SIDE)
     for number, filters in enumerate([(1, 4, 4, 2), (2, 4, 4, 2)], start=1):
-        x = _inception(x, filters, f"block{number}")
-        x = layers.BatchNormalization(name=f"norm{number}")(x)
-        x = layers.MaxPooling2D(2, padding="same", name=f"pool{number}")(x)
+        x = normalised_pool(_inception(x, filters, f"block{number}"), number, 2)
     for number, pool in [(3, 2), (4, 4)]:
-        x = layers.Conv2D(16, 5, padding="same", activation="relu", name=f"conv{number}")(x)
-        x = layers.BatchNormalization(name=f"norm{number}")(x)
-        x = layers.MaxPooling2D(pool, padding="same", name=f"pool{number}")(x)
-    model = keras.Model(inputs, mesonet_head(x, units, activation), name="mesoinception")
-    if weights is not None:
-        load_weights(model, weights)
-    return model
+        x = normalised_pool(convolution(x, 16, 5, f"conv{number}"), number, pool)
+    return classifier(inputs, dense_part(x), name="mesoinception", classes=classes, weights=weights)
 
 
 def _inception(
     x: keras.KerasTensor, filters: tuple[int, int, int, int], name: str
 ) -> keras.KerasTensor:
     """Add one block: a 1x1 branch, and three of 1x1 then 3x3 with dilation 1, 2 and 3."""
-
-    def convolution(
-        y: keras.KerasTensor, count: int, kernel: int, branch: str, dilation: int = 1
-    ) -> keras.KerasTensor:
-        return layers.Conv2D(
-            count,
-            kernel,
-            padding="same",
-            activation="relu",
-            dilation_rate=dilation,
-            name=f"{name}_conv_{branch}",
-        )(y)
-
-    branches = [convolution(x, filters[0], 1, "a")]
+    branches = [convolution(x, filters[0], 1, f"{name}_conv_a")]
     for letter, count, dilation in zip("bcd", filters[1:], (1, 2, 3), strict=True):
-        reduced = convolution(x, count, 1, f"{letter}1")
-        branches.append(convolution(reduced, count, 3, f"{letter}2", dilation))
+        reduced = convolution(x, count, 1, f"{name}_conv_{letter}1")
+        branches.append(convolution(reduced, count, 3, f"{name}_conv_{letter}2", dilation=dilation))
     return layers.Concatenate(name=f"{name}_join")(branches)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keras
 from keras import layers
 
-from deepfake_generalize.models.surgery import check_classes, check_input_shape, load_weights
+from deepfake_generalize.models.architectures.parts import classifier, image_input
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import keras
 
 MINIMUM_SIDE = 8
 
@@ -29,7 +30,7 @@ def mesonet(
     Args:
         input_shape: (H, W, 3) in pixels, each side at least 8.
         classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, or a weights file (see `models.weights.load_weights`).
+        weights: None for random ones, or a weights file of Keras 1, 2 or 3 (HDF5).
 
     Returns:
         A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1]. Which
@@ -47,38 +48,34 @@ def mesonet(
         >>> mesonet((64, 64, 3)).output_shape
         (None, 1)
     """
-    shape = check_input_shape(input_shape, network="MesoNet", minimum=MINIMUM_SIDE)
-    units, activation = check_classes(classes)
-    inputs = keras.Input(shape, name="image")
-    x = inputs
+    x = inputs = image_input(input_shape, network="MesoNet", minimum=MINIMUM_SIDE)
     for number, (filters, kernel, pool) in enumerate(
         [(8, 3, 2), (8, 5, 2), (16, 5, 2), (16, 5, 4)], start=1
     ):
-        x = layers.Conv2D(filters, kernel, padding="same", activation="relu", name=f"conv{number}")(
-            x
-        )
-        x = layers.BatchNormalization(name=f"norm{number}")(x)
-        x = layers.MaxPooling2D(pool, padding="same", name=f"pool{number}")(x)
-    model = keras.Model(inputs, mesonet_head(x, units, activation), name="mesonet")
-    if weights is not None:
-        load_weights(model, weights)
-    return model
+        x = convolution(x, filters, kernel, f"conv{number}")
+        x = normalised_pool(x, number, pool)
+    return classifier(inputs, dense_part(x), name="mesonet", classes=classes, weights=weights)
 
 
-def mesonet_head(features: keras.KerasTensor, units: int, activation: str) -> keras.KerasTensor:
-    """Add the dense part that MesoNet and MesoInception share.
+def convolution(
+    x: keras.KerasTensor, filters: int, kernel: int, name: str, *, dilation: int = 1
+) -> keras.KerasTensor:
+    """Add a convolution that keeps height and width, with ReLU."""
+    return layers.Conv2D(
+        filters, kernel, padding="same", activation="relu", dilation_rate=dilation, name=name
+    )(x)
 
-    Args:
-        features: (N, h, w, C) symbolic output of the last pooling layer.
-        units: Units of the last layer.
-        activation: Its activation, `sigmoid` or `softmax`.
 
-    Returns:
-        The symbolic (N, units) output.
-    """
-    x = layers.Flatten(name="flatten")(features)
+def normalised_pool(x: keras.KerasTensor, number: int, pool: int) -> keras.KerasTensor:
+    """Add the batch norm and the pooling that end a block."""
+    x = layers.BatchNormalization(name=f"norm{number}")(x)
+    return layers.MaxPooling2D(pool, padding="same", name=f"pool{number}")(x)
+
+
+def dense_part(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Add the dense layers that MesoNet and MesoInception share, up to the last."""
+    x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(0.5, name="dropout1")(x)
     x = layers.Dense(16, name="dense1")(x)
     x = layers.LeakyReLU(negative_slope=0.1, name="leaky_relu")(x)
-    x = layers.Dropout(0.5, name="dropout2")(x)
-    return layers.Dense(units, activation=activation, name="output")(x)
+    return layers.Dropout(0.5, name="dropout2")(x)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
-from deepfake_generalize.models.surgery import check_classes, check_input_shape, load_weights
+from deepfake_generalize.models.architectures.parts import classifier, image_input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def shallownet(
     Args:
         input_shape: (H, W, 3) in pixels, each side at least 20.
         classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, or a weights file (see `models.weights.load_weights`).
+        weights: None for random ones, or a weights file of Keras 1, 2 or 3 (HDF5).
 
     Returns:
         A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1].
@@ -49,9 +49,7 @@ def shallownet(
         >>> shallownet((20, 20, 3)).output_shape
         (None, 1)
     """
-    shape = check_input_shape(input_shape, network="ShallowNet", minimum=MINIMUM_SIDE)
-    units, activation = check_classes(classes)
-    inputs = keras.Input(shape, name="image")
+    inputs = image_input(input_shape, network="ShallowNet", minimum=MINIMUM_SIDE)
     x = _group(inputs, [(32, 5), (32, 1), (32, 1)], "block1")
     x = layers.MaxPooling2D(2, name="pool1")(x)
     x = _group(x, [(64, 3), (64, 1), (64, 1)], "block2")
@@ -63,11 +61,7 @@ def shallownet(
     )(x)
     x = layers.BatchNormalization(name="norm")(x)
     x = layers.Dropout(DROPOUT, name="dropout")(x)
-    x = layers.Dense(units, activation=activation, name="output")(x)
-    model = keras.Model(inputs, x, name="shallownet")
-    if weights is not None:
-        load_weights(model, weights)
-    return model
+    return classifier(inputs, x, name="shallownet", classes=classes, weights=weights)
 
 
 def _group(x: keras.KerasTensor, sizes: list[tuple[int, int]], name: str) -> keras.KerasTensor:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
-from deepfake_generalize.models.architectures.applications import build_trunk
-from deepfake_generalize.models.surgery import check_classes, check_input_shape, load_weights
+from deepfake_generalize.models.architectures.parts import build_trunk, classifier, image_input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +29,7 @@ def xception(
     Args:
         input_shape: (H, W, 3) in pixels, each side at least 71.
         classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, a weights file (see `models.weights.load_weights`), or
+        weights: None for random ones, a weights file of Keras 1, 2 or 3 (HDF5), or
             `"imagenet"` for Keras's own below a random dense layer.
 
     Returns:
@@ -51,19 +50,14 @@ def xception(
         >>> xception((71, 71, 3)).output_shape
         (None, 1)
     """
-    shape = check_input_shape(input_shape, network="Xception", minimum=MINIMUM_SIDE)
-    units, activation = check_classes(classes)
     imagenet = str(weights) == "imagenet"
     trunk = build_trunk(
         keras.applications.Xception,
-        shape,
+        image_input(input_shape, network="Xception", minimum=MINIMUM_SIDE),
         network="Xception",
         scaling=layers.Rescaling(2.0, offset=-1.0, name="to_minus_1_1") if imagenet else None,
         imagenet=imagenet,
     )
     x = layers.GlobalAveragePooling2D(name="average_pool")(trunk.output)
-    x = layers.Dense(units, activation=activation, name="output")(x)
-    model = keras.Model(trunk.inputs[0], x, name="xception")
-    if weights is not None and not imagenet:
-        load_weights(model, weights)
-    return model
+    file = None if imagenet else weights
+    return classifier(trunk.inputs[0], x, name="xception", classes=classes, weights=file)

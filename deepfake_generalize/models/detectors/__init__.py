@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.models.detectors.archive import UNREADABLE
 from deepfake_generalize.models.detectors.batching import unit_batches
-from deepfake_generalize.models.detectors.callables import FunctionDetector, as_detector
-from deepfake_generalize.models.detectors.detector import Detector
+from deepfake_generalize.models.detectors.callables import as_detector
+from deepfake_generalize.models.detectors.detector import Detector, weights_sha256
 from deepfake_generalize.models.detectors.pretrained import PRETRAINED, load_pretrained
-from deepfake_generalize.models.detectors.video import VideoScore, score_video
-from deepfake_generalize.models.detectors.zip_faults import UNREADABLE
+from deepfake_generalize.models.detectors.video import VideoScore
 
 __all__ = [
     "PRETRAINED",
     "UNREADABLE",
     "Detector",
-    "FunctionDetector",
     "VideoScore",
     "as_detector",
     "load_pretrained",
-    "score_video",
     "unit_batches",
+    "weights_sha256",
 ]

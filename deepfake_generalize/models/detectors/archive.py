@@ -6,42 +6,44 @@ A `.keras` file is a zip; the detector's facts are one more member, which Keras 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import lzma
+import tokenize
 import warnings
 import zipfile
-from pathlib import Path
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.detectors.zip_faults import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1
-_SAVED = "Pass a file that Detector.save wrote."
 _MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
 """How far a file may unpack: to so many times its size, or to so many bytes, if that is more."""
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
+    # An encrypted member, one compressed in an unknown way, names and sizes that cannot be.
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError),
+    # The header of an array in it, which is written in Python, and which says how large it is.
+    *(SyntaxError, tokenize.TokenError, MemoryError),
+    # JSON in it that is not ours.
+    *(KeyError, TypeError, AttributeError),
+)
+"""What is raised where a zip archive, of arrays or facts too, is damaged or made to do harm."""
 
 
 def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
-    """Write `model` and `facts` to `path`, which is replaced at once or not at all.
-
-    Args:
-        model: Any Keras model.
-        facts: What JSON can hold.
-        path: Ends in `.keras`, in a folder that exists.
-
-    Returns:
-        The path.
+    """Write a network and JSON facts to `path`, which is replaced at once or not at all.
 
     Raises:
-        InputError: Another ending, no such folder, or one that cannot be written to; or
-            facts that JSON cannot hold.
+        InputError: Another ending than `.keras`, a folder that does not exist or cannot be
+            written to, or facts that JSON cannot hold.
     """
     if path.suffix != ".keras":
         raise InputError(f"expected a path that ends in .keras, received {path}.")
@@ -58,7 +60,12 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
             hint="Use numbers, strings, lists and dictionaries; neither arrays nor NaN.",
         ) from error
     try:
-        _replace(model, text, path)
+        with replacing(path, suffix=".keras") as temporary, warnings.catch_warnings():
+            # TensorFlow's arrays answer NumPy 2 in the old way; that is between the two of them.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            model.save(temporary)
+            with zipfile.ZipFile(temporary, "a") as file:
+                file.writestr(MEMBER, text)
     except OSError as error:
         # The system's message names the temporary file, which the caller never heard of.
         raise InputError(
@@ -68,26 +75,8 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
     return path
 
 
-def _replace(model: keras.Model, text: str, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        temporary = Path(folder) / path.name
-        with warnings.catch_warnings():
-            # TensorFlow's arrays answer NumPy 2 in the old way; that is between the two of them.
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as file:
-            file.writestr(MEMBER, text)
-        os.replace(temporary, path)  # noqa: PTH105 - atomic on every platform, overwriting too
-
-
 def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
-    """Read what `write` wrote.
-
-    Args:
-        path: A `.keras` file.
-
-    Returns:
-        The model and the facts (`fake_index`, `name`, `training`).
+    """Return the network and the facts (`fake_index`, `name`, `training`) that `write` wrote.
 
     Raises:
         InputError: No such file, not a detector, damaged, or carrying code.
@@ -111,82 +100,43 @@ def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        start = file.read(8)
-    if not zipfile.is_zipfile(path):
-        raise _not_a_zip(path, start)
+    """Check every byte of the file and the facts in it, which may come from anywhere."""
+    with path.open("rb") as raw:
+        is_hdf5 = raw.read(8) == b"\x89HDF\r\n\x1a\n"
+    members: list[str] = []
     try:
         with zipfile.ZipFile(path) as file:
-            _check_sizes(file, path)
-            members = set(file.namelist())
+            # `zipfile` reads no more of a member than is declared here; Keras does not compress.
+            unpacked = sum(member.file_size for member in file.infolist())
+            most = max(_MOST_TIMES * path.stat().st_size, _SMALL_BYTES)
+            if unpacked > most:
+                raise ValueError(
+                    f"it may unpack to at most {most:,} bytes, it declares {unpacked:,}"
+                )
+            members = file.namelist()
             damaged = file.testzip()
-            text = file.read(MEMBER) if MEMBER in members and damaged is None else b""
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        raise InputError(f"{path} is damaged: {error}.", hint="Copy or save it again.") from error
-    if damaged is not None:
-        raise InputError(f"{path} is damaged: {damaged} in it.", hint="Copy or save it again.")
-    if "config.json" not in members:
-        raise InputError(
-            f"expected a detector file, {path} is some other zip archive.", hint=_SAVED
-        )
-    if MEMBER not in members:
-        raise InputError(
-            f"{path} is a Keras model that does not say which class is fake.",
-            hint="Wrap it: Detector(keras.saving.load_model(path), fake_index=...).",
-        )
-    return _parse(text, path)
-
-
-def _check_sizes(file: zipfile.ZipFile, path: Path) -> None:
-    # `zipfile` reads no more of a member than is declared here; Keras and HDF5 do not compress.
-    unpacked = sum(member.file_size for member in file.infolist())
-    most = max(_MOST_TIMES * path.stat().st_size, _SMALL_BYTES)
-    if unpacked > most:
-        raise InputError(
-            f"expected {path} to unpack to at most {most:,} bytes, it declares {unpacked:,}.",
-            hint="A detector is hardly smaller than its parts: this was made to fill the memory.",
-        )
-
-
-def _not_a_zip(path: Path, start: bytes) -> InputError:
-    size = path.stat().st_size
-    if size == 0:
-        return InputError(f"expected a .keras file, {path} is empty.", hint=_SAVED)
-    if start.startswith(b"PK"):
-        return InputError(f"{path} is truncated ({size} bytes).", hint="Copy or save it again.")
-    if start == b"\x89HDF\r\n\x1a\n":
-        return InputError(
-            f"expected a .keras file, {path} is HDF5.",
-            hint="Weights go to an architecture's weights=, the public MesoNets to "
-            "load_pretrained(name, path=).",
-        )
-    return InputError(
-        f"expected a .keras file, {path} is neither that nor any zip archive.", hint=_SAVED
-    )
-
-
-def _parse(text: bytes, path: Path) -> dict[str, Any]:
-    """Check the facts by hand: the file may come from anywhere."""
-    try:
-        facts = json.loads(text)
+            facts = json.loads(file.read(MEMBER))
         kept = {key: facts[key] for key in ("format", "fake_index", "name", "training")}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        right = type(kept["fake_index"]) is int and isinstance(kept["name"], str)
+        if damaged or not right or not isinstance(kept["training"], dict | None):
+            raise ValueError(f"{damaged or MEMBER} in it is wrong")
+    except UNREADABLE as error:
+        if "config.json" in members and MEMBER not in members:
+            raise InputError(
+                f"{path} is a Keras model that does not say which class is fake.",
+                hint="Wrap it: Detector(keras.saving.load_model(path), fake_index=...).",
+            ) from error
         raise InputError(
-            f"{path} is damaged: its {MEMBER} cannot be read ({error}).", hint=_SAVED
+            f"expected a file that Detector.save wrote, {path} ({path.stat().st_size} bytes) is "
+            f"another one or damaged: {error}.",
+            hint="Weights go to an architecture's weights=, the public MesoNets to "
+            "load_pretrained(name, path=)."
+            if is_hdf5
+            else "Copy it or save it again.",
         ) from error
     if kept["format"] != FORMAT:
         raise InputError(
             f"expected format {FORMAT} in {path}, received {kept['format']!r}.",
             hint="It was written by another version of deepfake_generalize.",
-        )
-    if type(kept["fake_index"]) is not int or not isinstance(kept["name"], str):
-        raise InputError(
-            f"{path} is damaged: its {MEMBER} has values of the wrong type.", hint=_SAVED
-        )
-    if kept["training"] is not None and not isinstance(kept["training"], dict):
-        raise InputError(
-            f"{path} is damaged: its {MEMBER} has values of the wrong type.", hint=_SAVED
         )
     return kept

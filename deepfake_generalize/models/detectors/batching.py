@@ -9,14 +9,14 @@ import numpy as np
 
 from deepfake_generalize.data.crops import resize
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_image_shape, check_images, describe, is_whole
+from deepfake_generalize.validation import check_image_shape, check_images, check_whole, describe
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, Images
 
 
 def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iterator[AnyArray]:
-    """Yield `images` as batches at `size`, checked one batch at a time.
+    """Yield images as batches (B, height, width, 3) float32 in [0, 1], checked one at a time.
 
     Args:
         images: (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3) of unequal
@@ -24,20 +24,10 @@ def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iter
         size: (height, width) in pixels.
         batch_size: Images in a batch; the last one may be smaller.
 
-    Yields:
-        (B, height, width, 3) float32 in [0, 1].
-
     Raises:
         InputError: Images of another shape, dtype or range, or `batch_size` below 1.
-
-    Examples:
-        >>> [b.shape for b in unit_batches(np.zeros((3, 8, 8, 3), np.uint8), (4, 4), 2)]
-        [(2, 4, 4, 3), (1, 4, 4, 3)]
     """
-    if not is_whole(batch_size, least=1):
-        raise InputError(
-            f"expected batch_size to be a whole number from 1, received {batch_size!r}."
-        )
+    batch_size = check_whole("batch_size", batch_size, least=1)
     if isinstance(images, np.ndarray):
         check_image_shape(images)
     elif not isinstance(images, Sequence):
@@ -68,18 +58,10 @@ def _unit(image: AnyArray, size: tuple[int, int], name: str) -> AnyArray:
 
 
 def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:
-    """Return `scores` if all are numbers in [0, 1], raise otherwise.
-
-    Args:
-        scores: Any shape; what a detector gave.
-        source: What the message calls the detector.
+    """Return scores, of any shape, if all are in [0, 1] up to rounding (1e-6), and clip them.
 
     Raises:
-        InputError: NaN, or a value outside [0, 1] by more than rounding (1e-6).
-
-    Examples:
-        >>> checked_scores(np.array([0.5]), source="m")
-        array([0.5])
+        InputError: NaN, or a value outside [0, 1]; `source` is what it calls the detector.
     """
     if not np.isfinite(scores).all():
         raise InputError(

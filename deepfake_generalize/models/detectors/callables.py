@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from deepfake_generalize._system.exception_notes import noted
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.batching import checked_scores, unit_batches
 from deepfake_generalize.models.detectors.video import ScoresVideos
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import check_choice, describe, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,64 +67,25 @@ def as_detector(
             f"received {describe(function)}.",
             hint=_CLASSIFIER if hasattr(function, "predict_proba") else _FUNCTION,
         )
-    for argument, value, allowed in (
-        ("returns", returns, ("fake", "real")),
-        ("channels", channels, ("last", "first")),
-        ("scale", scale, ("unit", "uint8")),
-    ):
-        if value not in allowed:
-            raise InputError(
-                f"expected {argument} to be {allowed[0]!r} or {allowed[1]!r}, received {value!r}."
-            )
-    return FunctionDetector(
-        function, name=name, size=_pair(size), returns=returns, channels=channels, scale=scale
-    )
+    check_choice("returns", returns, ("fake", "real"))
+    check_choice("channels", channels, ("last", "first"))
+    check_choice("scale", scale, ("unit", "uint8"))
+    return FunctionDetector(name, _pair(size), returns, channels, scale, function)
 
 
+@dataclass(frozen=True, eq=False)
 class FunctionDetector(ScoresVideos):
-    """What `as_detector` returns.
+    """What `as_detector` returns: a function with the interface of a `Detector`."""
 
-    Attributes:
-        name (str): What tables call it.
-        size (tuple[int, int]): (height, width) in pixels of the images the function takes.
-    """
-
-    def __init__(
-        self,
-        function: Callable[[AnyArray], Any],
-        *,
-        name: str,
-        size: tuple[int, int],
-        returns: Literal["fake", "real"],
-        channels: Literal["last", "first"],
-        scale: Literal["unit", "uint8"],
-    ) -> None:
-        """Keep arguments that `as_detector` has checked."""
-        self.name = name
-        self.size = size
-        self._function = function
-        self._returns = returns
-        self._channels = channels
-        self._scale = scale
-
-    def __repr__(self) -> str:
-        """Say what it is in one line."""
-        height, width = self.size
-        return (
-            f"FunctionDetector({self.name!r}, input {height}x{width}, returns={self._returns!r}, "
-            f"channels={self._channels!r}, scale={self._scale!r})"
-        )
+    name: str
+    size: tuple[int, int]
+    returns: Literal["fake", "real"]
+    channels: Literal["last", "first"]
+    scale: Literal["unit", "uint8"]
+    function: Callable[[AnyArray], Any] = field(repr=False)
 
     def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
-        """Score images.
-
-        Args:
-            images: (N, H, W, 3) RGB, uint8 or float in [0, 1]; or a sequence of (H, W, 3) of
-                unequal sizes. Resized as `Detector.scores` does.
-            batch_size: Images the function gets at a time.
-
-        Returns:
-            (N,) float32, P(fake) in [0, 1]; empty for no images.
+        """Score images as `Detector.scores` does: (N,) float32, P(fake) in [0, 1].
 
         Raises:
             InputError: Images of another shape, dtype or range; or a function that gives NaN,
@@ -139,15 +101,15 @@ class FunctionDetector(ScoresVideos):
         return self.scores(images, batch_size=batch_size)
 
     def _call(self, batch: AnyArray, *, first: int) -> FloatArray:
-        if self._scale == "uint8":
+        if self.scale == "uint8":
             batch = np.rint(batch * 255).astype(np.uint8)
-        if self._channels == "first":
+        if self.channels == "first":
             batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
         with noted(
             f"raised by the function of the detector {self.name} on images {first} to "
             f"{first + len(batch) - 1}, given {describe(batch)}"
         ):
-            returned = self._function(batch)
+            returned = self.function(batch)
         numbers = _to_numpy(returned, self.name)
         if numbers.shape not in {(len(batch),), (len(batch), 1)}:
             raise InputError(
@@ -156,7 +118,7 @@ class FunctionDetector(ScoresVideos):
                 hint="Return the column that is P(fake), or P(real) with returns='real'.",
             )
         numbers = checked_scores(numbers.reshape(-1), source=self.name)
-        scores = numbers if self._returns == "fake" else 1 - numbers
+        scores = numbers if self.returns == "fake" else 1 - numbers
         return scores.astype(np.float32)
 
 

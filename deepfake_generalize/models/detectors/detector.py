@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -96,7 +97,7 @@ class Detector(ScoresVideos):
 
     @property
     def synthetic(self) -> bool:
-        """Whether it, or what it was fine-tuned from, is known to be trained on drawn faces.
+        """Whether it, or what it was fine-tuned from, is known to be trained on synthetic faces.
 
         Such a detector shows how the library works; its verdict says nothing about real videos.
         """
@@ -201,10 +202,22 @@ class Detector(ScoresVideos):
         model, facts = archive.read(Path(path))
         return cls(
             model,
-            fake_index=cast("int", facts["fake_index"]),
-            name=cast("str", facts["name"]),
+            fake_index=facts["fake_index"],
+            name=facts["name"],
             training=facts["training"],
         )
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """Hash a network's weights with their shapes and types, in its own order: 64 hex digits.
+
+    A network that was saved and loaded has the same hash.
+    """
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _from_bytes(content: bytes) -> Detector:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deepfake_generalize.data import assets
-from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.architectures import mesoinception, mesonet
 from deepfake_generalize.models.detectors.detector import Detector
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,10 +48,6 @@ def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
         >>> load_pretrained("mesonet-deepfakes").fake_index  # doctest: +SKIP
         0
     """
-    if name not in _BUILDERS:
-        raise InputError(
-            f"expected one of {', '.join(PRETRAINED)}, received {name!r}.",
-            hint="A detector of your own loads with Detector.load(path).",
-        )
+    check_choice("name", name, PRETRAINED, hint="A detector of your own: Detector.load(path).")
     file = assets.resolve(name, path)
     return Detector(_BUILDERS[name](weights=file), fake_index=0, name=name)

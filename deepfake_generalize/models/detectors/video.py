@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.data.faces import FaceFinder
     from deepfake_generalize.types import Scorer
 
-CROP_SIDE = 256
+_CROP_SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -59,84 +58,20 @@ class NoScoredFrameError(VideoError):
         frames: The rows that `VideoScore.frames` would have held, their scores all NaN.
     """
 
-    def __init__(self, message: str, *, hint: str, status: str, frames: pd.DataFrame) -> None:
-        """Keep what became of each frame."""
-        super().__init__(message, hint=hint, status=status)
-        self.frames = frames
+    def __init__(self, name: str, frames: pd.DataFrame) -> None:
+        """Say what became of the frames of the video of that name."""
+        counts = frames["status"].value_counts()
+        told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no frames"
+        super().__init__(
+            f"expected a face in {name}, found none in the {len(frames)} sampled frames ({told}).",
+            hint="Sample more frames, or look at the video: the face may be small or turned away.",
+            status="no_face" if (frames["status"] == "no_face").any() else "error",
+        )
+        self.name, self.frames = name, frames
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling with the frames."""
-        again = partial(type(self), hint=self.hint, status=self.status, frames=self.frames)
-        return again, (self.message,)
-
-
-def score_video(
-    scorer: Scorer,
-    path: str | Path,
-    *,
-    frames_per_video: int = 10,
-    margin: float = 1.3,
-    finder: FaceFinder | None = None,
-    aligner: str = "landmarks",
-) -> VideoScore:
-    """Score one video with any scorer: sample frames, crop the subject's face, average.
-
-    Args:
-        scorer: A `Detector`, or what `as_detector` returned.
-        path: A video file.
-        frames_per_video: How many frames to sample, evenly.
-        margin: The crop's side over the face box's.
-        finder: A face finder; MediaPipe's full-range model by default.
-        aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
-
-    Returns:
-        The mean P(fake), the fraction of the sampled frames that were scored, a row a frame.
-
-    Raises:
-        VideoError: The file cannot be read, or no sampled frame shows a face (status
-            `no_face`; `error` where not one frame could be read; either way its `frames` has
-            a row a sampled frame).
-
-    Examples:
-        >>> score_video(detector, "interview.mp4").score  # doctest: +SKIP
-        0.031
-    """
-    # Decoding and face finding are heavy to load, and scoring images needs neither.
-    from deepfake_generalize.data.faces import crop_video
-
-    crops = crop_video(
-        Path(path),
-        frames_per_video=frames_per_video,
-        size=CROP_SIDE,
-        margin=margin,
-        finder=finder,
-        aligner=aligner,
-    )
-    frames = crops.frames.reset_index(drop=True)
-    scored = (frames["status"] == "ok").to_numpy()
-    scores = np.full(len(frames), np.nan)
-    if scored.any():
-        with noted(f"while {scorer.name} scored {len(crops.images)} faces of the video {path}"):
-            scores[scored] = scorer.scores(crops.images)
-    if "score" in frames.columns:
-        frames = frames.rename(columns={"score": "finder_score"})
-    frames.insert(list(frames.columns).index("frame") + 1, "score", scores)
-    if not scored.any():
-        raise NoScoredFrameError(
-            f"expected a face in {Path(path).name}, found none in the {len(frames)} sampled frames "
-            f"({_counts(frames)}).",
-            hint="Sample more frames, or look at the video: the face may be small or turned away.",
-            status="no_face" if (frames["status"] == "no_face").any() else "error",
-            frames=frames,
-        )
-    return VideoScore(
-        score=float(scores[scored].mean()), coverage=float(scored.mean()), frames=frames
-    )
-
-
-def _counts(frames: pd.DataFrame) -> str:
-    counts = frames["status"].value_counts()
-    return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no frames"
+        return type(self), (self.name, self.frames)
 
 
 class ScoresVideos:
@@ -151,7 +86,7 @@ class ScoresVideos:
         finder: FaceFinder | None = None,
         aligner: str = "landmarks",
     ) -> VideoScore:
-        """Score one video by the mean over its sampled frames; see `models.score_video`.
+        """Score one video: sample frames, crop the subject's face, average P(fake).
 
         Args:
             path: A video file.
@@ -161,17 +96,39 @@ class ScoresVideos:
             aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
 
         Returns:
-            The video's P(fake), the fraction of frames scored, and a row a frame.
+            The mean P(fake), the fraction of the sampled frames that were scored, a row a frame.
 
         Raises:
-            VideoError: The file cannot be read, or no sampled frame shows a face
-                (status `no_face`).
+            VideoError: The file cannot be read, or no sampled frame shows a face (status
+                `no_face`; `error` where not one frame could be read; either way its `frames` has
+                a row a sampled frame).
+
+        Examples:
+            >>> detector.score_video("interview.mp4").score  # doctest: +SKIP
+            0.031
         """
-        return score_video(
-            self,
-            path,
+        # Decoding and face finding are heavy to load, and scoring images needs neither.
+        from deepfake_generalize.data.faces import crop_video
+
+        crops = crop_video(
+            Path(path),
             frames_per_video=frames_per_video,
+            size=_CROP_SIDE,
             margin=margin,
             finder=finder,
             aligner=aligner,
+        )
+        frames = crops.frames.reset_index(drop=True)
+        scored = (frames["status"] == "ok").to_numpy()
+        scores = np.full(len(frames), np.nan)
+        if scored.any():
+            with noted(f"while {self.name} scored {len(crops.images)} faces of the video {path}"):
+                scores[scored] = self.scores(crops.images)
+        if "score" in frames.columns:
+            frames = frames.rename(columns={"score": "finder_score"})
+        frames.insert(list(frames.columns).index("frame") + 1, "score", scores)
+        if not scored.any():
+            raise NoScoredFrameError(Path(path).name, frames)
+        return VideoScore(
+            score=float(scores[scored].mean()), coverage=float(scored.mean()), frames=frames
         )

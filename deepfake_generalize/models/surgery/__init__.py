@@ -10,22 +10,16 @@ from deepfake_generalize.models.surgery.graph import (
     producer,
     run_through,
 )
-from deepfake_generalize.models.surgery.sites import Mixing, first_mixing, site_cut
-from deepfake_generalize.models.surgery.weights import (
-    check_classes,
-    check_input_shape,
-    finalize,
-    load_weights,
-)
+from deepfake_generalize.models.surgery.sites import NOISE, FirstDense, first_dense, site_cut
+from deepfake_generalize.models.surgery.weights import finalize, load_weights
 
 __all__ = [
+    "NOISE",
     "Cut",
-    "Mixing",
-    "check_classes",
-    "check_input_shape",
+    "FirstDense",
     "cut",
     "finalize",
-    "first_mixing",
+    "first_dense",
     "flat_layers",
     "is_graph",
     "last_convolution",

@@ -13,11 +13,9 @@ from deepfake_generalize.models.surgery.graph import check_graph, flat_layers, i
 
 @dataclass(frozen=True)
 class Cut:
-    """A network in two parts: `tail(trunk(x))` is `model(x)`.
+    """A network in two parts, its input to the cut and the cut to its output.
 
-    Attributes:
-        trunk: From the network's input to the cut.
-        tail: From the cut to the network's output.
+    `tail(trunk(x))` is `model(x)`.
     """
 
     trunk: keras.Model
@@ -28,23 +26,18 @@ def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
     """Cut a network at the output of a layer, or at its input.
 
     The two parts hold the layers of `model` themselves, not copies: training one changes all three.
+    Nothing is computed yet; a part may be empty, and then returns its input.
 
     Args:
         model: Functional or Sequential, one input and one output. Functional and Sequential models
-            nested in it are opened when the layer is inside one of them.
+            nested in it are opened when the layer is inside one of them; an argument given to them
+            where they are called, such as `training=False`, is lost then.
         layer: The layer's name.
         before: Cut where the layer begins instead of where it ends.
-
-    Returns:
-        The two parts. Nothing is computed yet; a part may be empty, and then returns its input.
 
     Raises:
         InputError: Not such a model; no such layer, or one that is used more than once; or a cut
             that does not separate the network, because a skip connection runs past it.
-
-    Reproduction notes:
-        An argument given to a nested model where it is called, such as `training=False`, is lost
-        when that model is opened. For inference it makes no difference.
 
     Examples:
         >>> from deepfake_generalize.models import mesonet

@@ -24,18 +24,10 @@ _CONVOLUTIONS = (
 
 
 def last_convolution(model: keras.Model) -> str:
-    """Return the name of the last layer that is a convolution.
-
-    Args:
-        model: Any Keras model with layers; nested models are looked into.
+    """Return the name of the last layer that is a convolution; nested models are looked into.
 
     Raises:
         InputError: There is none.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> last_convolution(mesonet((64, 64, 3)))
-        'conv4'
     """
     found: list[str] = [
         layer.name for layer in flat_layers(model) if isinstance(layer, _CONVOLUTIONS)
@@ -49,16 +41,7 @@ def last_convolution(model: keras.Model) -> str:
 
 
 def flat_layers(model: keras.Model) -> list[Any]:
-    """Return the layers that are not models themselves, those of nested models included, in order.
-
-    Args:
-        model: Any Keras model with layers.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> [layer.name for layer in flat_layers(mesonet((64, 64, 3)))][-2:]
-        ['dropout2', 'output']
-    """
+    """Return, in order, the layers that are not models themselves; nested models are opened."""
     leaves: list[Any] = []
     for layer in model.layers:
         leaves += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
@@ -73,30 +56,14 @@ def run_through(
     """Compute a network's output for inference, with a say in what every layer gives.
 
     Nothing is built and nothing of the model changes: its own layers compute, one after the other.
+    Functional and Sequential models nested in it are opened.
 
     Args:
-        model: As `surgery.cut` takes it. Functional and Sequential models nested in it are opened.
+        model: As `cut` takes it.
         images: What the network takes: tensors, not symbols.
         around: Called for every layer, the inputs and the nested models themselves included, with
             the layer, its inputs (none for an input) and a function that computes its output. What
             it returns flows on in the place of that output.
-
-    Returns:
-        The network's output.
-
-    Raises:
-        InputError: Not such a model.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> names = []
-        >>> def noted(layer, inputs, compute):
-        ...     names.append(layer.name)
-        ...     return compute()
-        >>> run_through(mesonet((32, 32, 3)), keras.ops.zeros((2, 32, 32, 3)), noted).shape
-        TensorShape([2, 1])
-        >>> names[:3], names[-1]
-        (['image', 'conv1', 'norm1'], 'output')
     """
     check_graph(model)
 
@@ -125,16 +92,7 @@ def run_through(
 
 
 def producer(tensor: keras.KerasTensor) -> Any:
-    """Return the layer that gives a symbolic tensor. Keras has no public way to ask.
-
-    Args:
-        tensor: Such as `model.outputs[0]`.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> producer(mesonet((32, 32, 3)).outputs[0]).name
-        'output'
-    """
+    """Return the layer that gives a symbolic tensor. Keras has no public way to ask."""
     return tensor._keras_history.operation
 
 
@@ -142,23 +100,12 @@ def is_graph(operation: Any) -> bool:
     """Say whether this is a functional or Sequential model, whose layers can be followed.
 
     Keras has no public name for its functional models.
-
-    Args:
-        operation: A layer, a model or anything else.
-
-    Examples:
-        >>> is_graph(keras.layers.Flatten())
-        False
     """
     return isinstance(operation, keras.Sequential) or hasattr(operation, "_nodes_by_depth")
 
 
 def check_graph(model: Any) -> None:
-    """Refuse what has no graph of layers, or more than one way in or out.
-
-    Raises:
-        InputError: Such a model.
-    """
+    """Refuse what has no graph of layers, or more than one way in or out."""
     if not is_graph(model):
         raise InputError(
             f"expected a functional or Sequential Keras model, received {describe(model)}.",

@@ -15,12 +15,12 @@ from deepfake_generalize.models.surgery.graph import flat_layers
 WIDE = 256
 """From so many units on, the paper's site is the outputs of the first dense layer."""
 
+NOISE = (layers.Dropout, layers.GaussianDropout, layers.GaussianNoise, layers.AlphaDropout)
+"""Layers that do nothing but in training, where they add random numbers."""
+
 _ELEMENTWISE = (
+    *NOISE,
     layers.InputLayer,
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.AlphaDropout,
     layers.Identity,
     layers.Flatten,
     layers.ReLU,
@@ -29,23 +29,9 @@ _ELEMENTWISE = (
     layers.PReLU,
     layers.BatchNormalization,
 )
-_ELEMENTWISE_FUNCTIONS = frozenset(
-    [
-        "linear",
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "gelu",
-        "silu",
-        "sigmoid",
-        "hard_sigmoid",
-        "tanh",
-        "softplus",
-        "softsign",
-        "exponential",
-    ]
+_ELEMENTWISE_FUNCTIONS = (
+    *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"),
+    *("sigmoid", "hard_sigmoid", "softplus", "softsign", "exponential"),
 )
 _PAPER_REASON = (
     "The paper leaves such networks out too (threats to validity): detectors with only one dense "
@@ -55,13 +41,11 @@ _PAPER_REASON = (
 
 
 @dataclass(frozen=True)
-class Mixing:
+class FirstDense:
     """The dense layer that is the first to mix the neurons of a site, and what is around it.
 
-    Attributes:
-        dense: The layer itself.
-        before: What happens to each neuron on its own, between the site and the layer.
-        after: From the layer's output to the network's.
+    `before` is what happens to each neuron on its own, between the site and the layer; `after`
+    leads from the layer's output to the network's.
     """
 
     dense: keras.layers.Dense
@@ -70,24 +54,16 @@ class Mixing:
 
 
 def site_cut(model: keras.Model, site: str) -> Cut:
-    """Cut a network where its neurons are looked at.
+    """Cut a network where its neurons are looked at: they are the trunk's outputs.
 
     Args:
-        model: A network that `models.surgery.cut` can cut.
+        model: A network that `cut` can cut.
         site: `paper`: the outputs of the first dense layer if it has 256 units or more, else the
             features that enter it. Or the name of a layer whose outputs are (N, neurons).
-
-    Returns:
-        The parts; the trunk's outputs are the neurons.
 
     Raises:
         InputError: No such layer, a layer of another shape, fewer than two neurons, or the
             network's output itself.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> site_cut(mesonet((64, 64, 3)), "paper").trunk.output_shape
-        (None, 64)
     """
     parts = _paper_cut(model) if site == "paper" else cut(model, site)
     shape = parts.tail.input_shape
@@ -105,14 +81,10 @@ def site_cut(model: keras.Model, site: str) -> Cut:
     return parts
 
 
-def first_mixing(tail: keras.Model) -> Mixing | None:
-    """Return the dense layer that mixes the neurons first, and the parts around it.
+def first_dense(tail: keras.Model) -> FirstDense | None:
+    """Return the dense layer that mixes the neurons first, given the network behind them.
 
-    Args:
-        tail: From the neurons to the network's output.
-
-    Returns:
-        None where something else mixes them first, or several layers do side by side.
+    None where something else mixes them first, or several layers do side by side.
     """
     dense = next((x for x in flat_layers(tail) if isinstance(x, layers.Dense)), None)
     if dense is None:
@@ -123,7 +95,7 @@ def first_mixing(tail: keras.Model) -> Mixing | None:
     except InputError:
         return None
     if all(_is_elementwise(layer) for layer in flat_layers(before)):
-        return Mixing(dense, before, after)
+        return FirstDense(dense, before, after)
     return None
 
 

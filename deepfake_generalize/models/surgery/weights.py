@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
@@ -24,58 +23,11 @@ _NUMBERS = "fiu"
 """The kinds of NumPy's types that weights have; layers that normalize count in whole numbers."""
 
 
-def check_input_shape(
-    input_shape: tuple[int, int, int], *, network: str, minimum: int
-) -> tuple[int, int, int]:
-    """Return `input_shape` as a tuple if `network` can be built for it, raise otherwise.
-
-    Args:
-        input_shape: (H, W, 3) in pixels.
-        network: What the message calls the network.
-        minimum: The smallest side in pixels.
-
-    Raises:
-        InputError: Not (H, W, 3), not whole numbers, or a side under `minimum`.
-
-    Examples:
-        >>> check_input_shape((64, 64, 3), network="MesoNet", minimum=8)
-        (64, 64, 3)
-    """
-    wanted = f"expected input_shape (H, W, 3) with sides of at least {minimum} for {network}"
-    received = f"received {input_shape!r}."
-    try:
-        height, width, channels = input_shape
-    except (TypeError, ValueError):
-        raise InputError(f"{wanted}, {received}") from None
-    if not all(map(is_whole, (height, width, channels))):
-        raise InputError(f"{wanted}, {received}", hint="The sides must be fixed whole numbers.")
-    if channels != 3 or min(height, width) < minimum:
-        raise InputError(f"{wanted}, {received}", hint=f"The minimum is {minimum} pixels a side.")
-    return int(height), int(width), 3
-
-
-def check_classes(classes: int) -> tuple[int, str]:
-    """Return the units and the activation of the last layer: one sigmoid, or softmax columns.
-
-    Raises:
-        InputError: `classes` is not a positive whole number.
-
-    Examples:
-        >>> check_classes(1), check_classes(2)
-        ((1, 'sigmoid'), (2, 'softmax'))
-    """
-    if not is_whole(classes, least=1):
-        raise InputError(f"expected classes to be a whole number from 1, received {classes!r}.")
-    return int(classes), "sigmoid" if classes == 1 else "softmax"
-
-
 def load_weights(model: Any, path: str | Path) -> None:
     """Fill `model` from a weights file, in place, by the order of its layers.
 
-    Args:
-        model: A Keras model.
-        path: An HDF5 file as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file
-            named `*.weights.h5`.
+    The file is HDF5 as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file named
+    `*.weights.h5`.
 
     Raises:
         InputError: There is no such file, it is not HDF5, it is damaged, or it belongs to another
@@ -154,28 +106,24 @@ def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> li
     """
     layers = [layer for layer in model.layers if layer.weights]
     if len(layers) != len(stored):
-        raise InputError(
-            f"{path} holds weights of another network: expected {len(layers)} layers with weights "
-            f"for {model.name}, received {len(stored)}.",
-            hint=_HINT,
-        )
+        raise _of_another(path, f"{len(layers)} layers with weights for {model.name}", len(stored))
     for layer, (name, datasets) in zip(layers, stored, strict=True):
         wanted = [tuple(weight.shape) for weight in layer.weights]
         came = [dataset.shape for dataset in datasets]
-        if wanted != came:
-            raise InputError(
-                f"{path} holds weights of another network: expected shapes {wanted} for "
-                f"{model.name}'s layer {layer.name}, received {came} from {name}.",
-                hint=_HINT,
-            )
         kinds = [dataset.dtype for dataset in datasets]
+        place = f"for {model.name}'s layer {layer.name}"
+        if wanted != came:
+            raise _of_another(path, f"shapes {wanted} {place}", f"{came} from {name}")
         if not all(kind.kind in _NUMBERS for kind in kinds):
-            raise InputError(
-                f"{path} holds something else than weights: expected numbers for {model.name}'s "
-                f"layer {layer.name}, received {', '.join(map(str, kinds))} from {name}.",
-                hint=_HINT,
-            )
+            raise _of_another(path, f"numbers {place}", f"{', '.join(map(str, kinds))} from {name}")
     return [[np.asarray(dataset) for dataset in datasets] for _, datasets in stored]
+
+
+def _of_another(path: Path, expected: str, received: object) -> InputError:
+    return InputError(
+        f"{path} holds weights of another network: expected {expected}, received {received}.",
+        hint=_HINT,
+    )
 
 
 def _assign(model: Any, arrays: list[list[AnyArray]], path: Path) -> None:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from deepfake_generalize.models.training.construction import copy, own_random_numbers
 from deepfake_generalize.models.training.data import (
+    LabelledImages,
     TrainingData,
     batches_of_arrays,
     open_data,
     refuse_overlap,
 )
-from deepfake_generalize.models.training.fitting import Fit
+from deepfake_generalize.models.training.fitting import Fit, fit
+from deepfake_generalize.models.training.loop import TrainOptions
 from deepfake_generalize.models.training.progress import Progress, Reporter, make_reporter
-from deepfake_generalize.models.training.recipes import RECIPES, Recipe
-from deepfake_generalize.models.training.train import fit, train, training_record
+from deepfake_generalize.models.training.recipes import (
+    LAST_LAYERS,
+    RECIPES,
+    Recipe,
+    recipe_or_default,
+)
+from deepfake_generalize.models.training.train import train, training_record
 
 __all__ = [
+    "LAST_LAYERS",
     "RECIPES",
     "Fit",
+    "LabelledImages",
     "Progress",
     "Recipe",
     "Reporter",
+    "TrainOptions",
     "TrainingData",
     "batches_of_arrays",
     "copy",
@@ -27,6 +37,7 @@ __all__ = [
     "make_reporter",
     "open_data",
     "own_random_numbers",
+    "recipe_or_default",
     "refuse_overlap",
     "train",
     "training_record",

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepfake_generalize._system.atomic_files import write_arrays
+from deepfake_generalize._system.atomic_files import replacing, write_arrays
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from deepfake_generalize.types import AnyArray
 
 FILE = "training.npz"
 _FACTS = "facts"
-_DAMAGED: tuple[type[Exception], ...] = (*UNREADABLE, KeyError, TypeError, AttributeError)
 
 
 def locate(checkpoint: str | Path) -> Path:
@@ -29,17 +27,8 @@ def locate(checkpoint: str | Path) -> Path:
 
     The folder is made.
 
-    Args:
-        checkpoint: A file or a folder.
-
     Raises:
         InputError: The folder cannot be made.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     locate(folder).name, locate(f"{folder}/mine.npz").name
-        ('training.npz', 'mine.npz')
     """
     path = Path(checkpoint)
     file = path if path.suffix == ".npz" else path / FILE
@@ -55,12 +44,7 @@ def locate(checkpoint: str | Path) -> Path:
 
 
 def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[str, Any]) -> None:
-    """Write lists of arrays and plain facts so that a kill leaves the old file or the new one.
-
-    Args:
-        file: In a folder that exists.
-        arrays: Name -> arrays.
-        facts: What JSON can hold.
+    """Write lists of arrays and JSON facts so that a kill leaves the old file or the new one.
 
     Raises:
         InputError: The system refuses, for example because the disk is full.
@@ -71,17 +55,10 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
         for index, array in enumerate(group)
     }
     members[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    # One name for all: what a kill leaves behind is overwritten by the next epoch's.
-    temporary = file.with_name(f".{file.name}.tmp")
     try:
-        with temporary.open("wb") as out:
+        with replacing(file, durable=True) as temporary, temporary.open("wb") as out:
             write_arrays(out, members)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
     except OSError as error:
-        with contextlib.suppress(OSError):  # A disk that is read-only refuses this too.
-            temporary.unlink(missing_ok=True)
         raise InputError(
             f"expected to write the checkpoint {file}, the system refused: "
             f"{error.strerror or error}.",
@@ -90,13 +67,7 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
 
 
 def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
-    """Read what `write` wrote.
-
-    Args:
-        file: A checkpoint.
-
-    Returns:
-        The arrays and the facts, or None where there is no such file.
+    """Return the arrays and the facts that `write` wrote, or None where there is no such file.
 
     Raises:
         InputError: The file is not a checkpoint, or damaged.
@@ -104,26 +75,29 @@ def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
     if not file.exists():
         return None
     arrays: dict[str, list[AnyArray]] = {}
+    with readable(file), file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
+        facts = json.loads(stored[_FACTS].tobytes())
+        for member in sorted(set(stored.files) - {_FACTS}):
+            arrays.setdefault(member.rpartition("/")[0], []).append(stored[member])
+    return arrays, facts
+
+
+@contextlib.contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Say in words that a checkpoint is none or damaged, whatever reading it raises inside."""
     try:
-        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
-            facts = json.loads(stored[_FACTS].tobytes())
-            for member in sorted(set(stored.files) - {_FACTS}):
-                arrays.setdefault(member.rpartition("/")[0], []).append(stored[member])
-    except _DAMAGED as error:
+        yield
+    except InputError:
+        raise
+    except UNREADABLE as error:
         raise InputError(
             f"expected a checkpoint at {file}, it cannot be read: {error}.",
             hint="Remove it to begin again, or name another.",
         ) from error
-    return arrays, facts
 
 
 def require_same(file: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raise unless a checkpoint belongs to this run.
-
-    Args:
-        file: The checkpoint.
-        stored: The settings in it.
-        wanted: The settings of this run, plain JSON values.
+    """Raise unless the settings in a checkpoint are those of this run, plain JSON values.
 
     Raises:
         DataMismatchError: They differ; the message says in what.

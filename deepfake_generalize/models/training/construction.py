@@ -25,15 +25,8 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 def architecture_name(architecture: Architecture) -> str:
     """Return the name by which records call an architecture.
 
-    Args:
-        architecture: A name of `ARCHITECTURES`, a builder, or a model.
-
     Raises:
-        InputError: It is none of these, or there is none of that name.
-
-    Examples:
-        >>> architecture_name("mesonet")
-        'mesonet'
+        InputError: It is no name of `ARCHITECTURES`, no builder and no model.
     """
     if isinstance(architecture, str):
         if architecture not in ARCHITECTURES:
@@ -59,17 +52,10 @@ def architecture_name(architecture: Architecture) -> str:
 def build(
     architecture: Architecture, input_shape: tuple[int, ...], *, classes: int, seed: int
 ) -> keras.Model:
-    """Build a network whose random weights are a function of the seed.
+    """Build a network that nobody else holds, whose random weights are a function of the seed.
 
-    Args:
-        architecture: A name, a builder `builder(input_shape)`, or a model, which is copied with its
-            weights.
-        input_shape: (H, W, 3).
-        classes: Output columns; a builder is asked for them where they are not one.
-        seed: Of the weights.
-
-    Returns:
-        A network that nobody else holds.
+    A model is copied with its weights; a builder is called with (H, W, 3), and asked for the number
+    of `classes` where it is not one.
 
     Raises:
         InputError: The builder gives no model.
@@ -89,12 +75,10 @@ def build(
 
 
 def copy(model: keras.Model, *, precision: str = "float32") -> keras.Model:
-    """Return a copy of a network with its weights.
+    """Return a copy of a built network with its weights.
 
-    Args:
-        model: Built.
-        precision: `float32` keeps each layer as it is; `bfloat16` lets all but the last compute in
-            bfloat16, the weights staying float32.
+    `float32` keeps each layer as it is; `bfloat16` lets all but the last compute in bfloat16, the
+    weights staying float32.
     """
     last = model.layers[-1]
     policy = PRECISIONS[precision]
@@ -116,9 +100,6 @@ def own_random_numbers(seed: int) -> Iterator[None]:
     """Let Keras draw its seeds from `seed`, and leave Python's and NumPy's generators as they were.
 
     Keras seeds initializers and dropout from Python's global generator where they have no seed.
-
-    Args:
-        seed: Of the numbers drawn inside.
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - kept, not used
     random.seed(seed)

@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from deepfake_generalize.data.crops import ordered_dataset, ordered_rows
+from deepfake_generalize.data.manifests import rows_sha256
 from deepfake_generalize.data.synthetic import is_synthetic
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_image_shape, check_images, describe
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
 
     Order: TypeAlias = Callable[[], AnyArray] | None
+
+LabelledImages: TypeAlias = "pd.DataFrame | tuple[AnyArray, AnyArray] | tf.data.Dataset"
+"""Crops; images (N, H, W, 3) and labels (N,); or what `data.to_dataset` returns."""
 
 _HINT = (
     "Pass crops (data.read_crops), (images, labels) as arrays, or what data.to_dataset returned."
@@ -36,7 +40,7 @@ class TrainingData:
         shape: Of one example.
         facts: Plain JSON values for the record: `images` and `fakes` (counts) and `sha256`, of what
             identifies them; all None for a dataset, which cannot tell without being read. Of crops
-            also `synthetic`: whether any of them is known to be drawn.
+            also `synthetic`: whether any of them is known to be so.
         batches: (batch size, order, drop the last smaller one) -> dataset of (examples float32,
             labels (B,) float32). The order is drawn anew each time it is gone through.
     """
@@ -53,41 +57,43 @@ class TrainingData:
 
 
 def open_data(
-    data: object, *, name: str, size: tuple[int, int] | None = None, images: bool = True
+    data: LabelledImages | TrainingData, *, name: str, shape: tuple[int, ...] | None = None
 ) -> TrainingData:
     """Bring data into the form that training takes.
 
     Args:
-        data: A crops manifest, a pair of arrays, a dataset, or what this returned before.
+        data: As users pass them, or what this returned before.
         name: What messages call it.
-        size: (height, width) that crops are resized to.
-        images: Whether arrays must be images; otherwise they are features of any shape.
+        shape: Of one example, to which crops are resized: (H, W, 3) of images, another of features;
+            None: images of any size.
 
     Raises:
-        InputError: It is none of these, empty, or has other labels than 0 and 1.
+        InputError: It is none of these, of another shape, empty, or has other labels than 0 and 1.
     """
     if isinstance(data, TrainingData):
-        return data
-    if isinstance(data, pd.DataFrame):
-        return _open_crops(data, size)
-    if isinstance(data, tf.data.Dataset):
-        return _open_dataset(data, name)
-    if isinstance(data, tuple | list) and len(data) == 2:
-        return _open_arrays(data[0], data[1], name, images)
-    raise InputError(f"expected {name} to be images, received {describe(data)}.", hint=_HINT)
+        opened = data
+    elif isinstance(data, pd.DataFrame):
+        opened = _open_crops(data, None if shape is None else (shape[0], shape[1]))
+    elif isinstance(data, tf.data.Dataset):
+        opened = _open_dataset(data, name)
+    elif isinstance(data, tuple | list) and len(data) == 2:
+        images = shape is None or (len(shape) == 3 and shape[2] == 3)
+        opened = _open_arrays(data[0], data[1], name, images)
+    else:
+        raise InputError(f"expected {name} to be images, received {describe(data)}.", hint=_HINT)
+    if shape is not None and tuple(opened.shape) != tuple(shape):
+        raise InputError(
+            f"expected examples of shape {tuple(shape)} in {name}, received {tuple(opened.shape)}.",
+            hint="Crops are resized; resize arrays and datasets first, or build the network for "
+            "their size.",
+        )
+    return opened
 
 
-def refuse_overlap(train: object, val: object) -> None:
-    """Raise when training and validation crops share an image or a video.
+def refuse_overlap(train: LabelledImages, val: LabelledImages) -> None:
+    """Raise when training and validation crops share an image or a video; only crops can tell.
 
-    Choosing the best epoch on what was trained on chooses nothing. Only crops can tell.
-
-    Args:
-        train: What is trained on.
-        val: What the best epoch is chosen on.
-
-    Raises:
-        InputError: They share a path or a video.
+    Choosing the best epoch on what was trained on chooses nothing.
     """
     if not (isinstance(train, pd.DataFrame) and isinstance(val, pd.DataFrame)):
         return
@@ -111,22 +117,15 @@ def _open_crops(crops: pd.DataFrame, size: tuple[int, int] | None) -> TrainingDa
 
     def batches(batch_size: int, order: Order, drop_last: bool) -> tf.data.Dataset:
         dataset = ordered_dataset(crops, order, batch_size=batch_size, size=(height, width))
-        return _without_rest(dataset, len(crops), batch_size, drop_last)
+        return dataset.take(len(crops) // batch_size) if drop_last else dataset
 
-    labels = crops["label"].to_numpy()
-    facts = {**_facts(labels, _crop_keys(crops)), "synthetic": is_synthetic(crops)}
+    facts = {
+        "images": len(crops),
+        "fakes": int(crops["label"].sum()),
+        "sha256": rows_sha256(crops),
+        "synthetic": is_synthetic(crops),
+    }
     return TrainingData((height, width, 3), facts, batches)
-
-
-def _crop_keys(crops: pd.DataFrame) -> str:
-    """Hash which crops they are, without the folders they lie in."""
-    columns = [name for name in ("dataset", "method", "frame", "label") if name in crops.columns]
-    keys = crops[columns].astype("string").fillna("")
-    for name in ("video", "path"):
-        if name in crops.columns:
-            keys[name] = [str(value).replace("\\", "/").rpartition("/")[2] for value in crops[name]]
-    lines = keys[sorted(keys.columns)].agg("\t".join, axis=1)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> TrainingData:
@@ -139,7 +138,8 @@ def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> Trainin
         )
     labels = _check_labels(labels, len(examples), name)
 
-    facts = _facts(labels, _array_hash(examples, labels))
+    digest = _array_hash(examples, labels)
+    facts = {"images": len(labels), "fakes": int(labels.sum()), "sha256": digest}
     return TrainingData(examples.shape[1:], facts, batches_of_arrays(examples, labels))
 
 
@@ -215,18 +215,11 @@ def _open_dataset(dataset: tf.data.Dataset, name: str) -> TrainingData:
 
     def batches(_batch_size: int, _order: Order, _drop_last: bool) -> tf.data.Dataset:
         return dataset.map(
-            lambda examples, labels: (
-                tf.cast(examples, tf.float32),
-                tf.cast(labels, tf.float32),
-            )
+            lambda examples, labels: (tf.cast(examples, tf.float32), tf.cast(labels, tf.float32))
         )
 
     unknown = {"images": None, "fakes": None, "sha256": None}
     return TrainingData(tuple(spec[0].shape[1:]), unknown, batches)
-
-
-def _facts(labels: AnyArray, digest: str) -> dict[str, Any]:
-    return {"images": len(labels), "fakes": int(labels.sum()), "sha256": digest}
 
 
 def _array_hash(examples: AnyArray, labels: AnyArray) -> str:
@@ -235,9 +228,3 @@ def _array_hash(examples: AnyArray, labels: AnyArray) -> str:
         digest.update(np.ascontiguousarray(examples[start : start + _HASHED_ROWS]).data)
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()
-
-
-def _without_rest(
-    dataset: tf.data.Dataset, count: int, batch_size: int, drop_last: bool
-) -> tf.data.Dataset:
-    return dataset.take(count // batch_size) if drop_last else dataset

@@ -10,18 +10,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import weights_sha256
 from deepfake_generalize.models.surgery import finalize, flat_layers
 from deepfake_generalize.models.training import construction
-from deepfake_generalize.models.training.loop import BatchReports, EpochLoop, Plan, State, resume
+from deepfake_generalize.models.training.data import TrainingData, open_data
+from deepfake_generalize.models.training.loop import (
+    BatchReports,
+    EpochLoop,
+    State,
+    TrainOptions,
+    resume,
+)
+from deepfake_generalize.models.training.progress import make_reporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from deepfake_generalize.models.training.data import TrainingData
+    from deepfake_generalize.models.training.data import LabelledImages
     from deepfake_generalize.models.training.recipes import Recipe
 
 _LOSSES = {"mse": "mean_squared_error", "bce": "binary_crossentropy"}
@@ -46,114 +54,91 @@ class Fit:
     data: Mapping[str, Mapping[str, Any]]
 
 
-def fit_copy(
+def fit(
     model: keras.Model,
-    train: TrainingData,
-    val: TrainingData,
-    plan: Plan,
-    precision: str,
-    strategy: tf.distribute.Strategy | None,
+    train: LabelledImages | TrainingData,
+    val: LabelledImages | TrainingData,
+    options: TrainOptions,
 ) -> Fit:
-    """Fit a network, through a copy where precision or strategy ask for layers of another making.
+    """Fit the trainable layers of a network; in the end it has the best epoch's weights.
 
-    Args:
-        model: float32; in the end it has the best epoch's weights either way.
-        train: What is learnt from.
-        val: What the best epoch is chosen on.
-        plan: What decides about the run.
-        precision: A name of `construction.PRECISIONS`.
-        strategy: Where the copy lives, or None.
+    What `models.train` does on a network of its own making, and augmentation on one that was
+    trained before or on the tail of one. Where precision or strategy ask for layers of another
+    making, a copy is trained and its weights are taken over.
+
+    The model leads from what `train` holds, arrays may be float features of any shape, to one
+    sigmoid unit (N, 1) or two softmax columns (N, 2). It is not compiled by this, unless it is a
+    subclassed model. A recipe that restarts takes a network that can be made anew: see `train`.
+
+    Raises:
+        InputError: The network and the data do not fit, or training diverged.
+        DataMismatchError: The checkpoint is of another training.
     """
-    if precision == "float32" and strategy is None:
-        return fit_in_place(model, train, val, plan)
+    shape = tuple(model.input_shape[1:])
+    train = open_data(train, name="train", shape=shape)
+    val = open_data(val, name="val", shape=shape)
+    strategy = options.strategy
+    if options.precision == "float32" and strategy is None:
+        return _fit_in_place(model, train, val, options)
     with contextlib.nullcontext() if strategy is None else strategy.scope():
-        with construction.own_random_numbers(plan.seed):
-            worker = construction.copy(model, precision=precision)
-        fitted = fit_in_place(worker, train, val, plan)
+        with construction.own_random_numbers(options.seed):
+            worker = construction.copy(model, precision=options.precision)
+        fitted = _fit_in_place(worker, train, val, options)
     model.set_weights(worker.get_weights())
     finalize(model)
     return fitted
 
 
-def fit_in_place(model: keras.Model, train: TrainingData, val: TrainingData, plan: Plan) -> Fit:
-    """Fit the trainable layers of a network.
-
-    Args:
-        model: In the end it has the best epoch's weights; it is not compiled, unless it is a
-            subclassed model.
-        train: What is learnt from.
-        val: What the best epoch is chosen on.
-        plan: What decides about the run.
-
-    Raises:
-        InputError: The network and the data do not fit, or training diverged.
-        DataMismatchError: The checkpoint is of another run.
-    """
-    columns = _check_fit(model, train, val)
-    compiled = compile_shared(model, plan)
-    settings = _settings(model, train, val, plan)
-    state = resume(compiled, plan.checkpoint, settings)
-    loop = EpochLoop(plan, state, settings)
-    data = {"train": train.facts, "val": val.facts}
-    reporter, recipe = plan.reporter, plan.recipe
+def _fit_in_place(
+    model: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
+) -> Fit:
+    columns = _columns(model)
+    compiled = compile_shared(model, options)
+    settings = _settings(model, train, val, options)
+    state = resume(compiled, options.checkpoint, settings)
+    recipe, reporter = options.recipe, make_reporter(options.progress)
+    loop = EpochLoop(options, state, settings, reporter)
+    batches = prepared_batches(train, options, loop, columns=columns)
+    callbacks: list[keras.callbacks.Callback] = [loop]
     if reporter is not None:
         reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
+        if reporter.hears_batches:
+            callbacks.append(BatchReports(reporter, int(batches.cardinality())))
     try:
         if not state.ended:
             with _adjusted(model, recipe):
-                _go_through_epochs(compiled, train, val, plan, loop, columns)
+                compiled.fit(
+                    batches,
+                    validation_data=prepared_batches(val, options, None, columns=columns),
+                    epochs=recipe.epochs,
+                    initial_epoch=state.epochs,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
     finally:
         if reporter is not None:
             reporter.end(_summary(state, recipe))
     model.set_weights(state.best_weights)
     finalize(model)
+    data = {"train": train.facts, "val": val.facts}
     return Fit(state.history, state.best_epoch, state.ended, state.seconds, data)
 
 
-def _go_through_epochs(
-    compiled: keras.Model,
-    train: TrainingData,
-    val: TrainingData,
-    plan: Plan,
-    loop: EpochLoop,
-    columns: int,
-) -> None:
-    recipe = plan.recipe
-    batches = prepared_batches(train, plan, loop, columns=columns)
-    callbacks: list[keras.callbacks.Callback] = [loop]
-    if plan.reporter is not None and plan.reporter.hears_batches:
-        callbacks.append(BatchReports(plan.reporter, int(batches.cardinality())))
-    compiled.fit(
-        batches,
-        validation_data=prepared_batches(val, plan, None, columns=columns),
-        epochs=recipe.epochs,
-        initial_epoch=loop.state.epochs,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
-
-
 def prepared_batches(
-    data: TrainingData, plan: Plan, loop: EpochLoop | None, *, columns: int
+    data: TrainingData, options: TrainOptions, loop: EpochLoop | None, *, columns: int
 ) -> tf.data.Dataset:
-    """Return data as a network with that many output columns learns from them.
+    """Return data as a network learns from them: 1 column for a sigmoid unit, 2 for softmax.
 
-    Args:
-        data: Examples and labels.
-        plan: Its recipe and which class is fake.
-        loop: Draws the order of each epoch; None keeps the examples' own, and all of them.
-        columns: 1 for a sigmoid unit, 2 for softmax columns.
+    `loop` samples the order of each epoch; None keeps the examples' own, and all of them.
     """
 
     def prepared(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        ones = labels if plan.fake_index == 1 else 1.0 - labels
+        ones = labels if options.fake_index == 1 else 1.0 - labels
         return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
 
-    count, recipe = data.count, plan.recipe
-    order = None
-    if loop is not None and count is not None:
-        order = partial(loop.draw_order, count)
+    count, recipe = data.count, options.recipe
+    order = None if loop is None or count is None else partial(loop.sample_order, count)
     drop_last = recipe.drop_last and loop is not None
     return data.batches(recipe.batch_size, order, drop_last).map(prepared)
 
@@ -179,9 +164,9 @@ def _adjusted(model: keras.Model, recipe: Recipe) -> Iterator[None]:
             setattr(layer, name, own)
 
 
-def compile_shared(model: keras.Model, plan: Plan) -> keras.Model:
+def compile_shared(model: keras.Model, options: TrainOptions) -> keras.Model:
     """Return a compiled model of the same layers, so that the optimizer is not saved with them."""
-    compiled, recipe = model, plan.recipe
+    compiled, recipe = model, options.recipe
     if model.inputs:
         compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     compiled.compile(
@@ -193,39 +178,36 @@ def compile_shared(model: keras.Model, plan: Plan) -> keras.Model:
         ),
         loss=_LOSSES[recipe.loss],
         metrics=["accuracy"],
-        steps_per_execution=plan.steps_per_call,
+        steps_per_execution=options.steps_per_call,
     )
     compiled.optimizer.build(compiled.trainable_variables)
     return compiled
 
 
 def _settings(
-    model: keras.Model, train: TrainingData, val: TrainingData, plan: Plan
+    model: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
 ) -> dict[str, Any]:
     """Return what a checkpoint must have in common with a run, plain JSON values."""
     layers = [
-        [type(one).__name__, one.dtype_policy.name, bool(one.trainable), one.count_params()]
-        for one in model.layers
+        [type(layer).__name__, layer.dtype_policy.name, bool(layer.trainable), layer.count_params()]
+        for layer in model.layers
     ]
-    weights = hashlib.sha256()
-    for array in model.get_weights():
-        weights.update(np.ascontiguousarray(array).data)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return {
-        **{f"recipe.{key}": value for key, value in plan.recipe.values().items()},
-        "seed": plan.seed,
-        "fake_index": plan.fake_index,
-        "early_stopping": plan.early_stopping,
+        **{f"recipe.{key}": value for key, value in options.recipe.values().items()},
+        "seed": options.seed,
+        "fake_index": options.fake_index,
+        "early_stopping": options.early_stopping,
         "replicas": replicas,
         "network": hashlib.sha256(json.dumps(layers).encode()).hexdigest(),
-        "first weights": weights.hexdigest(),
+        "first weights": weights_sha256(model),
         "train": train.facts["sha256"],
         "val": val.facts["sha256"],
     }
 
 
-def _check_fit(model: keras.Model, train: TrainingData, val: TrainingData) -> int:
-    """Return the number of output columns of a network that the data fit."""
+def _columns(model: keras.Model) -> int:
+    """Return the number of output columns of a network that can be trained."""
     gives = model.output_shape
     if not isinstance(gives, tuple) or len(gives) != 2 or gives[1] not in (1, 2):
         raise InputError(
@@ -233,14 +215,6 @@ def _check_fit(model: keras.Model, train: TrainingData, val: TrainingData) -> in
             f"(None, 2), received {gives}.",
             hint="Build it with classes=1.",
         )
-    takes = tuple(model.input_shape[1:])
-    for name, data in (("train", train), ("val", val)):
-        if tuple(data.shape) != takes:
-            raise InputError(
-                f"expected examples of shape {takes} in {name} for {model.name}, received "
-                f"{tuple(data.shape)}.",
-                hint="Crops are resized; resize arrays, or build the network for their size.",
-            )
     return int(gives[1])
 
 

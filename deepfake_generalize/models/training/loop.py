@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training import checkpoints
+from deepfake_generalize.models.training.construction import PRECISIONS
+from deepfake_generalize.models.training.progress import check_progress
+from deepfake_generalize.validation import check_choice, check_whole, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from deepfake_generalize.models.training.progress import Reporter
+    from deepfake_generalize.models.training.progress import Progress, Reporter
     from deepfake_generalize.models.training.recipes import Recipe
     from deepfake_generalize.types import AnyArray
 
@@ -29,15 +33,9 @@ COMPLETE, STOPPED, PERFECT, PLATEAU = "complete", "stopped early", "perfect", "p
 
 @dataclass
 class State:
-    """How far a run is.
+    """How far a run is: finished epochs, one value an epoch by name, the best epoch from 1.
 
-    Attributes:
-        epochs: Finished ones.
-        history: Name -> one value an epoch.
-        best_epoch: From 1; 0 before the first.
-        best_weights: Those of the best epoch.
-        seconds: Spent in epochs.
-        ended: Why no further epoch follows, or an empty word.
+    `seconds` were spent in epochs; `ended` says why no further epoch follows, or is empty.
     """
 
     epochs: int = 0
@@ -54,59 +52,72 @@ class State:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What decides about a run.
+class TrainOptions:
+    """How to train, checked once: seven options that `models.train` explains, and three of ours.
 
-    Attributes:
-        recipe: Its recipe.
-        seed: What its random numbers come from.
-        fake_index: Which of the network's classes is fake.
-        early_stopping: Epochs without a better one after which it ends; None: it never does.
-        may_restart: Whether it ends where the recipe says that another beginning is due.
-        checkpoint: The file written after each epoch, or None.
-        reporter: Is told of each epoch, or None.
-        steps_per_call: Steps that TensorFlow takes before it returns to Python.
+    Labels are turned where the network's `fake_index` is 0. With `may_restart` training ends where
+    the recipe says that another beginning is due. More of `steps_per_call`, which TensorFlow takes
+    before it returns to Python, are faster where a step is short, and change nothing else.
     """
 
     recipe: Recipe
     seed: int = 0
-    fake_index: int = 1
+    checkpoint: str | Path | None = None
+    precision: str = "float32"
+    strategy: tf.distribute.Strategy | None = None
     early_stopping: int | None = None
+    progress: Progress = "auto"
+    fake_index: int = 1
     may_restart: bool = False
-    checkpoint: Path | None = None
-    reporter: Reporter | None = None
     steps_per_call: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with."""
+        check_whole("seed", self.seed, least=0)
+        if self.early_stopping is not None:
+            check_whole("early_stopping", self.early_stopping, least=1, hint="None: all epochs.")
+        check_choice("precision", self.precision, PRECISIONS)
+        check_progress(self.progress)
+        if self.strategy is not None and not isinstance(self.strategy, tf.distribute.Strategy):
+            raise InputError(
+                f"expected a tf.distribute strategy, received {describe(self.strategy)}.",
+                hint="Pass tf.distribute.MirroredStrategy().",
+            )
 
 
 class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Keeps the state of a run while Keras trains."""
 
-    def __init__(self, plan: Plan, state: State, settings: Mapping[str, Any]) -> None:
-        """Go on from `state`.
+    def __init__(
+        self,
+        options: TrainOptions,
+        state: State,
+        settings: Mapping[str, Any],
+        reporter: Reporter | None = None,
+    ) -> None:
+        """Go on from `state`, which is changed in place.
 
-        Args:
-            plan: What decides about the run.
-            state: How far it is; changed in place.
-            settings: Plain JSON values that a checkpoint must have in common with the run.
+        A checkpoint must have `settings`, plain JSON values, in common with the run.
         """
         super().__init__()
         self.state = state
-        self._plan = plan
+        self._options = options
         self._settings = settings
+        self._reporter = reporter
         self._epoch = state.epochs
         self._start = 0.0
 
-    def draw_order(self, count: int) -> AnyArray:
+    def sample_order(self, count: int) -> AnyArray:
         """Return the order of the current epoch, (count,) int64."""
-        return _generator(self._plan.seed, self._epoch, 0).permutation(count)
+        return _generator(self._options.seed, self._epoch, 0).permutation(count)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Give dropout the random numbers of this epoch."""
         self._epoch = epoch
         self._start = time.perf_counter()
         for index, state in enumerate(random_states(self.model), start=1):
-            drawn = _generator(self._plan.seed, epoch, index).integers(2**31, size=state.shape)
-            state.assign(drawn.astype(state.dtype))
+            sampled = _generator(self._options.seed, epoch, index).integers(2**31, size=state.shape)
+            state.assign(sampled.astype(state.dtype))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keep what the epoch brought, and decide whether another follows."""
@@ -116,15 +127,15 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         for name, value in values.items():
             state.history.setdefault(name, []).append(value)
         state.epochs = epoch + 1
-        chosen = state.history[self._plan.recipe.selection]
+        chosen = state.history[self._options.recipe.selection]
         if not state.best_epoch or chosen[-1] > chosen[state.best_epoch - 1]:
             state.best_epoch, state.best_weights = epoch + 1, self.model.get_weights()
         state.ended = self._reason_to_end()
         seconds = time.perf_counter() - self._start
         state.seconds += seconds
         self._save()
-        if self._plan.reporter is not None:
-            self._plan.reporter.epoch(epoch + 1, values, best=state.best_epoch, seconds=seconds)
+        if self._reporter is not None:
+            self._reporter.epoch(epoch + 1, values, best=state.best_epoch, seconds=seconds)
         self.model.stop_training = bool(state.ended)
 
     def _refuse_divergence(self, values: Mapping[str, float], number: int) -> None:
@@ -137,9 +148,9 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
             )
 
     def _reason_to_end(self) -> str:
-        state, recipe, patience = self.state, self._plan.recipe, self._plan.early_stopping
+        state, recipe, patience = self.state, self._options.recipe, self._options.early_stopping
         stuck = (
-            self._plan.may_restart
+            self._options.may_restart
             and recipe.restart_below is not None
             and state.epochs == recipe.restart_after
             and state.history["accuracy"][-1] < recipe.restart_below
@@ -156,14 +167,16 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         return STOPPED if state.epochs - state.best_epoch >= patience else ""
 
     def _save(self) -> None:
-        if self._plan.checkpoint is None:
+        if self._options.checkpoint is None:
             return
+        file = checkpoints.locate(self._options.checkpoint)
         state = self.state
-        arrays = {"weights": self.model.get_weights(), "optimizer": _optimizer_arrays(self.model)}
+        optimizer = [variable.numpy() for variable in self.model.optimizer.variables]
+        arrays = {"weights": self.model.get_weights(), "optimizer": optimizer}
         if state.best_epoch != state.epochs:
             arrays["best"] = state.best_weights
         facts = {"settings": dict(self._settings), "state": state.facts()}
-        checkpoints.write(self._plan.checkpoint, arrays, facts)
+        checkpoints.write(file, arrays, facts)
 
 
 class BatchReports(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -180,39 +193,28 @@ class BatchReports(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._reporter.batch(min((batch + 1) / self._batches, 1.0))
 
 
-def resume(model: keras.Model, checkpoint: Path | None, settings: Mapping[str, Any]) -> State:
-    """Bring a compiled model to where a checkpoint left it.
+def resume(model: keras.Model, checkpoint: str | Path | None, settings: Mapping[str, Any]) -> State:
+    """Bring a compiled model to where a checkpoint left it, and return how far that is.
 
-    Args:
-        model: Compiled; its weights and its optimizer are set.
-        checkpoint: The file, or None.
-        settings: What the checkpoint must have in common with this run.
-
-    Returns:
-        How far the run is; a new state where there is no checkpoint.
+    Where there is no checkpoint, the state is a new one.
 
     Raises:
         InputError: The file is damaged.
-        DataMismatchError: It belongs to another run.
+        DataMismatchError: It belongs to another run: other `settings`.
     """
-    stored = None if checkpoint is None else checkpoints.read(checkpoint)
-    if checkpoint is None or stored is None:
+    file = None if checkpoint is None else checkpoints.locate(checkpoint)
+    stored = None if file is None else checkpoints.read(file)
+    if file is None or stored is None:
         return State()
     arrays, facts = stored
-    try:
-        checkpoints.require_same(checkpoint, facts["settings"], settings)
+    with checkpoints.readable(file):
+        checkpoints.require_same(file, facts["settings"], settings)
         state = State(**facts["state"])
         model.set_weights(arrays["weights"])
-        for variable, value in zip(
-            model.optimizer.variables, arrays.get("optimizer", []), strict=True
-        ):
+        state.best_weights = arrays.get("best", arrays["weights"])
+        variables, values = model.optimizer.variables, arrays.get("optimizer", [])
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"expected a checkpoint at {checkpoint}, something in it is missing: {error}.",
-            hint="Remove it to begin again, or name another.",
-        ) from error
-    state.best_weights = arrays.get("best", arrays["weights"])
     return state
 
 
@@ -220,10 +222,6 @@ def random_states(model: keras.Model) -> list[Any]:
     """Return the variables that hold the states of a model's random generators (dropout)."""
     weights = {id(variable) for variable in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
-
-
-def _optimizer_arrays(model: keras.Model) -> list[AnyArray]:
-    return [variable.numpy() for variable in model.optimizer.variables]
 
 
 def _generator(seed: int, epoch: int, stream: int) -> np.random.Generator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,22 +39,21 @@ class Reporter(Protocol):
         ...
 
 
-def make_reporter(progress: object) -> Reporter | None:
-    """Return what shows progress.
+def check_progress(progress: object) -> None:
+    """Raise unless it is one of the ways to show progress, or None."""
+    if progress is not None:
+        check_choice("progress", progress, ("auto", "bar", "lines"), hint="None is silent.")
 
-    Args:
-        progress: `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere,
-            `bar` and `lines` show that, None shows nothing. All goes to stderr.
 
-    Raises:
-        InputError: None of these.
+def make_reporter(progress: Progress) -> Reporter | None:
+    """Return what shows progress, on stderr.
+
+    `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere, `bar` and `lines`
+    show that, None shows nothing.
     """
+    check_progress(progress)
     if progress is None:
         return None
-    if progress not in ("auto", "bar", "lines"):
-        raise InputError(
-            f"expected progress to be 'auto', 'bar', 'lines' or None, received {progress!r}."
-        )
     from rich.console import Console
 
     console = Console(file=sys.stderr)
@@ -62,25 +61,6 @@ def make_reporter(progress: object) -> Reporter | None:
     if progress == "lines" or (progress == "auto" and not interactive):
         return Lines()
     return Bar(console)
-
-
-def line(number: int, epochs: int, values: Mapping[str, float], best: int, seconds: float) -> str:
-    """Return an epoch as one line.
-
-    Args:
-        number: The epoch, from 1.
-        epochs: Of how many.
-        values: Name -> value, as the history holds them.
-        best: The best epoch so far, from 1.
-        seconds: What the epoch took.
-
-    Examples:
-        >>> line(3, 100, {"loss": 0.25, "accuracy": 0.5, "val_accuracy": 0.75}, 2, 4.2)
-        'epoch   3/100  loss 0.2500  accuracy 0.5000  val_accuracy 0.7500  4.2 s  best 2'
-    """
-    width = len(str(epochs))
-    shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-    return f"epoch {number:>{width}}/{epochs}  {shown}  {seconds:.1f} s  best {best}"
 
 
 class Lines:
@@ -91,14 +71,18 @@ class Lines:
     def begin(self, *, title: str, epochs: int, done: int) -> None:
         """Say what is trained."""
         self._epochs = epochs
-        self._write(f"{title}: {_start(epochs, done)}")
+        start = f"going on after epoch {done} of {epochs}" if done else f"{epochs} epochs"
+        self._write(f"{title}: {start}")
 
     def batch(self, fraction: float) -> None:
         """Say nothing."""
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
         """Write the epoch's line."""
-        self._write(line(number, self._epochs, values, best, seconds))
+        width = len(str(self._epochs))
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        epoch = f"epoch {number:>{width}}/{self._epochs}"
+        self._write(f"{epoch}  {shown}  {seconds:.1f} s  best {best}")
 
     def end(self, reason: str) -> None:
         """Say why it ended."""
@@ -150,7 +134,3 @@ class Bar:
         """Leave the bar as it is and say why it ended."""
         self._bar.stop()
         self._bar.console.print(reason, markup=False, highlight=False)
-
-
-def _start(epochs: int, done: int) -> str:
-    return f"{epochs} epochs" if not done else f"going on after epoch {done} of {epochs}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_choice, check_number, check_whole, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,12 +104,21 @@ class Recipe:
         Raises:
             InputError: One of them.
         """
-        for name, (holds, wanted) in _CHECKS.items():
+        for name, check in _CHECKS.items():
             value = getattr(self, name)
-            if not holds(value):
+            if value is not None or name not in _MAY_BE_NONE:
+                checked = check(f"{name} of a recipe", value, hint=_HINT)
+                object.__setattr__(self, name, checked)
+        for name, holds, wanted in (
+            ("name", isinstance(self.name, str) and bool(self.name), "a word"),
+            ("drop_last", isinstance(self.drop_last, bool), "True or False"),
+            ("classes", self.classes <= 2, "1 or 2"),
+        ):
+            if not holds:
                 raise InputError(
-                    f"expected {name} of a recipe to be {wanted}, received {value!r}.",
-                    hint="See models.RECIPES for the paper's values.",
+                    f"expected {name} of a recipe to be {wanted}, received "
+                    f"{getattr(self, name)!r}.",
+                    hint=_HINT,
                 )
 
     @property
@@ -140,72 +150,60 @@ class Recipe:
 
     def values(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, as records hold them."""
-        return {
-            one.name: getattr(self, one.name)
-            for one in dataclasses.fields(self)
-            if one.name != "citations"
-        }
+        names = [setting.name for setting in dataclasses.fields(self)]
+        return {name: getattr(self, name) for name in names if name != "citations"}
 
     def _of_the_study(self) -> str:
-        if self.architecture not in _ARCHITECTURES:
+        if self.architecture not in LAST_LAYERS:
             raise InputError(
-                f"expected a recipe of one of {', '.join(_ARCHITECTURES)}, the recipe "
+                f"expected a recipe of one of {', '.join(LAST_LAYERS)}, the recipe "
                 f"{self.name!r} is for {self.architecture or 'no architecture'!r}.",
                 hint="Begin with models.RECIPES[name].",
             )
         return self.architecture
 
 
-def _number(value: object) -> bool:
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    return numeric and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def _positive(value: Any) -> bool:
-    return _number(value) and value > 0
-
-
-def _fraction(value: Any) -> bool:
-    return _number(value) and 0 <= value < 1
-
-
-def _count(value: Any, least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-_COUNT = (_count, "a whole number from 1")
-_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (lambda value: isinstance(value, str) and bool(value), "a word"),
-    "stage": (lambda value: value in ("original", "fine_tuning"), "'original' or 'fine_tuning'"),
-    "learning_rate": (_positive, "a number above 0"),
-    "beta_1": (_fraction, "a number in [0, 1)"),
-    "beta_2": (_fraction, "a number in [0, 1)"),
-    "epsilon": (_positive, "a number above 0"),
-    "loss": (lambda value: value in ("mse", "bce"), "'mse' or 'bce'"),
+_HINT = "See models.RECIPES for the paper's values."
+_ABOVE_0 = partial(check_number, above=0)
+_FRACTION = partial(check_number, least=0, below=1)
+_COUNT = partial(check_whole, least=1)
+_CHECKS: Mapping[str, Callable[..., Any]] = {
+    "stage": partial(check_choice, choices=("original", "fine_tuning")),
+    "learning_rate": _ABOVE_0,
+    "beta_1": _FRACTION,
+    "beta_2": _FRACTION,
+    "epsilon": _ABOVE_0,
+    "loss": partial(check_choice, choices=("mse", "bce")),
     "epochs": _COUNT,
     "batch_size": _COUNT,
-    "drop_last": (lambda value: isinstance(value, bool), "True or False"),
-    "classes": (lambda value: _count(value) and value <= 2, "1 or 2"),
-    "last_layers": (lambda value: value is None or _count(value), "None or a number of layers"),
-    "selection": (lambda value: value == "val_accuracy", "'val_accuracy'"),
-    "restart_below": (
-        lambda value: value is None or (_number(value) and 0 < value <= 1),
-        "None or a number in (0, 1]",
-    ),
+    "classes": _COUNT,
+    "last_layers": _COUNT,
+    "selection": partial(check_choice, choices=("val_accuracy",)),
+    "restart_below": partial(check_number, above=0, most=1),
     "restart_after": _COUNT,
-    "max_restarts": (lambda value: _count(value, 0), "a whole number from 0"),
-    "norm_momentum": (lambda value: value is None or _fraction(value), "None or in [0, 1)"),
-    "dropout": (lambda value: value is None or _fraction(value), "None or in [0, 1)"),
+    "max_restarts": partial(check_whole, least=0),
+    "norm_momentum": _FRACTION,
+    "dropout": _FRACTION,
 }
+_MAY_BE_NONE = ("last_layers", "restart_below", "norm_momentum", "dropout")
 
-# Architecture -> layers that transfer learning trains, counted from the end.
-_ARCHITECTURES = {
-    "mesonet": 4,
-    "mesoinception": 4,
-    "shallownet": 4,
-    "xception": 5,
-    "efficientnet_b0": 6,
+LAST_LAYERS = {
+    "mesonet": ("Dense", "LeakyReLU", "Dropout", "Dense"),
+    "mesoinception": ("Dense", "LeakyReLU", "Dropout", "Dense"),
+    "shallownet": ("Dense", "BatchNormalization", "Dropout", "Dense"),
+    "xception": (
+        *("SeparableConv2D", "BatchNormalization", "Activation"),
+        *("GlobalAveragePooling2D", "Dense"),
+    ),
+    "efficientnet_b0": (
+        *("Conv2D", "BatchNormalization", "Activation"),
+        *("GlobalAveragePooling2D", "Dropout", "Dense"),
+    ),
 }
+"""Architecture -> the kinds of its last layers, which transfer learning trains.
+
+A network of that name that ends otherwise is somebody's own, whatever it is called.
+"""
 _MESONETS = ("mesonet", "mesoinception")
 _SOFTMAX = ("xception", "efficientnet_b0")
 
@@ -224,10 +222,10 @@ def _paper(architecture: str, stage: Literal["original", "fine_tuning"]) -> Reci
         "drop_last": (False, "the paper names no images that are left out"),
         "classes": (1, "one unit for all five here; the paper does not say"),
         "last_layers": (
-            None if original else _ARCHITECTURES[architecture],
+            None if original else len(LAST_LAYERS[architecture]),
             "everything is trained"
             if original
-            else f"paper, section III-C and Table IV; {_COUNTS}",
+            else "paper, section III-C and Table IV; counted in the study's scripts",
         ),
         "selection": (
             "val_accuracy",
@@ -249,9 +247,6 @@ def _paper(architecture: str, stage: Literal["original", "fine_tuning"]) -> Reci
     return Recipe(**values, citations=citations)
 
 
-_COUNTS = "counted in the study's scripts"
-
-
 def _scripts(paper: Recipe) -> Recipe:
     changed: dict[str, Any] = {"name": paper.name.replace("paper", "scripts")}
     if paper.stage == "fine_tuning":
@@ -265,10 +260,26 @@ def _scripts(paper: Recipe) -> Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {name: _paper(name, "original") for name in _ARCHITECTURES}
+    {name: _paper(name, "original") for name in LAST_LAYERS}
 )
 """Architecture -> the paper's recipe for its first training.
 
 `.fine_tuning` of a recipe is the paper's for the second, `.as_scripts` what the study's scripts do
 instead in the same stage.
 """
+
+
+def recipe_or_default(recipe: object, default: Recipe | None) -> Recipe:
+    """Return the recipe given, or the default where it is None.
+
+    Raises:
+        InputError: It is no recipe, or there is no default.
+    """
+    chosen = default if recipe is None else recipe
+    if not isinstance(chosen, Recipe):
+        raise InputError(
+            f"expected a Recipe, received {describe(recipe)}.",
+            hint="There are defaults for the study's five networks alone, models.RECIPES and "
+            "their .fine_tuning: for another pass one of them, or a Recipe of your own.",
+        )
+    return chosen

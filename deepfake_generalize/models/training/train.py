@@ -14,12 +14,11 @@ from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.training import checkpoints, construction
-from deepfake_generalize.models.training.data import open_data, refuse_overlap
-from deepfake_generalize.models.training.fitting import Fit, fit_copy
-from deepfake_generalize.models.training.loop import PLATEAU, Plan
-from deepfake_generalize.models.training.progress import make_reporter
-from deepfake_generalize.models.training.recipes import RECIPES, Recipe
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
+from deepfake_generalize.models.training.fitting import Fit, fit
+from deepfake_generalize.models.training.loop import PLATEAU, TrainOptions
+from deepfake_generalize.models.training.recipes import RECIPES, Recipe, recipe_or_default
+from deepfake_generalize.validation import is_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
 def train(  # noqa: PLR0913  (each is a choice of its own)
     architecture: Architecture,
-    train: object,
-    val: object,
+    train: LabelledImages,
+    val: LabelledImages,
     *,
     recipe: Recipe | None = None,
     seed: int = 0,
@@ -95,120 +94,54 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         ('short', 2)
     """
     known_as = construction.architecture_name(architecture)
-    recipe = _recipe(recipe, known_as)
-    _check_choices(seed, early_stopping, precision, strategy)
+    options = TrainOptions(
+        recipe_or_default(recipe, RECIPES.get(known_as)),
+        seed=seed,
+        checkpoint=checkpoint,
+        precision=precision,
+        strategy=strategy,
+        early_stopping=early_stopping,
+        progress=progress,
+    )
     refuse_overlap(train, val)
     shape = _wanted_shape(architecture, input_shape)
-    opened = open_data(train, name="train", size=shape and shape[:2])
-    opened_val = open_data(val, name="val", size=(opened.shape[0], opened.shape[1]))
-    plan = Plan(recipe, seed=seed, early_stopping=early_stopping, reporter=make_reporter(progress))
+    opened = open_data(train, name="train", shape=shape)
+    opened_val = open_data(val, name="val", shape=opened.shape)
     discarded: list[dict[str, Any]] = []
     while True:
-        attempt = _attempt(plan, len(discarded), checkpoint)
+        attempt = _attempt(options, len(discarded))
         model = construction.build(
-            architecture, shape or opened.shape, classes=recipe.classes, seed=attempt.seed
+            architecture,
+            shape or opened.shape,
+            classes=options.recipe.classes,
+            seed=attempt.seed,
         )
-        fitted = fit_copy(model, opened, opened_val, attempt, precision, strategy)
+        fitted = fit(model, opened, opened_val, attempt)
         if fitted.ended != PLATEAU:
             break
         discarded.append({"seed": attempt.seed, "accuracy": fitted.history["accuracy"]})
     record = training_record(
         fitted,
-        recipe,
-        seed=seed,
+        options,
         architecture=known_as,
         input_shape=list(opened.shape),
-        precision=precision,
-        replicas=1 if strategy is None else strategy.num_replicas_in_sync,
-        early_stopping=early_stopping,
         restarts=discarded,
     )
     return Detector(model, name=name or known_as, training=record)
 
 
-def fit(  # noqa: PLR0913  (each is a choice of its own)
-    model: keras.Model,
-    train: object,
-    val: object,
-    recipe: Recipe,
-    *,
-    seed: int = 0,
-    fake_index: int = 1,
-    checkpoint: str | Path | None = None,
-    precision: str = "float32",
-    strategy: tf.distribute.Strategy | None = None,
-    early_stopping: int | None = None,
-    progress: Progress = "auto",
-    steps_per_call: int = 1,
-) -> Fit:
-    """Fit those layers of a network that are trainable, in place, by a recipe.
-
-    What `train` does on a network of its own making, and augmentation on one that was trained
-    before or on the tail of one.
-
-    Args:
-        model: From what `train` holds to (N, 1), one sigmoid unit, or (N, 2) softmax columns. In
-            the end it has the best epoch's weights. It is not compiled by this, unless it is a
-            subclassed model.
-        train: As `train` takes it; arrays may be features of any shape, float.
-        val: In the same form.
-        recipe: The settings. It cannot restart: that takes a network that can be made anew.
-        seed: Of the order of the examples and the dropout.
-        fake_index: Which class of the network is fake: labels are turned where it is 0.
-        checkpoint: As `train` takes it.
-        precision: As `train` takes it.
-        strategy: As `train` takes it.
-        early_stopping: As `train` takes it.
-        progress: As `train` takes it.
-        steps_per_call: Steps that TensorFlow takes before it returns to Python: more are faster
-            where a step is short, and change nothing else.
-
-    Returns:
-        History, best epoch and what the data were.
-
-    Raises:
-        InputError: As `train`.
-        DataMismatchError: The checkpoint is of another training.
-    """
-    _check_choices(seed, early_stopping, precision, strategy)
-    shape = tuple(model.input_shape[1:])
-    images = len(shape) == 3 and shape[-1] == 3
-    size = (shape[0], shape[1]) if images else None
-    plan = Plan(
-        recipe,
-        seed=seed,
-        fake_index=fake_index,
-        early_stopping=early_stopping,
-        checkpoint=None if checkpoint is None else checkpoints.locate(checkpoint),
-        reporter=make_reporter(progress),
-        steps_per_call=steps_per_call,
-    )
-    return fit_copy(
-        model,
-        open_data(train, name="train", size=size, images=images),
-        open_data(val, name="val", size=size, images=images),
-        plan,
-        precision,
-        strategy,
-    )
-
-
 def training_record(
-    fitted: Fit, recipe: Recipe, *, seed: int, parent: object = None, **more: object
+    fitted: Fit, options: TrainOptions, *, parent: object = None, **more: object
 ) -> dict[str, Any]:
     """Return what a detector keeps of its training, plain JSON values.
 
-    Args:
-        fitted: What came of it.
-        recipe: The settings.
-        seed: What the caller gave.
-        parent: What the network was before; None for one that began from nothing.
-        **more: Further values, plain JSON ones.
+    `parent` says what the network was before; None for one that began from nothing.
     """
+    recipe, strategy = options.recipe, options.strategy
     return {
         "recipe": recipe.values(),
         "sources": recipe.sources,
-        "seed": seed,
+        "seed": options.seed,
         "parent": parent,
         "selection": f"highest {recipe.selection} on the validation data, the earliest of equals",
         "best_epoch": fitted.best_epoch,
@@ -216,6 +149,9 @@ def training_record(
         "history": {name: list(values) for name, values in fitted.history.items()},
         "data": {name: dict(facts) for name, facts in fitted.data.items()},
         "seconds": fitted.seconds,
+        "precision": options.precision,
+        "replicas": 1 if strategy is None else strategy.num_replicas_in_sync,
+        "early_stopping": options.early_stopping,
         "versions": {
             "deepfake_generalize": __version__,
             "tensorflow": tf.__version__,
@@ -227,53 +163,16 @@ def training_record(
     }
 
 
-def _attempt(plan: Plan, number: int, checkpoint: str | Path | None) -> Plan:
-    """Return the plan of the first beginning (0) or of a later one."""
-    file = None if checkpoint is None else checkpoints.locate(checkpoint)
+def _attempt(options: TrainOptions, number: int) -> TrainOptions:
+    """Return the options of the first beginning (0) or of a later one."""
+    file = None if options.checkpoint is None else checkpoints.locate(options.checkpoint)
     if number and file is not None:
         file = file.with_stem(f"{file.stem}-{number + 1}")
-    seed = plan.seed
+    seed = options.seed
     if number:
-        seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1)[0])
-    may_restart = number < plan.recipe.max_restarts
-    return replace(plan, seed=seed, checkpoint=file, may_restart=may_restart)
-
-
-def _check_choices(
-    seed: object,
-    early_stopping: object,
-    precision: object = "float32",
-    strategy: object = None,
-) -> None:
-    if not is_whole(seed, least=0):
-        raise InputError(f"expected seed to be a whole number from 0, received {seed!r}.")
-    if early_stopping is not None and not is_whole(early_stopping, least=1):
-        raise InputError(
-            "expected early_stopping to be None or a number of epochs from 1, received "
-            f"{early_stopping!r}."
-        )
-    if precision not in construction.PRECISIONS:
-        raise InputError(
-            f"expected precision to be one of {', '.join(construction.PRECISIONS)}, received "
-            f"{precision!r}."
-        )
-    if strategy is not None and not isinstance(strategy, tf.distribute.Strategy):
-        raise InputError(
-            f"expected a tf.distribute strategy, received {describe(strategy)}.",
-            hint="Pass tf.distribute.MirroredStrategy().",
-        )
-
-
-def _recipe(recipe: object, architecture: str) -> Recipe:
-    if recipe is None and architecture in RECIPES:
-        return RECIPES[architecture]
-    if not isinstance(recipe, Recipe):
-        raise InputError(
-            f"expected a Recipe for {architecture}, received {describe(recipe)}.",
-            hint="The paper has recipes for its own five: models.RECIPES. For another network "
-            "pass one of them or a Recipe of your own.",
-        )
-    return recipe
+        seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    may_restart = number < options.recipe.max_restarts
+    return replace(options, seed=seed, checkpoint=file, may_restart=may_restart)
 
 
 def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int, int, int] | None:

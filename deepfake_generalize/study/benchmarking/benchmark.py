@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
-from deepfake_generalize import metrics
 from deepfake_generalize._version import __version__
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.study.benchmarking import provenance
-from deepfake_generalize.study.benchmarking.arguments import (
+from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
+    ScoredSet,
+    SetInput,
     check_detector,
     check_direction,
     check_sets,
+    load_scored_set,
 )
-from deepfake_generalize.study.benchmarking.inputs import Evidence, ScoredSet, gather
 from deepfake_generalize.study.benchmarking.leakage import (
     TrainedOn,
     audit_sets,
     leak_notes,
     read_training,
 )
-from deepfake_generalize.study.benchmarking.measure import (
-    THRESHOLD,
-    Measured,
-    clean,
-    measure_sets,
-    row_intervals,
-)
-from deepfake_generalize.study.benchmarking.missing_scores import (
-    Policy,
-    check_policy,
-    coverage_notes,
-)
+from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_sets, row_intervals
+from deepfake_generalize.study.benchmarking.missing_scores import Policy, coverage_notes
 from deepfake_generalize.study.benchmarking.result import Benchmark
-from deepfake_generalize.study.scores import Polarity, check_polarity
-from deepfake_generalize.study.tables import rank_among_published
+from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash
+from deepfake_generalize.study.tables import rank_among_published, with_losses
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from deepfake_generalize.types import Scorer
 
@@ -49,9 +41,9 @@ if TYPE_CHECKING:
 def benchmark(
     detector: Scorer | str,
     *,
-    original: Evidence,
-    unseen: Mapping[str, Evidence],
-    specialized: Mapping[str, Evidence] | None = None,
+    original: SetInput,
+    unseen: Mapping[str, SetInput],
+    specialized: Mapping[str, SetInput] | None = None,
     trained_on: TrainedOn | None = None,
     audit: bool = True,
     policy: Policy = "exclude",
@@ -82,7 +74,7 @@ def benchmark(
         trained_on: What the detector was trained on, to be audited with the sets: crops, a folder
             of them or `Splits`. {"CELEB": crops} or {"F2F": crops} names it as well, None in place
             of crops names it alone: Table VI is about detectors trained on CELEB, VII on F2F.
-        audit: Whether to look for videos, persons and near-identical images that the sets share
+        audit: Whether to look for videos, people and near-identical images that the sets share
             where nothing should be; what is found is in `leakage`, and a `LeakageWarning`. Needs
             images or names of videos.
         policy: What counts for images without a score: "exclude" leaves them out, "as-real" and
@@ -126,32 +118,45 @@ def benchmark(
     specialized = {} if specialized is None else specialized
     check_detector(detector)
     check_sets(unseen, specialized)
-    check_policy(policy)
+    hint = "exclude leaves out what has no score, the others count it."
+    check_choice("policy", policy, get_args(Policy), hint=hint)
     check_polarity(polarity)
     training_dataset, training = read_training(trained_on)
-    given = {ORIGINAL: original} | dict(unseen) | dict(specialized)
-    sets = [gather(name, one, detector, polarity=polarity) for name, one in given.items()]
+    given = {ORIGINAL: original, **unseen, **specialized}
+    sets = [load_scored_set(key, of, detector, polarity=polarity) for key, of in given.items()]
     check_direction(sets[0])
     described = provenance.describe_detector(detector)
+    name, names, special = described["name"], list(unseen), list(specialized)
     notes = provenance.check_one_detector(described, sets)
     measured = measure_sets(sets, policy, resampling)
-    accuracies, names, special = measured.accuracies, list(unseen), list(specialized)
+    accuracies = measured.accuracies
+    row = {"detector": name, "original_accuracy": accuracies[ORIGINAL], **accuracies}
     rank, reason = rank_among_published(accuracies[ORIGINAL], {k: accuracies[k] for k in names})
-    intervals, rank_interval = row_intervals(measured, ORIGINAL, names, special, resampling)
-    aucs = _aucs(sets, measured)
+    intervals, rank_interval = row_intervals(measured, names, special, resampling)
+    found = measured.table.set_index("set")["frame_auc"]
+    aucs = {key: None if pd.isna(found[key]) else float(found[key]) for key in given}
     split = 1 + len(names)
     leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
+    audited = "done" if leakage is not None else "no images or videos are known"
+    choices = {
+        "policy": policy,
+        "split_sha256": getattr(training, "sha256", None),
+        "audit": audited if audit else "left out",
+        "resampling": None if resampling is None else asdict(resampling),
+    }
     return Benchmark(
-        detector=described["name"],
-        row=_row(described["name"], accuracies, names, special),
+        detector=name,
+        row=with_losses(pd.DataFrame([row]), names, special),
         intervals=intervals,
         rank=rank,
         rank_reason=reason,
         rank_interval=rank_interval,
         metrics=measured.table,
         auc=aucs,
-        scores={one.name: one.frame for one in sets},
-        coverage={one.name: {"ok": len(one.usable), "total": len(one.frame)} for one in sets},
+        scores={scored.name: scored.frame for scored in sets},
+        coverage={
+            scored.name: {"ok": len(scored.usable), "total": len(scored.frame)} for scored in sets
+        },
         policy=policy,
         leakage=leakage,
         unseen=tuple(names),
@@ -163,73 +168,22 @@ def benchmark(
             *measured.notes,
             *leak_notes(leakage),
         ),
-        provenance=_provenance(described, sets, policy)
-        | _choices(training, resampling, audit=audit, leakage=leakage),
+        provenance=_provenance(described, sets) | choices,
     )
 
 
-def _choices(
-    training: object,
-    resampling: Resampling | None,
-    *,
-    audit: bool,
-    leakage: pd.DataFrame | None,
-) -> dict[str, Any]:
-    audited = "done" if leakage is not None else "no images or videos are known"
-    return {
-        "split_sha256": getattr(training, "sha256", None),
-        "audit": audited if audit else "left out",
-        "resampling": None if resampling is None else asdict(resampling),
-    }
-
-
-def _provenance(
-    described: Mapping[str, Any], sets: Iterable[ScoredSet], policy: Policy
-) -> dict[str, Any]:
-    sets = list(sets)
+def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict[str, Any]:
     training = described["training"]
     return {
         "library_version": __version__,
         "threshold": THRESHOLD,
-        "policy": policy,
-        "images": {one.name: _class_counts(one) for one in sets},
-        "source": {one.name: one.source for one in sets},
-        "data_sha256": provenance.data_hashes(sets),
+        "images": {scored.name: scored.class_counts for scored in sets},
+        "source": {scored.name: scored.source for scored in sets},
+        "data_sha256": {scored.name: data_hash(scored.frame) for scored in sets},
         "detector": {**described, "training": provenance.summarise_training(training)},
         "selection": provenance.selection_rule(training),
         "versions": provenance.versions(),
     }
-
-
-def _row(
-    name: str, accuracies: Mapping[str, float], unseen: Iterable[str], specialized: Iterable[str]
-) -> pd.DataFrame:
-    original = accuracies[ORIGINAL]
-    on_unseen = {key: accuracies[key] for key in unseen}
-    on_special = {key: accuracies[key] for key in specialized}
-    lost = metrics.degradation(original, list(on_unseen.values()), unit="percent")
-    row: dict[str, Any] = {"detector": name, "original_accuracy": original, **on_unseen}
-    row |= {"average": clean(original - lost), "degradation": clean(lost)}
-    if on_special:
-        values = list(on_special.values())
-        lost_on_special = metrics.degradation(original, values, unit="percent")
-        row |= on_special
-        if len(values) > 1:
-            row["specialized_average"] = clean(original - lost_on_special)
-        row["specialized_degradation"] = clean(lost_on_special)
-        row["degradation_difference"] = clean(
-            metrics.degradation_difference(
-                original, list(on_unseen.values()), values, unit="percent"
-            )
-        )
-    return pd.DataFrame([row])
-
-
-def _aucs(sets: Iterable[ScoredSet], measured: Measured) -> dict[str, float | None]:
-    """Return the AUC over the images of each set, None where it is undefined."""
-    table = measured.table.set_index("set").reindex(columns=["frame_auc"])["frame_auc"]
-    found = {one.name: table[one.name] for one in sets}
-    return {name: None if pd.isna(value) else float(value) for name, value in found.items()}
 
 
 def _notes(
@@ -237,29 +191,21 @@ def _notes(
 ) -> Iterator[str]:
     """Yield what a reader of the row must know about the detector and its sets."""
     if getattr(detector, "synthetic", False):
-        yield "The detector was trained on drawn faces: no evidence about real deepfakes."
-    for one in sets:
-        yield from coverage_notes(one, policy)
-    for one in sets:
-        counts = _class_counts(one)
-        if aucs[one.name] is None:
+        yield "The detector was trained on synthetic faces: no evidence about real deepfakes."
+    for scored in sets:
+        yield from coverage_notes(scored, policy)
+    for scored in sets:
+        name, counts = scored.name, scored.class_counts
+        n, scores = len(scored.usable), scored.usable["score"]
+        if aucs[name] is None:
             only = "fake" if counts["fake"] else "real"
+            yield f"{name}: AUC is undefined for one class: all {n} labels are {only}."
+        if n > 2 and scores.min() == scores.max():
             yield (
-                f"{one.name}: AUC is undefined for one class: all {len(one.usable)} labels are "
-                f"{only}."
-            )
-        if len(one.usable) > 2 and one.usable["score"].min() == one.usable["score"].max():
-            yield (
-                f"{one.name}: all {len(one.usable)} scores are equal, so its accuracy is only the "
-                "share of one class."
+                f"{name}: all {n} scores are equal, so its accuracy is only the share of one class."
             )
         if counts["fake"] != counts["real"]:
             yield (
-                f"{one.name}: {counts['fake']} fake and {counts['real']} real images; the paper's "
+                f"{name}: {counts['fake']} fake and {counts['real']} real images; the paper's "
                 "sets are half real, so accuracies on this one do not compare with them."
             )
-
-
-def _class_counts(scored: ScoredSet) -> dict[str, int]:
-    fakes = int(scored.usable["label"].sum())
-    return {"fake": fakes, "real": len(scored.usable) - fakes}

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize import metrics
 from deepfake_generalize._system.exception_notes import noted
+from deepfake_generalize.data.crops import is_pack, read_crops, read_image, split_packed
+from deepfake_generalize.data.layouts import is_video_name
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
+    CSV_ERRORS,
     arrange,
     check_no_image_twice,
     check_range,
@@ -19,16 +23,32 @@ from deepfake_generalize.study.scores import (
     read_labels,
     read_scores,
 )
-from deepfake_generalize.validation import describe
+from deepfake_generalize.types import Scorer
+from deepfake_generalize.validation import check_mapping, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deepfake_generalize.study.scores import Polarity
-    from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
+    from deepfake_generalize.types import AnyArray, DoubleArray
 
-Evidence: TypeAlias = pd.DataFrame | str | Path
+SetInput: TypeAlias = pd.DataFrame | str | Path
 
+ORIGINAL = "original"
+_RESERVED = frozenset(
+    {
+        ORIGINAL,
+        "original_accuracy",
+        "detector",
+        "rank",
+        "average",
+        "degradation",
+        "specialized_average",
+        "specialized_degradation",
+        "degradation_difference",
+    }
+)
+_UPSIDE_DOWN = 0.4
 _IMAGES_AT_ONCE = 64
 _FINDER_COLUMNS = frozenset({"box", "aligner"})
 """Columns of a crops manifest, whose column `score` is the face finder's and not P(fake)."""
@@ -65,27 +85,74 @@ class ScoredSet:
         """The rows that have a score."""
         return self.frame[self.frame["status"] == "ok"]
 
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """How many usable images are fake, and how many real."""
+        fakes = int(self.usable["label"].sum())
+        return {"fake": fakes, "real": len(self.usable) - fakes}
 
-def gather(
-    name: str, evidence: Evidence, detector: Scorer | str, *, polarity: Polarity | None = None
+
+def check_detector(detector: object) -> None:
+    """Raise `InputError` unless this is a detector or the name of one."""
+    if not isinstance(detector, str | Scorer):
+        raise InputError(
+            "expected a detector with the members name and scores(images), or the name of one, "
+            f"received {describe(detector)}.",
+            hint="Wrap a function with models.as_detector, a Keras model with models.Detector.",
+        )
+
+
+def check_sets(unseen: Mapping[str, SetInput], specialized: Mapping[str, SetInput]) -> None:
+    """Raise `InputError` unless both map names to sets, some are unseen, and no name clashes."""
+    sets = {"unseen": unseen, "specialized": specialized}
+    if isinstance(specialized, dict) and not specialized:
+        del sets["specialized"]
+    for argument, given in sets.items():
+        hint = f'Pass {argument}={{"NAME": crops}}: others than the original set.'
+        check_mapping(argument, given, of="the name of a set to its crops or scores", hint=hint)
+    for name in (*unseen, *specialized):
+        if not name or name in _RESERVED:
+            raise InputError(
+                f"a set cannot be called {name!r}: the table needs this name for itself.",
+                hint="Give the set another name.",
+            )
+    both = sorted(set(unseen) & set(specialized))
+    if both:
+        raise InputError(
+            f"the set {both[0]} is given as unseen and as specialized.",
+            hint="Give every set a name of its own.",
+        )
+
+
+def check_direction(original: ScoredSet) -> None:
+    """Refuse scores made elsewhere that call the fakes real on the detector's own set."""
+    usable = original.usable
+    if original.told or usable["label"].nunique() < 2:
+        return
+    found = metrics.auc(usable["label"], usable["score"])
+    if found < _UPSIDE_DOWN:
+        raise InputError(
+            "expected scores that are P(fake), received ones that put reals above fakes on the "
+            f"original set (AUC {found:.3f}).",
+            hint='If they are P(real), pass polarity="real-high"; if they are P(fake) and this is '
+            'the truth, pass polarity="fake-high".',
+        )
+
+
+def load_scored_set(
+    name: str, given: SetInput, detector: Scorer | str, *, polarity: Polarity | None = None
 ) -> ScoredSet:
     """Return the scores of `detector` on a set.
 
     Args:
         name: What tables and messages call the set.
-        evidence: Crops, scores, or the path of a score file or of a folder of crops. A table
-            with the columns `label` and `score` is scores, unless it has `box` or `aligner`: then
-            it is a crops manifest, and `score` the face finder's.
+        given: Crops, scores, or the path of a score file or of a folder of crops. A table with the
+            columns `label` and `score` is scores, unless it has `box` or `aligner`: then it is a
+            crops manifest, and `score` the face finder's.
         detector: What scores the crops; its name is enough where the scores are there.
         polarity: Which way scores made elsewhere point; None takes them as P(fake).
-
-    Raises:
-        InputError: Other columns, labels, statuses or scores; an image that comes twice; a name in
-            place of a detector for crops.
-        DataMismatchError: A score file that is not what the JSON beside it says.
-        UndefinedMetricError: No image of the set has a score.
     """
-    scored = _gather(name, evidence, detector, polarity)
+    scored = _load(name, given, detector, polarity)
     if scored.usable.empty:
         raise UndefinedMetricError(
             f"the set {name} has no image with a score: {_what_happened(scored.frame)}.",
@@ -94,19 +161,13 @@ def gather(
     return scored
 
 
-def _gather(
-    name: str, evidence: object, detector: Scorer | str, polarity: Polarity | None
-) -> ScoredSet:
-    if isinstance(evidence, pd.DataFrame):
-        table = evidence
-    elif isinstance(evidence, str | Path):
-        read = _read(name, Path(evidence), polarity)
-        if isinstance(read, ScoredSet):
-            return read
-        table = read
-    else:
+def _load(name: str, given: object, detector: Scorer | str, polarity: Polarity | None) -> ScoredSet:
+    table = _read(name, Path(given), polarity) if isinstance(given, str | Path) else given
+    if isinstance(table, ScoredSet):
+        return table
+    if not isinstance(table, pd.DataFrame):
         raise InputError(
-            f"expected the set {name} to be a DataFrame or a path, received {describe(evidence)}.",
+            f"expected the set {name} to be a DataFrame or a path, received {describe(table)}.",
             hint=_EXPECTED,
         )
     _check_columns(name, table)
@@ -119,6 +180,29 @@ def _gather(
     return ScoredSet(name, arrange(table, labels, _score_crops(name, table, detector)), "crops")
 
 
+def _read(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
+    if path.is_dir() or is_pack(path):
+        return read_crops(path)
+    if path.with_suffix(".json").exists():
+        file = read_scores(path)
+        return ScoredSet(name, file.frame, "scores", file.facts)
+    try:
+        header = pd.read_csv(path, nrows=0)
+        if _FINDER_COLUMNS & set(header):
+            # Only the reader of manifests knows where their relative paths begin.
+            return read_crops(path)
+        if "score" not in header:
+            return pd.read_csv(path)
+        _check_columns(name, header)
+        frame = read_scores(path, polarity=polarity or "fake-high").frame
+        return ScoredSet(name, frame, "scores", told=polarity is not None)
+    except CSV_ERRORS as error:
+        raise InputError(
+            f"expected a CSV of scores for the set {name}, cannot read {path}: {error}.",
+            hint=_EXPECTED,
+        ) from error
+
+
 def _what_happened(frame: pd.DataFrame) -> str:
     if frame.empty:
         return "the table has no rows"
@@ -127,78 +211,47 @@ def _what_happened(frame: pd.DataFrame) -> str:
 
 
 def _check_columns(name: str, table: pd.DataFrame) -> None:
-    columns = set(map(str, table.columns))
-    if "label" not in columns or not columns & {"path", "score"}:
+    columns = list(map(str, table.columns))
+    if "label" not in columns or not {"path", "score"} & set(columns):
         raise InputError(
             f"expected the set {name} to have the columns label and path, or label and score; "
-            f"received {', '.join(map(str, table.columns)) or 'no columns'}.",
+            f"received {', '.join(columns) or 'no columns'}.",
             hint=_EXPECTED,
         )
 
 
-def _read(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
-    from deepfake_generalize.data.crops import is_pack, read_crops
-
-    if path.is_dir() or is_pack(path):
-        return read_crops(path)
-    if path.with_suffix(".json").exists():
-        file = read_scores(path)
-        return ScoredSet(name, file.frame, "scores", file.facts)
-    try:
-        header = pd.read_csv(path, nrows=0)
-        if "score" in header and not _FINDER_COLUMNS & set(header):
-            _check_columns(name, header)
-            frame = read_scores(path, polarity=polarity or "fake-high").frame
-            return ScoredSet(name, frame, "scores", told=polarity is not None)
-        if _FINDER_COLUMNS & set(header):
-            # Only the reader of manifests knows where their relative paths begin.
-            return read_crops(path)
-        return pd.read_csv(path)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(
-            f"expected a CSV of scores for the set {name}, cannot read {path}: {error}.",
-            hint=_EXPECTED,
-        ) from error
-
-
 def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict[str, list[Any]]:
+    """Return score, status and reason of each row, the images read a few at a time."""
     if isinstance(detector, str):
         raise InputError(
             f"expected a detector to score the crops of the set {name}, received only the name "
             f"{detector!r}.",
             hint="Pass the detector, or a table with the columns label and score.",
         )
-    _refuse_videos(name, table)
+    if len(table) and all(is_video_name(str(path)) for path in table["path"]):
+        raise InputError(
+            f"expected face crops for the set {name}, received a table of videos.",
+            hint="Cut out the faces first: data.extract_faces(videos, folder).crops.",
+        )
     check_no_image_twice(name, table, ["path"])
     found: dict[str, list[Any]] = {"score": [], "status": [], "reason": []}
     paths = [Path(path) for path in table["path"]]
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
-        images, problems = _read_images(paths[start : start + _IMAGES_AT_ONCE])
+        images, outcomes = _read_images(paths[start : start + _IMAGES_AT_ONCE])
         with noted(
-            f"while {detector.name} scored rows {start} to {start + len(problems) - 1} of the set "
+            f"while {detector.name} scored rows {start} to {start + len(outcomes) - 1} of the set "
             f"{name}, the first {paths[start]}"
         ):
             scores = iter(_scores_of(detector, images)) if images else iter(())
-        for status, reason in problems:
+        for status, reason in outcomes:
             found["score"].append(float(next(scores)) if status == "ok" else float("nan"))
             found["status"].append(status)
             found["reason"].append(reason)
     return found
 
 
-def _refuse_videos(name: str, table: pd.DataFrame) -> None:
-    from deepfake_generalize.data.layouts import is_video_name
-
-    if len(table) and all(is_video_name(str(path)) for path in table["path"]):
-        raise InputError(
-            f"expected face crops for the set {name}, received a table of videos.",
-            hint="Cut out the faces first: data.extract_faces(videos, folder).crops.",
-        )
-
-
 def _read_images(paths: Sequence[Path]) -> tuple[list[AnyArray], list[tuple[str, str]]]:
-    from deepfake_generalize.data.crops import read_image, split_packed
-
+    """Return the images that can be read, and the status and reason of every path."""
     images: list[AnyArray] = []
     outcomes = []
     for path in paths:

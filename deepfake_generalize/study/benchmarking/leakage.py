@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
 
-from deepfake_generalize.data.crops import split_packed
+from deepfake_generalize.data.crops import read_crops, split_packed
+from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
 from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol import shared_by_benchmark
@@ -26,15 +27,7 @@ TRAINING = "training"
 
 
 def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFrame | Splits | None]:
-    """Return the name of the training data, if it was said, and the crops, if they are there.
-
-    Args:
-        trained_on: Crops, a folder of them or `Splits`; or a mapping of one name, such as "CELEB"
-            or "F2F", to these, or to None where only the name is known.
-
-    Raises:
-        InputError: Something else.
-    """
+    """Return the name of the training data, if it was said, and the crops, if they are there."""
     name: str | None = None
     given: object = trained_on
     if isinstance(trained_on, Mapping):
@@ -47,8 +40,6 @@ def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFram
     if given is None or isinstance(given, pd.DataFrame | Splits):
         return name, given
     if isinstance(given, str | Path):
-        from deepfake_generalize.data.crops import read_crops
-
         return name, read_crops(given)
     raise InputError(
         f"expected trained_on to be crops, a folder of them or Splits, received {describe(given)}.",
@@ -70,36 +61,20 @@ def audit_sets(
     common, and the people, with other frames of their clips, that specialized sets share with the
     training data: that is what Table VII asks about.
 
-    Args:
-        original: The original set.
-        unseen: The unseen sets.
-        specialized: The specialized sets.
-        training: The crops trained on, if they are there.
-
     Returns:
         What `data.audit_leakage` returns; None where no set tells its images or videos.
     """
-    from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
-
-    frames = {one.name: _auditable(one.frame) for one in (original, *unseen, *specialized)}
-    known = {name: frame for name, frame in frames.items() if frame is not None}
-    if len(known) + (training is not None) < 2:
+    frames = {scored.name: _auditable(scored.frame) for scored in (original, *unseen, *specialized)}
+    given = {**frames, TRAINING: training}
+    sets = {name: crops for name, crops in given.items() if crops is not None}
+    if len(sets) < 2:
         return None
-    sets: dict[str, pd.DataFrame | Splits] = dict(known)
-    if training is not None:
-        sets[TRAINING] = training
-    designs = shared_by_benchmark(
-        original.name,
-        [scored.name for scored in unseen],
-        [scored.name for scored in specialized],
-        training=TRAINING,
-    )
+    names = ([scored.name for scored in group] for group in (unseen, specialized))
+    designs = shared_by_benchmark(original.name, *names, training=TRAINING)
     findings = audit_leakage(
         sets,
         near_duplicates=all(_has_images(frame) for frame in sets.values()),
-        shared_by_design={
-            pair: kinds for pair, kinds in designs.items() if sets.keys() >= set(pair)
-        },
+        shared_by_design={pair: of for pair, of in designs.items() if set(pair) <= set(sets)},
     )
     warn_of_leaks(findings, stacklevel=4)
     return findings
@@ -111,10 +86,9 @@ def leak_notes(leakage: pd.DataFrame | None) -> list[str]:
         return []
     pairs = leakage.groupby(["set_a", "set_b", "kind", "by_design"], sort=False, dropna=False)
     return [
-        f"{rows['set_a'].iloc[0]} and {rows['set_b'].iloc[0]} share {len(rows)} by "
-        f"{rows['kind'].iloc[0]}" + (", by design" if rows["by_design"].iloc[0] else ": a leak")
-        for _, rows in pairs
-        if rows["kind"].iloc[0] != "unreadable"
+        f"{a} and {b} share {len(rows)} by {kind}{', by design' if meant else ': a leak'}"
+        for (a, b, kind, meant), rows in pairs
+        if kind != "unreadable"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +10,11 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize import metrics
+from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import UndefinedMetricError
-from deepfake_generalize.metrics.degradation_intervals import (
-    ResampledAccuracy,
-    degradation_difference_from,
-    degradation_from,
-    resampled_accuracy,
-    streams,
-)
-from deepfake_generalize.metrics.intervals import right_calls
+from deepfake_generalize.metrics.degradation import Scored, resampled_accuracy, streams
+from deepfake_generalize.metrics.intervals import METRICS, is_correct
+from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.benchmarking.missing_scores import counted
 from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.study.tables import published_degradations
@@ -28,10 +25,10 @@ if TYPE_CHECKING:
     from deepfake_generalize.metrics import Interval, Resampling
     from deepfake_generalize.study.benchmarking.inputs import ScoredSet
     from deepfake_generalize.study.benchmarking.missing_scores import Policy
+    from deepfake_generalize.types import DoubleArray
 
 THRESHOLD = 0.5
-_METRICS = ("accuracy", "accuracy_real", "accuracy_fake", "auc", "average_precision", "eer")
-_VIDEO_KEY = ("dataset", "method", "video")
+_RANKED = (metrics.auc, metrics.average_precision, metrics.eer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,100 +38,89 @@ class Measured:
     Attributes:
         accuracies: Set to its accuracy over images, in percent.
         table: One row a set; see `Benchmark.metrics`.
-        resampled: Set to its accuracy in every resample; empty without intervals.
+        resampled: Set to (1 + resamples,), its accuracy (a fraction) and that of every resample;
+            only sets that can be resampled.
         notes: What a reader of the intervals must know.
     """
 
     accuracies: Mapping[str, float]
     table: pd.DataFrame
-    resampled: Mapping[str, ResampledAccuracy]
+    resampled: Mapping[str, DoubleArray]
     notes: tuple[str, ...]
 
 
 def measure_sets(
     sets: Sequence[ScoredSet], policy: Policy, resampling: Resampling | None
 ) -> Measured:
-    """Measure every set, each with a random stream of its own.
+    """Measure every set, each with a random stream of its own; no intervals without `resampling`.
 
-    Args:
-        sets: The scored sets.
-        policy: What counts for images without a score, and for videos of which no image has one.
-        resampling: How intervals are made; None makes none.
+    `policy` says what counts for images without a score, and for videos of which no image has one.
     """
     own = [None] * len(sets) if resampling is None else streams(resampling, len(sets))
     accuracies, rows, resampled = {}, [], {}
     unnamed = []
-    for one, stream in zip(sets, own, strict=True):
-        frames = counted(one.frame, policy)
-        groups = video_names(frames)
-        if groups is None:
-            unnamed.append(one.name)
-        scored = _scored(frames, groups)
-        right = _right(scored)
-        accuracies[one.name] = clean(100.0 * float(right.mean()))
-        row: dict[str, Any] = {"set": one.name, "n_frames": len(frames)}
-        row |= _prefixed("frame", scored, stream)
-        if groups is not None:
-            videos = _videos(one.frame, policy)
-            row |= {"n_videos": len(videos)}
-            row |= _prefixed("video", _scored(videos, None), stream)
+    for scored_set, stream in zip(sets, own, strict=True):
+        name, frames = scored_set.name, counted(scored_set.frame, policy)
+        videos = video_keys(frames)
+        scored = _scored(frames, videos)
+        accuracies[name] = clean(100.0 * float(_right(scored).mean()))
+        row: dict[str, Any] = {"set": name, "n_frames": len(frames)}
+        row |= _measure("frame", scored, stream)
+        if videos is None:
+            unnamed.append(name)
+        else:
+            by_video = _videos(scored_set.frame, policy)
+            row |= {"n_videos": len(by_video)}
+            row |= _measure("video", _scored(by_video, None), stream)
         rows.append(row)
         if stream is not None:
-            try:
-                resampled[one.name] = resampled_accuracy(
-                    scored, threshold=THRESHOLD, resampling=stream
-                )
-            except UndefinedMetricError:
-                continue
-    return Measured(accuracies, _in_order(rows), resampled, _notes(unnamed, resampling))
+            with contextlib.suppress(UndefinedMetricError):
+                found = resampled_accuracy(scored, threshold=THRESHOLD, resampling=stream)
+                resampled[name] = np.array([found.estimate, *found.values])  # noqa: PD011
+    note = (
+        f"{', '.join(unnamed)}: no videos are named, so intervals are over single images; frames "
+        "of one video are alike, which makes them too narrow"
+    )
+    notes = (note,) if unnamed and resampling is not None else ()
+    return Measured(accuracies, _in_order(rows), resampled, notes)
 
 
 def row_intervals(
     measured: Measured,
-    original: str,
     unseen: Sequence[str],
     specialized: Sequence[str],
     resampling: Resampling | None,
 ) -> tuple[dict[str, Interval], tuple[int, int] | None]:
     """Return the interval of every number of the row, in percent, and that of the rank.
 
-    Args:
-        measured: What was measured.
-        original: The name of the original set.
-        unseen: The names of the unseen sets.
-        specialized: The names of the specialized sets.
-        resampling: The same as for measuring; None gives nothing.
-
     Returns:
         Column to interval, empty where a set has no intervals; and the ranks that the interval of
         the degradation reaches, None where there is no rank.
     """
-    if resampling is None or len(measured.resampled) < 1 + len(unseen) + len(specialized):
-        return {}, None
     values = measured.resampled
-    base, others = values[original], [values[name] for name in unseen]
-    special = [values[name] for name in specialized]
-    found = {"original_accuracy": _interval(base, resampling)}
-    found |= {name: _interval(values[name], resampling) for name in unseen}
-    found["average"] = _mean(others, resampling)
-    found["degradation"] = degradation_from(base, others, resampling)
-    if special:
-        found |= {name: _interval(values[name], resampling) for name in specialized}
-        if len(special) > 1:
-            found["specialized_average"] = _mean(special, resampling)
-        found["specialized_degradation"] = degradation_from(base, special, resampling)
-        found["degradation_difference"] = degradation_difference_from(
-            base, others, special, resampling
-        )
-    percent = {
-        name: metrics.Interval(*(clean(100.0 * end) for end in (one.estimate, one.low, one.high)))
-        for name, one in found.items()
-    }
+    if resampling is None or len(values) < 1 + len(unseen) + len(specialized):
+        return {}, None
+    base = values[ORIGINAL]
+    average = np.mean([values[name] for name in unseen], axis=0)
+    columns = {"original_accuracy": base, **{name: values[name] for name in unseen}}
+    columns |= {"average": average, "degradation": base - average}
+    if specialized:
+        near = np.mean([values[name] for name in specialized], axis=0)
+        columns |= {name: values[name] for name in specialized}
+        if len(specialized) > 1:
+            columns["specialized_average"] = near
+        columns |= {"specialized_degradation": base - near}
+        columns |= {"degradation_difference": near - average}
+    percent = {}
+    for name, numbers in columns.items():
+        found = resampling.interval(float(numbers[0]), numbers[1:])
+        ends = (found.estimate, found.low, found.high)
+        percent[name] = metrics.Interval(*(clean(100.0 * end) for end in ends))
     if set(unseen) != set(UNSEEN_SETS):
         return percent, None
     theirs = np.sort(published_degradations())
-    ends = [percent["degradation"].low, percent["degradation"].high]
-    low, high = 1 + np.searchsorted(theirs, np.round(ends, 6), side="left")
+    lost = [percent["degradation"].low, percent["degradation"].high]
+    low, high = 1 + np.searchsorted(theirs, np.round(lost, 6), side="left")
     return percent, (int(low), int(high))
 
 
@@ -143,23 +129,9 @@ def clean(percent: float) -> float:
     return round(percent, 10)
 
 
-def video_names(frames: pd.DataFrame) -> pd.Series[str] | None:
-    """Return a name for the video of every row, or None where a row has none.
-
-    A video is known by its dataset, its method, its name and its label together.
-    """
-    if "video" not in frames or frames["video"].isna().any():
-        return None
-    names = frames["label"].astype(str)
-    for column in _VIDEO_KEY:
-        if column in frames:
-            names = names + "\t" + frames[column].astype("string").fillna("").astype(str)
-    return names
-
-
 def _videos(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Return one row a video: the mean over its scored frames, else what the policy says."""
-    keyed = frame.assign(dataset="", method="", video=video_names(frame))
+    keyed = frame.assign(dataset="", method="", video=video_keys(frame))
     scored = keyed[keyed["status"] == "ok"]
     videos = metrics.to_videos(scored).assign(status="ok")
     silent = keyed[~keyed["video"].isin(scored["video"])].drop_duplicates("video")
@@ -169,90 +141,57 @@ def _videos(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     return counted(videos[columns], policy)
 
 
-def _scored(rows: pd.DataFrame, groups: pd.Series[str] | None) -> metrics.Scored:
-    return metrics.Scored(
+def _scored(rows: pd.DataFrame, groups: pd.Series[str] | None) -> Scored:
+    return Scored(
         rows["label"].to_numpy(),
         rows["score"].to_numpy(),
         groups=None if groups is None else groups.to_numpy(),
-        undecided=rows["undecided"].to_numpy(),
+        tie=rows["tie"].to_numpy(),
     )
 
 
-def _right(scored: metrics.Scored) -> Any:
-    return right_calls(
-        np.asarray(scored.labels),
-        np.asarray(scored.scores),
-        threshold=THRESHOLD,
-        undecided=scored.undecided,
-    )
+def _right(scored: Scored) -> DoubleArray:
+    labels, scores = np.asarray(scored.labels), np.asarray(scored.scores)
+    return is_correct(labels, scores, threshold=THRESHOLD, tie=scored.tie)
 
 
-def _prefixed(
-    prefix: str, scored: metrics.Scored, resampling: Resampling | None
-) -> dict[str, float]:
+def _measure(prefix: str, scored: Scored, resampling: Resampling | None) -> dict[str, float]:
     """Return every metric that exists, as PREFIX_NAME, with _low and _high where it varies."""
+    labels = np.asarray(scored.labels)
     if resampling is not None:
-        try:
-            found = metrics.bootstrap_intervals(
-                scored.labels,
+        with contextlib.suppress(UndefinedMetricError):
+            found = metrics.bootstrap_interval(
+                METRICS,
+                labels,
                 scored.scores,
                 groups=scored.groups,
                 threshold=THRESHOLD,
-                undecided=scored.undecided,
+                tie=scored.tie,
                 level=resampling.level,
                 n_resamples=resampling.n_resamples,
                 seed=resampling.seed,
             )
-        except UndefinedMetricError:
-            return _estimates(prefix, scored)
-        return {
-            f"{prefix}_{name}{suffix}": value
-            for name, one in found.items()
-            for suffix, value in (("", one.estimate), ("_low", one.low), ("_high", one.high))
-        }
-    return _estimates(prefix, scored)
-
-
-def _estimates(prefix: str, scored: metrics.Scored) -> dict[str, float]:
-    right, labels = _right(scored), np.asarray(scored.labels)
-    found = {"accuracy": float(right.mean())}
+            return {
+                f"{prefix}_{name}{end}": value
+                for name, of in found.items()
+                for end, value in (("", of.estimate), ("_low", of.low), ("_high", of.high))
+            }
+    right = _right(scored)
+    estimates = {"accuracy": float(right.mean())}
     for label, name in enumerate(("real", "fake")):
         if (labels == label).any():
-            found[f"accuracy_{name}"] = float(right[labels == label].mean())
+            estimates[f"accuracy_{name}"] = float(right[labels == label].mean())
     if len(set(labels)) > 1:
-        ranked = (metrics.auc, metrics.average_precision, metrics.eer)
-        found |= {metric.__name__: metric(labels, scored.scores) for metric in ranked}
-    return {f"{prefix}_{name}": value for name, value in found.items()}
+        estimates |= {metric.__name__: metric(labels, scored.scores) for metric in _RANKED}
+    return {f"{prefix}_{name}": value for name, value in estimates.items()}
 
 
 def _in_order(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows)
     columns = ["set", "n_frames", "n_videos"]
     columns += [
-        f"{unit}_{name}{suffix}"
+        f"{unit}_{name}{end}"
         for unit in ("frame", "video")
-        for name in _METRICS
-        for suffix in ("", "_low", "_high")
+        for name in METRICS
+        for end in ("", "_low", "_high")
     ]
-    table = table.reindex(columns=[name for name in columns if name in table or "_l" not in name])
-    return table[[name for name in table if name in columns]].astype({"n_videos": "Int64"})
-
-
-def _interval(one: ResampledAccuracy, resampling: Resampling) -> Interval:
-    return resampling.interval(one.estimate, one.values)
-
-
-def _mean(sets: Sequence[ResampledAccuracy], resampling: Resampling) -> Interval:
-    estimate = float(np.mean([one.estimate for one in sets]))
-    resampled = np.stack([one.values for one in sets])  # noqa: PD011
-    return resampling.interval(estimate, resampled.mean(axis=0))
-
-
-def _notes(unnamed: Sequence[str], resampling: Resampling | None) -> tuple[str, ...]:
-    if not unnamed or resampling is None:
-        return ()
-    note = (
-        f"{', '.join(unnamed)}: no videos are named, so intervals are over single images; frames "
-        "of one video are alike, which makes them too narrow"
-    )
-    return (note,)
+    return pd.DataFrame(rows).reindex(columns=columns).astype({"n_videos": "Int64"})

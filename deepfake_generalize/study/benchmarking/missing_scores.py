@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
-
-from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from deepfake_generalize.study.benchmarking.inputs import ScoredSet
@@ -26,26 +24,14 @@ _SAID = {
 _FAILURES_NAMED = 3
 
 
-def check_policy(policy: object) -> None:
-    """Raise `InputError` unless there is such a policy."""
-    if policy not in get_args(Policy):
-        raise InputError(
-            f"expected a policy of {', '.join(get_args(Policy))}, received {policy!r}.",
-            hint="exclude leaves out what has no score, the others count it.",
-        )
-
-
 def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
-    """Return the rows that count, each with a score and whether a coin decides it.
+    """Return the rows that count, each with a score and whether a coin decides it (`tie`).
 
     Args:
         frame: Rows with score and status, "ok" where there is a score.
         policy: "exclude" leaves out the rows without a score; "as-real" gives them the score 0,
             "as-fake" 1, "as-chance" one half, which in an accuracy counts half right whatever the
             threshold.
-
-    Returns:
-        The rows with a score each and a column `undecided`, True where a coin decides.
 
     Examples:
         >>> rows = pd.DataFrame({"score": [0.9, float("nan")], "status": ["ok", "missing"]})
@@ -54,9 +40,9 @@ def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """
     scored = frame["status"] == "ok"
     if policy == "exclude":
-        return frame[scored].assign(undecided=False)
+        return frame[scored].assign(tie=False)
     filled = frame["score"].where(scored, _FILLED[policy])
-    return frame.assign(score=filled, undecided=~scored & (policy == "as-chance"))
+    return frame.assign(score=filled, tie=~scored & (policy == "as-chance"))
 
 
 def coverage_notes(scored: ScoredSet, policy: Policy) -> list[str]:

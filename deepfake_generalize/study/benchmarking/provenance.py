@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.study.scores import data_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,14 +33,9 @@ def versions() -> dict[str, str]:
 
 
 def describe_detector(detector: Scorer | str) -> dict[str, Any]:
-    """Return name, hash and training record of a detector, as far as they can be known.
+    """Return name, sha256 and training record of a detector, None where they cannot be known.
 
-    Args:
-        detector: The detector, or the name of one.
-
-    Returns:
-        name; sha256 of a Keras network (its weights, its layers, and which output means fake),
-        None for anything else; training, the record it carries, or None.
+    The hash is of a Keras network: its weights, its layers, and which output means fake.
     """
     if isinstance(detector, str):
         return {"name": detector, "sha256": None, "training": None}
@@ -49,7 +43,9 @@ def describe_detector(detector: Scorer | str) -> dict[str, Any]:
     return {
         "name": str(detector.name),
         "sha256": _network_hash(detector),
-        "training": _plain(training) if isinstance(training, dict) else None,
+        "training": json.loads(json.dumps(training, default=str))
+        if isinstance(training, dict)
+        else None,
     }
 
 
@@ -70,12 +66,13 @@ def selection_rule(training: Mapping[str, Any] | None) -> str | None:
     """Return by what the weights were chosen, where the training record says so."""
     if not training:
         return None
-    for place in (training, training.get("recipe")):
-        if isinstance(place, dict):
-            for name in ("selection", "selection_rule"):
-                if isinstance(place.get(name), str):
-                    return str(place[name])
-    return None
+    recipe = training.get("recipe")
+    said = [
+        place.get(name)
+        for place in (training, recipe if isinstance(recipe, dict) else {})
+        for name in ("selection", "selection_rule")
+    ]
+    return next((rule for rule in said if isinstance(rule, str)), None)
 
 
 def summarise_training(training: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -94,16 +91,17 @@ def check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -
     """
     hashes = {"the detector given": detector["sha256"]}
     notes = []
-    for one in sets:
-        theirs = one.facts.get("detector") or {}
-        hashes[f"the scores of the set {one.name}"] = theirs.get("sha256")
+    for scored in sets:
+        name, facts = scored.name, scored.facts
+        theirs = facts.get("detector") or {}
+        hashes[f"the scores of the set {name}"] = theirs.get("sha256")
         if theirs.get("name") not in {None, detector["name"]}:
             notes.append(
-                f"{one.name}: the score file names the detector {theirs['name']}, "
+                f"{name}: the score file names the detector {theirs['name']}, "
                 f"this result {detector['name']}"
             )
-        if one.facts and one.facts.get("set") != one.name:
-            notes.append(f"{one.name}: the score file was written for {one.facts.get('set')}")
+        if facts and facts.get("set") != name:
+            notes.append(f"{name}: the score file was written for {facts.get('set')}")
     known = {who: value for who, value in hashes.items() if value is not None}
     if len(set(known.values())) > 1:
         told = ", ".join(f"{who} {value[:12]}..." for who, value in known.items())
@@ -112,12 +110,3 @@ def check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -
             hint="Score all sets with the same detector.",
         )
     return notes
-
-
-def data_hashes(sets: Sequence[ScoredSet]) -> dict[str, str]:
-    """Return for each set the SHA-256 of which images it holds."""
-    return {one.name: data_hash(one.frame) for one in sets}
-
-
-def _plain(record: Mapping[str, Any]) -> Any:
-    return json.loads(json.dumps(record, default=str))

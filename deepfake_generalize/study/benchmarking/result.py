@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
 from deepfake_generalize.study.scores import write_scores
-from deepfake_generalize.study.tables import render, two_decimals, why_not_in
+from deepfake_generalize.study.tables import (
+    render,
+    two_decimals,
+    why_not_in,
+    with_losses,
+)
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,36 +105,17 @@ class Benchmark:
         Raises:
             InputError: There is no such table.
         """
-        if number not in {None, "V", "VI", "VII"}:
-            raise InputError(
-                f"expected one of the tables V, VI and VII, received {number!r}.",
-                hint="Leave number out for everything that was measured.",
-            )
-        frame = self.row.copy()
+        frame = with_losses(self.row, self.unseen, self._sets_of(number))
         if number in {None, "V"} and self.rank is not None:
             frame.insert(0, "rank", self.rank)
-        if number is None:
-            return frame
-        own = self._sets_of(number)
-        drop = [name for name in self.specialized if name not in own]
-        if not own:
-            drop += [name for name in _SPECIAL if name in frame]
-        elif len(own) < len(self.specialized):
-            frame = self._narrowed(frame, own)
-        frame = frame.drop(columns=drop)
         return frame[:0] if self.why_empty(number) else frame
 
-    def why_empty(self, number: Number) -> str:
+    def why_empty(self, number: Number | None) -> str:
         """Return why a table is empty, or the empty string where it has this detector's row."""
-        if number == "V":
+        own = self._sets_of(number)
+        if number in {None, "V"}:
             return ""
-        return why_not_in(
-            number,
-            self.detector,
-            float(self.row["degradation"].item()),
-            self._sets_of(number),
-            self.training_dataset,
-        )
+        return why_not_in(number, self.row, own, self.training_dataset)
 
     def table(
         self,
@@ -153,7 +139,7 @@ class Benchmark:
         frame = self.frame(number)
         if intervals and self.intervals:
             frame = self._with_intervals(frame, apart=table_format == "csv")
-        empty = self.why_empty(number) if number is not None else ""
+        empty = self.why_empty(number)
         return render(frame, table_format, empty=f"No row: {empty}." if empty else "")
 
     def save_scores(self, folder: str | Path) -> list[Path]:
@@ -180,40 +166,28 @@ class Benchmark:
         rank = f"rank {self.rank}" if self.rank is not None else f"no rank: {self.rank_reason}"
         return "\n".join([self.table("text"), rank, *(f"note: {note}" for note in self.notes)])
 
-    def _sets_of(self, number: Number) -> tuple[str, ...]:
+    def _sets_of(self, number: Number | None) -> tuple[str, ...]:
         """Return the specialized sets of a table: the paper's by name, others in whichever."""
+        if number is None:
+            return self.specialized
+        hint = "Leave number out for everything that was measured."
+        check_choice("number", number, get_args(Number), hint=hint)
         if number == "V":
             return ()
-        wanted = SOURCES[source_of(number)].specialized
-        return tuple(
-            name for name in self.specialized if name in wanted or name not in SPECIALIZED_SETS
-        )
-
-    def _narrowed(self, frame: pd.DataFrame, own: tuple[str, ...]) -> pd.DataFrame:
-        """Return the row with the specialized columns made of some of the sets alone."""
-        original = float(frame["original_accuracy"].item())
-        average = round(float(frame[list(own)].mean(axis=1).item()), 10)
-        lost = round(original - average, 10)
-        frame = frame.drop(columns=[name for name in _SPECIAL if name in frame])
-        if len(own) > 1:
-            frame["specialized_average"] = average
-        frame["specialized_degradation"] = lost
-        frame["degradation_difference"] = round(float(frame["degradation"].item()) - lost, 10)
-        return frame
+        own = SOURCES[source_of(number)].specialized
+        others = set(SPECIALIZED_SETS) - set(own)
+        return tuple(name for name in self.specialized if name not in others)
 
     def _with_intervals(self, frame: pd.DataFrame, *, apart: bool) -> pd.DataFrame:
-        narrowed = len(self.specialized) > sum(name in frame for name in self.specialized)
-        known = {
-            name: one
-            for name, one in self.intervals.items()
-            # Those of the specialized averages are of all specialized sets together.
-            if name in frame and not (narrowed and name in _SPECIAL)
-        }
+        # Intervals of specialized averages are of all specialized sets together.
+        narrowed = any(name not in frame for name in self.specialized)
         out = frame.copy()
-        for name, one in known.items():
+        for name, interval in self.intervals.items():
+            if name not in frame or (narrowed and name in _SPECIAL):
+                continue
             if apart:
-                out[f"{name}_low"], out[f"{name}_high"] = one.low, one.high
+                out[f"{name}_low"], out[f"{name}_high"] = interval.low, interval.high
             else:
-                ends = f"[{two_decimals(one.low)}, {two_decimals(one.high)}]"
+                ends = f"[{two_decimals(interval.low)}, {two_decimals(interval.high)}]"
                 out[name] = [f"{two_decimals(value)} {ends}" for value in frame[name]]
         return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize import data
+from deepfake_generalize.data.leakage import warn_of_leaks
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment.detector_family import derived_seed
@@ -66,7 +67,7 @@ def prepare(
         splits.save(folder / SPLITS / f"{name}.csv")
     progress("auditing the sets", 0.0)
     findings = data.audit_leakage(sets, shared_by_design=shared_by_design(sets))
-    data.warn_of_leaks(findings)
+    warn_of_leaks(findings)
     # Videos may be synthetic too, which no table or figure may keep to itself.
     marked = any(data.synthetic.is_synthetic(root) for root in config.roots.values())
     records.append(

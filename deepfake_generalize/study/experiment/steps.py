@@ -15,7 +15,7 @@ from deepfake_generalize import augment, causal, metrics, models
 from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
-from deepfake_generalize.study.benchmarking import gather
+from deepfake_generalize.study.benchmarking import load_scored_set
 from deepfake_generalize.study.experiment import heat_maps
 from deepfake_generalize.study.experiment.datasets import SPLITS, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
@@ -185,7 +185,7 @@ class _Work:
     def _evaluate(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")
         crops = self.splits[key].test
-        scored = gather(key, crops, self.detector(name))
+        scored = load_scored_set(key, crops, self.detector(name))
         usable = scored.usable
         labels, scores = usable["label"].to_numpy(), usable["score"].to_numpy()
         file = write_scores(

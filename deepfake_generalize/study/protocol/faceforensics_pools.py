@@ -18,9 +18,9 @@ from deepfake_generalize.data.splits import (
     SUBSETS,
     Splits,
     assemble,
+    assign_videos,
     collect_videos,
     in_order,
-    place,
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.sizes import share_of_each
@@ -28,7 +28,7 @@ from deepfake_generalize.study.protocol.sizes import share_of_each
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deepfake_generalize.data.splits import Deal, Needs
+    from deepfake_generalize.data.splits import Assignment, Needs
     from deepfake_generalize.study.protocol.sizes import Sizes
     from deepfake_generalize.types import IntArray
 
@@ -116,7 +116,7 @@ def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str
     methods: IntArray = np.array([numbers[name] for name in rows["method"]], np.int64)
     videos = collect_videos(rows, methods.tolist(), len(_METHODS), by_identity=True)
     needs = _needs(sizes)
-    placed = place(videos, needs, "identity", seed)
+    placed = assign_videos(videos, needs, "identity", seed)
     pools: IntArray = np.array([placed.placed[video] for video in rows["video"]], np.int64)
     _check_met(methods, pools, needs, placed)
     sampled = _sample(_Pools(rows, methods, pools, np.random.default_rng(seed)), sizes)
@@ -202,7 +202,7 @@ def _reason(name: str, pool: int, own: Iterable[int]) -> str:
     return f"its people are kept for {_USES[pool]}"
 
 
-def _check_met(methods: IntArray, pools: IntArray, needs: Needs, placed: Deal) -> None:
+def _check_met(methods: IntArray, pools: IntArray, needs: Needs, placed: Assignment) -> None:
     if placed.met:
         return
     have = np.zeros((len(needs), len(_METHODS)), int)

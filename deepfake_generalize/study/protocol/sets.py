@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.leakage import exclude_material
-from deepfake_generalize.data.manifests import materials, require_columns
+from deepfake_generalize.data.leakage import exclude
+from deepfake_generalize.data.manifests import clip_keys, require_columns
 from deepfake_generalize.data.splits import (
     SUBSETS,
     Splits,
@@ -137,7 +137,7 @@ def _celeb_sets(
     second = tables[_CELEB_2]
     first = tables.get(_CELEB_1)
     kept = set() if first is None else _kept_clips(first, second, sizes.test // 2, seed)
-    away = materials(second).isin(kept)
+    away = clip_keys(second).isin(kept)
     celeb = _named(
         "CELEB", second[~away], train=sizes.train, val=sizes.val, test=sizes.test, seed=seed
     )
@@ -145,15 +145,15 @@ def _celeb_sets(
         celeb = _with_dropped(celeb, second[away].assign(reason=_KEPT))
     if first is None:
         return {"CELEB": celeb}
-    selection = exclude_material(first, celeb, near_duplicates=near_duplicates)
+    selection = exclude(first, celeb, by="video", near_duplicates=near_duplicates)
     mixed = _test_only("CELEB-M", selection.crops, sizes, seed)
     return {"CELEB": celeb, "CELEB-M": _with_dropped(mixed, selection.dropped)}
 
 
 def _kept_clips(first: pd.DataFrame, second: pd.DataFrame, need: int, seed: int) -> set[str]:
     """Choose clips of both versions for CELEB-M, as far as version 1 has too few of its own."""
-    clips, labels = materials(first), first["label"].to_numpy()
-    both = clips.isin(set(materials(second))).to_numpy()
+    clips, labels = clip_keys(first), first["label"].to_numpy()
+    both = clips.isin(set(clip_keys(second))).to_numpy()
     rng = np.random.default_rng(seed)
     kept: set[str] = set()
     for label in (0, 1):

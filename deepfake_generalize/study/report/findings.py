@@ -16,6 +16,7 @@ import numpy as np
 
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
+from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.protocol import (
     FEW_SHOT_SETS,
     FINE_TUNINGS,
@@ -25,13 +26,12 @@ from deepfake_generalize.study.protocol import (
     UNSEEN_SETS,
     is_poor,
 )
-from deepfake_generalize.study.report.resampling import interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from deepfake_generalize.metrics.resampling import Accuracies
     from deepfake_generalize.study.experiment import DetectorFamily
-    from deepfake_generalize.study.report.resampling import Accuracies
     from deepfake_generalize.types import DoubleArray
 
 SMALL = 10.0
@@ -78,33 +78,35 @@ class Finding:
 
 
 def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
-    """Check Finding 1: no generalization in zero-shot settings, mitigated in few-shot settings.
-
-    Args:
-        families: The study's.
-        accuracies: Of all their detectors, resampled.
-    """
-    lost = np.mean(
-        [
-            accuracies.degradation(each.detector(ORIGINAL), each.source, UNSEEN_SETS)
-            for each in families
-        ],
-        axis=0,
-    )
-    gains = {kind: _few_shot_gain(families, accuracies, kind) for kind in FINE_TUNINGS[1:]}
-    facts = (
+    """Check Finding 1: no generalization in zero-shot settings, mitigated in few-shot settings."""
+    originals = {family.detector(ORIGINAL): family.source for family in families}
+    lost = [accuracies.degradation(name, source, UNSEEN_SETS) for name, source in originals.items()]
+    gains = {
+        kind: np.mean(
+            [
+                accuracies[family.detector(kind), name]
+                - accuracies[family.detector(ORIGINAL), name]
+                for family in families
+                for name in FEW_SHOT_SETS
+            ],
+            axis=0,
+        )
+        for kind in FINE_TUNINGS[1:]
+    }
+    facts = [
         Fact(
-            "mean degradation of the original detectors on FS, NT, DF, DFD (points)", interval(lost)
+            "mean degradation of the original detectors on FS, NT, DF, DFD (points)",
+            percentile_interval(np.mean(lost, axis=0)),
         ),
         Fact(
             "mean few-shot gain in accuracy on FS and NT (points)",
-            interval(np.mean(list(gains.values()), axis=0)),
+            percentile_interval(np.mean(list(gains.values()), axis=0)),
         ),
-        *(
-            Fact(f"the same by {kind} alone (points)", interval(gain))
-            for kind, gain in gains.items()
-        ),
-    )
+    ]
+    facts += [
+        Fact(f"the same by {kind} alone (points)", percentile_interval(gain))
+        for kind, gain in gains.items()
+    ]
     zero, few = facts[0].value.low > 0, facts[1].value.low > 0
     return Finding(
         number=1,
@@ -114,21 +116,8 @@ def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies
         verdict=_verdict(zero and few),
         why=f"The original detectors {'lose' if zero else 'do not clearly lose'} accuracy on "
         f"unseen sets; fine-tuning on a few images {'helps' if few else 'does not clearly help'}.",
-        facts=facts,
+        facts=tuple(facts),
     )
-
-
-def _few_shot_gain(
-    families: Sequence[DetectorFamily], accuracies: Accuracies, kind: str
-) -> DoubleArray:
-    """Return the mean gain in accuracy on FS and NT over the originals, resampled."""
-    gains = [
-        accuracies[family.detector(kind), name] - accuracies[family.detector(ORIGINAL), name]
-        for family in families
-        for name in FEW_SHOT_SETS
-    ]
-    mean: DoubleArray = np.mean(gains, axis=0)
-    return mean
 
 
 def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
@@ -136,17 +125,17 @@ def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuraci
 
     As in Tables VI and VII, only detectors that degrade by more than 30 points count, original and
     fine-tuned ones alike.
-
-    Args:
-        families: The study's.
-        accuracies: Of all their detectors, resampled.
     """
-    method = _difference(families, accuracies, "CELEB")
-    people = _difference(families, accuracies, "F2F")
+    method = _differences(families, accuracies, "CELEB")
+    people = _differences(families, accuracies, "F2F")
     facts = tuple(
-        Fact(f"mean degradation difference on {sets} (points), {_count(found)}", value)
+        Fact(
+            f"mean degradation difference on {sets} (points), "
+            f"{len(found)} detector{'s' if len(found) != 1 else ''}",
+            percentile_interval(np.mean(found, axis=0)),
+        )
         for sets, found in (("CELEB-M", method), ("FS-I and NT-I", people))
-        for value in ([interval(np.mean(found, axis=0))] if found else [])
+        if found
     )
     claim = (
         "Detectors learn features specific to synthesis methods; human identities do not appear "
@@ -167,21 +156,22 @@ def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuraci
     return Finding(2, claim, rule, _verdict(same_method and no_people), why, facts)
 
 
-def _difference(
+def _differences(
     families: Sequence[DetectorFamily], accuracies: Accuracies, source: str
 ) -> list[DoubleArray]:
     """Return the degradation differences of the detectors that enter Table VI or VII."""
-    found = []
-    for each in families:
-        if each.source != source:
-            continue
-        for name in map(each.detector, FINE_TUNINGS):
-            lost = accuracies.degradation(name, source, UNSEEN_SETS)
-            if is_poor(lost[0]):
-                found.append(
-                    lost - accuracies.degradation(name, source, SOURCES[source].specialized)
-                )
-    return found
+    names = [
+        family.detector(kind)
+        for family in families
+        if family.source == source
+        for kind in FINE_TUNINGS
+    ]
+    lost = {name: accuracies.degradation(name, source, UNSEEN_SETS) for name in names}
+    return [
+        values - accuracies.degradation(name, source, SOURCES[source].specialized)
+        for name, values in lost.items()
+        if is_poor(values[0])
+    ]
 
 
 def undiscriminating_features(
@@ -200,11 +190,11 @@ def undiscriminating_features(
     for values in similarities.values():
         comparable = values[~np.isnan(values)]
         left_out.append(1 - len(comparable) / len(values))
-        if not len(comparable):
-            continue
-        unlike = (comparable < _DISSIMILAR).astype(float)
-        drawn = rng.multinomial(len(unlike), np.full(len(unlike), 1 / len(unlike)), n_resamples)
-        shares.append(100.0 * np.concatenate([[unlike.mean()], drawn @ unlike / len(unlike)]))
+        if len(comparable):
+            unlike = (comparable < _DISSIMILAR).astype(float)
+            n = len(unlike)
+            sampled = rng.multinomial(n, np.full(n, 1 / n), n_resamples)
+            shares.append(100.0 * np.concatenate([[unlike.mean()], sampled @ unlike / n]))
     claim = "Detectors extract unrestrained features that are not discriminative enough."
     rule = (
         "On the unseen sets, more than half of the fakes have dissimilar heat maps (mean SSIM of "
@@ -212,24 +202,21 @@ def undiscriminating_features(
         ".7): the interval lies above 50 %. Fakes on which two or more of the three maps are empty "
         "are left out: empty maps equal each other."
     )
-    omitted = Fact(
+    omitted = _fact(
         "fakes left out, two or more of their maps being empty (%)",
-        _without_interval(100.0 * float(np.mean(left_out))),
+        100.0 * float(np.mean(left_out)),
     )
     if not shares:
         why = "On every fake, two or more of the three heat maps are empty."
         return Finding(3, claim, rule, "cannot be told", why, (omitted,))
-    value = interval(np.mean(shares, axis=0))
+    value = percentile_interval(np.mean(shares, axis=0))
     most = value.low > 50.0
-    return Finding(
-        number=3,
-        claim=claim,
-        rule=rule,
-        verdict=_verdict(most),
-        why=f"{'Most' if most else 'Not clearly most'} heat maps of an original detector and the "
-        "two fine-tuned from it are dissimilar.",
-        facts=(Fact("fakes of the unseen sets with dissimilar heat maps (%)", value), omitted),
+    why = (
+        f"{'Most' if most else 'Not clearly most'} heat maps of an original detector and the two "
+        "fine-tuned from it are dissimilar."
     )
+    facts = (Fact("fakes of the unseen sets with dissimilar heat maps (%)", value), omitted)
+    return Finding(3, claim, rule, _verdict(most), why, facts)
 
 
 def universal_neurons(
@@ -241,7 +228,7 @@ def universal_neurons(
         contributions: Detector to dataset to the contribution of each neuron.
         fraction: The part of the layer that counts as contributing.
     """
-    found = {name: causal.overlap(sets, fraction) for name, sets in contributions.items()}
+    found = [causal.overlap(sets, fraction) for sets in contributions.values()]
     claim = "Detectors have universally contributing neurons across seen and unseen datasets."
     share = Fraction(fraction).limit_denominator(1000)
     rule = (
@@ -252,37 +239,25 @@ def universal_neurons(
     if not found:
         why = "No detector with more than one neuron in a dense layer was studied."
         return Finding(4, claim, rule, "cannot be told", why, ())
-    beyond = [name for name, each in found.items() if _beyond_chance(each)]
-    mean = float(np.mean([each.counts[-1] for each in found.values()]))
-    chance = float(np.mean([each.expected[-1] for each in found.values()]))
+    shared = np.array([overlap.counts[-1] for overlap in found], float)
+    chance = np.array([overlap.expected[-1] for overlap in found], float)
+    beyond = int((shared > chance + 3 * np.sqrt(np.maximum(chance, 1.0))).sum())
     facts = (
-        Fact("mean number of neurons shared by all five datasets", _without_interval(mean)),
-        Fact("the same by chance", _without_interval(chance)),
-        Fact(f"detectors beyond chance, of {len(found)}", _without_interval(len(beyond))),
+        _fact("mean number of neurons shared by all five datasets", float(shared.mean())),
+        _fact("the same by chance", float(chance.mean())),
+        _fact(f"detectors beyond chance, of {len(found)}", beyond),
     )
-    return Finding(
-        number=4,
-        claim=claim,
-        rule=rule,
-        verdict=_verdict(len(beyond) == len(found)),
-        why=f"{len(beyond)} of {len(found)} detectors share more neurons over all five datasets "
-        "than chance explains.",
-        facts=facts,
+    why = (
+        f"{beyond} of {len(found)} detectors share more neurons over all five datasets than chance "
+        "explains."
     )
+    return Finding(4, claim, rule, _verdict(beyond == len(found)), why, facts)
 
 
-def _beyond_chance(found: causal.Overlap) -> bool:
-    expected = float(found.expected[-1])
-    return bool(found.counts[-1] > expected + 3 * np.sqrt(max(expected, 1.0)))
-
-
-def _without_interval(value: float) -> Interval:
-    return Interval(float(value), float("nan"), float("nan"))
+def _fact(what: str, value: float) -> Fact:
+    """Return a number without an interval."""
+    return Fact(what, Interval(float(value), float("nan"), float("nan")))
 
 
 def _verdict(holds: bool) -> str:
     return "holds" if holds else "does not hold"
-
-
-def _count(detectors: Sequence[object]) -> str:
-    return f"{len(detectors)} detector{'s' if len(detectors) != 1 else ''}"

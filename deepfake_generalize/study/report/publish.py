@@ -14,8 +14,8 @@ from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS, architecture_facts, in_table_order
-from deepfake_generalize.study.report import sections
-from deepfake_generalize.study.tables import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC, render
+from deepfake_generalize.study.report.sections import SHOWN_OF_A_HASH, SYNTHETIC, report_page
+from deepfake_generalize.study.tables import CAPTIONS, render, why_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,45 +26,35 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.report.results import RunResults
     from deepfake_generalize.types import AnyArray
 
-REPORT = "report.html"
-FIGURES = "figures"
-TABLES = "tables"
 # A single array, or one of records, is a TypeError.
 _UNREADABLE: tuple[type[Exception], ...] = (*UNREADABLE, TypeError)
 
 
 def publish_results(results: RunResults) -> Path:
-    """Write tables/, figures/ and report.html into the run folder; what is there is replaced.
-
-    Args:
-        results: Of a finished study.
-
-    Returns:
-        The report.
-    """
+    """Write tables/, figures/ and report.html into a finished study's folder; return the report."""
     _write_tables(results)
     pictures = _write_figures(results)
-    target = results.folder / REPORT
-    _write_text(target, sections.report_page(results, pictures))
+    target = results.folder / "report.html"
+    _write_text(target, report_page(results, pictures))
     return target
 
 
 def _write_tables(results: RunResults) -> None:
-    folder = results.folder / TABLES
+    folder = results.folder / "tables"
     folder.mkdir(exist_ok=True)
     known_by = f"Seed {results.config.seed}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
-    for name, caption in CAPTIONS.items():
-        table: pd.DataFrame = getattr(results, name)
-        said = f"{caption} {known_by} {SYNTHETIC}" if results.synthetic else f"{caption} {known_by}"
-        empty = EMPTY.get(name, "")
+    for number, caption in CAPTIONS.items():
+        table = results.table(number)
+        said = f"{caption} {known_by} {SYNTHETIC if results.synthetic else ''}"
+        empty = why_empty(number) if number in {"VI", "VII"} else ""
         for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
-            text = render(table, form, empty=empty, caption="" if form == "csv" else said)
-            _write_text(folder / f"{name}.{suffix}", text)
+            text = render(table, form, empty=empty, caption=said)
+            _write_text(folder / f"table_{number.lower()}.{suffix}", text)
 
 
 def _write_figures(results: RunResults) -> dict[str, Path]:
     """Write the figures and return name -> SVG, or PNG where a figure holds photographs."""
-    folder = results.folder / FIGURES
+    folder = results.folder / "figures"
     folder.mkdir(exist_ok=True)
     shown = {}
     for name, figure in _figures(results):
@@ -82,8 +72,8 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     for name in architectures:
         overlaps = _overlaps(results, name)
         if overlaps:
-            first = next(iter(results.contributions[next(iter(overlaps))].values()))
-            figure = figures.figure_5(overlaps, neurons=len(first), synthetic=synthetic)
+            neurons = len(next(iter(results.contributions[next(iter(overlaps))].values())))
+            figure = figures.figure_5(overlaps, neurons=neurons, synthetic=synthetic)
             yield f"figure_5_{name}", figure
 
 
@@ -103,14 +93,8 @@ def _figure_2(results: RunResults, architecture: str) -> Figure:
 def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyArray]]]:
     """Read the faces and heat maps of Figure 2 that a study keeps.
 
-    Args:
-        file: What `heat_maps.write_maps` wrote.
-
     Returns:
         Set to its images, and set to detector to maps, float32.
-
-    Raises:
-        InputError: It cannot be read, or its arrays are called otherwise or are no numbers.
     """
     photographs: dict[str, AnyArray] = {}
     maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN_SETS}
@@ -154,11 +138,9 @@ def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, cau
         if family.architecture == architecture and name in results.contributions:
             sets = results.contributions[name]
             first = next(iter(sets.values()))
-            counts = [
-                len(causal.top_neurons(first, fraction))
-                for fraction in results.config.analysis.top_fractions
-            ]
-            found[name] = {count: causal.overlap(sets, count) for count in counts}
+            for fraction in results.config.analysis.top_fractions:
+                count = len(causal.top_neurons(first, fraction))
+                found.setdefault(name, {})[count] = causal.overlap(sets, count)
     return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError
+from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval, resample_jointly
 from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
@@ -29,9 +30,8 @@ from deepfake_generalize.study.protocol import (
     in_table_order,
 )
 from deepfake_generalize.study.report import findings
-from deepfake_generalize.study.report.resampling import Accuracies, interval, resample
 from deepfake_generalize.study.scores import read_scores
-from deepfake_generalize.study.tables import paper_tables
+from deepfake_generalize.study.tables import CAPTIONS, check_table, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,11 +60,7 @@ class RunResults:
 
     @classmethod
     def read(cls, folder: Path, config: StudyConfig) -> RunResults:
-        """Read the records of a run folder.
-
-        Raises:
-            DataMismatchError: Records of another configuration.
-        """
+        """Read the records of a run folder, or refuse those of another configuration."""
         records = read_all(folder / RECORDS)
         for record in records:
             if record.get("config_sha256") != config.sha256:
@@ -86,16 +82,12 @@ class RunResults:
 
     @cached_property
     def synthetic(self) -> bool:
-        """Whether the faces were drawn, as crops or as videos."""
+        """Whether the faces are synthetic, as crops or as videos."""
         return bool(self.data["synthetic"])
 
     @property
     def data(self) -> dict[str, Any]:
-        """The record of the sets.
-
-        Raises:
-            InputError: There is none yet.
-        """
+        """The record of the sets."""
         return read_facts(self.folder)
 
     @cached_property
@@ -121,10 +113,10 @@ class RunResults:
     @cached_property
     def accuracies(self) -> Accuracies:
         """Accuracies in percent, with their resamples."""
-        return resample(
+        return resample_jointly(
             self.scored,
             n_resamples=self.config.analysis.resamples,
-            seed=derived_seed(self.config.seed, "intervals"),
+            seed=derived_seed(derived_seed(self.config.seed, "intervals"), "resampling"),
         )
 
     @cached_property
@@ -134,16 +126,17 @@ class RunResults:
         NaN where two or more of the maps are empty.
         """
         return {
-            each["key"]: np.where(each["comparable"], each["values"], np.nan)
-            for each in self.of("similarity")
+            record["key"]: np.where(record["comparable"], record["values"], np.nan)
+            for record in self.of("similarity")
         }
 
     @cached_property
     def contributions(self) -> dict[str, dict[str, DoubleArray]]:
         """Detector to set to the contribution of each neuron."""
         found: dict[str, dict[str, DoubleArray]] = {}
-        for each in self.of("causal"):
-            found.setdefault(each["detector"], {})[each["set"]] = np.asarray(each["contribution"])
+        for record in self.of("causal"):
+            of_detector = found.setdefault(record["detector"], {})
+            of_detector[record["set"]] = np.asarray(record["contribution"])
         return found
 
     @cached_property
@@ -156,12 +149,15 @@ class RunResults:
         ]
 
     def accuracy(self, detector: str, name: str) -> float:
-        """Return the accuracy in percent of a detector on a set."""
+        """Return the accuracy in percent of a detector on a set, NaN where it was not measured."""
+        if (detector, name) not in self.accuracies:
+            return nan
         return round(float(self.accuracies[detector, name][0]), 10)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """One row a detector in the order of Table IV: what it is, and its accuracy on each set."""
+        sets = [name for name in self.scored if name not in SOURCES]
         return pd.DataFrame(
             [
                 {
@@ -170,45 +166,30 @@ class RunResults:
                     "training_dataset": family.source,
                     "fine_tuning": kind,
                     "original_accuracy": self.accuracy(name, family.source),
-                    **{key: self._known(name, key) for key in self.scored if key not in SOURCES},
+                    **{key: self.accuracy(name, key) for key in sets},
                 }
                 for name, family, kind in self.detectors
             ]
         ).assign(**{key: nan for key in SPECIALIZED_SETS if key not in self.scored})
 
-    def _known(self, name: str, key: str) -> float:
-        return self.accuracy(name, key) if (name, key) in self.accuracies else nan
-
     @cached_property
-    def table_iv(self) -> pd.DataFrame:
-        """The detectors and their original accuracies."""
-        return paper_tables.table_iv(self.rows)
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {number: table(number, self.rows) for number in CAPTIONS}
 
-    @cached_property
-    def table_v(self) -> pd.DataFrame:
-        """Unseen sets, ranked by degradation."""
-        return paper_tables.table_v(self.rows)
-
-    @cached_property
-    def table_vi(self) -> pd.DataFrame:
-        """CELEB-M for CELEB-trained detectors that degrade by more than 30 points."""
-        return paper_tables.table_vi(self.rows)
-
-    @cached_property
-    def table_vii(self) -> pd.DataFrame:
-        """FS-I and NT-I for F2F-trained detectors that degrade by more than 30 points."""
-        return paper_tables.table_vii(self.rows)
+    def table(self, number: str) -> pd.DataFrame:
+        """Return one of the paper's tables of this study's detectors, as `study.table` makes it."""
+        return self._tables[check_table(number)]
 
     @cached_property
     def table_v_with_intervals(self) -> pd.DataFrame:
         """Table V with the 95 % interval of each degradation, for readers on a screen."""
         source = {name: family.source for name, family, _ in self.detectors}
         found = [
-            interval(self.accuracies.degradation(name, source[name], UNSEEN_SETS))
-            for name in self.table_v["detector"]
+            percentile_interval(self.accuracies.degradation(name, source[name], UNSEEN_SETS))
+            for name in self.table("V")["detector"]
         ]
-        return self.table_v.assign(
-            lowest=[each.low for each in found], highest=[each.high for each in found]
+        return self.table("V").assign(
+            lowest=[value.low for value in found], highest=[value.high for value in found]
         )
 
     @cached_property

@@ -1,16 +1,17 @@
-"""What the report of a study says, section by section."""
+"""The report: one self-contained page that tells what a study found, and what it was made of."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import base64
+import math
+from typing import TYPE_CHECKING
 
+import jinja2
 import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
-from deepfake_generalize.study.experiment import (
-    read_log,
-    when_and_where,
-)
+from deepfake_generalize.metrics.resampling import percentile_interval
+from deepfake_generalize.study.experiment import read_log, when_and_where
 from deepfake_generalize.study.protocol import (
     NULL_SET,
     ORIGINAL,
@@ -18,192 +19,142 @@ from deepfake_generalize.study.protocol import (
     in_table_order,
     shared_table,
 )
-from deepfake_generalize.study.report import html
-from deepfake_generalize.study.report.resampling import interval
-from deepfake_generalize.study.tables import CAPTIONS, EMPTY, SHOWN_OF_A_HASH, SYNTHETIC
+from deepfake_generalize.study.tables import CAPTIONS, TITLES, two_decimals, why_empty
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from deepfake_generalize.metrics import Interval
     from deepfake_generalize.study.experiment import StudyConfig
     from deepfake_generalize.study.report.results import RunResults
 
-_QUESTION = (
-    "Do these deepfake detectors work on fakes they have never seen, and if not, why not? "
-    "The study of the paper “How Generalizable are Deepfake Detectors?”, run on {data}."
+SYNTHETIC = (
+    "Synthetic data: these faces are drawn, not filmed. They show how the study works and are no "
+    "evidence about real deepfakes."
 )
+SHOWN_OF_A_HASH = 12
+"""Hexadecimal digits of a hash that a reader is shown."""
+
 _SELECTION = (
     "Originals: the epoch with the best accuracy on the source's validation split. Fine-tuned: the "
     "epoch with the best accuracy on the validation part of the few-shot mix. Test sets never."
 )
-_FIGURE_2 = (
-    "Figure 2, {name}: Grad-CAM for “fake” on fakes of the unseen sets. Bright regions speak for "
-    "the verdict. Each map is stretched to its own largest value."
-)
-_LIMITS = " Lowest and highest are the ends of the degradation's 95 % interval."
-_FIGURE_3 = (
-    "Figure 3: how alike the heat maps of three congenetic detectors (an original one and the two "
-    "that were fine-tuned from it) are on the same fake. Mean SSIM of the three pairs, coloured "
-    "maps without the photograph: below .7 dissimilar, .9 and above alike. Where two or more of "
-    "the maps are empty there is nothing to compare: those fakes are counted apart."
-)
-_FIGURE_5 = (
-    "Figure 5, {name}: how many neurons are among the top contributors on exactly one to five "
-    "datasets. The marks show what chance alone would give."
-)
-
-_SHARED = (
-    "What sets share on purpose: how many persons, videos of them, and pairs of videos that look "
-    "alike under different names."
-)
-_NOTHING_SHARED = "Nothing."
-WHEN_AND_WHERE = "when-and-where"
-"""What the page calls the one part of it in which two runs of a study differ."""
+_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
-    """Return the report as HTML.
-
-    Args:
-        results: Of a finished study.
-        pictures: Figure's name to its file.
-    """
-    material = "drawn, synthetic faces" if results.synthetic else "real videos"
-    sections = [
-        ("Findings", html.finding_cards(results.findings)),
-        ("Generalizability", _generalizability(results)),
-        ("Unwanted properties", _unwanted(results)),
-        ("Heat maps", _heat_maps(results.config, pictures)),
-        ("Neurons", _neurons(results.config, pictures)),
-        ("How the data were kept apart", _audit(results)),
-        ("Provenance", _provenance(results)),
-    ]
-    return html.page(
-        "How generalizable are these detectors?",
-        _QUESTION.format(data=material),
-        mark=SYNTHETIC if results.synthetic else "",
-        sections=sections,
-    )
-
-
-def _generalizability(results: RunResults) -> str:
+    """Return the report of a finished study as HTML; `pictures` are figures' names to files."""
+    audit = results.data["audit"]
     return (
-        html.paragraph(
-            "Accuracy at a threshold of 0.5 on balanced test sets: 50 % is what guessing gives. "
-            "Degradation is the original accuracy less the mean over the unseen sets FS, NT, DF "
-            "and DFD. FS and NT are seen in small part by the fine-tuned detectors."
+        environment()
+        .get_template("report.html")
+        .render(
+            results=results,
+            pictures=pictures,
+            synthetic=SYNTHETIC,
+            captions=CAPTIONS,
+            why_empty=why_empty,
+            architectures={
+                name: architecture_facts(name).title
+                for name in in_table_order(results.config.architectures)
+            },
+            null_set=_null_set(results),
+            not_compared=not_compared(results.config),
+            audit=audit,
+            shared=shared_table(audit.get("shared", [])),
+            images=_images(results),
+            when_and_where=_when_and_where(results),
+            provenance=_provenance(results),
         )
-        + html.screen_note("Click a column's heading to sort a table.")
-        + html.sortable_table(results.table_v_with_intervals, CAPTIONS["table_v"] + _LIMITS)
-        + html.sortable_table(results.table_iv, CAPTIONS["table_iv"])
     )
 
 
-def _unwanted(results: RunResults) -> str:
-    text = (
-        "As in the paper, only detectors that degrade by more than 30 points enter. A positive "
-        "degradation difference says that the specialized sets are easier than the other unseen "
-        "ones."
+def environment() -> jinja2.Environment:
+    """Return where the page's templates are, which escape all that is put into them."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("deepfake_generalize.study.report", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    null = ""
-    if NULL_SET in results.scored:
-        null = html.paragraph(
-            "Control: on the null set, whose “fakes” were not changed at all, the original "
-            f"detectors score {_null(results)}. Anything but 50 % there would mean that something "
-            "other than the manipulation gives fakes away."
-        )
-    return (
-        html.paragraph(text)
-        + html.sortable_table(results.table_vi, CAPTIONS["table_vi"], empty=EMPTY["table_vi"])
-        + html.sortable_table(results.table_vii, CAPTIONS["table_vii"], empty=EMPTY["table_vii"])
-        + null
-    )
-
-
-def _null(results: RunResults) -> str:
-    names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
-    mean = np.mean([results.accuracies[name, NULL_SET] for name in names], axis=0)
-    return f"{html.with_interval(interval(mean))} % on average"
-
-
-def _heat_maps(config: StudyConfig, pictures: Mapping[str, Path]) -> str:
-    shown = [html.figure(pictures["figure_3"], _FIGURE_3, "Stacked bars of similarity")]
-    for name in in_table_order(config.architectures):
-        if f"figure_2_{name}" in pictures:
-            title = architecture_facts(name).title
-            caption = _FIGURE_2.format(name=title)
-            file = pictures[f"figure_2_{name}"]
-            shown.append(html.figure(file, caption, f"Faces and heat maps of {title}"))
-    return "".join(shown)
-
-
-def _neurons(config: StudyConfig, pictures: Mapping[str, Path]) -> str:
-    networks = {name: architecture_facts(name) for name in in_table_order(config.architectures)}
-    shown = [
-        html.figure(
-            pictures[f"figure_5_{name}"],
-            _FIGURE_5.format(name=network.title),
-            f"Bars of shared neurons of {network.title}",
-        )
-        for name, network in networks.items()
-        if f"figure_5_{name}" in pictures
-    ]
-    left_out = [network.title for network in networks.values() if not network.has_hidden_neurons]
-    if not left_out:
-        return "".join(shown)
-    have = "has" if len(left_out) == 1 else "have"
-    note = html.paragraph(
-        f"{' and '.join(left_out)} {have} a single dense layer of one neuron, which leaves nothing "
-        "to compare; the paper leaves such networks out for the same reason."
-    )
-    return note + "".join(shown)
-
-
-def _audit(results: RunResults) -> str:
-    record = results.data
-    audit = record["audit"]
-    shared = shared_table(audit.get("shared", []))
-    untold = f"{audit['by_design']} things, which this older run does not tell apart."
-    if audit["leaks"]:
-        first = audit["first_leaks"][0]
-        text = (
-            f"The audit found {audit['leaks']} things shared by sets that should share nothing, "
-            f"such as {first['kind']} {first['what']} between {first['set_a']} and "
-            f"{first['set_b']}. Read every number with that in mind."
-        )
-    else:
-        text = (
-            "No video, no person and no near-duplicate picture is shared by sets that should be "
-            "independent."
-        )
-    rows = {
-        name: f"{_counts(record['splits'][name]['images'])}; "
-        f"splits {record['splits'][name]['sha256'][:SHOWN_OF_A_HASH]}"
-        for name in record["sets"]
+    made.globals["titles"] = TITLES
+    made.filters |= {
+        "two_decimals": two_decimals,
+        "with_interval": with_interval,
+        "data_uri": _data_uri,
     }
-    rows["all"] = f"splits {results.splits_sha256[:SHOWN_OF_A_HASH]}, as the tables' files say"
+    return made
+
+
+def with_interval(value: Interval) -> str:
+    """Write a number and its interval.
+
+    Examples:
+        >>> from deepfake_generalize.metrics import Interval
+        >>> with_interval(Interval(12.345, 10.0, 14.0))
+        '12.35 [10.00, 14.00]'
+        >>> with_interval(Interval(3.0, math.nan, math.nan))
+        '3'
+        >>> with_interval(Interval(0.0001, math.nan, math.nan))
+        'below 0.01'
+    """
+    if math.isnan(value.low):
+        if float(value.estimate).is_integer():
+            return f"{value.estimate:.0f}"
+        return "below 0.01" if 0 < value.estimate < 0.005 else two_decimals(value.estimate)
+    low, high = two_decimals(value.low), two_decimals(value.high)
+    return f"{two_decimals(value.estimate)} [{low}, {high}]"
+
+
+def not_compared(config: StudyConfig) -> str:
+    """Say which of the networks that were run have no neurons to compare, if any."""
+    networks = map(architecture_facts, in_table_order(config.architectures))
+    left_out = [network.title for network in networks if not network.has_hidden_neurons]
+    if not left_out:
+        return ""
     return (
-        html.paragraph(text)
-        + html.sortable_table(
-            shared, _SHARED, empty=_NOTHING_SHARED if "shared" in audit else untold
-        )
-        + html.paragraph("Images in each set, and the hash that its splits are known by:")
-        + html.facts(rows)
+        f"{' and '.join(left_out)} {'has' if len(left_out) == 1 else 'have'} a single dense layer "
+        "of one neuron, which leaves nothing to compare; the paper leaves such networks out for "
+        "the same reason."
     )
 
 
-def _counts(images: Mapping[str, int]) -> str:
+def counts(images: Mapping[str, int]) -> str:
+    """Write how many images the parts of a set have, in the order of their use."""
     return ", ".join(f"{part} {images[part]:,}" for part in SUBSETS if images[part])
 
 
-def _provenance(results: RunResults) -> str:
-    config = results.config
-    training: list[dict[str, Any]] = [record["training"] for record in results.of("detector")]
-    versions = {
-        f"{name} {version}" for each in training for name, version in each["versions"].items()
+def _data_uri(file: Path) -> str:
+    return f"data:{_TYPES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+def _null_set(results: RunResults) -> Interval | None:
+    """Return the original detectors' accuracy where the fakes are no fakes, in percent."""
+    if NULL_SET not in results.scored:
+        return None
+    names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
+    return percentile_interval(
+        np.mean([results.accuracies[name, NULL_SET] for name in names], axis=0)
+    )
+
+
+def _images(results: RunResults) -> dict[str, str]:
+    splits = results.data["splits"]
+    rows = {
+        name: f"{counts(splits[name]['images'])}; splits {splits[name]['sha256'][:SHOWN_OF_A_HASH]}"
+        for name in results.data["sets"]
     }
-    facts = {
+    rows["all"] = f"splits {results.splits_sha256[:SHOWN_OF_A_HASH]}, as the tables' files say"
+    return rows
+
+
+def _provenance(results: RunResults) -> dict[str, object]:
+    config = results.config
+    training = [record["training"] for record in results.of("detector")]
+    versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
+    return {
         "Data": "synthetic, drawn by data.synthetic" if results.synthetic else "videos",
         "Seed": config.seed,
         "Selection rule": _SELECTION,
@@ -212,18 +163,13 @@ def _provenance(results: RunResults) -> str:
         "Versions": ", ".join(sorted(versions)),
         "Configuration hash": config.sha256,
     }
-    return (
-        html.facts(_when_and_where(results), name=WHEN_AND_WHERE)
-        + html.facts(facts)
-        + html.folded("The whole configuration", config.to_toml())
-    )
 
 
 def _when_and_where(results: RunResults) -> dict[str, str]:
+    """Return the one part of the page in which two runs of a study differ."""
     threads = results.config.threads
+    said = f"{threads} for each family of detectors, which has a process of its own"
     return {
         **when_and_where(read_log(results.folder)),
-        "Threads": "all that the machine has"
-        if threads is None
-        else f"{threads} for each family of detectors, which has a process of its own",
+        "Threads": "all that the machine has" if threads is None else said,
     }

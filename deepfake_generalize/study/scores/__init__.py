@@ -10,6 +10,7 @@ from deepfake_generalize.study.scores.files import (
     write_scores,
 )
 from deepfake_generalize.study.scores.tables import (
+    CSV_ERRORS,
     arrange,
     check_no_image_twice,
     check_range,
@@ -19,6 +20,7 @@ from deepfake_generalize.study.scores.tables import (
 )
 
 __all__ = [
+    "CSV_ERRORS",
     "Polarity",
     "ScoreFile",
     "arrange",

@@ -22,10 +22,10 @@ import pandas as pd
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_table
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 Polarity = Literal["fake-high", "real-high"]
 
@@ -168,7 +168,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
         )
     name = str(facts.get("set", file.stem))
     rows = clean_scores(name, read_table(name, file))
-    for column in _columns_of(facts, rows, beside):
+    for column in set(facts.get("relative_paths", ())) & set(rows.columns):
         rows[column] = [_absolute(value, file.parent) for value in rows[column]]
     if (facts.get("polarity") or polarity) == "real-high":
         rows["score"] = 1.0 - rows["score"]
@@ -181,25 +181,11 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
     return ScoreFile(name, rows, facts, file)
 
 
-def _columns_of(facts: Mapping[str, Any], rows: pd.DataFrame, beside: Path) -> list[str]:
-    """Return the columns whose paths are relative, after checking that they are columns."""
-    named = facts.get("relative_paths", [])
-    if not isinstance(named, list) or not all(each in ("video", "path") for each in named):
-        raise DataMismatchError(
-            f"expected the relative paths of {beside} to be the columns video or path, received "
-            f"{named!r}.",
-            hint=_AGAIN,
-        )
-    return [column for column in named if column in rows.columns]
-
-
 def check_polarity(polarity: object) -> None:
     """Raise `InputError` unless `polarity` is None or one of the two words."""
-    if polarity is not None and polarity not in get_args(Polarity):
-        raise InputError(
-            f"expected a polarity of {' or '.join(get_args(Polarity))}, received {polarity!r}.",
-            hint="fake-high is P(fake), real-high is P(real).",
-        )
+    if polarity is not None:
+        hint = "fake-high is P(fake), real-high is P(real)."
+        check_choice("polarity", polarity, get_args(Polarity), hint=hint)
 
 
 def file_name(name: str) -> str:
@@ -237,43 +223,39 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
     """Return the JSON of a pair, after checking that it is whole and about this CSV."""
     try:
         facts = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        _check_facts(facts)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataMismatchError(
-            f"expected {beside} as write_scores writes it, received: {error}.", hint=_AGAIN
-        ) from error
-    needed: Sequence[str] = ("csv_sha256", "data_sha256", "polarity")
-    if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
-        raise DataMismatchError(
-            f"expected {beside} to describe the scores beside it, received "
-            f"{describe(facts)} of another kind.",
-            hint="Move it elsewhere, or name the CSV otherwise.",
-        )
-    if facts.get("version") != _VERSION or any(key not in facts for key in needed):
-        raise DataMismatchError(
-            f"expected {beside} in version {_VERSION} of the format with {', '.join(needed)}, "
-            f"received version {facts.get('version')!r} with {', '.join(map(str, facts))}.",
+            f"expected {beside} as write_scores writes it in version {_VERSION} of the format, "
+            f"received another: {error!r}.",
             hint=_AGAIN,
-        )
+        ) from error
     try:
         found = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise DataMismatchError(
             f"expected {file.name} beside {beside}: {error.strerror or error}.", hint=_AGAIN
         ) from error
-    if facts["polarity"] not in get_args(Polarity):
-        raise DataMismatchError(
-            f"expected {beside} to say {' or '.join(get_args(Polarity))}, received the polarity "
-            f"{facts['polarity']!r}.",
-            hint=_AGAIN,
-        )
     if found != facts["csv_sha256"]:
         raise DataMismatchError(
-            f"expected {file} to have the SHA-256 {str(facts['csv_sha256'])[:12]}... that "
+            f"expected {file} to have the SHA-256 {facts['csv_sha256'][:12]}... that "
             f"{beside.name} names, received {found[:12]}...: it was altered, cut short, or belongs "
             "to another one.",
             hint=_AGAIN,
         )
-    return facts
+    return dict(facts)
+
+
+def _check_facts(facts: Any) -> None:
+    """Raise whatever comes first where a JSON holds other facts than those of `write_scores`."""
+    check_choice("format", facts["format"], (_FORMAT,))
+    check_choice("polarity", facts["polarity"], get_args(Polarity))
+    if not isinstance(facts["csv_sha256"], str) or not isinstance(facts["data_sha256"], str):
+        raise TypeError("a checksum that is no text")
+    if facts["version"] != _VERSION:
+        raise ValueError(f"version {facts['version']!r}")
+    if not set(facts.get("relative_paths", ())) <= {"video", "path"}:
+        raise ValueError(f"relative paths {facts['relative_paths']!r}")
 
 
 def _all_absolute(values: pd.Series[Any] | None) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.manifests import score_keys
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deepfake_generalize.types import AnyArray, DoubleArray
 
 COLUMNS = (
@@ -31,23 +33,21 @@ COLUMNS = (
 )
 """What is kept of a table, in this order; those behind `reason` only where they were given."""
 _TEXT = tuple(column for column in COLUMNS if column not in {"label", "score", "frame"})
-FAILURE_WORDS = frozenset({"missing", "error", "no_face", "corrupt"})
-"""The words that the library itself writes where there is no score."""
+CSV_ERRORS = (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
+"""What pandas raises where a file cannot be read as CSV."""
+_STATUS_WORDS = frozenset({"ok", "missing", "error", "no_face", "corrupt"})
+"""The words that the library itself writes; others are failures too."""
 
 
 def read_table(name: str, file: Path) -> pd.DataFrame:
-    """Read a CSV of scores as it stands; `clean_scores` then says whether it holds scores.
-
-    Raises:
-        InputError: No such file, not a CSV, or none with the columns label and score.
-    """
+    """Read a CSV with the columns label and score as it stands; `clean_scores` then checks it."""
     try:
         table = pd.read_csv(file, dtype=dict.fromkeys((*_TEXT, "score"), "string"))
     except FileNotFoundError as error:
         raise InputError(
             f"expected a CSV of scores at {file}, there is none.", hint="Check the path."
         ) from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except CSV_ERRORS as error:
         raise InputError(
             f"expected a CSV of scores for the set {name}, cannot read {file}: {error}.",
             hint="Write the columns label and score, separated by commas.",
@@ -65,18 +65,10 @@ def read_table(name: str, file: Path) -> pd.DataFrame:
 
 
 def clean_scores(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of scores with every column checked and none of the optional ones missing.
+    """Return a table of scores of the set `name`, every column checked, in the form of `arrange`.
 
-    Args:
-        name: What messages call the set.
-        table: The columns label and score, P(fake); optionally the others of `COLUMNS`.
-
-    Returns:
-        The columns of `COLUMNS` as `arrange` gives them. A row without a usable score has NaN and
-        a status other than "ok".
-
-    Raises:
-        InputError: Wrong labels, statuses or scores, or an image that comes twice.
+    The table has the columns label and score, P(fake), and may have the others of `COLUMNS`. A row
+    without a usable score gets NaN and a status other than "ok".
     """
     labels = read_labels(name, table)
     scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -98,69 +90,20 @@ def clean_scores(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def arrange(table: pd.DataFrame, labels: AnyArray, found: dict[str, Any]) -> pd.DataFrame:
-    """Return the columns that are kept of a table, with what was found for each row.
+    """Return the columns of `COLUMNS` that there are, with the labels and what was found.
 
     Args:
-        table: The rows as they came.
+        table: The rows as they came; `path` becomes NA where it is not among them.
         labels: (N,), 0 and 1.
         found: The columns score, status and reason.
-
-    Returns:
-        The columns of `COLUMNS` that there are, numbered from 0; `path` NA where it was not given.
     """
     frame = table.reset_index(drop=True).assign(label=labels, **found)
     if "path" not in frame.columns:
         frame["path"] = pd.NA
     if "key" not in frame.columns or frame["key"].isna().any():
-        frame["key"] = row_keys(frame)
+        frame["key"] = score_keys(frame)
     frame["key"] = frame["key"].astype("string")
     return frame[[column for column in COLUMNS if column in frame.columns]]
-
-
-def row_keys(frame: pd.DataFrame) -> list[str]:
-    """Name each row by what is the same on every machine.
-
-    Args:
-        frame: A table of crops or of scores.
-
-    Returns:
-        A text for each row of data set, method, compression, the name of the video and the frame,
-        as far as they are known; of the image's name where no frame is; of the row's number where
-        nothing is. What would come twice has its row's number behind it.
-
-    Examples:
-        >>> row_keys(pd.DataFrame({"dataset": "FF++", "video": "/a/b/000_003.mp4", "frame": [7]}))
-        ['FF++/b/000_003/7']
-        >>> row_keys(pd.DataFrame({"label": [0, 1]}))
-        ['row 0', 'row 1']
-    """
-    parts = [
-        frame[name].astype("string").fillna("").tolist()
-        for name in ("dataset", "method", "compression")
-        if name in frame
-    ]
-    if "video" in frame:
-        parts.append([_short_name(video, suffix=False) for video in frame["video"]])
-    has_frames = "frame" in frame and bool(frame["frame"].notna().all())
-    if has_frames:
-        parts.append(frame["frame"].astype("string").tolist())
-    elif "path" in frame:
-        parts.append([_short_name(path, suffix=True) for path in frame["path"]])
-    keys = ["/".join(filter(None, row)) for row in zip(*parts, strict=True)] if parts else []
-    keys = keys or [""] * len(frame)
-    twice = pd.Series(keys, dtype="string").duplicated(keep=False)
-    return [
-        f"{key} row {row}".strip() if again else key
-        for row, (key, again) in enumerate(zip(keys, twice, strict=True))
-    ]
-
-
-def _short_name(value: Any, *, suffix: bool) -> str:
-    if pd.isna(value):
-        return ""
-    path = Path(str(value))
-    last = path.name if suffix else path.stem
-    return f"{path.parent.name}/{last}" if path.parent.name else last
 
 
 def data_hash(rows: pd.DataFrame) -> str:
@@ -208,9 +151,8 @@ def check_range(owner: str, scores: DoubleArray) -> None:
 
 
 def _check_statuses(name: str, statuses: pd.Series[Any]) -> None:
-    known = FAILURE_WORDS | {"ok"}
     for row, word in enumerate(statuses):
-        if isinstance(word, str) and word not in known and word.lower() in known:
+        if isinstance(word, str) and word not in _STATUS_WORDS and word.lower() in _STATUS_WORDS:
             raise InputError(
                 f"expected the statuses of the set {name} in lower case, received {_show(word)} "
                 f"in row {row}.",

@@ -1,4 +1,4 @@
-"""Tables IV to VII of many detectors, from their accuracies: averages, degradations, ranks."""
+"""Tables IV to VII of any detectors, from their accuracies: averages, degradations, ranks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics import degradation, degradation_difference, ranks
+from deepfake_generalize.metrics import degradation, degradation_difference
+from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.study.protocol import (
     POOR_POINTS,
     SOURCES,
@@ -15,103 +16,106 @@ from deepfake_generalize.study.protocol import (
     is_poor,
     source_of,
 )
+from deepfake_generalize.study.tables.published import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from deepfake_generalize.types import AnyArray
 
-def table_iv(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return Table IV: the detectors and their accuracy on their own test set.
-
-    Args:
-        rows: One row a detector: detector, architecture, training_dataset, fine_tuning and
-            original_accuracy in percent.
-
-    Returns:
-        These columns and average_accuracy, of the architecture's detectors; the architectures in
-        order of it, the best first, their detectors as they came.
-
-    Raises:
-        InputError: A column is missing.
-
-    Examples:
-        >>> from deepfake_generalize.study import published
-        >>> table_iv(published("IV").drop(columns="average_accuracy"))["detector"].tolist()[:2]
-        ['XceptionNet1', 'XceptionNet2']
-    """
-    columns = ["detector", "architecture", "training_dataset", "fine_tuning", "original_accuracy"]
-    table = _columns(rows, columns)
-    by_architecture = table.groupby("architecture", sort=False)["original_accuracy"]
-    table["average_accuracy"] = by_architecture.transform("mean").round(10)
-    return table.sort_values("average_accuracy", ascending=False, kind="stable", ignore_index=True)
+CAPTIONS = {
+    "IV": "Table IV: the detectors and their accuracy on the original test sets (%). "
+    "The average is over the detectors of one architecture.",
+    "V": "Table V: accuracy on unseen sets (%), least degradation first.",
+    "VI": "Table VI: the same synthesis method, other material (%). CELEB-trained detectors "
+    "that degrade by more than 30 points.",
+    "VII": "Table VII: the same people, other methods (%). F2F-trained detectors that "
+    "degrade by more than 30 points.",
+}
+_FACTS = ["detector", "architecture", "training_dataset", "fine_tuning", "original_accuracy"]
 
 
-def table_v(rows: pd.DataFrame, *, unseen: Sequence[str] = UNSEEN_SETS) -> pd.DataFrame:
-    """Return Table V: unseen sets, ranked by degradation, the least first.
+def table(number: str, rows: pd.DataFrame, *, unseen: Sequence[str] = UNSEEN_SETS) -> pd.DataFrame:
+    """Return one of the paper's tables of your detectors, from their accuracies in percent.
 
     Args:
-        rows: One row a detector: detector, original_accuracy and the unseen sets, in percent.
-        unseen: Their names.
+        number: "IV", detectors and their accuracy on their own test set; "V", unseen sets; "VI",
+            detectors trained on CELEB on the set made by the same method; or "VII", detectors
+            trained on F2F on the sets with the same people.
+        rows: One row a detector. All tables need detector and original_accuracy; IV needs
+            architecture, training_dataset and fine_tuning too; V the unseen sets; VI and VII
+            training_dataset, the unseen sets, and CELEB-M or FS-I and NT-I, which may be NaN for
+            detectors that are not in the table.
+        unseen: The names of the unseen sets.
 
     Returns:
-        rank, detector, original_accuracy, the unseen sets, average, degradation. Equal
-        degradations share the better rank.
+        The columns of `published(number)`. IV: the architectures in order of their average, the
+        best first, their detectors as they came. V: the least degradation first; equal ones share
+        the better rank. VI and VII: the detectors that degrade by more than 30 points, the largest
+        degradation difference first; no rows where none does.
 
     Raises:
-        InputError: A column is missing, or an accuracy is no percentage.
-
-    Examples:
-        >>> from deepfake_generalize.study import published
-        >>> table_v(published("V"))[["rank", "detector", "average"]].head(2).values.tolist()
-        [[1, 'ShallowNet6', 65.85], [2, 'ShallowNet2', 62.95]]
-    """
-    table = _columns(rows, ["detector", "original_accuracy", *unseen])
-    lost = [
-        degradation(original, values, unit="percent")
-        for original, values in zip(
-            table["original_accuracy"], table[list(unseen)].to_numpy(), strict=True
-        )
-    ]
-    table["average"] = (table["original_accuracy"] - lost).round(10)
-    table["degradation"] = pd.Series(lost, dtype=float).round(10)
-    return _ranked(table, "degradation", best="low")
-
-
-def table_vi(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return Table VI: detectors trained on CELEB, on the set made by the same method.
-
-    Args:
-        rows: One row a detector: detector, training_dataset, original_accuracy, FS, NT, DF, DFD
-            and CELEB-M, in percent; CELEB-M may be NaN for detectors that are not in the table.
-
-    Returns:
-        The detectors trained on CELEB that degrade by more than 30 points, ranked by degradation
-        difference, the largest first; columns as in `published("VI")`. No rows where none does.
-
-    Raises:
-        InputError: A column is missing, or an accuracy is no percentage.
+        InputError: There is no such table, a column is missing, or an accuracy is no percentage.
 
     Reproduction notes:
         Section IV-B. The paper writes "performance degradation over 30%"; percentage points are
         meant, as its tables show.
+
+    Examples:
+        >>> from deepfake_generalize.study import published
+        >>> table("V", published("V"))[["rank", "detector", "average"]].head(2).values.tolist()
+        [[1, 'ShallowNet6', 65.85], [2, 'ShallowNet2', 62.95]]
+        >>> table("IV", published("IV"))["detector"].tolist()[:2]
+        ['XceptionNet1', 'XceptionNet2']
     """
-    return _specialized(rows, "VI")
+    check_table(number)
+    if number == "IV":
+        found = _columns(rows, _FACTS)
+        by_architecture = found.groupby("architecture", sort=False)["original_accuracy"]
+        found["average_accuracy"] = by_architecture.transform("mean").round(10)
+        return found.sort_values(
+            "average_accuracy", ascending=False, kind="stable", ignore_index=True
+        )
+    if number == "V":
+        return _ranked(with_losses(rows, unseen), "degradation", best="low")
+    source = source_of(number)
+    special = SOURCES[source].specialized
+    _columns(rows, ["detector", "training_dataset", "original_accuracy", *unseen, *special])
+    own = rows[rows["training_dataset"] == source].reset_index(drop=True)
+    lost = with_losses(own, unseen)["degradation"]
+    poor = lost[is_poor(lost)].sort_values(kind="stable").index
+    chosen = with_losses(own.loc[poor], unseen, special)
+    return _ranked(chosen, "degradation_difference", best="high")
 
 
-def table_vii(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return Table VII: detectors trained on F2F, on the sets with the same people.
+def with_losses(
+    rows: pd.DataFrame, unseen: Sequence[str], specialized: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return detectors' accuracies with what follows from them, in percent, the rows as they came.
 
-    Args:
-        rows: One row a detector, as for `table_vi` with FS-I and NT-I in place of CELEB-M.
-
-    Returns:
-        The detectors trained on F2F that degrade by more than 30 points, ranked by degradation
-        difference, the largest first; columns as in `published("VII")`. No rows where none does.
-
-    Raises:
-        InputError: A column is missing, or an accuracy is no percentage.
+    The columns are those of Table V without the rank; with specialized sets those of Tables VI and
+    VII, specialized_average only where there are several.
     """
-    return _specialized(rows, "VII")
+    found = _columns(rows, ["detector", "original_accuracy", *unseen, *specialized])
+    original, on_unseen = found["original_accuracy"], found[list(unseen)].to_numpy()
+    on_special = found[list(specialized)]
+    found = found.drop(columns=list(specialized))
+    lost = _lost(original, on_unseen)
+    found["average"] = (original - lost).round(10)
+    found["degradation"] = lost.round(10)
+    if not specialized:
+        return found
+    found[list(specialized)] = on_special
+    lost = _lost(original, on_special.to_numpy())
+    if len(specialized) > 1:
+        found["specialized_average"] = (original - lost).round(10)
+    found["specialized_degradation"] = lost.round(10)
+    difference = [
+        degradation_difference(*accuracies, unit="percent")
+        for accuracies in zip(original, on_unseen, on_special.to_numpy(), strict=True)
+    ]
+    found["degradation_difference"] = pd.Series(difference, dtype=float).round(10)
+    return found
 
 
 def why_empty(number: str) -> str:
@@ -121,42 +125,50 @@ def why_empty(number: str) -> str:
         >>> why_empty("VI")
         'No detector trained on CELEB degrades by more than 30 points.'
     """
-    return (
-        f"No detector trained on {source_of(number)} degrades by more than {POOR_POINTS:g} points."
-    )
-
-
-def _specialized(rows: pd.DataFrame, number: str) -> pd.DataFrame:
     source = source_of(number)
-    special = list(SOURCES[source].specialized)
-    unseen = list(UNSEEN_SETS)
-    _columns(rows, ["detector", "training_dataset", "original_accuracy", *unseen, *special])
-    own = rows[rows["training_dataset"] == source]
-    table = table_v(own).drop(columns="rank")
-    table = table[is_poor(table["degradation"])].reset_index(drop=True)
-    accuracies = own.set_index("detector").loc[table["detector"], special].reset_index(drop=True)
-    table[special] = accuracies
-    if len(special) > 1:
-        table["specialized_average"] = table[special].mean(axis=1).round(10)
-    difference = [
-        degradation_difference(original, on_unseen, on_special, unit="percent")
-        for original, on_unseen, on_special in zip(
-            table["original_accuracy"],
-            table[unseen].to_numpy(),
-            table[special].to_numpy(),
-            strict=True,
+    return f"No detector trained on {source} degrades by more than {POOR_POINTS:g} points."
+
+
+def why_not_in(
+    number: str, row: pd.DataFrame, sets: Sequence[str], training_dataset: str | None
+) -> str:
+    """Return why a detector has no row in Table VI or VII, or the empty string where it has one.
+
+    Args:
+        number: "VI" or "VII".
+        row: One row, with its name and its degradation on the unseen sets.
+        sets: The specialized sets of this table that it was measured on.
+        training_dataset: What it was trained on, or None where nobody said.
+    """
+    source = source_of(number)
+    detector, lost = row["detector"].item(), float(row["degradation"].item())
+    if not sets:
+        return (
+            f"{detector} was measured on no specialized set of Table {number} "
+            f"({', '.join(SOURCES[source].specialized)})"
         )
-    ]
-    points = pd.Series(difference, dtype=float).round(10)
-    table["specialized_degradation"] = (table["degradation"] - points).round(10)
-    table["degradation_difference"] = points
-    return _ranked(table, "degradation_difference", best="high")
+    if training_dataset in set(SOURCES) - {source}:
+        return (
+            f"Table {number} is about detectors trained on {source}, {detector} was trained on "
+            f"{training_dataset}"
+        )
+    if not is_poor(lost):
+        return (
+            f"no detector degrades by more than {POOR_POINTS:g} points: {detector} degrades by "
+            f"{lost:.2f}"
+        )
+    return ""
 
 
-def _ranked(table: pd.DataFrame, column: str, *, best: Literal["low", "high"]) -> pd.DataFrame:
-    places = ranks(table[column].to_numpy(), best=best)
-    table.insert(0, "rank", places)
-    return table.sort_values("rank", kind="stable", ignore_index=True)
+def _lost(original: pd.Series[float], accuracies: AnyArray) -> pd.Series[float]:
+    """Return the degradation of each row, in points and not rounded."""
+    rows = zip(original, accuracies, strict=True)
+    return pd.Series([degradation(*row, unit="percent") for row in rows], dtype=float)
+
+
+def _ranked(found: pd.DataFrame, column: str, *, best: Literal["low", "high"]) -> pd.DataFrame:
+    found.insert(0, "rank", ranks(found[column].to_numpy(), best=best))
+    return found.sort_values("rank", kind="stable", ignore_index=True)
 
 
 def _columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics import degradation, ranks
-from deepfake_generalize.study.protocol import (
-    POOR_POINTS,
-    SOURCES,
-    UNSEEN_SETS,
-    is_poor,
-    source_of,
-)
+from deepfake_generalize.metrics import degradation
+from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping
+
+# Finer than any difference between two test sets, coarser than the noise of adding floats.
+_DECIMALS_COMPARED = 6
 
 _FILES = {
     "IV": "table_iv_detectors.csv",
@@ -26,8 +24,12 @@ _FILES = {
     "VI": "table_vi_same_method.csv",
     "VII": "table_vii_same_identity.csv",
 }
-# Finer than any difference between two test sets, coarser than the noise of adding floats.
-_DECIMALS_COMPARED = 6
+
+
+def check_table(number: object) -> str:
+    """Return the number of one of the paper's tables, or raise `InputError`."""
+    hint = "These are the paper's tables of numbers."
+    return check_choice("the table", number, _FILES, hint=hint)
 
 
 def published(table: str) -> pd.DataFrame:
@@ -57,18 +59,27 @@ def published(table: str) -> pd.DataFrame:
         0     1  ShallowNet6         5.15
         1     2  ShallowNet2         8.20
     """
-    if table not in _FILES:
-        raise InputError(
-            f"expected one of the tables {', '.join(_FILES)}, received {table!r}.",
-            hint="These are the paper's tables of numbers.",
-        )
-    file = resources.files("deepfake_generalize.study.tables") / "printed" / _FILES[table]
+    name = _FILES[check_table(table)]
+    file = resources.files("deepfake_generalize.study.tables") / "printed" / name
     with file.open(encoding="utf-8") as stream:
         # "none" is a kind of fine-tuning here, not a gap.
         return pd.read_csv(stream, keep_default_na=False)
 
 
-def rank_among_published(original: float, unseen: dict[str, float]) -> tuple[int | None, str]:
+def published_degradations() -> list[float]:
+    """Return the degradations of the published thirty in percentage points, recomputed.
+
+    From the printed accuracies, which are exact; the printed degradations are rounded.
+    """
+    table = published("V")
+    accuracies = table[list(UNSEEN_SETS)].to_numpy()
+    return [
+        round(degradation(*row, unit="percent"), _DECIMALS_COMPARED)
+        for row in zip(table["original_accuracy"], accuracies, strict=True)
+    ]
+
+
+def rank_among_published(original: float, unseen: Mapping[str, float]) -> tuple[int | None, str]:
     """Return the rank a detector would have in Table V, or None and why it has none.
 
     Args:
@@ -81,64 +92,9 @@ def rank_among_published(original: float, unseen: dict[str, float]) -> tuple[int
         its printed degradation is rounded and would put an equal detector before or behind.
     """
     if set(unseen) != set(UNSEEN_SETS):
-        return None, _why_no_rank(unseen)
+        return None, (
+            "ranks do not compare: the published thirty were measured on "
+            f"{', '.join(UNSEEN_SETS)}, this detector on {', '.join(unseen)}"
+        )
     lost = degradation(original, list(unseen.values()), unit="percent")
     return int(ranks([lost, *published_degradations()], decimals=_DECIMALS_COMPARED)[0]), ""
-
-
-def published_degradations() -> list[float]:
-    """Return the degradations of the published thirty in percentage points, recomputed.
-
-    From the printed accuracies, which are exact; the printed degradations are rounded.
-    """
-    table = published("V")
-    return [
-        round(degradation(base, accuracies, unit="percent"), _DECIMALS_COMPARED)
-        for base, accuracies in zip(
-            table["original_accuracy"].to_numpy(),
-            table[list(UNSEEN_SETS)].to_numpy(),
-            strict=True,
-        )
-    ]
-
-
-def why_not_in(
-    number: str,
-    detector: str,
-    degradation_points: float,
-    sets: Sequence[str],
-    training_dataset: str | None,
-) -> str:
-    """Return why a detector has no row in Table VI or VII, or the empty string where it has one.
-
-    Args:
-        number: "VI" or "VII".
-        detector: Its name.
-        degradation_points: Its degradation on the unseen sets, in percentage points.
-        sets: The specialized sets of this table that it was measured on.
-        training_dataset: What it was trained on, or None where nobody said.
-    """
-    source = source_of(number)
-    if not sets:
-        return (
-            f"{detector} was measured on no specialized set of Table {number} "
-            f"({', '.join(SOURCES[source].specialized)})"
-        )
-    if training_dataset in SOURCES.keys() - {source}:
-        return (
-            f"Table {number} is about detectors trained on {source}, {detector} was trained on "
-            f"{training_dataset}"
-        )
-    if not is_poor(degradation_points):
-        return (
-            f"no detector degrades by more than {POOR_POINTS:g} points: {detector} degrades by "
-            f"{degradation_points:.2f}"
-        )
-    return ""
-
-
-def _why_no_rank(names: Iterable[str]) -> str:
-    return (
-        "ranks do not compare: the published thirty were measured on "
-        f"{', '.join(UNSEEN_SETS)}, this detector on {', '.join(names)}"
-    )

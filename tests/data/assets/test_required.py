@@ -1,5 +1,6 @@
 """All model files of a job, looked for together: one error, no download in vain."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,10 +8,9 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces
-from deepfake_generalize.data.assets import required
+from deepfake_generalize.data.assets import ASSETS, face_assets, require
 from deepfake_generalize.data.assets.download import DownloadFailedError
-from deepfake_generalize.data.assets.required import face_assets, require
-from deepfake_generalize.data.assets.resolve import ASSETS, Asset
+from deepfake_generalize.data.assets.registry import Asset
 from deepfake_generalize.errors import InputError, MissingAssetError
 
 WANTED = dict.fromkeys(("face-full-range", "face-landmarks", "mesonet-deepfakes"))
@@ -32,13 +32,14 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     def be(failure: DownloadFailedError | None = None) -> list[str]:
         asked: list[str] = []
 
-        def download(asset: Asset, folder: Path, _timeout_s: float) -> Path:
+        def download(asset: Asset, folder: Path) -> Path:
             asked.append(asset.name)
             if failure is not None:
                 raise failure
             return folder / asset.file_name
 
-        monkeypatch.setattr(required, "download", download)
+        resolving = importlib.import_module("deepfake_generalize.data.assets.resolve")
+        monkeypatch.setattr(resolving, "download", download)
         return asked
 
     return be
@@ -51,22 +52,23 @@ def test_all_that_is_missing_is_one_error_and_a_silent_host_is_asked_once(
     with pytest.raises(MissingAssetError) as caught:
         require(WANTED)
     assert caught.value.message == (
-        "3 model files are missing, face-full-range, face-landmarks, mesonet-deepfakes: "
+        "expected to find or download face-full-range, face-landmarks, mesonet-deepfakes, but "
         "the host could not be found."
     )
     assert asked == ["face-full-range", "mesonet-deepfakes"]
     for said in (
         "$DEEPFAKE_GENERALIZE_FACE_MODEL, $DEEPFAKE_GENERALIZE_LANDMARK_MODEL, $DEEPFAKE",
         "put blaze_face_full_range.tflite, face_landmark.tflite, Meso4_DF.h5 into",
-        f"the cache {cache}, or",
-        "from storage.googleapis.com and raw.githubusercontent.com; `deepfake-generalize doctor`",
+        f"the cache {cache} ($DEEPFAKE_GENERALIZE_CACHE moves the cache); or",
+        "allow the download from https://storage.googleapis.com/mediapipe-models/face_detector",
+        ", https://raw.githubusercontent.com/DariusAf/MesoNet/",
     ):
         assert said in caught.value.hint
 
 
 def test_a_host_that_answers_is_asked_for_each(network: Callable[..., list[str]]) -> None:
     asked = network(DownloadFailedError("the host answered 404", reached=True))
-    with pytest.raises(MissingAssetError, match="3 model files are missing"):
+    with pytest.raises(MissingAssetError, match="face-landmarks, mesonet-deepfakes, but"):
         require(WANTED)
     assert asked == list(WANTED)
 
@@ -80,10 +82,12 @@ def test_a_variable_that_leads_nowhere_forbids_all_downloads(
         require(WANTED | {"mesonet-deepfakes": tmp_path / "gone.h5"})
     assert asked == []
     assert caught.value.message.startswith(
-        "3 model files are missing, face-landmarks, mesonet-deepfakes, face-full-range: expected "
-        "$DEEPFAKE_GENERALIZE_LANDMARK_MODEL to lead to the file of face-landmarks"
+        "expected to find or download face-landmarks, mesonet-deepfakes, face-full-range, but "
+        f"$DEEPFAKE_GENERALIZE_LANDMARK_MODEL leads to no file '{tmp_path}/gone.tflite'"
     )
-    assert "expected the path given to lead to the file of mesonet-deepfakes" in str(caught.value)
+    assert f"the path given leads to no file '{tmp_path}/gone.h5' (nor to a folder with Meso4" in (
+        caught.value.message
+    )
     assert "; face-full-range would have to be downloaded." in caught.value.message
 
 

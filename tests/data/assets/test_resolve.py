@@ -5,26 +5,20 @@ import re
 import socket
 import threading
 import traceback
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pooch
 import pytest
 
-from deepfake_generalize.data.assets.resolve import (
-    ASSETS,
-    Asset,
-    asset_status,
-    cache_folder,
-    find_asset,
-    resolve,
-    resolve_asset,
-)
+from deepfake_generalize.data.assets import ASSETS, asset_status, download, registry, resolve
+from deepfake_generalize.data.assets.registry import Asset, find_asset
+from deepfake_generalize.data.assets.resolve import cache_folder
 from deepfake_generalize.errors import InputError, MissingAssetError
 
 GOOD = b"a network, " * 1000
+Serves = Callable[..., Asset]
 VARIABLE = "DEEPFAKE_GENERALIZE_TEST_ASSET"
 
 
@@ -45,18 +39,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        if self.path == "/absent":
+        page = self.path.split("/")[1]
+        if page == "absent":
             self.send_error(404)
             return
-        body = b"another file" if self.path == "/wrong" else GOOD
+        body = b"another file" if page == "wrong" else GOOD
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.path in {"/truncated", "/stalled"}:
+        if page in {"truncated", "stalled"}:
             body = body[:100]
         self.wfile.write(body)
         self.wfile.flush()
-        if self.path == "/stalled":
+        if page == "stalled":
             self.server.release.wait(10)
 
 
@@ -81,14 +76,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def asset_at(server: Server, page: str) -> Asset:
-    return Asset(
-        name="test-asset",
-        file_name="network.bin",
-        url=f"http://127.0.0.1:{server.server_port}/{page}",
-        sha256=hashlib.sha256(GOOD).hexdigest(),
-        variable=VARIABLE,
-    )
+@pytest.fixture
+def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Serves:
+    """A function that adds an asset, "test-asset", which is at some page of the server."""
+
+    def add(page: str, *, address: str | None = None) -> Asset:
+        address = address or f"http://127.0.0.1:{server.server_port}"
+        url = f"{address}/{page}/network.bin"
+        asset = Asset("test-asset", url, hashlib.sha256(GOOD).hexdigest(), VARIABLE)
+        monkeypatch.setattr(registry, "ASSETS", (*ASSETS, asset))
+        return asset
+
+    return add
 
 
 def files(folder: Path) -> list[str]:
@@ -126,49 +125,59 @@ def test_the_checksums_are_those_of_the_real_files(name: str, shared_data, cache
 
 
 def test_a_download_is_announced_once_checked_and_cached(
-    server: Server, cache: Path, capfd: pytest.CaptureFixture[str]
+    server: Server, served: Serves, cache: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    asset = asset_at(server, "good")
+    served("good")
     level = pooch.get_logger().level
-    found = resolve_asset(asset)
+    found = resolve("test-asset")
     assert found == cache / "network.bin"
     assert found.read_bytes() == GOOD
-    assert resolve_asset(asset) == found
-    assert server.asked == ["/good"]
+    assert resolve("test-asset") == found
+    assert server.asked == ["/good/network.bin"]
     assert files(cache) == ["network.bin"]
     assert capfd.readouterr() == ("", "downloading test-asset from 127.0.0.1 ...\n")
     assert pooch.get_logger().level == level
 
 
 def test_the_order_is_argument_then_variable_then_cache(
-    server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    served: Serves,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asset = asset_at(server, "good")
-    cached = resolve_asset(asset)
+    served("good")
+    cached = resolve("test-asset")
     own, other = tmp_path / "own.bin", tmp_path / "folder" / "network.bin"
     other.parent.mkdir()
     own.write_bytes(b"mine")
     other.write_bytes(b"also mine")
     monkeypatch.setenv(VARIABLE, str(other.parent))
-    assert resolve_asset(asset, own) == own
-    assert resolve_asset(asset) == other
+    assert resolve("test-asset", own) == own
+    assert resolve("test-asset") == other
     monkeypatch.setenv(VARIABLE, "")
-    assert resolve_asset(asset) == cached
+    assert resolve("test-asset") == cached
 
 
 @pytest.mark.parametrize("where", ["argument", "variable"])
 @pytest.mark.parametrize("what", ["nowhere.bin", "empty", "nul\0"])
 def test_what_is_pointed_at_must_exist_and_is_never_replaced_by_a_download(
-    where: str, what: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    where: str,
+    what: str,
+    server: Server,
+    served: Serves,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if where == "variable" and "\0" in what:
         pytest.skip("an environment variable cannot hold NUL")
     (tmp_path / "empty").mkdir()
-    asset, path = asset_at(server, "good"), tmp_path / what
+    path = tmp_path / what
+    served("good")
     if where == "variable":
         monkeypatch.setenv(VARIABLE, str(path))
     with pytest.raises(MissingAssetError) as caught:
-        resolve_asset(asset, path if where == "argument" else None)
+        resolve("test-asset", path if where == "argument" else None)
     assert what.rstrip("\0") in str(caught.value)
     assert {"argument": "the path given", "variable": f"${VARIABLE}"}[where] in caught.value.message
     assert server.asked == []
@@ -177,70 +186,86 @@ def test_what_is_pointed_at_must_exist_and_is_never_replaced_by_a_download(
 @pytest.mark.parametrize(
     ("page", "cause"),
     [
-        ("wrong", "what 127.0.0.1 sent has another checksum than is expected"),
-        ("absent", "127.0.0.1 answered 404 (Not Found)"),
-        ("truncated", "the connection to 127.0.0.1 broke off"),
-        ("stalled", "the download from 127.0.0.1 timed out"),
+        ("wrong", "it has another checksum than is expected"),
+        ("absent", "404 Not Found"),
+        ("truncated", "IncompleteRead(100 bytes read, 10900 more expected)"),
+        ("stalled", "timed out"),
+        ("too-large", "it is larger than 0 MB"),
     ],
 )
 def test_a_failed_download_names_its_cause_and_all_four_ways(
-    page: str, cause: str, server: Server, cache: Path
+    page: str,
+    cause: str,
+    server: Server,
+    served: Serves,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asset = asset_at(server, page)
+    asset = served(page)
     # Where the server does answer, a machine that is slow must not be taken for one that is not.
-    timeout_s = 0.2 if page == "stalled" else 60.0
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.2 if page == "stalled" else 60.0)
+    if page == "too-large":
+        monkeypatch.setattr(download, "_MAX_BYTES", 1500)
     with pytest.raises(MissingAssetError) as caught:
-        resolve_asset(asset, timeout_s=timeout_s)
+        resolve("test-asset")
     assert caught.value.message == (
-        f"expected to find or download the file of test-asset, but {cause}."
+        "expected to find or download test-asset, but the download from 127.0.0.1 failed "
+        f"({cause})."
     )
     shown = "".join(traceback.format_exception(caught.value))
     assert not re.search("pooch|urllib3|requests", shown)
-    for way in ("as an argument", f"${VARIABLE}", str(cache / "network.bin"), asset.url):
+    for way in ("as an argument", f"${VARIABLE}", str(cache), "network.bin", asset.url):
         assert way in caught.value.hint
     assert files(cache) == []
-    assert server.asked == [f"/{page}"]
+    assert server.asked == [f"/{page}/network.bin"]
 
 
-def test_a_refused_connection_is_named(server: Server, cache: Path) -> None:
+def test_a_refused_connection_is_named(served: Serves, cache: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        asset = replace(
-            asset_at(server, "good"), url=f"http://127.0.0.1:{unused.getsockname()[1]}/good"
-        )
-        with pytest.raises(MissingAssetError, match=r"but 127\.0\.0\.1 refused the connection\."):
-            resolve_asset(asset)
+        served("good", address=f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(MissingAssetError, match=r"127\.0\.0\.1 failed \(Connection refused"):
+            resolve("test-asset")
     assert files(cache) == []
 
 
-def test_a_host_without_an_address_is_named(server: Server, cache: Path) -> None:
-    asset = replace(asset_at(server, "good"), url="http://nowhere.invalid/network.bin")
-    with pytest.raises(MissingAssetError, match=r"but nowhere\.invalid could not be found"):
-        resolve_asset(asset)
+def test_a_host_without_an_address_is_named(served: Serves, cache: Path) -> None:
+    served("good", address="http://nowhere.invalid")
+    with pytest.raises(MissingAssetError, match=r"from nowhere\.invalid failed \(.*(name|Name)"):
+        resolve("test-asset")
 
 
-def test_a_damaged_cached_file_is_downloaded_again(server: Server, cache: Path) -> None:
+def test_a_damaged_cached_file_is_downloaded_again(
+    server: Server, served: Serves, cache: Path
+) -> None:
     cache.mkdir()
     (cache / "network.bin").write_bytes(GOOD[:50])
-    assert resolve_asset(asset_at(server, "good")).read_bytes() == GOOD
+    served("good")
+    assert resolve("test-asset").read_bytes() == GOOD
 
 
-def test_a_damaged_cached_file_is_never_returned(server: Server, cache: Path) -> None:
+def test_a_damaged_cached_file_is_never_returned(
+    server: Server, served: Serves, cache: Path
+) -> None:
     cache.mkdir()
     (cache / "network.bin").write_bytes(GOOD[:50])
+    served("absent")
     with pytest.raises(MissingAssetError, match="404"):
-        resolve_asset(asset_at(server, "absent"))
+        resolve("test-asset")
 
 
-def test_a_cache_that_cannot_be_written_is_reported(server: Server, cache: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(
+    server: Server, served: Serves, cache: Path
+) -> None:
     cache.write_text("a file where the folder should be")
-    with pytest.raises(MissingAssetError, match="the download failed"):
-        resolve_asset(asset_at(server, "good"))
+    served("good")
+    with pytest.raises(MissingAssetError, match=r"the download from 127\.0\.0\.1 failed"):
+        resolve("test-asset")
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     for call in (resolve, asset_status, find_asset):
-        with pytest.raises(InputError, match=r"received 'dlib'.*face-full-range"):
+        with pytest.raises(InputError, match=r"one of face-full-range, .*received 'dlib'"):
             call("dlib")
 
 
@@ -258,7 +283,7 @@ def test_the_status_says_where_an_asset_is_without_the_network(
     assert "does not have the expected checksum" in status.problem
     model = tmp_path / "model.tflite"
     monkeypatch.setenv(variable, str(model))
-    assert "found no file" in asset_status(name).problem
+    assert "leads to no file" in asset_status(name).problem
     model.write_bytes(b"any")
     status = asset_status(name)
     assert (status.found, status.how, status.problem) == (model, "environment", "")

@@ -38,14 +38,11 @@ def _batches(crops, **choices):
     return np.concatenate(images), np.concatenate(labels)
 
 
-@pytest.mark.parametrize("compression", [None, "gzip"])
 @pytest.mark.parametrize(
     "choices", [{}, {"shuffle_seed": 3}, {"size": (5, 7)}, {"size": (20, 9), "shuffle_seed": 1}]
 )
-def test_batches_are_those_of_the_files_in_the_same_order(
-    noise_crops, tmp_path, choices, compression
-):
-    packed = read_crops(pack(noise_crops, tmp_path / "a.h5", compression=compression))
+def test_batches_are_those_of_the_files_in_the_same_order(noise_crops, tmp_path, choices):
+    packed = read_crops(pack(noise_crops, tmp_path / "a.h5"))
     half = pd.concat([packed.iloc[:12], noise_crops.iloc[12:]], ignore_index=True)
     expected = _batches(noise_crops, batch_size=7, **choices)
     for other in (packed, half):
@@ -60,9 +57,8 @@ def _digest(source, rows):
     return [int(image.astype(np.int64).sum()) for image in source.read(rows)]
 
 
-@pytest.mark.parametrize("compression", [None, "gzip"])
-def test_threads_and_forks_read_one_source_at_once(noise_crops, tmp_path, compression, read_pixels):
-    packed = read_crops(pack(noise_crops, tmp_path / "a.h5", compression=compression))
+def test_threads_and_forks_read_one_source_at_once(noise_crops, tmp_path, read_pixels):
+    packed = read_crops(pack(noise_crops, tmp_path / "a.h5"))
     source = ImageSource(packed["path"].tolist())
     expected = read_pixels(noise_crops).astype(np.int64).sum(axis=(1, 2, 3))
     orders = [np.random.default_rng(i).permutation(len(noise_crops)) for i in range(40)]
@@ -113,7 +109,7 @@ import os
 import sys
 import numpy as np
 from deepfake_generalize.data import read_crops
-from deepfake_generalize.data.image_source import ImageSource
+from deepfake_generalize.data.crops.batch_reader import ImageSource
 source = ImageSource(read_crops({str(tmp_path / "a.h5")!r})["path"].tolist())
 before = source.read(np.arange({len(noise_crops)}))
 children = []

@@ -18,20 +18,18 @@ from deepfake_generalize.data import (
     pack,
     read_crops,
     read_image,
-    verify_pack,
 )
 from deepfake_generalize.data.crops.hdf5_reader import open_pack
 from deepfake_generalize.data.crops.image_files import image_size
 from deepfake_generalize.errors import InputError
 
 
-@pytest.mark.parametrize("compression", [None, "gzip"])
-def test_h5py_and_opencv_see_the_same_pixels(noise_crops, tmp_path, compression, read_pixels):
-    file = pack(noise_crops, tmp_path / "out" / "a.h5", compression=compression)
+def test_h5py_and_opencv_see_the_same_pixels(noise_crops, tmp_path, read_pixels):
+    file = pack(noise_crops, tmp_path / "out" / "a.h5")
     expected = read_pixels(noise_crops)
     with h5py.File(file) as content:
         np.testing.assert_array_equal(content["images"][:], expected)
-        assert content["images"].compression == compression
+        assert content["images"].chunks is None
     packed = read_crops(file)
     np.testing.assert_array_equal([read_image(path) for path in packed["path"]], expected)
     assert image_size(packed["path"][5]) == (10, 14)
@@ -81,7 +79,6 @@ def test_the_same_crops_give_the_same_bytes_and_a_pack_of_a_pack_the_same_pack(
     again = pack(read_crops(file), tmp_path / "b.h5")
     assert again.read_bytes() == content
     assert pack(read_crops(file), file).read_bytes() == content
-    assert verify_pack(again) == verify_pack(file)
     assert sorted(path.name for path in tmp_path.glob("*.h5")) == ["a.h5", "b.h5"]
 
 
@@ -119,15 +116,13 @@ def test_rows_that_cannot_be_packed_are_refused(noise_crops, tmp_path):
         (noise_crops.head(0), "received no rows"),
         (noise_crops.drop(columns="video"), "missing: video"),
         (noise_crops.assign(label=2), r"expected the labels 0 .*received \['2'\]"),
-        (twice, r"each crop once, .*v1/frame_00000\.png' is listed more than once"),
+        (twice, r"each crop once in crops, .*v1/frame_00000\.png' is listed more than once"),
     ]:
         with pytest.raises(InputError, match=message):
             pack(rows, file)
     for name in ("a.png", "a"):
         with pytest.raises(InputError, match=r"to end in \.h5 or \.hdf5, received .*a"):
             pack(noise_crops, tmp_path / name)
-    with pytest.raises(InputError, match="compression to be None or 'gzip', received 'lzf'"):
-        pack(noise_crops, file, compression="lzf")
     with pytest.raises(InputError, match="expected size to be None or"):
         pack(noise_crops, file, size=64)
     assert not file.exists()
@@ -141,7 +136,7 @@ def test_a_damaged_image_is_named_and_nothing_is_left(noise_crops, tmp_path, pla
     content = bytearray(damaged.read_bytes())
     content[place] ^= 255
     damaged.write_bytes(content)
-    with pytest.raises(InputError, match=rf"{damaged}.*checksum"):
+    with pytest.raises(InputError, match=rf"{damaged}.*the PNG is truncated or damaged"):
         pack(noise_crops, file)
     damaged.unlink()
     with pytest.raises(InputError, match=rf"{damaged}'?: No such file"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data.faces.alignment import (
-    FinderAligner,
+    Aligner,
     LandmarkAligner,
     align_crop,
     make_aligner,
@@ -38,7 +38,7 @@ def test_a_tilted_head_comes_out_upright():
         cv2.circle(image, (round(x), round(y)), 4, (255, 255, 255), -1)
     face = Face((60, 60, 140, 140), 0.9, (right, left))
 
-    crop, named = align_crop(image, face, FinderAligner(), size=160, margin=1.5)
+    crop, named = align_crop(image, face, Aligner(), size=160, margin=1.5)
 
     rows, columns = np.nonzero(crop[..., 0] > 128)
     middle = columns.mean()
@@ -49,7 +49,7 @@ def test_a_tilted_head_comes_out_upright():
 def test_eyes_too_close_for_a_line_leave_the_head_as_it_is():
     profile = Face((0, 0, 100, 100), 0.9, ((50, 40), (53, 48)))
     image = np.zeros((100, 100, 3), np.uint8)
-    assert FinderAligner().roll(image, profile) == (0.0, "none")
+    assert Aligner().roll(image, profile) == (0.0, "none")
 
 
 def test_unknown_aligners_and_wrong_models_are_refused(tmp_path):
@@ -98,7 +98,7 @@ def test_a_model_for_something_else_is_refused(shared_data):
 
 def test_reading_the_network_says_nothing(models):
     code = (
-        "from deepfake_generalize.data.alignment import make_aligner\n"
+        "from deepfake_generalize.data.faces.alignment import make_aligner\n"
         "with make_aligner('landmarks'): pass"
     )
     # A process of its own: the native part speaks of itself once.

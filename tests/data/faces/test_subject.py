@@ -35,7 +35,7 @@ def test_a_missed_or_doubtful_face_is_found_by_looking_again():
     subject = find_subject(frames(100, 110, 120, 130), ShyFinder([0.9, None, 0.6, 0.9]))
 
     assert [face.box[0] for face in subject.faces] == [100, 110, 120, 130]
-    assert subject.again == (False, True, True, False)
+    assert subject.second_look == (False, True, True, False)
     assert subject.counts == (1, 1, 1, 1)
 
 

@@ -5,7 +5,8 @@ import warnings
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import LeakageWarning, audit_leakage, balanced_splits, warn_of_leaks
+from deepfake_generalize.data import LeakageWarning, audit_leakage, balanced_splits
+from deepfake_generalize.data.leakage import warn_of_leaks
 from deepfake_generalize.errors import InputError
 
 

@@ -1,5 +1,7 @@
 """Crops without, or only with, the persons, clips or frames of others; nothing is lost silently."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -7,9 +9,7 @@ import pytest
 
 from deepfake_generalize.data import (
     audit_leakage,
-    exclude_frames,
-    exclude_identities,
-    exclude_material,
+    exclude,
     only_identities,
 )
 from deepfake_generalize.errors import InputError
@@ -45,7 +45,7 @@ def check_whole(selection, crops):
 
 def test_persons_are_excluded_on_either_side_of_a_swap():
     crops = rows("004", "007", "004_982", "982_004", "001_002")
-    selection = exclude_identities(crops, rows("004"))
+    selection = exclude(crops, rows("004"), by="identity")
     assert names(selection.crops) == ["007", "001_002"]
     assert set(selection.dropped["reason"]) == {"shows FF++ 004"}
     check_whole(selection, crops)
@@ -59,33 +59,33 @@ def test_only_whoever_is_known_stays():
 
 
 def test_persons_of_another_data_set_are_others_and_those_of_celeb_df_are_not():
-    assert len(exclude_identities(rows("01", dataset="DFD"), rows("01")).crops) == 1
+    assert len(exclude(rows("01", dataset="DFD"), rows("01"), by="identity").crops) == 1
     one, two = (rows("id0", dataset=f"Celeb-DF-v{version}") for version in (1, 2))
-    assert exclude_identities(one, two).crops.empty
+    assert exclude(one, two, by="identity").crops.empty
 
 
 def test_crops_that_name_nobody_stay_out_of_only_and_in_exclude():
     nameless = rows("004", "007").assign(target_identity=None)
-    assert len(exclude_identities(nameless, rows("004")).crops) == 2
+    assert len(exclude(nameless, rows("004"), by="identity").crops) == 2
     assert only_identities(nameless, rows("004")).dropped["reason"].tolist() == ["names nobody"] * 2
-    for function in (exclude_identities, only_identities):
-        with pytest.raises(InputError, match="at least one of 2 other crops to be known, none is"):
+    for function in (partial(exclude, by="identity"), only_identities):
+        with pytest.raises(InputError, match="at least one of 2 other crops to be known, none are"):
             function(rows("004"), nameless)
 
 
 def test_other_frames_of_a_video_stay():
     crops = rows("004", frames=(0, 5, 9))
-    selection = exclude_frames(crops, rows("004", "007", frames=(5,), root="/c23"))
+    selection = exclude(crops, rows("004", "007", frames=(5,), root="/c23"), by="frame")
     assert selection.crops["frame"].tolist() == [0, 9]
-    assert exclude_frames(crops.assign(frame=None), crops[:1]).crops["path"].tolist() == (
+    assert exclude(crops.assign(frame=None), crops[:1], by="frame").crops["path"].tolist() == (
         crops["path"][1:].tolist()
     )
 
 
 def test_videos_are_excluded_at_any_compression():
     crops = rows("004", "007", "004_982", root="/raw", frames=(0, 1))
-    selection = exclude_material(
-        crops, rows("004", "982_004", root="/c23", frames=(9,)), near_duplicates=False
+    selection = exclude(
+        crops, rows("004", "982_004", root="/c23", frames=(9,)), by="video", near_duplicates=False
     )
     assert names(selection.crops) == ["007", "007", "004_982", "004_982"]
     check_whole(selection, crops)
@@ -112,13 +112,13 @@ def test_a_renamed_video_is_excluded_whole_if_one_picture_is_the_same(pictured):
     crops = rows("id0", "id1", frames=(0, 1), dataset="Celeb-DF-v1")
     crops = pictured(crops, [0, 1, 2, 3], 90)
     others = pictured(rows("id7", "id8", dataset="Celeb-DF-v2"), [1, 9], 40)
-    selection = exclude_material(crops, others)
+    selection = exclude(crops, others, by="video")
     assert names(selection.crops) == ["id1", "id1"]
     assert (
         selection.dropped["reason"].tolist() == ["looks like another video (Celeb-DF real id7)"] * 2
     )
     assert "\n  2 dropped: looks like another video\n" in repr(selection)
-    assert len(exclude_material(crops, others, near_duplicates=False).crops) == 4
+    assert len(exclude(crops, others, by="video", near_duplicates=False).crops) == 4
     kept = {"CELEB-M": selection.crops, "CELEB": others}
     assert audit_leakage(kept).empty
 
@@ -126,4 +126,4 @@ def test_a_renamed_video_is_excluded_whole_if_one_picture_is_the_same(pictured):
 def test_what_cannot_be_compared_is_refused(pictured):
     crops = pictured(rows("id0", "id1"), [0, 1], 90)
     with pytest.raises(InputError, match=r"1 of 1 in others cannot be read; the first: expected"):
-        exclude_material(crops, rows("id9"))
+        exclude(crops, rows("id9"), by="video")

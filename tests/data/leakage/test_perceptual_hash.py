@@ -12,8 +12,8 @@ from deepfake_generalize.data import (
     extract_faces,
     find_videos,
     read_crops,
-    warn_of_leaks,
 )
+from deepfake_generalize.data.leakage import warn_of_leaks
 from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import balanced_splits
+from deepfake_generalize.data.manifests import crop_keys
 from deepfake_generalize.data.splits.groups import break_large_components
-from deepfake_generalize.data.splits.splits import crop_keys
 
 PARTS = ("train", "val", "test", "dropped")
 

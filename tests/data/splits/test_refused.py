@@ -102,7 +102,7 @@ def test_a_video_in_two_official_splits_is_refused(crops_of_pairs):
     ("change", "message"),
     [
         ({"train": 3}, "expected an even number of images for train.*received 3. Use 4"),
-        ({"val": -2}, "expected the size of val not to be negative, received -2. Use 0 for"),
+        ({"val": -2}, "expected val to be a whole number from 0, received -2.*; 0 for none"),
         ({"test": 2.0}, "expected test to be a whole number"),
         ({"train": 0, "val": 0, "test": 0}, "at least one split with images"),
         ({"by": "method"}, "expected by to be one of identity, video, official"),

@@ -75,4 +75,4 @@ def test_the_repr_says_whose_persons_are_unknown(crops_of_pairs):
     nameless = crops["video"].isin(crops["video"].unique()[:3])
     crops.loc[nameless, ["target_identity", "source_identity"]] = pd.NA
     text = repr(balanced_splits(crops, train=4, val=2, test=2))
-    assert "persons unknown for 3 of 16 videos: by='identity' counts each as a person" in text
+    assert "people unknown for 3 of 16 videos: by='identity' counts each as a person" in text

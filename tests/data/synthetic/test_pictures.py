@@ -9,11 +9,10 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepfake_generalize.data.synthetic.camera import Camera
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.people import stream
-from deepfake_generalize.data.synthetic.pictures import clip_of, forge, picture
-from deepfake_generalize.data.synthetic.renderer import draw
+from deepfake_generalize.data.synthetic.pictures import Camera, clip_of, forge, picture
+from deepfake_generalize.data.synthetic.renderer import render
 from deepfake_generalize.data.synthetic.sets import SETS, Take, check_sizes, plan_takes
 
 SEED = 100
@@ -44,7 +43,7 @@ def test_real_and_fake_go_through_the_same_camera_last(name, monkeypatch) -> Non
 
 
 def test_all_sets_draw_their_cameras_alike() -> None:
-    blur = [Camera.draw(stream(SEED, "camera", f"id{n}")).blur for n in range(400)]
+    blur = [Camera.sample(stream(SEED, "camera", f"id{n}")).blur for n in range(400)]
     assert np.mean(blur[:200]) == pytest.approx(np.mean(blur[200:]), abs=0.02)
 
 
@@ -61,7 +60,7 @@ def test_the_camera_keeps_grey_and_adds_its_noise() -> None:
 
 def test_faces_are_of_every_tone_and_of_the_same_place() -> None:
     view = View.crop(48)
-    scenes = [draw(clip_of(f"{n:03d}", SEED).shot(0), view) for n in range(60)]
+    scenes = [render(clip_of(f"{n:03d}", SEED).shot(0), view) for n in range(60)]
     tones = np.array([scene.image[scene.visible > 0.9].mean() for scene in scenes])
     assert tones.min() < 0.35
     assert tones.max() > 0.7
@@ -72,7 +71,7 @@ def test_landmarks_lie_on_the_features() -> None:
     view = View.crop(144)
     for number in range(8):
         shot = clip_of(f"{number:03d}", SEED).shot(0)
-        scene = draw(replace(shot, expression=replace(shot.expression, eyelids=1.0)), view)
+        scene = render(replace(shot, expression=replace(shot.expression, eyelids=1.0)), view)
         marks = scene.landmarks()
         x, y = np.rint(marks[:2].mean(axis=0)).astype(int)
         # Between the inner corners of the eyes is the bridge of the nose: u = 0, v = eye_y.

@@ -13,7 +13,6 @@ from deepfake_generalize.data.video.decoding import (
     decode_planned,
     packets,
     presentation_order,
-    stamp,
 )
 
 
@@ -21,7 +20,7 @@ def planned(path: Path, indices: list[int]) -> tuple[Found, int]:
     """The planned pass alone, without the fallback, and the number of packets."""
     with av.open(str(path)) as container:
         stamps = [
-            stamp(packet, container.streams.video[0].codec_context.name)
+            Stamp.of(packet, container.streams.video[0].codec_context.name)
             for packet in packets(container, container.streams.video[0], [])
         ]
     order = presentation_order(stamps)

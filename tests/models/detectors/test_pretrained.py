@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError, MissingAssetError
-from deepfake_generalize.models import PRETRAINED, load_pretrained
+from deepfake_generalize.models.detectors import PRETRAINED, load_pretrained
 
 # P(real) of df00204, df01254, real00240, real00772.
 PUBLISHED = {

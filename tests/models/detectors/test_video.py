@@ -8,7 +8,7 @@ import pytest
 
 from deepfake_generalize.data.faces import crop_video
 from deepfake_generalize.errors import VideoError
-from deepfake_generalize.models import Detector, VideoScore, as_detector, score_video
+from deepfake_generalize.models import Detector, VideoScore, as_detector
 
 LEVELS = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="levels", size=8)
 
@@ -42,7 +42,7 @@ def crops(monkeypatch):
 
 def test_the_mean_over_scored_frames(crops):
     calls = crops([51, None, 102, 153])
-    result = score_video(LEVELS, "a.mp4", frames_per_video=4, margin=1.5)
+    result = LEVELS.score_video("a.mp4", frames_per_video=4, margin=1.5)
     assert result.score == pytest.approx(0.4)
     assert result.coverage == 0.75
     np.testing.assert_allclose(result.frames["score"], [0.2, np.nan, 0.4, 0.6], atol=1e-6)
@@ -57,7 +57,7 @@ def test_the_mean_over_scored_frames(crops):
 
 def test_results_are_frozen(crops):
     crops([51])
-    result = score_video(LEVELS, "a.mp4")
+    result = LEVELS.score_video("a.mp4")
     assert isinstance(result, VideoScore)
     with pytest.raises(AttributeError):
         result.score = 1.0
@@ -68,7 +68,7 @@ def test_no_face_at_all(crops):
     with pytest.raises(
         VideoError, match=r"a face in a.mp4, .* 2 sampled frames \(2 no_face\)"
     ) as e:
-        score_video(LEVELS, "dir/a.mp4")
+        LEVELS.score_video("dir/a.mp4")
     assert e.value.status == "no_face"
     again = copy.copy(e.value)  # takes the way of pickling
     assert str(again) == str(e.value)
@@ -76,7 +76,7 @@ def test_no_face_at_all(crops):
     assert again.frames["score"].isna().all()
     crops([None, None], missing="corrupt")
     with pytest.raises(VideoError, match="2 corrupt") as e:
-        score_video(LEVELS, "dir/a.mp4")
+        LEVELS.score_video("dir/a.mp4")
     assert e.value.status == "error"
 
 
@@ -115,7 +115,7 @@ def test_a_real_video(shared_data, monkeypatch):
         ("LANDMARK_MODEL", "face_landmark.tflite"),
     ]:
         monkeypatch.setenv(f"DEEPFAKE_GENERALIZE_{variable}", str(models / name))
-    result = score_video(LEVELS, video, frames_per_video=3)
+    result = LEVELS.score_video(video, frames_per_video=3)
     assert len(result.frames) == 3
     assert result.coverage > 0
     crops = crop_video.crop_video(video, frames_per_video=3)

@@ -7,7 +7,7 @@ import pytest
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import mesonet, shallownet
 from deepfake_generalize.models.surgery.graph import flat_layers
-from deepfake_generalize.models.surgery.sites import first_mixing, site_cut
+from deepfake_generalize.models.surgery.sites import first_dense, site_cut
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from deepfake_generalize.models.surgery.sites import first_mixing, site_cut
 def test_the_studys_sites(builder, neurons, mixing, before):
     model = builder((64, 64, 3))
     parts = site_cut(model, "paper")
-    found = first_mixing(parts.tail)
+    found = first_dense(parts.tail)
     assert parts.trunk.output_shape == (None, neurons)
     assert found.dense is model.get_layer(mixing)
     assert [layer.name for layer in flat_layers(found.before)][1:] == before
@@ -33,8 +33,8 @@ def test_what_mixes_otherwise_is_none():
     inputs = keras.Input((6,))
     normed = keras.layers.LayerNormalization()(inputs)
     tail = keras.Model(inputs, keras.layers.Dense(1)(normed))
-    assert first_mixing(tail) is None
-    assert first_mixing(keras.Model(inputs, normed)) is None
+    assert first_dense(tail) is None
+    assert first_dense(keras.Model(inputs, normed)) is None
 
 
 def test_the_output_and_maps_are_no_sites():

@@ -132,7 +132,7 @@ def test_a_model_of_ones_own_is_copied_and_keeps_its_weights(
 
 
 def test_a_network_of_ones_own_needs_a_recipe(train_small):
-    with pytest.raises(InputError, match="expected a Recipe for small, received NoneType") as it:
+    with pytest.raises(InputError, match="expected a Recipe, received NoneType") as it:
         train_small(recipe=None)
     assert "RECIPES" in it.value.hint
 
@@ -156,7 +156,7 @@ FLAT = (np.zeros((4, 5), np.float32), np.zeros(4))
         ({"architecture": "resnet"}, "expected an architecture, received 'resnet'"),
         ({"architecture": 3}, "expected an architecture's name, a builder or a Keras model"),
         ({"architecture": lambda shape: shape}, "expected a Keras model from the builder"),
-        ({"recipe": "paper"}, "expected a Recipe for small, received str"),
+        ({"recipe": "paper"}, "expected a Recipe, received str"),
         ({"train": "folder"}, "expected train to be images, received str"),
         ({"train": (IMAGES, LABELS[:3])}, r"one label an image, shape \(40,\)"),
         ({"train": (IMAGES, LABELS + 1)}, r"labels 0 \(real\) and 1 \(fake\) in train"),
@@ -165,7 +165,7 @@ FLAT = (np.zeros((4, 5), np.float32), np.zeros(4))
         ({"val": FLAT}, r"expected val\[0\] of shape \(N, H, W, 3\)"),
         (
             {"val": (np.zeros((4, 24, 24, 3), np.uint8), LABELS[:4])},
-            r"shape \(16, 16, 3\) in val for small",
+            r"shape \(16, 16, 3\) in val",
         ),
         ({"val": pd.DataFrame({"label": [0]})}, "missing: path"),
         ({"val": tf.data.Dataset.range(3)}, "expected val as batches of"),

@@ -63,5 +63,5 @@ def test_auto_draws_a_bar_in_a_terminal_and_in_a_notebook(monkeypatch):
 
 @pytest.mark.parametrize("progress", ["loud", 1, True])
 def test_other_choices_are_refused(progress):
-    with pytest.raises(InputError, match="'auto', 'bar', 'lines' or None"):
+    with pytest.raises(InputError, match="progress to be one of auto, bar, lines"):
         make_reporter(progress)

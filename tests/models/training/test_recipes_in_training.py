@@ -18,11 +18,11 @@ class _Stop(BaseException):
 def test_the_papers_recipe_is_the_default(monkeypatch, train_small):
     seen = []
 
-    def stop(model, train, val, plan, precision, strategy):
-        seen.append(plan.recipe)
+    def stop(model, train, val, options):
+        seen.append(options.recipe)
         raise _Stop
 
-    monkeypatch.setattr(module, "fit_copy", stop)
+    monkeypatch.setattr(module, "fit", stop)
     with pytest.raises(_Stop):
         train_small(architecture="mesonet", recipe=None)
     assert seen == [RECIPES["mesonet"]]

@@ -12,7 +12,7 @@ import pytest
 
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models import Recipe
-from deepfake_generalize.models.training import train as module
+from deepfake_generalize.models.training import fitting
 
 
 class _Kill(BaseException):
@@ -50,7 +50,7 @@ def test_a_run_that_was_killed_goes_on(
     trained, tmp_path, monkeypatch, epochs, batches, train_small, same_weights
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(module, "make_reporter", lambda _: _KillAfter(epochs, batches))
+        patch.setattr(fitting, "make_reporter", lambda _: _KillAfter(epochs, batches))
         with pytest.raises(_Kill):
             train_small(seed=3, checkpoint=tmp_path)
     stored = np.load(tmp_path / "training.npz")

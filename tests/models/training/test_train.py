@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from deepfake_generalize._version import __version__
 from deepfake_generalize.models import Detector, Recipe
-from deepfake_generalize.models.training.train import fit
+from deepfake_generalize.models.training import TrainOptions, fit
 
 
 def test_the_seed_decides(trained, train_small, same_weights):
@@ -148,9 +148,7 @@ def test_fit_takes_features_and_the_networks_own_polarity(fake_index):
         model,
         (features[:48], labels[:48]),
         (features[48:], labels[48:]),
-        recipe,
-        fake_index=fake_index,
-        progress=None,
+        TrainOptions(recipe, fake_index=fake_index, progress=None),
     )
     output = model(features).numpy()[:, 0]
     fakes = output if fake_index == 1 else 1 - output
@@ -166,7 +164,7 @@ def test_fit_leaves_what_is_frozen(short_recipe, small_network, striped_train, s
         layer.trainable = False
     before = {v.path: v.numpy() for v in model.weights}
     recipe = dataclasses.replace(short_recipe, epochs=1, norm_momentum=0.3, dropout=0.7)
-    fit(model, striped_train, striped_val, recipe, progress=None)
+    fit(model, striped_train, striped_val, TrainOptions(recipe, progress=None))
     changed = {v.path.split("/")[0] for v in model.weights if (v.numpy() != before[v.path]).any()}
     assert changed == {"output"}
     assert {one.momentum for one in model.layers if hasattr(one, "momentum")} == {0.99}

@@ -69,18 +69,21 @@ def test_what_comes_in_is_left_alone(redness, crops) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"unseen": {}}, "expected at least one unseen set, received none"),
+        (
+            {"unseen": {}},
+            "expected unseen to map the name of a set to its crops or scores, received nothing",
+        ),
         (
             {"unseen": pd.DataFrame({"label": [1], "score": [0.5]})},
-            "expected unseen to be a mapping of names to sets, received DataFrame",
+            "expected unseen to map the name of a set to its crops or scores, received Data",
         ),
         (
             {"unseen": [("A", 0)]},
-            "expected unseen to be a mapping of names to sets, received list",
+            "expected unseen to map the name of a set to its crops or scores, received list",
         ),
         (
             {"specialized": pd.DataFrame({"label": [1], "score": [0.5]})},
-            "expected specialized to be a mapping of names to sets, received DataFrame",
+            "expected specialized to map the name of a set to its crops or scores, received Data",
         ),
         ({"unseen": {"average": 0}}, "cannot be called 'average'"),
         ({"unseen": {"original": 0}}, "cannot be called 'original'"),
@@ -159,7 +162,7 @@ def test_an_unknown_policy_or_polarity_is_refused(scores_with) -> None:
     table = scores_with(75)
     with pytest.raises(InputError, match="exclude, as-real, as-fake, as-chance, received 'skip'"):
         benchmark("x", original=table, unseen={"A": table}, policy="skip")
-    with pytest.raises(InputError, match="fake-high or real-high, received 'up'"):
+    with pytest.raises(InputError, match="fake-high, real-high, received 'up'"):
         benchmark("x", original=table, unseen={"A": table}, polarity="up")
 
 

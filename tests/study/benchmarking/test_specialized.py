@@ -100,5 +100,5 @@ def test_sets_of_other_names_enter_the_table_that_is_asked_for(scores_with) -> N
         assert result.frame(number)["degradation_difference"].item() == 20
     none = benchmark("x", original=scores_with(90), unseen=unseen)
     assert "measured on no specialized set of Table VII (FS-I, NT-I)" in none.table("text", "VII")
-    with pytest.raises(InputError, match="tables V, VI and VII, received 'IV'"):
+    with pytest.raises(InputError, match="expected number to be one of V, VI, VII, received 'IV'"):
         none.table("text", number="IV")

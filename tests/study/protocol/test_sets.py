@@ -289,7 +289,7 @@ def test_what_the_study_does_not_know_is_refused():
         study_sets(crops.assign(dataset="mine"), SMALL)
     with pytest.raises(InputError, match="Celeb-DF-v2 beside those of Celeb-DF-v1"):
         study_sets(celeb("Celeb-DF-v1", 1, 1), SMALL)
-    with pytest.raises(InputError, match="expected sizes as study.Sizes"):
+    with pytest.raises(InputError, match=r"expected sizes as study\.Sizes"):
         study_sets(crops, 3)
     with pytest.raises(InputError, match="expected crops, received none"):
         study_sets(crops[:0], SMALL)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from deepfake_generalize.metrics.resampling import Accuracies
 from deepfake_generalize.study import published
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.protocol import FINE_TUNINGS
 from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.report import findings
-from deepfake_generalize.study.report.resampling import Accuracies
 
 CELEB, F2F = DetectorFamily("mesonet", "CELEB"), DetectorFamily("mesonet", "F2F")
 

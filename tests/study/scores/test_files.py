@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepfake_generalize.data.manifests import score_keys
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study import benchmark as full_benchmark
 from deepfake_generalize.study import read_scores, write_scores
 from deepfake_generalize.study.scores.files import file_name
-from deepfake_generalize.study.scores.tables import data_hash, row_keys
+from deepfake_generalize.study.scores.tables import data_hash
 
 benchmark = functools.partial(full_benchmark, audit=False, resampling=None)
 FACTS = {"detector": {"name": "mine", "sha256": "0" * 64}}
@@ -83,7 +84,7 @@ def test_every_float_comes_back_to_the_last_bit(tmp_path_factory, pairs) -> None
 
 
 def test_the_hash_of_the_data_knows_images_and_labels_but_not_scores_or_order(rows) -> None:
-    rows = rows.assign(key=row_keys(rows))
+    rows = rows.assign(key=score_keys(rows))
     assert data_hash(rows) == data_hash(rows.sample(frac=1, random_state=1).assign(score=0.5))
     assert data_hash(rows) != data_hash(rows[1:])
     assert data_hash(rows) != data_hash(rows.assign(label=1 - rows["label"]))
@@ -91,7 +92,7 @@ def test_the_hash_of_the_data_knows_images_and_labels_but_not_scores_or_order(ro
 
 def test_rows_that_nothing_tells_apart_still_have_a_key_each() -> None:
     frame = pd.DataFrame({"video": ["v", "v", "w"], "label": 1})
-    assert row_keys(frame) == ["v row 0", "v row 1", "w"]
+    assert score_keys(frame) == ["v row 0", "v row 1", "w"]
 
 
 def test_awkward_names_make_files_of_their_own() -> None:
@@ -124,10 +125,12 @@ DAMAGES = {
     "no csv": (Path.unlink, r"expected A.csv beside .*A.json: No such file"),
     "broken": (write_beside(b'{"format": '), r"expected .*A.json as write_scores writes it"),
     "binary": (write_beside(b"\xff\xfe\x00"), r"expected .*A.json as write_scores writes it"),
-    "other": (write_beside(b"{}"), "to describe the scores beside it, received dict of another"),
-    "list": (write_beside(b"[1]"), "to describe the scores beside it, received list of another"),
-    "future": (rewrite(version=2), "in version 1 of the format .* received version 2"),
-    "poor": (rewrite(data_sha256=None), "in version 1 of the format with csv_sha256, data_sha256"),
+    "other": (write_beside(b"{}"), "as write_scores writes it .* received another: KeyError"),
+    "list": (write_beside(b"[1]"), "as write_scores writes it .* received another: TypeError"),
+    "future": (rewrite(version=2), "as write_scores writes it .* received another: .*version 2"),
+    "poor": (rewrite(data_sha256=None), "in version 1 .* received another: .*'data_sha256'"),
+    "sideways": (rewrite(polarity="up"), "as write_scores writes it .* received 'up'"),
+    "astray": (rewrite(relative_paths=["label"]), "as write_scores writes it .*relative paths"),
     "images": (rewrite(data_sha256="0"), "images of .* to be those that A.json was written for"),
 }
 
@@ -162,7 +165,7 @@ def test_what_the_json_says_is_not_contradicted(rows, tmp_path: Path) -> None:
     path = write_scores(tmp_path, "A", rows, FACTS)
     with pytest.raises(DataMismatchError, match=r"point real-high, A\.json says fake-high"):
         read_scores(path, polarity="real-high")
-    with pytest.raises(InputError, match="fake-high or real-high, received 'up'"):
+    with pytest.raises(InputError, match="fake-high, real-high, received 'up'"):
         read_scores(path, polarity="up")  # type: ignore[arg-type]
 
 

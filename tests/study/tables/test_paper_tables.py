@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study import published, table_iv, table_v, table_vi, table_vii
+from deepfake_generalize.study import published, table
 from deepfake_generalize.study.tables.paper_tables import why_empty
 from deepfake_generalize.study.tables.render import render, two_decimals
 
@@ -30,14 +30,14 @@ def printed(table: pd.DataFrame) -> list[list[str]]:
 
 
 def test_table_v_is_the_papers_to_the_last_digit(thirty) -> None:
-    ours = table_v(thirty)
+    ours = table("V", thirty)
     assert list(ours.columns) == list(published("V").columns)
     assert printed(ours) == printed(published("V"))
 
 
-@pytest.mark.parametrize(("number", "make"), [("VI", table_vi), ("VII", table_vii)])
-def test_tables_vi_and_vii_are_the_papers_to_the_last_digit(thirty, number, make) -> None:
-    ours, theirs = make(thirty), published(number)
+@pytest.mark.parametrize("number", ["VI", "VII"])
+def test_tables_vi_and_vii_are_the_papers_to_the_last_digit(thirty, number) -> None:
+    ours, theirs = table(number, thirty), published(number)
     assert list(ours.columns) == list(theirs.columns)
     unlike = [
         (a, b)
@@ -50,9 +50,9 @@ def test_tables_vi_and_vii_are_the_papers_to_the_last_digit(thirty, number, make
 
 
 def test_table_iv_is_the_papers(thirty) -> None:
-    ours = table_iv(published("IV").drop(columns="average_accuracy"))
+    ours = table("IV", published("IV").drop(columns="average_accuracy"))
     assert printed(ours) == printed(published("IV"))
-    shuffled = table_iv(thirty)
+    shuffled = table("IV", thirty)
     assert shuffled["architecture"].drop_duplicates().tolist() == [
         "XceptionNet", "MesoInception", "MesoNet", "EfficientNet", "ShallowNet",
     ]  # fmt: skip
@@ -60,30 +60,35 @@ def test_table_iv_is_the_papers(thirty) -> None:
 
 def test_a_new_row_lands_at_its_rank(thirty) -> None:
     new = {"detector": "new", "original_accuracy": 92.4} | dict.fromkeys(MEASURED[2:], 50.0)
-    table = table_v(pd.concat([thirty, pd.DataFrame([new])]))
-    assert table.set_index("detector").loc["new", "rank"] == 25
-    assert table["rank"].tolist() == list(range(1, 32))
-    tied = table_v(pd.concat([thirty, pd.DataFrame([new | {"original_accuracy": 92.35}])]))
+    ranked = table("V", pd.concat([thirty, pd.DataFrame([new])]))
+    assert ranked.set_index("detector").loc["new", "rank"] == 25
+    assert ranked["rank"].tolist() == list(range(1, 32))
+    tied = table("V", pd.concat([thirty, pd.DataFrame([new | {"original_accuracy": 92.35}])]))
     assert tied.loc[tied["rank"] == 24, "detector"].tolist() == ["MesoNet1", "new"]
 
 
 def test_where_nobody_qualifies_the_table_is_empty_and_says_so(thirty) -> None:
     fine = thirty.assign(FS=90.0, NT=90.0, DF=90.0, DFD=90.0)
-    for number, make in (("VI", table_vi), ("VII", table_vii)):
-        table = make(fine)
-        assert table.empty
-        assert list(table.columns) == list(published(number).columns)
-        page = render(table, "markdown", empty=why_empty(number))
+    for number in ("VI", "VII"):
+        nobody = table(number, fine)
+        assert nobody.empty
+        assert list(nobody.columns) == list(published(number).columns)
+        page = render(nobody, "markdown", empty=why_empty(number))
         assert "degrades by more than 30 points" in page
+
+
+def test_an_unknown_table_is_refused(thirty) -> None:
+    with pytest.raises(InputError, match="table to be one of IV, V, VI, VII, received 'iv'"):
+        table("iv", thirty)
 
 
 def test_missing_columns_are_named(thirty) -> None:
     with pytest.raises(InputError, match="DF, DFD not found"):
-        table_v(thirty.drop(columns=["DF", "DFD"]))
+        table("V", thirty.drop(columns=["DF", "DFD"]))
     with pytest.raises(InputError, match="CELEB-M not found"):
-        table_vi(thirty.drop(columns="CELEB-M"))
+        table("VI", thirty.drop(columns="CELEB-M"))
     with pytest.raises(InputError, match="fine_tuning not found"):
-        table_iv(thirty.drop(columns="fine_tuning"))
+        table("IV", thirty.drop(columns="fine_tuning"))
 
 
 @pytest.mark.parametrize(
@@ -96,9 +101,9 @@ def test_missing_columns_are_named(thirty) -> None:
     ],
 )
 def test_a_caption_belongs_to_the_table(thirty, table_format, line) -> None:
-    table = table_v(thirty)
-    page = render(table, table_format, caption="Drawn & not filmed")
+    ranked = table("V", thirty)
+    page = render(ranked, table_format, caption="Drawn & not filmed")
     assert line in page.splitlines()
     without = [each for each in page.splitlines() if each != line]
-    assert [each for each in without if each] == render(table, table_format).splitlines()
-    assert "Drawn" not in render(table, "csv", caption="Drawn & not filmed")
+    assert [each for each in without if each] == render(ranked, table_format).splitlines()
+    assert "Drawn" not in render(ranked, "csv", caption="Drawn & not filmed")

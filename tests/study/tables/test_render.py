@@ -69,5 +69,5 @@ def test_text_is_aligned(frame: pd.DataFrame) -> None:
 
 
 def test_an_unknown_format_is_refused(frame: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="markdown, latex, html, csv, text, received 'xml'"):
+    with pytest.raises(InputError, match="markdown, latex, html, text, csv, received 'xml'"):
         render(frame, "xml")

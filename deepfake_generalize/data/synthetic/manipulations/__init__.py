@@ -1,15 +1,13 @@
-"""How drawn faces are forged: one file a method, each by the mechanism of the real one."""
+"""How synthetic faces are forged, each by the mechanism of a real method."""
 
-from deepfake_generalize.data.synthetic.manipulations.base import Manipulation
-from deepfake_generalize.data.synthetic.manipulations.deepfakes import deepfakes
-from deepfake_generalize.data.synthetic.manipulations.face2face import face2face
-from deepfake_generalize.data.synthetic.manipulations.faceswap import faceswap
-from deepfake_generalize.data.synthetic.manipulations.faceswap_gan import (
+from deepfake_generalize.data.synthetic.manipulations.autoencoders import (
     celeb_synthesis,
     deepfake_detection,
+    deepfakes,
 )
-from deepfake_generalize.data.synthetic.manipulations.neural_textures import neural_textures
-from deepfake_generalize.data.synthetic.manipulations.null import null
+from deepfake_generalize.data.synthetic.manipulations.base import Manipulation, null
+from deepfake_generalize.data.synthetic.manipulations.faceswap import faceswap
+from deepfake_generalize.data.synthetic.manipulations.reenactment import face2face, neural_textures
 
 MANIPULATIONS: dict[str, Manipulation] = {
     "Celeb-synthesis": celeb_synthesis,
@@ -22,4 +20,4 @@ MANIPULATIONS: dict[str, Manipulation] = {
 }
 """The layouts' names of the methods, to what forges a scene."""
 
-__all__ = ["MANIPULATIONS", "Manipulation"]
+__all__ = ["MANIPULATIONS"]

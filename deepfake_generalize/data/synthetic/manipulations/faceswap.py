@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.data.synthetic.manipulations.base import blend, inner_face, match_colours
-from deepfake_generalize.data.synthetic.renderer import draw
+from deepfake_generalize.data.synthetic.renderer import render
 
 if TYPE_CHECKING:
     from deepfake_generalize.data.synthetic.renderer import Scene
     from deepfake_generalize.data.synthetic.shots import Shot
-    from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
+    from deepfake_generalize.types import DoubleArray, FloatArray
 
 _FEATHER = 0.07
 # Pixels of the texture for each of the footage.
@@ -28,15 +28,8 @@ def faceswap(target: Scene, source: Shot) -> FloatArray:
     The source keeps its own expression and light. The mean colours are matched in part; the seam
     is narrow, and the texture is small and looked up without filtering, as the simple renderer of
     the method does (Rössler et al., "FaceForensics++", section 3.1).
-
-    Args:
-        target: The footage.
-        source: Whose picture is pasted.
-
-    Returns:
-        The forged image.
     """
-    texture = draw(source, target.view.resized(_TEXTURE))
+    texture = render(source, target.view.resized(_TEXTURE))
     where = spline(target.landmarks(), texture.landmarks(), target.image.shape[:2])
     warped = cv2.remap(
         texture.image,
@@ -53,20 +46,14 @@ def faceswap(target: Scene, source: Shot) -> FloatArray:
 def spline(points: DoubleArray, values: DoubleArray, shape: tuple[int, ...]) -> FloatArray:
     """Carry places to places by the thin-plate spline through given pairs, slightly smoothed.
 
-    Args:
-        points: (K, 2) pixels x, y.
-        values: (K, 2) where they are carried.
-        shape: (H, W) of the picture.
-
-    Returns:
-        (H, W, 2) float32: where each pixel is carried; worked out at every fourth pixel and
-        interpolated between.
+    `points` and `values` are (K, 2) pixels x, y. Returns (H, W, 2) float32, where each pixel is
+    carried: worked out at every fourth pixel and interpolated between.
     """
     n = len(points)
     unit, centre = float(np.ptp(points)), points.mean(axis=0)
     own = (points - centre) / unit
     system = np.zeros((n + 3, n + 3))
-    system[:n, :n] = _kernel(np.square(own[:, None] - own[None]).sum(-1)) + 1e-3 * np.eye(n)
+    system[:n, :n] = _kernel(own, own) + 1e-3 * np.eye(n)
     system[:n, n:] = np.c_[np.ones(n), own]
     system[n:, :n] = system[:n, n:].T
     weights = np.linalg.solve(system, np.r_[values, np.zeros((3, 2))])
@@ -74,7 +61,7 @@ def spline(points: DoubleArray, values: DoubleArray, shape: tuple[int, ...]) -> 
         0 : shape[0] + _NODES_EVERY : _NODES_EVERY, 0 : shape[1] + _NODES_EVERY : _NODES_EVERY
     ]
     nodes = (np.stack([x, y], axis=-1).reshape(-1, 2) - centre) / unit
-    bent = _kernel(np.square(nodes[:, None] - own[None]).sum(-1)) @ weights[:n]
+    bent = _kernel(nodes, own) @ weights[:n]
     carried = bent + weights[n] + nodes @ weights[n + 1 :]
     coarse = carried.reshape(*x.shape, 2).astype(np.float32)
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32) / _NODES_EVERY
@@ -82,6 +69,6 @@ def spline(points: DoubleArray, values: DoubleArray, shape: tuple[int, ...]) -> 
     return grid
 
 
-def _kernel(squares: AnyArray) -> AnyArray:
-    values: AnyArray = squares * np.log(squares + np.asarray(1e-9, squares.dtype))
-    return values
+def _kernel(a: DoubleArray, b: DoubleArray) -> DoubleArray:
+    squares = np.square(a[:, None] - b[None]).sum(-1)
+    return np.asarray(squares * np.log(squares + 1e-9))

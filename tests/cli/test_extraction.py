@@ -1,20 +1,17 @@
-"""The tables for people: what came of an extraction, and which files of models are missing."""
+"""The command `extract`: what is said of the videos that came, and of those that did not."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from deepfake_generalize.cli import show
-from deepfake_generalize.cli.scoring import ScoredVideo
+from deepfake_generalize.cli import extraction
 from deepfake_generalize.data import FAILURE_COLUMNS
-from deepfake_generalize.data.assets.resolve import AssetStatus
-from deepfake_generalize.errors import VideoError
 
 
 def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) -> None:
     problems = [{"path": f"{i}.mp4", "status": "unknown", "reason": "no label"} for i in range(12)]
-    show.extraction(
+    extraction.show_summary(
         {
             "folder": Path("crops"),
             "layout": "folders",
@@ -40,7 +37,7 @@ def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) ->
 
 
 def test_an_extraction_without_problems_speaks_of_none(capsys) -> None:
-    show.extraction(
+    extraction.show_summary(
         {
             "folder": Path("crops"),
             "layout": "csv",
@@ -68,7 +65,7 @@ def test_why_videos_failed_is_said_worst_first_and_for_ten_of_them(
         *((f"{i}.mp4", 1, "no_face", "nobody") for i in range(9)),
     ]
     failures = pd.DataFrame(rows, columns=[*FAILURE_COLUMNS]).astype({"frame": "Int64"})
-    show.failed_videos(failures, Path("crops"))
+    extraction.show_failures(failures, Path("crops"))
     text = capsys.readouterr().out
     assert text.startswith("videos with failures: 11\n")
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
@@ -81,45 +78,7 @@ def test_why_videos_failed_is_said_worst_first_and_for_ten_of_them(
     assert "8.mp4" not in text
     last = "crops/failures.csv gives the reason for each frame or video\n"
     assert text.endswith(f"┘\nand 1 more; {last}")
-    show.failed_videos(failures.iloc[:3], Path("crops"))
+    extraction.show_failures(failures.iloc[:3], Path("crops"))
     assert capsys.readouterr().out.endswith(f"┘\n{last}")
-    show.failed_videos(failures.iloc[:0], Path("crops"))
+    extraction.show_failures(failures.iloc[:0], Path("crops"))
     assert capsys.readouterr().out == ""
-
-
-def test_a_frame_that_is_well_has_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    frames = (
-        {"frame": 3, "score": float("nan"), "status": "no_face", "reason": "nobody"},
-        {"frame": 9, "score": 0.7, "status": "ok", "reason": None},
-        {"frame": 12, "score": 0.7, "status": "ok", "reason": float("nan")},
-    )
-    show.scores("d", [ScoredVideo(Path("a.mp4"), 0.7, 2 / 3, frames)])
-    text = capsys.readouterr().out
-    assert "nobody" in text
-    assert "None" not in text
-    assert "nan" not in text
-
-
-@pytest.mark.parametrize(("coverage", "said"), [(0.4, True), (0.5, True), (0.6, False)])
-def test_a_score_that_rests_on_few_frames_is_noted(
-    coverage: float, said: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    frames = tuple({"frame": i} for i in range(10))
-    failed = ScoredVideo(Path("b.mp4"), None, 0.0, frames, VideoError("no face."))
-    show.low_coverage([ScoredVideo(Path("a.mp4"), 0.7, coverage, frames), failed])
-    note = f"note: a.mp4: only {round(coverage * 10)} of 10 sampled frames have a score"
-    err = capsys.readouterr().err
-    assert err.startswith(note) if said else err == ""
-    assert "b.mp4" not in err
-
-
-def test_a_missing_file_is_named_with_its_variable_and_address(capsys) -> None:
-    there = AssetStatus("there", Path("/models/a.tflite"), "cache", "A", "https://a.example/a")
-    wrong = AssetStatus("wrong", None, None, "B", "https://b.example/b", problem="its hash differs")
-    show._assets([there, wrong])
-    text = capsys.readouterr().out
-    assert "wrong: its hash differs\n" in text
-    assert text.endswith("wrong: $B, or https://b.example/b\n")
-    assert "$A" not in text
-    show._assets([there])
-    assert "downloaded" not in capsys.readouterr().out

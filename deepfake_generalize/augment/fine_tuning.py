@@ -1,0 +1,141 @@
+"""What every kind of fine-tuning shares: its checks, the copy that learns, the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deepfake_generalize.augment.unfreezing import trainable_copy
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import Detector, weights_sha256
+from deepfake_generalize.models.surgery import finalize, is_graph
+from deepfake_generalize.models.training import (
+    LAST_LAYERS,
+    RECIPES,
+    TrainOptions,
+    copy,
+    open_data,
+    own_random_numbers,
+    recipe_or_default,
+    refuse_overlap,
+    training_record,
+)
+from deepfake_generalize.validation import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import keras
+
+    from deepfake_generalize.models.training import Fit, LabelledImages, Recipe, TrainingData
+
+
+def fine_tune(
+    detector: Detector,
+    train: LabelledImages,
+    val: LabelledImages,
+    options: TrainOptions,
+    learn: Callable[[keras.Model, TrainingData, TrainingData, TrainOptions], Fit],
+    *,
+    kind: str,
+    name: str | None,
+    first: int = 0,
+    noise: bool = True,
+    **facts: object,
+) -> Detector:
+    """Let a copy of a detector learn, and return it as a new one that knows what it came from.
+
+    Another kind of fine-tuning is a function that calls this one with its own way to `learn`: in
+    place, from a copy of the network, the opened data and the options (from `options_for`).
+
+    Args:
+        detector: What was trained before; not changed.
+        train: What is learnt from.
+        val: What the best epoch is chosen on.
+        options: How.
+        learn: `models.training.fit`, or another way.
+        kind: What the record and the name call it.
+        name: The new detector's; the old one's and the kind by default.
+        first: Index among the flat layers of the first that can be trained.
+        noise: Keep the dropout of the frozen layers.
+        **facts: Further values for the record, plain JSON ones.
+    """
+    refuse_overlap(train, val)
+    shape = (*detector.size, 3)
+    opened = open_data(train, name="train", shape=shape), open_data(val, name="val", shape=shape)
+    worker = trainable_copy(detector.model, first=first, noise=noise, seed=options.seed)
+    record = training_record(learn(worker, *opened, options), options) | facts
+    return child(detector, worker.get_weights(), record, kind=kind, name=name)
+
+
+def options_for(detector: Detector, recipe: Recipe | None, **options: Any) -> TrainOptions:
+    """Return the options by which a detector is fine-tuned; `recipe` None means the paper's.
+
+    Raises:
+        InputError: What cannot be fine-tuned, an option that is wrong, or no recipe for a network
+            that is none of the study's architectures.
+    """
+    check_detector(detector)
+    architecture = architecture_of(detector)
+    default = RECIPES[architecture].fine_tuning if architecture else None
+    recipe = recipe_or_default(recipe, default)
+    return TrainOptions(recipe, fake_index=detector.fake_index, **options)
+
+
+def check_detector(detector: object) -> None:
+    """Raise unless this can be fine-tuned: a `models.Detector` of a network that can be copied."""
+    if not isinstance(detector, Detector):
+        raise InputError(
+            f"expected a models.Detector, received {describe(detector)}.",
+            hint="Wrap a Keras model: Detector(model, fake_index=...). Functions and PyTorch "
+            "models can be scored, not fine-tuned.",
+        )
+    if not is_graph(detector.model):
+        raise InputError(
+            f"expected a functional or Sequential Keras model in {detector.name}, received "
+            f"{describe(detector.model)}.",
+            hint="A subclassed model cannot be copied: rebuild it with the functional API.",
+        )
+
+
+def architecture_of(detector: Detector) -> str | None:
+    """Return which of the study's architectures a detector's network is, or None.
+
+    Its training record is asked first, then the name of its network; either is believed only if
+    the network ends in the layers of that architecture.
+    """
+    recorded = (detector.training or {}).get("recipe") or {}
+    for name in (recorded.get("architecture"), detector.model.name):
+        ends_in = LAST_LAYERS.get(str(name), ())
+        last = detector.model.layers[-len(ends_in) :] if ends_in else []
+        if ends_in and tuple(type(layer).__name__ for layer in last) == ends_in:
+            return str(name)
+    return None
+
+
+def child(
+    parent: Detector,
+    weights: list[Any],
+    record: Mapping[str, Any],
+    *,
+    kind: str,
+    name: str | None,
+) -> Detector:
+    """Return a new detector with its parent's network, its own weights, and its lineage.
+
+    The weights are in the order of the parent's network; `record` is how they came about.
+    """
+    with own_random_numbers(record["seed"]):
+        model = copy(parent.model)
+    model.set_weights(weights)
+    finalize(model)
+    known = parent.training or {}
+    lineage = {"name": parent.name, "sha256": weights_sha256(parent.model)} | {
+        key: known.get(key) for key in ("kind", "recipe", "seed", "data", "parent")
+    }
+    architecture = architecture_of(parent) or str(parent.model.name)
+    return Detector(
+        model,
+        fake_index=parent.fake_index,
+        name=f"{parent.name}-{kind}" if name is None else name,
+        training={**record, "kind": kind, "architecture": architecture, "parent": lineage},
+    )

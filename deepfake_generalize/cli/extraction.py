@@ -1,0 +1,121 @@
+"""The `extract` command: the face crops of a data set's videos."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from deepfake_generalize.cli import console
+from deepfake_generalize.cli.arguments import Frames, Json
+from deepfake_generalize.cli.failures import account_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+_PROBLEMS_SHOWN = 10
+
+
+def extract(
+    root: Annotated[Path, typer.Argument(help="A data set as downloaded, or real/ and fake/.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder for the crops.")],
+    layout: Annotated[str, typer.Option(help="How ROOT is laid out.")] = "auto",
+    frames: Frames = 10,
+    size: Annotated[int, typer.Option(min=16, help="Side of a crop in pixels.")] = 256,
+    margin: Annotated[float, typer.Option(help="Side of a crop in face widths.")] = 1.3,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for one a processor.")] = 1,
+    aligner: Annotated[
+        Literal["landmarks", "short-range", "finder"], typer.Option(help="What finds the eyes.")
+    ] = "landmarks",
+    finder: Annotated[
+        Literal["mediapipe", "cascade"], typer.Option(help="What finds faces.")
+    ] = "mediapipe",
+    json: Json = False,
+) -> None:
+    """Find videos and write aligned face crops; safe to stop and run again.
+
+    Writes crops.csv and failures.csv beside the crops. JSON keys: folder, layout, recognised_by
+    (what in the folder made this the layout), videos, videos_failed, crops, failures (status:
+    count), problems (what was missing or could not be placed: path, status, reason). Exits with 3
+    when some videos gave no crop, with 2 when none gave one.
+    """
+    from deepfake_generalize import data
+
+    with warnings.catch_warnings():
+        # What it warns of, the summary lists.
+        warnings.simplefilter("ignore", data.LayoutWarning)
+        videos = data.find_videos(root, layout=layout)
+    with console.progress("extracting", shown=not json) as advance:
+        done = data.extract_faces(
+            videos,
+            out,
+            frames_per_video=frames,
+            size=size,
+            margin=margin,
+            finder=data.CascadeFinder() if finder == "cascade" else None,
+            aligner=aligner,
+            n_jobs=jobs,
+            progress=advance,
+        )
+    cropped = set(done.crops["video"])
+    summary = {
+        "folder": out,
+        "layout": videos.attrs["layout"],
+        "recognised_by": videos.attrs["recognised_by"],
+        "videos": len(videos),
+        "videos_failed": sum(path not in cropped for path in videos["path"]),
+        "crops": len(done.crops),
+        "failures": done.failures["status"].value_counts().to_dict(),
+        "problems": videos.attrs["problems"],
+    }
+    if json:
+        console.write_json(summary)
+    else:
+        show_summary(summary)
+        show_failures(done.failures, out)
+    hint = f"{out / 'failures.csv'} gives the reason for each."
+    account_for(summary["videos_failed"], len(videos), done="cropped", hint=hint)
+
+
+def show_summary(summary: Mapping[str, Any]) -> None:
+    """Draw what came of the videos, from the document of `extract --json`."""
+    rows = [
+        ("videos", summary["videos"]),
+        ("videos without a crop", summary["videos_failed"]),
+        ("crops", summary["crops"]),
+        *((f"failures: {status}", count) for status, count in summary["failures"].items()),
+    ]
+    console.write_table(f"crops in {summary['folder']}", ("what", "count"), rows)
+    console.write_text(f"layout {summary['layout']}: {summary['recognised_by']}")
+    problems = summary["problems"]
+    if problems:
+        columns = ("path", "status", "reason")
+        shown = [[problem[column] for column in columns] for problem in problems[:_PROBLEMS_SHOWN]]
+        console.write_table(f"not among the videos: {len(problems)}", columns, shown)
+        if more := len(problems) - len(shown):
+            console.write_text(f"and {more} more; --json lists all")
+
+
+def show_failures(failures: pd.DataFrame, out: Path) -> None:
+    """Draw why videos gave no crop, or fewer than they should, the worst first."""
+    if failures.empty:
+        return
+    rows = []
+    for path, of_video in failures.groupby("path", sort=False):
+        whole = bool(of_video["frame"].isna().any())
+        statuses = ", ".join(of_video["status"].unique())
+        reasons = of_video["reason"].dropna().unique()
+        left = len(reasons) - 1
+        more = f" (and {left} more reason{'s' * (left > 1)})" if left else ""
+        frames = "all" if whole else str(len(of_video))
+        rows.append((not whole, -len(of_video), [path, frames, statuses, reasons[0] + more]))
+    rows.sort(key=lambda row: row[:2])
+    shown = [row[-1] for row in rows[:_PROBLEMS_SHOWN]]
+    columns = ("video", "frames without a crop", "status", "reason")
+    console.write_table(f"videos with failures: {len(rows)}", columns, shown)
+    more = f"and {len(rows) - len(shown)} more; " if len(rows) > len(shown) else ""
+    console.write_text(f"{more}{out / 'failures.csv'} gives the reason for each frame or video")

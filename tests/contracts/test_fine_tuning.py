@@ -1,0 +1,75 @@
+"""What every kind of fine-tuning must do, in a script and in a study."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from deepfake_generalize import augment
+from deepfake_generalize.models import RECIPES, Detector
+from deepfake_generalize.study.protocol import FINE_TUNINGS, ORIGINAL
+
+KINDS = [kind for kind in FINE_TUNINGS if kind != ORIGINAL]
+SIDE = 8
+
+
+@pytest.fixture
+def detector() -> Detector:
+    keras.utils.set_random_seed(5)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE, 3)),
+            layers.Conv2D(4, 3, activation="relu", name="conv1"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(6, activation="tanh", name="dense"),
+            layers.Dense(1, activation="sigmoid", name="last"),
+        ]
+    )
+    return Detector(model, name="parent")
+
+
+@pytest.fixture
+def recipe():
+    short = RECIPES["mesonet"].fine_tuning
+    return dataclasses.replace(short, name="short", epochs=8, batch_size=8, learning_rate=0.02)
+
+
+def dark_and_bright(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Make images of which the fakes are the bright ones."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    images = rng.integers(0, 100, (count, SIDE, SIDE, 3)) + 150 * labels[:, None, None, None]
+    return images.astype(np.uint8), labels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_child_learns_and_its_parent_stays(kind: str, detector: Detector, recipe) -> None:
+    images, labels = dark_and_bright(16, 2)
+    before = detector.scores(images)
+    tune = getattr(augment, kind)
+    sets = dark_and_bright(64, 0), dark_and_bright(16, 1)
+    tuned, again = (tune(detector, *sets, recipe=recipe, seed=3, progress=None) for _ in range(2))
+    np.testing.assert_array_equal(detector.scores(images), before)
+    scores = tuned.scores(images)
+    assert scores[labels == 1].mean() - scores[labels == 0].mean() > np.ptp(before) / 2
+    np.testing.assert_array_equal(scores, again.scores(images))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_child_says_whose_it_is_and_how_it_was_made(
+    kind: str, detector: Detector, recipe
+) -> None:
+    sets = dark_and_bright(16, 0), dark_and_bright(8, 1)
+    tuned = getattr(augment, kind)(detector, *sets, recipe=recipe, seed=3, progress=None)
+    assert tuned.name == f"parent-{kind}"
+    assert (tuned.training["kind"], tuned.training["seed"]) == (kind, 3)
+    assert tuned.training["parent"]["name"] == "parent"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_detector_is_refused_in_words(kind: str) -> None:
+    sets = dark_and_bright(4, 0), dark_and_bright(4, 1)
+    with pytest.raises(TypeError | ValueError, match=r"expected .*Detector.*, received str"):
+        getattr(augment, kind)("mesonet", *sets)
