@@ -20,11 +20,12 @@ from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
     StudyConfig,
-    datasets,
     plan_steps,
+    prepare,
     read_all,
+    read_facts,
     read_lines,
-    worker,
+    work_on,
 )
 from deepfake_generalize.study.protocol import FINE_TUNINGS
 from deepfake_generalize.validation import check_type
@@ -122,12 +123,12 @@ def run(
     folder = absolute(out_dir)
     _claim(folder, config)
     say = progress or (lambda _what, _part: None)
-    plans = _plan(config, datasets.prepare(config, folder, n_jobs=n_jobs, progress=say))
+    plans = _plan(config, prepare(config, folder, n_jobs=n_jobs, progress=say))
     with _watched(plans, folder, say):
         # Where families have processes of their own, threads are enough to wait for them.
         waiting = None if config.threads is None else "threads"
         order = _in_order(plans, effective_n_jobs(n_jobs))
-        jobs = (delayed(_run_family)(config, family, folder) for family in order)
+        jobs = (delayed(work_on)(config, family, folder) for family in order)
         Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     say("tables, figures, report", 1.0)
@@ -166,7 +167,7 @@ def _plan(config: StudyConfig, available: tuple[str, ...]) -> _Plans:
 
 
 def _check_finished(study: Study) -> None:
-    plans = _plan(study.config, tuple(datasets.read_facts(study.folder)["sets"]))
+    plans = _plan(study.config, tuple(read_facts(study.folder)["sets"]))
     wanted = [(step.kind, step.key) for plan in plans.values() for step in plan]
     done = {(record["kind"], record["key"]) for record in read_all(study.folder / RECORDS)}
     left = [name for name in wanted if name not in done]
@@ -176,16 +177,6 @@ def _check_finished(study: Study) -> None:
             f"{len(wanted)} steps are left, first the {left[0][0]} of {left[0][1]}.",
             hint="Run the study again with the same folder: it goes on where it was.",
         )
-
-
-def _run_family(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
-    if config.threads is not None:
-        worker.work_apart(family, folder)
-    else:
-        # Imported here: the process that only waits for the others needs no TensorFlow.
-        from deepfake_generalize.study.experiment.steps import run_family
-
-        run_family(config, family, folder)
 
 
 def _in_order(plans: _Plans, n_jobs: int) -> list[DetectorFamily]:

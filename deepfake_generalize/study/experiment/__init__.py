@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig
-from deepfake_generalize.study.experiment.datasets import read_facts
+from deepfake_generalize.study.experiment.datasets import prepare, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
     Step,
@@ -20,6 +20,7 @@ from deepfake_generalize.study.experiment.records import (
 )
 from deepfake_generalize.study.experiment.run_log import read_log, when_and_where
 from deepfake_generalize.study.experiment.schedules import Analysis, Schedule
+from deepfake_generalize.study.experiment.worker import work_on
 
 __all__ = [
     "CHECKPOINTS",
@@ -35,9 +36,11 @@ __all__ = [
     "derived_seed",
     "of_kind",
     "plan_steps",
+    "prepare",
     "read_all",
     "read_facts",
     "read_lines",
     "read_log",
     "when_and_where",
+    "work_on",
 ]

@@ -9,11 +9,14 @@ import sys
 import threading
 from dataclasses import astuple
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from deepfake_generalize._system.machine import peak_memory
 from deepfake_generalize.errors import PartialError
 from deepfake_generalize.study.experiment.detector_family import DetectorFamily
+
+if TYPE_CHECKING:
+    from deepfake_generalize.study.experiment.config import StudyConfig
 
 _LEFT = 75
 """Exit code of a process that has grown: steps are left, for a new one."""
@@ -23,6 +26,17 @@ every network that it has trained, some 600 MB for Xception."""
 # Not `multiprocessing`: its processes import the caller's script again, which would then have to
 # guard its call of `study.run`.
 _PROGRAM = f"from {__name__} import main; main()"
+
+
+def work_on(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
+    """Do every step of a family that has no record yet, in this process or in its own."""
+    if config.threads is not None:
+        work_apart(family, folder)
+    else:
+        # Imported here: the process that only waits for the others needs no TensorFlow.
+        from deepfake_generalize.study.experiment.steps import run_family
+
+        run_family(config, family, folder)
 
 
 def work_apart(family: DetectorFamily, folder: Path) -> None:

@@ -12,6 +12,7 @@ from deepfake_generalize.study.protocol.facts import (
     SOURCES,
     SPECIALIZED_SETS,
     UNSEEN_SETS,
+    Sizes,
     architecture_facts,
     in_table_order,
     is_poor,
@@ -24,7 +25,6 @@ from deepfake_generalize.study.protocol.sharing import (
     shared_by_design,
     shared_table,
 )
-from deepfake_generalize.study.protocol.sizes import Sizes, share_of_each
 
 __all__ = [
     "FEW_SHOT_SETS",
@@ -41,7 +41,6 @@ __all__ = [
     "count_shared",
     "in_table_order",
     "is_poor",
-    "share_of_each",
     "shared_by_benchmark",
     "shared_by_design",
     "shared_table",

@@ -23,13 +23,13 @@ from deepfake_generalize.data.splits import (
     in_order,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol.sizes import share_of_each
+from deepfake_generalize.study.protocol.facts import share_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deepfake_generalize.data.splits import Assignment, Needs
-    from deepfake_generalize.study.protocol.sizes import Sizes
+    from deepfake_generalize.study.protocol.facts import Sizes
     from deepfake_generalize.types import IntArray
 
 _METHODS = ("real", "Face2Face", "FaceSwap", "NeuralTextures", "Deepfakes")
