@@ -97,7 +97,12 @@ WHEEL = 'packages = ["deepfake_generalize"]\n\n[tool.hatch.build.targets.sdist]'
 FAULTS = (
     Fault("format", (GATES, "format"), append(PACKAGE, "planted = [1,2]\n"), f"--> {PACKAGE}"),
     Fault("lint", (GATES, "lint"), append(PACKAGE, "import os\n"), "F401"),
-    Fault("docstring", (GATES, "lint"), append(PACKAGE, "\n\ndef f():\n    pass\n"), "D103"),
+    Fault(
+        "docstring",
+        (GATES, "lint"),
+        append("deepfake_generalize/planted.py", "planted = 1\n"),
+        "D100",
+    ),
     Fault("type", (GATES, "types"), append(PACKAGE, 'planted: int = ""\n'), "Incompatible types"),
     Fault("link", (GATES, "docs"), append(VERSIONS, "\n[x](planted.md)\n"), "planted.md"),
     Fault("anchor", (GATES, "docs"), append(VERSIONS, "\n[x](changelog.md#planted)\n"), "#planted"),
@@ -208,30 +213,6 @@ def commit(tree: Path) -> None:
         subprocess.run(["git", *asked], cwd=tree, check=True)  # noqa: S603, S607
 
 
-def copy_environment(source: Path, target: Path) -> None:
-    """Make `target` an environment with all that is installed in `source`, in seconds.
-
-    What is installed is linked: pip replaces files and never writes into them. What a new
-    environment writes into is copied, and the scripts are made to start the copy's Python.
-    """
-    source, target = source.resolve(), target.absolute()
-    target.mkdir(parents=True)
-    shutil.copy(source / "pyvenv.cfg", target)
-    shutil.copytree(source / "lib", target / "lib", symlinks=True, copy_function=_link)
-    shutil.copytree(source / "bin", target / "bin", symlinks=True)
-    for script in (target / "bin").iterdir():
-        if script.is_file() and not script.is_symlink():
-            content = script.read_bytes()
-            script.write_bytes(content.replace(os.fsencode(source), os.fsencode(target)))
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or a file that may not be linked
-        shutil.copy2(source, target)
-
-
 def run_check(fault: Fault, tree: Path, environment: Path) -> tuple[int, str]:
     """Run the check in the tree; its exit status and all that it printed."""
     variables = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
@@ -324,8 +305,4 @@ def asked_for(arguments: Sequence[str], faults: Mapping[str, Fault]) -> tuple[li
 
 if __name__ == "__main__":
     chosen, installed = asked_for(sys.argv[1:], {each.name: each for each in FAULTS})
-    with tempfile.TemporaryDirectory() as scratch:
-        own = Path(scratch) / "environment"
-        if any(each.check[0] == RUN for each in chosen):  # these install into it
-            copy_environment(installed, own)
-        sys.exit(bool(main(chosen, own if own.exists() else installed)))
+    sys.exit(bool(main(chosen, installed)))

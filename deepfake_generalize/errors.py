@@ -1,4 +1,4 @@
-"""The library's own exceptions: each says what was expected, what came, and what to do.
+"""The library's own exceptions: each says what was expected, what was received, what to do.
 
 Every class derives from `DeepfakeGeneralizeError` and from the built-in exception a caller would
 expect, so `except ValueError` keeps working. The command line prints `hint` on a line of its own
@@ -14,7 +14,7 @@ class DeepfakeGeneralizeError(Exception):
     """Base of all errors raised on purpose by this library.
 
     Args:
-        message: What was expected and what came.
+        message: What was expected and what was received.
         hint: What to do about it; one sentence.
 
     Examples:
@@ -27,6 +27,8 @@ class DeepfakeGeneralizeError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    # Errors cross process borders: they are pickled by their message, all else as their state, so a
+    # subclass that needs more arguments than a message brings a __reduce__ of its own.
     def __init__(self, message: str, *, hint: str = "") -> None:
         """Keep the message and the hint apart, so that either can be shown alone."""
         super().__init__(message)
@@ -36,16 +38,6 @@ class DeepfakeGeneralizeError(Exception):
     def __str__(self) -> str:
         """Return the message followed by the hint."""
         return f"{self.message} {self.hint}".strip()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Survive pickling, notes too: errors cross process borders when jobs run in parallel."""
-        return (_rebuild, (type(self), self.message, self.hint), self.__dict__)
-
-
-def _rebuild(
-    cls: type[DeepfakeGeneralizeError], message: str, hint: str
-) -> DeepfakeGeneralizeError:
-    return cls(message, hint=hint)
 
 
 class InputError(DeepfakeGeneralizeError, ValueError):
@@ -86,7 +78,7 @@ class VideoError(InputError):
     """A video cannot be read, or holds nothing that could be used.
 
     Args:
-        message: What was expected and what came.
+        message: What was expected and what was received.
         hint: What to do about it; one sentence.
         status: The video's status in the failures manifest.
     """

@@ -27,7 +27,7 @@ _IMAGE_HINT = (
 
 
 def describe(value: object) -> str:
-    """Say what came: shape and dtype for an array, the type's name for anything else.
+    """Describe a value for a message: an array by shape and dtype, all else by its type.
 
     Examples:
         >>> describe(np.zeros((2, 3), np.int32))
@@ -41,10 +41,10 @@ def describe(value: object) -> str:
 
 
 def is_whole(value: object, *, least: int | None = None) -> TypeGuard[int]:
-    """Return whether this is a whole number, Python's or NumPy's; True and False are none.
+    """Return whether this is a whole number, Python's or NumPy's; True and False are not.
 
     Args:
-        value: What came.
+        value: Anything.
         least: The smallest allowed; None allows all.
 
     Examples:
@@ -82,11 +82,10 @@ received 2.5.
         or (even and value % 2)
     ):
         kind = "an even" if even else "a whole"
-        least_said = "" if least is None else f" from {least}"
-        most_said = "" if most is None else f" {'to' if least_said else 'up to'} {most}"
+        low = "" if least is None else f" from {least}"
+        high = "" if most is None else f" {'to' if low else 'up to'} {most}"
         raise InputError(
-            f"expected {name} to be {kind} number{least_said}{most_said}, received {value!r}.",
-            hint=hint,
+            f"expected {name} to be {kind} number{low}{high}, received {value!r}.", hint=hint
         )
     return int(value)
 
@@ -127,8 +126,8 @@ received 95.
         with contextlib.suppress(OverflowError):  # From 10**400, say.
             number = float(value)
     if not math.isfinite(number) or not all(holds(number, bound) for _, bound, holds in asked):
-        said = " and".join(f" {word} {bound:.15g}" for word, bound, _ in asked)
-        raise InputError(f"expected {name} to be a number{said}, received {value!r}.", hint=hint)
+        limits = " and".join(f" {word} {bound:.15g}" for word, bound, _ in asked)
+        raise InputError(f"expected {name} to be a number{limits}, received {value!r}.", hint=hint)
     return number
 
 

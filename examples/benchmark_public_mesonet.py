@@ -1,4 +1,4 @@
-"""Benchmark the public MesoNet weights on drawn pictures, fetched once and checked.
+"""Benchmark the public MesoNet weights on synthetic pictures, fetched once and checked.
 
 Without a network set $DEEPFAKE_GENERALIZE_MESONET_WEIGHTS to a folder with Meso4_DF.h5. The
 pictures are noise with a smoothed centre: they show the call, and are no evidence about deepfakes.

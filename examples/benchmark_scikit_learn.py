@@ -1,7 +1,8 @@
 """Benchmark a detector that is not a network: noise statistics and logistic regression.
 
-The detector learns on drawn crops whose fakes were smoothed, and meets fakes with another trace: a
-grid, as some generators leave behind. What it learned about smoothing says nothing about the grid.
+The detector learns on synthetic crops whose fakes were smoothed, and meets fakes with another
+trace: a grid, as some generators leave behind. What it learned about smoothing says nothing about
+the grid.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 import deepfake_generalize as dg
 
 
-def draw(folder: Path, name: str, *, grid: bool, seed: int, n: int = 60) -> pd.DataFrame:
+def make_crops(folder: Path, name: str, *, grid: bool, seed: int, n: int = 60) -> pd.DataFrame:
     """Write `n` noisy pictures, half of them forged, and return them as a table of crops."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -43,7 +44,7 @@ def features(images: np.ndarray) -> np.ndarray:
 
 with TemporaryDirectory() as name:
     folder = Path(name)
-    train = draw(folder, "train", grid=False, seed=0, n=200)
+    train = make_crops(folder, "train", grid=False, seed=0, n=200)
     model = make_pipeline(StandardScaler(), LogisticRegression())
     model.fit(features(np.stack([dg.data.read_image(p) for p in train["path"]])), train["label"])
 
@@ -56,9 +57,9 @@ with TemporaryDirectory() as name:
     )
     result = dg.study.benchmark(
         detector,
-        original=draw(folder, "smoothed", grid=False, seed=1),
-        unseen={"GRID": draw(folder, "grid", grid=True, seed=2)},
-        audit=False,  # drawn noise has no people and no clips that could be shared
+        original=make_crops(folder, "smoothed", grid=False, seed=1),
+        unseen={"GRID": make_crops(folder, "grid", grid=True, seed=2)},
+        audit=False,  # noise has no people and no clips that could be shared
     )
 print(result.table("markdown", intervals=True))
 print(result.metrics[["set", "frame_accuracy", "frame_auc", "video_auc"]].to_string(index=False))

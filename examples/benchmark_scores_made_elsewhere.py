@@ -1,6 +1,6 @@
 """Give a detector that ran elsewhere a row of Table V, from nothing but its labels and scores.
 
-The scores are drawn at random here: fakes of the set it was trained on score high, unseen ones
+The scores are random numbers here: fakes of the set it was trained on score high, unseen ones
 hardly higher than the real ones. Read your own with `pandas.read_csv`.
 """
 
@@ -20,7 +20,7 @@ def scores(fake_mean: float, n: int = 1000) -> pd.DataFrame:
 
 
 result = dg.study.benchmark(
-    "drawn at random",
+    "random scores",
     original=scores(0.8),
     unseen={"FS": scores(0.35), "NT": scores(0.4), "DF": scores(0.45), "DFD": scores(0.3)},
 )

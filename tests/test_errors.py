@@ -25,12 +25,12 @@ def test_each_error_is_also_the_builtin_a_caller_expects(
     error = kind("expected a, received b.", hint="Do c.")
     error.add_note("while counting")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
-    for each in (error, again):
-        assert isinstance(each, builtin)
-        assert each.exit_code == code
-        assert str(each) == "expected a, received b. Do c."
-        assert (each.message, each.hint) == ("expected a, received b.", "Do c.")
-        assert each.__notes__ == ["while counting"]
+    for raised in (error, again):
+        assert isinstance(raised, builtin)
+        assert raised.exit_code == code
+        assert str(raised) == "expected a, received b. Do c."
+        assert raised.__notes__ == ["while counting"]
+        assert (raised.message, raised.hint) == ("expected a, received b.", "Do c.")
 
 
 def test_a_video_error_keeps_its_status_through_pickling() -> None:

@@ -17,7 +17,13 @@ import tensorflow as tf
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.augment.unfreezing import cut_before
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.training import TrainingData, batches_of_arrays, fit, make_reporter
+from deepfake_generalize.models.training import (
+    SILENT,
+    TrainingData,
+    batches_of_arrays,
+    fit,
+    make_reporter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,21 +81,16 @@ class FeatureCache(Closing):
             self._folder.cleanup()
 
     def add(
-        self, trunk: keras.Model, data: TrainingData, *, reporter: Reporter | None = None
+        self, trunk: keras.Model, data: TrainingData, *, reporter: Reporter = SILENT
     ) -> TrainingData:
-        """Run the trunk over data once, in inference mode; return features, labels and facts.
-
-        Raises:
-            InputError: Features without a fixed shape, no data, or no room on the disk.
-        """
+        """Run the trunk over data once, in inference mode; return features, labels and facts."""
         shape = tuple(trunk.output_shape[1:])
         if None in shape:
             raise InputError(
                 f"expected features of a fixed shape from {trunk.name}, they are {shape}.",
                 hint="Pass cache=False.",
             )
-        if reporter is not None:
-            reporter.begin(title=f"{trunk.name}: features", epochs=1, done=0)
+        reporter.begin(title=f"{trunk.name}: features", epochs=1, done=0)
         size = None if data.count is None else 4 * data.count * math.prod(shape)
         parts = forward_batches(trunk, data, reporter)
         if size is not None and size <= self._remaining:
@@ -97,8 +98,7 @@ class FeatureCache(Closing):
             features, labels = _collect(parts, np.empty((data.count or 0, *shape), np.float32))
         else:
             features, labels = self._write(parts, shape)
-        if reporter is not None:
-            reporter.end(f"features of {len(labels)} images {'on disk' if self.on_disk else ''}")
+        reporter.end(f"features of {len(labels)} images {'on disk' if self.on_disk else ''}")
         facts = {**data.facts, "images": len(labels), "fakes": int(labels.sum())}
         return TrainingData(shape, facts, batches_of_arrays(features, labels))
 
@@ -140,7 +140,7 @@ def _collect(
 
 
 def forward_batches(
-    trunk: keras.Model, data: TrainingData, reporter: Reporter | None = None
+    trunk: keras.Model, data: TrainingData, reporter: Reporter = SILENT
 ) -> Iterator[tuple[AnyArray, AnyArray]]:
     """Run a trunk over data in inference mode, several batches at a time.
 
@@ -161,7 +161,7 @@ def forward_batches(
             if len(waiting) > workers:
                 yield _result(waiting)
             done += len(labels)
-            if reporter is not None and data.count:
+            if data.count:
                 reporter.batch(done / data.count)
         while waiting:
             yield _result(waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize.augment.unfreezing import trainable_copy
@@ -11,7 +12,6 @@ from deepfake_generalize.models.surgery import finalize, is_graph
 from deepfake_generalize.models.training import (
     LAST_LAYERS,
     RECIPES,
-    TrainOptions,
     copy,
     open_data,
     own_random_numbers,
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
     import keras
 
-    from deepfake_generalize.models.training import Fit, LabelledImages, Recipe, TrainingData
+    from deepfake_generalize.models.training import (
+        Fit,
+        LabelledImages,
+        Recipe,
+        TrainingData,
+        TrainOptions,
+    )
 
 
 def fine_tune(
@@ -45,21 +51,12 @@ def fine_tune(
     """Let a copy of a detector learn, and return it as a new one that knows what it came from.
 
     Another kind of fine-tuning is a function that calls this one with its own way to `learn`: in
-    place, from a copy of the network, the opened data and the options (from `options_for`).
-
-    Args:
-        detector: What was trained before; not changed.
-        train: What is learnt from.
-        val: What the best epoch is chosen on.
-        options: How.
-        learn: `models.training.fit`, or another way.
-        kind: What the record and the name call it.
-        name: The new detector's; the old one's and the kind by default.
-        first: Index among the flat layers of the first that can be trained.
-        noise: Keep the dropout of the frozen layers.
-        **facts: Further values for the record, plain JSON ones.
+    place, from a copy of the network (whose flat layers before `first` are frozen, and without
+    their dropout if there shall be no `noise`), the opened data and the options. `kind` is what
+    the record and the name call it, `facts` are further values for the record, plain JSON ones.
     """
     refuse_overlap(train, val)
+    options = replace(options, fake_index=detector.fake_index)
     shape = (*detector.size, 3)
     opened = open_data(train, name="train", shape=shape), open_data(val, name="val", shape=shape)
     worker = trainable_copy(detector.model, first=first, noise=noise, seed=options.seed)
@@ -67,18 +64,11 @@ def fine_tune(
     return child(detector, worker.get_weights(), record, kind=kind, name=name)
 
 
-def options_for(detector: Detector, recipe: Recipe | None, **options: Any) -> TrainOptions:
-    """Return the options by which a detector is fine-tuned; `recipe` None means the paper's.
-
-    Raises:
-        InputError: What cannot be fine-tuned, an option that is wrong, or no recipe for a network
-            that is none of the study's architectures.
-    """
+def recipe_for(detector: Detector, recipe: Recipe | None) -> Recipe:
+    """Return the recipe given, or the paper's for fine-tuning a detector that can be fine-tuned."""
     check_detector(detector)
     architecture = architecture_of(detector)
-    default = RECIPES[architecture].fine_tuning if architecture else None
-    recipe = recipe_or_default(recipe, default)
-    return TrainOptions(recipe, fake_index=detector.fake_index, **options)
+    return recipe_or_default(recipe, RECIPES[architecture].fine_tuning if architecture else None)
 
 
 def check_detector(detector: object) -> None:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
 
 from deepfake_generalize.augment.features import fit_cached, forward_batches
-from deepfake_generalize.augment.fine_tuning import check_detector, child, fine_tune, options_for
+from deepfake_generalize.augment.fine_tuning import check_detector, child, fine_tune, recipe_for
 from deepfake_generalize.augment.unfreezing import choose_head, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
-from deepfake_generalize.models.training import open_data
+from deepfake_generalize.models.training import TrainOptions, open_data
 from deepfake_generalize.validation import check_choice, check_number, describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from deepfake_generalize.augment.unfreezing import Head
     from deepfake_generalize.models.detectors import Detector
+    from deepfake_generalize.models.surgery import FirstDense
     from deepfake_generalize.models.training import (
         Fit,
         LabelledImages,
         Progress,
         Recipe,
         TrainingData,
-        TrainOptions,
     )
-    from deepfake_generalize.types import DoubleArray, IntArray
+    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 
 def focus(  # noqa: PLR0913  (each is a choice of its own)
@@ -93,43 +95,29 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     factor = check_number("factor", factor, above=0)
     parts = site_cut(detector.model, site)
     chosen = _checked_neurons(neurons, int(parts.trunk.output_shape[1]))
-    behind = first_dense(parts.tail)
-    if behind is None:
-        raise InputError(
-            f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
-            f"of {detector.model.name!r}.",
-            hint="Name the layer before a dense layer.",
-        )
-    dense_name = behind.dense.name
-
-    def change_weights(model: keras.Model, data: TrainingData) -> Any:
-        dense = next(layer for layer in flat_layers(model) if layer.name == dense_name)
-        if mode == "silence":
-            _silence(dense, chosen, behind.before, _means(parts.trunk, data))
-        elif mode == "upweight":
-            _upweight(dense, chosen, factor)
-        return dense
-
+    behind = _first_dense(parts.tail, site, detector)
+    opened = open_data(train, name="train", shape=(*detector.size, 3))
+    worker = trainable_copy(detector.model, seed=seed)
+    dense = _layer(worker, behind.dense.name)
+    if mode == "silence":
+        _silence(dense, chosen, behind.before, _means(parts.trunk, opened))
+    elif mode == "upweight":
+        _upweight(dense, chosen, factor)
+    trains = mode == "freeze" or recipe is not None
     facts: dict[str, Any] = {
         "mode": mode,
         "factor": factor if mode == "upweight" else None,
         "site": site,
         "neurons": chosen.tolist(),
+        "trained_from": dense.name if trains else None,
     }
-    if mode != "freeze" and recipe is None:
-        worker = trainable_copy(detector.model, seed=seed)
-        change_weights(worker, open_data(train, name="train", shape=(*detector.size, 3)))
-        record = {"recipe": None, "seed": seed, "trained_from": None, **facts}
-        return child(detector, worker.get_weights(), record, kind="focus", name=name)
-    options = options_for(detector, recipe, seed=seed, progress=progress)
-    head = choose_head(detector.model, dense_name, options.recipe)
-
-    def learn(
-        model: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
-    ) -> Fit:
-        _train_rows_only(model, change_weights(model, train), chosen)
-        return fit_cached(model, train, val, options, head=head)
-
+    weights = worker.get_weights()
+    if not trains:
+        record = {"recipe": None, "seed": seed, **facts}
+        return child(detector, weights, record, kind="focus", name=name)
+    options = TrainOptions(recipe_for(detector, recipe), seed=seed, progress=progress)
+    head = choose_head(detector.model, dense.name, options.recipe)
+    learn = partial(_fit_rows, weights=weights, rows=chosen, head=head)
     return fine_tune(
         detector,
         train,
@@ -140,9 +128,23 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         name=name,
         first=head.first,
         noise=False,
-        trained_from=dense_name,
         **facts,
     )
+
+
+def _first_dense(tail: keras.Model, site: str, detector: Detector) -> FirstDense:
+    behind = first_dense(tail)
+    if behind is None:
+        raise InputError(
+            f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
+            f"of {detector.model.name!r}.",
+            hint="Name the layer before a dense layer.",
+        )
+    return behind
+
+
+def _layer(model: keras.Model, name: str) -> Any:
+    return next(layer for layer in flat_layers(model) if layer.name == name)
 
 
 class _KeepOtherRows(keras.constraints.Constraint):  # type: ignore[misc]  # Keras ships no types
@@ -161,13 +163,25 @@ class _KeepOtherRows(keras.constraints.Constraint):  # type: ignore[misc]  # Ker
         return keras.ops.where(self._mask, kernel, self._kept)
 
 
-def _train_rows_only(model: keras.Model, dense: keras.layers.Dense, rows: IntArray) -> None:
-    """Make some rows of one layer's kernel all that is trained of a network."""
+def _fit_rows(
+    model: keras.Model,
+    train: TrainingData,
+    val: TrainingData,
+    options: TrainOptions,
+    *,
+    weights: list[AnyArray],
+    rows: IntArray,
+    head: Head,
+) -> Fit:
+    """Fit some rows of the kernel with which a head begins, from these weights of the network."""
+    model.set_weights(weights)
+    dense = _layer(model, head.trained)
     for layer in flat_layers(model):
         layer.trainable = layer is dense
     dense.kernel.constraint = _KeepOtherRows(dense.kernel, rows)
     if dense.bias is not None:
         dense.bias.trainable = False
+    return fit_cached(model, train, val, options, head=head)
 
 
 def _silence(

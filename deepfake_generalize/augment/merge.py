@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.augment.fine_tuning import fine_tune, options_for
+from deepfake_generalize.augment.fine_tuning import fine_tune, recipe_for
 from deepfake_generalize.models.surgery import flat_layers
-from deepfake_generalize.models.training import fit
+from deepfake_generalize.models.training import TrainOptions, fit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,16 +69,8 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         >>> merge(detector, few, check, recipe=short, progress=None).training["kind"]
         'merge'
     """
-    options = options_for(
-        detector,
-        recipe,
-        seed=seed,
-        checkpoint=checkpoint,
-        precision=precision,
-        strategy=strategy,
-        early_stopping=early_stopping,
-        progress=progress,
-    )
+    recipe = recipe_for(detector, recipe)
+    options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     layers = len(flat_layers(detector.model))
     return fine_tune(
         detector, train, val, options, fit, kind="merge", name=name, layers_trained=layers

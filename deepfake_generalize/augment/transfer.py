@@ -6,11 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from deepfake_generalize.augment.features import CACHE_MEMORY, fit_cached
-from deepfake_generalize.augment.fine_tuning import fine_tune, options_for
+from deepfake_generalize.augment.fine_tuning import fine_tune, recipe_for
 from deepfake_generalize.augment.unfreezing import choose_head
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import flat_layers
-from deepfake_generalize.models.training import fit
+from deepfake_generalize.models.training import TrainOptions, fit
 from deepfake_generalize.validation import check_choice, check_whole
 
 if TYPE_CHECKING:
@@ -110,16 +110,8 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             hint="Pass cache=False for the scripts' way.",
         )
     check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")
-    options = options_for(
-        detector,
-        recipe,
-        seed=seed,
-        checkpoint=checkpoint,
-        precision=precision,
-        strategy=strategy,
-        early_stopping=early_stopping,
-        progress=progress,
-    )
+    recipe = recipe_for(detector, recipe)
+    options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     head = choose_head(detector.model, unfreeze, options.recipe)
     return fine_tune(
         detector,

@@ -35,11 +35,8 @@ class Head:
 def choose_head(model: keras.Model, unfreeze: object, recipe: Recipe) -> Head:
     """Find the layers that transfer learning trains; a dropout right before them is theirs too.
 
-    Args:
-        model: The network; not changed.
-        unfreeze: `paper`, as many as `recipe.last_layers` says; a count of the last layers as
-            `model.layers` lists them; or the name of the first layer.
-        recipe: Looked at for `paper`.
+    `unfreeze` is `paper`, as many as `recipe.last_layers` says; a count of the last layers as
+    `model.layers` lists them; or the name of the first layer.
 
     Raises:
         InputError: No such number or layer, or nothing to train, or nothing to freeze.
@@ -97,14 +94,9 @@ def trainable_copy(
 ) -> keras.Model:
     """Copy a network so that its last layers can be trained, whatever was frozen in it before.
 
-    Frozen batch norm uses its stored statistics.
-
-    Args:
-        model: The network; not changed.
-        first: Index among its flat layers of the first that can be trained; the others are frozen.
-        noise: Keep the dropout of the frozen layers, as the study's scripts do. Without it, they
-            compute in training what they compute in inference.
-        seed: Of what Keras draws for layers that have no seed.
+    Flat layers before `first` are frozen; their batch norm uses its stored statistics. With `noise`
+    their dropout stays, as in the study's scripts; without it, they compute in training what they
+    compute in inference. `seed` is for what Keras draws for layers that have no seed.
     """
     frozen = {layer.name for layer in flat_layers(model)[:first]}
 

@@ -14,7 +14,7 @@ from deepfake_generalize.causal.intervention import Site, open_site, summed_scor
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.resampling import group_codes, resample_counts
 from deepfake_generalize.models.detectors import Detector, unit_batches
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import check_choice, check_whole, describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -143,12 +143,9 @@ def _check_choices(detector: object, steps: object, grid: object, outcome: objec
             f"expected a models.Detector, received {describe(detector)}.",
             hint="Wrap a Keras model: Detector(model, fake_index=...).",
         )
-    if not is_whole(steps, least=2):
-        raise InputError(f"expected steps to be a whole number from 2, received {steps!r}.")
-    if grid not in ("study", "minmax"):
-        raise InputError(f"expected grid 'study' or 'minmax', received {grid!r}.")
-    if outcome not in ("true_class", "score"):
-        raise InputError(f"expected outcome 'true_class' or 'score', received {outcome!r}.")
+    check_whole("steps", steps, least=2)
+    check_choice("grid", grid, ("study", "minmax"))
+    check_choice("outcome", outcome, ("true_class", "score"))
 
 
 def _activations(site: Site, images: Images, size: tuple[int, int]) -> AnyArray:

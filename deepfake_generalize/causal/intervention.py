@@ -47,24 +47,7 @@ class Site:
 
 
 def open_site(model: keras.Model, site: str) -> Site:
-    """Cut a network open at a site.
-
-    Args:
-        model: A network that `models.surgery.cut` can cut.
-        site: `paper`, or the name of a layer whose outputs are (N, neurons).
-
-    Returns:
-        The parts.
-
-    Raises:
-        InputError: No such layer, a layer of another shape, fewer than two neurons, or the
-            network's output itself.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> open_site(mesonet((64, 64, 3)), "paper").neurons
-        64
-    """
+    """Cut a network open at `paper`, or at the layer of a name whose outputs are (N, neurons)."""
     parts = site_cut(model, site)
     neurons = parts.tail.input_shape[1]
     first = first_dense(parts.tail)
@@ -98,16 +81,9 @@ def summed_scores(
     Setting neuron i moves the result of the first affine map by `(value - activation) * kernel[i]`,
     a rank-one update for all images together; only what follows is computed anew.
 
-    Args:
-        site: From `open_site`.
-        activations: (N, neurons).
-        values: (neurons, steps), what each neuron is set to.
-        weights: (N, sums), the factors of each image's score, one column a sum.
-        fake: From the network's outputs (N, K) to P(fake), (N,).
-        block: Numbers to hold at a time, about; at least one neuron's for one image.
-
-    Returns:
-        (neurons, steps, sums), the sums over the images of weight times P(fake).
+    `activations` are (N, neurons), `values` (neurons, steps), `weights` (N, sums): the factors of
+    each image's score, one column a sum. `fake` goes from the network's outputs (N, K) to P(fake),
+    (N,). About `block` numbers are held at a time. Returns (neurons, steps, sums).
     """
     steps, width = values.shape[1], site.kernel.shape[1]
     rows = max(1, min(len(activations), block // (steps * width)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def benchmark(
     detector: DetectorName,
     original: Annotated[
-        Path, typer.Option(help="A set like what the detector was trained on, but not of it.")
+        Path, typer.Option(help="New material of the kind that the detector was trained on.")
     ],
     unseen: Annotated[
         list[str], typer.Option(help="NAME=SET that it has never seen; may be repeated.")
@@ -57,7 +57,7 @@ def benchmark(
     out: Annotated[Path | None, typer.Option("--out", help="Write the table here.")] = None,
     save_scores: Annotated[
         Path | None,
-        typer.Option("--save-scores", help="Write a score file a set into this folder."),
+        typer.Option("--save-scores", help="Write one score file per set into this folder."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -65,7 +65,7 @@ def show_warning(message: str) -> None:
 
 
 def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Draw a table on stdout below its title; cells are shown as they are, without markup."""
+    """Show a table on stdout below its title; cells are shown as they are, without markup."""
     from rich.table import Table
 
     table = Table()

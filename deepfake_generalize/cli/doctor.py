@@ -246,7 +246,7 @@ def _show(found: Diagnosis) -> None:
 
 
 def show_assets(assets: tuple[AssetStatus, ...]) -> None:
-    """Draw which model files are there, and how to bring the others without a network."""
+    """Show which model files are there, and how to bring the others without a network."""
     rows = [(asset.name, asset.how or "not found", asset.found or "-") for asset in assets]
     console.write_table("model files", ("file", "found by", "path"), rows)
     for asset in assets:

@@ -27,7 +27,7 @@ def extract(
     frames: Frames = 10,
     size: Annotated[int, typer.Option(min=16, help="Side of a crop in pixels.")] = 256,
     margin: Annotated[float, typer.Option(help="Side of a crop in face widths.")] = 1.3,
-    jobs: Annotated[int, typer.Option(help="Processes; -1 for one a processor.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for one per processor.")] = 1,
     aligner: Annotated[
         Literal["landmarks", "short-range", "finder"], typer.Option(help="What finds the eyes.")
     ] = "landmarks",
@@ -82,7 +82,7 @@ def extract(
 
 
 def show_summary(summary: Mapping[str, Any]) -> None:
-    """Draw what came of the videos, from the document of `extract --json`."""
+    """Show what came of the videos, from the document of `extract --json`."""
     rows = [
         ("videos", summary["videos"]),
         ("videos without a crop", summary["videos_failed"]),
@@ -101,7 +101,7 @@ def show_summary(summary: Mapping[str, Any]) -> None:
 
 
 def show_failures(failures: pd.DataFrame, out: Path) -> None:
-    """Draw why videos gave no crop, or fewer than they should, the worst first."""
+    """Show why videos gave no crop, or fewer than they should, the worst first."""
     if failures.empty:
         return
     rows = []

@@ -77,7 +77,7 @@ def score(
     detector: DetectorName = "mesonet-deepfakes",
     weights: Weights = None,
     frames: Frames = 10,
-    out: Annotated[Path | None, typer.Option("--out", help="Write a CSV, a row a frame.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write a CSV of all frames.")] = None,
     save_scores: Annotated[
         Path | None,
         typer.Option(help="Write a score file here, for `benchmark`: labels by real/ and fake/."),
@@ -221,7 +221,7 @@ def _score(
 
 
 def show_scores(name: str, scored: Sequence[ScoredVideo]) -> None:
-    """Draw one table of videos, then each video's frames, and why it has no score."""
+    """Show one table of videos, then each video's frames, and why it has no score."""
     rows = []
     for video in scored:
         number, part = console.number(video.score), f"{video.coverage:.0%}"

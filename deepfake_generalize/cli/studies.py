@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from deepfake_generalize.study import Study, StudyConfig
 
 Jobs = Annotated[
-    int, typer.Option("--jobs", help="Families of detectors at a time; -1 for one a processor.")
+    int, typer.Option("--jobs", help="Families of detectors at a time; -1 for one per processor.")
 ]
 
 
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", help="The run folder; one that was begun is gone on with.")
+        Path, typer.Option("--out", help="The run folder; an unfinished run is continued.")
     ],
     quick: Annotated[bool, typer.Option("--quick", help="MesoNet only.")] = False,
     seed: Seed = 0,

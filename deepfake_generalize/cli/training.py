@@ -39,13 +39,13 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Seed = 0,
     size: Annotated[
-        int | None, typer.Option(min=8, help="Side of the input in pixels; the crops' own.")
+        int | None, typer.Option(min=8, help="Side of the input in pixels; by default the crops'.")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A folder to go on from after a stop.")
+        Path | None, typer.Option(help="A folder to continue from after an interruption.")
     ] = None,
     early_stopping: Annotated[
-        int | None, typer.Option(min=1, help="Epochs without a better one before it ends.")
+        int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
     ] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"],

@@ -8,7 +8,7 @@ from deepfake_generalize.study.figures import (
     figure_2,
     figure_3,
     figure_5,
-    figure_standing,
+    figure_rank,
     save_figure,
 )
 from deepfake_generalize.study.protocol import Sizes, shared_by_design, study_sets
@@ -28,7 +28,7 @@ __all__ = [
     "figure_2",
     "figure_3",
     "figure_5",
-    "figure_standing",
+    "figure_rank",
     "publish",
     "published",
     "read_scores",

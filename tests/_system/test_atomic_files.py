@@ -30,7 +30,9 @@ def test_arrays_are_written_as_numpy_writes_them(theirs, compression):
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, durable):
+def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch, durable):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
     target = tmp_path / "a.csv"
     target.write_text("old")
     with contextlib.suppress(ZeroDivisionError), replacing(target, durable=durable) as temporary:
@@ -42,6 +44,7 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, durable):
         temporary.write_text("new")
         assert target.read_text() == "old"
     assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]
+    assert bool(synced) is durable
     assert target.stat().st_mode & 0o777 == 0o644
 
 

@@ -40,7 +40,7 @@ def talkative(shared_data, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_jobs", ["1", "2"])
+@pytest.mark.parametrize("n_jobs", [pytest.param("1", marks=pytest.mark.nightly), "2"])
 def test_an_extraction_is_silent_in_every_process(talkative, shared_data, tmp_path, n_jobs):
     script = tmp_path / "extract.py"
     script.write_text(EXTRACT)

@@ -39,9 +39,9 @@ def assert_one_computation(one, other):
     [
         "mesonet",
         pytest.param("mesoinception", marks=pytest.mark.slow),
-        pytest.param("shallownet", marks=pytest.mark.slow),
-        pytest.param("xception", marks=pytest.mark.slow),
-        pytest.param("efficientnet_b0", marks=pytest.mark.slow),
+        pytest.param("shallownet", marks=pytest.mark.nightly),
+        pytest.param("xception", marks=pytest.mark.nightly),
+        pytest.param("efficientnet_b0", marks=pytest.mark.nightly),
     ],
 )
 def test_cached_equals_uncached_after_twenty_steps(architecture, detector_of, random_images, short):

@@ -257,8 +257,11 @@ def test_one_neuron_is_refused_with_the_papers_reason(site):
         ({"activations": ACTIVATIONS * np.nan, "labels": [1, 0]}, "received NaN"),
         ({"activations": ACTIVATIONS, "groups": ["a", "b"]}, "received groups alone"),
         ({"activations": ACTIVATIONS, "steps": 1}, "from 2, received 1"),
-        ({"activations": ACTIVATIONS, "grid": "fine"}, "'minmax', received 'fine'"),
-        ({"activations": ACTIVATIONS, "outcome": "loss"}, "'score', received 'loss'"),
+        ({"activations": ACTIVATIONS, "grid": "fine"}, "one of study, minmax, received 'fine'"),
+        (
+            {"activations": ACTIVATIONS, "outcome": "loss"},
+            "one of true_class, score, received 'loss'",
+        ),
         ({"activations": ACTIVATIONS, "site": "nowhere"}, "received 'nowhere'; it has"),
     ],
 )

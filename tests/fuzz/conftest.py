@@ -101,10 +101,10 @@ def _places(holder: dict | list) -> Iterator[tuple[dict | list, str | int]]:
 
 
 @pytest.fixture(
-    params=[pytest.param(1, id="few"), pytest.param(8, id="many", marks=pytest.mark.slow)]
+    params=[pytest.param(1, id="few"), pytest.param(8, id="many", marks=pytest.mark.nightly)]
 )
 def fuzz(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Run a check on many drawn values; more of them, and other ones each time, when slow."""
+    """Run a check on many drawn values; more of them, and other ones each time, when nightly."""
 
     def run(strategy: st.SearchStrategy, check: Callable, *, examples: int) -> None:
         @settings(

@@ -11,7 +11,7 @@ from deepfake_generalize.metrics import (
 from deepfake_generalize.metrics.degradation import ResampledAccuracy, Scored
 
 
-def drawn(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Scored:
+def sampled_set(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Scored:
     """A set whose videos are wholly right or wholly wrong."""
     videos = np.repeat(np.arange(n_videos), n_frames)
     labels = videos % 2
@@ -22,14 +22,14 @@ def drawn(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Sc
 def by_hand(rng, sets, n_resamples: int) -> list[np.ndarray]:
     """The accuracies of every resample of whole videos, one loop for each."""
     found = []
-    for one in sets:
-        right = (np.asarray(one.scores) >= 0.5) == one.labels
-        names = np.unique(one.groups)
+    for known in sets:
+        right = (np.asarray(known.scores) >= 0.5) == known.labels
+        names = np.unique(known.groups)
         found.append(
             np.array(
                 [
                     np.concatenate(
-                        [right[one.groups == name] for name in rng.choice(names, len(names))]
+                        [right[known.groups == name] for name in rng.choice(names, len(names))]
                     ).mean()
                     for _ in range(n_resamples)
                 ]
@@ -40,7 +40,7 @@ def by_hand(rng, sets, n_resamples: int) -> list[np.ndarray]:
 
 def test_the_spread_is_that_of_drawing_videos_by_hand() -> None:
     rng = np.random.default_rng(0)
-    sets = [drawn(rng, share, n_videos=40) for share in (0.9, 0.5, 0.6, 0.8)]
+    sets = [sampled_set(rng, share, n_videos=40) for share in (0.9, 0.5, 0.6, 0.8)]
     original, *others = by_hand(rng, sets, 1500)
     lost = original - np.mean(others[:2], axis=0)
     found = degradation_interval(sets[0], sets[1:3], n_resamples=20_000)
@@ -56,7 +56,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
     held = 0
     for trial in range(200):
-        original, *unseen = (drawn(rng, share) for share in (0.95, 0.5, 0.6))
+        original, *unseen = (sampled_set(rng, share) for share in (0.95, 0.5, 0.6))
         found = degradation_interval(original, unseen, n_resamples=200, seed=trial)
         held += found.low <= 0.4 <= found.high
     assert 180 <= held <= 199
@@ -64,35 +64,39 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 
 def test_sets_are_resampled_apart_though_their_videos_have_the_same_names() -> None:
     # Were the same videos drawn in both, their accuracies would move together and cancel.
-    one = drawn(np.random.default_rng(2), 0.5)
-    found = degradation_interval(one, [one])
+    same = sampled_set(np.random.default_rng(2), 0.5)
+    found = degradation_interval(same, [same])
     assert found.estimate == 0.0
     assert found.high - found.low > 0.2
 
 
 def test_the_original_set_cancels_in_the_difference() -> None:
     rng = np.random.default_rng(3)
-    unseen, special = drawn(rng, 0.5), drawn(rng, 0.7)
+    unseen, special = sampled_set(rng, 0.5), sampled_set(rng, 0.7)
     few = Scored([1, 0], [0.9, 0.9])
     wide = degradation_difference_interval(few, [unseen], [special], seed=1)
-    sharp = degradation_difference_interval(drawn(rng, 0.9), [unseen], [special], seed=1)
+    sharp = degradation_difference_interval(sampled_set(rng, 0.9), [unseen], [special], seed=1)
     assert wide.estimate == pytest.approx(sharp.estimate)
     assert (wide.low, wide.high) == (sharp.low, sharp.high)
 
 
 def test_the_seed_decides_and_groups_widen() -> None:
-    one = drawn(np.random.default_rng(4), 0.5)
-    frames = Scored(one.labels, one.scores)
-    assert degradation_interval(one, [one], seed=1) == degradation_interval(one, [one], seed=1)
-    assert degradation_interval(one, [one], seed=1) != degradation_interval(one, [one], seed=2)
-    by_video, by_frame = (degradation_interval(each, [each]) for each in (one, frames))
+    videos = sampled_set(np.random.default_rng(4), 0.5)
+    frames = Scored(videos.labels, videos.scores)
+    assert degradation_interval(videos, [videos], seed=1) == degradation_interval(
+        videos, [videos], seed=1
+    )
+    assert degradation_interval(videos, [videos], seed=1) != degradation_interval(
+        videos, [videos], seed=2
+    )
+    by_video, by_frame = (degradation_interval(known, [known]) for known in (videos, frames))
     assert by_video.high - by_video.low > 1.7 * (by_frame.high - by_frame.low)
 
 
 def test_scores_are_told_apart_without_comparing_their_arrays() -> None:
-    one, same = (drawn(np.random.default_rng(5), 0.5) for _ in range(2))
-    assert one != same
-    assert len({one, same, one}) == 2
+    first, second = (sampled_set(np.random.default_rng(5), 0.5) for _ in range(2))
+    assert first != second
+    assert len({first, second, first}) == 2
     assert ResampledAccuracy(0.5, np.zeros(3)) != ResampledAccuracy(0.5, np.zeros(3))
 
 

@@ -22,7 +22,7 @@ def lines(folder: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (folder / "records").glob("*.jsonl"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ten_kills_change_nothing(tiny_run, tiny_config, untimed_records, shown, tmp_path):
     config, folder = tmp_path / "study.toml", tmp_path / "run"
     config.write_text(tiny_config.to_toml(), encoding="utf-8")

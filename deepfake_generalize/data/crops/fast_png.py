@@ -35,13 +35,9 @@ _DAMAGED = cast("type[Exception]", isal_zlib.IsalError)
 def decode_png(data: bytes, out: UInt8Array) -> bool:
     """Decode an 8-bit RGB PNG of known size; decline what only a stricter decoder can judge.
 
-    Args:
-        data: A PNG file without transparency, whose chunks have the right checksums up to its end
-            chunk.
-        out: (H, W, 3) uint8 of the size in its header; filled with RGB.
-
-    Returns:
-        Whether that was done; if not, `out` holds anything.
+    `data` is a PNG file without transparency, whose chunks have the right checksums up to its end
+    chunk; `out`, (H, W, 3) uint8 of the size in its header, is filled with RGB. Returns whether
+    that was done; if not, `out` holds anything.
     """
     height, width, _ = out.shape
     usual = all(data[place] == value for place, value in (_FIRST_CHUNK, _KIND))

@@ -1,4 +1,14 @@
-"""Reading packs of crops: what is in one, and its pixels, by many readers at once.
+"""Packs of crops: their file format, and how their pixels are read, by many readers at once.
+
+A pack is an HDF5 file with the images in one piece, their checksums, and a manifest:
+
+    /crc32      (N,) uint32, the CRC-32 of each image's bytes
+    /crops.csv  uint8, the crop manifest as UTF-8 text, whose paths are relative to the pack as if
+                it were a folder
+    /images     (N, H, W, 3) uint8, contiguous, the last thing in the file
+    attributes  format, version, index_sha256 (of all but the pixels, which the checksums stand for)
+
+Everything HDF5 itself needs is of its version 1.10, whose structures carry checksums of their own.
 
 HDF5 is asked where the pixels lie and closed again; they are then read by position from a file of
 the reader's own. So nothing is shared between threads or across a fork, nothing waits for HDF5's
@@ -9,29 +19,63 @@ faster, and a file cut under it would end the process.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
+import json
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
 from isal.isal_zlib import crc32
 
-from deepfake_generalize.data.crops.hdf5_format import PACK_HINT, Index, read_index
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from deepfake_generalize.types import IntArray, UInt8Array
+    from deepfake_generalize.types import AnyArray, IntArray, UInt8Array
 
 PACK_SUFFIXES: tuple[str, ...] = (".h5", ".hdf5")
+FORMAT, VERSION = "deepfake_generalize.crops", 2
+IMAGES, CHECKSUMS, MANIFEST = "images", "crc32", "crops.csv"
 
 _Stamp: TypeAlias = tuple[int, int, int]
+_MOST_TEXT = 256
+_HINT = "Copy the pack again, or make it again with data.pack."
 _BORDER = re.compile(r"\.(?:h5|hdf5)/", re.IGNORECASE)
+
+
+class _NotAPackError(Exception):
+    """Says what is wrong, for the one place that knows the file's name."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Index:
+    """All that a pack holds but the pixels.
+
+    Attributes:
+        size: (height, width) of every image.
+        checksums: (N,) uint32.
+        manifest: CSV text.
+    """
+
+    size: tuple[int, int]
+    checksums: AnyArray
+    manifest: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hash of version, size, checksums and manifest."""
+        facts = [FORMAT, VERSION, len(self.checksums), *self.size]
+        digest = hashlib.sha256(json.dumps(facts).encode())
+        digest.update(np.ascontiguousarray(self.checksums, "<u4").tobytes())
+        digest.update(self.manifest)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,14 +86,13 @@ class Pack:
         file: Where it lies.
         index: What it holds.
         offset: Where its pixels begin.
-        names: The name of each image; the path of a packed crop is `file`, "/", and its name.
-        rows: Each name's row.
+        rows: The name of each image to its row; the path of a packed crop is `file`, "/", and the
+            name.
     """
 
     file: str
     index: Index
     offset: int
-    names: tuple[str, ...]
     rows: Mapping[str, int]
     _stamp: _Stamp
 
@@ -64,16 +107,11 @@ class Pack:
         return self.rows[name]
 
     def read(self, rows: IntArray) -> UInt8Array:
-        """Read images, each checked against its checksum.
-
-        Args:
-            rows: (n,) row numbers in any order; one may come twice.
-
-        Returns:
-            (n, H, W, 3) uint8, RGB, in the order of `rows`.
+        """Read images, (n, H, W, 3) uint8, RGB, in the order of `rows` (n,); one may come twice.
 
         Raises:
-            InputError: The pack is damaged, or another than when it was opened.
+            InputError: The pack is damaged, as a checksum tells, or another than when it was
+                opened.
         """
         images = np.empty((len(rows), *self.index.size, 3), np.uint8)
         try:
@@ -90,7 +128,7 @@ class Pack:
             ) from error
         for image, row in zip(images, rows, strict=True):
             if crc32(image.data) != self.index.checksums[row]:
-                _damaged(self.file, f"the checksum of the image {self.names[row]!r} is wrong")
+                _damaged(self.file, f"the checksum of the image {list(self.rows)[row]!r} is wrong")
         return images
 
     def _check_same(self, found: os.stat_result) -> None:
@@ -120,13 +158,9 @@ def open_pack(file: str | Path) -> Pack:
 
 
 def split_packed(path: str) -> tuple[str, str] | None:
-    """Split the path of a packed crop into the pack and the name of the image in it.
+    """Split a path such as "/data/crops.h5/real/001/frame_00012.png" into the pack and the name.
 
-    Args:
-        path: Any path, such as "/data/crops.h5/FF++/real/001/frame_00012.png".
-
-    Returns:
-        None where no file ends in .h5 or .hdf5 on the way: then it is the path of an image file.
+    None where no file ends in .h5 or .hdf5 on the way: then it is the path of an image file.
     """
     for border in _BORDER.finditer(path):
         pack = path[: border.end() - 1]
@@ -142,15 +176,95 @@ def is_pack(path: Path) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def _load(file: str, stamp: _Stamp) -> Pack:
-    index, offset = read_index(file)
-    names = _names(file, index.manifest)
-    rows = {name: row for row, name in enumerate(names)}
+    index, offset = _read_index(file)
+    rows = {name: row for row, name in enumerate(_names(file, index.manifest))}
     if len(rows) != len(index.checksums):
         _damaged(file, f"it names {len(rows)} images and holds {len(index.checksums)}")
-    return Pack(file, index, offset, names, rows, stamp)
+    return Pack(file, index, offset, rows, stamp)
 
 
-def _names(file: str, manifest: bytes) -> tuple[str, ...]:
+def _read_index(file: str) -> tuple[Index, int]:
+    """Read the index of a pack and where its pixels begin; these are not read.
+
+    The file may be damaged or made to do harm: nothing outside of it is opened, and no more memory
+    is taken than it is long.
+    """
+    import h5py
+
+    try:
+        # Without locks: who may only read cannot make one, and `pack` never writes into a pack.
+        with h5py.File(file, "r", locking=False) as content:
+            return _read(content, os.stat(file).st_size)  # noqa: PTH116 - of a str
+    except _NotAPackError as error:
+        reason = str(error)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
+        reason = f"HDF5 cannot read it: {str(error).strip().rstrip('.')}"
+    raise InputError(f"expected a pack of crops at {file!r}, but {reason}.", hint=_HINT)
+
+
+def _read(content: Any, file_bytes: int) -> tuple[Index, int]:
+    if _attribute(content, "format") != FORMAT:
+        raise _NotAPackError("it is an HDF5 file of another kind")
+    version = _attribute(content, "version")
+    if version != VERSION:
+        raise _NotAPackError(f"its format has version {version}, this release reads {VERSION}")
+    checksums = _dataset(content, CHECKSUMS, "<u4", (None,), file_bytes)[()]
+    manifest = _dataset(content, MANIFEST, "u1", (None,), file_bytes)[()].tobytes()
+    images = _dataset(content, IMAGES, "u1", (len(checksums), None, None, 3), file_bytes)
+    height, width = images.shape[1:3]
+    if height * width > MAX_PIXELS:
+        raise _NotAPackError(
+            f"its images are {height} x {width}; at most {MAX_PIXELS // 1_000_000} megapixels "
+            "are read"
+        )
+    index = Index((height, width), checksums, manifest)
+    if _attribute(content, "index_sha256") != index.sha256:
+        raise _NotAPackError("the checksum of its manifest is wrong")
+    return index, images.id.get_offset()
+
+
+def _attribute(content: Any, name: str) -> str | int | None:
+    if name not in content.attrs:
+        return None
+    found = content.attrs.get_id(name)
+    # Text of variable length lies in a heap without checksums, where a flipped bit sends HDF5 round
+    # for ever.
+    if found.shape != () or found.dtype.kind not in "Siu" or found.dtype.itemsize > _MOST_TEXT:
+        return None
+    value = content.attrs[name]
+    return bytes(value).decode() if found.dtype.kind == "S" else int(value)
+
+
+def _dataset(
+    content: Any, name: str, dtype: str, shape: tuple[int | None, ...], file_bytes: int
+) -> Any:
+    """Return a dataset that lies in one piece within the file; None stands for any length."""
+    import h5py
+
+    # Links may lead to other files, and so may external and virtual storage.
+    inside = content.get(name, getclass=True, getlink=True) is h5py.HardLink
+    found = content[name] if inside else None
+    if not isinstance(found, h5py.Dataset):
+        raise _NotAPackError(f"it has no dataset {name!r} of its own")
+    if found.external or found.is_virtual:
+        raise _NotAPackError(f"the data of {name!r} lie outside of it")
+    fits = len(found.shape) == len(shape) and all(
+        length in (None, own) for own, length in zip(found.shape, shape, strict=True)
+    )
+    n_bytes = found.size * found.dtype.itemsize
+    offset = found.id.get_offset() if found.chunks is None else None
+    if (
+        not (fits and found.dtype == dtype and 0 < n_bytes == found.id.get_storage_size())
+        or offset is None
+        or offset + n_bytes > file_bytes
+    ):
+        raise _NotAPackError(
+            f"{name!r} is {found.dtype} of shape {found.shape}, or not stored in one piece"
+        )
+    return found
+
+
+def _names(file: str, manifest: bytes) -> list[str]:
     try:
         table = pd.read_csv(
             io.BytesIO(manifest),
@@ -161,18 +275,18 @@ def _names(file: str, manifest: bytes) -> tuple[str, ...]:
         )
     except ValueError as error:
         _damaged(file, f"its manifest is none: {error}")
-    names = tuple(map(str, table["path"]))
+    names = [str(name) for name in table["path"]]
     for name in names:
         if not name or os.path.normpath(name) != name or name.startswith(("/", "..")):
             raise InputError(
                 f"expected images inside the pack {file!r}, its manifest names {name!r}.",
-                hint=PACK_HINT,
+                hint=_HINT,
             )
     return names
 
 
 def _damaged(file: str, reason: str) -> NoReturn:
-    raise InputError(f"expected a whole pack of crops at {file!r}, but {reason}.", hint=PACK_HINT)
+    raise InputError(f"expected a whole pack of crops at {file!r}, but {reason}.", hint=_HINT)
 
 
 def _stamp_of(found: os.stat_result) -> _Stamp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,9 +13,16 @@ from isal.isal_zlib import crc32
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize._system.paths import absolute
-from deepfake_generalize.data.crops.batch_reader import ImageSource, check_size
-from deepfake_generalize.data.crops.hdf5_format import Index, file_head
-from deepfake_generalize.data.crops.hdf5_reader import PACK_SUFFIXES
+from deepfake_generalize.data.crops.batches import ImageSource, check_size
+from deepfake_generalize.data.crops.hdf5_reader import (
+    CHECKSUMS,
+    FORMAT,
+    IMAGES,
+    MANIFEST,
+    PACK_SUFFIXES,
+    VERSION,
+    Index,
+)
 from deepfake_generalize.data.crops.manifest import CROP_COLUMNS, PATH_COLUMNS
 from deepfake_generalize.data.manifests import (
     check_crops,
@@ -109,7 +117,7 @@ def _write(file: Path, source: ImageSource, manifest: bytes) -> None:
     workers = os.cpu_count() or 1
     # Threads do: decoding and checksums let go of Python's lock.
     with file.open("wb") as out, ThreadPoolExecutor(workers) as pool:
-        out.write(file_head(index))
+        out.write(_file_head(index))
         checksums: list[int] = []
         for start in range(0, len(source), step):
             rows = np.arange(start, min(start + step, len(source)))
@@ -118,4 +126,36 @@ def _write(file: Path, source: ImageSource, manifest: bytes) -> None:
                 checksums += [crc32(image.data) for image in images]
         index.checksums[:] = checksums
         out.seek(0)
-        out.write(file_head(index))
+        out.write(_file_head(index))
+
+
+def _file_head(index: Index) -> bytes:
+    """Return the bytes of a pack up to its first pixel; they are as many for any checksums.
+
+    HDF5 makes them in memory and never writes to the disk: it cannot close a file that it cannot
+    finish, and crashes the process later.
+    """
+    import h5py
+
+    # No time of making is kept, so that the same crops give the same bytes.
+    making = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    making.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
+    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space = h5py.h5s.create_simple((len(index.checksums), *index.size, 3))
+    written = io.BytesIO()
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, written)
+    with h5py.File(h5py.h5f.create(b"a pack", h5py.h5f.ACC_TRUNC, making, access)) as content:
+        content[CHECKSUMS] = np.ascontiguousarray(index.checksums, "<u4")
+        content[MANIFEST] = np.frombuffer(index.manifest, np.uint8)
+        made = h5py.h5d.create(content.id, IMAGES.encode(), h5py.h5t.STD_U8LE, space, settings)
+        content.attrs["version"] = VERSION
+        content.attrs["format"] = np.bytes_(FORMAT)
+        content.attrs["index_sha256"] = np.bytes_(index.sha256)
+        # The first byte that is written is what takes the room, behind all else.
+        content[IMAGES][0, 0, 0, 0] = 0
+        offset: int = made.get_offset()
+    return written.getvalue()[:offset]

@@ -102,21 +102,10 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
-    """Resize one image as training and scoring do: bilinear, by area beyond a factor of two.
+    """Resize one image (H, W, 3) to (height, width): bilinear, by area beyond a factor of two.
 
     Up to a factor of two, bilinear interpolation looks at every pixel; beyond, it would skip some
-    and alias. At exactly two, the rules coincide.
-
-    Args:
-        image: (H, W, 3), uint8 or float32 or float64.
-        size: (height, width) in pixels.
-
-    Returns:
-        (height, width, 3) of the same dtype; the image itself where the size is right already.
-
-    Examples:
-        >>> resize(np.full((10, 20, 3), 7, np.uint8), (4, 4)).shape
-        (4, 4, 3)
+    and alias. At exactly two, the rules coincide. An image of that size is returned itself.
     """
     height, width = image.shape[:2]
     if (height, width) == size:

@@ -7,12 +7,15 @@ folder; a pack holds the same manifest inside. In memory all paths are absolute.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
-from deepfake_generalize.data.crops.image_folder import read_loose_crops
+from deepfake_generalize.data.crops.image_files import IMAGE_SUFFIXES
 from deepfake_generalize.data.layouts import VIDEO_COLUMNS
 from deepfake_generalize.data.manifests import (
     check_labels,
@@ -27,20 +30,6 @@ from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
-
-__all__ = [
-    "CROPS_FILE",
-    "CROP_COLUMNS",
-    "FAILURES_FILE",
-    "FAILURE_COLUMNS",
-    "VIDEO_COLUMNS",
-    "read_crops",
-    "read_failures",
-    "write_crops",
-    "write_failures",
-]
 
 CROP_COLUMNS: tuple[str, ...] = (
     "path",
@@ -64,37 +53,28 @@ PATH_COLUMNS: tuple[str, ...] = ("path", "video")
 CROPS_FILE = "crops.csv"
 FAILURES_FILE = "failures.csv"
 
+# `df` is what the authors of MesoNet call the fakes of their sample images.
+LABEL_FOLDERS: dict[str, int] = {"real": 0, "fake": 1, "df": 1}
+SPLIT_FOLDERS: tuple[str, ...] = ("train", "val", "test")
+
+_EMPTY = ("target_identity", "source_identity", "compression", "box", "aligner", "flag")
+_TREE_HINT = (
+    "Give the folder subfolders real and fake (or train, val and test, each with real and fake) "
+    "holding png, jpg, jpeg or bmp images, or pass the folder that extract_faces wrote."
+)
+
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
-    """Write the crop manifest `crops.csv` into a folder, all of it or nothing.
+    """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder.
 
-    Args:
-        crops: Rows with at least the columns `CROP_COLUMNS`; paths absolute, or relative to the
-            working directory. Not changed.
-        folder: Made if missing.
-
-    Returns:
-        The file written.
-
-    Raises:
-        InputError: A column is missing, or the system refuses.
+    The rows have at least the columns `CROP_COLUMNS`, paths absolute or relative to the working
+    directory. A missing column, and what the system refuses, raise `InputError`.
     """
     return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS)
 
 
 def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
-    """Write the failures manifest `failures.csv` into a folder, all of it or nothing.
-
-    Args:
-        failures: Rows with at least the columns `FAILURE_COLUMNS`. Not changed.
-        folder: Made if missing.
-
-    Returns:
-        The file written.
-
-    Raises:
-        InputError: A column is missing, or the system refuses.
-    """
+    """Write the failures manifest `failures.csv` as `write_crops` does, of `FAILURE_COLUMNS`."""
     return _write(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
 
 
@@ -158,7 +138,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
     if path.is_dir():
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
-        return restore_types(read_loose_crops(path, video_pattern)[[*CROP_COLUMNS]], CROP_COLUMNS)
+        return restore_types(_read_loose_crops(path, video_pattern)[[*CROP_COLUMNS]], CROP_COLUMNS)
     if path.exists():
         raise InputError(
             f"expected a folder of crops, its {CROPS_FILE} or a pack (.h5), received the file "
@@ -203,3 +183,77 @@ def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
         hint="Remove the second row, or extract the faces again.",
     )
     return crops
+
+
+def _read_loose_crops(root: Path, video_pattern: str | None) -> pd.DataFrame:
+    """List the images of a tree `{real,fake}/*` or `{train,val,test}/{real,fake}/*`, unopened."""
+    pattern = _compiled(video_pattern)
+    places: list[tuple[str | None, Path]] = [(None, root)]
+    places += [(name, root / name) for name in SPLIT_FOLDERS if (root / name).is_dir()]
+    rows = [
+        _loose_row(root, image, split, pattern)
+        for split, place in places
+        for folder in sorted(LABEL_FOLDERS)
+        if (place / folder).is_dir()
+        for image in _images(place / folder)
+    ]
+    if not rows:
+        raise InputError(f"expected crops in {str(root)!r}, found none.", hint=_TREE_HINT)
+    frame = pd.DataFrame(rows).sort_values("path", ignore_index=True)
+    for name in _EMPTY:
+        frame[name] = pd.Series(pd.NA, index=frame.index, dtype="string")
+    frame["frame"] = pd.Series(pd.NA, index=frame.index, dtype="Int64")
+    frame["score"] = float("nan")
+    return frame
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
+
+
+def _loose_row(
+    root: Path, image: Path, split: str | None, pattern: re.Pattern[str] | None
+) -> dict[str, object]:
+    return {
+        "path": str(image),
+        "video": str(image) if pattern is None else _video_of(root, image, pattern),
+        "dataset": root.name,
+        "method": image.parent.name,
+        "label": LABEL_FOLDERS[image.parent.name],
+        "split": split,
+    }
+
+
+def _video_of(root: Path, image: Path, pattern: re.Pattern[str]) -> str:
+    match = pattern.search(image.name)
+    if match is None or not match.group(1):
+        raise InputError(
+            f"expected video_pattern to find a video in every file name, {pattern.pattern!r} finds "
+            f"none in {image.name!r}.",
+            hint="Make its first group match the part of the name that frames of a video share.",
+        )
+    return str(root / match.group(1))
+
+
+def _compiled(video_pattern: str | None) -> re.Pattern[str] | None:
+    if video_pattern is None:
+        return None
+    try:
+        pattern = re.compile(video_pattern)
+    except re.error as error:
+        raise InputError(
+            f"expected a regular expression as video_pattern, {video_pattern!r} is none: {error}.",
+            hint="Escape special characters.",
+        ) from error
+    if pattern.groups < 1:
+        raise InputError(
+            f"expected video_pattern to have a group, {video_pattern!r} has none.",
+            hint='Put the part that names the video in parentheses, as in r"^([a-z]+)-".',
+        )
+    return pattern

@@ -11,8 +11,7 @@ import contextlib
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.assets import face_assets, require
@@ -33,14 +32,12 @@ from deepfake_generalize.validation import is_whole
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
     from deepfake_generalize.data.extraction.video_record import Record
     from deepfake_generalize.data.faces import FaceFinder
-
-FramesPerVideo: TypeAlias = int | Mapping[str, int]
-"""A number for all videos, or {"real": 20, "fake": 10}."""
 
 _STATUSES = frozenset({"ok", "no_face", "corrupt", "missing", "error", "no_frames"})
 _SHOWN_DIGITS = 12
@@ -90,7 +87,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     videos: pd.DataFrame,
     out_dir: str | os.PathLike[str],
     *,
-    frames_per_video: FramesPerVideo = 10,
+    frames_per_video: int | Mapping[str, int] = 10,
     size: int = 256,
     margin: float = 1.3,
     finder: FaceFinder | None = None,
@@ -157,13 +154,12 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     settings = crop_settings(size, margin)
     rows = _check_videos(videos)
     counts = _frame_counts(frames_per_video)
-    _check_n_jobs(n_jobs)
-    _check_redo(redo)
+    _check_choices(n_jobs, redo)
     check_finder(finder, opens=True)
     # Missing models are one error here, not one in every worker.
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
     finder = MediaPipeFinder() if finder is None else finder
-    root = absolute(Path(out_dir))
+    root = absolute(out_dir)
     described = {
         "frames_per_video": counts,
         **settings._asdict(),
@@ -206,16 +202,13 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _check_n_jobs(n_jobs: object) -> None:
+def _check_choices(n_jobs: object, redo: object) -> None:
     if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
         raise InputError(
             "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
             f"received {n_jobs!r}.",
             hint="Use 1.",
         )
-
-
-def _check_redo(redo: object) -> None:
     if isinstance(redo, str) or not isinstance(redo, Collection) or not set(redo) <= _STATUSES:
         raise InputError(
             f"expected redo to be a collection of statuses ({', '.join(sorted(_STATUSES))}), "
@@ -224,7 +217,7 @@ def _check_redo(redo: object) -> None:
         )
 
 
-def _frame_counts(frames_per_video: FramesPerVideo) -> dict[str, int]:
+def _frame_counts(frames_per_video: int | Mapping[str, int]) -> dict[str, int]:
     if not isinstance(frames_per_video, Mapping):
         return dict.fromkeys(("real", "fake"), check_frame_count(frames_per_video))
     if set(frames_per_video) != {"real", "fake"}:

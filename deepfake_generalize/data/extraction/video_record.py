@@ -6,6 +6,7 @@ exists is finished. Everything unfinished lies under `.partial`, which the next 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -76,13 +77,11 @@ def key_of(path: str, settings: str, frames: int) -> Key:
 
 
 def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
-    if path is None:
-        return None, None
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a path with a NUL is a ValueError either way
-    except (OSError, ValueError):
-        return None, None
-    return found.st_size, found.st_mtime_ns
+    with contextlib.suppress(OSError, ValueError):  # A path with a NUL is a ValueError.
+        if path is not None:
+            found = Path(path).stat()
+            return found.st_size, found.st_mtime_ns
+    return None, None
 
 
 def name_folders(videos: pd.DataFrame) -> list[str]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.data.layouts.filters import REAL
-from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
+from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
 from deepfake_generalize.errors import InputError
 
@@ -40,21 +39,13 @@ def recognise(root: Path) -> bool:
 
 
 def read(root: Path, *, version: str | None = None) -> Reading:
-    """Read a root of Celeb-DF.
+    """Read the folders Celeb-real, YouTube-real (or Youtube-real) and Celeb-synthesis of a root.
 
-    Args:
-        root: The folder around Celeb-real, YouTube-real (or Youtube-real) and Celeb-synthesis; the
-            videos lie in them directly or in a folder `videos`.
-        version: `v1` or `v2`; None takes it from the name of the root, else from the number of
-            fakes (version 1 has 795), and `v2` where neither tells.
-
-    Returns:
-        The videos; those in List_of_testing_videos.txt (1 = real, 0 = fake) have the split `test`.
-        Among the problems: videos of other places or names, those that the list names but the disk
-        lacks, and those that the list calls real in a folder of fakes, or the reverse.
-
-    Raises:
-        InputError: The version is neither, or a line of the list is not `<0|1> <folder>/<file>`.
+    The videos lie in them directly or in a folder `videos`; those in List_of_testing_videos.txt
+    (1 = real, 0 = fake) have the split `test`. Among the problems: videos of other places or names,
+    those that the list names but the disk lacks, and those that the list calls real in a folder of
+    fakes, or the reverse. `version` is `v1` or `v2`; None takes it from the name of the root, else
+    from the number of fakes (version 1 has 795), and `v2` where neither tells.
     """
     if version not in (None, "v1", "v2"):
         raise InputError(
@@ -63,7 +54,9 @@ def read(root: Path, *, version: str | None = None) -> Reading:
         )
     walked = walk_videos(root, skip=_BESIDE)
     version, why = (version, "as asked") if version else _version(root, walked)
-    reading = Reading(f"it holds {' and '.join(_own_folders(root))}; taken as {version}, {why}")
+    own = {name.lower(): name for name in subfolders(root)}
+    held = " and ".join(name for folder, name in own.items() if folder in _NAMES)
+    reading = Reading(f"it holds {held}; taken as {version}, {why}")
     listed = _read_list(root / _LIST)
     seen: set[Key] = set()
     for parts in walked:
@@ -78,7 +71,6 @@ def read(root: Path, *, version: str | None = None) -> Reading:
         if listed.get(key, row.label) != row.label:
             reason = f"{_LIST} and the folder disagree about its label; the folder's was taken"
             reading.problems.append(Problem(path, "mismatch", reason))
-    own = {name.lower(): name for name in subfolders(root)}
     reading.problems += [
         Problem(
             str(root / own.get(folder, folder) / name),
@@ -88,10 +80,6 @@ def read(root: Path, *, version: str | None = None) -> Reading:
         for folder, name in sorted(listed.keys() - seen)
     ]
     return reading
-
-
-def _own_folders(root: Path) -> list[str]:
-    return [name for name in subfolders(root) if name.lower() in _NAMES]
 
 
 def _version(root: Path, walked: list[tuple[str, ...]]) -> tuple[str, str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 
-from deepfake_generalize.data.layouts.filters import REAL
-from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS, Problem, Reading, VideoRow
-from deepfake_generalize.data.layouts.scanning import is_video_name, opened_table
+from deepfake_generalize.data.layouts.manifest import (
+    REAL,
+    VIDEO_COLUMNS,
+    Problem,
+    Reading,
+    VideoRow,
+)
+from deepfake_generalize.data.layouts.scanning import is_video_name, opened_table, read_header
 from deepfake_generalize.errors import InputError
 
 LOOKS_FOR = "a CSV file with the columns path and label"
@@ -25,19 +29,12 @@ def recognise(root: Path) -> bool:
 
 
 def read(root: Path) -> Reading:
-    """Read the videos that a CSV file names.
+    """Read the videos that a CSV file names: the root itself, or the one directly in the root.
 
-    Args:
-        root: The CSV file, or the folder that has exactly one directly in it. Paths in the file are
-            absolute, or relative to the file.
-
-    Returns:
-        The videos. Labels are 0 and 1, or real and fake; the data set's name is the file's, the
-        method `real` or `fake`, where the file has no such columns. Among the problems: videos
-        that are not on disk, and files that are not videos by their suffix.
-
-    Raises:
-        InputError: No or several such files, a label that is none, or a path that comes twice.
+    Paths in the file are absolute, or relative to the file; labels are 0 and 1, or real and fake;
+    the data set's name is the file's, the method `real` or `fake`, where the file has no such
+    columns. Among the problems: videos that are not on disk, and files that are not videos by their
+    suffix.
     """
     candidates = _candidates(root)
     if len(candidates) != 1:
@@ -76,11 +73,7 @@ def _candidates(root: Path) -> list[Path]:
 
 
 def _has_columns(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return {"path", "label"} <= set(next(csv.reader(file), []))
-    except (UnicodeDecodeError, csv.Error):
-        return False
+    return {"path", "label"} <= set(read_header(path))
 
 
 def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:
@@ -92,15 +85,12 @@ def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:
             hint="Correct the line; 1 means fake.",
         )
     given = {name: (entry.get(name) or "").strip() or None for name in _OPTIONAL}
+    given["dataset"] = given["dataset"] or file.stem
+    given["method"] = given["method"] or ("fake" if label else REAL)
     return VideoRow(
         path=os.path.normpath(file.parent / entry["path"].strip()),
-        dataset=given["dataset"] or file.stem,
-        method=given["method"] or ("fake" if label else REAL),
         label=label,
-        target_identity=given["target_identity"],
-        source_identity=given["source_identity"],
-        compression=given["compression"],
-        split=given["split"],
+        **given,  # type: ignore[arg-type]
     )
 
 

@@ -13,13 +13,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.data.layouts.dfdc_lists import LIST_FILES, Listed, is_list, read_list
-from deepfake_generalize.data.layouts.filters import REAL
-from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
-from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
+from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
+from deepfake_generalize.data.layouts.scanning import (
+    opened_table,
+    read_header,
+    read_json,
+    subfolders,
+    walk_videos,
+)
+from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 LOOKS_FOR = (
@@ -29,37 +34,37 @@ LOOKS_FOR = (
 CHOICES = ()
 OWN_FOLDERS: frozenset[str] = frozenset()
 
+_DFDC = "DFDC"
 _LEVEL = "videos"
 _BESIDE = frozenset({"frames", "images", "landmarks", "faces"})
+_METADATA, _PREVIEW, _LABELS = "metadata.json", "dataset.json", "labels.csv"
+_LIST_FILES = (_METADATA, _PREVIEW, _LABELS)
+
+_WORDS = {"REAL": 0, "FAKE": 1}
+_FLAGS = {"0": 0, "1": 1}
+_CSV_COLUMNS = {"filename", "label"}
 
 
 def recognise(root: Path) -> bool:
     """Say whether the root is a part of DFDC, or holds parts."""
-    return any(is_list(path) for path in _lists(root))
+    return any(_is_list(path) for path in _lists(root))
 
 
 def read(root: Path) -> Reading:
     """Read one part of DFDC, or a root that holds several.
 
-    Args:
-        root: A folder with a list (metadata.json, dataset.json or labels.csv), or the folder around
-            such folders. The videos lie where the list says, or in a folder `videos` put between.
-
-    Returns:
-        The videos. Fakes of the preview have the method `method_A` or `method_B`, others `fake`.
-        Among the problems: names in a list that are not on disk, videos that no list names, and
-        videos that two lists label differently.
-
-    Raises:
-        InputError: A list is not of DFDC's form.
+    The videos lie where a list (metadata.json, dataset.json or labels.csv) says, or in a folder
+    `videos` put between. Fakes of the preview have the method `method_A` or `method_B`, others
+    `fake`. Among the problems: names in a list that are not on disk, videos that no list names, and
+    videos that two lists label differently.
     """
-    lists = [path for path in _lists(root) if is_list(path)] or _lists(root)
+    lists = [path for path in _lists(root) if _is_list(path)] or _lists(root)
     reading = Reading(_told(root, lists))
     on_disk = {str(root.joinpath(*parts)) for parts in walk_videos(root, skip=_BESIDE)}
     rows: dict[str, VideoRow] = {}
     for path in lists:
-        for listed in read_list(path):
-            row = _row(_where(path.parent, listed.name, on_disk), listed)
+        for listed in _read_list(path):
+            row = listed._replace(path=_where(path.parent, listed.path, on_disk))
             if row.path not in on_disk:
                 reason = f"{path.parent.name}/{path.name} names it, and it is not on disk"
                 reading.problems.append(Problem(row.path, "missing", reason))
@@ -67,7 +72,7 @@ def read(root: Path) -> Reading:
                 reason = f"{path.name} contradicts another list about its label, which was taken"
                 reading.problems.append(Problem(row.path, "mismatch", reason))
     reading.rows = list(rows.values())
-    names = ", ".join(LIST_FILES)
+    names = ", ".join(_LIST_FILES)
     reading.problems += [
         Problem(path, "unknown", f"no list ({names}) names it, so its label is not known")
         for path in sorted(on_disk - rows.keys())
@@ -79,7 +84,7 @@ def _lists(root: Path) -> list[Path]:
     # Two levels: an archive unpacked into a folder of its own has its part inside that.
     outer = list(subfolders(root).values())
     folders = [root, *outer, *(inner for f in outer for inner in subfolders(f).values())]
-    places = [folder / name for folder in folders for name in LIST_FILES]
+    places = [folder / name for folder in folders for name in _LIST_FILES]
     return [place for place in places if place.is_file()]
 
 
@@ -98,13 +103,93 @@ def _where(folder: Path, name: str, on_disk: Collection[str]) -> str:
     return next((place for place in places if place in on_disk), places[0])
 
 
-def _row(path: str, listed: Listed) -> VideoRow:
-    return VideoRow(
-        path=path,
-        dataset="DFDC",
-        method=(listed.method or "fake") if listed.label else REAL,
-        label=listed.label,
-        target_identity=listed.target,
-        source_identity=listed.source,
-        split=listed.split,
+def _is_list(path: Path) -> bool:
+    """Say whether a file may be meant as one of DFDC's: its form is right, or it is damaged."""
+    if not path.is_file():
+        return False
+    if path.name == _LABELS:
+        return set(read_header(path)) >= _CSV_COLUMNS
+    try:
+        content = read_json(path)
+    except InputError:
+        return True
+    return isinstance(content, dict) and any(
+        isinstance(entry, dict) and bool({"label", "is_fake"} & set(entry))
+        for entry in content.values()
     )
+
+
+def _read_list(path: Path) -> Iterator[VideoRow]:
+    """Yield what a list says of each video, by names below its folder instead of paths, sorted."""
+    if path.name == _LABELS:
+        yield from sorted(_read_labels(path), key=lambda row: (row.path, row.label))
+        return
+    of_entry = _preview if path.name == _PREVIEW else _trained
+    for name, entry in sorted(_entries(path).items()):
+        yield of_entry(name, _label(path, name, entry), entry)
+
+
+def _trained(name: str, label: int, entry: dict[str, object]) -> VideoRow:
+    clip = name if not label else entry.get("original")
+    stem = clip.rpartition(".")[0] or clip if isinstance(clip, str) else None
+    method = "fake" if label else REAL
+    return VideoRow(name, _DFDC, method, label, stem, split=_text(entry.get("split")))
+
+
+def _preview(name: str, label: int, entry: dict[str, object]) -> VideoRow:
+    folder, slash, _ = name.partition("/")
+    return VideoRow(
+        path=name,
+        dataset=_DFDC,
+        method=(folder if slash and folder else "fake") if label else REAL,
+        label=label,
+        target_identity=_text(entry.get("target_id")),
+        source_identity=_text(entry.get("swapped_id")) if label else None,
+        split=_text(entry.get("set")),
+    )
+
+
+def _label(path: Path, name: str, entry: dict[str, object]) -> int:
+    said = entry.get("label", entry.get("is_fake"))
+    label = _WORDS.get(str(said).upper(), _FLAGS.get(str(said)))
+    if label is None:
+        raise InputError(
+            f"expected the label of {name} in {path} to be REAL or FAKE, received {said!r}.",
+            hint="Unpack this part of DFDC again, or correct the entry.",
+        )
+    return label
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, (str, int)) and str(value) else None
+
+
+def _entries(path: Path) -> dict[str, dict[str, object]]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+        raise InputError(
+            f'expected {path} to map file names to objects such as {{"label": "FAKE"}}, received '
+            "other JSON.",
+            hint="Unpack this part of DFDC again, or name another layout.",
+        )
+    return content
+
+
+def _read_labels(path: Path) -> Iterator[VideoRow]:
+    with opened_table(path, errors="replace") as reader:
+        if not set(reader.fieldnames or ()) >= _CSV_COLUMNS:
+            raise InputError(
+                f"expected {path} to have the columns filename and label, received "
+                f"{', '.join(reader.fieldnames or ()) or 'none'}.",
+                hint="Download the file again, or name another layout.",
+            )
+        for entry in reader:
+            name, said = ((entry[key] or "").strip() for key in ("filename", "label"))
+            if not name or said not in _FLAGS:
+                raise InputError(
+                    f"expected a file name and 0 (real) or 1 (fake) on line {reader.line_num} of "
+                    f"{path}, received {name!r} and {said!r}.",
+                    hint="Download the file again, or correct the line.",
+                )
+            label = _FLAGS[said]
+            yield VideoRow(name, _DFDC, "fake" if label else REAL, label, split="test")

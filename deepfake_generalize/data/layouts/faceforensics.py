@@ -10,8 +10,15 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.data.layouts.filters import REAL, as_names, check_present, choose_methods
-from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
+from deepfake_generalize.data.layouts.manifest import (
+    REAL,
+    Problem,
+    Reading,
+    VideoRow,
+    as_names,
+    check_present,
+    choose_methods,
+)
 from deepfake_generalize.data.layouts.scanning import read_json, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 
@@ -30,15 +37,11 @@ _SPLITS = ("train", "val", "test")
 _BESIDE = frozenset({"masks", "frames", "images", "landmarks", "faces"})
 _DFD = "DeepFakeDetection"
 _ACTORS = "actors"
-_YOUTUBE = re.compile(r"(?P<target>\d{3})", re.ASCII)
-_SWAP = re.compile(r"(?P<target>\d{3})_(?P<source>\d{3})", re.ASCII)
-_ACTOR = re.compile(r"(?P<target>\d{2})__.+", re.ASCII)
-_ACTOR_SWAP = re.compile(r"(?P<target>\d{2})_(?P<source>\d{2})__.+__\w{8}", re.ASCII)
 _PATTERNS = {  # by whether it is DFD's, and whether it is a fake
-    (False, False): _YOUTUBE,
-    (False, True): _SWAP,
-    (True, False): _ACTOR,
-    (True, True): _ACTOR_SWAP,
+    (False, False): re.compile(r"(?P<target>\d{3})", re.ASCII),
+    (False, True): re.compile(r"(?P<target>\d{3})_(?P<source>\d{3})", re.ASCII),
+    (True, False): re.compile(r"(?P<target>\d{2})__.+", re.ASCII),
+    (True, True): re.compile(r"(?P<target>\d{2})_(?P<source>\d{2})__.+__\w{8}", re.ASCII),
 }
 _UNPLACED = (
     "not where FaceForensics++ and DFD keep videos "
@@ -59,15 +62,10 @@ def read(
 ) -> Reading:
     """Read a root of FaceForensics++, of DFD, or of both.
 
-    Args:
-        root: The folder that holds `original_sequences` and `manipulated_sequences`.
-        methods: Which manipulations to keep, by the names of their folders; the originals of the
-            same data set (FF++ or DFD) stay. `real` alone keeps originals only. None keeps all.
-        compression: Which levels to keep: `raw` (or `c0`), `c23`, `c40`. None keeps all.
-
-    Returns:
-        The videos. Among the problems: files of another place or name, and videos that the
-        official split names but a folder of videos lacks.
+    `methods` are manipulations to keep, by the names of their folders, beside the originals of the
+    same data set (FF++ or DFD); `real` alone keeps originals only. `compression` are levels to
+    keep: `raw` (or `c0`), `c23`, `c40`. None keeps all. Among the problems: files of another place
+    or name, and videos that the official split names but a folder of videos lacks.
 
     Raises:
         InputError: A method or level is not there, or a split file is not a list of pairs.

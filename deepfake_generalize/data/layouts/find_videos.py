@@ -5,50 +5,37 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deepfake_generalize.data.layouts import celebdf, csv_list, dfdc, faceforensics, folders
 from deepfake_generalize.data.layouts.manifest import LayoutWarning, Problem, Reading, to_frame
 from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES, subfolders, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+    from types import ModuleType
 
     import pandas as pd
 
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class _Layout:
-    recognise: Callable[[Path], bool]
-    read: Callable[..., Reading]
-    looks_for: str
-    choices: tuple[str, ...]
-    own_folders: frozenset[str]
-
-
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     root: Path
     layout: str
 
 
-_LAYOUTS = {
-    name: _Layout(
-        module.recognise, module.read, module.LOOKS_FOR, module.CHOICES, module.OWN_FOLDERS
-    )
-    for name, module in (
-        ("faceforensics", faceforensics),
-        ("celebdf", celebdf),
-        ("dfdc", dfdc),
-        ("folders", folders),
-        ("csv", csv_list),
-    )
+# Each defines recognise, read, LOOKS_FOR (a phrase), CHOICES (arguments of read) and OWN_FOLDERS
+# (names in lower case).
+_LAYOUTS: dict[str, ModuleType] = {
+    "faceforensics": faceforensics,
+    "celebdf": celebdf,
+    "dfdc": dfdc,
+    "folders": folders,
+    "csv": csv_list,
 }
 
 
@@ -130,7 +117,7 @@ def find_videos(
     frame = to_frame(rows)
     frame.attrs["layout"] = name
     frame.attrs["recognised_by"] = _recognised_by(folder, places, readings)
-    frame.attrs["problems"] = [asdict(problem) for problem in problems]
+    frame.attrs["problems"] = [problem._asdict() for problem in problems]
     return frame
 
 
@@ -142,7 +129,7 @@ def _places(root: Path, layout: str) -> list[_Place]:
     own = _recognised(root)
     places = [_Place(root, own)] if own else []
     for name, folder in subfolders(root).items():
-        if own and name.lower() in _LAYOUTS[own].own_folders:
+        if own and name.lower() in _LAYOUTS[own].OWN_FOLDERS:
             continue
         # A table of videos marks a root that the caller points to, not any folder with a table.
         inner = _recognised(folder, without="csv")
@@ -189,12 +176,7 @@ def _recognised_by(root: Path, places: list[_Place], readings: list[Reading]) ->
 
 def _layout_of(root: Path, layout: str) -> str | None:
     """Check that the root is there; return the layout that was asked for, None to recognise it."""
-    names = ", ".join(("auto", *_LAYOUTS))
-    if layout != "auto" and layout not in _LAYOUTS:
-        raise InputError(
-            f"expected layout= to be one of {names}, received {layout!r}.",
-            hint="layout='auto' recognises it.",
-        )
+    check_choice("layout=", layout, ("auto", *_LAYOUTS), hint="layout='auto' recognises it.")
     if not root.exists():
         raise InputError(
             f"expected a folder of videos, received {root}, which does not exist.",
@@ -213,14 +195,14 @@ def _layout_of(root: Path, layout: str) -> str | None:
 
 def _unrecognised(root: Path, matching: list[str]) -> InputError:
     if matching:
-        marks = "; ".join(f"{name}: {_LAYOUTS[name].looks_for}" for name in matching)
+        marks = "; ".join(f"{name}: {_LAYOUTS[name].LOOKS_FOR}" for name in matching)
         return InputError(
             f"expected the marks of one layout in {root}, received those of several ({marks}); "
             f"the root holds {_contents(root)}.",
             hint=f"Choose one with layout=, such as layout='{matching[0]}', or give each data set "
             "a folder of its own.",
         )
-    marks = "; ".join(f"{name}: {item.looks_for}" for name, item in _LAYOUTS.items())
+    marks = "; ".join(f"{name}: {item.LOOKS_FOR}" for name, item in _LAYOUTS.items())
     return InputError(
         f"expected a known layout in {root} or in its folders ({marks}), received a root that "
         f"holds {_contents(root)}.",
@@ -245,7 +227,7 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
             hint="Pass the folder of one data set, or choose among the rows that come back.",
         )
     name = places[0].layout
-    valid = _LAYOUTS[name].choices
+    valid = _LAYOUTS[name].CHOICES
     unknown = sorted(set(choices) - set(valid))
     if unknown:
         raise InputError(
@@ -256,19 +238,19 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
 
 
 def _no_videos(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
-    if not problems:
-        came = (
-            _contents(root) if root.is_dir() else f"no line with a video in {root.name}"
-        ) + "; no file with a video's suffix"
+    if problems:
+        found = f"none that could be placed, {_counts(problems)} ({_examples(problems)})"
+    elif root.is_dir():
+        found = f"{_contents(root)}; no file with a video's suffix"
     else:
-        came = f"none that could be placed, {_counts(problems)} ({_examples(problems)})"
+        found = f"no line with a video in {root.name}; no file with a video's suffix"
     layouts = ", ".join(
-        f"layout {name!r} ({_LAYOUTS[name].looks_for})"
+        f"layout {name!r} ({_LAYOUTS[name].LOOKS_FOR})"
         for name in dict.fromkeys(place.layout for place in places)
     )
     return InputError(
         f"expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) in {root}, {layouts}, "
-        f"received {came}.",
+        f"received {found}.",
         hint="Check that the download is complete and that root and layout= are the ones meant; "
         "folders of face crops are for read_crops.",
     )

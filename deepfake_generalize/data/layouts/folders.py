@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.data.layouts.filters import REAL, choose_methods
-from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
+from deepfake_generalize.data.layouts.manifest import (
+    REAL,
+    Problem,
+    Reading,
+    VideoRow,
+    choose_methods,
+)
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
 
 if TYPE_CHECKING:
@@ -31,21 +36,11 @@ def recognise(root: Path) -> bool:
 
 
 def read(root: Path, *, methods: str | Sequence[str] | None = None) -> Reading:
-    """Read the videos in `real` and `fake`, at any depth.
+    """Read the videos in `real` and `fake`, at any depth, or in train, val and test with these two.
 
-    Args:
-        root: The folder around the two, or around train, val and test that hold the two; its name
-            becomes the data set's. Any of them may be absent.
-        methods: Which of the folders in `fake` to keep (`fake`: videos directly in it), beside all
-            originals; `real` alone keeps originals only. None keeps all.
-
-    Returns:
-        The videos. The method of a fake is the first folder under `fake`, or `fake` without one;
-        `split` is train, val or test where they lie in such a folder. Videos elsewhere under the
-        root are among the problems.
-
-    Raises:
-        InputError: A method is not there.
+    The root's name becomes the data set's; the method of a fake is the first folder under `fake`,
+    or `fake` without one. `methods` are those to keep, beside all originals (`real` alone keeps
+    originals only); None keeps all. Videos elsewhere under the root are among the problems.
     """
     marks = (REAL, _FAKE, *_SPLITS)
     here = [name for name in subfolders(root) if name.lower() in marks]

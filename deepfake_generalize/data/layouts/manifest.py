@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
 
+from deepfake_generalize.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 VIDEO_COLUMNS: tuple[str, ...] = (
     "path",
@@ -20,16 +22,14 @@ VIDEO_COLUMNS: tuple[str, ...] = (
     "compression",
     "split",
 )
-
-Status = Literal["missing", "unknown", "mismatch"]
+REAL = "real"
 
 
 class LayoutWarning(UserWarning):
     """Some files under the root are missing, or could not be placed; the rest were read."""
 
 
-@dataclass(frozen=True)
-class VideoRow:
+class VideoRow(NamedTuple):
     """One video, as its place on disk and the files beside it describe it.
 
     Attributes:
@@ -53,8 +53,7 @@ class VideoRow:
     split: str | None = None
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """What the reader could not place, and why.
 
     Attributes:
@@ -65,7 +64,7 @@ class Problem:
     """
 
     path: str
-    status: Status
+    status: Literal["missing", "unknown", "mismatch"]
     reason: str
 
 
@@ -85,26 +84,46 @@ class Reading:
 
 
 def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
-    """Turn rows into the video manifest, sorted by path.
-
-    Args:
-        rows: The videos, in any order.
-
-    Returns:
-        A DataFrame with the columns `VIDEO_COLUMNS`: `label` int64, the others pandas strings with
-        NA where something is unknown, so that the identity "004" stays "004".
-
-    Examples:
-        >>> frame = to_frame([VideoRow("/v/004.mp4", "FF++", "real", 0, target_identity="004")])
-        >>> frame["target_identity"].item(), frame["split"].isna().item()
-        ('004', True)
-    """
+    """Turn rows into the video manifest, sorted by path: label int64, the others pandas strings."""
     ordered = sorted(rows, key=lambda row: row.path)
-    columns = {
-        name: pd.Series(
-            [getattr(row, name) for row in ordered],
-            dtype="int64" if name == "label" else "string",
+    frame = pd.DataFrame(ordered, columns=list(VIDEO_COLUMNS), dtype=object)
+    return frame.astype(dict.fromkeys(VIDEO_COLUMNS, "string") | {"label": "int64"})
+
+
+def as_names(value: str | Sequence[str], *, choice: str) -> tuple[str, ...]:
+    """Turn one name or a sequence of names into a tuple; anything else raises `InputError`."""
+    names = (value,) if isinstance(value, str) else tuple(value)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"expected {choice}= to be a name or a list of names, received {value!r}.",
+            hint=f"Leave {choice}= out to keep everything.",
         )
-        for name in VIDEO_COLUMNS
-    }
-    return pd.DataFrame(columns)
+    return names
+
+
+def check_present(wanted: Iterable[str], present: Iterable[str], *, choice: str) -> None:
+    """Raise `InputError` unless everything wanted is there; the message lists what is."""
+    there = sorted(set(present))
+    absent = sorted(set(wanted) - set(there))
+    if absent:
+        raise InputError(
+            f"expected {choice}= to be among what the root holds ({', '.join(there) or 'nothing'}),"
+            f" received {', '.join(absent)}.",
+            hint="Check the spelling, or download what is not there.",
+        )
+
+
+def choose_methods(rows: Sequence[VideoRow], methods: str | Sequence[str] | None) -> list[VideoRow]:
+    """Keep the fakes of some methods, and the originals of the data sets they belong to.
+
+    `real` alone keeps only originals, None keeps everything; a method that is not among the rows
+    raises `InputError`.
+    """
+    if methods is None:
+        return list(rows)
+    wanted = set(as_names(methods, choice="methods"))
+    check_present(wanted, {row.method for row in rows} | {REAL}, choice="methods")
+    datasets = {row.dataset for row in rows if row.method in wanted}
+    return [
+        row for row in rows if row.method in wanted or (not row.label and row.dataset in datasets)
+    ]

@@ -44,16 +44,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple[str, ...]]:
-    """List the videos at any depth under a root, by one pass over its folders.
+    """List the videos at any depth under a root, as the parts of their relative paths, sorted.
 
-    Linked folders are followed, each real folder once, so that a link to a parent does no harm.
-
-    Args:
-        root: Where to start.
-        skip: Names of folders (in lower case) not to enter.
-
-    Returns:
-        The path of each video relative to the root, as its parts, sorted.
+    One pass; linked folders are followed, each real folder once, so that a link to a parent does no
+    harm. Folders whose names, in lower case, are in `skip` are not entered.
     """
     found: list[tuple[str, ...]] = []
     entered: set[str] = set()
@@ -80,17 +74,9 @@ def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple
 
 @contextlib.contextmanager
 def opened_table(path: Path, *, errors: str = "strict") -> Iterator[csv.DictReader[str]]:
-    """Open a CSV file with a header, and turn what reading it raises into words.
+    """Open a CSV file with a header, and turn what reading it raises into an `InputError`.
 
-    Args:
-        path: The file.
-        errors: What becomes of bytes that are not UTF-8, as in `open`.
-
-    Yields:
-        Its rows.
-
-    Raises:
-        InputError: It cannot be read, or is not CSV in UTF-8.
+    `errors` says what becomes of bytes that are not UTF-8, as in `open`.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="", errors=errors) as file:
@@ -102,12 +88,17 @@ def opened_table(path: Path, *, errors: str = "strict") -> Iterator[csv.DictRead
         ) from error
 
 
-def read_json(path: Path) -> object:
-    """Read a JSON file.
+def read_header(path: Path) -> list[str]:
+    """Return the first line of a CSV file; nothing where it is none."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file), [])
+    except (UnicodeDecodeError, csv.Error):
+        return []
 
-    Raises:
-        InputError: The file is not JSON in UTF-8; the message names the file and the place.
-    """
+
+def read_json(path: Path) -> object:
+    """Read a JSON file; what is none raises `InputError`, which names the file and the place."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:

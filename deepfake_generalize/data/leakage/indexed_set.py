@@ -60,24 +60,21 @@ class IndexedSet:
 def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
     """Check `Splits`, or a mapping of names to crops or splits, and look up what the crops are.
 
-    Args:
-        sets: What was passed in.
-        images: Whether to read the images; each once, however many sets hold it.
-
-    Returns:
-        The sets in the order given.
-
-    Raises:
-        InputError: No sets, or one without a column `path`.
+    With `images`, each is read once, however many sets hold it. No sets, or one without a column
+    `path`, raise `InputError`.
     """
     named = _named(sets)
-    prints, place = _fingerprints([crops for _, _, crops in named]) if images else (None, {})
+    place: dict[str, int] = {}
+    for _, _, crops in named:
+        for path in text_column(crops, "path"):
+            place.setdefault(path, len(place))
+    prints = read_fingerprints(list(place)) if images else None
     codes: dict[str, int] = {}
     indexed = []
     for name, parent, crops in named:
         clips, paths = clip_keys(crops).tolist(), text_column(crops, "path").tolist()
         frames, who = text_column(crops, "frame"), people(crops)
-        rows = np.array([place[path] for path in paths], np.int64) if images else None
+        rows = np.array([place[path] for path in paths], np.int64)
         indexed.append(
             IndexedSet(
                 name=name,
@@ -91,7 +88,7 @@ def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
                 people=who,
                 by_clip=_rows_of([(clip,) for clip in clips]),
                 by_person=_rows_of(who),
-                fingerprints=prints.take(rows) if prints and rows is not None else None,
+                fingerprints=prints.take(rows) if prints else None,
             )
         )
     return indexed
@@ -156,11 +153,6 @@ def _named(sets: object) -> list[tuple[str, str, pd.DataFrame]]:
 def _parts(name: str, splits: Splits) -> list[tuple[str, str, pd.DataFrame]]:
     parts = [(f"{name} {part}".strip(), name, getattr(splits, part)) for part in SUBSETS]
     return [part for part in parts if len(part[2])]
-
-
-def _fingerprints(crops: Sequence[pd.DataFrame]) -> tuple[Fingerprints, dict[str, int]]:
-    paths = dict.fromkeys(path for table in crops for path in text_column(table, "path"))
-    return read_fingerprints(list(paths)), {path: row for row, path in enumerate(paths)}
 
 
 def _rows_of(keys: Sequence[tuple[str, ...]]) -> dict[str, list[int]]:

@@ -29,17 +29,10 @@ def write_manifest(
     *,
     comment: str = "",
 ) -> Path:
-    """Write a manifest as CSV by atomic rename, paths relative to its folder.
+    """Write a manifest as CSV by atomic rename, paths relative to its folder, which may be new.
 
-    Args:
-        frame: Rows with at least `columns`; further columns are kept behind them.
-        target: The file; its folder is made if missing.
-        columns: The columns that must be there, written first.
-        path_columns: Those of them that hold paths.
-        comment: A first line, without its "# ".
-
-    Raises:
-        InputError: A column is missing.
+    `columns` must be there and are written first; those of them in `path_columns` hold paths. A
+    `comment` becomes a first line behind "# ".
     """
     folder = absolute(target.parent)
     text = manifest_text(frame, folder, columns, path_columns, what=f"the rows of {target.name}")
@@ -68,19 +61,10 @@ def manifest_text(
 def read_manifest(
     file: Path, columns: Sequence[str], path_columns: Sequence[str], *, skip: int = 0
 ) -> pd.DataFrame:
-    """Read what `write_manifest` wrote.
+    """Read what `write_manifest` wrote, with absolute paths and the types of the columns.
 
-    Args:
-        file: The CSV file, absolute.
-        columns: The columns that must be there.
-        path_columns: Those of them that hold paths.
-        skip: Lines before the header.
-
-    Returns:
-        The rows, absolute paths, column types restored.
-
-    Raises:
-        InputError: Not there, not a CSV file, a column missing, or a value of the wrong kind.
+    `file` is absolute; `skip` counts lines before the header. `InputError` is raised where it is
+    not there or no CSV file, a column is missing, or a value is of the wrong kind.
     """
     try:
         content = file.read_bytes()

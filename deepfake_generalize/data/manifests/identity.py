@@ -25,25 +25,12 @@ _NAMED_CLIPS = frozenset({"FF++", "DFD", "Celeb-DF", "DFDC"})
 
 
 def dataset_family(dataset: str) -> str:
-    """Name the data sets that share people and clips: both versions of Celeb-DF are one.
-
-    Examples:
-        >>> dataset_family("Celeb-DF-v1") == dataset_family("Celeb-DF-v2"), dataset_family("DFD")
-        (True, 'DFD')
-    """
+    """Name the data sets that share people and clips: both versions of Celeb-DF are one."""
     return _FAMILIES.get(dataset, dataset)
 
 
 def people(rows: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Name the people in each crop: who is filmed, whose face was put in, as far as known.
-
-    Returns:
-        A tuple of none to two texts "family identity" a row.
-
-    Examples:
-        >>> people(pd.DataFrame({"dataset": ["FF++"], "target_identity": ["004"]}))
-        [('FF++ 004',)]
-    """
+    """Name who is filmed and whose face was put in, as far as known: 0 to 2 "family identity"."""
     families = text_column(rows, "dataset").map(dataset_family)
     columns = (text_column(rows, f"{role}_identity") for role in ("target", "source"))
     return [
@@ -53,24 +40,10 @@ def people(rows: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def clip_keys(rows: pd.DataFrame) -> pd.Series[str]:
-    """Name the clip that each crop is taken from, the same at any compression.
+    """Name the clip that each crop is taken from, such as "FF++ real 004", at any compression.
 
-    Returns:
-        A text a row: dataset family, method and name where names tell clips apart, else the path
-        of the video; of the crop itself where the video is unknown.
-
-    Examples:
-        >>> folder = "/ff/original_sequences/youtube"
-        >>> rows = pd.DataFrame(
-        ...     {
-        ...         "path": ["/a.png", "/b.png"],
-        ...         "video": [f"{folder}/raw/videos/004.mp4", f"{folder}/c23/videos/004.mp4"],
-        ...         "dataset": "FF++",
-        ...         "method": "real",
-        ...     }
-        ... )
-        >>> clip_keys(rows).tolist()
-        ['FF++ real 004', 'FF++ real 004']
+    The name is dataset family, method and file name where names tell clips apart, else the path of
+    the video; of the crop itself where the video is unknown.
     """
     video = text_column(rows, "video")
     video = video.where(video != "", text_column(rows, "path"))
@@ -83,9 +56,8 @@ def clip_keys(rows: pd.DataFrame) -> pd.Series[str]:
 def crop_keys(crops: pd.DataFrame) -> list[str]:
     """Name each crop of a crop manifest by what is the same on every machine.
 
-    Returns:
-        For each row a text of data set, method, label, compression, identities, frame and the names
-        of video and crop; sorting it sorts frames by number.
+    That is data set, method, label, compression, identities, frame and the names of video and crop;
+    sorting by it sorts frames by number.
     """
     names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
     columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]

@@ -158,15 +158,8 @@ def in_order(crops: pd.DataFrame) -> pd.DataFrame:
 def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Assignment:
     """Assign videos to splits: whole groups of linked ones if that meets the needs, else people.
 
-    Args:
-        videos: The videos.
-        needs: Images of each class that each split needs.
-        by: `identity`, or `video` to keep whole groups only.
-        seed: Seed of the choice.
-
-    Returns:
-        The first assignment that meets all needs, else the one that came nearest, and whether it is
-        proven that there is none.
+    With `by` `video`, whole groups only. Returns the first assignment that meets all needs, else
+    the one that came nearest, and whether it is proven that there is none.
     """
     units = connected_components(videos)
     levels = [units]

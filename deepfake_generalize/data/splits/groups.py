@@ -36,12 +36,8 @@ def collect_videos(
 ) -> dict[str, Video]:
     """Gather the videos of sorted crops, by their paths, in order of first appearance.
 
-    Args:
-        crops: Rows of the crop manifest.
-        classes: The class of each row, 0 to `n_classes` - 1.
-        n_classes: How many classes are counted.
-        by_identity: Keys are the identities within a dataset family, where known; else the clip,
-            which two qualities of it share.
+    `classes` gives the class of each row, 0 to `n_classes` - 1. With `by_identity`, group keys are
+    the identities within a dataset family, where known; else the clip, which two qualities share.
     """
     # Kept by clip: one quality of it may name the people and another may not.
     keys: dict[str, dict[GroupKey, None]] = {}
@@ -62,14 +58,7 @@ def collect_videos(
 
 
 def connected_components(videos: Mapping[str, Video]) -> dict[GroupKey, GroupKey]:
-    """Map each key to the first of those that videos link it to.
-
-    Examples:
-        >>> a, b, c = ("person", "000"), ("person", "003"), ("person", "007")
-        >>> units = connected_components({"v": Video((a, b), (0, 9)), "w": Video((c,), (9, 0))})
-        >>> units[b] == units[a], units[c] == units[a]
-        (True, False)
-    """
+    """Map each key to the first of those that videos link it to."""
     from scipy.sparse import coo_array, csgraph
 
     keys = list(dict.fromkeys(key for video in videos.values() for key in video.keys))
@@ -96,9 +85,8 @@ def count_units(
 ) -> dict[frozenset[GroupKey], tuple[int, ...]]:
     """Count the crops of each class by the units that they need together.
 
-    Returns:
-        For each unit by itself, in order of first appearance, and for each set of units that a
-        video links, the counts. Crops of a linked set are lost unless its units are in one split.
+    Each unit by itself comes first, in order of first appearance, then each set of units that a
+    video links; crops of such a set are lost unless its units are in one split.
     """
     counts: dict[frozenset[GroupKey], list[int]] = {}
     linked: dict[frozenset[GroupKey], list[int]] = defaultdict(list)

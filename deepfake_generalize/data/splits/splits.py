@@ -88,7 +88,7 @@ class Splits:
         columns = (*CROP_COLUMNS, "subset", "reason")
         try:
             return write_manifest(
-                rows.reindex(columns=[*columns, *(c for c in rows.columns if c not in columns)]),
+                rows,
                 absolute(path),
                 columns,
                 ("path", "video"),

@@ -1,4 +1,4 @@
-"""The five networks of the study, each from its own module."""
+"""The five networks of the study; `ARCHITECTURES` lists them by name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from deepfake_generalize.models.architectures.efficientnet_b0 import efficientnet_b0
-from deepfake_generalize.models.architectures.mesoinception import mesoinception
-from deepfake_generalize.models.architectures.mesonet import mesonet
+from deepfake_generalize.models.architectures.mesonet import mesoinception, mesonet
 from deepfake_generalize.models.architectures.shallownet import shallownet
 from deepfake_generalize.models.architectures.xception import xception
 

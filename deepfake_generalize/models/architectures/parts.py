@@ -23,11 +23,7 @@ _AUTOMATIC = re.compile(r"(conv2d|batch_normalization|add|rescaling|normalizatio
 def image_input(
     input_shape: tuple[int, int, int], *, network: str, minimum: int
 ) -> keras.KerasTensor:
-    """Return the symbolic images (N, H, W, 3) that a network takes, float32 in [0, 1].
-
-    Raises:
-        InputError: `input_shape` is not (H, W, 3), or a side is under `minimum` pixels.
-    """
+    """Return symbolic images (N, H, W, 3), float32 in [0, 1], of sides from `minimum` pixels."""
     wanted = f"expected input_shape (H, W, 3) with sides of at least {minimum} for {network}"
     received = f"received {input_shape!r}."
     try:
@@ -52,9 +48,6 @@ def classifier(
     """Return the network from `inputs` over `features` (N, F) to its classes (N, classes).
 
     One class is a sigmoid unit, several are softmax columns.
-
-    Raises:
-        InputError: `classes` is no whole number from 1, or the weights file does not fit.
     """
     units = check_whole("classes", classes, least=1)
     activation = "sigmoid" if units == 1 else "softmax"

@@ -76,11 +76,7 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
 
 
 def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
-    """Return the network and the facts (`fake_index`, `name`, `training`) that `write` wrote.
-
-    Raises:
-        InputError: No such file, not a detector, damaged, or carrying code.
-    """
+    """Return the network and the facts (`fake_index`, `name`, `training`) that `write` wrote."""
     if not path.is_file():
         raise InputError(f"expected a detector file, found none at {path}.", hint="Check the path.")
     facts = _read_facts(path)

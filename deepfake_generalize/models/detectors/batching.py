@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 
 
 def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iterator[AnyArray]:
-    """Yield images as batches (B, height, width, 3) float32 in [0, 1], checked one at a time.
+    """Yield images as checked batches (B, height, width, 3) float32 in [0, 1].
 
-    Args:
-        images: (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3) of unequal
-            sizes.
-        size: (height, width) in pixels.
-        batch_size: Images in a batch; the last one may be smaller.
+    `images` are (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3) of unequal
+    sizes; `size` is (height, width) in pixels, and `batch_size` the most images in a batch.
 
     Raises:
         InputError: Images of another shape, dtype or range, or `batch_size` below 1.

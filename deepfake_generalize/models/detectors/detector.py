@@ -235,10 +235,10 @@ def _check_model(model: Any) -> tuple[tuple[int, int], int]:
             hint="For a PyTorch model or a function use models.as_detector.",
         )
     # A subclassed model has no shapes until it is built.
-    came = getattr(model, "input_shape", None) if model.built else None
-    if not isinstance(came, tuple) or len(came) != 4 or came[3] != 3 or None in came[1:3]:
+    takes = getattr(model, "input_shape", None) if model.built else None
+    if not isinstance(takes, tuple) or len(takes) != 4 or takes[3] != 3 or None in takes[1:3]:
         raise InputError(
-            f"expected a network with one input (None, H, W, 3) of fixed size, received {came}.",
+            f"expected a network with one input (None, H, W, 3) of fixed size, received {takes}.",
             hint="Build it with a fixed input_shape, or wrap it with models.as_detector.",
         )
     gives = model.output_shape
@@ -248,4 +248,4 @@ def _check_model(model: Any) -> tuple[tuple[int, int], int]:
             f"(None, K), received {gives}.",
             hint="Wrap another kind of network with models.as_detector.",
         )
-    return (int(came[1]), int(came[2])), int(gives[1])
+    return (int(takes[1]), int(takes[2])), int(gives[1])

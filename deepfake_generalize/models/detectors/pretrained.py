@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deepfake_generalize.data import assets
-from deepfake_generalize.models.architectures import mesoinception, mesonet
+from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.detectors.detector import Detector
 from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_BUILDERS = {
-    "mesonet-deepfakes": mesonet,
-    "mesonet-face2face": mesonet,
-    "mesoinception-deepfakes": mesoinception,
-    "mesoinception-face2face": mesoinception,
-}
-PRETRAINED = tuple(_BUILDERS)
+PRETRAINED = (
+    "mesonet-deepfakes",
+    "mesonet-face2face",
+    "mesoinception-deepfakes",
+    "mesoinception-face2face",
+)
 """The names that `load_pretrained` knows: architecture, then the forgery it was trained on."""
 
 
@@ -49,5 +48,6 @@ def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
         0
     """
     check_choice("name", name, PRETRAINED, hint="A detector of your own: Detector.load(path).")
+    build = ARCHITECTURES[name.partition("-")[0]]
     file = assets.resolve(name, path)
-    return Detector(_BUILDERS[name](weights=file), fake_index=0, name=name)
+    return Detector(build(weights=file), fake_index=0, name=name)

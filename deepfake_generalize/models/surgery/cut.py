@@ -38,12 +38,6 @@ def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
     Raises:
         InputError: Not such a model; no such layer, or one that is used more than once; or a cut
             that does not separate the network, because a skip connection runs past it.
-
-    Examples:
-        >>> from deepfake_generalize.models import mesonet
-        >>> parts = cut(mesonet((64, 64, 3)), "flatten")
-        >>> parts.trunk.output_shape, parts.tail.output_shape
-        ((None, 64), (None, 1))
     """
     graph = _graph(model, layer)
     matches = [node for node in _nodes(graph) if node.operation.name == layer]

@@ -24,11 +24,7 @@ _CONVOLUTIONS = (
 
 
 def last_convolution(model: keras.Model) -> str:
-    """Return the name of the last layer that is a convolution; nested models are looked into.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Return the name of the last layer that is a convolution; nested models are looked into."""
     found: list[str] = [
         layer.name for layer in flat_layers(model) if isinstance(layer, _CONVOLUTIONS)
     ]
@@ -56,14 +52,11 @@ def run_through(
     """Compute a network's output for inference, with a say in what every layer gives.
 
     Nothing is built and nothing of the model changes: its own layers compute, one after the other.
-    Functional and Sequential models nested in it are opened.
+    Functional and Sequential models nested in it are opened. `images` are tensors, not symbols.
 
-    Args:
-        model: As `cut` takes it.
-        images: What the network takes: tensors, not symbols.
-        around: Called for every layer, the inputs and the nested models themselves included, with
-            the layer, its inputs (none for an input) and a function that computes its output. What
-            it returns flows on in the place of that output.
+    `around` is called for every layer, the inputs and the nested models themselves included, with
+    the layer, its inputs (none for an input) and a function that computes its output. What it
+    returns flows on in the place of that output.
     """
     check_graph(model)
 

@@ -94,9 +94,8 @@ def first_dense(tail: keras.Model) -> FirstDense | None:
         after = cut(tail, dense.name).tail
     except InputError:
         return None
-    if all(_is_elementwise(layer) for layer in flat_layers(before)):
-        return FirstDense(dense, before, after)
-    return None
+    elementwise = all(_is_elementwise(layer) for layer in flat_layers(before))
+    return FirstDense(dense, before, after) if elementwise else None
 
 
 def _paper_cut(model: keras.Model) -> Cut:

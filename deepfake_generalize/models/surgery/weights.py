@@ -77,17 +77,16 @@ def _stored_layers(file: Any) -> list[tuple[str, list[Any]]] | None:
     if "layer_names" not in group.attrs:
         return None
     layers = []
-    for raw in _names(group, "layer_names"):
-        name = raw.decode() if isinstance(raw, bytes) else str(raw)
+    for name in _names(group, "layer_names"):
         entry = group.get(name, {})
         names = _names(entry, "weight_names") if entry and "weight_names" in entry.attrs else []
-        stored = [entry[n.decode() if isinstance(n, bytes) else str(n)] for n in names]
+        stored = [entry[weight] for weight in names]
         if stored:
             layers.append((name, stored))
     return layers
 
 
-def _names(group: Any, attribute: str) -> Any:
+def _names(group: Any, attribute: str) -> list[str]:
     stored = group.attrs.get_id(attribute)
     if stored.shape == (0,):  # Of a layer without weights, written as numbers.
         return []
@@ -96,7 +95,8 @@ def _names(group: Any, attribute: str) -> Any:
     texts = h5py.check_string_dtype(stored.dtype) is not None and stored.dtype.itemsize <= _LONGEST
     if not texts or len(stored.shape) != 1 or stored.shape[0] > _MOST_NAMES:
         raise ValueError(f"expected a list of names as {attribute}, received {stored.shape}")
-    return group.attrs[attribute]
+    raw = group.attrs[attribute]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in raw]
 
 
 def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> list[list[AnyArray]]:
@@ -109,11 +109,11 @@ def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> li
         raise _of_another(path, f"{len(layers)} layers with weights for {model.name}", len(stored))
     for layer, (name, datasets) in zip(layers, stored, strict=True):
         wanted = [tuple(weight.shape) for weight in layer.weights]
-        came = [dataset.shape for dataset in datasets]
+        shapes = [dataset.shape for dataset in datasets]
         kinds = [dataset.dtype for dataset in datasets]
         place = f"for {model.name}'s layer {layer.name}"
-        if wanted != came:
-            raise _of_another(path, f"shapes {wanted} {place}", f"{came} from {name}")
+        if wanted != shapes:
+            raise _of_another(path, f"shapes {wanted} {place}", f"{shapes} from {name}")
         if not all(kind.kind in _NUMBERS for kind in kinds):
             raise _of_another(path, f"numbers {place}", f"{', '.join(map(str, kinds))} from {name}")
     return [[np.asarray(dataset) for dataset in datasets] for _, datasets in stored]

@@ -12,7 +12,7 @@ from deepfake_generalize.models.training.data import (
 )
 from deepfake_generalize.models.training.fitting import Fit, fit
 from deepfake_generalize.models.training.loop import TrainOptions
-from deepfake_generalize.models.training.progress import Progress, Reporter, make_reporter
+from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, make_reporter
 from deepfake_generalize.models.training.recipes import (
     LAST_LAYERS,
     RECIPES,
@@ -24,6 +24,7 @@ from deepfake_generalize.models.training.train import train, training_record
 __all__ = [
     "LAST_LAYERS",
     "RECIPES",
+    "SILENT",
     "Fit",
     "LabelledImages",
     "Progress",

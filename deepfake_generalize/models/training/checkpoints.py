@@ -26,9 +26,6 @@ def locate(checkpoint: str | Path) -> Path:
     """Return the file of a checkpoint: the path itself if it ends in .npz, else one in the folder.
 
     The folder is made.
-
-    Raises:
-        InputError: The folder cannot be made.
     """
     path = Path(checkpoint)
     file = path if path.suffix == ".npz" else path / FILE
@@ -44,11 +41,7 @@ def locate(checkpoint: str | Path) -> Path:
 
 
 def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[str, Any]) -> None:
-    """Write lists of arrays and JSON facts so that a kill leaves the old file or the new one.
-
-    Raises:
-        InputError: The system refuses, for example because the disk is full.
-    """
+    """Write lists of arrays and JSON facts so that a kill leaves the old file or the new one."""
     members = {
         f"{name}/{index:05d}": np.asarray(array)
         for name, group in arrays.items()
@@ -67,11 +60,7 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
 
 
 def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
-    """Return the arrays and the facts that `write` wrote, or None where there is no such file.
-
-    Raises:
-        InputError: The file is not a checkpoint, or damaged.
-    """
+    """Return the arrays and the facts that `write` wrote, or None where there is no such file."""
     if not file.exists():
         return None
     arrays: dict[str, list[AnyArray]] = {}

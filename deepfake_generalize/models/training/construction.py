@@ -12,7 +12,7 @@ import numpy as np
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.surgery import finalize
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,18 +23,7 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def architecture_name(architecture: Architecture) -> str:
-    """Return the name by which records call an architecture.
-
-    Raises:
-        InputError: It is no name of `ARCHITECTURES`, no builder and no model.
-    """
-    if isinstance(architecture, str):
-        if architecture not in ARCHITECTURES:
-            raise InputError(
-                f"expected an architecture, received {architecture!r}.",
-                hint=f"Known: {', '.join(ARCHITECTURES)}; or pass a builder or a Keras model.",
-            )
-        return architecture
+    """Return the name by which records call an architecture, or refuse what is none."""
     if isinstance(architecture, keras.Model):
         return str(architecture.name)
     if callable(architecture):
@@ -42,11 +31,8 @@ def architecture_name(architecture: Architecture) -> str:
             (name for name, builder in ARCHITECTURES.items() if builder is architecture),
             getattr(architecture, "__name__", type(architecture).__name__),
         )
-    raise InputError(
-        f"expected an architecture's name, a builder or a Keras model, received "
-        f"{describe(architecture)}.",
-        hint=f"Known names: {', '.join(ARCHITECTURES)}.",
-    )
+    hint = "Or pass a builder or a Keras model."
+    return check_choice("architecture", architecture, ARCHITECTURES, hint=hint)
 
 
 def build(
@@ -56,9 +42,6 @@ def build(
 
     A model is copied with its weights; a builder is called with (H, W, 3), and asked for the number
     of `classes` where it is not one.
-
-    Raises:
-        InputError: The builder gives no model.
     """
     with own_random_numbers(seed):
         if isinstance(architecture, keras.Model):

@@ -34,15 +34,14 @@ _HASHED_ROWS = 1024
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Examples and their labels, as the training loop goes through them.
+    """Examples of one shape and their labels, as the training loop goes through them.
 
     Attributes:
         shape: Of one example.
-        facts: Plain JSON values for the record: `images` and `fakes` (counts) and `sha256`, of what
-            identifies them; all None for a dataset, which cannot tell without being read. Of crops
-            also `synthetic`: whether any of them is known to be so.
+        facts: For the record: `images` and `fakes` (counts) and `sha256`, of what identifies them;
+            all None for a dataset, which cannot tell without being read. Of crops also `synthetic`.
         batches: (batch size, order, drop the last smaller one) -> dataset of (examples float32,
-            labels (B,) float32). The order is drawn anew each time it is gone through.
+            labels (B,) float32). The order is sampled anew each time it is gone through.
     """
 
     shape: tuple[int, ...]
@@ -61,11 +60,8 @@ def open_data(
 ) -> TrainingData:
     """Bring data into the form that training takes.
 
-    Args:
-        data: As users pass them, or what this returned before.
-        name: What messages call it.
-        shape: Of one example, to which crops are resized: (H, W, 3) of images, another of features;
-            None: images of any size.
+    `shape` is that of one example, to which crops are resized: (H, W, 3) of images, another of
+    features; None means images of any size. Messages call the data `name`.
 
     Raises:
         InputError: It is none of these, of another shape, empty, or has other labels than 0 and 1.

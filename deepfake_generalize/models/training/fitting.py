@@ -39,12 +39,8 @@ _LOSSES = {"mse": "mean_squared_error", "bce": "binary_crossentropy"}
 class Fit:
     """What came of fitting a network.
 
-    Attributes:
-        history: Name -> one value an epoch: loss, accuracy, val_loss, val_accuracy.
-        best_epoch: The one whose weights the network has now, from 1.
-        ended: `complete`, `stopped early`, `perfect` or `plateau`.
-        seconds: Spent in epochs.
-        data: `train` and `val`: what they were, as plain JSON values.
+    The history has a value an epoch for loss, accuracy, val_loss and val_accuracy; the network has
+    the weights of `best_epoch`, from 1; `ended` is complete, stopped early, perfect or plateau.
     """
 
     history: Mapping[str, list[float]]
@@ -69,10 +65,6 @@ def fit(
     The model leads from what `train` holds, arrays may be float features of any shape, to one
     sigmoid unit (N, 1) or two softmax columns (N, 2). It is not compiled by this, unless it is a
     subclassed model. A recipe that restarts takes a network that can be made anew: see `train`.
-
-    Raises:
-        InputError: The network and the data do not fit, or training diverged.
-        DataMismatchError: The checkpoint is of another training.
     """
     shape = tuple(model.input_shape[1:])
     train = open_data(train, name="train", shape=shape)
@@ -100,10 +92,9 @@ def _fit_in_place(
     loop = EpochLoop(options, state, settings, reporter)
     batches = prepared_batches(train, options, loop, columns=columns)
     callbacks: list[keras.callbacks.Callback] = [loop]
-    if reporter is not None:
-        reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
-        if reporter.hears_batches:
-            callbacks.append(BatchReports(reporter, int(batches.cardinality())))
+    reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
+    if reporter.hears_batches:
+        callbacks.append(BatchReports(reporter, int(batches.cardinality())))
     try:
         if not state.ended:
             with _adjusted(model, recipe):
@@ -117,8 +108,7 @@ def _fit_in_place(
                     verbose=0,
                 )
     finally:
-        if reporter is not None:
-            reporter.end(_summary(state, recipe))
+        reporter.end(_summary(state, recipe))
     model.set_weights(state.best_weights)
     finalize(model)
     data = {"train": train.facts, "val": val.facts}

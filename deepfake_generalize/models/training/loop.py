@@ -17,7 +17,7 @@ import tensorflow as tf
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.models.training.construction import PRECISIONS
-from deepfake_generalize.models.training.progress import check_progress
+from deepfake_generalize.models.training.progress import SILENT, check_progress
 from deepfake_generalize.validation import check_choice, check_whole, describe
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         options: TrainOptions,
         state: State,
         settings: Mapping[str, Any],
-        reporter: Reporter | None = None,
+        reporter: Reporter = SILENT,
     ) -> None:
         """Go on from `state`, which is changed in place.
 
@@ -123,7 +123,12 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         """Keep what the epoch brought, and decide whether another follows."""
         state = self.state
         values = {name: float(value) for name, value in (logs or {}).items()}
-        self._refuse_divergence(values, epoch + 1)
+        if bad := sorted(name for name, value in values.items() if not np.isfinite(value)):
+            raise InputError(
+                f"expected finite values after epoch {epoch + 1}, received NaN or infinity for "
+                f"{', '.join(bad)}: training has diverged.",
+                hint="Lower the recipe's learning_rate, and check the scale of the images.",
+            )
         for name, value in values.items():
             state.history.setdefault(name, []).append(value)
         state.epochs = epoch + 1
@@ -134,18 +139,8 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         seconds = time.perf_counter() - self._start
         state.seconds += seconds
         self._save()
-        if self._reporter is not None:
-            self._reporter.epoch(epoch + 1, values, best=state.best_epoch, seconds=seconds)
+        self._reporter.epoch(epoch + 1, values, best=state.best_epoch, seconds=seconds)
         self.model.stop_training = bool(state.ended)
-
-    def _refuse_divergence(self, values: Mapping[str, float], number: int) -> None:
-        bad = sorted(name for name, value in values.items() if not np.isfinite(value))
-        if bad:
-            raise InputError(
-                f"expected finite values after epoch {number}, received NaN or infinity for "
-                f"{', '.join(bad)}: training has diverged.",
-                hint="Lower the recipe's learning_rate, and check the scale of the images.",
-            )
 
     def _reason_to_end(self) -> str:
         state, recipe, patience = self.state, self._options.recipe, self._options.early_stopping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from deepfake_generalize.validation import check_choice
 
@@ -13,30 +13,29 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Literal["auto", "bar", "lines"] | None
 
 
-class Reporter(Protocol):
-    """What the training loop tells.
+class Reporter:
+    """What the training loop tells how far it is; this one keeps silent.
 
     Attributes:
         hears_batches: Whether it wants to hear of batches, which costs a little each.
     """
 
-    hears_batches: bool
+    hears_batches = False
 
     def begin(self, *, title: str, epochs: int, done: int) -> None:
         """Training begins, or goes on after `done` epochs."""
-        ...
 
     def batch(self, fraction: float) -> None:
         """That part of the epoch is done."""
-        ...
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
         """An epoch, counted from 1, has ended."""
-        ...
 
     def end(self, reason: str) -> None:
         """Training has ended."""
-        ...
+
+
+SILENT = Reporter()
 
 
 def check_progress(progress: object) -> None:
@@ -45,7 +44,7 @@ def check_progress(progress: object) -> None:
         check_choice("progress", progress, ("auto", "bar", "lines"), hint="None is silent.")
 
 
-def make_reporter(progress: Progress) -> Reporter | None:
+def make_reporter(progress: Progress) -> Reporter:
     """Return what shows progress, on stderr.
 
     `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere, `bar` and `lines`
@@ -53,7 +52,7 @@ def make_reporter(progress: Progress) -> Reporter | None:
     """
     check_progress(progress)
     if progress is None:
-        return None
+        return SILENT
     from rich.console import Console
 
     console = Console(file=sys.stderr)
@@ -63,19 +62,14 @@ def make_reporter(progress: Progress) -> Reporter | None:
     return Bar(console)
 
 
-class Lines:
+class Lines(Reporter):
     """One line an epoch: for log files, and wherever nothing can be drawn over."""
-
-    hears_batches = False
 
     def begin(self, *, title: str, epochs: int, done: int) -> None:
         """Say what is trained."""
         self._epochs = epochs
         start = f"going on after epoch {done} of {epochs}" if done else f"{epochs} epochs"
         self._write(f"{title}: {start}")
-
-    def batch(self, fraction: float) -> None:
-        """Say nothing."""
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
         """Write the epoch's line."""
@@ -94,7 +88,7 @@ class Lines:
         sys.stderr.flush()
 
 
-class Bar:
+class Bar(Reporter):
     """A bar over the epochs, and the last epoch's values beside it."""
 
     hears_batches = True

@@ -154,13 +154,9 @@ class Recipe:
         return {name: getattr(self, name) for name in names if name != "citations"}
 
     def _of_the_study(self) -> str:
-        if self.architecture not in LAST_LAYERS:
-            raise InputError(
-                f"expected a recipe of one of {', '.join(LAST_LAYERS)}, the recipe "
-                f"{self.name!r} is for {self.architecture or 'no architecture'!r}.",
-                hint="Begin with models.RECIPES[name].",
-            )
-        return self.architecture
+        name = f"the architecture of the recipe {self.name!r}"
+        hint = "Begin with models.RECIPES[name]."
+        return check_choice(name, self.architecture, LAST_LAYERS, hint=hint)
 
 
 _HINT = "See models.RECIPES for the paper's values."
@@ -270,11 +266,7 @@ instead in the same stage.
 
 
 def recipe_or_default(recipe: object, default: Recipe | None) -> Recipe:
-    """Return the recipe given, or the default where it is None.
-
-    Raises:
-        InputError: It is no recipe, or there is no default.
-    """
+    """Return the recipe given, or the default where it is None."""
     chosen = default if recipe is None else recipe
     if not isinstance(chosen, Recipe):
         raise InputError(

@@ -94,15 +94,8 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         ('short', 2)
     """
     known_as = construction.architecture_name(architecture)
-    options = TrainOptions(
-        recipe_or_default(recipe, RECIPES.get(known_as)),
-        seed=seed,
-        checkpoint=checkpoint,
-        precision=precision,
-        strategy=strategy,
-        early_stopping=early_stopping,
-        progress=progress,
-    )
+    recipe = recipe_or_default(recipe, RECIPES.get(known_as))
+    options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     refuse_overlap(train, val)
     shape = _wanted_shape(architecture, input_shape)
     opened = open_data(train, name="train", shape=shape)
@@ -113,7 +106,7 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         model = construction.build(
             architecture,
             shape or opened.shape,
-            classes=options.recipe.classes,
+            classes=recipe.classes,
             seed=attempt.seed,
         )
         fitted = fit(model, opened, opened_val, attempt)

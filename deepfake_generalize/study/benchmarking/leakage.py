@@ -65,7 +65,7 @@ def audit_sets(
         What `data.audit_leakage` returns; None where no set tells its images or videos.
     """
     frames = {scored.name: _auditable(scored.frame) for scored in (original, *unseen, *specialized)}
-    given = {**frames, TRAINING: training}
+    given = frames if training is None else {**frames, TRAINING: training}
     sets = {name: crops for name, crops in given.items() if crops is not None}
     if len(sets) < 2:
         return None

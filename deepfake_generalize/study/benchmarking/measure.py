@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import DoubleArray
 
 THRESHOLD = 0.5
-_RANKED = (metrics.auc, metrics.average_precision, metrics.eer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +181,8 @@ def _measure(prefix: str, scored: Scored, resampling: Resampling | None) -> dict
         if (labels == label).any():
             estimates[f"accuracy_{name}"] = float(right[labels == label].mean())
     if len(set(labels)) > 1:
-        estimates |= {metric.__name__: metric(labels, scored.scores) for metric in _RANKED}
+        ranked = [name for name in METRICS if name in metrics.__all__ and name not in estimates]
+        estimates |= {name: getattr(metrics, name)(labels, scored.scores) for name in ranked}
     return {f"{prefix}_{name}": value for name, value in estimates.items()}
 
 

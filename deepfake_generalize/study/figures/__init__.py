@@ -1,11 +1,11 @@
-"""The paper's figures, drawn from plain arrays and frames."""
+"""The paper's Figures 2, 3 and 5 and the ranks, drawn from plain arrays and tables."""
 
 from __future__ import annotations
 
 from deepfake_generalize.study.figures.drawing import save_figure
 from deepfake_generalize.study.figures.heat_maps import figure_2
 from deepfake_generalize.study.figures.neurons import figure_5
-from deepfake_generalize.study.figures.rank import figure_standing
+from deepfake_generalize.study.figures.rank import figure_rank
 from deepfake_generalize.study.figures.similarity import figure_3
 
-__all__ = ["figure_2", "figure_3", "figure_5", "figure_standing", "save_figure"]
+__all__ = ["figure_2", "figure_3", "figure_5", "figure_rank", "save_figure"]

@@ -1,4 +1,4 @@
-"""What the figures share: fonts, panels, the mark of synthetic data, and files without a date."""
+"""What the figures share: style, panels, the mark of synthetic data, and files without a date."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+
+    from deepfake_generalize.types import AnyArray
 
 SYNTHETIC_MARK = "SYNTHETIC FACES - says nothing about real deepfakes"
 ACCENT = "#D55E00"
@@ -53,7 +55,7 @@ _STYLE: Any = {
 
 
 @contextmanager
-def drawn_alike() -> Iterator[None]:
+def own_style() -> Iterator[None]:
     """Draw with the library's own settings, whatever the reader's matplotlib is set to."""
     import matplotlib as mpl
     from matplotlib import style
@@ -63,20 +65,24 @@ def drawn_alike() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A figure in three bands that cannot run into each other: title, body, notes.
+class Bands:
+    """A figure in three bands that cannot run into each other: title, body, legend and notes.
 
     Attributes:
         figure: The whole.
         body: Where the panels go.
         foot: Where the legend goes, above the notes.
-        legend: Lines of it.
     """
 
     figure: Figure
     body: SubFigure
     foot: SubFigure
-    legend: int
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of the body."""
+        box, dpi = self.body.bbox, self.figure.dpi
+        return box.width / dpi, box.height / dpi
 
     def panels(self, count: int, columns: int) -> list[Axes]:
         """Return axes, row by row; places without a panel stay empty.
@@ -85,8 +91,7 @@ class Sheet:
         it to other last digits each time: the same figure would not give the same file.
         """
         rows = math.ceil(count / columns)
-        dpi, box = self.figure.dpi, self.body.bbox
-        width, height = box.width / dpi, box.height / dpi
+        width, height = self.inches
         wide = (width - _LEFT - _RIGHT - (columns - 1) * _BETWEEN) / columns
         high = (height - _TOP - _BOTTOM - (rows - 1) * (_TOP + _BOTTOM)) / rows
         grid = self.body.add_gridspec(
@@ -101,55 +106,85 @@ class Sheet:
         )
         return [self.body.add_subplot(grid[divmod(index, columns)]) for index in range(count)]
 
-    def explain(self, axes: Axes) -> None:
-        """Put one panel's legend above the notes, marks after bars."""
-        from matplotlib.collections import LineCollection
 
-        entries = sorted(
-            zip(*axes.get_legend_handles_labels(), strict=True),
-            key=lambda entry: isinstance(entry[0], LineCollection),
-        )
-        handles, labels = zip(*entries, strict=True)
-        columns = math.ceil(len(labels) / self.legend)
-        self.foot.legend(handles, labels, loc="upper center", ncols=columns)
-
-
-def sheet(
-    size: tuple[float, float], title: str, notes: str, *, legend: int, synthetic: bool
-) -> Sheet:
+def bands(
+    size: tuple[float, float], title: str, notes: str, *, legend_lines: int, synthetic: bool
+) -> Bands:
     """Return an empty figure with its title, the mark of synthetic data if it is that, and notes.
 
-    Args:
-        size: (width, height) of the body in inches; the figure is at least 6.4 wide.
-        title: One line.
-        notes: Broken into lines as the width asks.
-        legend: Lines of legend to keep room for.
-        synthetic: Whether to write the mark.
+    `size` is (width, height) of the body in inches; the figure is at least 6.4 wide.
     """
     from matplotlib.figure import Figure
 
     width = max(size[0], 6.4)
     needed = math.ceil(len(notes) * 0.06 / width)
     lines = textwrap.wrap(notes, len(notes) // needed + 10)
-    bands = (0.56 if synthetic else 0.34, size[1], 0.12 + 0.19 * legend + 0.14 * len(lines))
-    figure = Figure(figsize=(width, sum(bands)))
-    bodies: Any = figure.subfigures(3, 1, height_ratios=bands)
-    head, body, foot = bodies
-    head.text(0.5, 1 - 0.19 / bands[0], title, ha="center", va="center", size=10, weight="bold")
+    high = (0.56 if synthetic else 0.34, size[1], 0.12 + 0.19 * legend_lines + 0.14 * len(lines))
+    figure = Figure(figsize=(width, sum(high)))
+    parts: Any = figure.subfigures(3, 1, height_ratios=high)
+    head, body, foot = parts
+    head.text(0.5, 1 - 0.19 / high[0], title, ha="center", va="center", size=10, weight="bold")
     if synthetic:
         box = {"facecolor": "#FFF3D6", "edgecolor": YELLOW, "boxstyle": "round,pad=0.3"}
-        head.text(0.5, 0.17 / bands[0], SYNTHETIC_MARK, ha="center", va="center", size=8, bbox=box)
-    foot.text(
-        0.5, 0.06 / bands[2], "\n".join(lines), ha="center", va="bottom", size=7, color="0.25"
-    )
-    return Sheet(figure, body, foot, legend)
+        head.text(0.5, 0.17 / high[0], SYNTHETIC_MARK, ha="center", va="center", size=8, bbox=box)
+    said = "\n".join(lines)
+    foot.text(0.5, 0.06 / high[2], said, ha="center", va="bottom", size=7, color="0.25")
+    return Bands(figure, body, foot)
 
 
-def letter(index: int, text: str) -> str:
+def draw_panels(
+    panels: Mapping[str, Callable[[Axes], None]],
+    *,
+    columns: int,
+    size: tuple[float, float],
+    title: str,
+    notes: str,
+    ylabel: str,
+    legend_lines: int,
+    synthetic: bool,
+) -> Figure:
+    """Return a figure of panels, each with a letter and its title, and one legend for all.
+
+    `panels` maps a title to what draws the panel; `size` is (width, height) of a panel in inches.
+    The y label stands beside the first panel of each row.
+    """
+    from matplotlib.collections import LineCollection
+
+    columns = min(columns, len(panels))
+    body = (size[0] * columns, size[1] * math.ceil(len(panels) / columns))
+    with own_style():
+        page = bands(body, title, notes, legend_lines=legend_lines, synthetic=synthetic)
+        grid = page.panels(len(panels), columns)
+        for index, (name, draw) in enumerate(panels.items()):
+            draw(grid[index])
+            grid[index].set_title(lettered(index, name), loc="left")
+            if index % columns == 0:
+                grid[index].set_ylabel(ylabel)
+        # Marks come after bars.
+        entries = sorted(
+            zip(*grid[0].get_legend_handles_labels(), strict=True),
+            key=lambda entry: isinstance(entry[0], LineCollection),
+        )
+        handles, labels = zip(*entries, strict=True)
+        in_a_row = math.ceil(len(labels) / legend_lines)
+        page.foot.legend(handles, labels, loc="upper center", ncols=in_a_row)
+    return page.figure
+
+
+def mark_chance(
+    axes: Axes, places: AnyArray, heights: AnyArray, half_width: float, label: str
+) -> None:
+    """Mark on bars how high they would be by chance: black lines on white ones."""
+    axes.hlines(heights, places - 0.5, places + 0.5, color="white", linewidth=2.6)
+    ends = (places - half_width, places + half_width)
+    axes.hlines(heights, *ends, color="black", linewidth=1.2, label=label)
+
+
+def lettered(index: int, text: str) -> str:
     """Return a panel's title with the paper's letter before it.
 
     Examples:
-        >>> letter(1, "MesoNet2"), letter(27, "MesoNet28")
+        >>> lettered(1, "MesoNet2"), lettered(27, "MesoNet28")
         ('(b) MesoNet2', '(ab) MesoNet28')
     """
     letters = string.ascii_lowercase
@@ -187,7 +222,7 @@ def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
     written = []
     for ending, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         path = stem.with_name(f"{stem.name}.{ending}")
-        with drawn_alike(), replacing(path) as partial:
+        with own_style(), replacing(path) as partial:
             figure.savefig(partial, format=ending, dpi=200, metadata=metadata)
         written.append(path)
     return written[0], written[1]

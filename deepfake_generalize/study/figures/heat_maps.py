@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.figures.drawing import Sheet, drawn_alike, sheet
-from deepfake_generalize.validation import check_images, describe
+from deepfake_generalize.study.figures.drawing import Bands, bands, own_style
+from deepfake_generalize.validation import check_choice, check_images, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # All in inches: a picture, the step to the next one, the room between datasets, the line of
 # titles, and the band of the colour scale.
 _CELL, _STEP, _GAP, _HEAD, _SCALE = 1.05, 1.09, 0.1, 0.24, 0.34
-_COLOURS = ("inferno", "jet")
 
 
 def figure_2(
@@ -63,18 +62,18 @@ def figure_2(
     """
     detectors = _checked(photographs, heatmaps, colours)
     counts = {dataset: len(faces) for dataset, faces in photographs.items()}
-    with drawn_alike():
+    with own_style():
         page = _page(counts, len(detectors) + 1, scored=scores is not None, synthetic=synthetic)
-        page.heads(("face", *detectors))
-        page.scale(colours)
+        page.write_titles(("face", *detectors))
+        page.draw_colour_scale(colours)
         for dataset, faces in photographs.items():
             for face in range(len(faces)):
                 page.cell(dataset, face, 0).imshow(faces[face])
                 for column, detector in enumerate(detectors, start=1):
                     axes = page.cell(dataset, face, column)
                     score = None if scores is None else float(scores[dataset][detector][face])
-                    _map(axes, heatmaps[dataset][detector][face], colours, score)
-    return page.sheet.figure
+                    _draw_map(axes, heatmaps[dataset][detector][face], colours, score)
+    return page.bands.figure
 
 
 @dataclass(frozen=True)
@@ -82,28 +81,23 @@ class _Page:
     """Square cells of one size, placed in inches.
 
     Attributes:
-        sheet: The figure.
+        bands: The figure.
         left: Where the first column begins.
         tops: Where the first row of each dataset begins, from above.
         counts: How many rows each dataset has.
     """
 
-    sheet: Sheet
+    bands: Bands
     left: float
     tops: Mapping[str, float]
     counts: Mapping[str, int]
-
-    @property
-    def _inches(self) -> tuple[float, float]:
-        box = self.sheet.body.bbox
-        return box.width / self.sheet.figure.dpi, box.height / self.sheet.figure.dpi
 
     def cell(self, dataset: str, face: int, column: int) -> Axes:
         """Return the axes of one picture, without ticks and frame."""
         left, top = self.left + _STEP * column, self.tops[dataset] + _STEP * face
         return self._axes(left, top, _CELL, _CELL)
 
-    def heads(self, titles: Sequence[str]) -> None:
+    def write_titles(self, titles: Sequence[str]) -> None:
         """Write the columns' titles, and the datasets' names beside their rows."""
         for column, title in enumerate(titles):
             self._text(self.left + _STEP * column + _CELL / 2, _HEAD - 0.08, title, size=7.5)
@@ -112,9 +106,9 @@ class _Page:
             how: Any = {"size": 8.0, "weight": "bold", "rotation": 90, "ha": "right"}
             self._text(self.left - 0.06, middle, dataset, **how)
 
-    def scale(self, colours: str) -> None:
+    def draw_colour_scale(self, colours: str) -> None:
         """Draw what the colours mean below all rows."""
-        width, height = self._inches
+        width, height = self.bands.inches
         top = height - _SCALE + 0.13
         axes = self._axes(width / 2 - 1.2, top, 2.4, 0.12)
         axes.imshow([[i / 255 for i in range(256)]], cmap=colours, aspect="auto")
@@ -122,30 +116,29 @@ class _Page:
         self._text(width / 2 + 1.28, top + 0.06, "contributes most", size=7.5, ha="left")
 
     def _axes(self, left: float, top: float, wide: float, high: float) -> Axes:
-        width, height = self._inches
+        width, height = self.bands.inches
         box = (left / width, 1 - (top + high) / height, wide / width, high / height)
-        axes = self.sheet.body.add_axes(box)
+        axes = self.bands.body.add_axes(box)
         axes.set_axis_off()
         return axes
 
     def _text(self, left: float, top: float, text: str, *, ha: str = "center", **how: Any) -> None:
-        width, height = self._inches
-        self.sheet.body.text(left / width, 1 - top / height, text, ha=ha, va="center", **how)
+        width, height = self.bands.inches
+        self.bands.body.text(left / width, 1 - top / height, text, ha=ha, va="center", **how)
 
 
 def _page(counts: Mapping[str, int], columns: int, *, scored: bool, synthetic: bool) -> _Page:
-    """Lay the cells out."""
     tops, top = {}, _HEAD
     for dataset, count in counts.items():
         tops[dataset] = top
         top += _STEP * count + _GAP
     notes = "In the corner: P(fake). " if scored else ""
-    page = sheet(
+    page = bands(
         (_STEP * columns + 0.8, top + _SCALE),
         "What contributes to each detector's verdict (Grad-CAM)",
         f"{notes}Each map is stretched to its own largest value: colours compare places within a "
         "map, and not one map with another.",
-        legend=0,
+        legend_lines=0,
         synthetic=synthetic,
     )
     left = (page.figure.get_figwidth() - _STEP * columns) / 2 + 0.12
@@ -158,10 +151,7 @@ def _checked(
     colours: str,
 ) -> list[str]:
     """Return the detectors' names, after all arrays fit together."""
-    if colours not in _COLOURS:
-        raise InputError(
-            f"expected colours to be one of {', '.join(_COLOURS)}, received {colours}."
-        )
+    check_choice("colours", colours, ("inferno", "jet"))
     if not photographs or set(photographs) != set(heatmaps):
         raise InputError(
             "expected photographs and heatmaps of the same datasets, at least one, received "
@@ -186,7 +176,7 @@ def _checked(
     return detectors
 
 
-def _map(axes: Axes, heatmap: AnyArray, colours: str, score: float | None) -> None:
+def _draw_map(axes: Axes, heatmap: AnyArray, colours: str, score: float | None) -> None:
     axes.imshow(heatmap, cmap=colours, vmin=0.0, vmax=1.0)
     places: Any = {"transform": axes.transAxes, "fontsize": 6.0}
     if not heatmap.any():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.figures.drawing import ACCENT, drawn_alike, letter, sheet
+from deepfake_generalize.study.figures.drawing import ACCENT, draw_panels, mark_chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,24 +54,20 @@ def figure_5(
         1
     """
     datasets = _datasets(overlaps, neurons)
-    columns = min(3, len(overlaps))
-    rows = -(-len(overlaps) // columns)
-    with drawn_alike():
-        page = sheet(
-            (4.3 * columns, 2.35 * rows),
-            f"Neurons that contribute on exactly 1 to {datasets} datasets",
-            "Below the bars: how many neurons of the layer count as contributing on each dataset.",
-            legend=1 if columns > 1 else 2,
-            synthetic=synthetic,
-        )
-        grid = page.panels(len(overlaps), columns)
-        for index, (name, by_k) in enumerate(overlaps.items()):
-            _panel(grid[index], by_k, neurons, datasets)
-            grid[index].set_title(letter(index, name), loc="left")
-            if index % columns == 0:
-                grid[index].set_ylabel("neurons")
-        page.explain(grid[0])
-    return page.figure
+    return draw_panels(
+        {
+            name: functools.partial(_panel, by_k=by_k, neurons=neurons, datasets=datasets)
+            for name, by_k in overlaps.items()
+        },
+        columns=3,
+        size=(4.3, 2.35),
+        title=f"Neurons that contribute on exactly 1 to {datasets} datasets",
+        notes="Below the bars: how many neurons of the layer count as contributing on each "
+        "dataset.",
+        ylabel="neurons",
+        legend_lines=1 if len(overlaps) > 1 else 2,
+        synthetic=synthetic,
+    )
 
 
 def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> int:
@@ -95,28 +92,18 @@ def _panel(axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int)
     """Draw one detector's bars, their counts, and what chance would give."""
     groups = np.arange(len(by_k)) * (datasets + 1.0)
     top = max(float(max(found.counts.max(), found.expected.max())) for found in by_k.values())
-    for j in range(datasets):
-        counts = np.array([found.counts[j] for found in by_k.values()])
-        chance = np.array([found.expected[j] for found in by_k.values()])
-        places = groups + j
-        label = f"all {datasets} datasets" if j + 1 == datasets else f"exactly {j + 1}"
-        axes.bar(places, counts, _WIDTH, color=_colour(j, datasets), label=label)
-        axes.hlines(chance, places - 0.5, places + 0.5, color="white", linewidth=2.6)
-        axes.hlines(
-            chance,
-            places - 0.45,
-            places + 0.45,
-            color="black",
-            linewidth=1.2,
-            label="expected by chance" if j + 1 == datasets else "",
-        )
+    for index in range(datasets):
+        counts = np.array([found.counts[index] for found in by_k.values()])
+        chance = np.array([found.expected[index] for found in by_k.values()])
+        places, last = groups + index, index + 1 == datasets
+        label = f"all {datasets} datasets" if last else f"exactly {index + 1}"
+        axes.bar(places, counts, _WIDTH, color=_colour(index, datasets), label=label)
+        mark_chance(axes, places, chance, 0.45, "expected by chance" if last else "")
         for place, count, expected in zip(places, counts, chance, strict=True):
             # Above the bar, and above the chance mark where that would cross the figure.
             near = count - 0.02 * top < expected < count + 0.13 * top
-            height = max(count, expected) if near else count
-            axes.text(
-                place, height + 0.02 * top, f"{count}", ha="center", va="bottom", fontsize=6.0
-            )
+            height = (max(count, expected) if near else count) + 0.02 * top
+            axes.text(place, height, f"{count}", ha="center", va="bottom", fontsize=6.0)
     axes.set_ylim(0, 1.14 * top if top else 1)
     axes.set_xticks(groups + (datasets - 1) / 2, [_top_label(k, neurons) for k in by_k])
     axes.tick_params(axis="x", length=0)

@@ -1,4 +1,4 @@
-"""The figure that shows a detector among the published thirty."""
+"""Where a detector stands among the published thirty, as a figure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepfake_generalize.study.figures.drawing import (
     BLUE,
     SYNTHETIC_MARK,
     YELLOW,
-    drawn_alike,
+    own_style,
 )
 from deepfake_generalize.study.protocol import POOR_POINTS
 from deepfake_generalize.study.tables import published, published_degradations
@@ -27,7 +27,7 @@ _COLOURS = {"CELEB": BLUE, "F2F": YELLOW}
 _MARKERS = {"none": ("o", "no fine-tuning"), "transfer": ("s", "transfer"), "merge": ("^", "merge")}
 
 
-def figure_standing(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
+def figure_rank(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
     """Draw the degradation of a detector among those of the paper's thirty.
 
     One line a detector, the one that loses least on top. What it was trained on is told by colour,
@@ -53,7 +53,7 @@ def figure_standing(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
         >>> scores = pd.DataFrame({"label": [1, 0] * 20, "score": [0.9, 0.2] * 20})
         >>> flat = scores.assign(score=0.9)
         >>> unseen = dict.fromkeys(("FS", "NT", "DF", "DFD"), flat)
-        >>> figure = figure_standing(benchmark("mine", original=scores, unseen=unseen))
+        >>> figure = figure_rank(benchmark("mine", original=scores, unseen=unseen))
         >>> figure.axes[0].get_xlabel()
         'degradation (percentage points)'
     """
@@ -63,7 +63,7 @@ def figure_standing(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
             hint="Measure it on the paper's FS, NT, DF and DFD to place it among the published.",
         )
     rows = _rows(benchmark)
-    with drawn_alike():
+    with own_style():
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6.4, 0.9 + 0.195 * len(rows)), layout="constrained")

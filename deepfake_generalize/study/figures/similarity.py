@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,10 +13,10 @@ from deepfake_generalize.study.figures.drawing import (
     BLUE,
     GREY,
     YELLOW,
-    drawn_alike,
-    letter,
-    sheet,
+    draw_panels,
+    mark_chance,
 )
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,34 +77,29 @@ def figure_3(
         >>> len(figure_3(counts, render="jet").axes)
         1
     """
-    if render not in _RENDERS:
-        raise InputError(f"expected render to be one of {', '.join(_RENDERS)}, received {render}.")
+    check_choice("render", render, _RENDERS)
     _check(bins, "bins")
     if chance is not None:
         _check(chance, "chance")
-    groups = list(bins.groupby(["architecture", "source"], sort=False))
-    columns = min(2, len(groups))
-    rows = -(-len(groups) // columns)
     bars = dict(_BINS)
     if _EMPTY in bins.columns and bins[_EMPTY].any():
         bars |= _OPTIONAL
-    with drawn_alike():
-        page = sheet(
-            (4.6 * columns, 1.9 * rows),
-            "Similarity (SSIM) of heat maps between congenetic detectors",
-            f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
-            legend=-(-len(bars) // (3 if columns > 1 else 2)),
-            synthetic=synthetic,
+    panels = {
+        f"{architecture} detectors trained on {source}": functools.partial(
+            _panel, rows=rows, bars=bars, chance=chance
         )
-        grid = page.panels(len(groups), columns)
-        for index, ((architecture, source), of_group) in enumerate(groups):
-            _panel(grid[index], of_group, bars, chance)
-            title = f"{architecture} detectors trained on {source}"
-            grid[index].set_title(letter(index, title), loc="left")
-            if index % columns == 0:
-                grid[index].set_ylabel("faces (%)")
-        page.explain(grid[0])
-    return page.figure
+        for (architecture, source), rows in bins.groupby(["architecture", "source"], sort=False)
+    }
+    return draw_panels(
+        panels,
+        columns=2,
+        size=(4.6, 1.9),
+        title="Similarity (SSIM) of heat maps between congenetic detectors",
+        notes=f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
+        ylabel="faces (%)",
+        legend_lines=-(-len(bars) // (3 if len(panels) > 1 else 2)),
+        synthetic=synthetic,
+    )
 
 
 def _check(frame: pd.DataFrame, name: str) -> None:
@@ -143,7 +139,7 @@ def _panel(
         axes.bar(at, shares, 0.92, color=colour, label=label)
         if by_chance is not None and column in _BINS:
             mark = "maps of different faces" if offset == len(_BINS) - 1 else ""
-            _marks(axes, by_chance[column].to_numpy(), at, mark)
+            mark_chance(axes, at, by_chance[column].to_numpy(), 0.46, mark)
         for place, share, count in zip(at, shares, counts, strict=True):
             axes.text(place, share + 2, f"{count:,}", ha="center", va="bottom", fontsize=6.0)
     source = str(rows["source"].iloc[0])
@@ -159,8 +155,3 @@ def _chance_of(chance: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the chance shares in percent, in the order of the rows; NaN where there are none."""
     found = rows[list(_KEYS)].merge(chance, on=list(_KEYS), how="left")[list(_BINS)]
     return 100.0 * found.div(found.sum(axis=1), axis=0)
-
-
-def _marks(axes: Axes, heights: np.ndarray, places: np.ndarray, label: str) -> None:
-    axes.hlines(heights, places - 0.5, places + 0.5, color="white", linewidth=2.6)
-    axes.hlines(heights, places - 0.46, places + 0.46, color="black", linewidth=1.2, label=label)

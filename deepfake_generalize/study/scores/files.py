@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_table
 from deepfake_generalize.validation import check_choice
@@ -84,7 +85,7 @@ def write_scores(
         a,1,0.9,ok,
         b,0,,error,the score is missing or not a number
     """
-    target = Path(os.path.abspath(folder)) / f"{file_name(name)}.csv"  # noqa: PTH100
+    target = absolute(folder) / f"{file_name(name)}.csv"
     rows = _plain_statuses(clean_scores(name, frame))
     on_disk, places = _portable(rows, target.parent)
     content = on_disk.to_csv(index=False, lineterminator="\n").encode()
@@ -150,7 +151,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
         [0.75, 0.25]
     """
     check_polarity(polarity)
-    file = Path(os.path.abspath(path))  # noqa: PTH100 - links stay the names the user gave
+    file = absolute(path)
     if file.suffix.lower() == ".json":
         file = file.with_suffix(".csv")
     beside = file.with_suffix(".json")
@@ -169,7 +170,9 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
     name = str(facts.get("set", file.stem))
     rows = clean_scores(name, read_table(name, file))
     for column in set(facts.get("relative_paths", ())) & set(rows.columns):
-        rows[column] = [_absolute(value, file.parent) for value in rows[column]]
+        rows[column] = rows[column].map(
+            lambda path: str(absolute(file.parent / str(path))), na_action="ignore"
+        )
     if (facts.get("polarity") or polarity) == "real-high":
         rows["score"] = 1.0 - rows["score"]
     if facts and data_hash(rows) != facts["data_sha256"]:
@@ -206,7 +209,9 @@ def _portable(rows: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]
     on_disk = rows[kept].copy()
     places = [column for column in ("video", "path") if _all_absolute(on_disk.get(column))]
     for column in places:
-        on_disk[column] = [_relative(value, folder) for value in on_disk[column]]
+        on_disk[column] = on_disk[column].map(
+            lambda path: Path(os.path.relpath(str(path), folder)).as_posix(), na_action="ignore"
+        )
     return on_disk, places
 
 
@@ -227,7 +232,7 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataMismatchError(
             f"expected {beside} as write_scores writes it in version {_VERSION} of the format, "
-            f"received another: {error!r}.",
+            f"received another: {type(error).__name__}: {error}.",
             hint=_AGAIN,
         ) from error
     try:
@@ -263,11 +268,3 @@ def _all_absolute(values: pd.Series[Any] | None) -> bool:
     return values is not None and all(
         pd.isna(value) or Path(str(value)).is_absolute() for value in values
     )
-
-
-def _relative(value: Any, folder: Path) -> Any:
-    return value if pd.isna(value) else Path(os.path.relpath(str(value), folder)).as_posix()
-
-
-def _absolute(value: Any, folder: Path) -> Any:
-    return value if pd.isna(value) else os.path.abspath(folder / str(value))  # noqa: PTH100

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import pack, read_crops, read_image, to_dataset
-from deepfake_generalize.data.crops.batch_reader import ImageSource
+from deepfake_generalize.data.crops.batches import ImageSource
 from deepfake_generalize.data.crops.image_files import image_size
 from deepfake_generalize.errors import InputError
 
@@ -109,7 +109,7 @@ import os
 import sys
 import numpy as np
 from deepfake_generalize.data import read_crops
-from deepfake_generalize.data.crops.batch_reader import ImageSource
+from deepfake_generalize.data.crops.batches import ImageSource
 source = ImageSource(read_crops({str(tmp_path / "a.h5")!r})["path"].tolist())
 before = source.read(np.arange({len(noise_crops)}))
 children = []

@@ -58,7 +58,7 @@ def wait_until(told, child, within_s=1200):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.nightly), 2])
 def test_killed_twenty_times_and_finished_equals_undisturbed(
     make_videos, processes, tmp_path, n_jobs, tree
 ):
@@ -122,7 +122,7 @@ def test_a_second_extraction_is_turned_away_and_the_first_unharmed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["bright", "mediapipe"])
+@pytest.mark.parametrize("kind", ["bright", pytest.param("mediapipe", marks=pytest.mark.nightly)])
 def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
     make_videos, tmp_path, shared_data, monkeypatch, kind, tree
 ):
@@ -171,7 +171,7 @@ def test_any_number_of_jobs_writes_the_same_bytes(make_videos, tmp_path, n_jobs,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["bright", "mediapipe"])
+@pytest.mark.parametrize("kind", ["bright", pytest.param("mediapipe", marks=pytest.mark.nightly)])
 def test_memory_is_flat_over_two_hundred_videos(
     make_videos, processes, tmp_path, shared_data, kind
 ):

@@ -36,9 +36,9 @@ def assert_equal_to_sequential(
     "relative",
     [
         "videos/short_clip.mp4",
-        pytest.param("videos/people.mp4", marks=pytest.mark.slow),
+        pytest.param("videos/people.mp4", marks=pytest.mark.nightly),
         pytest.param("dfdc/dfdc_train_part_10/yhffcuhhjy.mp4", marks=pytest.mark.slow),
-        pytest.param("dfdc/dfdc_train_part_0/abofeumbvv.mp4", marks=pytest.mark.slow),
+        pytest.param("dfdc/dfdc_train_part_0/abofeumbvv.mp4", marks=pytest.mark.nightly),
     ],
 )
 def test_every_frame_of_a_real_video_is_bit_identical_in_samples_of_any_density(

@@ -65,11 +65,11 @@ def test_a_second_build_has_the_same_names(name, small):
 def test_outputs(name):
     height, width = SMALLEST[name] + 16, SMALLEST[name]
     images = np.random.default_rng(0).random((2, height, width, 3), np.float32)
-    one = ARCHITECTURES[name]((height, width, 3))(images, training=False).numpy()
-    two = ARCHITECTURES[name]((height, width, 3), classes=2)(images, training=False).numpy()
-    assert one.shape == (2, 1)
-    assert ((one > 0) & (one < 1)).all()
-    np.testing.assert_allclose(two.sum(axis=1), 1, atol=1e-6)
+    sigmoid = ARCHITECTURES[name]((height, width, 3))(images, training=False).numpy()
+    softmax = ARCHITECTURES[name]((height, width, 3), classes=2)(images, training=False).numpy()
+    assert sigmoid.shape == (2, 1)
+    assert ((sigmoid > 0) & (sigmoid < 1)).all()
+    np.testing.assert_allclose(softmax.sum(axis=1), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

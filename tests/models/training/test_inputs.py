@@ -153,8 +153,11 @@ FLAT = (np.zeros((4, 5), np.float32), np.zeros(4))
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"architecture": "resnet"}, "expected an architecture, received 'resnet'"),
-        ({"architecture": 3}, "expected an architecture's name, a builder or a Keras model"),
+        ({"architecture": "resnet"}, "architecture to be one of mesonet, .*, received 'resnet'"),
+        (
+            {"architecture": 3},
+            "architecture to be one of .*, received 3. Or pass a builder or a Keras model",
+        ),
         ({"architecture": lambda shape: shape}, "expected a Keras model from the builder"),
         ({"recipe": "paper"}, "expected a Recipe, received str"),
         ({"train": "folder"}, "expected train to be images, received str"),

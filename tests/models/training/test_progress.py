@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.training.progress import Bar, Lines, make_reporter
+from deepfake_generalize.models.training.progress import SILENT, Bar, Lines, make_reporter
 
 VALUES = {"loss": 0.25, "accuracy": 0.5, "val_loss": 0.3, "val_accuracy": 0.75}
 SHOWN = "loss 0.2500  accuracy 0.5000  val_loss 0.3000  val_accuracy 0.7500"
@@ -49,7 +49,8 @@ def test_auto_draws_nothing_where_there_is_no_terminal(capsys):
     assert isinstance(make_reporter("auto"), Lines)
     assert isinstance(make_reporter("lines"), Lines)
     assert isinstance(make_reporter("bar"), Bar)
-    assert make_reporter(None) is None
+    assert make_reporter(None) is SILENT
+    _tell(SILENT)
     assert capsys.readouterr() == ("", "")
 
 

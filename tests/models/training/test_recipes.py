@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pickle
 
+import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
@@ -83,9 +84,9 @@ def test_names_are_distinct():
 
 def test_every_value_has_a_source_until_it_is_changed():
     for recipe in RECIPES.values():
-        for one in (recipe, recipe.fine_tuning, recipe.as_scripts, recipe.fine_tuning.as_scripts):
-            assert set(one.sources) == set(one.values())
-            assert "set by the user" not in one.sources.values()
+        for own in (recipe, recipe.fine_tuning, recipe.as_scripts, recipe.fine_tuning.as_scripts):
+            assert set(own.sources) == set(own.values())
+            assert "set by the user" not in own.sources.values()
     changed = dataclasses.replace(RECIPES["mesonet"], epochs=3)
     assert changed.sources["epochs"] == "set by the user"
     assert changed.sources["batch_size"] != "set by the user"
@@ -126,6 +127,12 @@ def test_other_values_are_refused(setting, value):
     with pytest.raises(InputError, match=f"expected {setting} of a recipe") as caught:
         dataclasses.replace(RECIPES["mesonet"], **{setting: value})
     assert "RECIPES" in caught.value.hint
+
+
+def test_numpys_numbers_are_taken_as_pythons():
+    recipe = Recipe("mine", epochs=np.int64(3), learning_rate=np.float64(0.5), dropout=np.int8(0))
+    assert json.loads(json.dumps(recipe.values())) == recipe.values()
+    assert (recipe.epochs, recipe.learning_rate, recipe.dropout) == (3, 0.5, 0)
 
 
 def test_a_recipe_of_ones_own_has_no_paper_behind_it():

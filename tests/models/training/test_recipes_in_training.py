@@ -59,7 +59,7 @@ def test_a_plateau_begins_again_with_other_numbers(
     noise = (striped_train[0], np.random.default_rng(0).permutation(striped_train[1]))
     whole = train_small(train=noise, recipe=recipe)
     restarts = whole.training["restarts"]
-    assert [len(one["accuracy"]) for one in restarts] == [2, 2]
+    assert [len(restart["accuracy"]) for restart in restarts] == [2, 2]
     assert restarts[0]["seed"] == 0
     assert restarts[0]["seed"] != restarts[1]["seed"]
     assert restarts[0]["accuracy"] != restarts[1]["accuracy"]

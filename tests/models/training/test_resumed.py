@@ -12,7 +12,7 @@ import pytest
 
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models import Recipe
-from deepfake_generalize.models.training import fitting
+from deepfake_generalize.models.training import checkpoints, fitting
 
 
 class _Kill(BaseException):
@@ -94,6 +94,15 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, change, words, tr
 def test_a_damaged_checkpoint_is_named(tmp_path, content, train_small):
     (tmp_path / "training.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"expected a checkpoint at .*training\.npz"):
+        train_small(checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["weights", "optimizer"])
+def test_a_checkpoint_without_all_its_arrays_is_named(tmp_path, missing, train_small):
+    train_small(checkpoint=tmp_path)
+    arrays, facts = checkpoints.read(tmp_path / "training.npz")
+    checkpoints.write(tmp_path / "training.npz", arrays | {missing: []}, facts)
+    with pytest.raises(InputError, match=r"expected a checkpoint at .*training\.npz, it cannot"):
         train_small(checkpoint=tmp_path)
 
 

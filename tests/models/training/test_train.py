@@ -167,8 +167,8 @@ def test_fit_leaves_what_is_frozen(short_recipe, small_network, striped_train, s
     fit(model, striped_train, striped_val, TrainOptions(recipe, progress=None))
     changed = {v.path.split("/")[0] for v in model.weights if (v.numpy() != before[v.path]).any()}
     assert changed == {"output"}
-    assert {one.momentum for one in model.layers if hasattr(one, "momentum")} == {0.99}
-    assert {one.rate for one in model.layers if hasattr(one, "rate")} == {0.2}
+    assert {layer.momentum for layer in model.layers if hasattr(layer, "momentum")} == {0.99}
+    assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.2}
 
 
 def test_nothing_is_said_where_silence_was_asked_for(capsys, train_small, short_recipe):

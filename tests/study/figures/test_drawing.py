@@ -7,18 +7,25 @@ import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.figures import save_figure
-from deepfake_generalize.study.figures.drawing import SYNTHETIC_MARK, drawn_alike, letter, sheet
+from deepfake_generalize.study.figures.drawing import SYNTHETIC_MARK, draw_panels, lettered
 
 
 def page(*, synthetic=False):
-    with drawn_alike():
-        drawn = sheet((3.0, 2.0), "Title", "A note. " * 12, legend=1, synthetic=synthetic)
-        (axes,) = drawn.panels(1, 1)
+    def draw(axes):
         axes.bar([0, 1], [2, 3], label="bars")
         axes.set_xticks([0, 1])
         axes.set_yticks([0, 3])
-        drawn.explain(axes)
-    return drawn.figure
+
+    return draw_panels(
+        {"Panel": draw},
+        columns=1,
+        size=(3.0, 2.0),
+        title="Title",
+        notes="A note. " * 12,
+        ylabel="bars",
+        legend_lines=1,
+        synthetic=synthetic,
+    )
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path, monkeypatch):
@@ -53,4 +60,4 @@ def test_the_check_of_the_texts_can_fail(written):
 
 
 def test_panels_are_lettered_as_in_the_paper():
-    assert [letter(i, "x") for i in (0, 17, 25, 26)] == ["(a) x", "(r) x", "(z) x", "(aa) x"]
+    assert [lettered(i, "x") for i in (0, 17, 25, 26)] == ["(a) x", "(r) x", "(z) x", "(aa) x"]

@@ -76,7 +76,7 @@ def test_what_cannot_be_drawn_is_refused():
     photographs, maps = given(("FS", "NT"), ("one", "two"))
     refused({}, {}, "of the same datasets, at least one, received none and none")
     refused(photographs, {"FS": maps["FS"]}, "received FS, NT and FS")
-    refused(photographs, maps, "colours to be one of inferno, jet, received grey", colours="grey")
+    refused(photographs, maps, "colours to be one of inferno, jet, received 'grey'", colours="grey")
     refused(photographs, {**maps, "NT": {"one": maps["NT"]["one"]}}, "the same detectors on every")
     shifted = {**maps, "NT": {**maps["NT"], "two": maps["NT"]["two"] - 0.5}}
     refused(photographs, shifted, r"heatmaps\['NT'\]\['two'\] of shape \(2, 12, 12\) in \[0, 1\]")

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
-from deepfake_generalize.study import benchmark, figure_standing, published
+from deepfake_generalize.study import benchmark, figure_rank, published
 
 UNSEEN = ["FS", "NT", "DF", "DFD"]
 
@@ -41,7 +41,7 @@ def texts(figure) -> list[str]:
 
 def test_every_detector_has_a_line_in_the_order_of_the_ranks(make) -> None:
     result = make(92.4, 50.0)
-    names = texts(figure_standing(result))
+    names = texts(figure_rank(result))
     assert [name.split()[-1] for name in names] == [str(rank) for rank in range(1, 32)]
     assert names[24].startswith("mine")
     others = [name.split()[0] for name in names if not name.startswith("mine")]
@@ -49,7 +49,7 @@ def test_every_detector_has_a_line_in_the_order_of_the_ranks(make) -> None:
 
 
 def test_a_tie_shares_the_better_rank_and_stands_before_its_equal(make) -> None:
-    names = texts(figure_standing(make(92.35, 50.0)))
+    names = texts(figure_rank(make(92.35, 50.0)))
     assert [name.split() for name in names[23:25]] == [["mine", "24"], ["MesoNet1", "24"]]
 
 
@@ -62,7 +62,7 @@ def test_a_tie_shares_the_better_rank_and_stands_before_its_equal(make) -> None:
     ],
 )
 def test_no_text_is_cut_off_or_under_another(make, original, unseen, name) -> None:
-    figure = figure_standing(make(original, unseen, name=name), synthetic=True)
+    figure = figure_rank(make(original, unseen, name=name), synthetic=True)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -82,12 +82,12 @@ def test_no_text_is_cut_off_or_under_another(make, original, unseen, name) -> No
 
 def test_the_interval_is_drawn_where_there_is_one(make) -> None:
     result = make(92.4, 50.0)
-    (axes,) = figure_standing(result).axes
+    (axes,) = figure_rank(result).axes
     interval = result.intervals["degradation"]
     segments = [tuple(each[:, 0]) for lines in axes.collections for each in lines.get_segments()]
     assert (interval.low, interval.high) in segments
     assert any("95% interval" in text.get_text() for text in axes.get_legend().get_texts())
-    (bare,) = figure_standing(make(92.4, 50.0, n_resamples=0)).axes
+    (bare,) = figure_rank(make(92.4, 50.0, n_resamples=0)).axes
     assert not any("interval" in text.get_text() for text in bare.get_legend().get_texts())
 
 
@@ -95,4 +95,4 @@ def test_without_a_rank_there_is_no_place_among_them() -> None:
     table = scores_with(75)
     result = benchmark("x", original=table, unseen={"A": table}, resampling=None)
     with pytest.raises(InputError, match="received one without: ranks do not compare"):
-        figure_standing(result)
+        figure_rank(result)

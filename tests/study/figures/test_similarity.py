@@ -87,7 +87,7 @@ def test_what_cannot_be_drawn_is_refused(bins, message):
 
 
 def test_another_render_is_refused():
-    with pytest.raises(InputError, match="render to be one of jet, raw, study, received blended"):
+    with pytest.raises(InputError, match="render to be one of jet, raw, study, received 'blended'"):
         figure_3(frame(), render="blended")
 
 

@@ -9,15 +9,14 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import pack, read_crops, read_image
-from deepfake_generalize.data.crops.hdf5_format import Index
-from deepfake_generalize.data.crops.hdf5_reader import open_pack
+from deepfake_generalize.data.crops.hdf5_reader import Index, open_pack
 from deepfake_generalize.errors import InputError
 
 
 def read_all(file):
     """Return all that a pack holds: its pixels, each image checked, and its manifest."""
     found = open_pack(file)
-    return found.read(np.arange(len(found.names))).tobytes(), found.index.manifest
+    return found.read(np.arange(len(found.rows))).tobytes(), found.index.manifest
 
 
 def _flip(file, place):
