@@ -3,13 +3,13 @@
 import dataclasses
 
 import pytest
-from deepfake_generalize.metrics.degradation_intervals import ResampledAccuracy
 
 from deepfake_generalize import causal, metrics
 from deepfake_generalize.data.leakage.exclusion import Selection
 from deepfake_generalize.data.splits.balanced import Splits
+from deepfake_generalize.metrics.degradation import ResampledAccuracy
 from deepfake_generalize.metrics.resampling import Resampling
-from deepfake_generalize.study.protocol.sizes import StudySizes
+from deepfake_generalize.study.protocol import Sizes
 
 HANDED_OUT = [
     metrics.Comparison,
@@ -19,7 +19,7 @@ HANDED_OUT = [
     Resampling,
     Selection,
     Splits,
-    StudySizes,
+    Sizes,
     causal.Bootstrap,
     causal.NeuronEffects,
     causal.Overlap,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import resource
 from pathlib import Path
 
 
@@ -22,3 +24,11 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def peak_memory(status: Path = Path("/proc/self/status")) -> int:
+    """Return the most memory in kilobytes that this process has held at a time."""
+    if status.exists():
+        # getrusage would count what the parent held when it started this process.
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.benchmarking import Benchmark, benchmark
-from deepfake_generalize.study.experiment import Analysis, Schedule, Sizes, StudyConfig
+from deepfake_generalize.study.experiment import Analysis, Schedule, StudyConfig
 from deepfake_generalize.study.figures import (
     figure_2,
     figure_3,
@@ -11,7 +11,7 @@ from deepfake_generalize.study.figures import (
     figure_rank,
     save_figure,
 )
-from deepfake_generalize.study.protocol import StudySizes, shared_by_design, study_sets
+from deepfake_generalize.study.protocol import Sizes, shared_by_design, study_sets
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.scores import ScoreFile, read_scores, write_scores
 from deepfake_generalize.study.tables import published, table
@@ -24,7 +24,6 @@ __all__ = [
     "Sizes",
     "Study",
     "StudyConfig",
-    "StudySizes",
     "benchmark",
     "figure_2",
     "figure_3",
@@ -40,3 +39,8 @@ __all__ = [
     "table",
     "write_scores",
 ]
+
+
+def __dir__() -> list[str]:
+    """Show the public names only."""
+    return __all__

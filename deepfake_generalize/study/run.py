@@ -1,4 +1,4 @@
-"""The whole study: data, thirty detectors, tables, figures and the report, in one call."""
+"""The whole study in one call: data, thirty detectors, tables, figures and the report."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from joblib import Parallel, delayed, effective_n_jobs
 
+from deepfake_generalize._system.atomic_files import remove_abandoned, write_whole
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.experiment import (
     CHECKPOINTS,
@@ -19,21 +20,26 @@ from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
     StudyConfig,
-    datasets,
+    plan_steps,
+    prepare,
     read_all,
+    read_facts,
     read_lines,
-    steps,
-    worker,
+    work_on,
 )
-from deepfake_generalize.validation import describe
+from deepfake_generalize.study.protocol import FINE_TUNINGS
+from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import pandas as pd
 
+    from deepfake_generalize.study.experiment import Step
     from deepfake_generalize.study.report import Finding, RunResults
 
+_Plans: TypeAlias = "dict[DetectorFamily, list[Step]]"
 _POLL_SECONDS = 1.0
 
 
@@ -108,23 +114,21 @@ def run(
         Figures 2, 3 and 5. Originals are selected on the source's validation split, fine-tuned
         detectors on the validation part of what they are fine-tuned on, never on a test set.
     """
-    if not isinstance(config, StudyConfig):
-        raise InputError(
-            f"expected a StudyConfig, received {describe(config)}.",
-            hint="Begin with StudyConfig.demo() or StudyConfig.from_toml(path).",
-        )
-    folder = Path(out_dir).absolute()
+    check_type(
+        "a StudyConfig",
+        config,
+        StudyConfig,
+        hint="Begin with StudyConfig.demo() or StudyConfig.from_toml(path).",
+    )
+    folder = absolute(out_dir)
     _claim(folder, config)
-    say = progress or _silent
-    available = datasets.prepare(config, folder, n_jobs=n_jobs, progress=say)
-    families = [DetectorFamily(*pair) for pair in config.families]
-    with _watched(config, families, available, folder, say):
+    say = progress or (lambda _what, _part: None)
+    plans = _plan(config, prepare(config, folder, n_jobs=n_jobs, progress=say))
+    with _watched(plans, folder, say):
         # Where families have processes of their own, threads are enough to wait for them.
         waiting = None if config.threads is None else "threads"
-        jobs = (
-            delayed(_run_one)(config, each, folder)
-            for each in _in_order(config, families, available, effective_n_jobs(n_jobs))
-        )
+        order = _in_order(plans, effective_n_jobs(n_jobs))
+        jobs = (delayed(work_on)(config, family, folder) for family in order)
         Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     say("tables, figures, report", 1.0)
@@ -143,7 +147,7 @@ def publish(folder: str | Path) -> Study:
     Raises:
         InputError: The folder holds no study, or one that is not finished.
     """
-    path = Path(folder).absolute()
+    path = absolute(folder)
     if not (path / CONFIG).is_file():
         raise InputError(
             f"expected the folder of a study, {str(path)!r} has no {CONFIG}.",
@@ -157,15 +161,16 @@ def publish(folder: str | Path) -> Study:
     return study
 
 
+def _plan(config: StudyConfig, available: tuple[str, ...]) -> _Plans:
+    families = [DetectorFamily(*pair) for pair in config.families]
+    return {family: plan_steps(config, family, available) for family in families}
+
+
 def _check_finished(study: Study) -> None:
-    available = tuple(datasets.read_facts(study.folder)["sets"])
-    wanted = [
-        (step.kind, step.key)
-        for pair in study.config.families
-        for step in steps(study.config, DetectorFamily(*pair), available)
-    ]
-    done = {(each["kind"], each["key"]) for each in read_all(study.folder / RECORDS)}
-    left = [each for each in wanted if each not in done]
+    plans = _plan(study.config, tuple(read_facts(study.folder)["sets"]))
+    wanted = [(step.kind, step.key) for plan in plans.values() for step in plan]
+    done = {(record["kind"], record["key"]) for record in read_all(study.folder / RECORDS)}
+    left = [name for name in wanted if name not in done]
     if left:
         raise InputError(
             f"expected a finished study in {str(study.folder)!r}, {len(left)} of its "
@@ -174,30 +179,14 @@ def _check_finished(study: Study) -> None:
         )
 
 
-def _silent(_what: str, _part: float) -> None:
-    """Say nothing."""
-
-
-def _run_one(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
-    if config.threads is not None:
-        worker.work_apart(family, folder)
-        return
-    # Imported here: the process that only waits for the others needs no TensorFlow.
-    from deepfake_generalize.study.experiment.steps import run_family
-
-    run_family(config, family, folder)
-
-
-def _in_order(
-    config: StudyConfig, families: Sequence[DetectorFamily], available: tuple[str, ...], n_jobs: int
-) -> list[DetectorFamily]:
+def _in_order(plans: _Plans, n_jobs: int) -> list[DetectorFamily]:
     """Return the slowest first, so that no processor waits for one of them alone at the end.
 
     The two slowest, where they are of one architecture, are also the largest: the second is put
     where the first should be done, so that the memory need not hold both.
     """
-    weights = {each: _weight(config, each, available) for each in families}
-    order = sorted(families, key=lambda each: -weights[each])
+    weights = {family: sum(step.weight for step in plan) for family, plan in plans.items()}
+    order = sorted(weights, key=lambda family: -weights[family])
     if len(order) < 3 or order[0].architecture != order[1].architecture:
         return order
     first, second, *others = order
@@ -220,46 +209,33 @@ def _claim(folder: Path, config: StudyConfig) -> None:
                 hint="Choose another folder, or run the configuration that is there.",
             )
         return
-    partial = file.with_suffix(".partial")
-    if folder.exists() and any(each != partial for each in folder.iterdir()):
-        raise InputError(
-            f"expected a new or empty folder, {str(folder)!r} holds other files.",
-            hint="Choose another folder.",
-        )
+    if folder.exists():
+        remove_abandoned(file)
+        if any(folder.iterdir()):
+            raise InputError(
+                f"expected a new or empty folder, {str(folder)!r} holds other files.",
+                hint="Choose another folder.",
+            )
     folder.mkdir(parents=True, exist_ok=True)
-    partial.write_text(config.to_toml(), encoding="utf-8")
-    partial.replace(file)
-
-
-def _weight(config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]) -> float:
-    return sum(step.weight for step in steps(config, family, available))
+    write_whole(file, config.to_toml().encode())
 
 
 @contextmanager
-def _watched(
-    config: StudyConfig,
-    families: Sequence[DetectorFamily],
-    available: tuple[str, ...],
-    folder: Path,
-    say: Callable[[str, float], None],
-) -> Iterator[None]:
+def _watched(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> Iterator[None]:
     """Report progress from the records while the families write them, wherever they run."""
-    everything = {
-        (step.kind, step.key): step.weight
-        for family in families
-        for step in steps(config, family, available)
-    }
+    weights = {(step.kind, step.key): step.weight for plan in plans.values() for step in plan}
     done = threading.Event()
 
     def look() -> None:
-        finished: list[dict[str, Any]] = [
+        finished = [
             record
-            for family in families
+            for family in plans
             for record in read_lines(folder / RECORDS / f"{family.name}.jsonl")
         ]
-        weight = sum(everything.get((each["kind"], each["key"]), 0.0) for each in finished)
-        detectors = sum(each["kind"] == "detector" for each in finished)
-        say(f"{detectors} of {3 * len(families)} detectors", weight / sum(everything.values()))
+        weight = sum(weights.get((record["kind"], record["key"]), 0.0) for record in finished)
+        detectors = sum(record["kind"] == "detector" for record in finished)
+        of_all = len(FINE_TUNINGS) * len(plans)
+        say(f"{detectors} of {of_all} detectors", weight / sum(weights.values()))
 
     def watch() -> None:
         while not done.wait(_POLL_SECONDS):

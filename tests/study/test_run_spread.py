@@ -116,7 +116,7 @@ def test_two_jobs_that_are_killed_give_what_one_gives(
             time.sleep(dice.uniform(0.0, 0.5))
             assert process.poll() is None, "the study was done before it could be killed"
             if kill % 2:
-                # The parent alone: its workers stay and go on, beside those of the next run.
+                # The parent alone: its workers end with it.
                 process.kill()
             else:
                 os.killpg(process.pid, signal.SIGKILL)

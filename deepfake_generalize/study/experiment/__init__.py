@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig
-from deepfake_generalize.study.experiment.datasets import read_facts
+from deepfake_generalize.study.experiment.datasets import prepare, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
+    Step,
     derived_seed,
-    steps,
+    plan_steps,
 )
 from deepfake_generalize.study.experiment.records import (
     CHECKPOINTS,
@@ -18,7 +19,8 @@ from deepfake_generalize.study.experiment.records import (
     read_lines,
 )
 from deepfake_generalize.study.experiment.run_log import read_log, when_and_where
-from deepfake_generalize.study.experiment.schedules import Analysis, Schedule, Sizes
+from deepfake_generalize.study.experiment.schedules import Analysis, Schedule
+from deepfake_generalize.study.experiment.worker import work_on
 
 __all__ = [
     "CHECKPOINTS",
@@ -29,14 +31,16 @@ __all__ = [
     "Analysis",
     "DetectorFamily",
     "Schedule",
-    "Sizes",
+    "Step",
     "StudyConfig",
     "derived_seed",
     "of_kind",
+    "plan_steps",
+    "prepare",
     "read_all",
     "read_facts",
     "read_lines",
     "read_log",
-    "steps",
     "when_and_where",
+    "work_on",
 ]

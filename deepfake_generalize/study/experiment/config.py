@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003  (toml reads the annotations at run time)
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Literal, get_args
 
+from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
-from deepfake_generalize.study.experiment.demo_schedules import DEMO_SCHEDULES
-from deepfake_generalize.study.experiment.schedules import Analysis, Schedule, Sizes, check_choice
-from deepfake_generalize.study.protocol import PAPER_ARCHITECTURES, SOURCES, architecture_facts
-from deepfake_generalize.validation import describe
+from deepfake_generalize.study.experiment.schedules import DEMO_SCHEDULES, Analysis, Schedule
+from deepfake_generalize.study.protocol import (
+    PAPER_ARCHITECTURES,
+    SOURCES,
+    Sizes,
+    architecture_facts,
+)
+from deepfake_generalize.validation import check_choice
 
 CONFIG = "config.toml"
 """Its file in a run folder."""
@@ -33,7 +38,7 @@ class StudyConfig:
 
     Attributes:
         name: What the report calls it.
-        data: "synthetic" draws the embedded faces, "videos" reads the data sets in `roots`.
+        data: "synthetic" renders the embedded faces, "videos" reads the data sets in `roots`.
         roots: Data set's name (see `ROOTS`) to its folder, for "videos".
         image_size: Side of the crops and of every network's input in pixels.
         frames_per_video: Frames of a fake video, for "videos".
@@ -77,28 +82,27 @@ class StudyConfig:
         check_choice("data", self.data, get_args(DataKind))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
-        for name in (*self.architectures, *self.schedules):
-            architecture_facts(name)
         for name in self.sources:
-            check_choice("sources", name, tuple(SOURCES))
+            check_choice("sources", name, SOURCES)
         for name in self.roots:
             check_choice("roots", name, ROOTS)
         if not self.architectures or not self.sources:
             raise InputError("expected at least one architecture and one source, received none.")
-        for name in self.architectures:
+        for name in (*self.architectures, *self.schedules):
             least = architecture_facts(name).smallest_side
-            if self.image_size < least:
+            if name in self.architectures and self.image_size < least:
                 raise InputError(
                     f"expected image_size of at least {least} for {name}, received "
                     f"{self.image_size}.",
                     hint=f"Leave {name} out, or use larger crops.",
                 )
-        for field_ in dataclasses.fields(self.sizes):
-            _check_even(field_.name, getattr(self.sizes, field_.name))
+        # Plain dictionaries of its own: a frozen value does not change with the caller's.
+        object.__setattr__(self, "roots", dict(self.roots))
+        object.__setattr__(self, "schedules", dict(self.schedules))
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the data are drawn rather than filmed."""
+        """Whether the faces are synthetic rather than filmed."""
         return self.data == "synthetic"
 
     @property
@@ -109,8 +113,8 @@ class StudyConfig:
     @property
     def sha256(self) -> str:
         """Hash of every setting but the name; where the data lie has no part in it."""
-        values = _plain(self)
-        kept = {key: value for key, value in values.items() if key not in {"name", "roots"}}
+        kept = dataclasses.asdict(self)
+        del kept["name"], kept["roots"]
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     @classmethod
@@ -196,73 +200,11 @@ class StudyConfig:
         Raises:
             InputError: No such file, not TOML, an unknown setting, a value of the wrong kind.
         """
-        file = Path(path).absolute()
-        values = toml.check_names(cls, toml.load(file), str(file))
-        roots = values.pop("roots", {})
-        if not isinstance(roots, Mapping):
-            raise InputError(f"expected roots to be a table of folders, received {roots!r}.")
-        values["roots"] = {name: str(file.parent / str(root)) for name, root in roots.items()}
-        values["sizes"] = _built(Sizes, values.get("sizes", {}), "sizes")
-        values["analysis"] = _built(Analysis, values.get("analysis", {}), "analysis")
-        schedules = values.get("schedules", {})
-        if not isinstance(schedules, Mapping):
-            raise InputError(f"expected schedules to be a table, received {schedules!r}.")
-        values["schedules"] = {
-            name: _built(Schedule, each, f"schedules.{name}") for name, each in schedules.items()
-        }
-        return _built(cls, values, str(file))
+        file = absolute(path)
+        config: StudyConfig = toml.build(cls, toml.load(file), str(file))
+        roots = {name: str(file.parent / root) for name, root in config.roots.items()}
+        return dataclasses.replace(config, roots=roots)
 
     def to_toml(self) -> str:
         """Write the configuration as TOML, which `from_toml` reads back to an equal one."""
-        return toml.dumps(_plain(self)) + "\n"
-
-
-_T = TypeVar("_T")
-_KINDS: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "None": (type(None),),
-}
-
-
-def _built(kind: type[_T], values: object, where: str) -> _T:
-    """Make the dataclass of what a file holds, each value of the kind that its field says."""
-    given = toml.check_names(kind, values, where)
-    for field_ in dataclasses.fields(cast("Any", kind)):
-        if field_.name in given:
-            given[field_.name] = _typed(given[field_.name], str(field_.type), field_.name)
-    return kind(**given)
-
-
-def _typed(value: Any, kind: str, name: str) -> Any:
-    if kind.startswith("tuple"):
-        if not isinstance(value, list):
-            raise InputError(f"expected {name} to be a list, received {describe(value)}.")
-        inner = kind.removeprefix("tuple[").split(",")[0]
-        return tuple(_typed(item, inner, name) for item in value)
-    parts = kind.split(" | ")
-    if any(part not in _KINDS for part in parts):
-        return value  # A choice among words, which the dataclass checks itself.
-    kinds = tuple(each for part in parts for each in _KINDS[part])
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        raise InputError(f"expected {name} to be {kind}, received {value!r}.")
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field_.name: _plain(getattr(value, field_.name)) for field_ in dataclasses.fields(value)
-        }
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _check_even(name: str, value: int) -> None:
-    if value < 2 or value % 2:
-        raise InputError(
-            f"expected sizes.{name} to be an even number of images from 2, received {value}.",
-            hint="Half of the images are real.",
-        )
+        return toml.dumps(dataclasses.asdict(self))

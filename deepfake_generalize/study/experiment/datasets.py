@@ -1,4 +1,4 @@
-"""The nine sets of a study, drawn or cut from videos, as files of splits in the run folder."""
+"""The nine sets of a study, synthetic or cut from videos, as files of splits in the run folder."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize import data
 from deepfake_generalize.data.leakage import warn_of_leaks
+from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment.detector_family import derived_seed
 from deepfake_generalize.study.experiment.records import RECORDS, Records
 from deepfake_generalize.study.experiment.run_log import note, now
-from deepfake_generalize.study.protocol import (
-    StudySizes,
-    count_shared,
-    shared_by_design,
-    study_sets,
-)
+from deepfake_generalize.study.protocol import count_shared, shared_by_design, study_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,16 +23,18 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.experiment.config import StudyConfig
 
 SPLITS = "splits"
-_DRAWN = "data"
+_SYNTHETIC = "data"
 _CROPS = "crops"
+
+_LAYOUTS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "faceforensics": ("faceforensics", {"compression": "c23"}),
+    "celebdf_v2": ("celebdf", {"version": "v2"}),
+    "celebdf_v1": ("celebdf", {"version": "v1"}),
+}
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """Return the record of the sets that `prepare` made.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Return the record of the sets that `prepare` made, or raise InputError: there is none."""
     record = Records(folder / RECORDS / "data.jsonl").find("data", "sets")
     if record is None:
         raise InputError(
@@ -53,23 +51,16 @@ def prepare(
     n_jobs: int,
     progress: Callable[[str, float], None],
 ) -> tuple[str, ...]:
-    """Make the sets of a study, audit them, and keep their splits as files.
+    """Make the sets of a study, audit them, keep their splits as files, and return their names.
 
-    Args:
-        config: The study.
-        folder: The run folder.
-        n_jobs: Processes.
-        progress: Called with what is being done and the part that is done.
-
-    Returns:
-        The names of the sets.
+    `progress` is called with what is being done and the part of it that is done.
     """
     records = Records(folder / RECORDS / "data.jsonl")
     known = records.find("data", "sets")
     if known is not None:
         return tuple(known["sets"])
     began = now()
-    make = _draw if config.is_synthetic else _cut
+    make = _make_synthetic if config.is_synthetic else _cut_from_videos
     sets = make(config, folder, n_jobs, progress)
     (folder / SPLITS).mkdir(exist_ok=True)
     for name, splits in sets.items():
@@ -77,13 +68,15 @@ def prepare(
     progress("auditing the sets", 0.0)
     findings = data.audit_leakage(sets, shared_by_design=shared_by_design(sets))
     warn_of_leaks(findings)
+    # Videos may be synthetic too, which no table or figure may keep to itself.
+    marked = any(data.synthetic.is_synthetic(root) for root in config.roots.values())
     records.append(
         {
             "kind": "data",
             "key": "sets",
             "config_sha256": config.sha256,
             "seed": config.seed,
-            "synthetic": config.is_synthetic or _is_drawn(config),
+            "synthetic": config.is_synthetic or marked,
             "sets": list(sets),
             "splits": {name: _facts(splits) for name, splits in sets.items()},
             "audit": _audited(findings),
@@ -93,21 +86,20 @@ def prepare(
     return tuple(sets)
 
 
-def _draw(
+def _make_synthetic(
     config: StudyConfig, folder: Path, n_jobs: int, progress: Callable[[str, float], None]
 ) -> Mapping[str, Splits]:
     progress("drawing faces", 0.0)
-    sizes = config.sizes
     return data.synthetic.make_datasets(
-        folder / _DRAWN,
+        folder / _SYNTHETIC,
         size=config.image_size,
-        per_split={"train": sizes.train, "val": sizes.val, "test": sizes.test},
+        per_split={part: getattr(config.sizes, part) for part in SUBSETS},
         seed=derived_seed(config.seed, "faces"),
         n_jobs=n_jobs,
     )
 
 
-def _cut(
+def _cut_from_videos(
     config: StudyConfig, folder: Path, n_jobs: int, progress: Callable[[str, float], None]
 ) -> Mapping[str, Splits]:
     tables = {}
@@ -123,51 +115,19 @@ def _cut(
             folder / _CROPS / name,
             frames_per_video=frames,
             size=config.image_size,
-            finder=_finder(config.finder),
+            finder=data.CascadeFinder() if config.finder == "cascade" else None,
             aligner=config.aligner,
             n_jobs=n_jobs,
             progress=advance,
         )
         tables[name] = extraction.crops
-    sizes = config.sizes
-    return study_sets(
-        tables,
-        StudySizes(
-            train=sizes.train,
-            val=sizes.val,
-            test=sizes.test,
-            few_shot=_even(sizes.few_shot_unseen / 2),
-            few_shot_val=_even(sizes.few_shot_val / 2),
-        ),
-        seed=derived_seed(config.seed, "splits"),
-    )
-
-
-_LAYOUTS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "faceforensics": ("faceforensics", {"compression": "c23"}),
-    "celebdf_v2": ("celebdf", {"version": "v2"}),
-    "celebdf_v1": ("celebdf", {"version": "v1"}),
-}
-
-
-def _is_drawn(config: StudyConfig) -> bool:
-    """Whether videos were drawn, which no table or figure may keep to itself."""
-    return any(data.synthetic.is_synthetic(root) for root in config.roots.values())
-
-
-def _even(size: float) -> int:
-    return 2 * round(size / 2)
-
-
-def _finder(name: str) -> data.FaceFinder | None:
-    return data.CascadeFinder() if name == "cascade" else None
+    return study_sets(tables, config.sizes, seed=derived_seed(config.seed, "splits"))
 
 
 def _facts(splits: Splits) -> dict[str, Any]:
-    parts = {"train": splits.train, "val": splits.val, "test": splits.test}
     return {
         "sha256": splits.sha256,
-        "images": {name: len(part) for name, part in parts.items()},
+        "images": {part: len(getattr(splits, part)) for part in SUBSETS},
         "dropped": len(splits.dropped),
     }
 

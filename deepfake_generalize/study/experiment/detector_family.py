@@ -1,4 +1,4 @@
-"""Who is who in a study: families of congenetic detectors, their names, and the steps of each."""
+"""Families of congenetic detectors: their names, and the steps of the work on each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepfake_generalize.study.experiment.schedules import Schedule
+from deepfake_generalize.study.experiment.schedules import Schedule, epochs_of
 from deepfake_generalize.study.protocol import (
     FINE_TUNINGS,
     NULL_SET,
@@ -19,15 +19,15 @@ from deepfake_generalize.study.protocol import (
 if TYPE_CHECKING:
     from deepfake_generalize.study.experiment.config import StudyConfig
 
+_PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
+
 
 @dataclass(frozen=True)
 class Step:
     """One piece of work with one record.
 
-    Attributes:
-        kind: "detector", "evaluation", "similarity", "maps" or "causal".
-        key: What it is about; together with the kind, its record's name.
-        weight: Its share of the work, roughly; only the time left is guessed from it.
+    Kind ("detector", "evaluation", "similarity", "maps" or "causal") and key, what it is about,
+    name its record. The weight is its share of the work, roughly: the time left is guessed from it.
     """
 
     kind: str
@@ -55,82 +55,55 @@ class DetectorFamily:
 
     def detector(self, fine_tuning: str) -> str:
         """Return the paper's name of one of the three (Table IV)."""
-        place = len(FINE_TUNINGS) * list(SOURCES).index(self.source) + FINE_TUNINGS.index(
-            fine_tuning
-        )
-        return f"{architecture_facts(self.architecture).title}{place + 1}"
+        before = len(FINE_TUNINGS) * list(SOURCES).index(self.source)
+        number = before + FINE_TUNINGS.index(fine_tuning) + 1
+        return f"{architecture_facts(self.architecture).title}{number}"
 
     def test_sets(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """Return the sets its detectors are measured on, its own test set first."""
         wanted = (self.source, *UNSEEN_SETS, *SOURCES[self.source].specialized, NULL_SET)
         return tuple(name for name in wanted if name in available)
 
-    def analysed_sets(self) -> tuple[str, ...]:
-        """Return the five sets of Figures 3 and 5."""
-        return (self.source, *UNSEEN_SETS)
 
-
-_PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
-
-
-def steps(config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]) -> list[Step]:
-    """Return all steps of a family in the order of their doing.
-
-    Args:
-        config: The study.
-        family: One of its families.
-        available: The names of the sets that exist.
-    """
-    network = architecture_facts(family.architecture)
-    cost = network.cost
-    looked_at = cost / 3
-    found = []
-    for fine_tuning in FINE_TUNINGS:
-        name = family.detector(fine_tuning)
-        images = _images_trained_on(config, family.architecture, fine_tuning)
-        found.append(Step("detector", name, cost * images))
-        found += [
+def plan_steps(
+    config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]
+) -> list[Step]:
+    """Return all steps of a family in the order of their doing; `available` are the sets' names."""
+    network, analysis = architecture_facts(family.architecture), config.analysis
+    cost, analysed = network.cost, (family.source, *UNSEEN_SETS)  # Figures 3 and 5 show these five.
+    looked_at, fakes = cost / 3, analysis.heat_map_fakes
+    names = {kind: family.detector(kind) for kind in FINE_TUNINGS}
+    steps = []
+    for kind, name in names.items():
+        images = _images_trained_on(config, family.architecture, kind)
+        steps.append(Step("detector", name, cost * images))
+        steps += [
             Step("evaluation", f"{name}/{key}", looked_at * config.sizes.test)
             for key in family.test_sets(available)
         ]
-    fakes = config.analysis.heat_map_fakes
-    found += [
-        Step("similarity", f"{family.name}/{key}", cost * fakes + fakes)
-        for key in family.analysed_sets()
-    ]
-    found.append(Step("maps", family.name, cost * config.analysis.shown_fakes * len(UNSEEN_SETS)))
+    steps += [Step("similarity", f"{family.name}/{key}", (cost + 1) * fakes) for key in analysed]
+    steps.append(Step("maps", family.name, cost * analysis.shown_fakes * len(UNSEEN_SETS)))
     if network.has_hidden_neurons:
-        found += [
-            Step(
-                "causal",
-                f"{family.detector(each)}/{key}",
-                looked_at * config.analysis.causal_images,
-            )
-            for each in FINE_TUNINGS
-            for key in family.analysed_sets()
+        steps += [
+            Step("causal", f"{name}/{key}", looked_at * analysis.causal_images)
+            for name in names.values()
+            for key in analysed
         ]
-    return found
+    return steps
 
 
 def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str) -> float:
     """Return how many images a training goes through, over all its epochs."""
-    sizes, schedule = config.sizes, config.schedules.get(architecture) or Schedule()
+    sizes, schedule = config.sizes, config.schedules.get(architecture, Schedule())
+    epochs = epochs_of(schedule, fine_tuning)
     if fine_tuning == ORIGINAL:
-        return sizes.train * (schedule.epochs or _PAPER_EPOCHS)
+        return sizes.train * (epochs or _PAPER_EPOCHS)
     mix = sizes.few_shot_original + sizes.few_shot_unseen
     if fine_tuning == "transfer":
         return mix  # Once, through the frozen part; what is trained costs little.
-    epochs = schedule.merge_epochs or schedule.fine_tuning_epochs
     return mix * (epochs or _PAPER_FINE_TUNING_EPOCHS)
 
 
 def derived_seed(seed: int, purpose: str) -> int:
-    """Return a seed for one purpose, unlike that for any other, from the study's seed.
-
-    Examples:
-        >>> derived_seed(0, "MesoNet1") == derived_seed(0, "MesoNet1")
-        True
-        >>> derived_seed(0, "MesoNet1") == derived_seed(1, "MesoNet1")
-        False
-    """
+    """Return a seed for one purpose, unlike that for any other, from the study's seed."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "big") >> 1

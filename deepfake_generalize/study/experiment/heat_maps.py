@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
 
 TARGET: Final = "fake"
-"""Which class the maps speak for."""
+"""The class that the maps speak for."""
 _RENDER: Final = "jet"
 _AT_ONCE = 100
 """Fakes whose heat maps are compared at once."""
@@ -28,16 +28,11 @@ _TOO_EMPTY = 2
 
 
 def compare_maps(detectors: Mapping[str, Detector], fakes: AnyArray) -> dict[str, Any]:
-    """Compare the detectors' heat maps of each fake (Figure 3).
+    """Compare the maps of a family's detectors for each fake, (N, H, W, 3) uint8 (Figure 3).
 
-    Args:
-        detectors: Name to detector, the three of a family.
-        fakes: (N, H, W, 3) uint8.
-
-    Returns:
-        Plain JSON values: how the maps were made; `values`, the mean similarity of each fake's
-        maps; `comparable`, which of them count; `bins`, how many are alike by how much, and how
-        many are too empty to tell; `empty_maps`, how many of each detector's show nothing.
+    Returns plain JSON values: how the maps were made; `values`, the mean similarity of each fake's
+    maps; `comparable`, which of them count; `bins`, how many are alike by how much, and how many
+    are too empty to tell; `empty_maps`, how many of each detector's show nothing.
     """
     values: list[float] = []
     empties: list[AnyArray] = []
@@ -45,7 +40,7 @@ def compare_maps(detectors: Mapping[str, Detector], fakes: AnyArray) -> dict[str
     for start in range(0, len(fakes), _AT_ONCE):
         maps = _maps(detectors, fakes[start : start + _AT_ONCE])
         values += interpret.congenetic_similarity(maps, render=_RENDER).tolist()
-        empties.append(np.stack([each.max(axis=(1, 2)) == 0 for each in maps]))
+        empties.append(np.stack(maps).max(axis=(2, 3)) == 0)
     empty = np.concatenate(empties, axis=1)
     comparable = empty.sum(axis=0) < _TOO_EMPTY
     return {
@@ -57,20 +52,16 @@ def compare_maps(detectors: Mapping[str, Detector], fakes: AnyArray) -> dict[str
             **interpret.similarity_bins(np.asarray(values)[comparable]),
             "empty": int((~comparable).sum()),
         },
-        "empty_maps": {name: int(each.sum()) for name, each in zip(detectors, empty, strict=True)},
+        "empty_maps": dict(zip(detectors, empty.sum(axis=1).tolist(), strict=True)),
     }
 
 
 def write_maps(
     file: Path, detectors: Mapping[str, Detector], images: Mapping[str, AnyArray]
 ) -> None:
-    """Write images and the detectors' heat maps of them, whole or not at all.
+    """Write sets of images, (N, H, W, 3) uint8, and the detectors' heat maps of them to an .npz.
 
-    Args:
-        file: An .npz file. Its arrays are SET/images, uint8, and SET/DETECTOR, (N, H, W) float16
-            in [0, 1].
-        detectors: Name to detector.
-        images: Set to its images, (N, H, W, 3) uint8.
+    Its arrays are SET/images, uint8, and SET/DETECTOR, (N, H, W) float16 in [0, 1].
     """
     arrays: dict[str, AnyArray] = {}
     for key, shown in images.items():
@@ -86,4 +77,6 @@ def _maps(detectors: Mapping[str, Detector], images: AnyArray) -> list[AnyArray]
     with warnings.catch_warnings():
         # Empty maps are counted in the records, where they stay.
         warnings.filterwarnings("ignore", message=".* maps are returned as zeros")
-        return [interpret.grad_cam(each, images, target=TARGET) for each in detectors.values()]
+        return [
+            interpret.grad_cam(detector, images, target=TARGET) for detector in detectors.values()
+        ]

@@ -25,29 +25,14 @@ TIMING = "seconds"
 class Records:
     """A JSON Lines file of finished steps; one process writes it, any number may read it.
 
-    A record is a mapping of plain values with the fields `kind` and `key`, which together name the
-    step. A line that a kill cut short is taken off when the file is opened for writing, so that its
-    step is done again.
-
-    Attributes:
-        path: The file.
-
-    Examples:
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     records = Records(Path(folder) / "mesonet-celeb.jsonl")
-        ...     records.append({"kind": "detector", "key": "MesoNet1", "best_epoch": 3})
-        ...     records.find("detector", "MesoNet1")["best_epoch"], records.find("detector", "x")
-        (3, None)
+    A record is a mapping of plain values; its `kind` and `key` name the step. A line that a kill
+    cut short is taken off before the next is written, so that its step is done again.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file, made with its folder when the first record is appended."""
         self.path = path
-        self._known: dict[tuple[str, str], dict[str, Any]] = {}
-        for record in read_lines(path):
-            self._known[record["kind"], record["key"]] = record
+        self._known = {(record["kind"], record["key"]): record for record in read_lines(path)}
 
     def find(self, kind: str, key: str) -> dict[str, Any] | None:
         """Return the record of a step, or None where the step is still to be done."""
@@ -56,9 +41,7 @@ class Records:
     def append(self, record: Mapping[str, Any]) -> None:
         """Write a record; it is on the disk when this returns.
 
-        Raises:
-            DataMismatchError: The step has a record already.
-            InputError: The system refuses to write it.
+        DataMismatchError: the step has a record. InputError: the system refuses to write.
         """
         name = record["kind"], record["key"]
         if name in self._known:
@@ -86,11 +69,7 @@ class Records:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read the whole records of a file; a last line that was cut short is left out.
 
-    Args:
-        path: The file; a missing one has no records.
-
-    Raises:
-        DataMismatchError: A line before the last is no record.
+    A missing file has no records. A line before the last that is no record: DataMismatchError.
     """
     if not path.exists():
         return []
@@ -120,10 +99,8 @@ def of_kind(records: Iterable[dict[str, Any]], kind: str) -> list[dict[str, Any]
 
 
 def _drop_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with path.open("r+b") as file:
-            file.truncate(whole)
+    if path.exists():
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)

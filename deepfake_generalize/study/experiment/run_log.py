@@ -26,14 +26,7 @@ def now() -> dt.datetime:
 def note(folder: Path, name: str, step: tuple[str, str], began: dt.datetime) -> None:
     """Write down that a step, kind and key, was done just now and on this machine.
 
-    Args:
-        folder: The run folder.
-        name: The file of records that the step is in, without its ending.
-        step: Kind and key of its record.
-        began: When it was begun.
-
-    Raises:
-        InputError: The system refuses to write it.
+    `name` is that of the file of records that the step is in, without its ending.
     """
     kind, key = step
     Records(folder / LOG / f"{name}.jsonl").append(
@@ -42,7 +35,12 @@ def note(folder: Path, name: str, step: tuple[str, str], began: dt.datetime) -> 
             "key": key,
             "began": began.isoformat(timespec="seconds"),
             "finished": now().isoformat(timespec="seconds"),
-            "machine": _machine(),
+            "machine": {
+                "cpu": cpu_model(),
+                "cores": processors(),
+                "gpus": _gpus(),
+                "system": _operating_system(),
+            },
         }
     )
 
@@ -64,10 +62,10 @@ def when_and_where(notes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """
     if not notes:
         return {"Run": "when and on what machine was not noted"}
-    began = min(dt.datetime.fromisoformat(each["began"]) for each in notes)
-    finished = max(dt.datetime.fromisoformat(each["finished"]) for each in notes)
+    began = min(dt.datetime.fromisoformat(entry["began"]) for entry in notes)
+    finished = max(dt.datetime.fromisoformat(entry["finished"]) for entry in notes)
     until = f"{finished:%H:%M}" if began.date() == finished.date() else f"{finished:%Y-%m-%d %H:%M}"
-    machines = _machines(each["machine"] for each in notes)
+    machines = _machines(entry["machine"] for entry in notes)
     return {
         "Run": f"{began:%Y-%m-%d %H:%M} to {until} UTC",
         "Machine" if len(machines) == 1 else "Machines": " | ".join(machines),
@@ -77,17 +75,13 @@ def when_and_where(notes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _machines(found: Iterable[Mapping[str, Any]]) -> list[str]:
     # Only a process that has loaded TensorFlow knows its GPUs.
     gpus: dict[tuple[str, int, str], list[str]] = {}
-    for each in found:
-        known = gpus.setdefault((each["cpu"], each["cores"], each["system"]), [])
-        known.extend(each["gpus"] if not known else [])
+    for machine in found:
+        known = gpus.setdefault((machine["cpu"], machine["cores"], machine["system"]), [])
+        known.extend(machine["gpus"] if not known else [])
     return [
-        f"{cpu}, {cores} core{'s' if cores != 1 else ''}, {', '.join(its) or 'no GPU'}; {system}"
-        for (cpu, cores, system), its in gpus.items()
+        f"{cpu}, {cores} core{'s' if cores != 1 else ''}, {', '.join(cards) or 'no GPU'}; {system}"
+        for (cpu, cores, system), cards in gpus.items()
     ]
-
-
-def _machine() -> dict[str, Any]:
-    return {"cpu": cpu_model(), "cores": processors(), "gpus": _gpus(), "system": _system()}
 
 
 def _gpus() -> list[str]:
@@ -101,7 +95,7 @@ def _gpus() -> list[str]:
     ]
 
 
-def _system() -> str:
+def _operating_system() -> str:
     kernel = f"{platform.system()} {platform.release()} {platform.machine()}"
     try:
         return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"

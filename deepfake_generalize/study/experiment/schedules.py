@@ -1,35 +1,24 @@
-"""The parts of a study's configuration: sizes, schedules of training, analyses."""
+"""How a study trains its networks, and how much its analyses look at."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol import ORIGINAL
+from deepfake_generalize.validation import check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deepfake_generalize.models import Recipe
+    from deepfake_generalize.study.experiment.config import StudyConfig
 
 Precision = Literal["float32", "bfloat16"]
 
-
-@dataclass(frozen=True)
-class Sizes:
-    """Images in each split, real and fake together, half of each.
-
-    Attributes:
-        train: Training split of CELEB and of F2F.
-        val: Their validation split.
-        test: Every test set.
-        few_shot_original: Images of the source's training split in the few-shot mix.
-        few_shot_unseen: Images of FS and NT together in it.
-        few_shot_val: Images of the source, and of FS and NT together, that choose among the epochs
-            of fine-tuning: so many each.
-    """
-
-    train: int = 16_000
-    val: int = 2_000
-    test: int = 2_000
-    few_shot_original: int = 2_000
-    few_shot_unseen: int = 2_000
-    few_shot_val: int = 500
+_STUCK = 0.6
+"""Training accuracy under which a network has not got off the ground after a few epochs."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +60,36 @@ class Schedule:
             check_choice("precision", self.precision, get_args(Precision))
 
 
+# Shorter than the paper's by far: larger steps, and statistics that follow quickly, without which a
+# deep network answers at random for longer than the whole training lasts.
+_SHORT = Schedule(batch_size=16, fine_tuning_batch_size=16, norm_momentum=0.9)
+_MESONET = dataclasses.replace(_SHORT, epochs=16, restarts=3)
+_DEEP = dataclasses.replace(_SHORT, learning_rate=1e-3, fine_tuning_epochs=8, fine_tuning_rate=5e-4)
+DEMO_SCHEDULES: Mapping[str, Schedule] = {
+    "mesonet": dataclasses.replace(_MESONET, fine_tuning_epochs=40, merge_epochs=24, patience=24),
+    "mesoinception": dataclasses.replace(
+        _MESONET, fine_tuning_epochs=20, merge_epochs=14, patience=16
+    ),
+    "shallownet": dataclasses.replace(
+        _SHORT,
+        epochs=6,
+        learning_rate=3e-4,
+        fine_tuning_epochs=6,
+        merge_epochs=4,
+        fine_tuning_rate=1e-4,
+        patience=6,
+        dropout=0.0,
+    ),
+    "xception": dataclasses.replace(
+        _DEEP, epochs=4, merge_epochs=2, patience=4, precision="bfloat16"
+    ),
+    "efficientnet_b0": dataclasses.replace(
+        _DEEP, epochs=8, merge_epochs=4, patience=8, dropout=0.0
+    ),
+}
+"""Architecture to the schedule that fits its six detectors of the demo into minutes."""
+
+
 @dataclass(frozen=True)
 class Analysis:
     """How much of each test set the analyses look at.
@@ -92,11 +111,42 @@ class Analysis:
     resamples: int = 1_000
 
 
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse a word that is not one of the choices.
+def epochs_of(schedule: Schedule, fine_tuning: str) -> int | None:
+    """Return the epochs of a stage: its own field's, or those of fine-tuning in general."""
+    if fine_tuning == ORIGINAL:
+        return schedule.epochs
+    own: int | None = getattr(schedule, f"{fine_tuning}_epochs", None)
+    return schedule.fine_tuning_epochs if own is None else own
 
-    Raises:
-        InputError: It is not.
+
+def recipe_for(config: StudyConfig, architecture: str, fine_tuning: str) -> Recipe:
+    """Return the paper's recipe of a stage with the changes that the study makes to it.
+
+    Examples:
+        >>> from deepfake_generalize.study import StudyConfig
+        >>> config = StudyConfig(schedules={"mesonet": Schedule(epochs=3)})
+        >>> recipe_for(config, "mesonet", "none").epochs
+        3
     """
-    if value not in choices:
-        raise InputError(f"expected {name} from {', '.join(choices)}, received {value!r}.")
+    from deepfake_generalize.models import RECIPES
+
+    paper, schedule = RECIPES[architecture], config.schedules.get(architecture, Schedule())
+    changes: dict[str, Any] = {
+        "epochs": epochs_of(schedule, fine_tuning),
+        "norm_momentum": schedule.norm_momentum,
+        "dropout": schedule.dropout,
+    }
+    if fine_tuning == ORIGINAL:
+        changes |= {"learning_rate": schedule.learning_rate, "batch_size": schedule.batch_size}
+        if schedule.restarts:
+            changes |= {"restart_below": _STUCK, "max_restarts": schedule.restarts}
+    else:
+        paper = paper.fine_tuning
+        changes |= {
+            "learning_rate": schedule.fine_tuning_rate,
+            "batch_size": schedule.fine_tuning_batch_size,
+        }
+    made = {name: value for name, value in changes.items() if value is not None}
+    if not made:
+        return paper
+    return dataclasses.replace(paper, **made, name=f"{paper.name}, as in {config.name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize import augment, causal, metrics, models
+from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
 from deepfake_generalize.study.benchmarking import load_scored_set
@@ -21,9 +21,8 @@ from deepfake_generalize.study.experiment.datasets import SPLITS, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
     derived_seed,
-    steps,
+    plan_steps,
 )
-from deepfake_generalize.study.experiment.recipes import recipe_for
 from deepfake_generalize.study.experiment.records import (
     CHECKPOINTS,
     DETECTORS,
@@ -34,6 +33,7 @@ from deepfake_generalize.study.experiment.records import (
     Records,
 )
 from deepfake_generalize.study.experiment.run_log import note, now
+from deepfake_generalize.study.experiment.schedules import Schedule, recipe_for
 from deepfake_generalize.study.protocol import FEW_SHOT_SETS, FINE_TUNINGS, ORIGINAL, UNSEEN_SETS
 from deepfake_generalize.study.scores import write_scores
 
@@ -54,24 +54,15 @@ def run_family(
     *,
     until: Callable[[], bool] | None = None,
 ) -> bool:
-    """Do every step of a family that has no record yet.
+    """Do every step of a family that has no record yet, and return whether nothing is left.
 
     A family has one worker: another one, such as what is left of a run that was killed, is waited
-    for.
-
-    Args:
-        config: The study.
-        family: The architecture and the source.
-        folder: The run folder, with its splits in it.
-        until: Asked after each training; True ends the work there.
-
-    Returns:
-        Whether nothing is left to do.
+    for. `until` is asked after each training; True ends the work there.
     """
     path = folder / RECORDS / f"{family.name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with path.open("ab") as file:
+        lock(file.fileno(), wait=True)
         return _Work(config, family, folder).run(until)
 
 
@@ -85,8 +76,8 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.synthetic = bool(read_facts(self.folder)["synthetic"])
-        names = sorted(path.stem for path in (self.folder / SPLITS).glob("*.csv"))
-        self.splits = {name: Splits.load(self.folder / SPLITS / f"{name}.csv") for name in names}
+        files = sorted((self.folder / SPLITS).glob("*.csv"))
+        self.splits = {file.stem: Splits.load(file) for file in files}
         self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
         self._detectors: dict[str, Detector] = {}
         self._hashes: dict[str, str] = {}
@@ -99,14 +90,14 @@ class _Work:
             "maps": self._draw_maps,
             "causal": self._intervene,
         }
-        everything = steps(self.config, self.family, tuple(self.splits))
-        left = [each for each in everything if self.records.find(each.kind, each.key) is None]
+        everything = plan_steps(self.config, self.family, tuple(self.splits))
+        left = [step for step in everything if self.records.find(step.kind, step.key) is None]
         for number, step in enumerate(left, start=1):
             began, started = time.monotonic(), now()
             facts = do[step.kind](step)
             spent = round(time.monotonic() - began, 3)
             self.records.append(
-                {"kind": step.kind, "key": step.key, **self._whence(), **facts, TIMING: spent}
+                {"kind": step.kind, "key": step.key, **self._origin(), **facts, TIMING: spent}
             )
             note(self.folder, self.family.name, (step.kind, step.key), started)
             if step.kind == "detector":
@@ -120,7 +111,7 @@ class _Work:
     def _checkpoint(self, name: str) -> Path:
         return self.folder / CHECKPOINTS / self.family.name / name
 
-    def _whence(self) -> dict[str, Any]:
+    def _origin(self) -> dict[str, Any]:
         return {
             "architecture": self.family.architecture,
             "source": self.family.source,
@@ -142,20 +133,17 @@ class _Work:
             self._hashes[name] = hashlib.sha256(self._file(name).read_bytes()).hexdigest()
         return self._hashes[name]
 
-    def _kind(self, name: str) -> str:
-        return next(each for each in FINE_TUNINGS if self.family.detector(each) == name)
-
     def _train(self, step: Step) -> dict[str, Any]:
-        kind = self._kind(step.key)
-        schedule = self.config.schedules.get(self.family.architecture)
+        kind = next(kind for kind in FINE_TUNINGS if self.family.detector(kind) == step.key)
+        schedule = self.config.schedules.get(self.family.architecture, Schedule())
         common: dict[str, Any] = {
             "recipe": recipe_for(self.config, self.family.architecture, kind),
             "seed": derived_seed(self.config.seed, step.key),
             "name": step.key,
             "progress": None,
             "checkpoint": self._checkpoint(step.key),
-            "early_stopping": None if schedule is None else schedule.patience,
-            "precision": (schedule and schedule.precision) or "float32",
+            "early_stopping": schedule.patience,
+            "precision": schedule.precision or "float32",
         }
         if kind == ORIGINAL:
             own = self.splits[self.family.source]
@@ -168,22 +156,22 @@ class _Work:
                 **common,
             )
         else:
+            fine_tune = getattr(augment, kind)
             parent = self.detector(self.family.detector(ORIGINAL))
-            detector = getattr(augment, kind)(parent, *self.few_shot_data(), **common)
+            detector = fine_tune(parent, *self._few_shot_data(), **common)
         file = self._file(step.key)
         file.parent.mkdir(parents=True, exist_ok=True)
         detector.save(file)
         self._detectors[step.key] = detector
         return {"fine_tuning": kind, "training": detector.training}
 
-    def few_shot_data(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _few_shot_data(self) -> list[pd.DataFrame]:
         """Return the mixes that train fine-tuned detectors and choose among their epochs."""
         sizes, own = self.config.sizes, self.splits[self.family.source]
-        parts = {name: self.splits[name] for name in FEW_SHOT_SETS}
-        mixes = [
+        return [
             augment.few_shot_mix(
                 getattr(own, part),
-                {name: getattr(each, part) for name, each in parts.items()},
+                {name: getattr(self.splits[name], part) for name in FEW_SHOT_SETS},
                 n_original=n_original,
                 n_unseen=n_unseen,
                 seed=derived_seed(self.config.seed, f"few-shot {part} {self.family.source}"),
@@ -193,7 +181,6 @@ class _Work:
                 ("val", sizes.few_shot_val, sizes.few_shot_val),
             )
         ]
-        return mixes[0], mixes[1]
 
     def _evaluate(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")
@@ -201,36 +188,35 @@ class _Work:
         scored = load_scored_set(key, crops, self.detector(name))
         usable = scored.usable
         labels, scores = usable["label"].to_numpy(), usable["score"].to_numpy()
-        file = self._write_scores(name, key, scored.frame)
+        file = write_scores(
+            self.folder / SCORES,
+            f"{name}-{key}",
+            scored.frame,
+            {
+                "detector": name,
+                "detector_sha256": self._sha256(name),
+                "set": key,
+                "split_sha256": self.splits[key].sha256,
+                "synthetic": self.synthetic,
+                "config_sha256": self.config.sha256,
+                "seed": self.config.seed,
+                "library_version": __version__,
+            },
+        )
         return {
             "set": key,
             "detector": name,
             "split_sha256": self.splits[key].sha256,
-            "scores": file,
+            "scores": f"{SCORES}/{file.name}",
             "coverage": {"ok": len(usable), "total": len(scored.frame)},
             "frame_accuracy": 100 * metrics.accuracy(labels, scores),
             "frame_auc": metrics.auc(labels, scores),
         }
 
-    def _write_scores(self, name: str, key: str, frame: pd.DataFrame) -> str:
-        facts = {
-            "detector": name,
-            "detector_sha256": self._sha256(name),
-            "set": key,
-            "split_sha256": self.splits[key].sha256,
-            "synthetic": self.synthetic,
-            "config_sha256": self.config.sha256,
-            "seed": self.config.seed,
-            "library_version": __version__,
-        }
-        file = write_scores(self.folder / SCORES, f"{name}-{key}", frame, facts)
-        return f"{SCORES}/{file.name}"
-
     def _fakes(self, key: str, count: int) -> AnyArray:
         """Return images of fakes of a test set, the same ones whoever asks."""
         crops = self.splits[key].test
-        fakes = _drawn(crops[crops["label"] == 1], count, self._seed_of(key))
-        return _images(fakes)
+        return _images(_sampled(crops[crops["label"] == 1], count, self._seed_of(key)))
 
     def _seed_of(self, key: str) -> int:
         return derived_seed(self.config.seed, f"analysed images of {key}")
@@ -253,7 +239,7 @@ class _Work:
         name, key = step.key.split("/")
         test, half = self.splits[key].test, self.config.analysis.causal_images // 2
         seed = self._seed_of(key)
-        crops = pd.concat([_drawn(test[test["label"] == each], half, seed) for each in (0, 1)])
+        crops = pd.concat([_sampled(test[test["label"] == label], half, seed) for label in (0, 1)])
         effects = causal.average_causal_effect(
             self.detector(name),
             _images(crops),
@@ -268,7 +254,7 @@ class _Work:
         }
 
 
-def _drawn(crops: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+def _sampled(crops: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     """Return `count` rows at random, all where there are fewer, in random order."""
     return crops.sample(min(count, len(crops)), random_state=seed)
 

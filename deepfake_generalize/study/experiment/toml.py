@@ -1,86 +1,39 @@
-"""Settings as TOML: written in one fixed form, read back with every name checked."""
+"""A frozen description as TOML: written plainly, read back with every name and type checked."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import tomllib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+import tomli_w
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
     from pathlib import Path
-
 
 _MOST_BYTES, _MOST_DOTS = 256_000, 256
 """What a configuration may hold, and what a line of it; none comes near."""
 
 
 def dumps(values: Mapping[str, Any]) -> str:
-    """Write nested mappings of plain values as TOML; what is None is left out.
-
-    Args:
-        values: Strings, numbers, booleans, sequences of these, and mappings of the same.
-
-    Examples:
-        >>> print(dumps({"seed": 1, "few": [0.5, 1.0], "sizes": {"train": 8, "val": None}}))
-        seed = 1
-        few = [0.5, 1.0]
-        <BLANKLINE>
-        [sizes]
-        train = 8
-    """
-    return "\n".join(_lines(values, ())).strip()
+    """Write nested mappings of plain values as TOML; what is None is left out."""
+    return tomli_w.dumps(_without_none(values))
 
 
-def _lines(values: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
-    lines = [f"{_key(key)} = {_value(value)}" for key, value in plain.items() if value is not None]
-    if path and lines:
-        lines = ["", f"[{'.'.join(map(_key, path))}]", *lines]
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            lines += _lines(value, (*path, key))
-    return lines
-
-
-def _key(name: str) -> str:
-    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare else _text(name)
-
-
-def _text(value: str) -> str:
-    # A JSON string is a TOML basic string, but for the one control character JSON leaves alone.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    return f"[{', '.join(map(_value, value))}]"
-
-
-def _check_simple(text: str) -> None:
-    # tomllib takes minutes over a key of thousands of parts.
-    if len(text.encode()) > _MOST_BYTES:
-        raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.count(".") > _MOST_DOTS:
-            raise ValueError(f"line {number} holds more than {_MOST_DOTS} dots")
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        InputError: No such file, or one that is not TOML, with the line.
-    """
+    """Read a TOML file, or raise InputError: no such file, or not TOML, with the line."""
     try:
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES + 1).decode("utf-8")
@@ -94,24 +47,56 @@ def load(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def check_names(kind: type, values: object, where: str) -> dict[str, Any]:
-    """Return the values if every name is a field of the dataclass `kind`.
+def _check_simple(text: str) -> None:
+    # tomllib takes minutes over a key of thousands of parts.
+    if len(text.encode()) > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MOST_DOTS:
+            raise ValueError(f"line {number} holds more than {_MOST_DOTS} dots")
+
+
+def build(kind: Any, value: object, where: str) -> Any:
+    """Return what a file holds as what a dataclass or a field of one is declared to be.
 
     Args:
-        kind: The dataclass.
-        values: What the file holds.
-        where: What the message calls the place.
+        kind: A dataclass; or a type of its fields: another one, a plain type, a tuple of one, a
+            mapping of names to one, or a choice among words, which the dataclass checks itself.
+        value: What the file holds.
+        where: What messages call it.
 
     Raises:
-        InputError: Not a table, or a name that the dataclass does not have.
+        InputError: A value of another type, or a name that the dataclass does not have.
     """
-    names = [field.name for field in dataclasses.fields(kind)]
-    if not isinstance(values, Mapping):
-        raise InputError(f"expected {where} to be a table of settings, received {values!r}.")
-    unknown = [name for name in values if name not in names]
-    if unknown:
-        raise InputError(
-            f"expected only known settings in {where}, received {unknown[0]!r}.",
-            hint=f"It may hold {', '.join(names)}.",
-        )
-    return dict(values)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        given = check_type(f"{where} to be a table of settings", value, dict)
+        names, kinds = [field.name for field in dataclasses.fields(kind)], get_type_hints(kind)
+        for name in given:
+            if name not in names:
+                raise InputError(
+                    f"expected only known settings in {where}, received {name!r}.",
+                    hint=f"It may hold {', '.join(names)}.",
+                )
+        built = {name: build(kinds[name], item, name) for name, item in given.items()}
+        return kind(**built)
+    if get_origin(kind) is tuple:
+        items = check_type(f"{where} to be a list", value, list)
+        return tuple(build(get_args(kind)[0], item, where) for item in items)
+    if get_origin(kind) is Mapping:
+        table = check_type(f"{where} to be a table", value, dict)
+        return {
+            name: build(get_args(kind)[1], item, f"{where}.{name}") for name, item in table.items()
+        }
+    _check_plain(kind, value, where)
+    return value
+
+
+def _check_plain(kind: Any, value: object, where: str) -> None:
+    kinds = get_args(kind) or (kind,)
+    if get_origin(kind) is Literal or any(get_origin(part) is Literal for part in kinds):
+        return
+    if float in kinds:
+        kinds = (*kinds, int)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        said = kind.__name__ if isinstance(kind, type) else str(kind)
+        raise InputError(f"expected {where} to be {said}, received {value!r}.")

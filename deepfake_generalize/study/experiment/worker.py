@@ -1,4 +1,4 @@
-"""A family of a study worked on in processes of its own, one after the other."""
+"""A family of detectors worked on in processes of its own, one after the other."""
 
 from __future__ import annotations
 
@@ -6,57 +6,95 @@ import os
 import pickle
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
+from deepfake_generalize._system.machine import peak_memory
 from deepfake_generalize.errors import PartialError
+from deepfake_generalize.study.experiment.detector_family import DetectorFamily
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from deepfake_generalize.study.experiment.config import StudyConfig
 
-    from deepfake_generalize.study.experiment.detector_family import DetectorFamily
-
-AGAIN = 75
+_LEFT = 75
 """Exit code of a process that has grown: steps are left, for a new one."""
 _GROWN = 1_200_000
 """Kilobytes beyond which a process ends after a training: TensorFlow keeps the graphs and slots of
 every network that it has trained, some 600 MB for Xception."""
-_PROGRAM = "deepfake_generalize.study.experiment.family_process"
+# Not `multiprocessing`: its processes import the caller's script again, which would then have to
+# guard its call of `study.run`.
+_PROGRAM = f"from {__name__} import main; main()"
+
+
+def work_on(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
+    """Do every step of a family that has no record yet, in this process or in its own."""
+    if config.threads is not None:
+        work_apart(family, folder)
+    else:
+        # Imported here: the process that only waits for the others needs no TensorFlow.
+        from deepfake_generalize.study.experiment.steps import run_family
+
+        run_family(config, family, folder)
 
 
 def work_apart(family: DetectorFamily, folder: Path) -> None:
-    """Do every step of a family that has no record yet, in processes of its own.
+    """Do every step of a family that has no record yet, in processes that end with this one.
 
-    Args:
-        family: The architecture and the source.
-        folder: The run folder, with its configuration and splits in it.
-
-    Raises:
-        DeepfakeGeneralizeError: What the process raised.
-        PartialError: It ended without a word, as when the system killed it.
+    Raises what they raised, or PartialError where one ended without a word, as when it was killed.
     """
-    about = [str(folder), family.architecture, family.source, str(_GROWN)]
-    command = [sys.executable, "-m", _PROGRAM, *about]
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    while True:
-        ended = subprocess.run(  # noqa: S603  (our own program, our own arguments)
-            command, stdout=subprocess.PIPE, check=False, env={**os.environ, "PYTHONPATH": path}
+    code = _LEFT
+    while code == _LEFT:
+        with subprocess.Popen(  # noqa: S603  (our own program, our own arguments)
+            [sys.executable, "-c", _PROGRAM, folder, *astuple(family), str(_GROWN)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+        ) as process:
+            said = b"" if process.stdout is None else process.stdout.read()
+        code = process.returncode
+    if code:
+        try:
+            error = pickle.loads(said)  # noqa: S301  (written by our own process)
+        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
+            error = None
+        if isinstance(error, BaseException):
+            raise error
+        raise PartialError(
+            f"expected the process of {family.name} to end by itself, it ended with code {code}.",
+            hint="A negative code is a signal; -9 often means too little memory. Run the study "
+            "again: what is finished is kept.",
         )
-        if ended.returncode == 0:
-            return
-        if ended.returncode != AGAIN:
-            raise _error(ended, family)
 
 
-def _error(ended: subprocess.CompletedProcess[bytes], family: DetectorFamily) -> BaseException:
+def main() -> NoReturn:
+    """Be the process: work on the family of the arguments until it is done or memory has grown."""
+    folder, architecture, source, most = sys.argv[1:]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        error = pickle.loads(ended.stdout)  # noqa: S301  (written by our own process)
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
-        error = None
-    if isinstance(error, BaseException):
-        return error
-    return PartialError(
-        f"expected the process of {family.name} to end by itself, it ended with code "
-        f"{ended.returncode}.",
-        hint="A negative code is a signal; -9 often means too little memory. Run the study again: "
-        "what is finished is kept.",
-    )
+        done = _work(Path(folder), DetectorFamily(architecture, source), int(most))
+    except Exception as error:
+        sys.stdout.buffer.write(pickle.dumps(error))
+        sys.exit(1)
+    sys.exit(0 if done else _LEFT)
+
+
+def _end_with_parent() -> None:
+    # The other end of standard input is the parent's alone: it closes when the parent dies.
+    os.read(0, 1)
+    os._exit(1)
+
+
+def _work(folder: Path, family: DetectorFamily, most: int) -> bool:
+    import tensorflow as tf
+
+    from deepfake_generalize.study.experiment.config import CONFIG, StudyConfig
+    from deepfake_generalize.study.experiment.steps import run_family
+
+    config = StudyConfig.from_toml(folder / CONFIG)
+    if config.threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(config.threads)
+    return run_family(config, family, folder, until=lambda: peak_memory() > most)

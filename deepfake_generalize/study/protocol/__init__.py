@@ -12,6 +12,7 @@ from deepfake_generalize.study.protocol.facts import (
     SOURCES,
     SPECIALIZED_SETS,
     UNSEEN_SETS,
+    Sizes,
     architecture_facts,
     in_table_order,
     is_poor,
@@ -24,7 +25,6 @@ from deepfake_generalize.study.protocol.sharing import (
     shared_by_design,
     shared_table,
 )
-from deepfake_generalize.study.protocol.sizes import StudySizes
 
 __all__ = [
     "FEW_SHOT_SETS",
@@ -36,7 +36,7 @@ __all__ = [
     "SOURCES",
     "SPECIALIZED_SETS",
     "UNSEEN_SETS",
-    "StudySizes",
+    "Sizes",
     "architecture_facts",
     "count_shared",
     "in_table_order",

@@ -1,6 +1,6 @@
-"""The study's sets of FaceForensics++: one deal of its persons, six pools, six sets.
+"""The study's sets of FaceForensics++: its people assigned once to six pools, six sets.
 
-P1, P2 and P3 are the persons of F2F's training, validation and test; Q1 those of the few-shot mix,
+P1, P2 and P3 are the people of F2F's training, validation and test; Q1 those of the few-shot mix,
 for training and validation; Q2 those of the unseen tests. Nobody is in two pools.
 """
 
@@ -15,6 +15,7 @@ import pandas as pd
 from deepfake_generalize.data.manifests import people
 from deepfake_generalize.data.splits import (
     CROSSING,
+    SUBSETS,
     Splits,
     assemble,
     assign_videos,
@@ -22,12 +23,13 @@ from deepfake_generalize.data.splits import (
     in_order,
 )
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol.facts import share_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deepfake_generalize.data.splits import Assignment, Needs
-    from deepfake_generalize.study.protocol.sizes import StudySizes
+    from deepfake_generalize.study.protocol.facts import Sizes
     from deepfake_generalize.types import IntArray
 
 _METHODS = ("real", "Face2Face", "FaceSwap", "NeuralTextures", "Deepfakes")
@@ -53,23 +55,23 @@ _ROLES = {
 
 @dataclass
 class _Pools:
-    """FaceForensics++'s crops, dealt; draws are at random, spread evenly over the videos."""
+    """FaceForensics++'s crops in pools; samples are random, spread evenly over the videos."""
 
     rows: pd.DataFrame
     methods: IntArray
     pools: IntArray
     rng: np.random.Generator
-    drawn: dict[int, IntArray] = field(default_factory=dict)
+    taken: dict[int, IntArray] = field(default_factory=dict)
 
     def reals(self, pool: int, count: int) -> IntArray:
-        """Draw originals that no earlier call drew."""
-        before = self.drawn.get(pool, np.empty(0, np.int64))
+        """Sample originals that no earlier call took."""
+        before = self.taken.get(pool, np.empty(0, np.int64))
         chosen = self._spread(np.setdiff1d(self._candidates(pool, _REAL), before))[:count]
-        self.drawn[pool] = np.concatenate([before, chosen])
+        self.taken[pool] = np.concatenate([before, chosen])
         return _enough(chosen, count, pool, _REAL)
 
     def fakes(self, pool: int, method: int, count: int, trained: frozenset[object]) -> IntArray:
-        """Draw fakes, those first that show another moment of their clip than was trained on."""
+        """Sample fakes, those first that show another moment of their clip than was trained on."""
         order = self._spread(self._candidates(pool, method))
         known = np.array([moment in trained for moment in self.moments(order)], bool)
         chosen = np.concatenate([order[~known], order[known]])[:count]
@@ -83,7 +85,7 @@ class _Pools:
     def keep_to(self, pool: int, trained: IntArray) -> None:
         """Take out of a pool whatever shows somebody who is not in the rows trained on."""
         who = people(self.rows)
-        known = {one for row in trained for one in who[row]}
+        known = {identity for row in trained for identity in who[row]}
         strangers = np.array([not known.issuperset(own) for own in who], bool)
         self.pools = np.where((self.pools == pool) & strangers, CROSSING, self.pools)
 
@@ -96,19 +98,10 @@ class _Pools:
         return order[np.argsort(turns.to_numpy(), kind="stable")]
 
 
-def faceforensics_sets(crops: pd.DataFrame, sizes: StudySizes, seed: int) -> dict[str, Splits]:
-    """Make F2F, FS, NT, DF, FS-I and NT-I.
+def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str, Splits]:
+    """Make F2F, FS, NT, DF, FS-I and NT-I of crops of FaceForensics++, other methods left out.
 
-    Args:
-        crops: Crops of FaceForensics++; those of other methods than the four are left out.
-        sizes: Images a set.
-        seed: Seed of all choices.
-
-    Returns:
-        Name to splits.
-
-    Raises:
-        InputError: A method is missing, or there are too few images.
+    InputError: a method is missing, or there are too few images.
     """
     crops = crops[crops["method"].isin(_METHODS)]
     absent = sorted(set(_METHODS) - set(crops["method"]))
@@ -126,13 +119,20 @@ def faceforensics_sets(crops: pd.DataFrame, sizes: StudySizes, seed: int) -> dic
     placed = assign_videos(videos, needs, "identity", seed)
     pools: IntArray = np.array([placed.placed[video] for video in rows["video"]], np.int64)
     _check_met(methods, pools, needs, placed)
-    drawn = _draw(_Pools(rows, methods, pools, np.random.default_rng(seed)), sizes)
-    return {name: _as_splits(rows, methods, pools, name, parts) for name, parts in drawn.items()}
+    sampled = _sample(_Pools(rows, methods, pools, np.random.default_rng(seed)), sizes)
+    return {name: _as_splits(rows, methods, pools, name, parts) for name, parts in sampled.items()}
 
 
-def _needs(sizes: StudySizes) -> Needs:
-    train, val, test = sizes.train // 2, sizes.val // 2, sizes.test // 2
-    shot, shot_val = sizes.few_shot // 2, sizes.few_shot_val // 2
+def _half(sizes: Sizes, part: str, pool: int) -> int:
+    """Return how many originals, and how many fakes, a part takes from a pool."""
+    few_shot = {_Q1: sizes.few_shot_unseen, _Q1_VAL: sizes.few_shot_val}
+    size = share_of_each(few_shot[pool]) if pool in few_shot else getattr(sizes, part)
+    return int(size) // 2
+
+
+def _needs(sizes: Sizes) -> Needs:
+    train, val, test = (_half(sizes, part, _P1) for part in SUBSETS)
+    shot, shot_val = _half(sizes, "train", _Q1), _half(sizes, "val", _Q1_VAL)
     return (
         (train + test, train, test, test, 0),
         (val, val, 0, 0, 0),
@@ -143,35 +143,32 @@ def _needs(sizes: StudySizes) -> Needs:
     )
 
 
-def _draw(pools: _Pools, sizes: StudySizes) -> dict[str, dict[str, IntArray]]:
-    counts = {"train": sizes.train, "val": sizes.val, "test": sizes.test}
-    shots = {"train": sizes.few_shot, "val": sizes.few_shot_val}
-    drawn: dict[str, dict[str, IntArray]] = {name: {} for name in _ROLES}
+def _sample(pools: _Pools, sizes: Sizes) -> dict[str, dict[str, IntArray]]:
+    sampled: dict[str, dict[str, IntArray]] = {name: {} for name in _ROLES}
     trained: frozenset[object] = frozenset()
     shared: dict[int, IntArray] = {}
     for name, (method, parts) in _ROLES.items():
         for part, pool in parts.items():
-            few = pool in (_Q1, _Q1_VAL)
-            count = (shots if few else counts)[part] // 2
+            count = _half(sizes, part, pool)
             # Tests of one pool are never mixed, so they share their originals; what is trained on
             # is mixed, so FS and NT take different ones.
             unseen = part == "test" and name != "F2F"
             if not unseen or pool not in shared:
                 shared[pool] = pools.reals(pool, count)
             fakes = pools.fakes(pool, method, count, trained if pool == _P1 else frozenset())
-            drawn[name][part] = np.concatenate([shared[pool], fakes])
+            sampled[name][part] = np.concatenate([shared[pool], fakes])
         if name == "F2F":
-            trained = frozenset(pools.moments(drawn[name]["train"]))
-            pools.keep_to(_P1, drawn[name]["train"])
+            trained = frozenset(pools.moments(sampled[name]["train"]))
+            pools.keep_to(_P1, sampled[name]["train"])
             shared = {}
-    return drawn
+    return sampled
 
 
 def _enough(chosen: IntArray, count: int, pool: int, method: int) -> IntArray:
     if len(chosen) < count:
         raise InputError(
             f"expected enough images of FaceForensics++ for {_USES[pool]}; found {len(chosen)} of "
-            f"{count} {_METHODS[method]} of persons who are trained on.",
+            f"{count} {_METHODS[method]} of people who are trained on.",
             hint="Ask for a larger training set or smaller tests.",
         )
     return chosen
@@ -201,8 +198,8 @@ def _reason(name: str, pool: int, own: Iterable[int]) -> str:
     if pool == CROSSING:
         return "its two identities are in different pools"
     if pool in own:
-        return f"more images than {name} needs, or another set of these persons took it"
-    return f"its persons are kept for {_USES[pool]}"
+        return f"more images than {name} needs, or another set of these people took it"
+    return f"its people are kept for {_USES[pool]}"
 
 
 def _check_met(methods: IntArray, pools: IntArray, needs: Needs, placed: Assignment) -> None:
@@ -220,7 +217,11 @@ def _check_met(methods: IntArray, pools: IntArray, needs: Needs, placed: Assignm
         f"{count} {name}"
         for name, count in zip(_METHODS, np.bincount(methods, minlength=5), strict=True)
     ]
-    proof = "no deal of the persons meets all sizes" if placed.impossible else "the best deal found"
+    proof = (
+        "no assignment of the people meets all sizes"
+        if placed.impossible
+        else "the best assignment found"
+    )
     raise InputError(
         f"expected enough images of FaceForensics++ for the study's sets; found for "
         f"{'; for '.join(lines)} ({proof}; in all {', '.join(totals)}).",

@@ -1,8 +1,10 @@
-"""What the paper fixed: the sets by name, the five networks, the ways to fine-tune, and "poor"."""
+"""What the paper fixed: its sets and their sizes, its networks, how they were fine-tuned."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,20 +60,17 @@ Their place in this list gives the detectors' numbers.
 """
 POOR_POINTS = 30.0
 """Tables VI and VII hold the detectors that degrade by more than this."""
-# Finer than any difference between two test sets, coarser than the noise of adding floats.
-_DECIMALS = 6
 
 
 def is_poor(degradation: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Say of each degradation, in percentage points, whether it is more than 30.
-
-    Rounded first: what is 30 but for the noise of adding floats is not more.
+    """Say of degradations in percentage points whether they are more than 30, noise left out.
 
     Examples:
         >>> is_poor([30.0 + 1e-12, 30.01]).tolist()
         [False, True]
     """
-    return np.round(np.asarray(degradation, float), _DECIMALS) > POOR_POINTS
+    # Finer than any difference between two test sets, coarser than the noise of adding floats.
+    return np.round(np.asarray(degradation, float), 6) > POOR_POINTS
 
 
 def source_of(table: str) -> str:
@@ -86,10 +85,10 @@ class Architecture:
     Attributes:
         title: The paper's word for it, with which its detectors' names begin.
         layers: What Table IV says of its layers.
-        cost: Time for one training image, relative to MesoNet, as measured at 256x256 on a
-            processor; only the time left is guessed from it.
-        has_hidden_neurons: Whether a dense layer of more than one neuron comes before the output,
-            so that neurons can be compared (section IV-D).
+        cost: Time for a training image of 256x256 on a processor, relative to MesoNet's; only the
+            time left is guessed from it.
+        has_hidden_neurons: Whether a dense layer of several neurons comes before the output, so
+            that neurons can be compared (section IV-D).
         smallest_side: The smallest side of its input, in pixels.
     """
 
@@ -118,12 +117,9 @@ PAPER_ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
 
 @functools.cache
 def architecture_facts(name: str) -> Architecture:
-    """Return what the study has to know of a network of `models.ARCHITECTURES`.
+    """Return what the study has to know of a network of `models.ARCHITECTURES`, or InputError.
 
     The paper's five are known; any other one is built and looked at, which loads TensorFlow.
-
-    Raises:
-        InputError: There is no such network.
     """
     if name in PAPER_ARCHITECTURES:
         return PAPER_ARCHITECTURES[name]
@@ -143,3 +139,54 @@ def in_table_order(architectures: Iterable[str]) -> list[str]:
     """Sort networks as Table IV does, those that are not the paper's last."""
     order = list(PAPER_ARCHITECTURES)
     return sorted(architectures, key=lambda name: (*order, name).index(name))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the study's sets, in images, half of them real; the defaults are the paper's.
+
+    Source: section III-C of "How Generalizable are Deepfake Detectors? An Empirical Study" gives
+    16,000 images for training, 2,000 of FS and NT for fine-tuning and 2,000 for each test.
+
+    Attributes:
+        train: Training set of an original detector (CELEB, F2F).
+        val: Its validation set.
+        test: Every test set.
+        few_shot_original: Images of the source's training set in the few-shot mix.
+        few_shot_unseen: Images of FS and NT together in it.
+        few_shot_val: Images of the source, and of FS and NT together, that choose among the epochs
+            of fine-tuning: so many each.
+
+    Raises:
+        InputError: A size that is odd, under 2 or no whole number.
+
+    Reproduction notes:
+        The paper gives no size of a validation set. 2,000 is that of a test; 500 keep about the
+        same share of the images that are fine-tuned on.
+
+    Examples:
+        >>> Sizes().train, Sizes(train=800).train
+        (16000, 800)
+    """
+
+    train: int = 16_000
+    val: int = 2_000
+    test: int = 2_000
+    few_shot_original: int = 2_000
+    few_shot_unseen: int = 2_000
+    few_shot_val: int = 500
+
+    def __post_init__(self) -> None:
+        """Check every size."""
+        for name, size in dataclasses.asdict(self).items():
+            check_whole(name, size, least=2, even=True, hint="Half of the images are real.")
+
+
+def share_of_each(size: int) -> int:
+    """Return how many images FS and NT each give to so many of both: an even number.
+
+    Examples:
+        >>> share_of_each(2_000), share_of_each(10)
+        (1000, 6)
+    """
+    return 2 * math.ceil(size / 4)

@@ -20,9 +20,8 @@ from deepfake_generalize.data.splits import (
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.faceforensics_pools import faceforensics_sets
-from deepfake_generalize.study.protocol.facts import STUDY_SETS
-from deepfake_generalize.study.protocol.sizes import StudySizes
-from deepfake_generalize.validation import describe
+from deepfake_generalize.study.protocol.facts import STUDY_SETS, Sizes
+from deepfake_generalize.validation import check_type
 
 _FF, _DFD, _CELEB_1, _CELEB_2 = "FF++", "DFD", "Celeb-DF-v1", "Celeb-DF-v2"
 # Of the clips that both versions of Celeb-DF hold, this many times what CELEB-M needs are kept for
@@ -33,14 +32,14 @@ _KEPT = "its clip is kept for CELEB-M"
 
 def study_sets(
     crops: pd.DataFrame | Mapping[str, pd.DataFrame],
-    sizes: StudySizes | None = None,
+    sizes: Sizes | None = None,
     *,
     seed: int = 0,
     near_duplicates: bool = True,
 ) -> dict[str, Splits]:
     """Make the study's sets of the crops of its data sets.
 
-    | set | fakes | persons | parts |
+    | set | fakes | people | parts |
     | --- | --- | --- | --- |
     | CELEB | Celeb-DF v2 | disjoint in its parts | train, val, test |
     | F2F | Face2Face | P1, P2, P3, disjoint | train, val, test |
@@ -50,10 +49,10 @@ def study_sets(
     | CELEB-M | Celeb-DF v1 | those of CELEB, other clips | test |
     | FS-I, NT-I | FaceSwap, NeuralTextures | P1, frames not trained on | test |
 
-    The originals of a set are those of the same persons: of FaceForensics++ the `real` videos of
+    The originals of a set are those of the same people: of FaceForensics++ the `real` videos of
     the pool, of DFD the actors' own, of Celeb-DF both Celeb-real and YouTube-real. The tests of FS,
     NT and DF share their originals, as do FS-I and NT-I; in the parts that are trained on no image
-    comes twice. Which persons are in which pool depends on `seed` and `sizes`.
+    comes twice. Which people are in which pool depends on `seed` and `sizes`.
 
     Where versions 1 and 2 of Celeb-DF hold the same clips and version 1 has too few of its own,
     as many of the shared clips as CELEB-M needs are kept out of CELEB.
@@ -78,9 +77,9 @@ def study_sets(
     Reproduction notes:
         Section III of the paper. It takes ten frames a video; these do not give Celeb-DF v2's 890
         originals the 10,000 images of CELEB's three parts, nor FaceForensics++ the fakes of
-        F2F (10,000 of its 1,000 videos) beside persons who are kept for FS, NT and DF. With the
+        F2F (10,000 of its 1,000 videos) beside people who are kept for FS, NT and DF. With the
         paper's sizes about 20 frames of an original and 14 of a fake are needed. The paper does not
-        say how persons were kept apart; here nobody of P is in Q.
+        say how people were kept apart; here nobody of P is in Q.
 
     Examples:
         >>> rows = [
@@ -89,16 +88,12 @@ def study_sets(
         ...     for i in range(4)
         ... ]
         >>> crops = pd.DataFrame(rows, columns=list(CROP_COLUMNS)).assign(dataset="DFD")
-        >>> sets = study_sets(crops, StudySizes(test=6))
+        >>> sets = study_sets(crops, Sizes(test=6))
         >>> list(sets), sets["DFD"].test["label"].tolist()
         (['DFD'], [0, 0, 0, 1, 1, 1])
     """
-    sizes = StudySizes() if sizes is None else sizes
-    if not isinstance(sizes, StudySizes):
-        raise InputError(
-            f"expected sizes as StudySizes, received {describe(sizes)}.",
-            hint="Pass study.StudySizes(train=..., val=..., test=...).",
-        )
+    sizes = Sizes() if sizes is None else sizes
+    check_type("sizes as study.Sizes(train=..., val=..., test=...)", sizes, Sizes)
     tables = _by_dataset(crops)
     sets: dict[str, Splits] = {}
     if _CELEB_2 in tables:
@@ -136,7 +131,7 @@ def _by_dataset(crops: pd.DataFrame | Mapping[str, pd.DataFrame]) -> dict[str, p
 
 
 def _celeb_sets(
-    tables: Mapping[str, pd.DataFrame], sizes: StudySizes, seed: int, *, near_duplicates: bool
+    tables: Mapping[str, pd.DataFrame], sizes: Sizes, seed: int, *, near_duplicates: bool
 ) -> dict[str, Splits]:
     second = tables[_CELEB_2]
     first = tables.get(_CELEB_1)
@@ -172,7 +167,7 @@ def _kept_clips(first: pd.DataFrame, second: pd.DataFrame, need: int, seed: int)
     return kept
 
 
-def _test_only(name: str, crops: pd.DataFrame, sizes: StudySizes, seed: int) -> Splits:
+def _test_only(name: str, crops: pd.DataFrame, sizes: Sizes, seed: int) -> Splits:
     return _named(name, crops, train=0, val=0, test=sizes.test, seed=seed)
 
 
@@ -189,7 +184,9 @@ def _with_dropped(splits: Splits, dropped: pd.DataFrame) -> Splits:
     tables = [table.assign(subset=part) for part, table in parts.items() if len(table)]
     # In order, that is typed: pandas 2 warns of joining a column of nothing to one of another type.
     tables += [
-        in_order(one).assign(subset="dropped") for one in (splits.dropped, dropped) if len(one)
+        in_order(table).assign(subset="dropped")
+        for table in (splits.dropped, dropped)
+        if len(table)
     ]
     rows = in_order(pd.concat(tables, ignore_index=True))
     return assemble(rows.drop(columns=["subset", "reason"]), rows["subset"], rows["reason"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,49 +15,38 @@ if TYPE_CHECKING:
 
 _KINDS = {"identity": "People", "video": "Videos", "near_duplicate": "Lookalike pairs"}
 """Kind of a finding of the audit to the column that counts it."""
-_COLUMNS = ("Set", "Shares with", *_KINDS.values(), "Because")
 
 _CLIPS = ("identity", "video", "near_duplicate")
 _FRAMES = ("identity", "video", "frame", "near_duplicate")
 
 
-@dataclass(frozen=True)
-class _Design:
-    """Pairs of parts that share, for one reason, what the audit would call leaks."""
-
-    pairs: tuple[tuple[str, str], ...]
-    kinds: tuple[str, ...]
-    reason: str
-
-
+# Pairs of parts that share, for one reason, what the audit would call leaks.
 _DESIGNS = (
-    _Design(
-        (("F2F train", "FS-I test"), ("F2F train", "NT-I test")),
-        _CLIPS,
+    (
         "Table VII asks whether known people make it easier",
-    ),
-    _Design(
-        (("FS train", "NT train"), ("FS val", "NT val")),
         _CLIPS,
-        "the few-shot images: the same people under two methods",
+        (("F2F train", "FS-I test"), ("F2F train", "NT-I test")),
     ),
-    _Design(
+    (
+        "the few-shot images: the same people under two methods",
+        _CLIPS,
+        (("FS train", "NT train"), ("FS val", "NT val")),
+    ),
+    (
+        "the same people under several methods, so that only the method differs",
+        _FRAMES,
         (
             ("FS-I test", "NT-I test"),
-            ("FS test", "NT test"),
-            ("FS test", "DF test"),
-            ("NT test", "DF test"),
+            *itertools.combinations(("FS test", "NT test", "DF test"), 2),
         ),
-        _FRAMES,
-        "the same people under several methods, so that only the method differs",
     ),
-    _Design(
-        tuple((f"CELEB {part}", "CELEB-M test") for part in SUBSETS),
-        ("identity",),
+    (
         "Table VI asks about the method: other clips, of the same people",
+        ("identity",),
+        tuple((f"CELEB {part}", "CELEB-M test") for part in SUBSETS),
     ),
 )
-_BY_PAIR = {pair: design for design in _DESIGNS for pair in design.pairs}
+_REASON = {pair: reason for reason, _, pairs in _DESIGNS for pair in pairs}
 
 
 def shared_by_design(
@@ -82,7 +70,7 @@ def shared_by_design(
             there |= {f"{name} {part}" for part in SUBSETS if len(getattr(crops, part))}
         else:
             there.add(name)
-    return {pair: design.kinds for pair, design in _BY_PAIR.items() if there.issuperset(pair)}
+    return {pair: kinds for _, kinds, pairs in _DESIGNS for pair in pairs if there.issuperset(pair)}
 
 
 def shared_by_benchmark(
@@ -94,14 +82,10 @@ def shared_by_benchmark(
     method made (CELEB-M) may share people with it and with the training data; other specialized
     sets, which Table VII is about, people and clips with the training data.
     """
-    same_method = {
-        name
-        for source in SOURCES.values()
-        if source.shares == "method"
-        for name in source.specialized
-    }
-    designs: dict[tuple[str, str], tuple[str, ...]] = {}
-    designs |= dict.fromkeys(itertools.combinations([*unseen, *specialized], 2), _FRAMES)
+    by_method = [source for source in SOURCES.values() if source.shares == "method"]
+    same_method = {name for source in by_method for name in source.specialized}
+    pairs = itertools.combinations([*unseen, *specialized], 2)
+    designs: dict[tuple[str, str], tuple[str, ...]] = dict.fromkeys(pairs, _FRAMES)
     for name in specialized:
         designs[training, name] = _CLIPS
         if name in same_method:
@@ -110,11 +94,7 @@ def shared_by_benchmark(
 
 
 def count_shared(findings: pd.DataFrame) -> list[dict[str, Any]]:
-    """Count for each pair of sets the people, videos and lookalikes that they share by design.
-
-    Takes what `data.audit_leakage` returned. One mapping a pair, in its order: set_a, set_b, and
-    the count of each kind.
-    """
+    """Count what each pair of sets in `audit_leakage`'s findings shares by design, by kind."""
     meant = findings[findings["by_design"].astype(bool)]
     return [
         {
@@ -128,13 +108,9 @@ def count_shared(findings: pd.DataFrame) -> list[dict[str, Any]]:
 
 def shared_table(shared: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return what `count_shared` counted as a table, with the reason for each pair."""
+    fields = ("set_a", "set_b", *_KINDS)
     rows = [
-        (
-            pair["set_a"],
-            pair["set_b"],
-            *(pair[kind] for kind in _KINDS),
-            _BY_PAIR[pair["set_a"], pair["set_b"]].reason,
-        )
+        [*(pair[field] for field in fields), _REASON[pair["set_a"], pair["set_b"]]]
         for pair in shared
     ]
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
+    return pd.DataFrame(rows, columns=["Set", "Shares with", *_KINDS.values(), "Because"])

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import Analysis, Schedule, Sizes, StudyConfig
-from deepfake_generalize.study.experiment import toml as toml_files
 
 ROOTS = {"faceforensics": "/ff", "celebdf_v2": "/v2", "celebdf_v1": "/v1"}
 
@@ -52,10 +51,7 @@ def test_toml_gives_back_whatever_is_set(tmp_path_factory, name, train, rate, fr
     )
     path = tmp_path_factory.mktemp("toml") / "study.toml"
     path.write_text(config.to_toml(), encoding="utf-8")
-    again = StudyConfig.from_toml(path)
-    if rate is None:  # An empty table of settings leaves no trace in the file.
-        again = dataclasses.replace(again, schedules={"xception": Schedule()})
-    assert again == config
+    assert StudyConfig.from_toml(path) == config
 
 
 def test_the_hash_tells_studies_apart_but_not_where_their_data_lie():
@@ -79,21 +75,25 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
         ("sed = 1", "received 'sed'. It may hold name, data, roots"),
         ("seed = 'one'", "expected seed to be int, received 'one'"),
         ("seed = true", "expected seed to be int, received True"),
-        ("sizes = 3", "expected sizes to be a table of settings, received 3"),
-        ("[sizes]\ntrain = 7", "expected sizes.train to be an even number of images from 2"),
+        ("sizes = 3", "expected sizes to be a table of settings, received int"),
+        ("[sizes]\ntrain = 7", "expected train to be an even number from 2, received 7"),
         ("[sizes]\ntrane = 8", "expected only known settings in sizes, received 'trane'"),
-        ("data = 'films'", "expected data from synthetic, videos, received 'films'"),
+        ("data = 'films'", "expected data to be one of synthetic, videos, received 'films'"),
         ("architectures = ['resnet']", "expected the architecture to be one of mesonet"),
         ("architectures = 'mesonet'", "expected architectures to be a list"),
         ("architectures = []", "at least one architecture and one source"),
-        ("sources = ['FS']", "expected sources from CELEB, F2F, received 'FS'"),
+        ("sources = ['FS']", "expected sources to be one of CELEB, F2F, received 'FS'"),
         ("schedules = 1", "expected schedules to be a table"),
         ("[schedules.resnet]", "expected the architecture to be one of mesonet"),
         ("[schedules.mesonet]\nepochs = 1.5", "expected epochs to be int | None, received 1.5"),
-        ("[schedules.mesonet]\nprecision = 'int8'", "expected precision from float32, bfloat16"),
-        ("roots = 1", "expected roots to be a table of folders"),
-        ("[roots]\nimagenet = 'x'", "expected roots from faceforensics"),
-        ("finder = 'eyes'", "expected finder from mediapipe, cascade, received"),
+        (
+            "[schedules.mesonet]\nprecision = 'int8'",
+            "expected precision to be one of float32, bfloat16",
+        ),
+        ("roots = 1", "expected roots to be a table, received int"),
+        ("[roots]\nfaceforensics = 3", "expected roots.faceforensics to be str, received 3"),
+        ("[roots]\nimagenet = 'x'", "expected roots to be one of faceforensics"),
+        ("finder = 'eyes'", "expected finder to be one of mediapipe, cascade, received"),
         ("image_size = 64", "expected image_size of at least 71 for xception, received 64"),
     ],
 )
@@ -113,10 +113,3 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_the_paper_needs_all_its_roots():
     with pytest.raises(InputError, match="celebdf_v1 missing"):
         StudyConfig.paper({"faceforensics": "a", "celebdf_v2": Path("b")})
-
-
-@given(st.text(), st.text())
-def test_any_text_survives_in_a_toml_file(key, value):
-    import tomllib
-
-    assert tomllib.loads(toml_files.dumps({"a": {key: value}})) == {"a": {key: value}}

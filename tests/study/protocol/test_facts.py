@@ -9,7 +9,7 @@ import pytest
 from deepfake_generalize import augment, models, study
 from deepfake_generalize.data.synthetic import sets as synthetic_sets
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.experiment import DetectorFamily, steps
+from deepfake_generalize.study.experiment import DetectorFamily, plan_steps
 from deepfake_generalize.study.protocol import (
     FINE_TUNINGS,
     NULL_SET,
@@ -60,7 +60,7 @@ def test_another_network_needs_no_line_in_the_study(monkeypatch):
     config = study.StudyConfig(architectures=("tinynet", "xception"), sources=("F2F",))
     family = DetectorFamily(*config.families[0])
     assert [family.detector(kind) for kind in FINE_TUNINGS] == ["tinynet4", "tinynet5", "tinynet6"]
-    kinds = {step.kind for step in steps(config, family, ("F2F", "FS"))}
+    kinds = {step.kind for step in plan_steps(config, family, ("F2F", "FS"))}
     assert kinds == {"detector", "evaluation", "similarity", "maps", "causal"}
     assert in_table_order(config.architectures) == ["xception", "tinynet"]
     architecture_facts.cache_clear()

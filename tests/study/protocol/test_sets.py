@@ -1,4 +1,4 @@
-"""The study's sets: sizes, persons and clips as the study has them, at realistic counts."""
+"""The study's sets: sizes, people and clips as the study has them, at realistic counts."""
 
 import itertools
 
@@ -13,14 +13,14 @@ from deepfake_generalize.data import (
 )
 from deepfake_generalize.data.splits.assignment import CROSSING
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study import StudySizes, shared_by_design, study_sets
+from deepfake_generalize.study import Sizes, shared_by_design, study_sets
 from deepfake_generalize.study.protocol import faceforensics_pools
 from deepfake_generalize.study.protocol.sets import _kept_clips
 
 NAMES = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
 PARTS = ("train", "val", "test")
-SMALL = StudySizes(train=1_600, val=200, test=200, few_shot=100, few_shot_val=26)
+SMALL = Sizes(train=1_600, val=200, test=200, few_shot_unseen=200, few_shot_val=52)
 
 
 def make(videos, dataset, real, fake):
@@ -54,7 +54,7 @@ def faceforensics(real, fake, methods=METHODS):
 
 
 def swaps(rng, n_people, n_videos):
-    """Draw so many pairs of different persons, each pair several times."""
+    """Draw so many pairs of different people, each pair several times."""
     pairs = list(itertools.permutations(range(n_people), 2))
     chosen = [pairs[i] for i in rng.integers(0, len(pairs), n_videos)]
     return sorted(chosen)
@@ -102,7 +102,7 @@ def people(*crops):
 
 def check(sets, sizes):
     assert list(sets) == NAMES
-    shots = (sizes.few_shot, sizes.few_shot_val, sizes.test)
+    shots = (sizes.few_shot_unseen // 2, sizes.few_shot_val // 2, sizes.test)
     originals = (sizes.train, sizes.val, sizes.test)
     for name, splits in sets.items():
         wanted = {"CELEB": originals, "F2F": originals, "FS": shots, "NT": shots}.get(
@@ -128,7 +128,7 @@ def check(sets, sizes):
     assert set(sets["CELEB-M"].test["dataset"]) == {"Celeb-DF-v1"}
 
 
-def check_persons(sets):
+def check_people(sets):
     f2f, fs, nt = sets["F2F"], sets["FS"], sets["NT"]
     pools = [
         people(f2f.train, sets["FS-I"].test, sets["NT-I"].test),
@@ -150,9 +150,9 @@ def small():
     return crops, study_sets(crops, SMALL, near_duplicates=False)
 
 
-def test_the_sets_have_their_sizes_methods_and_persons(small):
+def test_the_sets_have_their_sizes_methods_and_people(small):
     check(small[1], SMALL)
-    check_persons(small[1])
+    check_people(small[1])
 
 
 def test_an_audit_finds_nothing_but_what_is_meant(small):
@@ -165,7 +165,7 @@ def test_an_audit_finds_nothing_but_what_is_meant(small):
     assert pairs == set(shared_by_design(sets))
 
 
-def test_no_frame_that_was_trained_on_is_among_those_of_the_same_persons(small):
+def test_no_frame_that_was_trained_on_is_among_those_of_the_same_people(small):
     trained = small[1]["F2F"].train
     for name in ("FS-I", "NT-I"):
         test = small[1][name].test
@@ -219,7 +219,7 @@ def test_what_another_set_is_given_is_dropped_with_the_name_of_its_use(small):
         ("FS val and NT val", sets["FS"].val, sets["NT"].val),
         ("the tests of FS, NT and DF", sets["FS"].test, sets["NT"].test, sets["DF"].test),
     ):
-        kept = dropped[dropped["reason"] == f"its persons are kept for {use}"]
+        kept = dropped[dropped["reason"] == f"its people are kept for {use}"]
         assert people(kept) >= people(*taken)
     assert (
         faceforensics_pools._reason("F2F", CROSSING, [0])
@@ -227,8 +227,8 @@ def test_what_another_set_is_given_is_dropped_with_the_name_of_its_use(small):
     )
 
 
-def test_each_pool_needs_what_is_drawn_from_it():
-    sizes = StudySizes(train=20, val=8, test=6, few_shot=4, few_shot_val=2)
+def test_each_pool_needs_what_is_sampled_from_it():
+    sizes = Sizes(train=20, val=8, test=6, few_shot_unseen=8, few_shot_val=4)
     needs = faceforensics_pools._needs(sizes)
     assert needs == (  # real, Face2Face, FaceSwap, NeuralTextures, Deepfakes
         (10 + 3, 10, 3, 3, 0),
@@ -254,8 +254,8 @@ def test_the_sets_depend_on_the_seed_and_not_on_the_order_of_rows():
 @pytest.mark.slow
 def test_the_papers_sizes_are_met_with_twenty_frames_of_originals_and_fourteen_of_fakes():
     sets = study_sets(everything(20, 14), near_duplicates=False)
-    check(sets, StudySizes())
-    check_persons(sets)
+    check(sets, Sizes())
+    check_people(sets)
     found = audit_leakage(sets, near_duplicates=False, shared_by_design=shared_by_design(sets))
     assert found["by_design"].all()
 
@@ -274,7 +274,7 @@ def test_sizes_that_are_not_met_are_refused_with_the_numbers():
     with pytest.raises(InputError) as caught:
         study_sets(faceforensics(1, 1), SMALL)
     message = str(caught.value)
-    assert "no deal of the persons meets all sizes" in message
+    assert "no assignment of the people meets all sizes" in message
     assert "of 900 real" in message
     assert "in all 1000 real, 1000 Face2Face, 1000 FaceSwap" in message
     with pytest.raises(InputError, match=r"DFD: expected enough images .* of 100 real"):
@@ -289,7 +289,7 @@ def test_what_the_study_does_not_know_is_refused():
         study_sets(crops.assign(dataset="mine"), SMALL)
     with pytest.raises(InputError, match="Celeb-DF-v2 beside those of Celeb-DF-v1"):
         study_sets(celeb("Celeb-DF-v1", 1, 1), SMALL)
-    with pytest.raises(InputError, match="expected sizes as StudySizes, received int"):
+    with pytest.raises(InputError, match=r"expected sizes as study\.Sizes"):
         study_sets(crops, 3)
     with pytest.raises(InputError, match="expected crops, received none"):
         study_sets(crops[:0], SMALL)
@@ -298,14 +298,17 @@ def test_what_the_study_does_not_know_is_refused():
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ({"train": 3}, "train to be an even number of images from 2 on, received 3"),
-        ({"val": -2}, "val to be an even number of images from 2 on, received -2"),
-        ({"few_shot": 2.0}, "few_shot to be an even number of images from 2 on, received float"),
+        (
+            {"train": 3},
+            "train to be an even number from 2, received 3. Half of the images are real",
+        ),
+        ({"val": -2}, "val to be an even number from 2, received -2"),
+        ({"few_shot_val": 2.0}, "few_shot_val to be an even number from 2, received 2.0"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(size, message):
     with pytest.raises(InputError, match=message):
-        StudySizes(**size)
+        Sizes(**size)
 
 
 def test_clips_that_look_like_one_of_celeb_are_kept_out_of_celeb_m(tmp_path):
@@ -331,7 +334,7 @@ def test_clips_that_look_like_one_of_celeb_are_kept_out_of_celeb_m(tmp_path):
 
     second = draw(version("Celeb-DF-v2", range(10)), range(20))
     first = draw(version("Celeb-DF-v1", range(20, 40)), [*range(10), *range(101, 131)])
-    sets = study_sets({"2": second, "1": first}, StudySizes(train=4, val=2, test=2))
+    sets = study_sets({"2": second, "1": first}, Sizes(train=4, val=2, test=2))
     used = pd.concat([getattr(sets["CELEB"], part) for part in PARTS])
     reasons = sets["CELEB-M"].dropped["reason"]
     assert (

@@ -78,9 +78,9 @@ def test_the_page_says_what_which_sets_share_on_purpose_and_why(tiny_run):
     known = splits["F2F"].train
     for name in ("FS-I", "NT-I"):
         test = splits[name].test
-        persons = set(known["target_identity"]) & set(test["target_identity"])
+        shared = set(known["target_identity"]) & set(test["target_identity"])
         counted, _, _, why = found["F2F train", f"{name} test"]
-        assert int(counted) == len(persons) > 0
+        assert int(counted) == len(shared) > 0
         assert why == "Table VII asks whether known people make it easier"
     assert found["FS train", "NT train"][-1].startswith("the few-shot images")
     assert "only the method differs" in found["FS test", "DF test"][-1]
