@@ -14,6 +14,31 @@ from deepfake_generalize.errors import PartialError
 if TYPE_CHECKING:
     from deepfake_generalize.study import Benchmark
 
+Specialized = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=SET that shares method or people with the training data."),
+]
+TrainedOn = Annotated[
+    str | None,
+    typer.Option(help="Crops it was trained on, to audit; or NAME=CROPS, as in CELEB=crops."),
+]
+PolicyName = Annotated[
+    Literal["exclude", "as-real", "as-fake", "as-chance"],
+    typer.Option(help="What counts for images without a score."),
+]
+PolarityName = Annotated[
+    Literal["fake-high", "real-high"] | None,
+    typer.Option(help="Which way scores made elsewhere point: P(fake) is fake-high."),
+]
+TableNumber = Annotated[
+    Literal["V", "VI", "VII"] | None,
+    typer.Option("--table", help="One of the paper's tables, by its rule."),
+]
+TableFormat = Annotated[
+    Literal["text", "markdown", "latex", "html", "csv"],
+    typer.Option("--format", help="How the table is written."),
+]
+
 
 def benchmark(
     detector: DetectorName,
@@ -24,36 +49,18 @@ def benchmark(
         list[str], typer.Option(help="NAME=SET that it has never seen; may be repeated.")
     ],
     weights: Weights = None,
-    specialized: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=SET that shares method or people with the training data."),
-    ] = None,
-    trained_on: Annotated[
-        str | None,
-        typer.Option(help="Crops it was trained on, to audit; or NAME=CROPS, as in CELEB=crops."),
-    ] = None,
+    specialized: Specialized = None,
+    trained_on: TrainedOn = None,
     no_audit: Annotated[
         bool, typer.Option("--no-audit", help="Do not look for what the sets share.")
     ] = False,
-    policy: Annotated[
-        Literal["exclude", "as-real", "as-fake", "as-chance"],
-        typer.Option(help="What counts for images without a score."),
-    ] = "exclude",
-    polarity: Annotated[
-        Literal["fake-high", "real-high"] | None,
-        typer.Option(help="Which way scores made elsewhere point: P(fake) is fake-high."),
-    ] = None,
-    number: Annotated[
-        Literal["V", "VI", "VII"] | None,
-        typer.Option("--table", help="One of the paper's tables, by its rule."),
-    ] = None,
+    policy: PolicyName = "exclude",
+    polarity: PolarityName = None,
+    number: TableNumber = None,
     intervals: Annotated[
         bool, typer.Option("--intervals", help="Print the interval beside each number.")
     ] = False,
-    table_format: Annotated[
-        Literal["text", "markdown", "latex", "html", "csv"],
-        typer.Option("--format", help="How the table is written."),
-    ] = "text",
+    table_format: TableFormat = "text",
     out: Annotated[Path | None, typer.Option("--out", help="Write the table here.")] = None,
     save_scores: Annotated[
         Path | None,

@@ -15,16 +15,20 @@ from deepfake_generalize.errors import InputError
 if TYPE_CHECKING:
     from deepfake_generalize.models import Recipe
 
+Architecture = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="The study's are mesonet, mesoinception, shallownet, xception and efficientnet_b0.",
+    ),
+]
+Precision = Annotated[
+    Literal["float32", "bfloat16"], typer.Option(help="bfloat16 is quicker on CPUs that have it.")
+]
+
 
 def train(
-    architecture: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="The study's are mesonet, mesoinception, shallownet, xception and "
-            "efficientnet_b0.",
-        ),
-    ],
+    architecture: Architecture,
     crops: Annotated[
         Path,
         typer.Option("--train", help="A folder of crops to learn from, such as `split` makes."),
@@ -47,10 +51,7 @@ def train(
     early_stopping: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
     ] = None,
-    precision: Annotated[
-        Literal["float32", "bfloat16"],
-        typer.Option(help="bfloat16 is quicker on CPUs that have it."),
-    ] = "float32",
+    precision: Precision = "float32",
     json: Json = False,
 ) -> None:
     """Train a detector by the paper's recipe and save it with the record of its training.

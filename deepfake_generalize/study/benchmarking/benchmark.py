@@ -137,11 +137,10 @@ def benchmark(
     aucs = {key: None if pd.isna(found[key]) else float(found[key]) for key in given}
     split = 1 + len(names)
     leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
-    audited = "done" if leakage is not None else "no images or videos are known"
     choices = {
         "policy": policy,
         "split_sha256": getattr(training, "sha256", None),
-        "audit": audited if audit else "left out",
+        "audit": _audited(leakage) if audit else "left out",
         "resampling": None if resampling is None else asdict(resampling),
     }
     return Benchmark(
@@ -154,9 +153,7 @@ def benchmark(
         metrics=measured.table,
         auc=aucs,
         scores={scored.name: scored.frame for scored in sets},
-        coverage={
-            scored.name: {"ok": len(scored.usable), "total": len(scored.frame)} for scored in sets
-        },
+        coverage={scored.name: scored.coverage for scored in sets},
         policy=policy,
         leakage=leakage,
         unseen=tuple(names),
@@ -170,6 +167,10 @@ def benchmark(
         ),
         provenance=_provenance(described, sets) | choices,
     )
+
+
+def _audited(leakage: pd.DataFrame | None) -> str:
+    return "no images or videos are known" if leakage is None else "done"
 
 
 def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict[str, Any]:

@@ -86,6 +86,11 @@ class ScoredSet:
         return self.frame[self.frame["status"] == "ok"]
 
     @property
+    def coverage(self) -> dict[str, int]:
+        """How many images have a score, and how many there are."""
+        return {"ok": len(self.usable), "total": len(self.frame)}
+
+    @property
     def class_counts(self) -> dict[str, int]:
         """How many usable images are fake, and how many real."""
         fakes = int(self.usable["label"].sum())

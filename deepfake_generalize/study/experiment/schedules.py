@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deepfake_generalize.models import Recipe
-    from deepfake_generalize.study.experiment.config import StudyConfig
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -119,18 +118,16 @@ def epochs_of(schedule: Schedule, fine_tuning: str) -> int | None:
     return schedule.fine_tuning_epochs if own is None else own
 
 
-def recipe_for(config: StudyConfig, architecture: str, fine_tuning: str) -> Recipe:
-    """Return the paper's recipe of a stage with the changes that the study makes to it.
+def recipe_for(schedule: Schedule, architecture: str, fine_tuning: str, *, study: str) -> Recipe:
+    """Return the paper's recipe of a stage with the changes that a study's schedule makes to it.
 
     Examples:
-        >>> from deepfake_generalize.study import StudyConfig
-        >>> config = StudyConfig(schedules={"mesonet": Schedule(epochs=3)})
-        >>> recipe_for(config, "mesonet", "none").epochs
+        >>> recipe_for(Schedule(epochs=3), "mesonet", "none", study="mine").epochs
         3
     """
     from deepfake_generalize.models import RECIPES
 
-    paper, schedule = RECIPES[architecture], config.schedules.get(architecture, Schedule())
+    paper = RECIPES[architecture]
     changes: dict[str, Any] = {
         "epochs": epochs_of(schedule, fine_tuning),
         "norm_momentum": schedule.norm_momentum,
@@ -149,4 +146,4 @@ def recipe_for(config: StudyConfig, architecture: str, fine_tuning: str) -> Reci
     made = {name: value for name, value in changes.items() if value is not None}
     if not made:
         return paper
-    return dataclasses.replace(paper, **made, name=f"{paper.name}, as in {config.name}")
+    return dataclasses.replace(paper, **made, name=f"{paper.name}, as in {study}")

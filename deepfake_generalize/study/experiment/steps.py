@@ -137,7 +137,7 @@ class _Work:
         kind = next(kind for kind in FINE_TUNINGS if self.family.detector(kind) == step.key)
         schedule = self.config.schedules.get(self.family.architecture, Schedule())
         common: dict[str, Any] = {
-            "recipe": recipe_for(self.config, self.family.architecture, kind),
+            "recipe": recipe_for(schedule, self.family.architecture, kind, study=self.config.name),
             "seed": derived_seed(self.config.seed, step.key),
             "name": step.key,
             "progress": None,
