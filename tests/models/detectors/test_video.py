@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data.faces import crop_video
+from deepfake_generalize.data import faces
+from deepfake_generalize.data.faces.crop_video import VideoCrops
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.models import Detector, VideoScore, as_detector
 
@@ -32,9 +33,9 @@ def crops(monkeypatch):
 
         def crop_video(path, **options):
             calls.append(options)
-            return crop_video.VideoCrops(images, frames)
+            return VideoCrops(images, frames)
 
-        monkeypatch.setattr(crop_video, "crop_video", crop_video)
+        monkeypatch.setattr(faces, "crop_video", crop_video)
         return calls
 
     return give
@@ -118,5 +119,5 @@ def test_a_real_video(shared_data, monkeypatch):
     result = LEVELS.score_video(video, frames_per_video=3)
     assert len(result.frames) == 3
     assert result.coverage > 0
-    crops = crop_video.crop_video(video, frames_per_video=3)
+    crops = faces.crop_video(video, frames_per_video=3)
     assert result.score == pytest.approx(LEVELS.scores(crops.images).mean(), abs=1e-6)

@@ -147,6 +147,7 @@ def test_names_and_builders_of_the_five_will_do(train_small, same_weights):
 
 
 IMAGES, LABELS = np.full((40, 16, 16, 3), 99, np.uint8), np.arange(40) % 2
+TINY = (IMAGES[:, :4, :4], LABELS)
 FLAT = (np.zeros((4, 5), np.float32), np.zeros(4))
 
 
@@ -178,7 +179,11 @@ FLAT = (np.zeros((4, 5), np.float32), np.zeros(4))
         ({"precision": "float16"}, "float32, bfloat16, received 'float16'"),
         ({"strategy": "mirrored"}, "expected a tf.distribute strategy, received str"),
         ({"input_shape": (16, 16)}, r"input_shape as \(height, width, 3\)"),
-        ({"architecture": "mesonet", "input_shape": (4, 4, 3)}, "sides of at least 8 for MesoNet"),
+        ({"input_shape": (4, 4, 3)}, r"shape \(4, 4, 3\) in train, received \(16, 16, 3\)"),
+        (
+            {"architecture": "mesonet", **dict.fromkeys(("train", "val"), TINY)},
+            "sides of at least 8 for MesoNet",
+        ),
         ({"progress": "loud"}, "expected progress to be"),
         ({"architecture": mesonet((16, 16, 3), classes=3)}, r"two softmax columns"),
         ({"architecture": mesonet((16, 16, 3)), "input_shape": (24, 24, 3)}, "no input_shape"),

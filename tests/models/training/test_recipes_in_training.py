@@ -1,13 +1,13 @@
 """What a recipe and its options ask of training takes effect, and the paper's is the default."""
 
 import dataclasses
+import importlib
 
 import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES
-from deepfake_generalize.models.training import train as module
 from deepfake_generalize.models.training.construction import copy
 
 
@@ -22,6 +22,7 @@ def test_the_papers_recipe_is_the_default(monkeypatch, train_small):
         seen.append(options.recipe)
         raise _Stop
 
+    module = importlib.import_module("deepfake_generalize.models.training.train")
     monkeypatch.setattr(module, "fit", stop)
     with pytest.raises(_Stop):
         train_small(architecture="mesonet", recipe=None)
