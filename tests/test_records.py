@@ -20,7 +20,6 @@ HANDED_OUT = [
     Selection,
     Splits,
     Sizes,
-    causal.Bootstrap,
     causal.NeuronEffects,
     causal.Overlap,
     causal.TopStability,

@@ -74,7 +74,7 @@ def test_the_tables_add_up(tiny_run):
     assert five["rank"].tolist() == five["degradation"].round(6).rank(method="min").tolist()
     four = tiny_run.table("IV")
     assert four["fine_tuning"].tolist() == ["none", "transfer", "merge"]
-    with pytest.raises(InputError, match="number to be one of IV, V, VI, VII, received 'I'"):
+    with pytest.raises(InputError, match="the table to be one of IV, V, VI, VII, received 'I'"):
         tiny_run.table("I")
 
 
