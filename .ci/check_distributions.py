@@ -13,7 +13,9 @@ from pathlib import Path
 # By name: what git might not hold either, were it ignored by mistake.
 IN_THE_WHEEL = {
     "py.typed",
+    "macros.html",
     "report.css",
+    "report.html",
     "report.js",
     "table_iv_detectors.csv",
     "table_v_unseen.csv",

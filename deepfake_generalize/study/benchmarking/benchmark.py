@@ -116,15 +116,12 @@ def benchmark(
         this detector on A, B
     """
     specialized = {} if specialized is None else specialized
-    check_detector(detector)
     check_sets(unseen, specialized)
+    given = {ORIGINAL: original, **unseen, **specialized}
     hint = "exclude leaves out what has no score, the others count it."
     check_choice("policy", policy, get_args(Policy), hint=hint)
-    check_polarity(polarity)
     training_dataset, training = read_training(trained_on)
-    given = {ORIGINAL: original, **unseen, **specialized}
-    sets = [load_scored_set(key, of, detector, polarity=polarity) for key, of in given.items()]
-    check_direction(sets[0])
+    sets = _load(detector, given, polarity)
     described = provenance.describe_detector(detector)
     name, names, special = described["name"], list(unseen), list(specialized)
     notes = provenance.check_one_detector(described, sets)
@@ -167,6 +164,16 @@ def benchmark(
         ),
         provenance=_provenance(described, sets) | choices,
     )
+
+
+def _load(
+    detector: Scorer | str, given: Mapping[str, SetInput], polarity: Polarity | None
+) -> list[ScoredSet]:
+    check_detector(detector)
+    check_polarity(polarity)
+    sets = [load_scored_set(key, of, detector, polarity=polarity) for key, of in given.items()]
+    check_direction(sets[0])
+    return sets
 
 
 def _audited(leakage: pd.DataFrame | None) -> str:
