@@ -52,13 +52,15 @@ class ImageSource:
                     self._packs.append(open_pack(file))
                 self._pack_of[row] = numbers[file]
                 self._row_of[row] = self._packs[numbers[file]].row(name)
-        first = self._size_of(0)
-        if size is None:
-            self._check_sizes(first)
-        else:
-            for i in np.flatnonzero(self._pack_of == _A_FILE):
-                image_size(self._paths[i])
-        self.size = first if size is None else size
+        self.size = self._size_of(0) if size is None else size
+        for row, path in enumerate(self._paths):
+            height, width = self._size_of(row)
+            if size is None and (height, width) != self.size:
+                raise InputError(
+                    f"expected crops of one size, {self._paths[0]!r} is {self.size[0]} x "
+                    f"{self.size[1]} (height x width) and {path!r} is {height} x {width}.",
+                    hint="Pass size=(height, width) to resize them.",
+                )
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -96,16 +98,6 @@ class ImageSource:
         if number == _A_FILE:
             return image_size(self._paths[i])
         return self._packs[number].index.size
-
-    def _check_sizes(self, first: tuple[int, int]) -> None:
-        for i, path in enumerate(self._paths):
-            own = self._size_of(i)
-            if own != first:
-                raise InputError(
-                    f"expected crops of one size, {self._paths[0]!r} is {first[0]} x {first[1]} "
-                    f"(height x width) and {path!r} is {own[0]} x {own[1]}.",
-                    hint="Pass size=(height, width) to resize them.",
-                )
 
 
 def check_size(size: object) -> None:

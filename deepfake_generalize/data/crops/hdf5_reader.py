@@ -116,7 +116,12 @@ class Pack:
         images = np.empty((len(rows), *self.index.size, 3), np.uint8)
         try:
             with open(self.file, "rb", buffering=0) as file:  # noqa: PTH123 - of a str
-                self._check_same(os.fstat(file.fileno()))
+                if _stamp_of(os.fstat(file.fileno())) != self._stamp:
+                    raise InputError(
+                        f"expected the pack {self.file!r} as it was when it was opened, it was "
+                        "replaced or altered.",
+                        hint="Read it with data.read_crops again.",
+                    )
                 for image, row in zip(images, rows, strict=True):
                     place = self.offset + int(row) * image.nbytes
                     if os.preadv(file.fileno(), [image.data], place) != image.nbytes:
@@ -130,14 +135,6 @@ class Pack:
             if crc32(image.data) != self.index.checksums[row]:
                 _damaged(self.file, f"the checksum of the image {list(self.rows)[row]!r} is wrong")
         return images
-
-    def _check_same(self, found: os.stat_result) -> None:
-        if _stamp_of(found) != self._stamp:
-            raise InputError(
-                f"expected the pack {self.file!r} as it was when it was opened, it was replaced "
-                "or altered.",
-                hint="Read it with data.read_crops again.",
-            )
 
 
 def open_pack(file: str | Path) -> Pack:

@@ -75,14 +75,21 @@ def pack(
         ...     print(packed["path"][0].removeprefix(folder), read_image(packed["path"][0]).shape)
         /crops.h5/fake/b.png (8, 8, 3)
     """
-    target = _check_target(path)
+    if not isinstance(path, (str, os.PathLike)) or Path(path).suffix.lower() not in PACK_SUFFIXES:
+        raise InputError(
+            f"expected the path of a pack to end in {' or '.join(PACK_SUFFIXES)}, received "
+            f"{path!r}.",
+            hint="Name it crops.h5.",
+        )
+    target = absolute(path)
     check_crops(crops, CROP_COLUMNS)
     check_size(size)
     paths = [str(absolute(str(path))) for path in crops["path"]]
     check_once(pd.Series(paths), what="crops")
-    names = _member_names(paths)
     source = ImageSource(paths, size)
-    rows = crops.reset_index(drop=True).assign(path=[str(target / name) for name in names])
+    folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+    packed = [str(target / path[len(folder) :].lstrip("/")) for path in paths]
+    rows = crops.reset_index(drop=True).assign(path=packed)
     text = manifest_text(rows, target, CROP_COLUMNS, PATH_COLUMNS, what="crops")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -94,21 +101,6 @@ def pack(
             hint="Choose a place that can be written and has room.",
         ) from error
     return target
-
-
-def _check_target(path: object) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or Path(path).suffix.lower() not in PACK_SUFFIXES:
-        raise InputError(
-            f"expected the path of a pack to end in {' or '.join(PACK_SUFFIXES)}, received "
-            f"{path!r}.",
-            hint="Name it crops.h5.",
-        )
-    return absolute(path)
-
-
-def _member_names(paths: list[str]) -> list[str]:
-    folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
-    return [path[len(folder) :].lstrip("/") for path in paths]
 
 
 def _write(file: Path, source: ImageSource, manifest: bytes) -> None:

@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp")
 
+
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    def _read_dpi_from_exif(self) -> None:
+        """Leave the EXIF data alone: damaged ones would refuse an image whose pixels are whole."""
+
+
 # Pillow reads headers only. Its classes are called themselves, since Image.open warns of sizes that
 # are accepted here.
 _READERS: dict[bytes, tuple[str, type[ImageFile]]] = {
     b"\x89PNG\r\n\x1a\n": ("PNG", PngImagePlugin.PngImageFile),
-    b"\xff\xd8\xff": ("JPEG", JpegImagePlugin.JpegImageFile),
+    b"\xff\xd8\xff": ("JPEG", _Jpeg),
     b"BM": ("BMP", BmpImagePlugin.BmpImageFile),
 }
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}

@@ -57,7 +57,6 @@ FAILURES_FILE = "failures.csv"
 LABEL_FOLDERS: dict[str, int] = {"real": 0, "fake": 1, "df": 1}
 SPLIT_FOLDERS: tuple[str, ...] = ("train", "val", "test")
 
-_EMPTY = ("target_identity", "source_identity", "compression", "box", "aligner", "flag")
 _TREE_HINT = (
     "Give the folder subfolders real and fake (or train, val and test, each with real and fake) "
     "holding png, jpg, jpeg or bmp images, or pass the folder that extract_faces wrote."
@@ -138,7 +137,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
     if path.is_dir():
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
-        return restore_types(_read_loose_crops(path, video_pattern)[[*CROP_COLUMNS]], CROP_COLUMNS)
+        return _read_loose_crops(path, video_pattern)
     if path.exists():
         raise InputError(
             f"expected a folder of crops, its {CROPS_FILE} or a pack (.h5), received the file "
@@ -177,11 +176,8 @@ def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
 
 def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
     check_labels(crops["label"], what=repr(str(file)), hint="Extract the faces again.")
-    check_once(
-        crops["path"],
-        what=repr(str(file)),
-        hint="Remove the second row, or extract the faces again.",
-    )
+    hint = "Remove the second row, or extract the faces again."
+    check_once(crops["path"], what=repr(str(file)), hint=hint)
     return crops
 
 
@@ -191,20 +187,23 @@ def _read_loose_crops(root: Path, video_pattern: str | None) -> pd.DataFrame:
     places: list[tuple[str | None, Path]] = [(None, root)]
     places += [(name, root / name) for name in SPLIT_FOLDERS if (root / name).is_dir()]
     rows = [
-        _loose_row(root, image, split, pattern)
+        {
+            "path": str(image),
+            "video": str(image) if pattern is None else _video_of(root, image, pattern),
+            "dataset": root.name,
+            "method": folder,
+            "label": label,
+            "split": split,
+        }
         for split, place in places
-        for folder in sorted(LABEL_FOLDERS)
+        for folder, label in LABEL_FOLDERS.items()
         if (place / folder).is_dir()
         for image in _images(place / folder)
     ]
     if not rows:
         raise InputError(f"expected crops in {str(root)!r}, found none.", hint=_TREE_HINT)
-    frame = pd.DataFrame(rows).sort_values("path", ignore_index=True)
-    for name in _EMPTY:
-        frame[name] = pd.Series(pd.NA, index=frame.index, dtype="string")
-    frame["frame"] = pd.Series(pd.NA, index=frame.index, dtype="Int64")
-    frame["score"] = float("nan")
-    return frame
+    frame = pd.DataFrame(rows, columns=list(CROP_COLUMNS)).sort_values("path", ignore_index=True)
+    return restore_types(frame, CROP_COLUMNS)
 
 
 def _images(folder: Path) -> list[Path]:
@@ -215,19 +214,6 @@ def _images(folder: Path) -> list[Path]:
         and not path.name.startswith(".")
         and path.is_file()
     )
-
-
-def _loose_row(
-    root: Path, image: Path, split: str | None, pattern: re.Pattern[str] | None
-) -> dict[str, object]:
-    return {
-        "path": str(image),
-        "video": str(image) if pattern is None else _video_of(root, image, pattern),
-        "dataset": root.name,
-        "method": image.parent.name,
-        "label": LABEL_FOLDERS[image.parent.name],
-        "split": split,
-    }
 
 
 def _video_of(root: Path, image: Path, pattern: re.Pattern[str]) -> str:

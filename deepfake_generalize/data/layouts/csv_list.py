@@ -66,14 +66,14 @@ def read(root: Path) -> Reading:
 
 def _candidates(root: Path) -> list[Path]:
     if root.is_file():
-        return [root] if _has_columns(root) else []
-    with os.scandir(root) as entries:
-        names = sorted(e.name for e in entries if e.name.lower().endswith(".csv") and e.is_file())
-    return [root / name for name in names if not name.startswith(".") and _has_columns(root / name)]
-
-
-def _has_columns(path: Path) -> bool:
-    return {"path", "label"} <= set(read_header(path))
+        files = [root]
+    else:
+        with os.scandir(root) as entries:
+            names = sorted(
+                e.name for e in entries if e.name.lower().endswith(".csv") and e.is_file()
+            )
+        files = [root / name for name in names if not name.startswith(".")]
+    return [file for file in files if {"path", "label"} <= set(read_header(file))]
 
 
 def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:

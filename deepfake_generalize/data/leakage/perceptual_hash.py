@@ -74,14 +74,6 @@ class Fingerprints:
         return Fingerprints(self.hashes[rows], self.thumbnails[rows], self.flat[rows], reasons)
 
 
-def fingerprint(image: UInt8Array) -> tuple[FloatArray, UInt8Array]:
-    """Take hash, (63,) float32 of -1 and 1, and thumbnail, (32, 32, 3) uint8, of an RGB picture."""
-    thumbnail = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(_grey(thumbnail[np.newaxis].astype(np.float32))[0])[:_LOW, :_LOW].ravel()[1:]
-    bits = np.where(low > np.median(low), 1.0, -1.0).astype(np.float32)
-    return bits, cast("UInt8Array", thumbnail)
-
-
 def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
     """Read pictures on all cores; what cannot be read is listed, not raised."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -124,19 +116,24 @@ def near_duplicates(
 
 
 def _read(path: str) -> tuple[FloatArray, UInt8Array] | str:
+    """Return hash, (63,) float32 of -1 and 1, and thumbnail of a picture, or why there is none."""
     try:
-        return fingerprint(read_image(path))
+        image = read_image(path)
     except InputError as error:
         return error.message
+    thumbnail = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(_grey(thumbnail[np.newaxis].astype(np.float32))[0])[:_LOW, :_LOW].ravel()[1:]
+    bits = np.where(low > np.median(low), 1.0, -1.0).astype(np.float32)
+    return bits, cast("UInt8Array", thumbnail)
 
 
-def _same(a: UInt8Array, b: UInt8Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    one, other = a.astype(np.float32), b.astype(np.float32)
-    apart: FloatArray = np.square(one - other).mean(axis=(1, 2, 3))
+def _same(a: AnyArray, b: AnyArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    apart: FloatArray = np.square(a - b).mean(axis=(1, 2, 3))
     close = apart <= MAX_DIFFERENCE**2
-    one, other = _grey(one), _grey(other)
-    close[close] = _correlation(one[close], other[close]) >= MIN_CORRELATION
-    close[close] = _correlation(_detail(one[close]), _detail(other[close])) >= (
+    grey_a, grey_b = _grey(a), _grey(b)
+    close[close] = _correlation(grey_a[close], grey_b[close]) >= MIN_CORRELATION
+    close[close] = _correlation(_detail(grey_a[close]), _detail(grey_b[close])) >= (
         MIN_DETAIL_CORRELATION
     )
     return close

@@ -293,6 +293,18 @@ def test_a_jpeg_may_fill_the_space_before_a_marker(tmp_path):
     )
 
 
+@pytest.mark.parametrize("entries", [b"\3\0\1\2", b"\2\0\x1a\1\5\0\1\0\0\0\xe7\3\0\0"])
+def test_damaged_exif_data_do_not_keep_an_image_from_being_read(tmp_path, entries):
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + entries
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    (tmp_path / "a.jpg").write_bytes(JPEG[:2] + segment + JPEG[2:])
+    (tmp_path / "plain.jpg").write_bytes(JPEG)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.jpg"), read_image(tmp_path / "plain.jpg")
+    )
+    assert image_size(tmp_path / "a.jpg") == NOISE.shape[:2]
+
+
 def test_a_path_that_is_no_file_is_refused(tmp_path):
     for path in (tmp_path / "absent.png", tmp_path, "nul\0.png"):
         with pytest.raises(InputError, match="expected an image file at"):

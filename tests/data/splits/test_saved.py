@@ -67,7 +67,7 @@ def test_the_repr_says_what_is_in_it(crops_of_pairs):
     assert "train: 8 images (4 real, 4 fake) of" in text
     assert "dropped: 16 images" in text
     assert "more real images than" in text
-    assert "persons unknown" not in text
+    assert "people unknown" not in text
 
 
 def test_the_repr_says_whose_persons_are_unknown(crops_of_pairs):

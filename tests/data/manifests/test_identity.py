@@ -1,0 +1,66 @@
+"""Names of people, clips, videos and rows: the same on every machine, and no two things alike."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from deepfake_generalize.data.manifests import (
+    clip_keys,
+    people,
+    rows_sha256,
+    score_keys,
+    video_keys,
+)
+
+
+def rows(root="/a", **columns):
+    paths = [f"{root}/crops/{i}.png" for i in range(3)]
+    videos = [f"{root}/c23/videos/{name}.mp4" for name in ("004", "004", "004_982")]
+    return pd.DataFrame({"path": paths, "video": videos, "label": [0, 0, 1], **columns})
+
+
+def test_clips_are_known_by_name_in_known_data_sets_and_by_path_elsewhere():
+    known = {"dataset": "Celeb-DF-v1", "method": ["real", None, "F"]}
+    assert clip_keys(rows(**known)).tolist() == [
+        "Celeb-DF real 004",
+        "Celeb-DF unknown 004",
+        "Celeb-DF F 004_982",
+    ]
+    own = rows(dataset="mine", method="real")
+    assert clip_keys(own).tolist() == own["video"].tolist()
+    assert clip_keys(own.drop(columns="video")).tolist() == own["path"].tolist()
+    assert clip_keys(own.assign(video="/a/../b.mp4")).tolist() == ["/b.mp4"] * 3
+
+
+def test_people_are_named_within_the_family_of_their_data_set():
+    named = rows(dataset="Celeb-DF-v2", target_identity=["1", None, "1"], source_identity="1")
+    named.loc[0, "source_identity"] = "2"
+    assert people(named) == [("Celeb-DF 1", "Celeb-DF 2"), ("Celeb-DF 1",), ("Celeb-DF 1",)]
+    assert people(rows()) == [(), (), ()]
+
+
+def test_rows_have_the_same_keys_in_other_folders_and_each_its_own():
+    columns = {"dataset": "FF++", "method": "m", "frame": pd.array([1, 2, 1], "Int64")}
+    assert score_keys(rows(**columns)) == score_keys(rows("/b/c", **columns))
+    assert score_keys(rows(**columns))[2] == "FF++/m/videos/004_982/1"
+    assert score_keys(rows(dataset="x"))[0] == "x/videos/004/crops/0.png"
+    again = score_keys(rows(frame=0))
+    assert again == ["videos/004/0 row 0", "videos/004/0 row 1", "videos/004_982/0"]
+
+
+def test_the_hash_of_rows_is_of_names_and_order_and_not_of_folders():
+    here = rows(dataset="FF++", frame=[1, 2, np.nan])
+    lines = ["FF++\t1.0\t0\t0.png\t004.mp4", "FF++\t2.0\t0\t1.png\t004.mp4"]
+    lines.append("FF++\t\t1\t2.png\t004_982.mp4")
+    assert rows_sha256(here) == hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    assert rows_sha256(rows("/b", dataset="FF++", frame=[1, 2, np.nan])) == rows_sha256(here)
+    assert rows_sha256(here[::-1]) != rows_sha256(here)
+
+
+def test_videos_are_told_apart_by_label_and_by_what_is_known():
+    table = rows(method="m")
+    assert video_keys(table).tolist()[2] == "1\tm\t/a/c23/videos/004_982.mp4"
+    assert video_keys(table, ["video"]).tolist()[0] == "0\t/a/c23/videos/004.mp4"
+    assert video_keys(table.assign(video=[None, "a", "b"])) is None
+    assert video_keys(table.drop(columns="video")) is None
