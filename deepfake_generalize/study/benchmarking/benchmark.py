@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.types import Scorer
 
+_POLICY_HINT = "exclude leaves out what has no score, the others count it."
+
 
 def benchmark(
     detector: Scorer | str,
@@ -118,8 +120,7 @@ def benchmark(
     specialized = {} if specialized is None else specialized
     check_sets(unseen, specialized)
     given = {ORIGINAL: original, **unseen, **specialized}
-    hint = "exclude leaves out what has no score, the others count it."
-    check_choice("policy", policy, get_args(Policy), hint=hint)
+    check_choice("policy", policy, get_args(Policy), hint=_POLICY_HINT)
     training_dataset, training = read_training(trained_on)
     sets = _load(detector, given, polarity)
     described = provenance.describe_detector(detector)
