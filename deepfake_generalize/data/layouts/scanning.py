@@ -20,12 +20,7 @@ VIDEO_SUFFIXES: frozenset[str] = frozenset(
 
 
 def is_video_name(name: str) -> bool:
-    """Say by its suffix, in either case, whether a file name is that of a video.
-
-    Examples:
-        >>> [is_video_name(name) for name in ("a.MP4", "a.txt")]
-        [True, False]
-    """
+    """Say by its suffix, in either case, whether a file name is that of a video."""
     return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122
 
 

@@ -105,15 +105,9 @@ def score_keys(rows: pd.DataFrame) -> list[str]:
 def video_keys(
     rows: pd.DataFrame, columns: Sequence[str] = ("dataset", "method", "video")
 ) -> pd.Series[str] | None:
-    r"""Name the video of every row by its label and these columns, as far as they are there.
+    """Name the video of every row by its label and these columns, as far as they are there.
 
-    Returns:
-        A text a row; None where a row has no video.
-
-    Examples:
-        >>> rows = pd.DataFrame({"label": [1], "method": ["DF"], "video": ["/v/000_003.mp4"]})
-        >>> video_keys(rows).tolist()
-        ['1\tDF\t/v/000_003.mp4']
+    None where a row has no video.
     """
     if "video" not in rows or rows["video"].isna().any():
         return None

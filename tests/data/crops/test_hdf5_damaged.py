@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 
 import h5py
 import numpy as np
@@ -143,6 +144,28 @@ def test_a_pack_that_is_not_as_it_was_written_is_refused(noise_crops, tmp_path, 
     for read in (read_crops, read_all):
         with pytest.raises(InputError, match=rf"expected a pack of crops at .*{message}"):
             read(file)
+
+
+def test_pixels_that_are_said_to_lie_behind_the_end_of_the_file_are_refused(noise_crops, tmp_path):
+    file = tmp_path / "b.h5"
+    with (
+        h5py.File(pack(noise_crops, tmp_path / "a.h5")) as old,
+        h5py.File(file, "w", libver="earliest") as new,
+    ):
+        for name, value in old.attrs.items():
+            new.attrs[name] = value
+        for name in ("crc32", "crops.csv", "images"):
+            new[name] = old[name][:]
+        end = new["images"].id.get_offset() + new["images"].size
+    assert len(read_crops(file)) == len(noise_crops)
+    content = bytearray(file.read_bytes())
+    assert len(content) == end
+    # The superblock of old says where the file ends, without a checksum.
+    content[40:48] = struct.pack("<Q", end - 100)
+    file.write_bytes(content[: end - 100])
+    # Newer versions of HDF5 notice it themselves.
+    with pytest.raises(InputError, match=r"not stored in one piece|invalid dataset size"):
+        read_crops(file)
 
 
 def test_names_that_leave_the_pack_are_refused(noise_crops, tmp_path):
