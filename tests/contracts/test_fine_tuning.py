@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize import augment, study
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
 from deepfake_generalize.study.protocol import FINE_TUNINGS, ORIGINAL
 
@@ -71,7 +72,7 @@ def test_a_child_says_whose_it_is_and_how_it_was_made(
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_detector_is_refused_in_words(kind: str) -> None:
     sets = dark_and_bright(4, 0), dark_and_bright(4, 1)
-    with pytest.raises(TypeError | ValueError, match=r"expected .*Detector.*, received str"):
+    with pytest.raises(InputError, match=r"expected .*Detector.*, received str"):
         getattr(augment, kind)("mesonet", *sets)
 
 
