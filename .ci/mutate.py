@@ -2,7 +2,7 @@
 
     pip install -e '.[test]' cosmic-ray
     python .ci/mutate.py results.jsonl                     # every module of TESTS
-    python .ci/mutate.py results.jsonl metrics/ranking data/splits
+    python .ci/mutate.py results.jsonl metrics/ranking data/splits/balanced
     python .ci/mutate.py results.jsonl --sample 30         # of each module as many, drawn by a seed
     python .ci/mutate.py results.jsonl --again             # what survived, after tests were added
 
@@ -35,31 +35,33 @@ from cosmic_ray.plugins import get_operator, operator_names
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "deepfake_generalize"
 
-_SPLITS = ["data/test_splits.py", "data/test_splits_refused.py", "data/test_splits_saved.py"]
+_SPLITS = [f"data/splits/test_{name}.py" for name in ("balanced", "refused", "saved")]
 # The tests that are asked about a module: its own, then those of what is built on it.
 TESTS = {
     "metrics/_checks": ["metrics/test_accuracy.py", "metrics/test_ranking.py"],
     "metrics/_ranked": ["metrics/test_intervals.py", "metrics/test_comparison.py"],
     "metrics/accuracy": ["metrics/test_accuracy.py"],
     "metrics/comparison": ["metrics/test_comparison.py"],
-    "metrics/degradation": ["metrics/test_degradation.py"],
-    "metrics/degradation_intervals": ["metrics/test_degradation_intervals.py"],
+    "metrics/degradation": [
+        "metrics/test_degradation.py",
+        "metrics/test_degradation_intervals.py",
+    ],
     "metrics/intervals": ["metrics/test_intervals.py"],
     "metrics/ranking": ["metrics/test_ranking.py"],
-    "metrics/resampling": ["metrics/test_intervals.py", "metrics/test_comparison.py"],
-    "metrics/videos": ["metrics/test_videos.py"],
-    "data/splits": _SPLITS,
-    "data/selection": ["data/test_selection.py"],
-    "data/partition": _SPLITS,
-    "data/grouping": _SPLITS,
-    "data/dealing": _SPLITS,
-    "data/study_pools": ["data/test_study_sets.py"],
-    "data/study_sets": ["data/test_study_sets.py"],
-    "causal/bootstrap": [
-        "causal/test_bootstrap_groups.py",
+    "metrics/resampling": [
+        "metrics/test_resampling.py",
+        "metrics/test_intervals.py",
+        "metrics/test_comparison.py",
         "causal/test_stability.py",
-        "causal/test_effect.py::test_resamples_are_the_effects_on_the_images_drawn",
     ],
+    "metrics/videos": ["metrics/test_videos.py"],
+    "data/splits/balanced": _SPLITS,
+    "data/splits/splits": _SPLITS,
+    "data/splits/groups": _SPLITS,
+    "data/splits/assignment": _SPLITS,
+    "data/leakage/exclusion": ["data/leakage/test_exclusion.py"],
+    "study/protocol/faceforensics_pools": ["study/protocol/test_sets.py"],
+    "study/protocol/sets": ["study/protocol/test_sets.py"],
     "causal/effect": ["causal/test_effect.py"],
     "causal/intervention": ["causal/test_intervention.py", "causal/test_effect.py"],
     "causal/neurons": ["causal/test_neurons.py"],

@@ -77,7 +77,7 @@ def lay_out(root: Path, n_videos: int) -> Path:
 
 
 def draw_crops(n_videos: int) -> pd.DataFrame:
-    """Return a crop manifest, half of it fake; each fake swaps one of two persons for the other."""
+    """Return a crop manifest, half of it fake; each fake swaps one of two people for the other."""
     video = np.repeat(np.arange(n_videos), CROPS_PER_VIDEO)
     label, person = video % 2, video // 2
     frame = np.tile(np.arange(CROPS_PER_VIDEO), n_videos)

@@ -110,7 +110,7 @@ def part_finder():
 
 @pytest.fixture(scope="session")
 def drawn_faces() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """Return a function that draws faces and plants one of two artefacts in every second.
+    """Return a function that renders faces and plants one of two artefacts in every second.
 
     `draw(artefact, identities)`: `grid`, a checkerboard on the skin; `smooth`, skin without pores;
     or None, nothing at all. An identity is a number; images of two numbers share no person. Gives

@@ -1,4 +1,4 @@
-"""A whole study on drawn faces: its folder, its records, and going on after a stop."""
+"""A whole study on synthetic faces: its folder, its records, and going on after a stop."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Crops without, or only with, the persons, clips or frames of others; nothing is lost silently."""
+"""Crops without, or only with, the people, clips or frames of others; nothing is lost silently."""
 
 from functools import partial
 

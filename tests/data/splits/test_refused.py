@@ -13,7 +13,7 @@ from deepfake_generalize.errors import InputError
 
 
 def _exists(videos, sizes, by):
-    """Try every way to deal persons (or videos) to the splits that are asked for."""
+    """Try every way to assign people (or videos) to the splits that are asked for."""
     units = [
         frozenset(who for who in video[1:3] if who) if by == "identity" else frozenset()
         for video in videos

@@ -1,4 +1,4 @@
-"""One small set of drawn data for all of this folder's tests."""
+"""One small set of synthetic faces for all of this folder's tests."""
 
 from collections.abc import Callable
 from pathlib import Path

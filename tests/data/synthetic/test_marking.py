@@ -1,4 +1,4 @@
-"""Drawn data is known as drawn from the folder, from the manifest, from the videos' folder."""
+"""Synthetic faces are known as such from the folder, from the manifest, from the videos' folder."""
 
 import pandas as pd
 import pytest

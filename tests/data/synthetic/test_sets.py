@@ -1,4 +1,4 @@
-"""Which frames of a clip the sets take, and who the persons are."""
+"""Which frames of a clip the sets take, and who the people are."""
 
 import itertools
 import re
