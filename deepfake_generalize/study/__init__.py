@@ -42,5 +42,4 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """Show the public names only."""
-    return __all__
+    return sorted(__all__)
