@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_generalize import models
 from deepfake_generalize.data.assets import DETECTORS
+from deepfake_generalize.models.detectors import PRETRAINED
 
 RUN = """
 import contextlib, io, json, sys
@@ -106,4 +106,4 @@ def test_what_is_wrong_is_said_before_anything_heavy_is_loaded(
 
 
 def test_the_names_that_are_known_without_keras_are_those_of_the_detectors() -> None:
-    assert DETECTORS == models.PRETRAINED
+    assert DETECTORS == PRETRAINED
