@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_unit, describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,12 +61,7 @@ def check_pair(
     wrong = checked_labels[(checked_labels != 0) & (checked_labels != 1)]
     if wrong.size:
         raise InputError(f"expected labels 0 or 1, received {wrong[0]:g}.", hint=_LABEL_HINT)
-    low, high = float(checked_scores.min()), float(checked_scores.max())
-    if low < 0.0 or high > 1.0:
-        raise InputError(
-            f"expected scores in [0, 1], received values from {low:g} to {high:g}.",
-            hint=_SCORE_HINT,
-        )
+    checked_scores = check_unit("scores", checked_scores, hint=_SCORE_HINT)
     if both_classes and checked_labels.min() == checked_labels.max():
         only = "fake" if checked_labels[0] == 1 else "real"
         raise UndefinedMetricError(

@@ -68,6 +68,13 @@ def test_wrong_input_is_refused_with_what_came(labels, scores, message: str) -> 
     assert caught.value.hint
 
 
+def test_a_score_outside_by_rounding_is_at_the_border() -> None:
+    hair = np.nextafter(np.float32(1), np.float32(2))
+    assert accuracy([1, 0], np.array([hair, -1e-8]), threshold=1.0) == 1.0
+    with pytest.raises(InputError, match=r"received values from 0\.1 to 1\.00001\."):
+        accuracy([1, 0], [1.00001, 0.1])
+
+
 @pytest.mark.parametrize("metric", [accuracy, per_class_accuracy])
 def test_nothing_has_no_accuracy(metric) -> None:
     with pytest.raises(UndefinedMetricError, match="accuracy is undefined for no images at all"):
