@@ -187,7 +187,13 @@ crops, received list.
 
 
 def check_unit(
-    what: str, values: AnyArray, *, source: str = "", most: float = 1.0, hint: str = ""
+    what: str,
+    values: AnyArray,
+    *,
+    source: str = "",
+    least: float = 0.0,
+    most: float = 1.0,
+    hint: str = "",
 ) -> AnyArray:
     """Return numbers that lie in [0, 1], with those outside by rounding put at the border.
 
@@ -197,6 +203,7 @@ def check_unit(
         what: What the message calls them.
         values: Floats of any shape, or whole numbers.
         source: Where they are from, for the message.
+        least: The lower border.
         most: The upper border, 100 for percent; `ROUNDING` is a share of it. Types whose own steps
             are coarser than `ROUNDING` (float16) may be one step outside.
         hint: What to do about values that are truly outside.
@@ -219,18 +226,40 @@ def check_unit(
     if not values.size:
         return values
     low, high = float(values.min()), float(values.max())
-    if low >= 0.0 and high <= most:
+    if low >= least and high <= most:
         return values
     steps = np.finfo(values.dtype).eps if np.issubdtype(values.dtype, np.floating) else 0.0
     hair = most * max(ROUNDING, float(steps))
-    if not (low >= -hair and high <= most + hair):
+    if not (low >= least - hair and high <= most + hair):
         where = f" from {source}" if source else ""
         raise InputError(
-            f"expected {what} in [0, {most:g}]{where}, received values from {low:.9g} to "
+            f"expected {what} in [{least:g}, {most:g}]{where}, received values from {low:.9g} to "
             f"{high:.9g}.",
             hint=hint,
         )
-    return np.clip(values, 0.0, most)
+    return np.clip(values, least, most)
+
+
+def refuse_masked(what: str, values: object, *, hint: str = "") -> None:
+    """Raise if some values are masked: NumPy drops masks on the way, and they would count.
+
+    Examples:
+        >>> refuse_masked("scores", np.ma.masked_less([0.5, -1.0], 0))
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected scores without gaps, received 1 of 2 \
+masked. Leave out what is masked, for instance by compressed(), and say so.
+    """
+    flags: AnyArray = np.zeros(0, np.bool_)
+    if isinstance(values, np.ma.MaskedArray):
+        flags = np.asarray(np.ma.getmaskarray(values))
+    elif isinstance(values, list | tuple):
+        flags = np.fromiter((value is np.ma.masked for value in values), np.bool_, len(values))
+    if flags.any():
+        raise InputError(
+            f"expected {what} without gaps, received {flags.sum()} of {flags.size} masked.",
+            hint=hint or "Leave out what is masked, for instance by compressed(), and say so.",
+        )
 
 
 def check_image_shape(images: object, *, name: str = "images") -> AnyArray:
@@ -254,6 +283,7 @@ def check_image_shape(images: object, *, name: str = "images") -> AnyArray:
         raise InputError(
             f"expected {name} to be a NumPy array, received {describe(images)}.", hint=_IMAGE_HINT
         )
+    refuse_masked(name, images)
     if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:3]:
         single = images.ndim == 3 and images.shape[-1] == 3
         raise InputError(
