@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000
 """No picture or frame larger than this is decoded: its header alone could ask for all memory."""
 
+ROUNDING = 1e-6
+"""What is outside [0, 1] by no more than this is there by rounding: a float32 softmax gives
+1.0000001, a resized image likewise."""
+
 T = TypeVar("T")
 
 _IMAGE_HINT = (
@@ -182,6 +186,82 @@ crops, received list.
     return value
 
 
+def check_unit(
+    what: str,
+    values: AnyArray,
+    *,
+    source: str = "",
+    least: float = 0.0,
+    most: float = 1.0,
+    hint: str = "",
+) -> AnyArray:
+    """Return numbers that lie in [0, 1], with those outside by rounding put at the border.
+
+    This is the one rule for scores, images, heat maps and accuracies.
+
+    Args:
+        what: What the message calls them.
+        values: Floats of any shape, or whole numbers.
+        source: Where they are from, for the message.
+        least: The lower border.
+        most: The upper border, 100 for percent; `ROUNDING` is a share of it. Types whose own steps
+            are coarser than `ROUNDING` (float16) may be one step outside.
+        hint: What to do about values that are truly outside.
+
+    Returns:
+        The same array, not copied, where all are inside; else a copy.
+
+    Raises:
+        InputError: A value outside by more than rounding, infinity or NaN.
+
+    Examples:
+        >>> check_unit("scores", np.array([0.5, 1.0000001, -1e-9])).tolist()
+        [0.5, 1.0, 0.0]
+        >>> check_unit("scores", np.array([0.5, 1.00001]))
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected scores in [0, 1], received values from \
+0.5 to 1.00001.
+    """
+    if not values.size:
+        return values
+    low, high = float(values.min()), float(values.max())
+    if low >= least and high <= most:
+        return values
+    steps = np.finfo(values.dtype).eps if np.issubdtype(values.dtype, np.floating) else 0.0
+    hair = most * max(ROUNDING, float(steps))
+    if not (low >= least - hair and high <= most + hair):
+        where = f" from {source}" if source else ""
+        raise InputError(
+            f"expected {what} in [{least:g}, {most:g}]{where}, received values from {low:.9g} to "
+            f"{high:.9g}.",
+            hint=hint,
+        )
+    return np.clip(values, least, most)
+
+
+def refuse_masked(what: str, values: object, *, hint: str = "") -> None:
+    """Raise if some values are masked: NumPy drops masks on the way, and they would count.
+
+    Examples:
+        >>> refuse_masked("scores", np.ma.masked_less([0.5, -1.0], 0))
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected scores without gaps, received 1 of 2 \
+masked. Leave out what is masked, for instance by compressed(), and say so.
+    """
+    flags: AnyArray = np.zeros(0, np.bool_)
+    if isinstance(values, np.ma.MaskedArray):
+        flags = np.asarray(np.ma.getmaskarray(values))
+    elif isinstance(values, list | tuple):
+        flags = np.fromiter((value is np.ma.masked for value in values), np.bool_, len(values))
+    if flags.any():
+        raise InputError(
+            f"expected {what} without gaps, received {flags.sum()} of {flags.size} masked.",
+            hint=hint or "Leave out what is masked, for instance by compressed(), and say so.",
+        )
+
+
 def check_image_shape(images: object, *, name: str = "images") -> AnyArray:
     """Return `images` unchanged if shape and dtype are right; the values are not looked at.
 
@@ -203,6 +283,7 @@ def check_image_shape(images: object, *, name: str = "images") -> AnyArray:
         raise InputError(
             f"expected {name} to be a NumPy array, received {describe(images)}.", hint=_IMAGE_HINT
         )
+    refuse_masked(name, images)
     if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:3]:
         single = images.ndim == 3 and images.shape[-1] == 3
         raise InputError(
@@ -220,31 +301,27 @@ def check_image_shape(images: object, *, name: str = "images") -> AnyArray:
 
 
 def check_images(images: object, *, name: str = "images") -> AnyArray:
-    """Return `images` unchanged if it is a batch of RGB images, raise otherwise.
+    """Return `images` if it is a batch of RGB images, raise otherwise.
 
     Args:
         images: Expected: (N, H, W, 3), uint8 in 0 to 255, or float16/32/64 in [0, 1]. N may be 0.
         name: What the message calls it.
 
     Returns:
-        The same array, not copied.
+        The same array, not copied; a copy only where values are outside by rounding, see
+        `check_unit`.
 
     Raises:
         InputError: Not an array, wrong number of axes or channels, wrong dtype, NaN, or values
-            outside [0, 1].
+            outside [0, 1] by more than rounding.
 
     Examples:
         >>> check_images(np.zeros((1, 8, 8, 3), np.uint8)).shape
         (1, 8, 8, 3)
     """
     images = check_image_shape(images, name=name)
-    if images.dtype != np.uint8 and images.size:
-        low, high = float(images.min()), float(images.max())
-        if np.isnan(low) or np.isnan(high):
-            raise InputError(f"expected finite {name}, received NaN.", hint=_IMAGE_HINT)
-        if low < 0.0 or high > 1.0:
-            raise InputError(
-                f"expected float {name} in [0, 1], received values from {low:g} to {high:g}.",
-                hint=_IMAGE_HINT,
-            )
-    return images
+    if images.dtype == np.uint8:
+        return images
+    if np.isnan(images.max(initial=0.0)):
+        raise InputError(f"expected finite {name}, received NaN.", hint=_IMAGE_HINT)
+    return check_unit(f"float {name}", images, hint=_IMAGE_HINT)

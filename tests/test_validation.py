@@ -15,6 +15,7 @@ from deepfake_generalize.validation import (
     check_mapping,
     check_number,
     check_type,
+    check_unit,
     check_whole,
     is_whole,
 )
@@ -44,6 +45,54 @@ def test_anything_else_is_refused(images: object, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         check_images(images)
     assert "the scale is never guessed" in caught.value.hint
+
+
+HAIR = np.nextafter(np.float32(1), np.float32(2))
+
+
+@pytest.mark.parametrize(
+    ("came", "kept"),
+    [
+        (HAIR, 1),
+        (np.float64(HAIR), 1),
+        (1 + 1e-6, 1),
+        (-1e-6, 0),
+        (np.float32(-1e-7), 0),
+        (np.nextafter(np.float16(1), np.float16(2)), 1),
+    ],
+)
+def test_what_is_outside_by_rounding_is_put_at_the_border(came: Any, kept: float) -> None:
+    given: Any = np.array([0.25, came], np.asarray(came).dtype)
+    before = given.copy()
+    inside = check_unit("scores", given)
+    assert inside.tolist() == [0.25, kept]
+    assert inside.dtype == given.dtype
+    np.testing.assert_array_equal(given, before)
+    images = np.full((1, 4, 5, 3), came, given.dtype)
+    np.testing.assert_array_equal(check_images(images), kept)
+
+
+def test_what_is_inside_is_not_copied() -> None:
+    given: Any = np.array([0.0, 0.5, 1.0], np.float32)
+    assert check_unit("scores", given) is given
+    percent: Any = np.array([0.0, 100.0])
+    assert check_unit("accuracies", percent, most=100) is percent
+    assert check_unit("accuracies", np.array([100.00001]), most=100).tolist() == [100.0]
+
+
+@pytest.mark.parametrize(
+    ("came", "message"),
+    [
+        (1.000002, r"in \[0, 1\], received values from 0\.5 to 1\.000002\."),
+        (-0.00001, r"received values from -1e-05 to 0\.5\."),
+        (np.float16(1.002), r"received values from 0\.5 to 1\.00195312\."),
+        (np.nan, r"received values from nan to nan"),
+        (np.inf, r"received values from 0\.5 to inf"),
+    ],
+)
+def test_what_is_outside_by_more_is_shown_to_the_digit(came: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_unit("scores", np.array([0.5, came], np.asarray(came).dtype))
 
 
 def test_an_empty_batch_is_a_batch() -> None:

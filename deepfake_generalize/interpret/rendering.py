@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_images, check_number, describe
+from deepfake_generalize.validation import check_images, check_number, check_unit, describe
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, UInt8Array
@@ -18,7 +18,10 @@ PHOTOGRAPH_WEIGHT = 0.7
 
 
 def check_heatmaps(heatmaps: object, *, name: str = "heatmaps") -> AnyArray:
-    """Return maps unchanged if they are (N, H, W) float in [0, 1], or refuse them; N may be 0."""
+    """Return maps that are (N, H, W) float in [0, 1], or refuse them; N may be 0.
+
+    They are not copied but where a value is outside by rounding.
+    """
     if (
         not isinstance(heatmaps, np.ndarray)
         or heatmaps.ndim != 3
@@ -28,14 +31,11 @@ def check_heatmaps(heatmaps: object, *, name: str = "heatmaps") -> AnyArray:
         raise InputError(
             f"expected {name} of shape (N, H, W) and dtype float, received {describe(heatmaps)}."
         )
-    if heatmaps.size:
-        low, high = float(heatmaps.min()), float(heatmaps.max())
-        if not (low >= 0.0 and high <= 1.0):
-            raise InputError(
-                f"expected {name} in [0, 1], received values from {low:g} to {high:g}.",
-                hint="Signed maps (relu=False) have no place on this scale; use relu=True.",
-            )
-    return heatmaps
+    return check_unit(
+        name,
+        heatmaps,
+        hint="Signed maps (relu=False) have no place on this scale; use relu=True.",
+    )
 
 
 def colorize(heatmaps: AnyArray) -> UInt8Array:
@@ -60,7 +60,7 @@ def colorize(heatmaps: AnyArray) -> UInt8Array:
         >>> colorize(np.array([[[0.0, 0.5, 1.0]]]))[0, 0].tolist()
         [[0, 0, 128], [130, 255, 126], [128, 0, 0]]
     """
-    return _colours(cv2.COLORMAP_JET)[np.rint(check_heatmaps(heatmaps) * 255.0).astype(np.uint8)]
+    return _colours(cv2.COLORMAP_JET)[_levels(check_heatmaps(heatmaps))]
 
 
 def overlay(heatmaps: AnyArray, images: AnyArray, *, strength: float = 0.75) -> UInt8Array:
@@ -88,16 +88,16 @@ def overlay(heatmaps: AnyArray, images: AnyArray, *, strength: float = 0.75) -> 
         >>> overlay(np.zeros((1, 8, 8)), photograph)[0, 0, 0].tolist()
         [100, 100, 100]
     """
-    check_heatmaps(heatmaps)
-    _check_photographs(images, heatmaps)
+    heatmaps = check_heatmaps(heatmaps)
+    images = _check_photographs(images, heatmaps)
     check_number("strength", strength, least=0, most=1)
     colours = _colours(cv2.COLORMAP_INFERNO)
     shown = np.empty((*heatmaps.shape, 3), np.uint8)
     for index, (heatmap, image) in enumerate(zip(heatmaps, images, strict=True)):
-        photograph = image if image.dtype == np.uint8 else np.rint(image * 255.0).astype(np.uint8)
+        photograph = image if image.dtype == np.uint8 else _levels(image)
         grey = cv2.cvtColor(np.ascontiguousarray(photograph), cv2.COLOR_RGB2GRAY)[..., None]
-        colour = colours[np.rint(heatmap * 255.0).astype(np.uint8)]
-        share = strength * heatmap[..., None]
+        colour = colours[_levels(heatmap)]
+        share = strength * _widened(heatmap)[..., None]
         shown[index] = np.rint((1.0 - share) * grey + share * colour).astype(np.uint8)
     return shown
 
@@ -115,10 +115,12 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
         every map to [0, 1] first; here they are taken as they are, so that a map that is zero
         everywhere does not become NaN.
     """
-    check_heatmaps(heatmaps)
-    _check_photographs(images, heatmaps)
-    photographs = images if images.dtype == np.uint8 else (images * 255.0).astype(np.uint8)
-    levels = (heatmaps * 255.0).astype(np.uint8)
+    heatmaps = check_heatmaps(heatmaps)
+    images = _check_photographs(images, heatmaps)
+    photographs = (
+        images if images.dtype == np.uint8 else (_widened(images) * 255.0).astype(np.uint8)
+    )
+    levels = (_widened(heatmaps) * 255.0).astype(np.uint8)
     grey = np.empty(heatmaps.shape, np.uint8)
     for index, (level, photograph) in enumerate(zip(levels, photographs, strict=True)):
         coloured = cv2.applyColorMap(level, cv2.COLORMAP_VIRIDIS)
@@ -128,13 +130,24 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
     return _colours(cv2.COLORMAP_JET)[grey]
 
 
-def _check_photographs(images: AnyArray, heatmaps: AnyArray) -> None:
-    check_images(images)
+def _check_photographs(images: AnyArray, heatmaps: AnyArray) -> AnyArray:
+    images = check_images(images)
     if images.shape[:3] != heatmaps.shape:
         raise InputError(
             f"expected images of shape {(*heatmaps.shape, 3)}, one under each map, received "
             f"{describe(images)}."
         )
+    return images
+
+
+def _levels(values: AnyArray) -> UInt8Array:
+    """Turn [0, 1] into the nearest of 256 levels."""
+    return np.rint(_widened(values) * 255.0).astype(np.uint8)
+
+
+def _widened(values: AnyArray) -> AnyArray:
+    """Return float16 as float32: its steps near 255 are an eighth, so products miss levels."""
+    return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
 def _colours(colour_map: int) -> UInt8Array:

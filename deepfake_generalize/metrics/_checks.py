@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_unit, describe, refuse_masked
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,9 +20,12 @@ _SCORE_HINT = "Pass P(fake); a detector that returns P(real) needs 1 - score, lo
 
 def as_numbers(values: npt.ArrayLike, *, name: str, hint: str = "") -> DoubleArray:
     """Return `values` as finite float64, shape (N,), or raise `InputError`; a number has N = 1."""
+    refuse_masked(name, values)
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("complex numbers have no order")  # noqa: TRY301
         numbers = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"expected {name} to be numbers, received {describe(values)}.", hint=hint
         ) from error
@@ -61,12 +64,7 @@ def check_pair(
     wrong = checked_labels[(checked_labels != 0) & (checked_labels != 1)]
     if wrong.size:
         raise InputError(f"expected labels 0 or 1, received {wrong[0]:g}.", hint=_LABEL_HINT)
-    low, high = float(checked_scores.min()), float(checked_scores.max())
-    if low < 0.0 or high > 1.0:
-        raise InputError(
-            f"expected scores in [0, 1], received values from {low:g} to {high:g}.",
-            hint=_SCORE_HINT,
-        )
+    checked_scores = check_unit("scores", checked_scores, hint=_SCORE_HINT)
     if both_classes and checked_labels.min() == checked_labels.max():
         only = "fake" if checked_labels[0] == 1 else "real"
         raise UndefinedMetricError(

@@ -15,7 +15,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
 from deepfake_generalize.metrics._ranked import RankedScores
 from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_unit, describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -231,11 +231,7 @@ def holm(p_values: npt.ArrayLike) -> DoubleArray:
     """
     hint = "Leave out pairs for which there is no test, and say so."
     p = as_numbers(p_values, name="p-values", hint=hint)
-    if p.size and (p.min() < 0.0 or p.max() > 1.0):
-        raise InputError(
-            f"expected p-values in [0, 1], received values from {p.min():g} to {p.max():g}.",
-            hint=hint,
-        )
+    p = check_unit("p-values", p, hint=hint)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     adjusted = np.empty_like(p)

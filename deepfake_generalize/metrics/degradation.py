@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -12,10 +13,10 @@ from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
 from deepfake_generalize.metrics.intervals import is_correct
 from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample_means
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import ROUNDING, check_unit, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -71,14 +72,15 @@ def degradation(original: float, unseen: npt.ArrayLike, *, unit: Unit | None = N
             however many images it holds.
         unit: "fraction" (all in [0, 1]) or "percent" (all in [0, 100]), which is then checked. Not
             said, either will do, but not both at once: a value above 1 beside one above 0 and up
-            to 1 is refused. So say "percent" where an accuracy can be 1 % or less.
+            to 1 is refused. So say "percent" where an accuracy can be 1 % or less. What is outside
+            by rounding (1.0000001) is at the border.
 
     Returns:
         The difference, in the unit that came in: fractions give a fraction, percent gives
         percentage points.
 
     Raises:
-        InputError: Not numbers, not finite, or of mixed units.
+        InputError: Not numbers, not finite, below 0, above 100 %, or of mixed units.
         UndefinedMetricError: No unseen accuracy.
 
     Examples:
@@ -113,7 +115,7 @@ def degradation_difference(
         The difference, in the unit that came in.
 
     Raises:
-        InputError: Not numbers, not finite, or of mixed units.
+        InputError: Not numbers, not finite, below 0, above 100 %, or of mixed units.
         UndefinedMetricError: No unseen or no specialized accuracy.
 
     Examples:
@@ -168,7 +170,7 @@ def degradation_interval(
         (0.25, True)
     """
     resampling = Resampling(level, n_resamples, seed)
-    base, others = _resampled(original, unseen, threshold, resampling)
+    base, others = _resampled(original, _sets("unseen", unseen), threshold, resampling)
     return degradation_from(base, others, resampling)
 
 
@@ -208,6 +210,7 @@ def degradation_difference_interval(
         0.25
     """
     resampling = Resampling(level, n_resamples, seed)
+    unseen, specialized = _sets("unseen", unseen), _sets("specialized", specialized)
     base, others = _resampled(original, [*unseen, *specialized], threshold, resampling)
     return degradation_difference_from(
         base, others[: len(unseen)], others[len(unseen) :], resampling
@@ -274,6 +277,16 @@ def _resampled(
     return base, rest
 
 
+def _sets(name: str, sets: object) -> list[ScoredSet]:
+    """Return the sets of a list, a tuple or any other thing that gives them in order."""
+    if not isinstance(sets, Iterable) or isinstance(sets, str | Mapping):
+        raise InputError(
+            f"expected {name} as a list of sets, received {describe(sets)}.",
+            hint="Pass a list with (labels, scores) or (labels, scores, groups) for each set.",
+        )
+    return list(sets)
+
+
 def _as_scored(given: object) -> Scored:
     if isinstance(given, Scored):
         return given
@@ -296,33 +309,38 @@ def _read(
             f"expected original to be one accuracy, received {base.size}.", hint=_UNIT_HINT
         )
     others = [_accuracies(values, name=name) for name, values in sets.items()]
-    _check_unit(np.concatenate([base, *others]), unit)
+    every = _in_unit(np.concatenate([base, *others]), unit)
+    base, *others = np.split(every, np.cumsum([1, *(values.size for values in others)])[:-1])
     # The exactly rounded sum: the order of the sets must not change the last digit.
     return float(base[0]), [math.fsum(values) / values.size for values in others]
 
 
-def _check_unit(accuracies: DoubleArray, unit: Unit | None) -> None:
-    if unit is not None:
-        limits = {"fraction": 1.0, "percent": 100.0}
-        if unit not in limits:
-            raise InputError(
-                f"expected the unit fraction or percent, received {unit!r}.", hint=_UNIT_HINT
-            )
-        wrong = accuracies[(accuracies < 0.0) | (accuracies > limits[unit])]
-        if wrong.size:
-            raise InputError(
-                f"expected accuracies from 0 to {limits[unit]:g} as unit={unit!r} says, received "
-                f"{wrong[0]:g}.",
-                hint=_UNIT_HINT,
-            )
-        return
-    fractions = accuracies[(accuracies > 0.0) & (accuracies <= 1.0)]
-    if fractions.size and accuracies.max() > 1.0:
+def _in_unit(accuracies: DoubleArray, unit: Unit | None) -> DoubleArray:
+    """Return accuracies that are all fractions or all percent, or refuse them."""
+    limits = {"fraction": 1.0, "percent": 100.0}
+    if unit is not None and unit not in limits:
+        raise InputError(
+            f"expected the unit fraction or percent, received {unit!r}.", hint=_UNIT_HINT
+        )
+    said = f" as unit={unit!r} says" if unit else ""
+    are_percent = unit == "percent" or (unit is None and accuracies.max() > 1.0 + ROUNDING)
+    most = limits["percent" if are_percent else "fraction"]
+    try:
+        inside = check_unit("accuracies", accuracies, most=most)
+    except InputError as error:
+        wrong = accuracies[(accuracies < 0.0) | (accuracies > most)]
+        raise InputError(
+            f"expected accuracies from 0 to {most:g}{said}, received {wrong[0]:.9g}.",
+            hint=_UNIT_HINT,
+        ) from error
+    fractions = inside[(inside > 0.0) & (inside <= 1.0 + ROUNDING)]
+    if unit is None and are_percent and fractions.size:
         raise InputError(
             f"expected accuracies in one unit, received {fractions[0]:g}, which looks like a "
             f"fraction, beside {accuracies.max():g}, which is percent.",
             hint=f'{_UNIT_HINT} If {fractions[0]:g} is percent, say unit="percent".',
         )
+    return inside
 
 
 def _accuracies(values: npt.ArrayLike, *, name: str) -> DoubleArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, overload
 
@@ -21,7 +22,7 @@ from deepfake_generalize.metrics.resampling import (
     resample,
     resample_means,
 )
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, refuse_masked
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -98,7 +99,8 @@ def bootstrap_interval(
     Returns:
         Estimate, low and high, in the metric's unit; of several names, a dictionary of name to
         that, without the metrics that do not exist (with one class only, all but its accuracies).
-        A resample in which the metric does not exist (no fake was sampled) is made anew.
+        A resample in which the metric does not exist (no fake was sampled: it raises, or gives
+        NaN) is made anew.
 
     Raises:
         InputError: Wrong labels, scores, groups, level or number of resamples; an unknown name;
@@ -145,8 +147,12 @@ def bootstrap_interval(
         ranked = RankedScores(checked_labels, checked_scores, codes)
         values = _resample_ranked(ranked, (_RANKED[metric],), codes, resampling)[0]
     else:
-        statistic = _copying(metric, checked_labels, checked_scores, codes)
-        values = resample(statistic, codes, resampling, threads=False)[0]
+        if math.isnan(estimate):
+            raise UndefinedMetricError(
+                f"{getattr(metric, '__name__', 'the metric')} is undefined for these images: it "
+                "gave NaN."
+            )
+        values = _resample_copies(metric, checked_labels, checked_scores, codes, resampling)
     return resampling.interval(estimate, values)
 
 
@@ -210,6 +216,7 @@ def is_correct(
     right = np.asarray(predict_fake(scores, threshold) == labels, dtype=np.float64)
     if tie is None:
         return right
+    refuse_masked("tie", tie)
     tie = np.asarray(tie, dtype=bool)
     if tie.shape != labels.shape:
         raise InputError(
@@ -228,15 +235,41 @@ def _threshold_of(metric: Callable[..., float]) -> float | None:
     return None
 
 
-def _copying(
-    metric: Callable[..., float], labels: IntArray, scores: DoubleArray, codes: IntArray
-) -> Callable[[IntArray], DoubleArray]:
-    """Return the statistic of a metric that knows no weights: it sees the images sampled."""
+def _resample_copies(
+    metric: Callable[..., float],
+    labels: IntArray,
+    scores: DoubleArray,
+    codes: IntArray,
+    resampling: Resampling,
+) -> DoubleArray:
+    """Resample a metric that knows no weights: it sees the images sampled.
+
+    It gave a number for all the images, so what it raises is about those that were sampled.
+    """
+    raised: list[Exception] = []
 
     def measure(times: AnyArray) -> float:
         try:
             return float(metric(np.repeat(labels, times), np.repeat(scores, times)))
         except UndefinedMetricError:
             return float("nan")
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Anyone's function, anyone's exceptions.
+            raised[:] = [error]
+            return float("nan")
 
-    return lambda counts: np.array([[measure(row[codes]) for row in counts]])
+    def statistic(counts: IntArray) -> DoubleArray:
+        return np.array([[measure(row[codes]) for row in counts]])
+
+    try:
+        values = resample(statistic, codes, resampling, threads=False)
+    except UndefinedMetricError as error:
+        if not raised:
+            raise
+        raise UndefinedMetricError(
+            f"{error.message} The metric raised {type(raised[0]).__name__}: {raised[0]}",
+            hint=error.hint,
+        ) from raised[0]
+    return np.asarray(values[0])

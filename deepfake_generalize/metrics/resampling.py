@@ -17,7 +17,7 @@ import pandas as pd
 
 from deepfake_generalize._system.machine import processors
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.validation import check_number, check_whole
+from deepfake_generalize.validation import check_number, check_whole, refuse_masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,6 +90,7 @@ def group_codes(groups: npt.ArrayLike | None, size: int, *, in_order: bool = Fal
     if groups is None:
         codes, count = np.arange(size, dtype=np.int64), size
     else:
+        refuse_masked("groups", groups, hint="Name the video of every image.")
         # NumPy would turn a missing name in a list of strings into the string "nan".
         keys = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)
         if keys.shape != (size,):

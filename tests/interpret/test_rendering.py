@@ -87,3 +87,23 @@ def test_another_strength_is_refused():
         InputError, match="strength to be a number from 0 and at most 1, received 2"
     ):
         overlay(np.zeros((1, 8, 8)), np.zeros((1, 8, 8, 3), np.uint8), strength=2)
+
+
+def test_half_precision_loses_no_level():
+    halves = np.arange(0, 0x3C01, dtype=np.uint16).view(np.float16)  # all from 0 to 1
+    maps = halves[: len(halves) // 8 * 8].reshape(1, 8, -1)
+    wide = maps.astype(np.float32)
+    photograph = np.random.default_rng(0).integers(0, 256, (*maps.shape, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(colorize(maps), colorize(wide))
+    np.testing.assert_array_equal(overlay(maps, photograph), overlay(wide, photograph))
+    np.testing.assert_array_equal(study_overlay(maps, photograph), study_overlay(wide, photograph))
+
+
+def test_what_is_outside_by_rounding_gets_the_colour_of_the_border():
+    hair = np.nextafter(np.float32(1), np.float32(2))
+    photograph = np.full((1, 4, 4, 3), hair, np.float32)
+    maps = np.full((1, 4, 4), hair, np.float32)
+    ones = np.ones((1, 4, 4))
+    for draw in (overlay, study_overlay):
+        np.testing.assert_array_equal(draw(maps, photograph), draw(ones, ones[..., None] + [0] * 3))
+    np.testing.assert_array_equal(colorize(maps), colorize(ones))

@@ -68,6 +68,35 @@ def test_wrong_input_is_refused_with_what_came(labels, scores, message: str) -> 
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        (
+            [0, 1],
+            np.ma.array([0.1, 0.9], mask=[0, 1]),
+            "scores without gaps, received 1 of 2 masked",
+        ),
+        (np.ma.array([0, 1], mask=[1, 1]), [0.1, 0.9], "labels without gaps, received 2 of 2 mask"),
+        ([0, 1], [np.ma.masked, 0.9], "scores without gaps, received 1 of 2 masked"),
+        ([0, 1], np.array([0.1j, 0.9]), "scores to be numbers"),
+    ],
+)
+def test_what_is_masked_does_not_count(labels, scores, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        accuracy(labels, scores)
+
+
+def test_a_masked_array_with_nothing_masked_is_an_array() -> None:
+    assert accuracy([0, 1], np.ma.array([0.1, 0.9])) == 1.0
+
+
+def test_a_score_outside_by_rounding_is_at_the_border() -> None:
+    hair = np.nextafter(np.float32(1), np.float32(2))
+    assert accuracy([1, 0], np.array([hair, -1e-8]), threshold=1.0) == 1.0
+    with pytest.raises(InputError, match=r"received values from 0\.1 to 1\.00001\."):
+        accuracy([1, 0], [1.00001, 0.1])
+
+
 @pytest.mark.parametrize("metric", [accuracy, per_class_accuracy])
 def test_nothing_has_no_accuracy(metric) -> None:
     with pytest.raises(UndefinedMetricError, match="accuracy is undefined for no images at all"):

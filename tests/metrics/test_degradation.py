@@ -89,6 +89,30 @@ def test_a_unit_that_is_said_is_checked(unit, original, message) -> None:
         degradation(original, [0.5], unit=unit)
 
 
+@pytest.mark.parametrize(
+    ("original", "unseen", "message"),
+    [
+        (150.0, [20.0], r"from 0 to 100, received 150\."),
+        (97.6, [-51.0, 50.0], r"from 0 to 100, received -51\."),
+        (9760.0, [5115.0], r"from 0 to 100, received 9760\."),
+        (100.001, [50.0], r"from 0 to 100, received 100\.001\."),
+        (0.9, [-0.5], r"from 0 to 1, received -0\.5\."),
+    ],
+)
+def test_accuracies_that_cannot_be_are_refused_without_a_unit_too(original, unseen, message):
+    with pytest.raises(InputError, match=message):
+        degradation(original, unseen)
+    with pytest.raises(InputError, match=message):
+        degradation_difference(original, unseen[:1], unseen)
+
+
+@pytest.mark.parametrize("unit", [None, "fraction"])
+def test_an_accuracy_above_1_by_rounding_is_1(unit) -> None:
+    assert degradation(1.0000001, [0.5], unit=unit) == 0.5
+    assert degradation(0.5, [-1e-9, 1.0000001], unit=unit) == 0.0
+    assert degradation(100.00001, [50.0]) == 50.0
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_what_is_not_finite_is_refused(bad: float) -> None:
     with pytest.raises(InputError, match="expected finite original accuracies"):

@@ -133,3 +133,17 @@ def test_what_has_no_interval_is_refused() -> None:
         degradation_interval(one, [one], threshold=2.0)
     with pytest.raises(InputError, match="level to be a number above 0 and below 1"):
         degradation_interval(one, [one], level=0.0)
+
+
+def test_sets_may_come_from_a_generator() -> None:
+    labels, scores = [1, 1, 0, 0] * 10, [0.9, 0.2, 0.1, 0.2] * 10
+    sets = [(labels, scores), (labels, scores[::-1])]
+    assert degradation_interval(sets[0], (given for given in sets)) == degradation_interval(
+        sets[0], sets
+    )
+    assert degradation_difference_interval(
+        sets[0], iter(sets), iter(sets[:1])
+    ) == degradation_difference_interval(sets[0], sets, sets[:1])
+    for wrong in (None, {"a": sets[0]}, Scored(labels, scores)):
+        with pytest.raises(InputError, match="unseen as a list of sets, received"):
+            degradation_interval(sets[0], wrong)

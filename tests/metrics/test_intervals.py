@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.metrics
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -278,6 +280,52 @@ def test_a_metric_that_seldom_exists_is_refused() -> None:
         UndefinedMetricError, match=r"received 200 undefined ones and 0 others\. Add"
     ):
         bootstrap_interval(only_on_the_data_themselves, labels, scores, n_resamples=100)
+
+
+@pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, RuntimeWarning, IndexError])
+def test_a_metric_that_raises_in_a_resample_is_drawn_again(error) -> None:
+    labels, scores = np.repeat([1, 0], [3, 20]), np.linspace(0.9, 0.1, 23)
+
+    def share(labels, scores):
+        if labels.min() == labels.max():
+            raise error("one class only")
+        return accuracy(labels, scores)
+
+    def undefined(labels, scores):
+        return accuracy(labels, scores) if labels.min() != labels.max() else math.nan
+
+    found = bootstrap_interval(share, labels, scores, n_resamples=200)
+    assert found == bootstrap_interval(undefined, labels, scores, n_resamples=200)
+    log_loss = sklearn.metrics.log_loss
+    low, high = 0, -np.log(0.1)
+    found = bootstrap_interval(log_loss, labels, scores, n_resamples=200)
+    assert low < found.low < found.estimate < found.high < high
+
+
+def test_a_metric_that_raises_in_most_resamples_says_what() -> None:
+    labels, scores = np.repeat([1, 0], 10), np.linspace(0.9, 0.1, 20)
+
+    def whole_only(labels, scores):
+        if len(np.unique(scores)) < 20:
+            raise KeyError("a score is gone")
+        return 0.5
+
+    with pytest.raises(UndefinedMetricError, match="raised KeyError: 'a score is gone'") as caught:
+        bootstrap_interval(whole_only, labels, scores, n_resamples=20)
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(ZeroDivisionError):
+        bootstrap_interval(lambda *_: 1 / 0, labels, scores)
+    with pytest.raises(UndefinedMetricError, match="it gave NaN"):
+        bootstrap_interval(lambda *_: math.nan, labels, scores)
+
+
+def test_masked_groups_and_ties_are_refused() -> None:
+    labels, scores = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
+    masked = np.ma.array([1, 0, 1, 0], mask=[0, 0, 0, 1])
+    with pytest.raises(InputError, match="groups without gaps, received 1 of 4 masked"):
+        bootstrap_interval(accuracy, labels, scores, groups=masked)
+    with pytest.raises(InputError, match="tie without gaps"):
+        bootstrap_interval(["accuracy"], labels, scores, tie=masked)
 
 
 def test_a_mean_of_nothing_is_refused_and_not_drawn_for_ever() -> None:

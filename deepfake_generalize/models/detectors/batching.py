@@ -9,7 +9,13 @@ import numpy as np
 
 from deepfake_generalize.data.crops import resize
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_image_shape, check_images, check_whole, describe
+from deepfake_generalize.validation import (
+    check_image_shape,
+    check_images,
+    check_unit,
+    check_whole,
+    describe,
+)
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, Images
@@ -48,14 +54,14 @@ def _unit(image: AnyArray, size: tuple[int, int], name: str) -> AnyArray:
             f"expected {name} to be an array of shape (H, W, 3), received {describe(image)}.",
             hint="Pass RGB images as uint8 in 0 to 255 or as float in [0, 1], channels last.",
         )
-    check_images(image[np.newaxis], name=name)
+    image = check_images(image[np.newaxis], name=name)[0]
     if image.dtype == np.uint8:
         return np.divide(resize(image, size), np.float32(255), dtype=np.float32)
     return resize(image.astype(np.float32), size)
 
 
 def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:
-    """Return scores, of any shape, if all are in [0, 1] up to rounding (1e-6), and clip them.
+    """Return scores, of any shape, if all are in [0, 1] up to rounding, and clip them.
 
     Raises:
         InputError: NaN, or a value outside [0, 1]; `source` is what it calls the detector.
@@ -65,10 +71,9 @@ def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:
             f"expected scores in [0, 1] from {source}, received NaN or infinity.",
             hint="Its weights may have diverged, or the input may be scaled wrongly.",
         )
-    if scores.size and (scores.min() < -1e-6 or scores.max() > 1 + 1e-6):
-        raise InputError(
-            f"expected scores in [0, 1] from {source}, received values from "
-            f"{scores.min():g} to {scores.max():g}.",
-            hint="Give it a sigmoid or a softmax at the end: logits are not probabilities.",
-        )
-    return np.clip(scores, 0.0, 1.0)
+    return check_unit(
+        "scores",
+        scores,
+        source=source,
+        hint="Give it a sigmoid or a softmax at the end: logits are not probabilities.",
+    )
