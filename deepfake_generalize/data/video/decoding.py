@@ -112,9 +112,9 @@ def decode_sequentially(
 ) -> Found:
     """Decode every frame and keep the wanted ones, whatever is damaged around them.
 
-    Where nothing is damaged, frames are counted as they come out. Where something is, they are told
-    by their times instead (if there are any), so that a lost frame does not shift all that follow,
-    and whatever lies between the damage and the next clean start is corrupt.
+    Frames are counted as they come out. Where something is damaged, or fewer come out than the
+    order has, they are told by their times instead (if there are any), so that a lost frame does
+    not shift all that follow; what lies between damage and the next clean start is corrupt.
     """
     wanted = set(indices)
     by_position, by_time = Found(is_whole=True), Found(is_whole=True)
@@ -137,7 +137,7 @@ def decode_sequentially(
         else:
             if index is not None:
                 by_time.images[index] = by_position.images[at]
-    if not damage.errors:
+    if not damage.errors and (order is None or len(order) == len(times)):
         return by_position
     if order is None:
         _withhold(by_position, wanted & _touched_in_turn(arrivals, damage))

@@ -28,7 +28,9 @@ _ONE_PICTURE = frozenset(
     {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp8", "vp9", "av1", "libdav1d"}
     | {"libaom-av1", "libvpx", "libvpx-vp9", "mjpeg", "png", "prores", "dnxhd", "ffv1", "rawvideo"}
 )
-_UNKNOWN_OR_PROGRESSIVE = (0, 1)
+# Of `field_order`: progressive, or not known. Else two fields make a picture, and in H.264 each
+# may be a packet, so it has to be known there.
+_ANY_FRAMES, _SURE_FRAMES = (0, 1), (1,)
 # A damaged stretch may raise at every packet; beyond this many in a row the rest is given up.
 _MAX_ERRORS_IN_A_ROW = 64
 
@@ -72,7 +74,7 @@ def packets(
 ) -> Iterator[Packet[VideoStream]]:
     """Yield the packets that carry data in decoding order, going on behind unreadable ones.
 
-    `damage` receives each place that could not be read.
+    `damage` receives each place that could not be read, or not whole.
     """
     in_a_row = position = 0
     while in_a_row < _MAX_ERRORS_IN_A_ROW:
@@ -80,6 +82,8 @@ def packets(
             # A generator ends with its first exception; a new one goes on behind the damage.
             for packet in container.demux(stream):
                 in_a_row = 0
+                if packet.is_corrupt:
+                    damage.add(position, "a part of a packet is lost")
                 if packet.size:
                     yield packet
                     position += 1
@@ -111,7 +115,8 @@ def index_of_times(times: Sequence[int | None]) -> dict[int | None, int] | None:
 def is_believable(stamps: Sequence[Stamp], stream: VideoStream) -> bool:
     """Whether the packets and their times tell which frames are shown, and in which order."""
     context = stream.codec_context
-    if context.name not in _ONE_PICTURE or context.field_order not in _UNKNOWN_OR_PROGRESSIVE:
+    frames = _SURE_FRAMES if context.name == "h264" else _ANY_FRAMES
+    if context.name not in _ONE_PICTURE or context.field_order not in frames:
         return False
     times = [stamp.pts for stamp in stamps if stamp.shown]
     known = [pts for pts in times if pts is not None]

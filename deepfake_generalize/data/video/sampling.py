@@ -28,7 +28,7 @@ from deepfake_generalize.errors import InputError, VideoError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from av.container import InputContainer
     from av.video.stream import VideoStream
@@ -120,7 +120,7 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
     source = Path(path)
     plan = _plan(source)
     asked = _check_indices(indices, plan.info)
-    return _read(source, plan, lambda _: asked)
+    return _batch(plan, asked, _decode(source, plan, asked))
 
 
 def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
@@ -129,17 +129,19 @@ def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
     The same as `read_frames` at the indices of `sample_indices`, with one look at the file less.
     """
     source = Path(path)
-    return _read(source, _plan(source), lambda n_frames: tuple(sample_indices(n_frames, k)))
-
-
-def _read(path: Path, plan: _Plan, choose: Callable[[int], tuple[int, ...]]) -> FrameBatch:
-    asked = choose(plan.info.n_frames)
-    found = _decode(path, plan, asked)
-    # A whole pass without damage is the truth, whatever the packets promised.
-    if not plan.counted and not plan.lost and found.is_clean and found.is_whole:
+    plan = _plan(source)
+    asked = tuple(sample_indices(plan.info.n_frames, k))
+    found = _decode(source, plan, asked)
+    counts = found.is_whole and found.is_clean and not plan.lost
+    if counts and len(found.times) != plan.info.n_frames:
+        # A whole pass without damage is the truth, whatever the packets promised.
         plan = _counted(plan, found)
-        if tuple(asked) != (asked := choose(plan.info.n_frames)) or not found.complete(asked):
-            found = _decode(path, plan, asked)
+        asked = tuple(sample_indices(plan.info.n_frames, k))
+        found = _decode(source, plan, asked)
+    return _batch(plan, asked, found)
+
+
+def _batch(plan: _Plan, asked: tuple[int, ...], found: Found) -> FrameBatch:
     # The last picture that a truncated file holds is a piece of the first that it lost.
     cut = {plan.order.get(plan.stamps[-1].pts)} if plan.lost and plan.order else set()
     images: list[UInt8Array | None] = []
