@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import av
 from av.stream import Disposition
 
+from deepfake_generalize.data.video.orientation import MAX_SIDE, is_too_large, shown_width
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.validation import MAX_PIXELS
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 _FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
 _EXPECTED = "expected a video in an MP4/MOV, Matroska/WebM, AVI, MPEG, FLV, ASF, Ogg or IVF file"
 _OPEN_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+# Decoders that mark the pictures of which they invented a part, and go on. All others invent in
+# silence, so they are asked to object; to what they object, these would, too, and to oddities.
+_MARKING_CODECS = frozenset(
+    {"h264", "mpeg4", "mpeg1video", "mpeg2video", "h263", "flv", "msmpeg4", "msmpeg4v2", "wmv1"}
+)
+_DETECTION = "crccheck+explode"
 _SIGNATURES = (
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -40,16 +47,18 @@ _SIGNATURES = (
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a local video file; yield it and its first stream that is no cover picture.
+def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a local video file; yield it and its main video stream (see `main_stream`).
 
-    VideoError where there is no such file (status "missing"), it is not a file, unreadable or not a
-    video in a known container ("error"), or is without a video stream ("no_frames").
+    `strict` has decoders object to damage that they would hide. VideoError where there is no such
+    file (status "missing"), it is not a file, unreadable or not a video in a known container
+    ("error"), or is without a video stream ("no_frames").
     """
     _check_file(path)
     try:
-        # The prefix keeps a colon in a name from being read as a protocol.
-        container = av.open(f"file:{path}", options=_OPEN_OPTIONS)
+        # The prefix keeps a colon in a name from being read as a protocol. Titles and the like are
+        # not used, so it does not matter how they are encoded.
+        container = av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
             f"{_EXPECTED}, received {path}: {_describe_content(path)} ({error}).",
@@ -59,6 +68,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream, context = _video_of(container, path)
         # Its frames may still be larger than its header says.
         context.options = {"max_pixels": str(MAX_PIXELS)}
+        if strict and context.name not in _MARKING_CODECS:
+            context.options |= {"err_detect": _DETECTION}
         # One thread: the extraction job runs a process a core, and frame threads would make
         # skip_frame apply to the wrong packet.
         stream.thread_type = "NONE"
@@ -66,11 +77,36 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
+def main_stream(container: InputContainer) -> tuple[VideoStream | None, str]:
+    """Return the video stream that a player shows, and words where there was a choice.
+
+    The default one; of several, the largest; of several as large, the first. Cover pictures do not
+    count, nor does what cannot be decoded where another can. None where there is none.
+    """
+    cover = Disposition.attached_pic | Disposition.timed_thumbnails
+    videos = [video for video in container.streams.video if not video.disposition & cover]
+    if not videos:
+        return None, ""
+    best = max(videos, key=_prominence)
+    if len(videos) == 1:
+        return best, ""
+    context = best.codec_context
+    size = f"{context.width} x {context.height}" if context else "unknown size"
+    by = "the default" if best.disposition & Disposition.default else "the largest"
+    place = videos.index(best) + 1
+    return best, f"{len(videos)} video streams: number {place} is read, {by} ({size})"
+
+
+def _prominence(stream: VideoStream) -> tuple[bool, bool, int]:
+    context: VideoCodecContext | None = stream.codec_context
+    if context is None:
+        return False, False, 0
+    return True, bool(stream.disposition & Disposition.default), context.width * context.height
+
+
 def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, VideoCodecContext]:
-    """Return the first stream that is no cover picture, and what decodes it, if we would."""
-    cover = Disposition.attached_pic
-    videos = (video for video in container.streams.video if not video.disposition & cover)
-    stream = next(videos, None)
+    """Return the main video stream and what decodes it, if we would."""
+    stream, _ = main_stream(container)
     if stream is None:
         kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
         raise VideoError(
@@ -84,10 +120,12 @@ def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, Video
             f"expected {path} to hold video in a codec that FFmpeg decodes, found an unknown one.",
             hint="Convert the video, or fetch it again: its header may be damaged.",
         )
-    if context.width * context.height > MAX_PIXELS:
+    width = shown_width(context.width, stream.sample_aspect_ratio)
+    if is_too_large(width, context.height) or is_too_large(context.width, context.height):
         raise VideoError(
-            f"expected frames of at most {MAX_PIXELS // 1_000_000} megapixels, {path} declares "
-            f"{context.width} x {context.height}.",
+            f"expected frames of at most {MAX_PIXELS // 1_000_000} megapixels, and {MAX_SIDE:,} "
+            f"pixels a side, {path} declares {context.width} x {context.height}, shown "
+            f"{width} wide.",
             hint="Shrink the video first.",
         )
     return stream, context

@@ -6,135 +6,65 @@ so the packets of groups of pictures that nobody wants are read and simply not h
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import av
-import numpy as np
+
+from deepfake_generalize.data.video.orientation import to_rgb
+from deepfake_generalize.data.video.packets import Damage, packets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from typing import Self
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from fractions import Fraction
 
     from av.container import InputContainer
-    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+    from deepfake_generalize.data.video.packets import Stamp
     from deepfake_generalize.types import UInt8Array
 
 # Decoders that honour skip_frame packet by packet. Others (dav1d) run ahead of what they are told.
 _SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})
-# Of the first byte of a unit: shift, mask, and the types that start a sequence afresh: H.264's IDR
-# and HEVC's random access pictures.
-_CLEAN_UNITS = {"h264": (0, 0x1F, frozenset({5})), "hevc": (1, 0x3F, frozenset(range(16, 22)))}
-# A damaged stretch may raise at every packet; beyond this many in a row the rest is given up.
-_MAX_ERRORS_IN_A_ROW = 64
-
-
-class Stamp(NamedTuple):
-    """What planning needs to know of one packet."""
-
-    pts: int | None
-    """Presentation time in stream units, None where the container gives none."""
-    keyframe: bool
-    """Whether decoding can start at it exactly."""
-    shown: bool
-    """Whether a frame comes of it; edit lists hide some."""
-
-    @classmethod
-    def of(cls, packet: Packet[VideoStream], codec: str) -> Self:
-        """Note what a packet says."""
-        return cls(packet.pts, _starts_cleanly(packet, codec), not packet.is_discard)
+DECODING_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
+"""What PyAV raises on damaged packets and frames."""
+_INVENTED = "the decoder had to invent a part of a picture"
 
 
 @dataclass
 class Found:
     """What a pass over the file brought."""
 
-    by_index: dict[int, tuple[UInt8Array, bool]] = field(default_factory=dict)
-    """Image and whether it is corrupt, by presentation index."""
-    decoded: int = 0
-    """How many frames came out in all."""
-    errors: list[str] = field(default_factory=list)
-    """What could not be read or decoded, one text a packet."""
+    images: dict[int, UInt8Array] = field(default_factory=dict)
+    """By presentation index; undamaged ones only."""
+    corrupt: set[int] = field(default_factory=set)
+    """Wanted frames of which a part was invented, or on which damage before them may show."""
+    times: list[int | None] = field(default_factory=list)
+    """PTS of all frames that came out, in the order they are shown."""
+    damage: Damage = field(default_factory=Damage)
+    """What could not be read or decoded, of wanted frames or not."""
+    n_decoded: int = 0
+    """How many frames were decoded in all."""
+    is_whole: bool = False
+    """Whether all of the file was decoded."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was damaged."""
+        return not self.damage.errors
 
     def complete(self, indices: Iterable[int]) -> bool:
-        """Whether every wanted frame arrived, and undamaged."""
-        return not self.errors and all(
-            index in self.by_index and not self.by_index[index][1] for index in indices
-        )
-
-
-def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
-    """Whether nothing before a keyframe is needed after it.
-
-    Containers also call the first packet of a gradual intra refresh a keyframe, from which H.264
-    decoders show half-built pictures without a mark; only what the stream itself says counts.
-    """
-    if not packet.is_keyframe or codec not in _CLEAN_UNITS:
-        return packet.is_keyframe
-    shift, mask, clean = _CLEAN_UNITS[codec]
-    return any((first >> shift) & mask in clean for first in _unit_headers(bytes(packet)))
-
-
-def _unit_headers(data: bytes) -> list[int]:
-    """Return the first byte of each unit, behind four-byte lengths or start codes.
-
-    A length of 256 to 511 looks like a start code, so lengths are believed where they tile the
-    packet exactly.
-    """
-    headers, at = [], 0
-    while at + 4 < len(data):
-        headers.append(data[at + 4])
-        at += 4 + int.from_bytes(data[at : at + 4], "big")
-    if at == len(data):
-        return headers
-    return [unit[0] for unit in data.split(b"\0\0\1")[1:] if unit]
-
-
-def presentation_order(stamps: Sequence[Stamp]) -> dict[int, int] | None:
-    """Return presentation index by PTS, or None where times are absent or repeated."""
-    shown = [stamp.pts for stamp in stamps if stamp.shown]
-    times = [pts for pts in shown if pts is not None]
-    if len(times) != len(shown) or len(set(times)) != len(times):
-        return None
-    return {pts: index for index, pts in enumerate(sorted(times))}
-
-
-def packets(
-    container: InputContainer, stream: VideoStream, errors: list[str]
-) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets that carry data in decoding order, going on behind unreadable ones.
-
-    `errors` receives one text for each place that could not be read.
-    """
-    in_a_row = 0
-    while in_a_row < _MAX_ERRORS_IN_A_ROW:
-        try:
-            # A generator ends with its first exception; a new one goes on behind the damage.
-            for packet in container.demux(stream):
-                in_a_row = 0
-                if packet.size:
-                    yield packet
-        except (av.error.FFmpegError, OSError) as error:
-            errors.append(str(error))
-            in_a_row += 1
-        else:
-            return
-
-
-def to_rgb(frame: VideoFrame) -> UInt8Array:
-    """Return the frame upright as contiguous RGB, shape (H, W, 3)."""
-    image = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(image, frame.rotation // 90))
+        """Whether every wanted frame arrived, and nothing was damaged."""
+        return self.is_clean and all(index in self.images for index in indices)
 
 
 def decode_planned(
     container: InputContainer,
     stream: VideoStream,
     stamps: Sequence[Stamp],
-    order: Mapping[int, int],
+    order: Mapping[int | None, int],
     indices: Iterable[int],
 ) -> Found:
     """Decode only what the wanted frames need; the caller checks that everything arrived.
@@ -144,12 +74,18 @@ def decode_planned(
     index by PTS. FFmpegError where a packet could not be decoded.
     """
     wanted = set(indices)
-    waiting = _first_packets(stamps, order, wanted)
+    starts = first_packets(stamps, order)
+    waiting = {
+        stamp.pts: starts[position]
+        for position, stamp in enumerate(stamps)
+        if order.get(stamp.pts) in wanted
+    }
     found = Found()
     context = stream.codec_context
+    aspect = stream.sample_aspect_ratio
     skips = context.name in _SKIPPING_CODECS
     jumped = False
-    for position, packet in enumerate(packets(container, stream, found.errors)):
+    for position, packet in enumerate(packets(container, stream, found.damage)):
         if not waiting:
             return found
         if position < min(waiting.values()):
@@ -158,92 +94,167 @@ def decode_planned(
         if jumped:
             context.flush_buffers()
             jumped = False
+            found.times.clear()
         if skips:
-            asked_for = packet.pts is not None and order.get(packet.pts) in wanted
-            context.skip_frame = "DEFAULT" if asked_for else "NONREF"
-        _collect(packet.decode(), order, waiting, found)
+            context.skip_frame = "DEFAULT" if order.get(packet.pts) in wanted else "NONREF"
+        _collect(context.decode(packet), order, waiting, found, position, aspect)
     if waiting:
-        _collect(context.decode(None), order, waiting, found)
+        _collect(context.decode(None), order, waiting, found, len(stamps), aspect)
     return found
 
 
 def decode_sequentially(
     container: InputContainer,
     stream: VideoStream,
-    order: Mapping[int, int] | None,
+    stamps: Sequence[Stamp],
+    order: Mapping[int | None, int] | None,
     indices: Iterable[int],
 ) -> Found:
     """Decode every frame and keep the wanted ones, whatever is damaged around them.
 
-    Frames are counted as they come out. Where fewer come out than the packets promise, they are
-    told by their times instead, so that one lost frame does not shift all that follow.
+    Frames are counted as they come out. Where something is damaged, or fewer come out than the
+    order has, they are told by their times instead (if there are any), so that a lost frame does
+    not shift all that follow; what lies between damage and the next clean start is corrupt.
     """
     wanted = set(indices)
-    last = max(wanted, default=-1)
-    by_position, by_time = Found(), Found()
-    for frame in _all_frames(container, stream, by_position.errors):
-        position = by_position.decoded
-        index = None if order is None or frame.pts is None else order.get(frame.pts)
-        if position in wanted or index in wanted:
-            taken = (to_rgb(frame), frame.is_corrupt)
-            if position in wanted:
-                by_position.by_index[position] = taken
-            if index is not None and index in wanted:
-                by_time.by_index[index] = taken
-        by_position.decoded += 1
-        if order is None and position >= last:
-            break
-    if order is None or by_position.decoded == len(order):
+    by_position, by_time = Found(is_whole=True), Found(is_whole=True)
+    by_time.damage, by_time.times = damage, times = by_position.damage, by_position.times
+    positions = {} if order is None else {stamp.pts: at for at, stamp in enumerate(stamps)}
+    arrivals = []
+    for frame, now in _all_frames(container, stream, damage):
+        at, index = len(times), _index_of(frame, order)
+        times.append(frame.pts)
+        arrivals.append((now, frame.key_frame))
+        position = positions.get(frame.pts, now)
+        if frame.is_corrupt:
+            damage.add(position, _INVENTED)
+        if at not in wanted and index not in wanted:
+            continue
+        try:
+            by_position.images[at] = to_rgb(frame, stream.sample_aspect_ratio)
+        except DECODING_ERRORS as error:
+            damage.add(position, error)
+        else:
+            if index is not None:
+                by_time.images[index] = by_position.images[at]
+    if not damage.errors and (order is None or len(order) == len(times)):
         return by_position
-    by_time.decoded, by_time.errors = by_position.decoded, by_position.errors
+    if order is None:
+        _withhold(by_position, wanted & _touched_in_turn(arrivals, damage))
+        return by_position
+    touched = (order.get(stamps[at].pts) for at in damaged_packets(stamps, order, damage))
+    _withhold(by_time, wanted.intersection(touched))
     return by_time
 
 
-def _all_frames(
-    container: InputContainer, stream: VideoStream, errors: list[str]
-) -> Iterator[VideoFrame]:
-    for packet in packets(container, stream, errors):
-        try:
-            yield from packet.decode()
-        except av.error.FFmpegError as error:
-            errors.append(str(error))
-    try:
-        yield from stream.codec_context.decode(None)
-    except av.error.FFmpegError as error:
-        errors.append(str(error))
+def first_packets(stamps: Sequence[Stamp], order: Mapping[int | None, int]) -> list[int]:
+    """Return, for each packet, the first packet that is needed to decode it.
 
-
-def _first_packets(
-    stamps: Sequence[Stamp], order: Mapping[int, int], wanted: Collection[int]
-) -> dict[int, int]:
-    """Return, by PTS of each wanted frame, the first packet that is needed to decode it."""
-    first: dict[int, int] = {}
-    keyframes: list[int] = []
-    for position, stamp in enumerate(stamps):
-        if stamp.keyframe:
-            keyframes.append(position)
-        if stamp.pts is not None and order.get(stamp.pts) in wanted:
-            first[stamp.pts] = _start(stamps, keyframes, stamp.pts)
-    return first
-
-
-def _start(stamps: Sequence[Stamp], keyframes: Sequence[int], pts: int) -> int:
-    """The last keyframe, in decoding order, that is not shown after `pts`.
-
-    Frames that follow a keyframe in the file but are shown before it (an open group of pictures)
-    need the group before as well.
+    The last keyframe before it that is not shown after it: frames that follow a keyframe in the
+    file but are shown before it (an open group of pictures) need the group before as well.
     """
-    for position in reversed(keyframes):
-        time = stamps[position].pts
-        if time is not None and time <= pts:
-            return position
-    return 0
+    times = sorted(time for time in order if time is not None)
+    ascending = all(order[time] == index for index, time in enumerate(times))
+    starts: list[int] = []
+    # Of the keyframes that can still be needed: where they lie, and when they are shown, ascending.
+    places: list[int] = []
+    turns: list[int] = []
+    for position, stamp in enumerate(stamps):
+        turn = order.get(stamp.pts)
+        if turn is None and stamp.pts is not None and ascending:
+            turn = bisect_left(times, stamp.pts)  # Hidden: the turn of what is shown next.
+        if stamp.keyframe and turn is not None:
+            while turns and turns[-1] >= turn:
+                turns.pop()
+                places.pop()
+            turns.append(turn)
+            places.append(position)
+        at = bisect_right(turns, turn) if turn is not None else len(turns)
+        starts.append(places[at - 1] if at else 0)
+    return starts
+
+
+def damaged_packets(
+    stamps: Sequence[Stamp], order: Mapping[int | None, int], damage: Damage
+) -> list[int]:
+    """Return the positions of the packets in whose pictures damage may show.
+
+    Those from the damage to the next clean start.
+    """
+    bad = sorted(damage.positions)
+    touched = []
+    for position, start in enumerate(first_packets(stamps, order)):
+        before = bisect_right(bad, position)
+        if before and bad[before - 1] >= start:
+            touched.append(position)
+    return touched
+
+
+def _all_frames(
+    container: InputContainer, stream: VideoStream, damage: Damage
+) -> Iterator[tuple[VideoFrame, int]]:
+    """Yield all frames, and the position of the packet on which they came out."""
+    context = stream.codec_context
+    position = -1
+    for position, packet in enumerate(packets(container, stream, damage)):
+        try:
+            frames = context.decode(packet)
+        except DECODING_ERRORS as error:
+            damage.add(position, error)
+        else:
+            yield from ((frame, position) for frame in frames)
+    try:
+        frames = context.decode(None)
+    except DECODING_ERRORS as error:
+        damage.add(position, error)
+    else:
+        yield from ((frame, position) for frame in frames)
 
 
 def _collect(
-    frames: Iterable[VideoFrame], order: Mapping[int, int], waiting: dict[int, int], found: Found
+    frames: Iterable[VideoFrame],
+    order: Mapping[int | None, int],
+    waiting: dict[int | None, int],
+    found: Found,
+    position: int,
+    aspect: Fraction | None,
 ) -> None:
     for frame in frames:
-        found.decoded += 1
-        if frame.pts is not None and waiting.pop(frame.pts, None) is not None:
-            found.by_index[order[frame.pts]] = (to_rgb(frame), frame.is_corrupt)
+        found.n_decoded += 1
+        index = _index_of(frame, order)
+        if index is None:
+            continue
+        if found.times and index < order[found.times[-1]]:
+            found.damage.add(position, "frames come out in another order than their times say")
+        found.times.append(frame.pts)
+        if frame.is_corrupt:
+            found.damage.add(position, _INVENTED)
+        if waiting.pop(frame.pts, None) is not None:
+            found.images[index] = to_rgb(frame, aspect)
+
+
+def _index_of(frame: VideoFrame, order: Mapping[int | None, int] | None) -> int | None:
+    return None if order is None else order.get(frame.pts)
+
+
+def _touched_in_turn(arrivals: Sequence[tuple[int, bool]], damage: Damage) -> set[int]:
+    """Return which frames come out from the damage to the next key picture.
+
+    `arrivals` says of each frame on which packet it came out, and whether it is a key picture.
+    """
+    bad = sorted(damage.positions)
+    found, n_before, touched = set(), 0, False
+    for at, (now, is_key) in enumerate(arrivals):
+        n_now = bisect_right(bad, now)
+        touched = n_now > n_before or (touched and not is_key)
+        n_before = n_now
+        if touched:
+            found.add(at)
+    return found
+
+
+def _withhold(found: Found, touched: set[int]) -> None:
+    """Take back the images in which damage may show."""
+    found.corrupt = touched
+    for index in touched:
+        found.images.pop(index, None)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import av
-
-from deepfake_generalize.data.video.containers import opened
+from deepfake_generalize.data.video.containers import main_stream, opened
 from deepfake_generalize.data.video.decoding import (
+    DECODING_ERRORS,
     Found,
-    Stamp,
+    damaged_packets,
     decode_planned,
     decode_sequentially,
+)
+from deepfake_generalize.data.video.packets import (
+    Damage,
+    Stamp,
+    index_of_times,
+    is_believable,
     packets,
     presentation_order,
 )
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
     from deepfake_generalize.types import UInt8Array
 
 FrameStatus = Literal["ok", "corrupt", "missing"]
@@ -32,13 +40,13 @@ FrameStatus = Literal["ok", "corrupt", "missing"]
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file holds, by its packets and not by what its header claims."""
+    """What a video file holds, by its packets and pictures and not by what its header claims."""
 
     path: Path
     n_frames: int
-    """Frames that are shown: packets counted, plus what a truncated file has lost."""
+    """Frames that are shown, plus what a truncated file has lost."""
     width: int
-    """In pixels as stored, before rotation; so is the height."""
+    """In pixels as stored, before they are made square and turned; so is the height."""
     height: int
     format: str
     """Container, as FFmpeg names it; so are the codec and the pixel format."""
@@ -47,7 +55,7 @@ class VideoInfo:
     fps: float | None
     """Average frames a second, None where unknown."""
     note: str = ""
-    """What is wrong with the file; empty where nothing is."""
+    """What is wrong with the file, or was to be chosen in it; empty where nothing is."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +65,10 @@ class FrameBatch:
     indices: tuple[int, ...]
     """Presentation indices, from 0."""
     images: list[UInt8Array | None]
-    """(H, W, 3) uint8 RGB, upright; None wherever the status is not "ok"."""
+    """(H, W, 3) uint8 RGB, as players show it: upright, its pixels square; None wherever the status
+    is not "ok"."""
     status: list[FrameStatus]
-    """"corrupt" when the decoder had to invent part of the picture."""
+    """"corrupt" when a part of the picture is invented, or may be predicted from such a picture."""
     info: VideoInfo
     note: str = ""
     """What went wrong, in one sentence; empty where nothing did."""
@@ -68,7 +77,14 @@ class FrameBatch:
 class _Plan(NamedTuple):
     info: VideoInfo
     stamps: list[Stamp]
-    order: dict[int, int] | None
+    order: dict[int | None, int] | None
+    """Presentation index by PTS, None where times are absent or repeated."""
+    lost: int
+    """Frames that a truncated file has lost."""
+    damage: Damage
+    """Of reading, not of decoding."""
+    counted: bool
+    """Whether frames were counted by decoding them."""
 
 
 def sample_indices(n_frames: int, k: int) -> list[int]:
@@ -86,7 +102,7 @@ def sample_indices(n_frames: int, k: int) -> list[int]:
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """Read what a local video file holds without decoding it.
+    """Read what a local video file holds, without decoding it where its packets tell.
 
     VideoError where there is no such file (status "missing"), it is not a file, unreadable or not a
     video in a known container ("error"), or is without any video frame ("no_frames").
@@ -103,7 +119,8 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
     """
     source = Path(path)
     plan = _plan(source)
-    return _read(source, plan, _check_indices(indices, plan.info))
+    asked = _check_indices(indices, plan.info)
+    return _batch(plan, asked, _decode(source, plan, asked))
 
 
 def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
@@ -113,33 +130,80 @@ def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
     """
     source = Path(path)
     plan = _plan(source)
-    return _read(source, plan, tuple(sample_indices(plan.info.n_frames, k)))
-
-
-def _read(source: Path, plan: _Plan, asked: tuple[int, ...]) -> FrameBatch:
+    asked = tuple(sample_indices(plan.info.n_frames, k))
     found = _decode(source, plan, asked)
+    counts = found.is_whole and found.is_clean and not plan.lost
+    if counts and len(found.times) != plan.info.n_frames:
+        # A whole pass without damage is the truth, whatever the packets promised.
+        plan = _counted(plan, found)
+        asked = tuple(sample_indices(plan.info.n_frames, k))
+        found = _decode(source, plan, asked)
+    return _batch(plan, asked, found)
+
+
+def _batch(plan: _Plan, asked: tuple[int, ...], found: Found) -> FrameBatch:
+    # The last picture that a truncated file holds is a piece of the first that it lost.
+    cut = {plan.order.get(plan.stamps[-1].pts)} if plan.lost and plan.order else set()
     images: list[UInt8Array | None] = []
     status: list[FrameStatus] = []
     for index in asked:
-        image, corrupt = found.by_index.get(index, (None, False))
-        images.append(None if corrupt else image)
-        status.append("corrupt" if corrupt else "missing" if image is None else "ok")
-    note = plan.info.note
-    if not note and set(status) - {"ok"}:
-        cause = f"; the decoder said: {found.errors[0]}" if found.errors else ""
-        note = f"of {len(status)} frames asked for, {status.count('missing')} missing, "
-        note += f"{status.count('corrupt')} corrupt{cause}"
-    return FrameBatch(asked, images, status, plan.info, note)
+        image = found.images.get(index)
+        images.append(image)
+        corrupt = index in found.corrupt - cut
+        status.append("ok" if image is not None else "corrupt" if corrupt else "missing")
+    return FrameBatch(asked, images, status, plan.info, _note(plan, found, status))
+
+
+def _note(plan: _Plan, found: Found, status: Sequence[FrameStatus]) -> str:
+    notes = [plan.info.note] if plan.info.note else []
+    errors = found.damage.errors
+    cause = f"; the decoder said: {errors[0]}" if errors else ""
+    if plan.lost or plan.damage.errors:
+        pass  # Told already.
+    elif set(status) - {"ok"}:
+        told = f"of {len(status)} frames asked for, {status.count('missing')} missing, "
+        notes.append(f"{told}{status.count('corrupt')} corrupt{cause}")
+    elif errors:
+        notes.append(f"damaged beside the frames asked for{cause}")
+    return "; ".join(notes)
 
 
 def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
-    if plan.order is not None and not plan.info.note:
-        with contextlib.suppress(av.error.FFmpegError), opened(path) as (container, stream):
+    if plan.order is not None and not plan.lost and not plan.damage.errors:
+        with contextlib.suppress(*DECODING_ERRORS), opened(path) as (container, stream):
             found = decode_planned(container, stream, plan.stamps, plan.order, indices)
             if found.complete(indices):
                 return found
-    with opened(path) as (container, stream):
-        return decode_sequentially(container, stream, plan.order, indices)
+    return _decode_whole(path, plan, indices)
+
+
+def _decode_whole(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
+    def decode(*, strict: bool) -> Found:
+        with opened(path, strict=strict) as (container, stream):
+            return decode_sequentially(container, stream, plan.stamps, plan.order, indices)
+
+    found = decode(strict=True)
+    # A decoder that objects to all of a stream objects to how it is coded, not to damage; unless
+    # every picture stands alone.
+    if found.times or all(stamp.keyframe for stamp in plan.stamps):
+        return found
+    return decode(strict=False)
+
+
+def _counted(plan: _Plan, found: Found) -> _Plan:
+    """Number the frames as they came out of a pass over the whole file."""
+    times = found.times
+    by_packets = presentation_order(plan.stamps)
+    known = [time for time in times if time is not None]
+    if not found.is_clean and by_packets is not None and known == sorted(set(known)):
+        # What was lost to damage has its place among what came out.
+        touched = damaged_packets(plan.stamps, by_packets, found.damage)
+        lost = {plan.stamps[at].pts for at in touched} & by_packets.keys()
+        times = [*sorted({*known, *(time for time in lost if time is not None)})]
+    if not times:
+        return plan._replace(counted=True)
+    info = replace(plan.info, n_frames=len(times) + plan.lost)
+    return plan._replace(info=info, order=index_of_times(times), counted=True)
 
 
 def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
@@ -161,10 +225,10 @@ def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
 
 
 def _plan(path: Path) -> _Plan:
-    errors: list[str] = []
+    damage = Damage()
     with opened(path) as (container, stream):
         codec = stream.codec_context.name
-        stamps = [Stamp.of(packet, codec) for packet in packets(container, stream, errors)]
+        stamps = [Stamp.of(packet, codec) for packet in packets(container, stream, damage)]
         shown = sum(stamp.shown for stamp in stamps)
         if not shown:
             raise VideoError(
@@ -172,14 +236,13 @@ def _plan(path: Path) -> _Plan:
                 hint="The file is cut off after its header; fetch it again.",
                 status="no_frames",
             )
-        # Only the MP4 family counts its frames exactly; elsewhere the header is an estimate.
-        claimed = stream.frames if container.format.name.startswith("mov") else 0
-        lost = max(0, claimed - len(stamps))
-        note = ""
+        lost = max(0, _promised(container, stream) - shown)
+        notes = [main_stream(container)[1]]
         if lost:
-            note = f"truncated: the file promises {claimed} frames and holds {len(stamps)}"
-        elif errors:
-            note = f"damaged: {len(errors)} stretches could not be read ({errors[0]})"
+            notes.append(f"truncated: the file promises {shown + lost} frames and holds {shown}")
+        elif damage.errors:
+            first = damage.errors[0]
+            notes.append(f"damaged: {len(damage.errors)} stretches could not be read ({first})")
         rate = stream.average_rate
         info = VideoInfo(
             path=path,
@@ -190,6 +253,19 @@ def _plan(path: Path) -> _Plan:
             codec=codec,
             pixel_format=stream.codec_context.pix_fmt or "",
             fps=float(rate) if rate else None,
-            note=note,
+            note="; ".join(note for note in notes if note),
         )
-    return _Plan(info, stamps, presentation_order(stamps))
+        counted = not is_believable(stamps, stream)
+    plan = _Plan(info, stamps, presentation_order(stamps), lost, damage, counted)
+    return _counted(plan, _decode_whole(path, plan, ())) if counted else plan
+
+
+def _promised(container: InputContainer, stream: VideoStream) -> int:
+    """How many frames the index of the file shows; 0 where it has none that is exact.
+
+    Only the MP4 family counts its frames. Its header counts those that an edit list hides as well,
+    its index does not.
+    """
+    if not container.format.name.startswith("mov") or not stream.frames:
+        return 0
+    return sum(not entry.is_discard for entry in stream.index_entries)

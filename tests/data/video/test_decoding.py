@@ -9,8 +9,11 @@ import pytest
 
 from deepfake_generalize.data.video.decoding import (
     Found,
-    Stamp,
     decode_planned,
+)
+from deepfake_generalize.data.video.packets import (
+    Damage,
+    Stamp,
     packets,
     presentation_order,
 )
@@ -21,7 +24,7 @@ def planned(path: Path, indices: list[int]) -> tuple[Found, int]:
     with av.open(str(path)) as container:
         stamps = [
             Stamp.of(packet, container.streams.video[0].codec_context.name)
-            for packet in packets(container, container.streams.video[0], [])
+            for packet in packets(container, container.streams.video[0], Damage())
         ]
     order = presentation_order(stamps)
     assert order is not None
@@ -58,7 +61,7 @@ def test_only_what_is_needed_is_decoded(
     found, n_packets = planned(encode(name, codec, options), [35, 88])
     assert n_packets == 100
     assert found.complete([35, 88])
-    assert found.decoded <= at_most
+    assert found.n_decoded <= at_most
 
 
 def test_decoding_never_starts_in_a_gradual_refresh(encode: Callable[..., Path]) -> None:
@@ -67,7 +70,7 @@ def test_decoding_never_starts_in_a_gradual_refresh(encode: Callable[..., Path])
         whole = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     found, _ = planned(path, [88])
     assert found.complete([88])
-    np.testing.assert_array_equal(found.by_index[88][0], whole[88])
+    np.testing.assert_array_equal(found.images[88], whole[88])
 
 
 @pytest.mark.parametrize(
@@ -85,9 +88,8 @@ def test_hidden_packets_have_no_place_in_the_order() -> None:
     assert presentation_order(stamps) == {10: 0}
 
 
-def test_a_damaged_or_absent_frame_or_any_error_makes_a_pass_incomplete() -> None:
+def test_an_absent_frame_or_any_damage_makes_a_pass_incomplete() -> None:
     image = np.zeros((2, 2, 3), np.uint8)
-    assert Found({3: (image, False)}).complete([3])
-    assert not Found({3: (image, True)}).complete([3])
-    assert not Found({3: (image, False)}).complete([3, 4])
-    assert not Found({3: (image, False)}, errors=["x"]).complete([3])
+    assert Found({3: image}).complete([3])
+    assert not Found({3: image}).complete([3, 4])
+    assert not Found({3: image}, damage=Damage({9}, ["x"])).complete([3])

@@ -1,0 +1,78 @@
+"""From a decoded frame to the picture that players show: pixels square, the right way up."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from deepfake_generalize.validation import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from av.buffer import Buffer
+    from av.video.frame import VideoFrame
+
+    from deepfake_generalize.types import UInt8Array
+
+MAX_SIDE = 32_766
+"""Of a frame, in pixels: the native code behind the face finder ends the process beyond it."""
+MAX_ASPECT = 4
+"""A pixel that is said to be wider than this, or narrower than one by it, is not believed."""
+
+
+def is_too_large(width: int, height: int) -> bool:
+    """Whether a frame has more pixels, or a longer side, than is worked on."""
+    return width * height > MAX_PIXELS or max(width, height) > MAX_SIDE
+
+
+def shown_width(width: int, aspect: Fraction | None) -> int:
+    """Return the width at which a frame is shown whose pixels are `aspect` times as wide as high.
+
+    The stored one where that is not said, or not believable.
+    """
+    if aspect is None or not 1 <= MAX_ASPECT * aspect <= MAX_ASPECT**2:
+        return width
+    return max(1, round(width * aspect))
+
+
+def to_rgb(frame: VideoFrame, aspect: Fraction | None = None) -> UInt8Array:
+    """Return the frame as it is shown, as contiguous RGB of shape (H, W, 3).
+
+    ValueError where it would be too large.
+    """
+    width = shown_width(frame.width, aspect)
+    if is_too_large(width, frame.height):
+        raise ValueError(f"a frame of {width} x {frame.height} pixels is too large")
+    matrix = _matrix_of(frame)
+    if width != frame.width:
+        frame = frame.reformat(width=width, format="rgb24", interpolation="BICUBIC")
+    image: UInt8Array = frame.to_ndarray(format="rgb24").view(np.uint8)
+    return np.ascontiguousarray(image if matrix is None else turned(image, matrix))
+
+
+def turned(image: UInt8Array, matrix: tuple[int, ...]) -> UInt8Array:
+    """Turn and mirror an image (H, W, 3) by a display matrix (nine numbers), as FFmpeg's program.
+
+    Quarter turns and mirrors only; other angles are left alone.
+    """
+    a, b, _, c, d = matrix[:5]
+    if not math.hypot(a, c) or not math.hypot(b, d):
+        return image
+    angle = round(math.degrees(math.atan2(b / math.hypot(b, d), a / math.hypot(a, c)))) % 360
+    if angle == 90:
+        return image.swapaxes(0, 1) if c > 0 else np.rot90(image, -1)
+    if angle == 180:
+        return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    if angle == 270:
+        return np.rot90(image, -1)[::-1] if c < 0 else np.rot90(image)
+    return image[::-1] if angle == 0 and d < 0 else image
+
+
+def _matrix_of(frame: VideoFrame) -> tuple[int, ...] | None:
+    data = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
+    content = b"" if data is None else bytes(data)
+    return struct.unpack("=9i", content) if len(content) == 36 else None
