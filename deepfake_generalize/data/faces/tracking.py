@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.data.faces.finder import LOW_SCORE
 from deepfake_generalize.data.faces.geometry import centre
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Track:
     def weight(self) -> float:
         """The sum of area times score: large, clear, long-lasting faces weigh most."""
         return sum(face.area * face.score for face in self.faces.values())
+
+    @property
+    def best(self) -> float:
+        """The score of the face that is seen most surely; 0 without faces."""
+        return max((face.score for face in self.faces.values()), default=0.0)
 
 
 def iou(a: Box, b: Box) -> float:
@@ -136,8 +142,12 @@ def join_tracks(
 
 
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
-    """Return the track with the largest sum of area times score; None without tracks."""
-    return max(tracks, key=lambda track: track.weight, default=None)
+    """Return the track with the largest sum of area times score; None without tracks.
+
+    Who is never seen with a score of 0.7 may be a pattern of the background, however large, and is
+    the subject only where nobody is.
+    """
+    return max(tracks, key=lambda track: (track.best >= LOW_SCORE, track.weight), default=None)
 
 
 def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset()) -> Box | None:
