@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.data.faces.finder import Face
     from deepfake_generalize.types import UInt8Array
 
-UNLIKE = 0.45
+UNLIKE = 0.5
 """Faces less alike than this are two people's, wherever they are seen."""
 LIKE = 0.62
 """Faces more alike than this are one person's, where others are seen too."""

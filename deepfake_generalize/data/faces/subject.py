@@ -47,7 +47,10 @@ if TYPE_CHECKING:
 _BORDER = 0.25
 _CLOSE_UP = 0.3
 # In sides of a face's box: what around it is asked whether the scene is another.
-_SURROUNDINGS = 3.0
+_SURROUNDINGS = 2.0
+# Of a frame's sides: the parts in which somebody is looked for. How much smaller than elsewhere.
+_PART = 0.6
+_MAX_SHRINKING = 3.0
 # Of long tracks so many faces are compared, spread over time.
 _TRACK_FACES = 4
 _PERSON_FACES = 12
@@ -91,7 +94,8 @@ def find_subject(
 
     Where the subject was missed, or found with a score under 0.7, the finder looks again at the
     region around the place where the face should be, four face sides wide, in which small and dark
-    faces show better; the better of the two is kept.
+    faces show better; the better of the two is kept. Where no place is known, or nobody is there,
+    it looks at four large parts of the frame, for somebody who looks like the subject.
 
     Args:
         images: The frames in order, (H, W, 3) uint8 RGB, None where one could not be read.
@@ -115,13 +119,16 @@ def find_subject(
         first = track.faces.get(at)
         better = None
         if image is not None and (first is None or first.score < LOW_SCORE):
-            box = bounds(*marked[at]) if at in marked else expected_box(track, at, cuts)
             others = [face.box for face in found[at] if face is not first]
-            better = None if box is None else _look_again(image, finder, box, others)
-        if better is not None and not (
-            _is_marked(better, marked[at]) if at in marked else looks.belongs(better, at, track)
-        ):
-            better = None
+            if at in marked:
+                better = _look_again(image, finder, bounds(*marked[at]), others)
+                better = better if better is not None and _is_marked(better, marked[at]) else None
+            elif track.faces:
+                box = expected_box(track, at, cuts)
+                better = None if box is None else _look_again(image, finder, box, others)
+                better = looks.checked(better, at, track)
+                if better is None and first is None:
+                    better = looks.search(at, track, finder, others)
         use = better is not None and (first is None or better.score > first.score)
         faces.append(better if use else first)
         second_look.append(use or (first is not None and at in padded))
@@ -157,10 +164,41 @@ class _Looks:
             return 0.0 if find_cuts(parts) else value
         return value if value >= UNLIKE else 0.0
 
-    def belongs(self, face: Face, at: int, track: Track) -> bool:
-        """Say whether a face may be this person's, by the frame nearest in time."""
+    def checked(self, face: Face | None, at: int, track: Track) -> Face | None:
+        """Return a face unless it is another person's, by the frame nearest in time."""
+        if face is None:
+            return None
         nearest = min(track.faces, key=lambda other: abs(other - at))
-        return self._likeness((nearest, track.faces[nearest]), (at, face)) >= UNLIKE
+        known = nearest, track.faces[nearest]
+        return face if self._likeness(known, (at, face)) >= UNLIKE else None
+
+    def search(
+        self, at: int, track: Track, finder: FaceFinder, others: Collection[Box]
+    ) -> Face | None:
+        """Look for a person in four large parts of a frame, in which smaller faces show.
+
+        Returns whom they show that looks most like the person, None where nobody does.
+        """
+        image = self._images[at]
+        height, width = (round(_PART * side) for side in image.shape[:2])
+        seen = [
+            _moved(face, left, top)
+            for top in (0, image.shape[0] - height)
+            for left in (0, image.shape[1] - width)
+            for face in finder.find(
+                np.ascontiguousarray(image[top : top + height, left : left + width])
+            )
+        ]
+        person = track.faces.values()
+        alike = {
+            face: self._of_one(track, Track({at: face}))
+            for face in seen
+            if all(iou(face.box, other) < SAME_FACE for other in others)
+            and max(face.side for face in person) >= face.side / MAX_GROWTH
+            and min(face.side for face in person) <= face.side * _MAX_SHRINKING
+        }
+        best = max(alike, key=lambda face: alike[face], default=None)
+        return best if best is not None and alike[best] >= LIKE else None
 
     def _of_one(self, person: Track, track: Track) -> float:
         theirs = _spread(person.faces, _PERSON_FACES)
