@@ -1,14 +1,24 @@
-"""Find the subject of a video in its sampled frames: first pass, tracks, second look."""
+"""Find the subject of a video in its sampled frames: first pass, tracks, people, second look."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from deepfake_generalize.data.faces.appearance import (
+    LIKE,
+    LIKE_ALONE,
+    UNLIKE,
+    appearance_of,
+    likeness,
+)
 from deepfake_generalize.data.faces.finder import LOW_SCORE, Face
 from deepfake_generalize.data.faces.geometry import centre
 from deepfake_generalize.data.faces.manipulation_masks import MIN_OVERLAP, bounds, overlap
@@ -20,6 +30,7 @@ from deepfake_generalize.data.faces.tracking import (
     distinct,
     expected_box,
     iou,
+    join_tracks,
     link_tracks,
 )
 from deepfake_generalize.data.video import find_cuts
@@ -27,9 +38,22 @@ from deepfake_generalize.data.video import find_cuts
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from deepfake_generalize.data.faces.appearance import Appearance
     from deepfake_generalize.data.faces.finder import Box, FaceFinder
+    from deepfake_generalize.data.faces.tracking import Seen
     from deepfake_generalize.types import UInt8Array
 
+# The border around a frame, and the smallest face that it is to show, in the frame's shorter sides.
+_BORDER = 0.25
+_CLOSE_UP = 0.3
+# In sides of a face's box: what around it is asked whether the scene is another.
+_SURROUNDINGS = 2.0
+# Of a frame's sides: the parts in which somebody is looked for. How much smaller than elsewhere.
+_PART = 0.6
+_MAX_SHRINKING = 3.0
+# Of long tracks so many faces are compared, spread over time.
+_TRACK_FACES = 4
+_PERSON_FACES = 12
 # In sides of the expected box: what is looked at again, how far off a face may be found.
 _REGION = 4.0
 _MAX_OFFSET = 1.0
@@ -59,48 +83,180 @@ def find_subject(
 ) -> Subject:
     """Find the faces in sampled frames and follow the one that matters.
 
-    Faces are linked within a shot; the track with the largest sum of area times score is the
-    subject. Where masks say which part of a frame was changed, the subject is the face that
-    overlaps it, however small, and nobody where none does; in frames without a mask it is the
-    track that overlaps the masks most.
+    A frame without any face is looked at again with a border around it: faces that fill a frame
+    show better so. Faces are linked within a shot where they look alike; tracks that are never seen
+    together are one person's where they look alike, and more readily where nobody is ever seen
+    beside another. The person with the largest sum of area times score is the subject.
+
+    Where masks say which part of a frame was changed, the subject is the face that overlaps it,
+    however small, and nobody where none does; in frames without a mask it is the person whose face
+    overlaps the masks most.
 
     Where the subject was missed, or found with a score under 0.7, the finder looks again at the
     region around the place where the face should be, four face sides wide, in which small and dark
-    faces show better; the better of the two is kept.
+    faces show better; the better of the two is kept. Where no place is known, or nobody is there,
+    it looks at four large parts of the frame, for somebody who looks like the subject.
 
     Args:
         images: The frames in order, (H, W, 3) uint8 RGB, None where one could not be read.
         finder: What finds faces.
         areas: (h, w) bool by frame, True where the frame was changed; None where unknown.
     """
-    found = [[] if image is None else distinct(finder.find(image)) for image in images]
-    cuts = find_cuts(images)
-    tracks = link_tracks(found, cuts)
+    found, padded = _find_all(images, finder)
+    # Places in frames of another size are other places.
+    cuts = find_cuts(images) | _changes_of_size(images)
+    looks = _Looks(images)
+    people = looks.people(link_tracks(found, cuts, looks.alike))
     marked = {
         at: (area, image.shape[0], image.shape[1])
         for at, (area, image) in enumerate(zip(areas or (), images, strict=False))
         if area is not None and image is not None
     }
-    track = _marked_track(tracks, marked) if marked else choose_subject(tracks) or Track({})
+    track = _marked_track(people, marked) if marked else choose_subject(people) or Track({})
     faces: list[Face | None] = []
     second_look = []
     for at, image in enumerate(images):
         first = track.faces.get(at)
         better = None
         if image is not None and (first is None or first.score < LOW_SCORE):
-            box = bounds(*marked[at]) if at in marked else expected_box(track, at, cuts)
             others = [face.box for face in found[at] if face is not first]
-            better = None if box is None else _look_again(image, finder, box, others)
-        if better is not None and at in marked and not _is_marked(better, marked[at]):
-            better = None
+            if at in marked:
+                better = _look_again(image, finder, bounds(*marked[at]), others)
+                better = better if better is not None and _is_marked(better, marked[at]) else None
+            elif track.faces:
+                box = expected_box(track, at, cuts)
+                better = None if box is None else _look_again(image, finder, box, others)
+                better = looks.checked(better, at, track)
+                if better is None and first is None:
+                    better = looks.search(at, track, finder, others)
         use = better is not None and (first is None or better.score > first.score)
         faces.append(better if use else first)
-        second_look.append(use)
+        second_look.append(use or (first is not None and at in padded))
     counts = tuple(
         len(seen) + (face is not None and at not in track.faces)
         for at, (seen, face) in enumerate(zip(found, faces, strict=True))
     )
     return Subject(tuple(faces), tuple(second_look), counts, bool(marked))
+
+
+class _Looks:
+    """What the faces of one video look like; each is measured once, when first asked for."""
+
+    def __init__(self, images: Sequence[UInt8Array | None]) -> None:
+        self._images = {at: image for at, image in enumerate(images) if image is not None}
+        self._known: dict[Seen, Appearance] = {}
+
+    def people(self, tracks: Sequence[Track]) -> list[Track]:
+        """Put together the tracks that are one person's."""
+        often = Counter(at for track in tracks for at in track.faces)
+        alone = max(often.values(), default=0) <= 1
+        return join_tracks(tracks, self._of_one, LIKE_ALONE if alone else LIKE)
+
+    def alike(self, old: Seen, new: Seen) -> float:
+        """Return how alike two faces near each other are, 0 where they are two people's.
+
+        Where their surroundings changed too, as when a window inside a frame shows somebody else,
+        they have to be more alike.
+        """
+        value = self._likeness(old, new)
+        if UNLIKE <= value < LIKE and iou(old[1].box, new[1].box) > 0.0:
+            parts = [self._surroundings(at, old[1]) for at in (old[0], new[0])]
+            return 0.0 if find_cuts(parts) else value
+        return value if value >= UNLIKE else 0.0
+
+    def checked(self, face: Face | None, at: int, track: Track) -> Face | None:
+        """Return a face unless it is another person's, by the frame nearest in time."""
+        if face is None:
+            return None
+        nearest = min(track.faces, key=lambda other: abs(other - at))
+        known = nearest, track.faces[nearest]
+        return face if self._likeness(known, (at, face)) >= UNLIKE else None
+
+    def search(
+        self, at: int, track: Track, finder: FaceFinder, others: Collection[Box]
+    ) -> Face | None:
+        """Look for a person in four large parts of a frame, in which smaller faces show.
+
+        Returns whom they show that looks most like the person, None where nobody does.
+        """
+        image = self._images[at]
+        height, width = (round(_PART * side) for side in image.shape[:2])
+        seen = [
+            _moved(face, left, top)
+            for top in (0, image.shape[0] - height)
+            for left in (0, image.shape[1] - width)
+            for face in finder.find(
+                np.ascontiguousarray(image[top : top + height, left : left + width])
+            )
+        ]
+        person = track.faces.values()
+        alike = {
+            face: self._of_one(track, Track({at: face}))
+            for face in seen
+            if all(iou(face.box, other) < SAME_FACE for other in others)
+            and max(face.side for face in person) >= face.side / MAX_GROWTH
+            and min(face.side for face in person) <= face.side * _MAX_SHRINKING
+        }
+        best = max(alike, key=lambda face: alike[face], default=None)
+        return best if best is not None and alike[best] >= LIKE else None
+
+    def _of_one(self, person: Track, track: Track) -> float:
+        theirs = _spread(person.faces, _PERSON_FACES)
+        values = [
+            max(self._likeness(known, face) for known in theirs)
+            for face in _spread(track.faces, _TRACK_FACES)
+        ]
+        return sum(values) / len(values)
+
+    def _likeness(self, a: Seen, b: Seen) -> float:
+        return likeness(self._appearance(a), self._appearance(b))
+
+    def _appearance(self, seen: Seen) -> Appearance:
+        if seen not in self._known:
+            at, face = seen
+            self._known[seen] = appearance_of(self._images[at], face)
+        return self._known[seen]
+
+    def _surroundings(self, at: int, face: Face) -> UInt8Array | None:
+        (x, y), half = centre(face.box), _SURROUNDINGS * face.side / 2
+        part = self._images[at][max(int(y - half), 0) : max(int(y + half), 0)]
+        part = part[:, max(int(x - half), 0) : max(int(x + half), 0)]
+        return part if part.size else None
+
+
+def _spread(faces: Mapping[int, Face], most: int) -> list[Seen]:
+    items = sorted(faces.items())
+    return items[:: math.ceil(len(items) / most)]
+
+
+def _changes_of_size(images: Sequence[UInt8Array | None]) -> frozenset[int]:
+    sizes = [(at, image.shape) for at, image in enumerate(images) if image is not None]
+    pairs = itertools.pairwise(sizes)
+    return frozenset(at for (_, before), (at, now) in pairs if before != now)
+
+
+def _find_all(
+    images: Sequence[UInt8Array | None], finder: FaceFinder
+) -> tuple[list[list[Face]], frozenset[int]]:
+    """Return the faces of each frame, and where it took a border to see any."""
+    found: list[list[Face]] = []
+    padded = set()
+    for at, image in enumerate(images):
+        faces = [] if image is None else distinct(finder.find(image))
+        if image is not None and not faces:
+            faces = _find_bordered(image, finder)
+            if faces:
+                padded.add(at)
+        found.append(faces)
+    return found, frozenset(padded)
+
+
+def _find_bordered(image: UInt8Array, finder: FaceFinder) -> list[Face]:
+    shorter = min(image.shape[:2])
+    wide = math.ceil(_BORDER * shorter)
+    bordered = cv2.copyMakeBorder(image, wide, wide, wide, wide, cv2.BORDER_CONSTANT)
+    seen = [_moved(face, -wide, -wide) for face in finder.find(bordered)]
+    return distinct([face for face in seen if face.side >= _CLOSE_UP * shorter])
 
 
 def _marked_track(tracks: Sequence[Track], marked: Mapping[int, _Marked]) -> Track:

@@ -1,21 +1,29 @@
 """Follow faces through the sampled frames of a video, and say whose video it is.
 
 Pure functions on boxes. Sampled frames lie about a second apart, so a person may have moved by more
-than a face width: what overlaps is linked first, what merely came near second.
+than a face width: what overlaps is linked first, what merely came near second. A place is not a
+person: who looks like somebody else is not linked, and tracks that are never seen together are put
+together where they look like one person.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.data.faces.finder import LOW_SCORE
 from deepfake_generalize.data.faces.geometry import centre
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import TypeAlias
 
     from deepfake_generalize.data.faces.finder import Box, Face
+
+    Seen: TypeAlias = tuple[int, Face]
+    """A face, and the position of the sampled frame that shows it."""
 
 _MIN_OVERLAP = 0.1
 # Faces of two people in one frame overlap by less.
@@ -23,6 +31,8 @@ SAME_FACE = 0.3
 # In face sides: how far a face may have moved between two sampled frames, how much grown.
 _MAX_STEP = 2.0
 MAX_GROWTH = 1.6
+# How much more alike a rival has to be, to be believed against place and size.
+_CLEARLY = 0.15
 # Sampled frames beyond a track's ends in which its face is still looked for.
 _MAX_GAP = 2
 
@@ -37,6 +47,11 @@ class Track:
     def weight(self) -> float:
         """The sum of area times score: large, clear, long-lasting faces weigh most."""
         return sum(face.area * face.score for face in self.faces.values())
+
+    @property
+    def best(self) -> float:
+        """The score of the face that is seen most surely; 0 without faces."""
+        return max((face.score for face in self.faces.values()), default=0.0)
 
 
 def iou(a: Box, b: Box) -> float:
@@ -63,18 +78,24 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
 
 
 def link_tracks(
-    frames: Sequence[Sequence[Face]], cuts: Collection[int] = frozenset()
+    frames: Sequence[Sequence[Face]],
+    cuts: Collection[int] = frozenset(),
+    alike: Callable[[Seen, Seen], float] = lambda *_: 1.0,
 ) -> list[Track]:
     """Link faces of successive frames into tracks.
 
     In each frame the pairs of a track's last face and a new face are taken in order of overlap
     times score, over the frames since the track was last seen, each at most once; then those left
     over whose centres lie within two face sides and whose size changed by less than 1.6, nearest
-    and latest first. A face that fits no track begins one.
+    and latest first. A pair is left out where the two are not alike at all, or where either is
+    clearly more alike to another within reach: people who pass each other keep their own faces. A
+    face that fits no track begins one.
 
     Args:
         frames: The faces of each sampled frame, in order of time; empty where none was found.
         cuts: Positions at which another shot begins; no track goes across.
+        alike: How much two faces, the earlier first, look like one person's; 0 where they are
+            two people's.
     """
     tracks: list[dict[int, Face]] = []
     begin = 0
@@ -83,8 +104,9 @@ def link_tracks(
             begin = len(tracks)
         free = list(range(begin, len(tracks)))
         left = list(range(len(faces)))
-        for cost in (_by_overlap, _by_distance):
-            for track, face in _pairs(tracks, free, faces, left, position, cost):
+        costs = _costs(tracks, free, faces, position, alike)
+        for by_kind in costs:
+            for track, face in _pairs(by_kind, free, left):
                 tracks[track][position] = faces[face]
                 free.remove(track)
                 left.remove(face)
@@ -92,22 +114,54 @@ def link_tracks(
     return [Track(faces) for faces in tracks]
 
 
+def join_tracks(
+    tracks: Sequence[Track], alike: Callable[[Track, Track], float], least: float
+) -> list[Track]:
+    """Put together the tracks of one person, never two that are seen in one frame.
+
+    The heaviest first, each to whom it resembles most, until nobody resembles anybody.
+
+    Args:
+        tracks: What `link_tracks` returned.
+        alike: How much the second of two tracks looks like the first one's person.
+        least: Those that are less alike stay apart.
+    """
+    people: list[Track] = []
+    for track in sorted(tracks, key=lambda track: -track.weight):
+        values = {
+            at: alike(person, track)
+            for at, person in enumerate(people)
+            if not person.faces.keys() & track.faces.keys()
+        }
+        best = max(values, key=lambda at: values[at], default=None)
+        if best is None or values[best] < least:
+            people.append(track)
+        else:
+            people[best] = Track(dict(sorted({**people[best].faces, **track.faces}.items())))
+    return people if len(people) == len(tracks) else join_tracks(people, alike, least)
+
+
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
-    """Return the track with the largest sum of area times score; None without tracks."""
-    return max(tracks, key=lambda track: track.weight, default=None)
+    """Return the track with the largest sum of area times score; None without tracks.
+
+    Who is never seen with a score of 0.7 may be a pattern of the background, however large, and is
+    the subject only where nobody is.
+    """
+    return max(tracks, key=lambda track: (track.best >= LOW_SCORE, track.weight), default=None)
 
 
 def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset()) -> Box | None:
-    """Return where a track's face should be in a frame.
+    """Return where a person's face should be in a frame.
 
     Where it was seen there; halfway, in proportion, between its neighbours in time; or, up to two
-    frames before its first and after its last, where it was then.
-
-    Returns None outside the track's shot (`cuts` are the positions at which another one begins)
-    and time.
+    frames before its first and after its last, where it was then. Only the frames of the same shot
+    count (`cuts` are the positions at which another one begins); None where they say nothing.
     """
-    before = max((at for at in track.faces if at <= position), default=None)
-    after = min((at for at in track.faces if at >= position), default=None)
+    begin = max((cut for cut in cuts if cut <= position), default=0)
+    end = min((cut for cut in cuts if cut > position), default=math.inf)
+    here = [at for at in track.faces if begin <= at < end]
+    before = max((at for at in here if at <= position), default=None)
+    after = min((at for at in here if at >= position), default=None)
     if before is not None and after is not None:
         share = (position - before) / (after - before) if after > before else 0.0
         pairs = zip(track.faces[before].box, track.faces[after].box, strict=True)
@@ -116,28 +170,47 @@ def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset(
     nearest = after if before is None else before
     if nearest is None or abs(nearest - position) > _MAX_GAP:
         return None
-    low, high = sorted((nearest, position))
-    return None if any(low < cut <= high for cut in cuts) else track.faces[nearest].box
+    return track.faces[nearest].box
 
 
-def _pairs(
+def _costs(
     tracks: Sequence[Mapping[int, Face]],
     free: Sequence[int],
     faces: Sequence[Face],
-    left: Sequence[int],
     position: int,
-    cost: Callable[[Face, Face, int], float | None],
-) -> list[tuple[int, int]]:
-    ranked = []
-    for track in free:
+    alike: Callable[[Seen, Seen], float],
+) -> list[dict[tuple[int, int], float]]:
+    """Return what it costs to link a track and a face, by overlap and by distance."""
+    costs: list[dict[tuple[int, int], float]] = [{}, {}]
+    values: dict[tuple[int, int], float] = {}
+    for track, face in itertools.product(free, range(len(faces))):
         last = max(tracks[track])
-        for face in left:
-            value = cost(tracks[track][last], faces[face], position - last)
+        old, new, gap = tracks[track][last], faces[face], position - last
+        for by_kind, cost in zip(costs, (_by_overlap, _by_distance), strict=True):
+            value = cost(old, new, gap)
             if value is not None:
-                ranked.append((value, track, face))
+                by_kind[track, face] = value
+                values[track, face] = alike((last, old), (position, new))
+    kept = {
+        pair
+        for pair, value in values.items()
+        if value > 0.0
+        and all(
+            value >= other - _CLEARLY
+            for rival, other in values.items()
+            if pair[0] == rival[0] or pair[1] == rival[1]
+        )
+    }
+    return [{pair: by_kind[pair] for pair in by_kind if pair in kept} for by_kind in costs]
+
+
+def _pairs(
+    costs: Mapping[tuple[int, int], float], free: Collection[int], left: Collection[int]
+) -> list[tuple[int, int]]:
     taken: list[tuple[int, int]] = []
-    for _, track, face in sorted(ranked):
-        if all(track != other and face != another for other, another in taken):
+    for track, face in sorted(costs, key=lambda pair: (costs[pair], *pair)):
+        known = track in free and face in left
+        if known and all(track != other and face != another for other, another in taken):
             taken.append((track, face))
     return taken
 

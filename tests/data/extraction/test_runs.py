@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import random
+import signal
 import time
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 from bright_finder import BrightFinder, Halts, Tells, memory_of
 
+from deepfake_generalize._system.file_locks import lock_file
 from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, read_crops
 from deepfake_generalize.errors import DataMismatchError
 
@@ -95,6 +98,36 @@ def test_killed_twenty_times_and_finished_equals_undisturbed(
     time.sleep(1.0)  # Workers of killed jobs that live a moment longer must change nothing.
     assert tree(out) == tree(tmp_path / "whole")
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_whose_work_they_do(make_videos, processes, tmp_path, how):
+    choices = {"finder": BrightFinder(3600.0, marks=tmp_path), "aligner": "finder", "n_jobs": 2}
+    child = processes.Process(
+        target=extract_faces, args=(make_videos(4), tmp_path / "out"), kwargs=choices
+    )
+    child.start()
+    try:
+        wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2, child, 120)
+    finally:
+        os.kill(child.pid, how)
+        child.join()
+    workers = [int(mark.name[4:]) for mark in tmp_path.glob("pid-*")]
+    deadline = time.monotonic() + 60
+    while living := [pid for pid in workers if is_alive(pid)]:
+        for pid in living if time.monotonic() > deadline else ():
+            os.kill(pid, signal.SIGKILL)
+            pytest.fail(f"{living} work on, though nobody waits for them")
+        time.sleep(0.05)
+    with lock_file(tmp_path / "out" / ".lock"):
+        pass
+
+
+def is_alive(pid):
+    """Say whether a process runs, and is not only kept in the list until somebody asks of it."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
 
 
 def test_a_second_extraction_is_turned_away_and_the_first_unharmed(

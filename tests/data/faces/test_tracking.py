@@ -79,6 +79,13 @@ def test_the_subject_has_the_largest_area_times_score():
     assert choose_subject([]) is None
 
 
+def test_a_large_pattern_that_is_never_surely_a_face_is_not_the_subject():
+    person, pattern = Track({0: face(0, score=0.75)}), Track({0: face(0, side=300, score=0.6)})
+
+    assert choose_subject([pattern, person]) is person
+    assert choose_subject([pattern]) is pattern
+
+
 def test_of_two_boxes_on_one_face_the_surer_stays():
     sure, doubtful, other = face(0), face(12, score=0.5), face(60, score=0.6)
 
