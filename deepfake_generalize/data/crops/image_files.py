@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.types import AnyArray, UInt8Array
 
-IMAGE_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp")
-
 
 class _Jpeg(JpegImagePlugin.JpegImageFile):
     def _read_dpi_from_exif(self) -> None:

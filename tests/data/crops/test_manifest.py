@@ -1,5 +1,6 @@
 """Crops on disk: manifests that come back as they were, loose trees, images or reasons why not."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import read_crops, read_failures, read_image
+from deepfake_generalize.data import LayoutWarning, read_crops, read_failures, read_image
 from deepfake_generalize.data.crops.image_files import image_size
 from deepfake_generalize.data.crops.manifest import (
     CROP_COLUMNS,
@@ -17,6 +18,7 @@ from deepfake_generalize.data.crops.manifest import (
     write_crops,
     write_failures,
 )
+from deepfake_generalize.data.manifests import read_manifest
 from deepfake_generalize.errors import InputError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
@@ -132,12 +134,15 @@ def test_a_writer_killed_before_the_last_step_leaves_the_manifest_as_it_was(
     [
         ("", r"expected a CSV manifest.*parse from file\. Extract"),
         ('a,b\n"c,d\n', r"EOF inside string starting at row 1\. Extract"),
-        ("path,video\n/a,/b\n", "missing: frame, dataset.*Extract the faces again"),
+        (
+            "path,video\n/a,/b\n",
+            r"columns path, label, received 'path', 'video'\..*extract the faces again",
+        ),
         (
             ",".join(CROP_COLUMNS) + ("\na,b,0,d,m,1" + "," * 8) * 2 + "\n",
             "expected each crop once in .*/a' is listed more than once.*Remove the second row",
         ),
-        (",".join(CROP_COLUMNS) + "\na,b,0,d,m,fake" + "," * 8 + "\n", "expected numbers"),
+        (",".join(CROP_COLUMNS) + "\na,b,0,d,m,forged" + "," * 8 + "\n", "expected numbers"),
         (",".join(CROP_COLUMNS) + "\na,b,0,d,m,2" + "," * 8 + "\n", "expected the labels 0"),
         (",".join(CROP_COLUMNS) + "\n,b,0,d,m,1" + "," * 8 + "\n", "expected a path in every row"),
     ],
@@ -167,13 +172,102 @@ def plant(tmp_path):
 
 def test_a_plain_tree_is_labelled_by_its_folders(plant):
     root = plant("real/b.JPG", "fake/a.png", "fake/.hidden.png", "fake/notes.txt", "other/c.png")
-    crops = read_crops(root)
+    with pytest.warns(LayoutWarning, match="1 unknown; the other crops were read"):
+        crops = read_crops(root)
+    assert [problem["path"] for problem in crops.attrs["problems"]] == [str(root / "other/c.png")]
     assert tuple(crops.columns) == CROP_COLUMNS
     assert crops["label"].tolist() == [1, 0]
     assert crops["method"].tolist() == ["fake", "real"]
     assert set(crops["dataset"]) == {"set"}
     assert crops["video"].tolist() == crops["path"].tolist()
     assert crops[["frame", "split", "score", "target_identity"]].isna().all(axis=None)
+
+
+def test_names_of_any_case_depth_and_format_are_read_or_told_of(plant):
+    names = ["valid/Real/a.webp", "validation/fake/b.JFIF", "Training/FAKE/Swap/000_003/c.png"]
+    told = ["train/real/d.tif", "train/real/e.gif", "train/fake/real/f.png", "train/g.png"]
+    root = plant(*names, *told, "test/real/h.mp4", "test/real/notes.txt")
+    (root / "train/real/pipe").parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(root / "train/real/pipe.png")
+    with pytest.warns(LayoutWarning, match="1 mismatch, 5 unknown") as caught:
+        crops = read_crops(root)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert [os.path.relpath(path, root) for path in crops["path"]] == sorted(names)
+    assert crops["split"].tolist() == ["train", "val", "val"]
+    assert crops["method"].tolist() == ["Swap", "real", "fake"]
+    assert crops["label"].tolist() == [1, 0, 1]
+    problems = {os.path.relpath(p["path"], root): p["status"] for p in crops.attrs["problems"]}
+    assert set(problems) == {*told, "test/real", "train/real/pipe.png"}
+    assert problems["train/fake/real/f.png"] == "mismatch"
+
+
+def test_one_picture_linked_from_real_and_from_fake_is_not_read(plant):
+    root = plant("real/a.png", "real/b.png", "fake/c.png")
+    (root / "fake/a.png").symlink_to(root / "real/a.png")
+    (root / "fake/more").symlink_to(root / "fake", target_is_directory=True)
+    (root / "real/twice").symlink_to(root.parent / "store", target_is_directory=True)
+    (root / "real/once").symlink_to(root.parent / "store", target_is_directory=True)
+    (root.parent / "store").mkdir()
+    (root.parent / "store/d.png").write_bytes(b"x")
+    with pytest.warns(LayoutWarning, match="3 mismatch"):
+        crops = read_crops(root)
+    found = [os.path.relpath(path, root) for path in crops["path"]]
+    assert found == ["fake/c.png", "real/b.png", "real/once/d.png"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "names", "videos"),
+    [
+        ("folder", ["real/000/1.png", "real/000/2.png", "fake/M/000_003/1.png"], 2),
+        ("number", ["real/017_0042.jpg", "real/017_0043.jpg", "fake/017_003_0042.jpg"], 2),
+        ("number", ["real/a/x frame 3.png", "real/a/x-frame-04.png", "fake/a/x_5.png"], 2),
+    ],
+)
+def test_a_named_rule_gives_the_videos(plant, rule, names, videos):
+    crops = read_crops(plant(*names), video_pattern=rule)
+    assert crops["video"].nunique() == videos
+    assert crops.groupby("video")["label"].nunique().max() == 1
+
+
+def test_a_table_of_path_and_label_is_enough(tmp_path):
+    (tmp_path / "mine.csv").write_text("Path; Label;age;identity\na.png; real;3;x\nb/c.png;1;;y\n")
+    crops = read_crops(tmp_path / "mine.csv")
+    assert tuple(crops.columns) == (*CROP_COLUMNS, "age")
+    assert crops["label"].tolist() == [0, 1]
+    assert crops["video"].tolist() == crops["path"].tolist()
+    assert crops["path"].tolist() == [str(tmp_path / "a.png"), str(tmp_path / "b/c.png")]
+    assert crops["target_identity"].tolist() == ["x", "y"]
+    assert crops["method"].tolist() == ["real", "fake"]
+    assert set(crops["dataset"]) == {"mine"}
+    assert crops["age"].fillna("?").tolist() == ["3", "?"]
+    write_crops(crops, tmp_path / "out")
+    pd.testing.assert_frame_equal(read_crops(tmp_path / "out"), crops)
+
+
+@pytest.mark.parametrize("name", ["b\rc", "caf\udce9", "a\nb", 'q"q', " lead", "e,f;g"])
+def test_names_of_any_kind_come_back(crops, tmp_path, name):
+    crops["video"] = pd.Series([str(tmp_path / f"{name}.mp4")] * 2, dtype="string")
+    crops["flag"] = pd.Series(["x\ry", None], dtype="string")
+    write_crops(crops, tmp_path / "out")
+    pd.testing.assert_frame_equal(read_crops(tmp_path / "out"), crops)
+
+
+def test_what_no_name_can_hold_is_refused_before_anything_is_written(crops, tmp_path):
+    crops["method"] = "\ud800"
+    with pytest.raises(InputError, match=r"received .*ud800.* which no file can hold"):
+        write_crops(crops, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_without_end_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "crops.csv")
+    with pytest.raises(InputError, match="no regular file"):
+        read_manifest(tmp_path / "crops.csv", CROP_COLUMNS, ())
+    columns = ",".join(f"c{number}" for number in range(200_000))
+    (tmp_path / "wide.csv").write_text(f"path,label,{columns}\n")
+    with pytest.raises(InputError, match="at most 1000 columns"):
+        read_crops(tmp_path / "wide.csv")
 
 
 def test_a_study_tree_fills_the_split(plant):
