@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from deepfake_generalize.data.crops.fast_png import decode_png
+from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
 from deepfake_generalize.data.manifests import open_regular
 from deepfake_generalize.errors import InputError
@@ -218,6 +218,8 @@ def _decode(name: str, data: bytes, header: _Header) -> UInt8Array:
     """Decode what `_check_file` accepted, by the library that read its size."""
     if header.kind == "PNG":
         data = _without_animation(data)
+        if not holds_all_rows(data, header.size):
+            _damaged(name, "its PNG data cannot be decoded (pixels are missing)")
     try:
         image = _READERS[header.kind][2](io.BytesIO(data))
         raw, start = _raw_mode(image), image.tile[0][2] if image.tile else 0

@@ -25,6 +25,7 @@ from deepfake_generalize.data.manifests.identity import (
     rows_sha256,
     score_keys,
     text_column,
+    text_sha256,
     video_keys,
 )
 from deepfake_generalize.data.manifests.tables import (
@@ -55,6 +56,7 @@ __all__ = [
     "rows_sha256",
     "score_keys",
     "text_column",
+    "text_sha256",
     "video_keys",
     "with_columns",
     "write_manifest",

@@ -207,3 +207,37 @@ def test_a_marker_that_stands_alone_does_not_hide_the_size_of_a_jpeg(tmp_path):
     (tmp_path / "a.jpg").write_bytes(big)
     with pytest.raises(InputError, match=r"100 megapixels.*32760 x 32760"):
         read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_pixels_that_are_missing_are_noticed_in_every_kind_of_png(tmp_path, mode, interlaced):
+    picture = Image.fromarray(NOISE).convert(mode)
+    picture.save(tmp_path / "a.png")
+    whole = bytearray((tmp_path / "a.png").read_bytes())
+    rows = np.asarray(picture)
+    if interlaced:  # The bytes of the rows mean nothing; their number is what is looked at.
+        passes = [rows[top::down, left::across] for left, top, across, down in (
+            *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+            *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+        )]  # fmt: skip
+        whole[28] = 1
+        whole[29:33] = struct.pack(">I", zlib.crc32(whole[12:29]))
+    else:
+        passes = [rows]
+    packed = [
+        np.packbits(part, 1) if mode == "1" else part.reshape(len(part), -1) for part in passes
+    ]
+    stream = b"".join(b"\0" + row.astype(np.uint8).tobytes() for part in packed for row in part)
+    start = whole.index(b"IDAT") - 4
+    for content, right in ((stream, True), (stream[:-1], False), (b"", False)):
+        body = b"IDAT" + zlib.compress(content)
+        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        end = b"\0\0\0\0IEND\xaeB`\x82"
+        (tmp_path / "b.png").write_bytes(bytes(whole[:start]) + chunk + end)
+        if right:
+            oracle = np.asarray(picture.convert("RGB"))
+            np.testing.assert_array_equal(read_image(tmp_path / "b.png"), oracle)
+        else:
+            with pytest.raises(InputError, match="pixels are missing"):
+                read_image(tmp_path / "b.png")
