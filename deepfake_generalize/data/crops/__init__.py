@@ -6,12 +6,12 @@ from deepfake_generalize.data.crops.batches import ordered_dataset, ordered_rows
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
 from deepfake_generalize.data.crops.hdf5_writer import pack
 from deepfake_generalize.data.crops.image_files import read_image, resize
+from deepfake_generalize.data.crops.image_folder import LABEL_FOLDERS
 from deepfake_generalize.data.crops.manifest import (
     CROP_COLUMNS,
     CROPS_FILE,
     FAILURE_COLUMNS,
     FAILURES_FILE,
-    LABEL_FOLDERS,
     read_crops,
     read_failures,
     write_crops,

@@ -24,6 +24,14 @@ _FIRST_CHUNK = slice(8, 16), b"\0\0\0\rIHDR"
 _KIND = slice(24, 29), b"\x08\x02\0\0\0"
 """Eight bits of RGB, and the only compression, filters and order of rows that are usual."""
 _FILTERS = 5
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""How many values a pixel has, by the kind of colour."""
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+"""Where the passes of interlaced rows begin, and their steps (left, top, across, down)."""
+_BYTES_AT_ONCE = 1 << 20
 # Of larger ones the copies would take more memory than the time is worth.
 _MAX_PIXELS = 1 << 22
 # FFmpeg does not look at checksums; those of the file itself are right.
@@ -50,6 +58,31 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
     stream = b"".join(content for kind, content in chunks if kind == b"IDAT")
     rows = _inflate(stream, height, 1 + 3 * width)
     return rows is not None and _undo_filters(data[:_HEADER], rows, out)
+
+
+def holds_all_rows(data: bytes, size: tuple[int, int]) -> bool:
+    """Return whether a PNG's pixels are all there: Pillow leaves what is missing black.
+
+    `data` is a PNG file whose chunks have the right checksums; `size` is its height and width.
+    """
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    if (height, width) != size:
+        return False
+    bits = depth * _CHANNELS.get(colour, 0)
+    expected = 0
+    for left, top, step_x, step_y in _PASSES if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-max(width - left, 0) // step_x), -(-max(height - top, 0) // step_y)
+        expected += rows * (1 + (columns * bits + 7) // 8) if columns else 0
+    inflater = isal_zlib.decompressobj()
+    waiting = b"".join(content for kind, content in _chunks(data) if kind == b"IDAT")
+    found = 0
+    try:
+        while found < expected and (more := inflater.decompress(waiting, _BYTES_AT_ONCE)):
+            found += len(more)
+            waiting = inflater.unconsumed_tail
+    except _DAMAGED:
+        return False
+    return found >= expected
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

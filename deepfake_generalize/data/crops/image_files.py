@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import struct
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import cv2
 import numpy as np
-from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin
+from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from deepfake_generalize.data.crops.fast_png import decode_png
+from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
+from deepfake_generalize.data.manifests import open_regular
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import MAX_PIXELS, describe
 
@@ -24,42 +26,61 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.types import AnyArray, UInt8Array
 
-IMAGE_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp")
-
 
 class _Jpeg(JpegImagePlugin.JpegImageFile):
     def _read_dpi_from_exif(self) -> None:
         """Leave the EXIF data alone: damaged ones would refuse an image whose pixels are whole."""
 
 
-# Pillow reads headers only. Its classes are called themselves, since Image.open warns of sizes that
-# are accepted here.
-_READERS: dict[bytes, tuple[str, type[ImageFile]]] = {
-    b"\x89PNG\r\n\x1a\n": ("PNG", PngImagePlugin.PngImageFile),
-    b"\xff\xd8\xff": ("JPEG", _Jpeg),
-    b"BM": ("BMP", BmpImagePlugin.BmpImageFile),
+# Pillow's classes are called themselves, since Image.open warns of sizes that are accepted here.
+_READERS: dict[str, tuple[int, bytes, type[ImageFile]]] = {
+    "PNG": (0, b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    "JPEG": (0, b"\xff\xd8\xff", _Jpeg),
+    "BMP": (0, b"BM", BmpImagePlugin.BmpImageFile),
+    "WebP": (8, b"WEBP", WebPImagePlugin.WebPImageFile),
 }
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _END_BYTES = 4096
-_FORMATS_HINT = "Convert it to an 8-bit RGB or grey PNG, JPEG or BMP."
+# As many as the largest picture takes that is not compressed, and its header.
+_MAX_BYTES = 4 * MAX_PIXELS + (1 << 20)
+_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_FORMATS_HINT = "Convert it to an 8-bit RGB or grey PNG, JPEG, BMP or WebP."
 _AGAIN_HINT = "Copy or extract the file again."
+_ORIENTATION_TAG, _SHORT = 0x112, 3
+_UPRIGHT, _LYING = 1, 5
+"""Orientations of EXIF: nothing to turn, and the first of those that exchange the sides."""
+
+
+class _Header(NamedTuple):
+    """What a file says of itself: its format, height and width as stored, and how to turn it."""
+
+    kind: str
+    size: tuple[int, int]
+    orientation: int
+    clear: bool
+    """Whether pixels may be transparent."""
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Height and width as turned."""
+        return self.size if self.orientation < _LYING else self.size[::-1]
 
 
 def read_image(path: str | Path) -> UInt8Array:
     """Read one still image.
 
     Args:
-        path: A PNG, JPEG or BMP file of 8 bits a channel, grey or colour, without transparency and
-            of at most 100 megapixels, by any path that the system can open; or the path of a packed
-            crop, as `read_crops` gives it for a pack.
+        path: A PNG, JPEG, BMP or WebP file of 8 bits a channel, grey or colour, opaque and of at
+            most 100 megapixels, by any path that the system can open; or the path of a packed crop,
+            as `read_crops` gives it for a pack.
 
     Returns:
-        (H, W, 3) uint8, RGB, 0 to 255. Grey is repeated in the three channels; an orientation
-        stored in a JPEG's EXIF data is not applied.
+        (H, W, 3) uint8, RGB, 0 to 255. Grey is repeated in the three channels; the orientation in
+        a file's EXIF data is applied, as viewers do; of an animation the still picture is read.
 
     Raises:
         InputError: The file or pack is missing, empty, truncated, damaged, not of these formats,
-            has 16 bits a channel or transparency, or is too large.
+            has 16 bits a channel or transparent pixels, is too large, or no regular file.
 
     Examples:
         >>> import tempfile, cv2
@@ -76,19 +97,11 @@ def read_image(path: str | Path) -> UInt8Array:
         return cast("UInt8Array", pack.read(np.array([pack.row(packed[1])]))[0])
     with _opened(name) as file:
         data = file.read()
-    kind, size = _check_file(name, io.BytesIO(data), whole=True)
-    if kind == "PNG":
-        image = np.empty((*size, 3), np.uint8)
-        if decode_png(data, image):
-            return image
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        decoded = cast("Any", cv2.imdecode(np.frombuffer(data, np.uint8), flags))
-    except cv2.error:
-        decoded = None
-    if decoded is None or decoded.shape[:2] != size:
-        _damaged(name, f"its {kind} data cannot be decoded")
-    return cast("UInt8Array", cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+    header = _check_file(name, io.BytesIO(data), whole=True)
+    image = np.empty((*header.size, 3), np.uint8)
+    if header.kind != "PNG" or header.clear or not decode_png(data, image):
+        image = _decode(name, data, header)
+    return _turned(image, header.orientation)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -104,7 +117,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
         pack.row(packed[1])
         return pack.index.size
     with _opened(name) as file:
-        return _check_file(name, file)[1]
+        return _check_file(name, file).shown
 
 
 def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
@@ -135,7 +148,7 @@ def _name(path: object) -> str:
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[IO[bytes]]:
     try:
-        with Path(name).open("rb") as file:
+        with open_regular(Path(name), most=_MAX_BYTES) as file:
             yield file
     except InputError:
         raise
@@ -146,56 +159,128 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
         ) from error
 
 
-def _check_file(name: str, file: IO[bytes], *, whole: bool = False) -> tuple[str, tuple[int, int]]:
-    """Return format, height and width, or refuse the image; `whole` checks a PNG's checksums."""
-    start = file.read(8)
+def _check_file(name: str, file: IO[bytes], *, whole: bool = False) -> _Header:
+    """Return what an image says of itself, or refuse it; `whole` checks a PNG's checksums."""
+    start = file.read(_END_BYTES)
     if not start:
         raise InputError(f"expected an image at {name!r}, the file is empty.", hint=_AGAIN_HINT)
-    kind, reader = next(
-        (found for magic, found in _READERS.items() if start.startswith(magic)), ("", None)
-    )
-    if reader is None:
+    kind = next((k for k, (at, magic, _) in _READERS.items() if start[at:].startswith(magic)), "")
+    if not kind:
         raise InputError(
-            f"expected a PNG, JPEG or BMP image at {name!r}, the content is none of these "
-            f"(it begins with {start!r}).",
+            f"expected a PNG, JPEG, BMP or WebP image at {name!r}, the content is none of these "
+            f"(it begins with {start[:8]!r}).",
             hint=_FORMATS_HINT,
         )
     file.seek(0)
+    if kind == "PNG" and b"acTL" in start:
+        file = io.BytesIO(_without_animation(file.read()))
     try:
-        image = reader(file)
+        image = _READERS[kind][2](file)
         pixels = file.tell()
-        _check_header(name, kind, image)
+        header = _check_header(name, kind, image)
         if kind == "JPEG":
             _check_segments(file, pixels)
-        if whole:
+        if whole and kind != "WebP":
             image.verify()
     except InputError:
         raise
     except Exception as error:
         _damaged(name, f"the {kind} is truncated or damaged ({error})")
     _check_end(name, kind, file, pixels)
-    return kind, (image.height, image.width)
+    return header
 
 
-def _check_header(name: str, kind: str, image: ImageFile) -> None:
+def _check_header(name: str, kind: str, image: ImageFile) -> _Header:
     if image.width * image.height > MAX_PIXELS:
         raise InputError(
             f"expected at most {MAX_PIXELS // 1_000_000} megapixels, {name!r} declares "
             f"{image.width} x {image.height}.",
             hint="Crop or shrink the image first.",
         )
-    how: Any = image.tile[0][3]
-    raw = how if isinstance(how, str) else str(how[0])
+    raw = _raw_mode(image)
     if kind == "PNG" and raw.endswith("16B"):
         raise InputError(f"expected 8 bits a channel, {name!r} has 16.", hint=_FORMATS_HINT)
+    if image.mode == "CMYK":
+        raise InputError(
+            f"expected a grey or RGB image, {name!r} has 4 channels.", hint=_FORMATS_HINT
+        )
     # The fourth byte of a BMP's pixel may be transparency or nothing; its header need not tell.
     clear = "A" in image.mode or "transparency" in image.info or (kind == "BMP" and len(raw) == 4)
-    if clear or image.mode == "CMYK":
-        what = "an alpha channel" if clear else "4 channels"
+    return _Header(kind, (image.height, image.width), _orientation(image.info.get("exif")), clear)
+
+
+def _raw_mode(image: ImageFile) -> str:
+    how: Any = image.tile[0][3] if image.tile else image.mode
+    return how if isinstance(how, str) else str(how[0])
+
+
+def _decode(name: str, data: bytes, header: _Header) -> UInt8Array:
+    """Decode what `_check_file` accepted, by the library that read its size."""
+    if header.kind == "PNG":
+        data = _without_animation(data)
+        if not holds_all_rows(data, header.size):
+            _damaged(name, "its PNG data cannot be decoded (pixels are missing)")
+    try:
+        image = _READERS[header.kind][2](io.BytesIO(data))
+        raw, start = _raw_mode(image), image.tile[0][2] if image.tile else 0
+        pixels = np.asarray(image.convert("RGBA" if header.clear else "RGB"))
+        if header.kind == "BMP" and len(raw) == 4:
+            stored = np.frombuffer(data, np.uint8, pixels.shape[0] * pixels.shape[1] * 4, start)
+            alpha = stored[max(raw.find("X"), raw.find("A")) :: 4]
+            opaque = bool((alpha == alpha[0]).all()) and alpha[0] in (0, 255)
+        else:
+            opaque = not header.clear or bool((pixels[..., 3] == 255).all())
+    except Exception as error:
+        _damaged(name, f"its {header.kind} data cannot be decoded ({error})")
+    if pixels.shape[:2] != header.size:
+        _damaged(name, f"its {header.kind} data are of another size")
+    if not opaque:
         raise InputError(
-            f"expected a grey or RGB image without transparency, {name!r} has {what}.",
-            hint=_FORMATS_HINT,
+            f"expected an opaque image, {name!r} has an alpha channel with transparent pixels.",
+            hint="Put it on a background of one colour, or save it without transparency.",
         )
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def _without_animation(png: bytes) -> bytes:
+    """Return a PNG without the chunks of an animation: they hold more pictures than the still."""
+    if b"acTL" not in png:
+        return png
+    kept, position = [png[:8]], 8
+    while position < len(png):
+        end = position + 12 + int.from_bytes(png[position : position + 4], "big")
+        if png[position + 4 : position + 8] not in _ANIMATION:
+            kept.append(png[position:end])
+        position = end
+    return b"".join(kept)
+
+
+def _orientation(exif: object) -> int:
+    """Read the orientation from EXIF data; where they are damaged, nothing is turned."""
+    tiff = exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else b""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return _UPRIGHT
+    with contextlib.suppress(struct.error):
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, start)
+        for place in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, place)
+            if tag == _ORIENTATION_TAG:
+                return value if kind == _SHORT and value in range(1, 9) else _UPRIGHT
+    return _UPRIGHT
+
+
+def _turned(image: UInt8Array, orientation: int) -> UInt8Array:
+    if orientation == _UPRIGHT:
+        return image
+    upright: AnyArray = image.swapaxes(0, 1) if orientation >= _LYING else image
+    # Which sides of what is stored (5 to 8: with rows for columns) are the wrong way round.
+    if orientation in (3, 4, 7, 8):
+        upright = upright[::-1]
+    if orientation in (2, 3, 6, 7):
+        upright = upright[:, ::-1]
+    return cast("UInt8Array", np.ascontiguousarray(upright))
 
 
 def _check_segments(file: IO[bytes], pixels: int) -> None:
@@ -214,8 +299,8 @@ def _check_segments(file: IO[bytes], pixels: int) -> None:
 def _check_end(name: str, kind: str, file: IO[bytes], pixels: int) -> None:
     """Refuse a file that stops early, of which a decoder returns a half-grey image."""
     size = file.seek(0, os.SEEK_END)
-    if kind == "BMP":
-        file.seek(2)
+    if kind in ("BMP", "WebP"):
+        file.seek(2 if kind == "BMP" else 4)
         if size >= int.from_bytes(file.read(4), "little"):
             return
     else:

@@ -7,22 +7,21 @@ folder; a pack holds the same manifest inside. In memory all paths are absolute.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
-from deepfake_generalize.data.crops.image_files import IMAGE_SUFFIXES
-from deepfake_generalize.data.layouts import VIDEO_COLUMNS
+from deepfake_generalize.data.crops.image_folder import read_image_folder
+from deepfake_generalize.data.layouts import REAL, VIDEO_COLUMNS
 from deepfake_generalize.data.manifests import (
     check_labels,
     check_once,
     parse_manifest,
+    read_header,
     read_manifest,
     restore_types,
+    with_columns,
     write_manifest,
 )
 from deepfake_generalize.errors import InputError
@@ -30,6 +29,8 @@ from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
 CROP_COLUMNS: tuple[str, ...] = (
     "path",
@@ -52,15 +53,6 @@ PATH_COLUMNS: tuple[str, ...] = ("path", "video")
 
 CROPS_FILE = "crops.csv"
 FAILURES_FILE = "failures.csv"
-
-# `df` is what the authors of MesoNet call the fakes of their sample images.
-LABEL_FOLDERS: dict[str, int] = {"real": 0, "fake": 1, "df": 1}
-SPLIT_FOLDERS: tuple[str, ...] = ("train", "val", "test")
-
-_TREE_HINT = (
-    "Give the folder subfolders real and fake (or train, val and test, each with real and fake) "
-    "holding png, jpg, jpeg or bmp images, or pass the folder that extract_faces wrote."
-)
 
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
@@ -90,26 +82,37 @@ def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequen
 def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.DataFrame:
     r"""Read the crops of a folder or a pack.
 
-    A pack is one file, .h5 or .hdf5, as `pack` writes it. Three kinds of folder are accepted: one
-    that `extract_faces` wrote (with `crops.csv`, which may also be named itself); a plain tree
-    `real/*`, `fake/*`; and a study's tree `{train,val,test}/{real,fake}/*`, whose parts fill the
-    column `split`. In the trees without a manifest images of any size (png, jpg, jpeg, bmp) are
-    taken, the folder's name is the dataset, `method` is the name of the folder they lie in and the
-    columns that nothing tells are NA.
+    A pack is one file, .h5 or .hdf5, as `pack` writes it. A table is a CSV file with the columns
+    `path` and `label` (0 or `real`, 1 or `fake`), and any other of `CROP_COLUMNS`; `identity` is
+    taken for `target_identity`, and columns of other names are kept. Three kinds of folder are
+    accepted: one that `extract_faces` wrote (with `crops.csv`); a tree with folders `real` and
+    `fake`, whose inner folders are methods; and a study's tree `{train,val,test}/{real,fake}`,
+    whose parts fill the column `split` (`valid` and `validation` are `val`). In the trees PNG,
+    JPEG, BMP and WebP images of any size are taken, at any depth, the folder's name is the dataset,
+    and the columns that nothing tells are NA. `.attrs["problems"]` lists what looks like a picture
+    or a video there and was not read, as `find_videos` does.
 
     Args:
-        source: The folder, its `crops.csv` (one edited or made by hand will do), or a pack.
-        video_pattern: For trees without a manifest only: a regular expression, searched in each
-            file's name, whose first group names the video. Without it each image counts as a
-            video of its own, so frames of one video are not kept together in splits.
+        source: The folder, a table, or a pack.
+        video_pattern: For trees without a manifest only: what names the video of an image.
+            `"folder"`: the folder it lies in. `"number"`: its name up to the last number, which is
+            the frame's, so that 017_0042.jpg is of the video 017 in its folder. Else a regular
+            expression, searched in each file's name, whose first group names the video. Without it
+            each image counts as a video of its own, so frames of one video are not kept together
+            in splits.
 
     Returns:
         A DataFrame with the columns `CROP_COLUMNS`; `label` int64 (1 = fake), `frame` Int64,
         `score` float64, the others pandas strings ("004" stays "004"); `path` and `video` absolute.
+        A table without `video` has the crop's path there, one without `dataset` or `method` the
+        name of the file (of its folder, where it is called crops.csv) and `real` or `fake`.
 
     Raises:
         InputError: No such folder, no crops in it, a manifest that is not one or lists a crop
             twice, a damaged pack, a pattern that does not fit.
+
+    Warns:
+        LayoutWarning: Pictures or videos in a tree were not read; once, with their numbers.
 
     Examples:
         >>> import tempfile, cv2, numpy as np
@@ -129,7 +132,7 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
     path = absolute(source)
     if path.is_file() and path.suffix.lower() == ".csv":
         _refuse_pattern(path, video_pattern)
-        return _checked(read_manifest(path, CROP_COLUMNS, PATH_COLUMNS), path)
+        return _read_table(path)
     if is_pack(path):
         _refuse_pattern(path, video_pattern)
         text = open_pack(path).index.manifest
@@ -137,7 +140,11 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
     if path.is_dir():
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
-        return _read_loose_crops(path, video_pattern)
+        found = read_image_folder(path, video_pattern)
+        problems = found.attrs["problems"]
+        crops = restore_types(with_columns(found, CROP_COLUMNS)[list(CROP_COLUMNS)], CROP_COLUMNS)
+        crops.attrs["problems"] = problems
+        return crops
     if path.exists():
         raise InputError(
             f"expected a folder of crops, its {CROPS_FILE} or a pack (.h5), received the file "
@@ -181,65 +188,12 @@ def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
     return crops
 
 
-def _read_loose_crops(root: Path, video_pattern: str | None) -> pd.DataFrame:
-    """List the images of a tree `{real,fake}/*` or `{train,val,test}/{real,fake}/*`, unopened."""
-    pattern = _compiled(video_pattern)
-    places: list[tuple[str | None, Path]] = [(None, root)]
-    places += [(name, root / name) for name in SPLIT_FOLDERS if (root / name).is_dir()]
-    rows = [
-        {
-            "path": str(image),
-            "video": str(image) if pattern is None else _video_of(root, image, pattern),
-            "dataset": root.name,
-            "method": folder,
-            "label": label,
-            "split": split,
-        }
-        for split, place in places
-        for folder, label in LABEL_FOLDERS.items()
-        if (place / folder).is_dir()
-        for image in _images(place / folder)
-    ]
-    if not rows:
-        raise InputError(f"expected crops in {str(root)!r}, found none.", hint=_TREE_HINT)
-    frame = pd.DataFrame(rows, columns=list(CROP_COLUMNS)).sort_values("path", ignore_index=True)
-    return restore_types(frame, CROP_COLUMNS)
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
-
-
-def _video_of(root: Path, image: Path, pattern: re.Pattern[str]) -> str:
-    match = pattern.search(image.name)
-    if match is None or not match.group(1):
-        raise InputError(
-            f"expected video_pattern to find a video in every file name, {pattern.pattern!r} finds "
-            f"none in {image.name!r}.",
-            hint="Make its first group match the part of the name that frames of a video share.",
-        )
-    return str(root / match.group(1))
-
-
-def _compiled(video_pattern: str | None) -> re.Pattern[str] | None:
-    if video_pattern is None:
-        return None
-    try:
-        pattern = re.compile(video_pattern)
-    except re.error as error:
-        raise InputError(
-            f"expected a regular expression as video_pattern, {video_pattern!r} is none: {error}.",
-            hint="Escape special characters.",
-        ) from error
-    if pattern.groups < 1:
-        raise InputError(
-            f"expected video_pattern to have a group, {video_pattern!r} has none.",
-            hint='Put the part that names the video in parentheses, as in r"^([a-z]+)-".',
-        )
-    return pattern
+def _read_table(file: Path) -> pd.DataFrame:
+    needed = ("path", "label")
+    crops = _checked(read_manifest(file, CROP_COLUMNS, PATH_COLUMNS, needed=needed), file)
+    there = read_header(file, CROP_COLUMNS)
+    if "dataset" not in there:
+        crops["dataset"] = file.parent.name if file.name == CROPS_FILE else file.stem
+    if "method" not in there:
+        crops["method"] = crops["label"].map({0: REAL, 1: "fake"})
+    return restore_types(crops, CROP_COLUMNS)

@@ -1,7 +1,32 @@
 """One reader per on-disk layout; each returns the same video manifest."""
 
 from deepfake_generalize.data.layouts.find_videos import find_videos
-from deepfake_generalize.data.layouts.manifest import VIDEO_COLUMNS, LayoutWarning
-from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES, is_video_name
+from deepfake_generalize.data.layouts.folders import Place, place_of
+from deepfake_generalize.data.layouts.manifest import (
+    REAL,
+    VIDEO_COLUMNS,
+    LayoutWarning,
+    Problem,
+)
+from deepfake_generalize.data.layouts.problems import counts_of, left_out, told_by_folder
+from deepfake_generalize.data.layouts.scanning import (
+    VIDEO_SUFFIXES,
+    is_video_name,
+    walk_files,
+)
 
-__all__ = ["VIDEO_COLUMNS", "VIDEO_SUFFIXES", "LayoutWarning", "find_videos", "is_video_name"]
+__all__ = [
+    "REAL",
+    "VIDEO_COLUMNS",
+    "VIDEO_SUFFIXES",
+    "LayoutWarning",
+    "Place",
+    "Problem",
+    "counts_of",
+    "find_videos",
+    "is_video_name",
+    "left_out",
+    "place_of",
+    "told_by_folder",
+    "walk_files",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
@@ -12,15 +12,26 @@ from deepfake_generalize.data.layouts.manifest import (
     Reading,
     VideoRow,
 )
-from deepfake_generalize.data.layouts.scanning import is_video_name, opened_table, read_header
+from deepfake_generalize.data.layouts.scanning import looks_like
+from deepfake_generalize.data.manifests import (
+    ALIASES,
+    LABELS,
+    first_line,
+    opened_table,
+    read_header,
+)
 from deepfake_generalize.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOOKS_FOR = "a CSV file with the columns path and label"
 CHOICES = ()
 OWN_FOLDERS: frozenset[str] = frozenset()
 
-_LABELS = {"0": 0, "1": 1, "real": 0, "fake": 1}
 _OPTIONAL = tuple(name for name in VIDEO_COLUMNS if name not in ("path", "label"))
+_KNOWN = {*VIDEO_COLUMNS, *ALIASES}
+_BEGINNINGS = 3
 
 
 def recognise(root: Path) -> bool:
@@ -33,20 +44,16 @@ def read(root: Path) -> Reading:
 
     Paths in the file are absolute, or relative to the file; labels are 0 and 1, or real and fake;
     the data set's name is the file's, the method `real` or `fake`, where the file has no such
-    columns. Among the problems: videos that are not on disk, and files that are not videos by their
-    suffix.
+    columns; other columns are kept. Among the problems: videos that are not on disk, and files that
+    are not videos by their suffix or first bytes.
     """
     candidates = _candidates(root)
     if len(candidates) != 1:
-        found = ", ".join(path.name for path in candidates) or "none"
-        raise InputError(
-            f"expected one {LOOKS_FOR.removeprefix('a ')} in {root}, received: {found}.",
-            hint="Pass the path of the CSV file itself.",
-        )
+        raise _not_one(root, candidates)
     path = candidates[0]
     reading = Reading(f"{path.name} has the columns path and label")
     lines: dict[str, int] = {}
-    with opened_table(path) as reader:
+    with opened_table(path, _KNOWN) as reader:
         for entry in reader:
             row = _row(path, reader.line_num, entry)
             if row.path in lines:
@@ -65,19 +72,34 @@ def read(root: Path) -> Reading:
 
 
 def _candidates(root: Path) -> list[Path]:
+    return [file for file in _tables(root) if {"path", "label"} <= set(read_header(file, _KNOWN))]
+
+
+def _tables(root: Path) -> list[Path]:
     if root.is_file():
-        files = [root]
-    else:
-        with os.scandir(root) as entries:
-            names = sorted(
-                e.name for e in entries if e.name.lower().endswith(".csv") and e.is_file()
-            )
-        files = [root / name for name in names if not name.startswith(".")]
-    return [file for file in files if {"path", "label"} <= set(read_header(file))]
+        return [root]
+    with os.scandir(root) as entries:
+        names = sorted(e.name for e in entries if e.name.lower().endswith(".csv") and e.is_file())
+    return [root / name for name in names if not name.startswith(".")]
+
+
+def _not_one(root: Path, candidates: list[Path]) -> InputError:
+    what = LOOKS_FOR.removeprefix("a ")
+    if candidates:
+        found = ", ".join(path.name for path in candidates)
+        hint = "Pass the path of the CSV file itself."
+        return InputError(f"expected one {what} in {root}, received: {found}.", hint=hint)
+    begin = [f"{path.name} begins with {first_line(path)!r}" for path in _tables(root)]
+    more = f" and {len(begin) - _BEGINNINGS} more" if len(begin) > _BEGINNINGS else ""
+    found = "; ".join(begin[:_BEGINNINGS]) + more or "no CSV file"
+    return InputError(
+        f"expected one {what} in {root}, received none: {found}.",
+        hint="Name the columns path and label in its first line.",
+    )
 
 
 def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:
-    label = _LABELS.get((entry["label"] or "").strip().lower())
+    label = LABELS.get((entry["label"] or "").strip().lower())
     if label is None or not (entry["path"] or "").strip():
         raise InputError(
             f"expected a path and a label (0 or real, 1 or fake) on line {line} of {file}, "
@@ -85,11 +107,14 @@ def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:
             hint="Correct the line; 1 means fake.",
         )
     given = {name: (entry.get(name) or "").strip() or None for name in _OPTIONAL}
+    for name, own in ALIASES.items():
+        given[own] = given[own] or (entry.get(name) or "").strip() or None
     given["dataset"] = given["dataset"] or file.stem
     given["method"] = given["method"] or ("fake" if label else REAL)
     return VideoRow(
         path=os.path.normpath(file.parent / entry["path"].strip()),
         label=label,
+        extra=tuple((n, v) for n, v in entry.items() if n and n not in _KNOWN and v is not None),
         **given,  # type: ignore[arg-type]
     )
 
@@ -98,6 +123,6 @@ def _problem(path: str, place: str) -> Problem | None:
     # The system, which has the last word on a name, may find it too long or looped.
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises then
         return Problem(path, "missing", f"{place} names it, and it is not on disk")
-    if not is_video_name(Path(path).name):
-        return Problem(path, "unknown", f"{place} names it, and its suffix is not a video's")
+    if looks_like(path) != "video":
+        return Problem(path, "unknown", f"{place} names it, and it does not look like a video")
     return None

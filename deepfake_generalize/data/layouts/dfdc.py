@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import (
-    opened_table,
-    read_header,
     read_json,
     subfolders,
     walk_videos,
 )
+from deepfake_generalize.data.manifests import opened_table, read_header
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def _is_list(path: Path) -> bool:
     if not path.is_file():
         return False
     if path.name == _LABELS:
-        return set(read_header(path)) >= _CSV_COLUMNS
+        return set(read_header(path, _CSV_COLUMNS)) >= _CSV_COLUMNS
     try:
         content = read_json(path)
     except InputError:
@@ -176,7 +175,7 @@ def _entries(path: Path) -> dict[str, dict[str, object]]:
 
 
 def _read_labels(path: Path) -> Iterator[VideoRow]:
-    with opened_table(path, errors="replace") as reader:
+    with opened_table(path, _CSV_COLUMNS) as reader:
         if not set(reader.fieldnames or ()) >= _CSV_COLUMNS:
             raise InputError(
                 f"expected {path} to have the columns filename and label, received "

@@ -33,6 +33,7 @@ OWN_FOLDERS = frozenset({"original_sequences", "manipulated_sequences", "splits"
 _SEQUENCES = ("original_sequences", "manipulated_sequences")
 _COMPRESSIONS = {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}
 _SPLITS = ("train", "val", "test")
+_CONVERSION = "conversion_dict.json"
 # Frames, crops and masks lie beside the videos, often millions of files: never entered.
 _BESIDE = frozenset({"masks", "frames", "images", "landmarks", "faces"})
 _DFD = "DeepFakeDetection"
@@ -64,8 +65,10 @@ def read(
 
     `methods` are manipulations to keep, by the names of their folders, beside the originals of the
     same data set (FF++ or DFD); `real` alone keeps originals only. `compression` are levels to
-    keep: `raw` (or `c0`), `c23`, `c40`. None keeps all. Among the problems: files of another place
-    or name, and videos that the official split names but a folder of videos lacks.
+    keep: `raw` (or `c0`), `c23`, `c40`. None keeps all. Where `conversion_dict.json` of the data
+    set's repository lies in the root, in `dataset` or in `splits`, clips that were cut from one
+    source video have one identity, the first of their numbers. Among the problems: files of another
+    place or name, and videos that the official split names but a folder of videos lacks.
 
     Raises:
         InputError: A method or level is not there, or a split file is not a list of pairs.
@@ -73,9 +76,9 @@ def read(
     """
     present = " and ".join(name for name in _SEQUENCES if (root / name).is_dir())
     reading = Reading(f"it holds {present or 'no sequences'}, as FaceForensics++ and DFD do")
-    splits = _read_splits(root)
+    splits, sources = _read_splits(root), _read_sources(root)
     for parts in walk_videos(root, skip=_BESIDE):
-        row = _place(root, parts, splits)
+        row = _place(root, parts, splits, sources)
         if row is None:
             reading.problems.append(Problem(str(root.joinpath(*parts)), "unknown", _UNPLACED))
         else:
@@ -91,7 +94,9 @@ def read(
     return reading
 
 
-def _place(root: Path, parts: tuple[str, ...], splits: dict[str, str]) -> VideoRow | None:
+def _place(
+    root: Path, parts: tuple[str, ...], splits: dict[str, str], sources: dict[str, str]
+) -> VideoRow | None:
     """Return the row of one video, or None where its place or name is not the layout's."""
     # Roots from before DFD have no level between original_sequences and the compression.
     older = parts[0] == _SEQUENCES[0] and len(parts) > 1 and parts[1] in _COMPRESSIONS
@@ -106,16 +111,41 @@ def _place(root: Path, parts: tuple[str, ...], splits: dict[str, str]) -> VideoR
     found = _PATTERNS[dfd, fake].fullmatch(stem)
     if found is None:
         return None
+    # Only FaceForensics++ numbers its clips; DFD numbers its actors.
+    people = {
+        role: number if dfd else sources.get(number, number)
+        for role, number in found.groupdict().items()
+    }
     return VideoRow(
         path=str(root.joinpath(*parts)),
         dataset="DFD" if dfd else "FF++",
         method=folder if fake else REAL,
         label=int(fake),
-        target_identity=found["target"],
-        source_identity=found["source"] if fake else None,
+        target_identity=people["target"],
+        source_identity=people.get("source"),
         compression=_COMPRESSIONS[level],
         split=None if dfd else splits.get(stem),
     )
+
+
+def _read_sources(root: Path) -> dict[str, str]:
+    """Map clips cut from one source video to the first of them; empty without the list."""
+    folders = (root, root / "splits", root / "dataset", root / "dataset" / "splits")
+    path = next((f / _CONVERSION for f in folders if (f / _CONVERSION).is_file()), None)
+    if path is None:
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise InputError(
+            f'expected {path} to map clips to source videos, such as {{"000": "NAME 0"}}, received '
+            "other JSON.",
+            hint="Download it from the FaceForensics++ repository again, or remove it.",
+        )
+    first: dict[str, str] = {}
+    return {
+        clip: first.setdefault(source.rpartition(" ")[0] or source, clip)
+        for clip, source in sorted(content.items())
+    }
 
 
 def _read_splits(root: Path) -> dict[str, str]:

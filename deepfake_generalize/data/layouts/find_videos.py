@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deepfake_generalize.data.layouts import celebdf, csv_list, dfdc, faceforensics, folders
 from deepfake_generalize.data.layouts.manifest import LayoutWarning, Problem, Reading, to_frame
-from deepfake_generalize.data.layouts.scanning import VIDEO_SUFFIXES, subfolders, walk_videos
+from deepfake_generalize.data.layouts.problems import counts_of, left_out
+from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice, describe
 
@@ -48,15 +48,16 @@ def find_videos(
 ) -> pd.DataFrame:
     """List the videos under a folder with all that their places and names say about them.
 
-    Nothing is decoded: a zero-byte video is listed, and extraction reports it. Hidden files are
-    left out.
+    Nothing is decoded: a zero-byte video is listed, and extraction reports it. A video is known by
+    the suffix of its name, in either case, or by its first bytes where the name has none that is
+    known. Hidden files are left out; links are followed.
 
     Args:
         root: The folder of a data set as downloaded (or, for `csv`, the file).
         layout: `faceforensics` (FaceForensics++, DFD, or both in one root), `celebdf`, `dfdc`
             (training parts, the preview or the test set), `folders` (`real/` and `fake/`, or
-            `fake/<method>/`; also in `train/`, `val/` and `test/`), `csv` (columns `path` and
-            `label`), or `auto`: the one of these whose marks the root has. With `auto` a root may
+            `fake/<method>/`, at any depth; also in `train/`, `val/` and `test/`), `csv` (columns
+            `path` and `label`), or `auto`: the one whose marks the root has. With `auto` a root may
             also be the folder around several data sets, each in a folder of its own: all that are
             recognised are read. Marks of several layouts in one and the same folder are refused.
         strict: Raise where files are missing or could not be placed, instead of warning.
@@ -66,14 +67,15 @@ def find_videos(
     Returns:
         One row a video, sorted by path, with the columns path (absolute), dataset, method (`real`
         for an original), label (int64, 1 = fake), target_identity, source_identity, compression
-        and split (pandas strings; NA where unknown; source NA for originals). For DFDC, which names
-        nobody, target_identity is the clip: a fake's original's stem, or an original's own.
+        and split (pandas strings; NA where unknown; source NA for originals), and behind them what
+        other columns a CSV file has. For DFDC, which names nobody, target_identity is the clip: a
+        fake's original's stem, or an original's own.
 
         `.attrs` holds `layout` (its name; of several data sets the names, joined by " + "),
         `recognised_by` (a sentence for each data set, which says what was recognised and why) and
         `problems`: a list of dicts with path, status (`missing`: named by a list, not on disk;
-        `unknown`: nothing tells its label; `mismatch`: list and folder contradict each other) and
-        reason.
+        `unknown`: nothing tells its label, or it is no video; `mismatch`: list and folder, or two
+        folders, contradict each other, or it is a file that was read already) and reason.
 
     Raises:
         InputError: The root is not there, is of no layout or of several, or has no videos; or a
@@ -103,13 +105,17 @@ def find_videos(
         _check_choices(places, choices)
         readings = [_LAYOUTS[place.layout].read(place.root, **choices) for place in places]
         problems = _problems(folder, places, readings)
+        rows = [row for reading in readings for row in reading.rows]
+        unread = left_out({row.path: row.label for row in rows})
     except OSError as error:
         raise InputError(
             f"expected to read {error.filename or folder}: {error.strerror or error}.",
             hint="Check that the disk is there and that you may read it.",
         ) from error
     name = " + ".join(dict.fromkeys(place.layout for place in places))
-    rows = [row for reading in readings for row in reading.rows]
+    problems = sorted([*problems, *unread], key=lambda problem: (problem.path, problem.status))
+    gone = {problem.path for problem in unread}
+    rows = [row for row in rows if row.path not in gone]
     if not rows:
         raise _no_videos(folder, places, problems)
     if problems:
@@ -162,7 +168,7 @@ def _problems(root: Path, places: list[_Place], readings: list[Reading]) -> list
         reason = "it is in none of the data sets recognised under the root"
         strays = walk_videos(root, skip=skipped)
         found += [Problem(str(root.joinpath(*parts)), "unknown", reason) for parts in strays]
-    return sorted(found, key=lambda problem: (problem.path, problem.status))
+    return found
 
 
 def _recognised_by(root: Path, places: list[_Place], readings: list[Reading]) -> str:
@@ -239,17 +245,17 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
 
 def _no_videos(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
     if problems:
-        found = f"none that could be placed, {_counts(problems)} ({_examples(problems)})"
+        found = f"none that could be placed, {counts_of(problems)} ({_examples(problems)})"
     elif root.is_dir():
-        found = f"{_contents(root)}; no file with a video's suffix"
+        found = f"{_contents(root)}; no file that looks like a video"
     else:
-        found = f"no line with a video in {root.name}; no file with a video's suffix"
+        found = f"no line with a video in {root.name}; no file that looks like a video"
     layouts = ", ".join(
         f"layout {name!r} ({_LAYOUTS[name].LOOKS_FOR})"
         for name in dict.fromkeys(place.layout for place in places)
     )
     return InputError(
-        f"expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) in {root}, {layouts}, "
+        f"expected videos (.mp4, .mov, .avi and what else FFmpeg decodes) in {root}, {layouts}, "
         f"received {found}.",
         hint="Check that the download is complete and that root and layout= are the ones meant; "
         "folders of face crops are for read_crops.",
@@ -260,20 +266,15 @@ def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> 
     if strict:
         raise DataMismatchError(
             f"expected {root} to be complete (strict=True, layout {name!r}), received "
-            f"{_counts(problems)}: {_examples(problems)}.",
+            f"{counts_of(problems)}: {_examples(problems)}.",
             hint="Mend the files, or leave strict out to read the rest.",
         )
     warnings.warn(
-        f"{root} (layout {name!r}): {_counts(problems)}; the other videos were read. Each is "
+        f"{root} (layout {name!r}): {counts_of(problems)}; the other videos were read. Each is "
         "listed with its reason in .attrs['problems'] of the result.",
         LayoutWarning,
         stacklevel=3,
     )
-
-
-def _counts(problems: list[Problem]) -> str:
-    counts = Counter(problem.status for problem in problems)
-    return ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
 
 
 def _examples(problems: list[Problem]) -> str:

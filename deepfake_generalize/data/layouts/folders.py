@@ -1,8 +1,8 @@
-"""Anybody's videos: a folder `real` and a folder `fake`, or these two in train, val and test."""
+"""Anybody's videos or crops: a folder `real` and a folder `fake`, with splits around or inside."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
@@ -11,62 +11,93 @@ from deepfake_generalize.data.layouts.manifest import (
     VideoRow,
     choose_methods,
 )
-from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
+from deepfake_generalize.data.layouts.problems import told_by_folder
+from deepfake_generalize.data.layouts.scanning import subfolders, walk_files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 LOOKS_FOR = "a folder real and a folder fake, or train, val and test with these two in each"
 CHOICES = ("methods",)
-OWN_FOLDERS = frozenset({"real", "fake", "train", "val", "test"})
 
-_FAKE = "fake"
-_SPLITS = ("train", "val", "test")
+SPLIT_FOLDERS: dict[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""The split that a folder of this name, in lower case, holds."""
+
+LABEL_FOLDERS: dict[str, int] = {REAL: 0, "fake": 1}
+OWN_FOLDERS = frozenset({*LABEL_FOLDERS, *SPLIT_FOLDERS})
+
+
+class Place(NamedTuple):
+    """What the folders around a file say of it."""
+
+    label: int
+    method: str
+    split: str | None
 
 
 def recognise(root: Path) -> bool:
-    """Say whether the root, or its train, val or test, has both folders; case does not matter."""
+    """Say whether the root, or its folder of a split, has both folders; case does not matter."""
     inside = subfolders(root)
-    parts = [path for name, path in inside.items() if name.lower() in _SPLITS]
+    parts = [path for name, path in inside.items() if name.lower() in SPLIT_FOLDERS]
     return any(
-        {REAL, _FAKE} <= {name.lower() for name in names}
+        LABEL_FOLDERS.keys() <= {name.lower() for name in names}
         for names in (inside, *map(subfolders, parts))
     )
 
 
 def read(root: Path, *, methods: str | Sequence[str] | None = None) -> Reading:
-    """Read the videos in `real` and `fake`, at any depth, or in train, val and test with these two.
+    """Read the videos in folders `real` and `fake`, in folders of splits or around them.
 
     The root's name becomes the data set's; the method of a fake is the first folder under `fake`,
     or `fake` without one. `methods` are those to keep, beside all originals (`real` alone keeps
-    originals only); None keeps all. Videos elsewhere under the root are among the problems.
+    originals only); None keeps all. Videos elsewhere under the root, and those whose folders
+    contradict each other, are among the problems, and so are folders of pictures.
     """
-    marks = (REAL, _FAKE, *_SPLITS)
-    here = [name for name in subfolders(root) if name.lower() in marks]
+    here = [name for name in subfolders(root) if name.lower() in OWN_FOLDERS]
     reading = Reading(f"it holds {' and '.join(here) or 'neither real nor fake'}")
-    for parts in walk_videos(root):
-        row = _place(root, parts)
-        if row is None:
-            reason = "it is neither in real nor in fake, so its label is not known"
-            reading.problems.append(Problem(str(root.joinpath(*parts)), "unknown", reason))
-        else:
-            reading.rows.append(row)
+    pictures = []
+    for parts, kind in walk_files(root):
+        path, place = str(root.joinpath(*parts)), place_of(parts, LABEL_FOLDERS)
+        if kind == "video" and isinstance(place, Place):
+            reading.rows.append(
+                VideoRow(path, root.name, place.method, place.label, split=place.split)
+            )
+        elif kind == "video" and isinstance(place, Problem):
+            reading.problems.append(place._replace(path=path))
+        elif "picture" in kind and isinstance(place, Place):
+            pictures.append(path)
+        elif isinstance(place, Place):
+            reading.problems.append(Problem(path, "unknown", "nothing tells what it is"))
+    reading.problems += told_by_folder(pictures, "pictures, and videos are read: use read_crops")
     reading.rows = choose_methods(reading.rows, methods)
     return reading
 
 
-def _place(root: Path, parts: tuple[str, ...]) -> VideoRow | None:
-    split = parts[0].lower() if parts[0].lower() in _SPLITS else None
-    inner = parts[1:] if split else parts
-    if len(inner) < 2 or inner[0].lower() not in (REAL, _FAKE):
-        return None
-    fake = inner[0].lower() == _FAKE
-    deeper = inner[1] if len(inner) > 2 else _FAKE
-    return VideoRow(
-        path=str(root.joinpath(*parts)),
-        dataset=root.name,
-        method=deeper if fake else REAL,
-        label=int(fake),
-        split=split,
-    )
+def place_of(parts: Sequence[str], labels: Mapping[str, int]) -> Place | Problem:
+    """Say what the folders of a relative path say; a `Problem`, without a path, where they do not.
+
+    Args:
+        parts: Folders and name.
+        labels: Names of folders, in lower case, to labels.
+    """
+    folders = [name.lower() for name in parts[:-1]]
+    named = [number for number, name in enumerate(folders) if name in labels]
+    if not named or not all(name in SPLIT_FOLDERS for name in folders[: named[0]]):
+        reason = "it is neither in real nor in fake, so its label is not known"
+        return Problem("", "unknown", reason)
+    if len({labels[folders[number]] for number in named}) > 1:
+        reason = "its folders contradict each other: it is in real and in fake"
+        return Problem("", "mismatch", reason)
+    label = labels[folders[named[0]]]
+    splits = {SPLIT_FOLDERS[name] for name in folders if name in SPLIT_FOLDERS}
+    if len(splits) > 1:
+        reason = f"its folders contradict each other: it is in {' and in '.join(sorted(splits))}"
+        return Problem("", "mismatch", reason)
+    inner = [name for name in parts[named[0] + 1 : -1] if name.lower() not in SPLIT_FOLDERS]
+    method = (inner[0] if inner else folders[named[0]]) if label else REAL
+    return Place(label, method, splits.pop() if splits else None)

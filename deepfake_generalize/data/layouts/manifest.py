@@ -41,6 +41,7 @@ class VideoRow(NamedTuple):
         source_identity: Whose face was put in; None where unknown, and for every original.
         compression: `raw`, `c23` or `c40`; None where the data set has no such levels.
         split: The official split; None where there is none.
+        extra: Names and values of other columns, of a table of the user's own.
     """
 
     path: str
@@ -51,6 +52,7 @@ class VideoRow(NamedTuple):
     source_identity: str | None = None
     compression: str | None = None
     split: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
 
 
 class Problem(NamedTuple):
@@ -84,10 +86,16 @@ class Reading:
 
 
 def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
-    """Turn rows into the video manifest, sorted by path: label int64, the others pandas strings."""
+    """Turn rows into the video manifest, sorted by path: label int64, the others pandas strings.
+
+    Columns that only a table of the user's own has stand behind the others.
+    """
     ordered = sorted(rows, key=lambda row: row.path)
-    frame = pd.DataFrame(ordered, columns=list(VIDEO_COLUMNS), dtype=object)
-    return frame.astype(dict.fromkeys(VIDEO_COLUMNS, "string") | {"label": "int64"})
+    known = pd.DataFrame([row[:-1] for row in ordered], columns=list(VIDEO_COLUMNS), dtype=object)
+    names = list(dict.fromkeys(name for row in ordered for name, _ in row.extra))
+    values = [{name: value or None for name, value in row.extra} for row in ordered]
+    frame = known.join(pd.DataFrame(values, columns=names, index=known.index, dtype=object))
+    return frame.astype(dict.fromkeys(frame.columns, "string") | {"label": "int64"})
 
 
 def as_names(value: str | Sequence[str], *, choice: str) -> tuple[str, ...]:

@@ -1,27 +1,120 @@
-"""Walking a folder of videos: the same files in the same order on every machine."""
+"""Walking a folder of videos or pictures: the same files in the same order on every machine."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import json
 import os
-from typing import TYPE_CHECKING
+import stat
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-VIDEO_SUFFIXES: frozenset[str] = frozenset(
-    {".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v"}
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+VIDEO_SUFFIXES: frozenset[str] = _words(
+    """
+    .3g2 .3gp .3gpp .amv .asf .avi .avs2 .divx .dv .f4v .flv .gif .gxf .h261 .h263 .h264 .264
+    .h265 .265 .hevc .ismv .ivf .m1v .m2p .m2t .m2ts .m2v .m4v .mj2 .mjpeg .mjpg .mk3d .mkv .mod
+    .mov .mp2v .mp4 .mp4v .mpe .mpeg .mpg .mpg4 .mpv .mts .mxf .nut .obu .ogg .ogm .ogv .ogx .qt
+    .rm .rmvb .roq .swf .tod .trp .ts .vob .vp8 .vp9 .webm .wmv .wtv .xvid .y4m
+    """
 )
+"""What names of videos end in that FFmpeg decodes, whatever it is called."""
+
+IMAGE_SUFFIXES: frozenset[str] = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".bmp", ".dib", ".webp"}
+)
+"""What names of pictures end in that `read_image` reads."""
+
+_OTHER_PICTURES = _words(
+    """
+    .arw .avif .bpg .cr2 .cr3 .dng .exr .gif .hdr .heic .heif .ico .j2k .jp2 .jpx .jxl .nef .orf
+    .pbm .pcx .pgm .pnm .ppm .psd .raf .ras .rw2 .sgi .tga .tif .tiff .xpm
+    """
+)
+# What surely is neither, so that millions of them beside the videos are not opened.
+_NEITHER = _words(
+    """
+    .aac .bz2 .cfg .csv .db .doc .docx .flac .gz .h5 .hdf5 .html .ini .ipynb .json .jsonl .keras
+    .lock .log .m4a .mat .md .mp3 .npy .npz .odt .opus .pdf .pickle .pkl .pt .pth .py .rar .rst
+    .sh .srt .tar .tfrecord .toml .tsv .txt .vtt .wav .xls .xlsx .xml .yaml .yml .zip .7z
+    """
+)
+Kind: TypeAlias = Literal["video", "picture", "other picture", "unknown"]
+
+_STARTS: dict[Kind, tuple[tuple[int, bytes], ...]] = {
+    "picture": ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"), (8, b"WEBP")),
+    "other picture": (
+        *((0, b"II*\0"), (0, b"MM\0*"), (0, b"GIF8"), (4, b"ftypheic"), (4, b"ftypavif")),
+        (4, b"ftypmif1"),
+    ),
+    "video": (
+        *((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (8, b"AVI "), (0, b"\x1a\x45\xdf\xa3")),
+        *((0, b"FLV\x01"), (0, b"OggS"), (0, b"\0\0\x01\xba"), (0, b"\0\0\x01\xb3")),
+        *((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (0, b"DKIF"), (0, b"\x06\x0e\x2b\x34")),
+    ),
+}
+_START_BYTES = 400
+_SYNC, _PACKETS = b"G", ((0, 188), (4, 192))
+# Links may lead from folder to folder in ever new ways; no data set of ours comes near.
+_MOST_DETOURS = 1000
+
+
+class Found(NamedTuple):
+    """A file that looks like a video or a picture, or of which nothing tells that it is neither.
+
+    Attributes:
+        parts: Its path below the root.
+        kind: What it looks like; `picture` only if `read_image` reads its format; `unknown` for a
+            name without suffix of what is empty or no regular file.
+    """
+
+    parts: tuple[str, ...]
+    kind: Kind
 
 
 def is_video_name(name: str) -> bool:
     """Say by its suffix, in either case, whether a file name is that of a video."""
-    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122
+    return _suffix(name) in VIDEO_SUFFIXES
+
+
+def looks_like(path: str | os.PathLike[str], *, still: bool = False) -> Kind | None:
+    """Say what a file is by its name, or by its first bytes where the name does not tell.
+
+    `still` takes what may be both, such as a GIF, for a picture. None for what is neither.
+    """
+    suffix = _suffix(os.fspath(path))
+    if suffix in VIDEO_SUFFIXES and not (still and suffix in _OTHER_PICTURES):
+        return "video"
+    if suffix in IMAGE_SUFFIXES:
+        return "picture"
+    if suffix in _OTHER_PICTURES:
+        return "other picture"
+    return None if suffix in _NEITHER else _by_content(path, named=bool(suffix))
+
+
+def _by_content(path: str | os.PathLike[str], *, named: bool) -> Kind | None:
+    try:
+        # Asked first: to open a pipe waits for whoever writes into it.
+        regular = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - of a str, once a file
+        start = b""
+        if regular:
+            with open(path, "rb") as file:  # noqa: PTH123 - of a str, once a file
+                start = file.read(_START_BYTES)
+    except (OSError, ValueError):
+        return None
+    for kind, marks in _STARTS.items():
+        if any(start[at : at + len(mark)] == mark for at, mark in marks):
+            return kind
+    if any(start[a : a + 1] == start[b : b + 1] == _SYNC for a, b in _PACKETS):
+        return "video"
+    return None if start or named else "unknown"
 
 
 def subfolders(folder: Path) -> dict[str, Path]:
@@ -38,58 +131,52 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple[str, ...]]:
-    """List the videos at any depth under a root, as the parts of their relative paths, sorted.
+def walk_files(
+    root: Path, *, skip: frozenset[str] = frozenset(), still: bool = False
+) -> list[Found]:
+    """List what may be a video or a picture at any depth under a root, sorted.
 
-    One pass; linked folders are followed, each real folder once, so that a link to a parent does no
-    harm. Folders whose names, in lower case, are in `skip` are not entered.
+    Linked folders are followed, but for those that lead back to a folder above them. Folders whose
+    names, in lower case, are in `skip` are not entered; `still` is as in `looks_like`.
     """
-    found: list[tuple[str, ...]] = []
+    found: list[Found] = []
     entered: set[str] = set()
-    waiting: list[tuple[str, ...]] = [()]
+    detours = 0
+    waiting: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((), ())]
     while waiting:
-        parts = waiting.pop()
+        parts, above = waiting.pop()
         folder = root.joinpath(*parts)
         real = os.path.realpath(folder)
-        if real in entered:
+        if real in above:
             continue
+        detours += real in entered
+        if detours > _MOST_DETOURS:
+            raise InputError(
+                f"expected links to folders under {root} to end, received more than "
+                f"{_MOST_DETOURS} that lead to folders that others lead to.",
+                hint="Remove links between the folders.",
+            )
         entered.add(real)
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda item: item.name):
                 if entry.name.startswith("."):
                     continue
+                own = (*parts, entry.name)
                 if _is_folder(entry):
                     if entry.name.lower() not in skip:
-                        waiting.append((*parts, entry.name))
-                elif is_video_name(entry.name):
-                    # A link that leads nowhere is listed too: extraction reports it.
-                    found.append((*parts, entry.name))
+                        waiting.append((own, (*above, real)))
+                elif kind := looks_like(entry.path, still=still):
+                    found.append(Found(own, kind))
     return sorted(found)
 
 
-@contextlib.contextmanager
-def opened_table(path: Path, *, errors: str = "strict") -> Iterator[csv.DictReader[str]]:
-    """Open a CSV file with a header, and turn what reading it raises into an `InputError`.
-
-    `errors` says what becomes of bytes that are not UTF-8, as in `open`.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="", errors=errors) as file:
-            yield csv.DictReader(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"expected a CSV file in UTF-8 at {path}: {error}.",
-            hint="Download or write this file again.",
-        ) from error
+def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple[str, ...]]:
+    """List the videos that `walk_files` finds, as the parts of their relative paths."""
+    return [found.parts for found in walk_files(root, skip=skip) if found.kind == "video"]
 
 
-def read_header(path: Path) -> list[str]:
-    """Return the first line of a CSV file; nothing where it is none."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next(csv.reader(file), [])
-    except (UnicodeDecodeError, csv.Error):
-        return []
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 def read_json(path: Path) -> object:

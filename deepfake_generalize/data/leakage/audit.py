@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.leakage.alike import alike_clips
 from deepfake_generalize.data.leakage.indexed_set import IndexedSet, gather_sets, notes_on
-from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates as find_near_duplicates
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,8 +72,9 @@ def audit_leakage(
         One row a finding, in the order of the sets, then of kind and name; the same for the same
         input. Columns: `kind` ("video", "identity", "near_duplicate", or "unreadable" for images
         that could not be compared), `set_a`, `set_b` (NA for "unreadable"), `what` (the video, the
-        person, or the two videos that look alike), `n` (images concerned in both sets),
-        `by_design`, `note`. `.attrs["notes"]` holds sentences about what could not be looked for.
+        person, or the two videos that look alike; where many look like many, the first two "and
+        others"), `n` (images concerned in both sets), `by_design`, `note`. `.attrs["notes"]` holds
+        sentences about what could not be looked for.
 
     Raises:
         InputError: Not at least one set, a set without paths, or a design about unknown sets.
@@ -221,26 +221,24 @@ def _shared_pictures(
 ) -> list[LeakageFinding]:
     """Return a finding for each two clips, one of either set, with nearly the same pictures.
 
-    Clips that are known to be the same are left to `_shared_videos`.
+    Clips that are known to be the same are left to `_shared_videos`. Where many look like many, one
+    finding tells of all of them.
     """
-    if a.fingerprints is None or b.fingerprints is None:
-        return []
-    pairs = list(find_near_duplicates(a.fingerprints, b.fingerprints, a.clip_codes, b.clip_codes))
-    if not pairs:
-        return []
-    rows_a, rows_b = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
-    table = pd.DataFrame({"a": rows_a, "b": rows_b})
     found = []
-    for _, pair in table.groupby([a.clip_codes[rows_a], b.clip_codes[rows_b]], sort=False):
-        rows = pair["a"].unique().tolist(), pair["b"].unique().tolist()
-        example = min((a.paths[i], b.paths[j]) for i, j in zip(pair["a"], pair["b"], strict=True))
-        known = [
-            {who for row in own for who in part.people[row]}
+    for rows, clips, example in alike_clips(a, b):
+        shown = [
+            [set[str](part.people[row]) for row in own]
             for part, own in zip((a, b), rows, strict=True)
         ]
-        meant = "near_duplicate" in design and not known[0].isdisjoint(known[1])
-        what = f"{a.clips[rows[0][0]]} ~ {b.clips[rows[1][0]]}"
+        what = f"{clips[0][0]} ~ {clips[1][0]}"
         note = f"; such as {example[0]} and {example[1]}"
+        if max(map(len, clips)) == 1:
+            same = bool(set[str]().union(*shown[0]) & set[str]().union(*shown[1]))
+        else:
+            same = bool(set.intersection(*shown[0], *shown[1]))
+            what += " and others"
+            note = f"; {len(clips[0])} videos of {a.name}, {len(clips[1])} of {b.name}" + note
+        meant = "near_duplicate" in design and same
         found.append(_shared("near_duplicate", a, b, what, rows, meant, note))
     return sorted(found, key=lambda finding: finding.what)
 

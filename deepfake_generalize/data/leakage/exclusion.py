@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.leakage.alike import alike_rows
 from deepfake_generalize.data.leakage.indexed_set import IndexedSet, gather_sets
-from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates as find_near_duplicates
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice
@@ -150,14 +150,12 @@ def _gather(
 def _alike(mine: IndexedSet, theirs: IndexedSet) -> dict[str, str]:
     """Map each clip of `mine` that looks like one of `theirs` to the first such clip."""
     found: dict[str, str] = {}
-    if mine.fingerprints is None or theirs.fingerprints is None:
-        return found
-    for rows, columns in find_near_duplicates(
-        mine.fingerprints, theirs.fingerprints, mine.clip_codes, theirs.clip_codes
-    ):
-        for row, column in zip(rows, columns, strict=True):
-            clip, other = mine.clips[row], theirs.clips[column]
-            found[clip] = min(found.get(clip, other), other)
+    for rows, columns in alike_rows(mine, theirs):
+        others = sorted({theirs.clips[column] for column in columns})
+        for clip in {mine.clips[row] for row in rows}:
+            other = next((name for name in others if name != clip), None)
+            if other is not None:
+                found[clip] = min(found.get(clip, other), other)
     return found
 
 

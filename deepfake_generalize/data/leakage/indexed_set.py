@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import IntArray
 
 
+_NUMBERED_CLIPS = "FF++ "
+
+
 @dataclass(frozen=True, eq=False)
 class IndexedSet:
     """A named set of N crops.
@@ -110,6 +113,13 @@ def notes_on(indexed: Sequence[IndexedSet], *, images: bool) -> list[str]:
                 f"{part.name}: {flat} of {len(part.paths)} images have too little contrast to be "
                 "compared."
             )
+    known = {who for part in indexed for own in part.people for who in own}
+    if any(who.startswith(_NUMBERED_CLIPS) for who in known):
+        notes.append(
+            "FF++ numbers clips, not people: some source videos gave several clips (find_videos "
+            "makes them one person where conversion_dict.json lies in the root), and some people "
+            "are in several source videos, which is not known."
+        )
     if not images:
         notes.append("No image was opened: near-duplicates were not looked for.")
     return notes

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from deepfake_generalize.data.manifests.checks import (
+    ALIASES,
+    LABELS,
     check_crops,
     check_labels,
     check_once,
     require_columns,
+    with_columns,
 )
 from deepfake_generalize.data.manifests.csv_files import (
     manifest_text,
@@ -22,24 +25,39 @@ from deepfake_generalize.data.manifests.identity import (
     rows_sha256,
     score_keys,
     text_column,
+    text_sha256,
     video_keys,
+)
+from deepfake_generalize.data.manifests.tables import (
+    first_line,
+    open_regular,
+    opened_table,
+    read_header,
 )
 
 __all__ = [
+    "ALIASES",
+    "LABELS",
     "check_crops",
     "check_labels",
     "check_once",
     "clip_keys",
     "crop_keys",
+    "first_line",
     "manifest_text",
+    "open_regular",
+    "opened_table",
     "parse_manifest",
     "people",
+    "read_header",
     "read_manifest",
     "require_columns",
     "restore_types",
     "rows_sha256",
     "score_keys",
     "text_column",
+    "text_sha256",
     "video_keys",
+    "with_columns",
     "write_manifest",
 ]

@@ -9,6 +9,12 @@ import pandas as pd
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
+LABELS = {"0": 0, "1": 1, "real": 0, "fake": 1, "0.0": 0, "1.0": 1}
+"""Labels as tables of the user's own write them, in any case."""
+
+ALIASES = {"identity": "target_identity"}
+"""Names of columns that such tables have, to ours."""
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,6 +38,24 @@ def require_columns(
             f"missing: {', '.join(missing)}.",
             hint=hint,
         )
+
+
+def with_columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table with all columns of a manifest; the rows that came are not changed.
+
+    A column `identity` is the `target_identity` where there is none; without a column `video` each
+    crop counts as a video of its own; all else that is missing is NA.
+    """
+    missing = [name for name in columns if name not in rows.columns]
+    if not missing:
+        return rows
+    names = {old: new for old, new in ALIASES.items() if new in missing}
+    out = rows.rename(columns=names)
+    for name in columns:
+        if name not in out.columns:
+            empty = float("nan") if name == "score" else pd.NA
+            out[name] = out["path"] if name == "video" and "path" in out.columns else empty
+    return out[[*columns, *(name for name in out.columns if name not in columns)]]
 
 
 def check_crops(crops: pd.DataFrame, columns: Sequence[str]) -> None:

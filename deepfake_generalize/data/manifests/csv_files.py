@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute
-from deepfake_generalize.data.manifests.checks import require_columns
+from deepfake_generalize.data.manifests.checks import ALIASES, LABELS, require_columns, with_columns
+from deepfake_generalize.data.manifests.tables import plain_csv, read_table
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,19 +57,35 @@ def manifest_text(
     for name in path_columns:
         out[name] = [Path(os.path.relpath(str(path), folder)).as_posix() for path in out[name]]
     text: str = out.to_csv(index=False, lineterminator="\n")
-    return text.encode("utf-8", "surrogateescape")
+    if "\r" in text:  # Readers take a bare one for the end of a line.
+        text = out.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        wrong = text[max(error.start - 10, 0) : error.end + 10]
+        raise InputError(
+            f"expected {what} to hold text and names of files, received {wrong!r}, which no file "
+            "can hold.",
+            hint="Replace the characters that are written as \\ud800 to \\udfff there.",
+        ) from error
 
 
 def read_manifest(
-    file: Path, columns: Sequence[str], path_columns: Sequence[str], *, skip: int = 0
+    file: Path,
+    columns: Sequence[str],
+    path_columns: Sequence[str],
+    *,
+    skip: int = 0,
+    needed: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Read what `write_manifest` wrote, with absolute paths and the types of the columns.
 
-    `file` is absolute; `skip` counts lines before the header. `InputError` is raised where it is
-    not there or no CSV file, a column is missing, or a value is of the wrong kind.
+    `file` is absolute; `skip` counts lines before the header; with `needed` only these columns
+    must be there, and the others are filled as by `with_columns`. `InputError` is raised where it
+    is not there or no CSV file, a column is missing, or a value is of the wrong kind.
     """
     try:
-        content = file.read_bytes()
+        content = read_table(file)
     except FileNotFoundError as error:
         raise InputError(
             f"expected a manifest at {str(file)!r}, there is none.", hint="Check the folder."
@@ -77,7 +95,9 @@ def read_manifest(
             f"expected a CSV manifest at {str(file)!r}: {error.strerror}.",
             hint="Check the path.",
         ) from error
-    return parse_manifest(content, file, file.parent, columns, path_columns, skip=skip)
+    return parse_manifest(
+        content, file, file.parent, columns, path_columns, skip=skip, needed=needed
+    )
 
 
 def parse_manifest(
@@ -88,9 +108,11 @@ def parse_manifest(
     path_columns: Sequence[str],
     *,
     skip: int = 0,
+    needed: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Read what `manifest_text` returned for this folder; messages call it `file`."""
     try:
+        content = content if skip else plain_csv(content, {*columns, *ALIASES})
         frame = pd.read_csv(
             io.BytesIO(content),
             dtype="string",
@@ -100,11 +122,19 @@ def parse_manifest(
             encoding_errors="surrogateescape",
         )
     except ValueError as error:
+        reason = error.message if isinstance(error, InputError) else str(error).strip()
         raise InputError(
-            f"expected a CSV manifest at {str(file)!r}: {str(error).strip().rstrip('.')}.",
-            hint=_AGAIN,
+            f"expected a CSV manifest at {str(file)!r}: {reason.rstrip('.')}.", hint=_AGAIN
         ) from error
-    require_columns(frame, columns, what=str(file), hint=_AGAIN)
+    if needed is None:
+        require_columns(frame, columns, what=str(file), hint=_AGAIN)
+    elif not set(needed) <= set(frame.columns):
+        raise InputError(
+            f"expected {str(file)!r} to have the columns {', '.join(needed)}, received "
+            f"{', '.join(map(repr, frame.columns[:20]))}.",
+            hint="Name the columns so, or extract the faces again.",
+        )
+    frame = with_columns(frame, columns)
     for name in path_columns:
         if frame[name].isna().any():
             raise InputError(
@@ -114,12 +144,21 @@ def parse_manifest(
         paths = [str(absolute(folder / path)) for path in frame[name]]
         frame[name] = pd.Series(paths, dtype="string")
     try:
+        if "label" in columns:
+            frame["label"] = _numbers(frame["label"])
         return restore_types(frame, columns)
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"expected numbers in the columns frame, label and score of {str(file)!r}: {error}.",
             hint=_AGAIN,
         ) from error
+
+
+def _numbers(labels: pd.Series[Any]) -> pd.Series[Any]:
+    if labels.isin(["0", "1"]).all():
+        return labels
+    known = {label: LABELS.get(label.strip().lower()) for label in labels.dropna().unique()}
+    return labels.map(lambda label: label if known.get(label) is None else str(known[label]))
 
 
 def restore_types(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -126,7 +126,12 @@ def rows_sha256(rows: pd.DataFrame) -> str:
         if name in rows.columns:
             texts[name] = [str(path).replace("\\", "/").rpartition("/")[2] for path in rows[name]]
     lines = texts[sorted(texts.columns)].agg("\t".join, axis=1)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return text_sha256("\n".join(lines))
+
+
+def text_sha256(text: str) -> str:
+    """Hash any text that Python can hold: names of files need not be UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def text_column(rows: pd.DataFrame, column: str) -> pd.Series[str]:

@@ -14,6 +14,7 @@ from deepfake_generalize.data.manifests import (
     crop_keys,
     require_columns,
     restore_types,
+    with_columns,
 )
 from deepfake_generalize.data.splits.assignment import CROSSING, Assignment, Needs, assign, solve
 from deepfake_generalize.data.splits.groups import (
@@ -48,7 +49,9 @@ def balanced_splits(
     """Choose balanced splits of given sizes; no video is ever in two of them.
 
     Args:
-        crops: The crop manifest, in any order; label 1 = fake, 0 = real. Not changed.
+        crops: The crop manifest, in any order; label 1 = fake, 0 = real. Of its columns only `path`
+            and `label` are needed; without `video` each crop is a video of its own, and `identity`
+            is taken for `target_identity`. Not changed.
         train: Images in the training split, both classes together; even; 0 for none.
         val: The same for validation.
         test: The same for the test.
@@ -122,8 +125,9 @@ def _needs(sizes: Mapping[str, int]) -> Needs:
 
 
 def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return the crops if every row can be placed, else raise `InputError`."""
-    require_columns(crops, CROP_COLUMNS, what="crops")
+    """Return the crops with all columns if every row can be placed, else raise `InputError`."""
+    require_columns(crops, ("path", "label"), what="crops")
+    crops = with_columns(crops, CROP_COLUMNS)
     for name in ("path", "video"):
         if crops[name].isna().any():
             raise InputError(

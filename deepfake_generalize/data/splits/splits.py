@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,13 @@ import pandas as pd
 
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifests import crop_keys, read_manifest, write_manifest
+from deepfake_generalize.data.manifests import (
+    crop_keys,
+    open_regular,
+    read_manifest,
+    text_sha256,
+    write_manifest,
+)
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "
+_FIRST_LINE = 200
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,8 +152,7 @@ def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str])
     why = reason.astype("string")[(subset == "dropped").to_numpy()]
     parts["dropped"]["reason"] = why.reset_index(drop=True)
     keys = sorted(f"{name}\t{key}" for name, key in zip(subset, crop_keys(rows), strict=True))
-    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
-    return Splits(**parts, sha256=digest)
+    return Splits(**parts, sha256=text_sha256("\n".join(keys)))
 
 
 def count_nameless(splits: Splits) -> tuple[int, int]:
@@ -163,9 +168,9 @@ def count_nameless(splits: Splits) -> tuple[int, int]:
 
 def _stored_hash(file: Path) -> str:
     try:
-        with file.open(encoding="utf-8") as lines:
-            first = lines.readline().strip()
-    except (OSError, UnicodeDecodeError) as error:
+        with open_regular(file) as lines:
+            first = lines.readline(_FIRST_LINE).decode("utf-8", "replace").strip()
+    except OSError as error:
         raise InputError(
             f"expected saved splits at {str(file)!r}: {error}.", hint="Check the path."
         ) from error

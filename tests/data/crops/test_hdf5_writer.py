@@ -114,7 +114,7 @@ def test_rows_that_cannot_be_packed_are_refused(noise_crops, tmp_path):
     twice = pd.concat([noise_crops, noise_crops.iloc[[3]]])
     for rows, message in [
         (noise_crops.head(0), "received no rows"),
-        (noise_crops.drop(columns="video"), "missing: video"),
+        (noise_crops.drop(columns="label"), "missing: label"),
         (noise_crops.assign(label=2), r"expected the labels 0 .*received \['2'\]"),
         (twice, r"each crop once in crops, .*v1/frame_00000\.png' is listed more than once"),
     ]:
@@ -163,3 +163,11 @@ def test_a_place_that_cannot_be_written_is_said(noise_crops, tmp_path):
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(InputError, match=r"expected to write the pack .*folder\.h5"):
         pack(noise_crops, tmp_path / "folder.h5")
+
+
+def test_paths_and_labels_are_enough_for_a_pack(noise_crops, tmp_path):
+    crops = noise_crops[["path", "label"]].assign(age=range(len(noise_crops)))
+    packed = read_crops(pack(crops, tmp_path / "a.h5"))
+    assert packed["label"].tolist() == crops["label"].tolist()
+    assert packed["age"].tolist() == crops["age"].astype(str).tolist()
+    assert packed["video"].tolist() == crops["path"].tolist()

@@ -1,7 +1,6 @@
 """Crops on disk: manifests that come back as they were, loose trees, images or reasons why not."""
 
-import struct
-import zlib
+import os
 from pathlib import Path
 
 import cv2
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import read_crops, read_failures, read_image
+from deepfake_generalize.data import LayoutWarning, read_crops, read_failures, read_image
 from deepfake_generalize.data.crops.image_files import image_size
 from deepfake_generalize.data.crops.manifest import (
     CROP_COLUMNS,
@@ -17,6 +16,7 @@ from deepfake_generalize.data.crops.manifest import (
     write_crops,
     write_failures,
 )
+from deepfake_generalize.data.manifests import read_manifest
 from deepfake_generalize.errors import InputError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
@@ -132,12 +132,15 @@ def test_a_writer_killed_before_the_last_step_leaves_the_manifest_as_it_was(
     [
         ("", r"expected a CSV manifest.*parse from file\. Extract"),
         ('a,b\n"c,d\n', r"EOF inside string starting at row 1\. Extract"),
-        ("path,video\n/a,/b\n", "missing: frame, dataset.*Extract the faces again"),
+        (
+            "path,video\n/a,/b\n",
+            r"columns path, label, received 'path', 'video'\..*extract the faces again",
+        ),
         (
             ",".join(CROP_COLUMNS) + ("\na,b,0,d,m,1" + "," * 8) * 2 + "\n",
             "expected each crop once in .*/a' is listed more than once.*Remove the second row",
         ),
-        (",".join(CROP_COLUMNS) + "\na,b,0,d,m,fake" + "," * 8 + "\n", "expected numbers"),
+        (",".join(CROP_COLUMNS) + "\na,b,0,d,m,forged" + "," * 8 + "\n", "expected numbers"),
         (",".join(CROP_COLUMNS) + "\na,b,0,d,m,2" + "," * 8 + "\n", "expected the labels 0"),
         (",".join(CROP_COLUMNS) + "\n,b,0,d,m,1" + "," * 8 + "\n", "expected a path in every row"),
     ],
@@ -167,13 +170,102 @@ def plant(tmp_path):
 
 def test_a_plain_tree_is_labelled_by_its_folders(plant):
     root = plant("real/b.JPG", "fake/a.png", "fake/.hidden.png", "fake/notes.txt", "other/c.png")
-    crops = read_crops(root)
+    with pytest.warns(LayoutWarning, match="1 unknown; the other crops were read"):
+        crops = read_crops(root)
+    assert [problem["path"] for problem in crops.attrs["problems"]] == [str(root / "other/c.png")]
     assert tuple(crops.columns) == CROP_COLUMNS
     assert crops["label"].tolist() == [1, 0]
     assert crops["method"].tolist() == ["fake", "real"]
     assert set(crops["dataset"]) == {"set"}
     assert crops["video"].tolist() == crops["path"].tolist()
     assert crops[["frame", "split", "score", "target_identity"]].isna().all(axis=None)
+
+
+def test_names_of_any_case_depth_and_format_are_read_or_told_of(plant):
+    names = ["valid/Real/a.webp", "validation/fake/b.JFIF", "Training/FAKE/Swap/000_003/c.png"]
+    told = ["train/real/d.tif", "train/real/e.gif", "train/fake/real/f.png", "train/g.png"]
+    root = plant(*names, *told, "test/real/h.mp4", "test/real/notes.txt")
+    (root / "train/real/pipe").parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(root / "train/real/pipe.png")
+    with pytest.warns(LayoutWarning, match="1 mismatch, 5 unknown") as caught:
+        crops = read_crops(root)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert [os.path.relpath(path, root) for path in crops["path"]] == sorted(names)
+    assert crops["split"].tolist() == ["train", "val", "val"]
+    assert crops["method"].tolist() == ["Swap", "real", "fake"]
+    assert crops["label"].tolist() == [1, 0, 1]
+    problems = {os.path.relpath(p["path"], root): p["status"] for p in crops.attrs["problems"]}
+    assert set(problems) == {*told, "test/real", "train/real/pipe.png"}
+    assert problems["train/fake/real/f.png"] == "mismatch"
+
+
+def test_one_picture_linked_from_real_and_from_fake_is_not_read(plant):
+    root = plant("real/a.png", "real/b.png", "fake/c.png")
+    (root / "fake/a.png").symlink_to(root / "real/a.png")
+    (root / "fake/more").symlink_to(root / "fake", target_is_directory=True)
+    (root / "real/twice").symlink_to(root.parent / "store", target_is_directory=True)
+    (root / "real/once").symlink_to(root.parent / "store", target_is_directory=True)
+    (root.parent / "store").mkdir()
+    (root.parent / "store/d.png").write_bytes(b"x")
+    with pytest.warns(LayoutWarning, match="3 mismatch"):
+        crops = read_crops(root)
+    found = [os.path.relpath(path, root) for path in crops["path"]]
+    assert found == ["fake/c.png", "real/b.png", "real/once/d.png"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "names", "videos"),
+    [
+        ("folder", ["real/000/1.png", "real/000/2.png", "fake/M/000_003/1.png"], 2),
+        ("number", ["real/017_0042.jpg", "real/017_0043.jpg", "fake/017_003_0042.jpg"], 2),
+        ("number", ["real/a/x frame 3.png", "real/a/x-frame-04.png", "fake/a/x_5.png"], 2),
+    ],
+)
+def test_a_named_rule_gives_the_videos(plant, rule, names, videos):
+    crops = read_crops(plant(*names), video_pattern=rule)
+    assert crops["video"].nunique() == videos
+    assert crops.groupby("video")["label"].nunique().max() == 1
+
+
+def test_a_table_of_path_and_label_is_enough(tmp_path):
+    (tmp_path / "mine.csv").write_text("Path; Label;age;identity\na.png; real;3;x\nb/c.png;1;;y\n")
+    crops = read_crops(tmp_path / "mine.csv")
+    assert tuple(crops.columns) == (*CROP_COLUMNS, "age")
+    assert crops["label"].tolist() == [0, 1]
+    assert crops["video"].tolist() == crops["path"].tolist()
+    assert crops["path"].tolist() == [str(tmp_path / "a.png"), str(tmp_path / "b/c.png")]
+    assert crops["target_identity"].tolist() == ["x", "y"]
+    assert crops["method"].tolist() == ["real", "fake"]
+    assert set(crops["dataset"]) == {"mine"}
+    assert crops["age"].fillna("?").tolist() == ["3", "?"]
+    write_crops(crops, tmp_path / "out")
+    pd.testing.assert_frame_equal(read_crops(tmp_path / "out"), crops)
+
+
+@pytest.mark.parametrize("name", ["b\rc", "caf\udce9", "a\nb", 'q"q', " lead", "e,f;g"])
+def test_names_of_any_kind_come_back(crops, tmp_path, name):
+    crops["video"] = pd.Series([str(tmp_path / f"{name}.mp4")] * 2, dtype="string")
+    crops["flag"] = pd.Series(["x\ry", None], dtype="string")
+    write_crops(crops, tmp_path / "out")
+    pd.testing.assert_frame_equal(read_crops(tmp_path / "out"), crops)
+
+
+def test_what_no_name_can_hold_is_refused_before_anything_is_written(crops, tmp_path):
+    crops["method"] = "\ud800"
+    with pytest.raises(InputError, match=r"received .*ud800.* which no file can hold"):
+        write_crops(crops, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_without_end_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "crops.csv")
+    with pytest.raises(InputError, match="no regular file"):
+        read_manifest(tmp_path / "crops.csv", CROP_COLUMNS, ())
+    columns = ",".join(f"c{number}" for number in range(200_000))
+    (tmp_path / "wide.csv").write_text(f"path,label,{columns}\n")
+    with pytest.raises(InputError, match="at most 1000 columns"):
+        read_crops(tmp_path / "wide.csv")
 
 
 def test_a_study_tree_fills_the_split(plant):
@@ -220,105 +312,3 @@ def test_real_loose_crops_are_read(shared_data):
         oracle = cv2.imread(path)[..., ::-1]
         np.testing.assert_array_equal(read_image(path), oracle)
         assert image_size(path) == oracle.shape[:2]
-
-
-# Images
-
-
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg"])
-def test_an_image_is_rgb_of_its_own_size(tmp_path, suffix):
-    path = tmp_path / f"ä {suffix}"
-    path.write_bytes(cv2.imencode(suffix, NOISE[..., ::-1])[1].tobytes())
-    image = read_image(path)
-    assert (image.shape, image.dtype) == (NOISE.shape, np.uint8)
-    assert image_size(str(path)) == (40, 30)
-    if suffix != ".jpg":
-        np.testing.assert_array_equal(image, NOISE)
-
-
-def test_grey_is_repeated_in_three_channels(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), NOISE[..., 0])
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), NOISE[..., [0, 0, 0]])
-
-
-def _png(width, height):
-    def chunk(body):
-        return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(header) + chunk(b"IDAT" + zlib.compress(bytes(9)))
-
-
-def _encoded(suffix, image=NOISE):
-    return cv2.imencode(suffix, image)[1].tobytes()
-
-
-PNG, JPEG, BMP = (_encoded(suffix) for suffix in (".png", ".jpg", ".bmp"))
-FLIPPED = PNG[:200] + bytes([PNG[200] ^ 255]) + PNG[201:]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the file is empty"),
-        (b"RIFF....AVI ", r"the content is none of these \(it begins with b'RIFF"),
-        (PNG[:-20], "the PNG is truncated"),
-        (PNG[:20], "the PNG is truncated"),
-        (FLIPPED, "the PNG is truncated or damaged .*checksum in b'IDAT'"),
-        (JPEG[: len(JPEG) // 2], "the JPEG is truncated"),
-        (JPEG[:30], "the JPEG is truncated"),
-        (JPEG[:4] + b"\0\1" + JPEG[6:], "the JPEG is truncated or damaged"),
-        (BMP[:-100], "the BMP is truncated"),
-        (_encoded(".png", NOISE.astype(np.uint16) * 257), "expected 8 bits a channel.*has 16"),
-        (_encoded(".png", np.dstack([NOISE, NOISE[..., :1]])), "has an alpha channel"),
-        (_png(20_000, 20_000), "expected at most 100 megapixels.*20000 x 20000"),
-        (_png(0, 5), "the PNG is truncated or damaged"),
-    ],
-)
-def test_a_file_that_is_no_whole_8_bit_image_is_refused(tmp_path, capfd, content, message):
-    path = tmp_path / "a.png"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=message) as caught:
-        read_image(path)
-    assert caught.value.hint
-    assert str(path) in str(caught.value)
-    assert capfd.readouterr().err == ""
-
-
-def test_a_jpeg_may_fill_the_space_before_a_marker(tmp_path):
-    (tmp_path / "plain.jpg").write_bytes(JPEG)
-    (tmp_path / "filled.jpg").write_bytes(JPEG[:2] + b"\xff\xff" + JPEG[2:])
-    np.testing.assert_array_equal(
-        read_image(tmp_path / "filled.jpg"), read_image(tmp_path / "plain.jpg")
-    )
-
-
-@pytest.mark.parametrize("entries", [b"\3\0\1\2", b"\2\0\x1a\1\5\0\1\0\0\0\xe7\3\0\0"])
-def test_damaged_exif_data_do_not_keep_an_image_from_being_read(tmp_path, entries):
-    exif = b"Exif\0\0II*\0\x08\0\0\0" + entries
-    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
-    (tmp_path / "a.jpg").write_bytes(JPEG[:2] + segment + JPEG[2:])
-    (tmp_path / "plain.jpg").write_bytes(JPEG)
-    np.testing.assert_array_equal(
-        read_image(tmp_path / "a.jpg"), read_image(tmp_path / "plain.jpg")
-    )
-    assert image_size(tmp_path / "a.jpg") == NOISE.shape[:2]
-
-
-def test_a_path_that_is_no_file_is_refused(tmp_path):
-    for path in (tmp_path / "absent.png", tmp_path, "nul\0.png"):
-        with pytest.raises(InputError, match="expected an image file at"):
-            read_image(path)
-    with pytest.raises(InputError, match="received an array of shape"):
-        read_image(NOISE)
-
-
-def test_the_name_does_not_decide_the_format(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(PNG)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), NOISE[..., ::-1])
-
-
-def test_an_undecodable_path_is_read(tmp_path):
-    path = tmp_path / "a\udcff.png"
-    path.write_bytes(PNG)
-    assert read_image(path).shape == NOISE.shape

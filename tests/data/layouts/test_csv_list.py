@@ -41,7 +41,7 @@ def test_absent_files_and_other_suffixes_are_reported(write):
     [
         ("path,label\nb.avi,2\n", "line 2 of .*received path 'b.avi' and label '2'"),
         ("path,label\nb.avi,1\n./b.avi,1\n", "each path once .*line 2 and on line 3"),
-        ("file,label\nb.avi,1\n", "received: none"),
+        ("file,label\nb.avi,1\n", r"received none: list\.csv begins with 'file,label'"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_line(write, text, message):
@@ -54,3 +54,36 @@ def test_several_lists_in_one_folder_are_not_chosen_between(write):
     path = write("path,label\nb.avi,1\n")
     with pytest.raises(InputError, match=r"list\.csv, other\.csv\. Pass the path of the CSV"):
         find_videos(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("path;label\nb.avi;1\n", "utf-8"),
+        ("path\tlabel\nb.avi\t1\n", "utf-8"),
+        ("Path,LABEL\nb.avi,1\n", "utf-8"),
+        ("path, label\nb.avi, 1\n", "utf-8"),
+        ("path,label\r\nb.avi,1\r\n", "utf-16"),
+        ("path,label\nb.avi,1\n", "utf-16-le"),
+        ("path,label\rb.avi,1\r", "utf-8-sig"),
+    ],
+)
+def test_a_list_as_spreadsheets_save_it_is_read(write, text, encoding):
+    path = write("")
+    path.write_bytes(text.encode(encoding))
+    videos = find_videos(path)
+    assert videos["path"].tolist() == [str(path.parent / "b.avi")]
+    assert videos["label"].tolist() == [1]
+
+
+def test_other_columns_and_an_identity_are_kept(write):
+    videos = find_videos(write("path,label,identity,age\nb.avi,1,x,31\nclips/a.mp4,0,y,\n"))
+    assert videos["target_identity"].tolist() == ["x", "y"]
+    assert videos["age"].fillna("?").tolist() == ["31", "?"]
+
+
+def test_names_that_are_not_utf_8_are_found(write):
+    path = write("")
+    (path.parent / "caf\udce9.mp4").touch()
+    path.write_bytes(b"path,label\ncaf\xe9.mp4,1\n")
+    assert find_videos(path)["path"].tolist() == [str(path.parent / "caf\udce9.mp4")]

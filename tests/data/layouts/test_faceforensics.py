@@ -140,3 +140,22 @@ def test_split_files_that_are_wrong_are_named(root):
     (root / "splits/test.json").write_text("[[")
     with pytest.raises(InputError, match=r"expected JSON in .*test\.json"):
         find_videos(Path(root))
+
+
+@pytest.mark.parametrize("place", [".", "splits", "dataset"])
+def test_clips_of_one_source_video_are_one_person_where_the_list_is_there(root, place):
+    sources = {"000": "a-_b 0", "003": "other 0", "953": "a-_b 1", "974": "c 0", "033": "C 0"}
+    (root / place).mkdir(exist_ok=True)
+    (root / place / "conversion_dict.json").write_text(json.dumps(sources))
+    videos = find_videos(root)
+    names = videos["path"].str.extract(r"([^/]+)\.mp4$")[0]
+    assert set(videos.loc[names == "953", "target_identity"]) == {"000"}
+    fakes = videos[names == "974_953"]
+    assert set(fakes["source_identity"]) == {"000"}
+    assert set(fakes["target_identity"]) == {"974"}
+    assert set(videos.loc[names == "033", "target_identity"]) == {"033"}
+    assert set(videos.loc[videos["dataset"] == "DFD", "target_identity"]) == {"23", "24"}
+    assert set(videos.loc[names == "953", "split"]) == {"val"}
+    (root / place / "conversion_dict.json").write_text("[]")
+    with pytest.raises(InputError, match="map clips to source videos"):
+        find_videos(root)

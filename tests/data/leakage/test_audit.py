@@ -2,10 +2,12 @@
 
 import warnings
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import LeakageWarning, audit_leakage, balanced_splits
+from deepfake_generalize.data import LeakageWarning, audit_leakage, balanced_splits, exclude
 from deepfake_generalize.data.leakage import warn_of_leaks
 from deepfake_generalize.errors import InputError
 
@@ -162,10 +164,12 @@ def test_splits_are_sets_of_their_parts():
 
 def test_what_is_not_known_is_said():
     found = audit(a=[crop("/v/0.mp4"), crop("/v/1.mp4", who="001")], b=[crop("/v/2.mp4", who="2")])
-    assert found.attrs["notes"] == [
-        "a: nobody is named in 1 of 2 images; whom they share with other sets is not known.",
-        "No image was opened: near-duplicates were not looked for.",
-    ]
+    nameless, numbered, unopened = found.attrs["notes"]
+    assert nameless == (
+        "a: nobody is named in 1 of 2 images; whom they share with other sets is not known."
+    )
+    assert "FF++ numbers clips, not people" in numbered
+    assert unopened == "No image was opened: near-duplicates were not looked for."
 
 
 def test_a_warning_names_each_leak_and_points_at_the_caller():
@@ -183,3 +187,43 @@ def test_there_is_no_warning_of_what_is_meant():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert warn_of_leaks(found) == 0
+
+
+def _pictures(folder, names, content):
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}.png").write_bytes(content)
+    return pd.DataFrame({"path": [str(folder / f"{name}.png") for name in names]})
+
+
+def test_findings_grow_with_videos_and_not_with_pairs_of_equal_pictures(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    blocks = [np.kron(picture, np.ones((8, 8, 1), np.uint8)) for picture in noise]
+    one, other = (cv2.imencode(".png", picture)[1].tobytes() for picture in blocks)
+    names = [f"{number:03d}" for number in range(60)]
+    a, b = _pictures(tmp_path / "a", names, one), _pictures(tmp_path / "b", names, one)
+    found = audit_leakage({"a": a, "b": b})
+    assert found["kind"].tolist() == ["near_duplicate"]
+    assert found["n"].tolist() == [120]
+    assert found["what"][0] == f"{a['path'][0]} ~ {b['path'][0]} and others"
+    assert "60 videos of a, 60 of b" in found["note"][0]
+    selection = exclude(a, b, by="video")
+    assert selection.crops.empty
+    # A few are told one by one, and each shows what else it looks like.
+    few = audit_leakage({"a": a[:3], "b": b[:2], "c": _pictures(tmp_path / "c", "x", other)})
+    assert len(few) == 6
+    assert set(few["n"]) == {2}
+    assert few["note"][5].endswith(f"such as {a['path'][2]} and {b['path'][1]}")
+
+
+def test_equal_pictures_in_one_clip_of_both_sets_are_left_to_that_clip(tmp_path):
+    noise = np.kron(
+        np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8)
+    )
+    crops = _pictures(tmp_path / "a", "xyz", cv2.imencode(".png", noise)[1].tobytes())
+    a = crops[:2].assign(video=["/v/1.mp4", "/v/2.mp4"])
+    b = crops[1:].assign(video=["/v/2.mp4", "/v/2.mp4"])
+    found = audit_leakage({"a": a, "b": b})
+    alike = found[found["kind"] == "near_duplicate"]
+    assert alike["what"].tolist() == ["/v/1.mp4 ~ /v/2.mp4"]
+    assert alike["n"].tolist() == [3]

@@ -166,3 +166,18 @@ def test_rows_of_no_official_split_are_dropped_with_the_reason(crops_of_pairs):
     crops.loc[crops["video"] == crops["video"].iloc[0], "split"] = None
     splits = balanced_splits(crops, train=8, val=0, test=0, by="official")
     assert "in no official split named train, val or test" in set(splits.dropped["reason"])
+
+
+def test_paths_labels_and_identities_are_enough_and_other_columns_are_kept():
+    rows = [
+        {"path": f"/c/{label}-{n}.png", "label": label, "identity": f"p{n // 2}", "age": n}
+        for label in (0, 1)
+        for n in range(8)
+    ]
+    crops = pd.DataFrame(rows)
+    splits = balanced_splits(crops, train=8, val=4, test=4)
+    people = [_people(getattr(splits, part)) for part in PARTS[:3]]
+    assert sum(map(len, people)) == len(set.union(*people)) == 4
+    assert "age" in splits.train
+    assert len(balanced_splits(crops[["path", "label"]], train=8, val=4, test=4).train) == 8
+    assert list(crops.columns) == ["path", "label", "identity", "age"]

@@ -136,8 +136,8 @@ def test_too_few_images_are_answered_with_what_to_do(crops, by, hint, crops_of_p
 def test_crops_that_are_none_are_refused(crops_of_pairs):
     crops = crops_of_pairs(4)
     sizes = {"train": 2, "val": 2, "test": 2}
-    with pytest.raises(InputError, match="missing: video"):
-        balanced_splits(crops.drop(columns="video"), **sizes)
+    with pytest.raises(InputError, match="missing: label"):
+        balanced_splits(crops.drop(columns="label"), **sizes)
     with pytest.raises(InputError, match="expected the labels 0"):
         balanced_splits(crops.assign(label=2), **sizes)
     with pytest.raises(InputError, match="listed more than once"):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import Splits, balanced_splits
+from deepfake_generalize.data.manifests import rows_sha256
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 
@@ -76,3 +77,15 @@ def test_the_repr_says_whose_persons_are_unknown(crops_of_pairs):
     crops.loc[nameless, ["target_identity", "source_identity"]] = pd.NA
     text = repr(balanced_splits(crops, train=4, val=2, test=2))
     assert "people unknown for 3 of 16 videos: by='identity' counts each as a person" in text
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "b\rc", "a\nb", "\x1b[31mx"])
+def test_splits_of_names_of_any_kind_come_back(crops_of_pairs, tmp_path, name):
+    crops = crops_of_pairs(4)
+    crops["video"] = crops["video"].str.replace("/videos/", f"/{name}/")
+    crops["method"] = crops["method"] + name
+    splits = balanced_splits(crops, train=8, val=4, test=4)
+    again = Splits.load(splits.save(tmp_path / "s.csv"))
+    assert again.sha256 == splits.sha256
+    assert again.train["video"].tolist() == splits.train["video"].tolist()
+    assert rows_sha256(again.train) == rows_sha256(splits.train)
