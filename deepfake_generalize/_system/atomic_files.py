@@ -9,8 +9,6 @@ import stat
 import zipfile
 from typing import IO, TYPE_CHECKING
 
-import numpy as np
-
 from deepfake_generalize._system.file_locks import lock
 
 if TYPE_CHECKING:
@@ -94,6 +92,8 @@ def write_arrays(
 
     NumPy 1 leaves its zip file open then, which complains on stderr when it is collected.
     """
+    import numpy as np  # The command line writes files without it.
+
     with zipfile.ZipFile(out, "w", compression) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
