@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
+import stat
 import zipfile
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
-
-import numpy as np
 
 from deepfake_generalize._system.file_locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from deepfake_generalize.types import AnyArray
 
@@ -27,6 +26,9 @@ def replacing(target: Path, *, suffix: str = ".tmp", durable: bool = False) -> I
     left behind is removed by the next one that writes the same target; what a living process is
     writing is left alone.
 
+    As with a file that is opened for writing, who may read it is for the umask to say where it is
+    new, and stays as it was where there was one.
+
     Args:
         target: The file to be; its folder exists.
         suffix: What the yielded name ends in, for writers that go by it.
@@ -37,8 +39,7 @@ def replacing(target: Path, *, suffix: str = ".tmp", durable: bool = False) -> I
     handle, temporary = _make_locked(target, suffix)
     try:
         yield temporary
-        # A temporary file is private to its maker; the result is for whoever may enter its folder.
-        temporary.chmod(0o644)
+        _take_mode(temporary, target)
         if durable:
             os.fsync(handle)
         temporary.replace(target)
@@ -54,6 +55,22 @@ def write_whole(target: Path, content: bytes) -> None:
     """Write a file as `replacing` does; its folder exists."""
     with replacing(target) as temporary:
         temporary.write_bytes(content)
+
+
+def write_result(target: Path, content: bytes) -> None:
+    """Write a file that a user named, whole or not at all; its folder exists.
+
+    A link keeps leading where it leads. What is no file, such as a pipe or a terminal, is written
+    to as it is, and so is a file in a folder that takes no other.
+    """
+    if target.is_relative_to("/dev") or (target.exists() and not target.is_file()):
+        target.write_bytes(content)
+        return
+    place = target.resolve()
+    try:
+        write_whole(place, content)
+    except PermissionError:
+        place.write_bytes(content)
 
 
 def remove_abandoned(target: Path, *, suffix: str = ".tmp") -> None:
@@ -75,6 +92,8 @@ def write_arrays(
 
     NumPy 1 leaves its zip file open then, which complains on stderr when it is collected.
     """
+    import numpy as np  # The command line writes files without it.
+
     with zipfile.ZipFile(out, "w", compression) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -83,10 +102,22 @@ def write_arrays(
 
 def _make_locked(target: Path, suffix: str) -> tuple[int, Path]:
     while True:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=suffix)
+        place = target.with_name(f".{target.name}.{secrets.token_hex(4)}{suffix}")
+        # Not `tempfile`: its files are for nobody else, and what the umask is cannot be asked.
+        try:
+            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            continue
         with contextlib.suppress(OSError):
             lock(handle)
         # Between its making and its locking another process may have taken it for abandoned.
-        if Path(name).exists():
-            return handle, Path(name)
+        if place.exists():
+            return handle, place
         os.close(handle)
+
+
+def _take_mode(temporary: Path, target: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        mode = stat.S_IMODE(target.stat().st_mode)
+        if mode != stat.S_IMODE(temporary.stat().st_mode):
+            temporary.chmod(mode)

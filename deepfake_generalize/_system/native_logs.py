@@ -8,10 +8,10 @@ descriptor can be turned.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import sys
-import tempfile
 import threading
 from typing import IO, TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def quiet_native_logs() -> Iterator[None]:
         >>> with quiet_native_logs():
         ...     _ = os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.")
     """
-    with _LOCK, tempfile.TemporaryFile() as held:
+    with _LOCK, _held() as held:
         with _turned_to(held):
             yield
         _pass_on(held)
@@ -54,7 +54,7 @@ def quiet_native_logs_of_command() -> Iterator[None]:
     `exit_code`: nobody raised it on purpose.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryFile() as held:
+    with _held() as held:
         keep_all = False
         try:
             with _turned_to(held) as real, _python_stderr_on(real):
@@ -67,15 +67,32 @@ def quiet_native_logs_of_command() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _held() -> Iterator[IO[bytes]]:
+    """Yield a file in memory: there may be no folder that takes one."""
+    handle = os.memfd_create("native_logs")
+    if handle <= _STDERR:
+        # This process has no standard error, and what is opened now would become that.
+        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _STDERR + 1)
+        os.close(low)
+    with os.fdopen(handle, "w+b") as file:
+        yield file
+
+
+@contextlib.contextmanager
 def _turned_to(held: IO[bytes]) -> Iterator[int | None]:
     """Let descriptor 2 lead to a file; yield one that leads where it led, None without any."""
     try:
         real = os.dup(_STDERR)
-    except OSError:  # A process without standard error has nothing to guard.
-        yield None
+    except OSError:
+        # No standard error: nothing to guard, but what is opened meanwhile must not become that.
+        os.dup2(held.fileno(), _STDERR)
+        try:
+            yield None
+        finally:
+            os.close(_STDERR)
         return
     try:
-        if sys.stderr is not None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # None, full, or closed.
             sys.stderr.flush()
         os.dup2(held.fileno(), _STDERR)
         yield real
@@ -94,13 +111,24 @@ def _python_stderr_on(descriptor: int | None) -> Iterator[None]:
     if descriptor is None or not turned:
         yield
         return
-    stream = os.fdopen(os.dup(descriptor), "w", buffering=1, encoding=sys.stderr.encoding)
-    with stream, contextlib.redirect_stderr(stream):
-        yield
+    stream = os.fdopen(
+        os.dup(descriptor),
+        "w",
+        buffering=1,
+        encoding=sys.stderr.encoding,
+        errors=sys.stderr.errors,
+    )
+    try:
+        with contextlib.redirect_stderr(stream):
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # What a full disk did not take.
+            stream.close()
 
 
 def _pass_on(held: IO[bytes], *, keep_all: bool = False) -> None:
     held.seek(0)
     rest = b"".join(line for line in held if keep_all or not _NOISE.match(line))
-    if rest:
-        os.write(_STDERR, rest)
+    with contextlib.suppress(OSError):  # Closed, full, or its reader has left.
+        while rest:
+            rest = rest[os.write(_STDERR, rest) :]

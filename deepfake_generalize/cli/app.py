@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepfake_generalize._system.native_logs import quiet_native_logs_of_command
+from deepfake_generalize._system.standard_streams import (
+    open_closed_streams,
+    show_what_cannot_be_encoded,
+)
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import (
     benchmarking,
@@ -84,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         deepfake-generalize 0.1.0
         0
     """
+    open_closed_streams()
+    show_what_cannot_be_encoded(sys.stdout, sys.stderr)
     arguments = sys.argv[1:] if argv is None else list(argv)
     group: Any = typer.main.get_command(app)
     globals_given = list(itertools.takewhile(lambda word: word.startswith("-"), arguments))
@@ -96,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 failures.for_command(str(message), command)
             )
             code = _run(group, arguments)
-        sys.stdout.flush()
+        with console.writing_results():
+            sys.stdout.flush()
     except BrokenPipeError:
         return failures.reader_left()
     except SystemExit as leaving:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deepfake_generalize._system.atomic_files import write_result
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
     return load_detector(name, weights)
 
 
-def check_out(out: Path | None) -> None:
+def check_out(out: Path | None, *, option: str = "--out") -> None:
     """Try whether a file can be written here, before work is spent on what goes into it.
 
     Makes the folder; what is in the file already stays.
@@ -101,9 +102,23 @@ def check_out(out: Path | None) -> None:
             tempfile.TemporaryFile(dir=out.parent).close()
     except OSError as error:
         raise InputError(
-            f"expected a file that can be written as --out, received {out}: "
+            f"expected a file that can be written as {option}, received {out}: "
             f"{error.strerror or error}.",
             hint="Name a file in a folder that you may write to.",
+        ) from error
+
+
+def write_out(out: Path, text: str) -> None:
+    """Write a command's result into the file that the user named; what is there stays until then.
+
+    Names of files that are no UTF-8 are written as the system has them.
+    """
+    try:
+        write_result(out, text.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise InputError(
+            f"expected to write {out}, the system refused: {error.strerror or error}.",
+            hint="Make room on the disk, or name another file, and run it again.",
         ) from error
 
 

@@ -106,7 +106,7 @@ def benchmark(
         console.write_text(table)
         console.write_note(remarks)
     if out is not None:  # After the row is shown: a full disk must not lose it.
-        out.write_text(f"{table}\n", encoding="utf-8")
+        arguments.write_out(out, f"{table}\n")
     if save_scores is not None:
         result.save_scores(save_scores)
     _account_for_coverage(result)

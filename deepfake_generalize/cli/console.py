@@ -9,6 +9,10 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from deepfake_generalize._system.standard_streams import discard
+from deepfake_generalize._system.terminal import visible
+from deepfake_generalize.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -44,19 +48,43 @@ def plain(value: Any) -> Any:
     return None if text in {"<NA>", "NaT"} else text
 
 
+@contextlib.contextmanager
+def writing_results() -> Iterator[None]:
+    """Say in words that standard output takes no results; a reader who left is no error here."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(sys.stdout)
+        raise InputError(
+            "expected to write the result to standard output, the system refused: "
+            f"{error.strerror or error}.",
+            hint="Make room on the disk that it leads to, or lead it elsewhere.",
+        ) from error
+
+
 def write_json(document: Mapping[str, Any]) -> None:
     """Write the one JSON document of a command to stdout."""
-    sys.stdout.write(json.dumps(plain(dict(document)), indent=2, allow_nan=False) + "\n")
+    text = json.dumps(plain(dict(document)), indent=2, allow_nan=False)
+    with writing_results():
+        sys.stdout.write(text + "\n")
 
 
 def write_text(text: str) -> None:
-    """Write a result to stdout as it is."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """Write a result to stdout; what would steer the terminal is shown by its code."""
+    lines = "\n".join(map(visible, text.rstrip("\n").split("\n")))
+    with writing_results():
+        sys.stdout.write(lines + "\n")
 
 
 def write_note(text: str) -> None:
-    """Write a line that is not a result to stderr."""
-    sys.stderr.write(text.rstrip("\n") + "\n")
+    """Write lines that are no result to stderr, as `write_text` does; a full one ends nothing."""
+    lines = "\n".join(map(visible, text.rstrip("\n").split("\n")))
+    try:
+        sys.stderr.write(lines + "\n")
+    except OSError:
+        discard(sys.stderr)
 
 
 def show_warning(message: str) -> None:
@@ -65,17 +93,18 @@ def show_warning(message: str) -> None:
 
 
 def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Show a table on stdout below its title; cells are shown as they are, without markup."""
+    """Show a table on stdout below its title, without markup; see `write_text`."""
     from rich.table import Table
 
     table = Table()
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(visible(column), overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else visible(str(cell)) for cell in row))
     # The table's own title would be folded to the table's width.
     write_text(title)
-    _console(sys.stdout).print(table)
+    with writing_results():
+        _console(sys.stdout).print(table)
 
 
 def number(value: float | None) -> str:
@@ -109,7 +138,7 @@ def stages(name: str, *, shown: bool) -> Iterator[Callable[[str, float], None]]:
 
     def say(what: str, part: float) -> None:
         if move is not None:
-            move(description=f"{name}: {what}", completed=part, total=1.0)
+            move(description=visible(f"{name}: {what}"), completed=part, total=1.0)
         elif shown and (what, int(10 * part)) not in said:
             said.add((what, int(10 * part)))
             write_note(f"{name}: {what}, {part:.0%}")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import errno
 import re
 import sys
 from typing import Any
 
+from deepfake_generalize._system.standard_streams import discard
 from deepfake_generalize.cli import console
 from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError, PartialError
 
 PROGRAM = "deepfake-generalize"
 INTERRUPTED = 130
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 _IN_THE_SHELL = {
     "audit=False": "--no-audit",
@@ -77,9 +79,8 @@ def interrupted() -> int:
 
 
 def reader_left() -> int:
-    """Let the process end silently after `| head`: what is still buffered goes nowhere."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Let the process end silently after `| head`, and return its exit code."""
+    discard(sys.stdout)
     return 1
 
 
@@ -93,6 +94,12 @@ def report(error: Exception, command: Any = None) -> int:
         context = getattr(error, "ctx", None)
         message, code = error.format_message(), getattr(error, "exit_code", 2)
         hint = f"see {context.command_path if context else PROGRAM} --help"
+    elif isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        # Help is written by click: it goes to standard output, as whatever names no file.
+        with contextlib.suppress(InputError), console.writing_results():
+            sys.stdout.flush()
+        message, code = f"the system took no more output: {error.strerror}", 2
+        hint = "make room on the disk, or lead the output elsewhere"
     elif isinstance(error, OSError) and error.filename is not None:
         message, code = f"{error.strerror or type(error).__name__}: {error.filename}", 2
         hint = "check that the path exists, and that you may read or write it"
@@ -105,6 +112,4 @@ def report(error: Exception, command: Any = None) -> int:
 
 
 def _one_line(text: str) -> str:
-    """Fold a text into one line, and show what would steer the terminal by its code."""
-    line = " ".join(text.split())
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+    return " ".join(text.split())

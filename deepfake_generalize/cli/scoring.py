@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -254,12 +255,13 @@ def note_low_coverage(scored: Sequence[ScoredVideo]) -> None:
 
 def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
     """Write a CSV with one row a frame; a video that could not be read has one without a frame."""
-    with out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, SCORE_COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        for video in scored:
-            own = {"video": video.path, "video_score": video.score, "coverage": video.coverage}
-            writer.writerows(own | row for row in video.rows())
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, SCORE_COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    for video in scored:
+        own = {"video": video.path, "video_score": video.score, "coverage": video.coverage}
+        writer.writerows(own | row for row in video.rows())
+    arguments.write_out(out, table.getvalue())
 
 
 def save_score_file(

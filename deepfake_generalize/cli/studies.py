@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepfake_generalize.cli import console
+from deepfake_generalize.cli import arguments, console
 from deepfake_generalize.cli.arguments import Json, Seed
 from deepfake_generalize.errors import InputError
 
@@ -122,5 +122,6 @@ def _write_template(path: Path) -> None:
     # Relative, so that they are looked for beside the file; `paper` would make them absolute.
     roots = {name: f"path/to/{name}" for name in ROOTS}
     text = dataclasses.replace(StudyConfig.paper(roots), roots=roots).to_toml()
-    path.write_text(text, encoding="utf-8")
+    arguments.check_out(path, option="--write-config")
+    arguments.write_out(path, text)
     console.write_text(f"wrote {path}: enter the folders under [roots].")

@@ -3,12 +3,20 @@
 import contextlib
 import io
 import os
+import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deepfake_generalize._system.atomic_files import remove_abandoned, replacing, write_arrays
+from deepfake_generalize._system.atomic_files import (
+    remove_abandoned,
+    replacing,
+    write_arrays,
+    write_result,
+    write_whole,
+)
 from deepfake_generalize._system.file_locks import lock, lock_file
 
 
@@ -45,7 +53,48 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch, dura
         assert target.read_text() == "old"
     assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]
     assert bool(synced) is durable
-    assert target.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_who_may_read_a_new_file_is_for_the_umask_to_say(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "a.csv") as temporary:
+            assert temporary.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == mode
+
+
+def test_who_could_read_a_file_still_can(tmp_path):
+    target = tmp_path / "a.csv"
+    for mode in (0o600, 0o640, 0o644):
+        target.touch()
+        target.chmod(mode)
+        write_whole(target, b"new")
+        assert target.stat().st_mode & 0o777 == mode
+
+
+def test_a_result_goes_where_a_link_leads(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "t.csv"
+    link.symlink_to(tmp_path / "real" / "t.csv")
+    for content in (b"first", b"second"):
+        write_result(link, content)
+        assert link.is_symlink()
+        assert (tmp_path / "real" / "t.csv").read_bytes() == content
+
+
+def test_a_result_goes_into_a_pipe_and_a_device(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_result(pipe, b"table")
+    reader.join(timeout=10)
+    assert read == [b"table"]
+    write_result(Path("/dev/null"), b"table")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,65 @@ def test_the_module_runs_and_sets_the_exit_status() -> None:
 def test_a_reader_that_leaves_is_no_error() -> None:
     done = in_a_shell('"$PYTHON" -m deepfake_generalize doctor | true')
     assert done.stderr == ""
+
+
+BENCHMARK = '"$PYTHON" -m deepfake_generalize benchmark --detector x --polarity fake-high '
+
+
+@pytest.fixture
+def benchmark_command(tmp_path: Path) -> str:
+    """A command that reads a file, has a result, and opens a file to write it."""
+    scores = tmp_path / "s.csv"
+    scores.write_text("label,score\n" + "1,0.9\n0,0.1\n" * 20)
+    return f"{BENCHMARK} --original {scores} --unseen A={scores} --out {tmp_path / 't.csv'}"
+
+
+@pytest.mark.parametrize(
+    ("streams", "code"),
+    [
+        ("2>&-", 0),
+        ("<&- >&- 2>&-", 0),
+        (">/dev/full", 2),
+        ("2>/dev/full >/dev/null", 0),
+    ],
+)
+def test_closed_or_full_streams_cost_no_work(
+    streams: str, code: int, benchmark_command: str, tmp_path: Path
+) -> None:
+    done = in_a_shell(f"{benchmark_command} {streams}")
+    assert done.returncode == code, done.stderr
+    if code:
+        assert "error: expected to write the result to standard output" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "Exception" not in done.stderr
+    else:
+        assert (tmp_path / "t.csv").read_text().startswith("Detector")
+
+
+@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full"])
+def test_a_refusal_that_cannot_be_said_has_its_exit_code(streams: str) -> None:
+    assert in_a_shell(f'"$PYTHON" -m deepfake_generalize score nothere {streams}').returncode == 2
+
+
+@pytest.mark.parametrize("command", ["--help", "doctor --json"])
+def test_a_full_standard_output_is_said(command: str) -> None:
+    done = in_a_shell(f'"$PYTHON" -m deepfake_generalize {command} >/dev/full')
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_what_steers_a_terminal_is_shown_by_its_code(tmp_path: Path, capsys: Any) -> None:
+    evil = "\x1b]0;OWNED\a\x1b[2J\r\u202eX"
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / f"{evil}.mp4").touch()
+    assert main(["score", str(tmp_path)]) == 2
+    assert main(["extract", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    scores = tmp_path / "s.csv"
+    scores.write_text("label,score\n" + "1,0.9\n0,0.1\n" * 20)
+    for form in ("text", "markdown", "latex", "html", "csv"):
+        sets = [f"--original={scores}", f"--unseen={evil}={scores}", "--polarity=fake-high"]
+        assert main(["benchmark", f"--detector={evil}\ud800", *sets, f"--format={form}"]) == 0
+    said = "".join(capsys.readouterr())
+    assert "x1b[2J" in said
+    assert all(char.isprintable() or char == "\n" for char in said)

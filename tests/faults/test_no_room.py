@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deepfake_generalize.cli import main
 from deepfake_generalize.data import (
     CROP_COLUMNS,
     VIDEO_COLUMNS,
@@ -179,3 +180,29 @@ def test_what_was_there_outlives_a_full_disk(disk, extract, crops, write):
     assert {path: path.read_bytes() for path in before} == before
     if write is write_manifest:
         assert len(read_crops(disk.folder)) == 40 * len(crops)
+
+
+def test_a_commands_result_never_costs_the_table_that_was_there(disk, tmp_path, capsys):
+    scores, out = tmp_path / "s.csv", disk.folder / "t.csv"
+    scores.write_text("label,score\n" + "1,0.9\n0,0.1\n" * 20)
+    sets = [f"--original={scores}", f"--unseen=A={scores}", "--polarity=fake-high"]
+    argv = ["benchmark", f"--detector={'d' * 9000}", *sets, f"--out={out}"]
+    out.write_text("precious")
+    disk.fill(leave=0)
+    assert main(argv) == 2
+    assert "the system refused: No space left on device" in capsys.readouterr().err
+    assert out.read_text() == "precious"
+    disk.empty()
+    assert main(argv) == 0
+    assert out.stat().st_size > 9000
+    assert [path.name for path in disk.folder.iterdir()] == ["t.csv"]
+
+
+def test_a_configuration_that_found_no_room_leaves_nothing_in_its_own_way(disk, capsys):
+    out = disk.folder / "paper.toml"
+    disk.fill(leave=0)
+    assert main(["study", f"--write-config={out}"]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    disk.empty()
+    assert not list(disk.folder.iterdir())
+    assert main(["study", f"--write-config={out}"]) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from deepfake_generalize import augment, causal, metrics, models
 from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
-from deepfake_generalize.study.benchmarking import load_scored_set
+from deepfake_generalize.study.benchmarking import describe_detector, load_scored_set
 from deepfake_generalize.study.experiment import heat_maps
 from deepfake_generalize.study.experiment.datasets import SPLITS, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
@@ -130,7 +129,8 @@ class _Work:
 
     def _sha256(self, name: str) -> str:
         if name not in self._hashes:
-            self._hashes[name] = hashlib.sha256(self._file(name).read_bytes()).hexdigest()
+            # Of the network: the bytes of its file depend on the hour at which it was written.
+            self._hashes[name] = describe_detector(self.detector(name))["sha256"]
         return self._hashes[name]
 
     def _train(self, step: Step) -> dict[str, Any]:

@@ -9,6 +9,7 @@ CSV without one was made elsewhere: then the user says which way its scores poin
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -45,7 +46,8 @@ class ScoreFile:
         frame: key, label, score (P(fake), NaN where there is none), status, reason, and what else
             is known of a row: dataset, method, compression, target_identity, source_identity,
             video, frame, path (absolute).
-        facts: What the JSON beside it holds; empty for a file made elsewhere.
+        facts: What the JSON beside it holds; empty for a file made elsewhere. A detector that it
+            knows by its name alone is a mapping here, as one that it describes.
         path: The CSV.
     """
 
@@ -88,7 +90,7 @@ def write_scores(
     target = absolute(folder) / f"{file_name(name)}.csv"
     rows = _plain_statuses(clean_scores(name, frame))
     on_disk, places = _portable(rows, target.parent)
-    content = on_disk.to_csv(index=False, lineterminator="\n").encode()
+    content = _csv(name, on_disk)
     document = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -168,7 +170,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
             hint="Leave polarity out: a file with a JSON beside it says so itself.",
         )
     name = str(facts.get("set", file.stem))
-    rows = clean_scores(name, read_table(name, file))
+    rows = clean_scores(name, read_table(name, file, complete=bool(facts)))
     for column in set(facts.get("relative_paths", ())) & set(rows.columns):
         rows[column] = rows[column].map(
             lambda path: str(absolute(file.parent / str(path))), na_action="ignore"
@@ -199,7 +201,27 @@ def file_name(name: str) -> str:
         ('FS-I', 'a_b-c14cddc0')
     """
     plain = re.sub(r"[^\w+.-]", "_", name, flags=re.ASCII).lstrip(".") or "_"
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return plain if plain == name else f"{plain}-{_short_hash(name)}"
+
+
+def _short_hash(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+
+
+def _csv(name: str, on_disk: pd.DataFrame) -> bytes:
+    """Return a table as CSV, names of files that are no UTF-8 as the system has them."""
+    text: str = on_disk.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:  # Readers take a bare one for the end of a line.
+        text = on_disk.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        wrong = text[max(error.start - 10, 0) : error.end + 10]
+        raise InputError(
+            f"expected the rows of the set {name!r} to hold text and names of files, received "
+            f"{wrong!r}, which no file can hold.",
+            hint="Replace the characters that are written as \\ud800 to \\udfff there.",
+        ) from error
 
 
 def _portable(rows: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -229,7 +251,14 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
     try:
         facts = json.loads(beside.read_text(encoding="utf-8"))
         _check_facts(facts)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise DataMismatchError(
             f"expected {beside} as write_scores writes it in version {_VERSION} of the format, "
             f"received another: {type(error).__name__}: {error}.",
@@ -248,6 +277,8 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
             "to another one.",
             hint=_AGAIN,
         )
+    if isinstance(facts.get("detector"), str):  # As a study writes it.
+        facts["detector"] = {"name": facts["detector"], "sha256": facts.get("detector_sha256")}
     return dict(facts)
 
 
@@ -257,10 +288,20 @@ def _check_facts(facts: Any) -> None:
     check_choice("polarity", facts["polarity"], get_args(Polarity))
     if not isinstance(facts["csv_sha256"], str) or not isinstance(facts["data_sha256"], str):
         raise TypeError("a checksum that is no text")
-    if facts["version"] != _VERSION:
+    if type(facts["version"]) is not int or facts["version"] != _VERSION:
         raise ValueError(f"version {facts['version']!r}")
     if not set(facts.get("relative_paths", ())) <= {"video", "path"}:
         raise ValueError(f"relative paths {facts['relative_paths']!r}")
+    if not isinstance(facts.get("set", ""), str):
+        raise TypeError(f"the set's name {facts['set']!r}")
+    detector = facts.get("detector")
+    if isinstance(detector, str) or detector is None:
+        detector = {"name": detector, "sha256": facts.get("detector_sha256")}
+    for name in ("name", "sha256"):
+        if not isinstance(detector.get(name), str | None):
+            raise TypeError(f"a detector whose {name} is {detector[name]!r}")
+    if not isinstance(detector.get("training"), dict | None):
+        raise TypeError("a detector's training that is no record")
 
 
 def _all_absolute(values: pd.Series[Any] | None) -> bool:

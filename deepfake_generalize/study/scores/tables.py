@@ -35,14 +35,31 @@ COLUMNS = (
 _TEXT = tuple(column for column in COLUMNS if column not in {"label", "score", "frame"})
 CSV_ERRORS = (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
 """What pandas raises where a file cannot be read as CSV."""
+_NUMBERS = ("label", "score", "frame")
+_NONE = ["", "NA", "N/A", "n/a", "<NA>", "nan", "NaN", "NAN", "-nan", "null", "NULL", "None"]
+"""How programs write that there is no number."""
+_MISSING = {name: [""] for name in _TEXT} | dict.fromkeys(_NUMBERS, _NONE)
+_LONGEST_HEADER = 100_000
+"""Bytes; pandas takes minutes and gigabytes over a million columns."""
 _STATUS_WORDS = frozenset({"ok", "missing", "error", "no_face", "corrupt"})
 """The words that the library itself writes; others are failures too."""
 
 
-def read_table(name: str, file: Path) -> pd.DataFrame:
-    """Read a CSV with the columns label and score as it stands; `clean_scores` then checks it."""
+def read_table(name: str, file: Path, *, complete: bool = False) -> pd.DataFrame:
+    """Read a CSV with the columns label and score as it stands; `clean_scores` then checks it.
+
+    Names are taken as they are written, "NA" and "null" too. `complete` says that every row has a
+    key: an empty one is the empty key then, and none that is missing.
+    """
+    _check_size(name, file)
     try:
-        table = pd.read_csv(file, dtype=dict.fromkeys((*_TEXT, "score"), "string"))
+        table = pd.read_csv(
+            file,
+            dtype=dict.fromkeys((*_TEXT, "score"), "string"),
+            keep_default_na=False,
+            na_values=_MISSING,
+            encoding_errors="surrogateescape",
+        )
     except FileNotFoundError as error:
         raise InputError(
             f"expected a CSV of scores at {file}, there is none.", hint="Check the path."
@@ -59,6 +76,8 @@ def read_table(name: str, file: Path) -> pd.DataFrame:
             f"{', '.join(map(str, table.columns)) or 'none'}.",
             hint="label is 1 for fakes and 0 for reals, score the detector's output in [0, 1].",
         )
+    if complete and "key" in table.columns:
+        table["key"] = table["key"].fillna("")
     # Python reads a number to the last bit; how pandas does depends on its version.
     table["score"] = pd.Series(map(_number, table["score"]), table.index, dtype=object)
     return table
@@ -112,7 +131,7 @@ def data_hash(rows: pd.DataFrame) -> str:
     It has no part in where the files lie, nor in their scores.
     """
     lines = sorted(f"{key}\t{label}" for key, label in zip(rows["key"], rows["label"], strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogatepass")).hexdigest()
 
 
 def read_labels(name: str, table: pd.DataFrame) -> AnyArray:
@@ -147,6 +166,26 @@ def check_range(owner: str, scores: DoubleArray) -> None:
             f"expected the scores of {owner} in [0, 1], received values from "
             f"{scores.min():g} to {scores.max():g}.",
             hint="A score is P(fake): send logits through a sigmoid first.",
+        )
+
+
+def _check_size(name: str, file: Path) -> None:
+    """Raise `InputError` where a path leads to a pipe or a device, or a header has no end."""
+    if file.exists() and not file.is_file():
+        raise InputError(
+            f"expected a CSV of scores for the set {name}, {file} is no file.",
+            hint="Name a file with the columns label and score.",
+        )
+    try:
+        with file.open("rb") as opened:
+            header = opened.readline(_LONGEST_HEADER + 1)
+    except OSError:
+        return  # Which reading it will say.
+    if len(header) > _LONGEST_HEADER:
+        raise InputError(
+            f"expected a CSV of scores for the set {name}, the header of {file} is longer than "
+            f"{_LONGEST_HEADER:,} bytes.",
+            hint="Write the columns label and score, separated by commas.",
         )
 
 

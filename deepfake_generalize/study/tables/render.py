@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from deepfake_generalize._system.terminal import visible
 from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ TITLES = {
     "highest": "Highest",
 }
 _WORDS = ("detector", "architecture", "training_dataset", "fine_tuning")
+_MARKDOWN = str.maketrans(
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        **{character: f"\\{character}" for character in "\\`*_[]|"},
+    }
+)
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -72,34 +81,49 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
         | a | 51.75 |
     """
     check_choice("table_format", table_format, (*_WRITERS, "csv"))
+    names = [str(column) for column in frame.columns]
+    if table_format == "csv":
+        return _csv(frame, names)
     cells = [
         [two_decimals(cell) if isinstance(cell, float) else str(cell) for cell in row]
         for row in frame.itertuples(index=False, name=None)
     ]
-    names = [str(column) for column in frame.columns]
-    if table_format == "csv":
-        written = pd.DataFrame(cells, columns=names).to_csv(index=False, lineterminator="\n")
-        return written.removesuffix("\n")
     numeric = [name not in _WORDS for name in names]
     if not cells and empty:
         # In the column of names, which is as wide as it needs to be.
         cells = [[""] * len(names)]
         cells[0][numeric.index(False) if False in numeric else 0] = empty
     rows = [[TITLES.get(name, name) for name in names], *cells]
-    if table_format != "html":
-        rows = [[_one_line(cell) for cell in row] for row in rows]
+    rows = [[_one_line(cell) for cell in row] for row in rows]
     return _WRITERS[table_format](rows, numeric, _one_line(caption))
 
 
+def _csv(frame: pd.DataFrame, names: list[str]) -> str:
+    cells = [
+        [two_decimals(cell) if isinstance(cell, float) else _no_formula(cell) for cell in row]
+        for row in frame.itertuples(index=False, name=None)
+    ]
+    table = pd.DataFrame(cells, columns=[_no_formula(name) for name in names])
+    written: str = table.to_csv(index=False, lineterminator="\n")
+    return written.removesuffix("\n")
+
+
+def _no_formula(cell: object) -> str:
+    """Mark as text what programs for tables would compute: a name that begins like a formula."""
+    text = visible(str(cell))
+    computed = isinstance(cell, str) and len(text) > 1 and text.lstrip()[:1] in {*"=+-@"}
+    return f"'{text}" if computed else text
+
+
 def _markdown(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    title, *body = ([cell.replace("|", r"\|") for cell in row] for row in rows)
+    title, *body = ([cell.translate(_MARKDOWN) for cell in row] for row in rows)
     rule = ["---:" if right else ":---" for right in numeric]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (title, rule, *body))
-    return f"*{caption}*\n\n{lines}" if caption else lines
+    return f"*{caption.translate(_MARKDOWN)}*\n\n{lines}" if caption else lines
 
 
 def _latex(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    title, *body = (" & ".join(cell.translate(_LATEX) for cell in row) + r" \\" for row in rows)
+    title, *body = (_guarded(" & ".join(cell.translate(_LATEX) for cell in row)) for row in rows)
     columns = "".join("r" if right else "l" for right in numeric)
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", title, r"\midrule", *body]
     lines.append(r"\bottomrule")
@@ -107,6 +131,11 @@ def _latex(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
         said = rf"\footnotesize {caption.translate(_LATEX)}"
         lines.append(rf"\multicolumn{{{len(numeric)}}}{{l}}{{{said}}} \\")
     return "\n".join([*lines, r"\end{tabular}"])
+
+
+def _guarded(row: str) -> str:
+    """End a row, and begin it so that the rule or the end of line before it takes no argument."""
+    return ("{}" if row[:1] in {"[", "*"} else "") + row + r" \\"
 
 
 def _html(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
@@ -136,7 +165,7 @@ def _text(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))
 
 
 _WRITERS: dict[str, Callable[[list[list[str]], Sequence[bool], str], str]] = {

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -226,3 +227,73 @@ def test_files_of_another_set_or_detector_are_named_and_of_another_network_refus
     other_network = write_scores(tmp_path, "FS", rows, facts)
     with pytest.raises(DataMismatchError, match="scores of one network, received several: the sc"):
         benchmark("mine", original=good, unseen={"FS": other_network})
+
+
+@pytest.mark.parametrize(
+    "key", ["NA", "null", "None", "nan", "", " x", "1e3", "007", "'", "a\rb", "a\nb", "\udcff", '"']
+)
+def test_a_key_comes_back_as_it_was_written(tmp_path: Path, key: str) -> None:
+    rows = pd.DataFrame({"key": [key, "b"], "label": [0, 1], "score": [0.1, 0.9], "method": key})
+    file = read_scores(write_scores(tmp_path, "s", rows, {}))
+    assert file.frame["key"].tolist() == [key, "b"]
+    if key:
+        assert file.frame["method"].tolist() == [key, key]
+
+
+def test_no_number_is_written_in_many_ways_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.csv"
+    file.write_text("key,label,score,frame\nNA,1,NA,NA\nb,0,nan,1\nc,0,,2\nd,0,null,3\ne,1,0.5,4\n")
+    frame = read_scores(file, polarity="fake-high").frame
+    assert frame["key"].tolist() == ["NA", "b", "c", "d", "e"]
+    assert frame["score"].notna().tolist() == [False, False, False, False, True]
+
+
+def test_what_no_file_can_hold_is_refused_before_anything_is_written(rows, tmp_path: Path) -> None:
+    rows["key"] = ["\ud800", "b", "c", "d"]
+    with pytest.raises(InputError, match=r"received .*\\ud800.*no file can hold"):
+        write_scores(tmp_path / "s", "set", rows, {})
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_detector_known_by_its_name_alone_is_read(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"key": list("abcd"), "label": [0, 1] * 2, "score": [0.1, 0.9] * 2})
+    facts = {"detector": "MesoNet1", "detector_sha256": "5" * 64}
+    files = [write_scores(tmp_path, name, rows, facts) for name in ("A", "B")]
+    assert read_scores(files[0]).facts["detector"] == {"name": "MesoNet1", "sha256": "5" * 64}
+    made = benchmark("MesoNet1", original=files[0], unseen={"B": files[1]})
+    assert made.row["detector"].tolist() == ["MesoNet1"]
+    other = write_scores(tmp_path, "C", rows, facts | {"detector_sha256": "6" * 64})
+    with pytest.raises(DataMismatchError, match="scores of one network"):
+        benchmark("MesoNet1", original=files[0], unseen={"C": other})
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"detector": [1]},
+        {"detector": {"name": {"a": 1}}},
+        {"detector": {"name": "x", "sha256": [1, 2]}},
+        {"detector": {"name": "x", "training": 3}},
+        {"detector": "x", "detector_sha256": 3},
+        {"set": ["x"]},
+        {"set": None},
+        {"data_sha256": 3},
+        {"version": True},
+        {"relative_paths": 3},
+    ],
+)
+def test_facts_of_another_kind_are_refused_in_words(rows, tmp_path: Path, facts) -> None:
+    path = write_scores(tmp_path, "s", rows, FACTS)
+    beside = path.with_suffix(".json")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | facts))
+    with pytest.raises(DataMismatchError, match="as write_scores writes it"):
+        read_scores(path)
+
+
+def test_a_header_without_end_and_what_is_no_file_are_refused_at_once(tmp_path: Path) -> None:
+    wide, pipe = tmp_path / "wide.csv", tmp_path / "pipe.csv"
+    wide.write_text("label,score," + ",".join(f"c{i}" for i in range(200_000)) + "\n")
+    os.mkfifo(pipe)
+    for file, said in ((wide, "longer than 100,000 bytes"), (pipe, "is no file"), (tmp_path, "no")):
+        with pytest.raises(InputError, match=said):
+            read_scores(file, polarity="fake-high")

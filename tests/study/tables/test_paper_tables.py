@@ -94,7 +94,7 @@ def test_missing_columns_are_named(thirty) -> None:
 @pytest.mark.parametrize(
     ("table_format", "line"),
     [
-        ("markdown", "*Drawn & not filmed*"),
+        ("markdown", "*Drawn &amp; not filmed*"),
         ("latex", r"\multicolumn{9}{l}{\footnotesize Drawn \& not filmed} \\"),
         ("html", "<caption>Drawn &amp; not filmed</caption>"),
         ("text", "Drawn & not filmed"),

@@ -32,7 +32,7 @@ def test_markdown(frame: pd.DataFrame) -> None:
     assert render(frame, "markdown").splitlines() == [
         "| Rank | Detector | DFD | Degradation (% points) |",
         "| ---: | :--- | ---: | ---: |",
-        r"| 7 | a_b & 50% <i> \| \x {y} #1 $ ~ ^ | 51.75 | -0.10 |",
+        r"| 7 | a\_b &amp; 50% &lt;i&gt; \| \\x {y} #1 $ ~ ^ | 51.75 | -0.10 |",
     ]
 
 
@@ -71,3 +71,37 @@ def test_text_is_aligned(frame: pd.DataFrame) -> None:
 def test_an_unknown_format_is_refused(frame: pd.DataFrame) -> None:
     with pytest.raises(InputError, match="markdown, latex, html, text, csv, received 'xml'"):
         render(frame, "xml")
+
+
+def test_markdown_lets_no_link_picture_or_code_through() -> None:
+    name = r"a\|b <img src=x onerror=alert(1)> [x](javascript:alert(1)) `c` *d*"
+    line = render(pd.DataFrame({"detector": [name]}), "markdown").splitlines()[-1]
+    assert line == (
+        r"| a\\\|b &lt;img src=x onerror=alert(1)&gt; \[x\](javascript:alert(1)) \`c\` \*d\* |"
+    )
+
+
+@pytest.mark.parametrize("name", ["[2cm]x", "*", "*x", " [x"])
+def test_no_name_is_an_argument_of_the_rule_before_it_in_latex(name: str) -> None:
+    frame = pd.DataFrame({"detector": [name, name], "DFD": [1.0, 2.0]})
+    rows = render(frame, "latex").splitlines()[4:6]
+    assert all(row.startswith("{}" + name.strip()) for row in rows)
+    titled = render(pd.DataFrame({name.strip(): ["a"]}), "latex").splitlines()
+    assert titled[2] == "{}" + name.strip() + r" \\"
+
+
+@pytest.mark.parametrize("name", ['=HYPERLINK("http://evil","x")', "+1", "-x", "@a", " =1"])
+def test_a_name_is_no_formula_in_a_program_for_tables(name: str) -> None:
+    frame = pd.DataFrame({"detector": [name], name: [-1.5], "rank": ["-"]})
+    title, row = csv.reader(io.StringIO(render(frame, "csv")))
+    assert title == ["detector", f"'{name}", "rank"]
+    assert row == [f"'{name}", "-1.50", "-"]
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "html", "csv"])
+def test_what_steers_a_terminal_is_shown_by_its_code_in_every_format(form: str) -> None:
+    frame = pd.DataFrame({"detector": ["x\x1b[2J\r\u202e\ud800\a"]})
+    table = render(frame, form, caption="\x1b]0;OWNED\a")
+    assert all(char.isprintable() or char == "\n" for char in table)
+    assert "u202e" in table
+    table.encode()
