@@ -60,8 +60,16 @@ def fine_tune(
     shape = (*detector.size, 3)
     opened = open_data(train, name="train", shape=shape), open_data(val, name="val", shape=shape)
     worker = trainable_copy(detector.model, first=first, noise=noise, seed=options.seed)
+    # Made before anything is learnt: a network that cannot be copied must not cost a training.
+    learned = twin_of(detector, options.seed)
     record = training_record(learn(worker, *opened, options), options) | facts
-    return child(detector, worker.get_weights(), record, kind=kind, name=name)
+    return child(detector, learned, worker.get_weights(), record, kind=kind, name=name)
+
+
+def twin_of(detector: Detector, seed: int) -> keras.Model:
+    """Return the network that a fine-tuned detector will have, with the parent's weights."""
+    with own_random_numbers(seed):
+        return copy(detector.model)
 
 
 def recipe_for(detector: Detector, recipe: Recipe | None) -> Recipe:
@@ -104,18 +112,17 @@ def architecture_of(detector: Detector) -> str | None:
 
 def child(
     parent: Detector,
+    model: keras.Model,
     weights: list[Any],
     record: Mapping[str, Any],
     *,
     kind: str,
     name: str | None,
 ) -> Detector:
-    """Return a new detector with its parent's network, its own weights, and its lineage.
+    """Return a new detector with a `twin_of` its parent, its own weights, and its lineage.
 
     The weights are in the order of the parent's network; `record` is how they came about.
     """
-    with own_random_numbers(record["seed"]):
-        model = copy(parent.model)
     model.set_weights(weights)
     finalize(model)
     known = parent.training or {}

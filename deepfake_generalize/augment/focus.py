@@ -9,7 +9,13 @@ import keras
 import numpy as np
 
 from deepfake_generalize.augment.features import fit_cached, forward_batches
-from deepfake_generalize.augment.fine_tuning import check_detector, child, fine_tune, recipe_for
+from deepfake_generalize.augment.fine_tuning import (
+    check_detector,
+    child,
+    fine_tune,
+    recipe_for,
+    twin_of,
+)
 from deepfake_generalize.augment.unfreezing import choose_head, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
@@ -114,7 +120,8 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     weights = worker.get_weights()
     if not trains:
         record = {"recipe": None, "seed": seed, **facts}
-        return child(detector, weights, record, kind="focus", name=name)
+        learned = twin_of(detector, seed)
+        return child(detector, learned, weights, record, kind="focus", name=name)
     options = TrainOptions(recipe_for(detector, recipe), seed=seed, progress=progress)
     head = choose_head(detector.model, dense.name, options.recipe)
     learn = partial(_fit_rows, weights=weights, rows=chosen, head=head)

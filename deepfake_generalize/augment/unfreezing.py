@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import NOISE, cut, finalize, flat_layers
+from deepfake_generalize.models.surgery import NOISE, copy_network, cut, flat_layers, remake
 from deepfake_generalize.models.training import own_random_numbers
 from deepfake_generalize.validation import is_whole
 
@@ -104,12 +104,10 @@ def trainable_copy(
         if not noise and layer.name in frozen and isinstance(layer, NOISE):
             return layers.Identity(name=layer.name)
         # A layer that is made frozen stays so: its weights count as states.
-        return layer.__class__.from_config({**layer.get_config(), "trainable": True})
+        return remake(layer, trainable=True)
 
     with own_random_numbers(seed):
-        clone = keras.models.clone_model(model, clone_function=cloned, recursive=True)
-    clone.set_weights(model.get_weights())
-    finalize(clone)
+        clone = copy_network(model, cloned)
     for layer in flat_layers(clone)[:first]:
         layer.trainable = False
     return clone

@@ -17,6 +17,14 @@ import keras
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors.outline import SafeModeScope, check_size, outline
+from deepfake_generalize.models.surgery import (
+    POINTER,
+    check_alike,
+    every_layer,
+    is_graph,
+    is_pointer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +74,7 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
             model.save(temporary)
             with zipfile.ZipFile(temporary, "a") as file:
                 file.writestr(MEMBER, text)
+            _read_back(temporary, model, path)
     except OSError as error:
         # The system's message names the temporary file, which the caller never heard of.
         raise InputError(
@@ -81,24 +90,67 @@ def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
         raise InputError(f"expected a detector file, found none at {path}.", hint="Check the path.")
     facts = _read_facts(path)
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True), facts
+        check_size(path)
+        return _loaded(path), facts
+    except InputError:
+        raise
     except Exception as error:  # Keras raises many kinds, none of which says which file it was
-        if "safe_mode" in str(error) or "Lambda" in str(error):
+        if _is_of_code(error):
             raise InputError(
                 f"{path} carries code (a Lambda layer), which is never run from a file.",
                 hint="Build the network in Python and wrap it: Detector(model).",
             ) from error
         raise InputError(
             f"{path} holds a network that this Keras ({keras.__version__}) cannot build: "
-            f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}",
+            f"{_first_line(error)}",
             hint="Register custom layers before loading, or save it again with this version.",
         ) from error
+
+
+def _read_back(written: Path, model: keras.Model, path: Path) -> None:
+    """Raise unless `read` would give the network that was written."""
+    try:
+        rebuilt = outline(written)
+        own = [
+            layer for layer in every_layer(model) if not type(layer).__module__.startswith("keras.")
+        ]
+        if own or not is_graph(rebuilt):
+            check_alike(model, _loaded(written))
+    except Exception as error:  # As in `read`.
+        code = _is_of_code(error)
+        raise InputError(
+            f"expected a network that can be read from a file again, {model.name!r} cannot, and "
+            f"{path} is not written: "
+            + ("it carries code (a Lambda layer)." if code else _first_line(error)),
+            hint="Put a layer of your own in the Lambda's place: "
+            "@keras.saving.register_keras_serializable()."
+            if code
+            else "Register layers and functions of your own, "
+            "@keras.saving.register_keras_serializable(), with a get_config that returns all "
+            "arguments of __init__.",
+        ) from error
+
+
+def _loaded(path: Path) -> keras.Model:
+    with SafeModeScope(True):
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _is_of_code(error: Exception) -> bool:
+    return "safe_mode" in str(error) or "Lambda" in str(error)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
     """Check every byte of the file and the facts in it, which may come from anywhere."""
     with path.open("rb") as raw:
-        is_hdf5 = raw.read(8) == b"\x89HDF\r\n\x1a\n"
+        start = raw.read(64)
+    is_hdf5 = start.startswith(b"\x89HDF\r\n\x1a\n")
+    if is_pointer(start):
+        raise InputError(f"expected a file that Detector.save wrote, {path} is {POINTER}")
     members: list[str] = []
     try:
         with zipfile.ZipFile(path) as file:
@@ -113,7 +165,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
             damaged = file.testzip()
             facts = json.loads(file.read(MEMBER))
         kept = {key: facts[key] for key in ("format", "fake_index", "name", "training")}
+        # Files of before there was a choice are of detectors that were given bilinear images.
+        kept["resize"] = facts.get("resize", "bilinear")
         right = type(kept["fake_index"]) is int and isinstance(kept["name"], str)
+        right = right and kept["resize"] in ("bilinear", "nearest", "area")
         if damaged or not right or not isinstance(kept["training"], dict | None):
             raise ValueError(f"{damaged or MEMBER} in it is wrong")
     except UNREADABLE as error:
@@ -125,7 +180,8 @@ def _read_facts(path: Path) -> dict[str, Any]:
         raise InputError(
             f"expected a file that Detector.save wrote, {path} ({path.stat().st_size} bytes) is "
             f"another one or damaged: {error}.",
-            hint="Weights go to an architecture's weights=, the public MesoNets to "
+            hint="A whole Keras model: Detector(keras.saving.load_model(path), fake_index=...). "
+            "Weights go to an architecture's weights=, the public MesoNets to "
             "load_pretrained(name, path=)."
             if is_hdf5
             else "Copy it or save it again.",

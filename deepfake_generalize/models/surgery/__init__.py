@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.models.surgery.copying import check_alike, copy_network, remake, twin
 from deepfake_generalize.models.surgery.cut import Cut, cut
 from deepfake_generalize.models.surgery.graph import (
+    every_layer,
     flat_layers,
     is_graph,
     last_convolution,
@@ -11,20 +13,29 @@ from deepfake_generalize.models.surgery.graph import (
     run_through,
 )
 from deepfake_generalize.models.surgery.sites import NOISE, FirstDense, first_dense, site_cut
-from deepfake_generalize.models.surgery.weights import finalize, load_weights
+from deepfake_generalize.models.surgery.stored_weights import check_self_contained
+from deepfake_generalize.models.surgery.weights import POINTER, finalize, is_pointer, load_weights
 
 __all__ = [
     "NOISE",
+    "POINTER",
     "Cut",
     "FirstDense",
+    "check_alike",
+    "check_self_contained",
+    "copy_network",
     "cut",
+    "every_layer",
     "finalize",
     "first_dense",
     "flat_layers",
     "is_graph",
+    "is_pointer",
     "last_convolution",
     "load_weights",
     "producer",
+    "remake",
     "run_through",
     "site_cut",
+    "twin",
 ]

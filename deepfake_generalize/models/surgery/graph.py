@@ -44,6 +44,15 @@ def flat_layers(model: keras.Model) -> list[Any]:
     return leaves
 
 
+def every_layer(layer: Any) -> list[Any]:
+    """Return the layers inside a layer or network, at every depth, in wrappers and classes too.
+
+    Keras has no public way to ask.
+    """
+    inner: list[Any] = layer._flatten_layers(include_self=False)
+    return inner
+
+
 def run_through(
     model: keras.Model,
     images: Any,

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.surgery.graph import every_layer
+from deepfake_generalize.models.surgery.stored_weights import check_self_contained
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
@@ -19,6 +21,8 @@ _HINT = "Pass the weights of this very network, at this input size and number of
 
 _MOST_NAMES, _LONGEST = 10_000, 1000
 """More layers than any network here has, and more letters than their names."""
+POINTER = "a pointer of Git LFS, and the file itself is elsewhere: fetch it by `git lfs pull`."
+"""What is said of a file that holds the address of another."""
 _NUMBERS = "fiu"
 """The kinds of NumPy's types that weights have; layers that normalize count in whole numbers."""
 
@@ -44,31 +48,43 @@ def load_weights(model: Any, path: str | Path) -> None:
         raise InputError(f"expected a weights file, found none at {path}.", hint="Check the path.")
     try:
         with h5py.File(path, "r") as file:
+            check_self_contained(file, path.stat().st_size)
             stored = _stored_layers(file)
             arrays = None if stored is None else _matching(model, stored, path)
     except InputError:
         raise
     except Exception as error:  # h5py raises many kinds, of damaged files and of foreign ones.
-        raise InputError(_damage(path), hint="Download or copy the file again.") from error
+        raise InputError(_damage(path, error), hint="Download or copy the file again.") from error
     if arrays is None:
         _load_keras3(model, path)
     else:
         _assign(model, arrays, path)
 
 
+def is_pointer(start: bytes) -> bool:
+    """Say whether a file that starts like this stands for one that Git LFS keeps elsewhere."""
+    return start.startswith(b"version https://git-lfs")
+
+
 def finalize(model: keras.Model) -> None:
-    """Make normalization layers use the statistics they were given as weights."""
-    for layer in model.layers:
+    """Make normalization layers, at every depth, use the statistics they were given as weights."""
+    for layer in every_layer(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 
 
-def _damage(path: Path) -> str:
+def _damage(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
-        start = file.read(8)
-    if start == b"\x89HDF\r\n\x1a\n":
-        return f"{path} is an HDF5 file that is truncated or damaged ({path.stat().st_size} bytes)."
-    return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start!r})."
+        start = file.read(64)
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return (
+            f"{path} is an HDF5 file that is truncated or damaged ({path.stat().st_size} bytes): "
+            f"{said[0]}."
+        )
+    if is_pointer(start):
+        return f"expected an HDF5 weights file, {path} is {POINTER}"
+    return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start[:8]!r})."
 
 
 def _stored_layers(file: Any) -> list[tuple[str, list[Any]]] | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.architectures import ARCHITECTURES
-from deepfake_generalize.models.surgery import finalize
+from deepfake_generalize.models.surgery import copy_network, flat_layers, remake, twin
 from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
@@ -63,19 +63,16 @@ def copy(model: keras.Model, *, precision: str = "float32") -> keras.Model:
     `float32` keeps each layer as it is; `bfloat16` lets all but the last compute in bfloat16, the
     weights staying float32.
     """
-    last = model.layers[-1]
-    policy = PRECISIONS[precision]
+    if precision == "float32":
+        return copy_network(model)
+    last = flat_layers(model)[-1]
 
-    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
-        if precision != "float32" and not isinstance(layer, keras.layers.InputLayer):
-            config["dtype"] = "float32" if layer is last else policy
-        return layer.__class__.from_config(config)
+    def cast(layer: Any) -> Any:
+        kept = isinstance(layer, keras.layers.InputLayer)
+        policy = "float32" if layer is last else PRECISIONS[precision]
+        return remake(layer) if kept else remake(layer, dtype=policy)
 
-    clone = keras.models.clone_model(model, clone_function=cloned)
-    clone.set_weights(model.get_weights())
-    finalize(clone)
-    return clone
+    return twin(model, cast)
 
 
 @contextlib.contextmanager

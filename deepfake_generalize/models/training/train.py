@@ -109,18 +109,20 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
             classes=recipe.classes,
             seed=attempt.seed,
         )
+        # Before the first epoch: what is no detector must not cost a training.
+        detector = Detector(model, name=name or known_as)
         fitted = fit(model, opened, opened_val, attempt)
         if fitted.ended != PLATEAU:
             break
         discarded.append({"seed": attempt.seed, "accuracy": fitted.history["accuracy"]})
-    record = training_record(
+    detector.training = training_record(
         fitted,
         options,
         architecture=known_as,
         input_shape=list(opened.shape),
         restarts=discarded,
     )
-    return Detector(model, name=name or known_as, training=record)
+    return detector
 
 
 def training_record(

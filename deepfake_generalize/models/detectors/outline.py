@@ -1,0 +1,85 @@
+"""The network in a `.keras` file, as far as it can be known without taking memory for it."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from typing import TYPE_CHECKING
+
+import h5py
+import keras
+
+# A process may have switched Keras's safe mode off for files of its own; it holds for all files
+# then, whatever is asked for when one is loaded. Keras has no public name for the way back.
+from keras.src.saving.serialization_lib import SafeModeScope
+
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.surgery import check_self_contained, flat_layers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["SafeModeScope", "check_size", "outline"]
+
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MOST_CONFIG = 10_000_000
+"""Bytes of description; EfficientNet's are a quarter of a million."""
+_MOST_TIMES, _MOST_OTHER = 2, 10_000_000
+"""A network may take so many times the bytes of its stored weights, and so many more."""
+_BYTES_EACH = 4
+_MOST_NUMBERS = 1_000_000_000
+"""Numbers that a layer gives for one image: 4 GB."""
+
+
+def outline(path: Path) -> keras.Model:
+    """Build the network in a `.keras` file in Keras's safe mode, its weights without memory."""
+    with zipfile.ZipFile(path) as file:
+        if file.getinfo(_CONFIG).file_size > _MOST_CONFIG:
+            raise InputError(
+                f"expected at most {_MOST_CONFIG:,} bytes of description in {path}, it declares "
+                f"{file.getinfo(_CONFIG).file_size:,}.",
+                hint="No network has as many layers.",
+            )
+        description = json.loads(file.read(_CONFIG))
+    description["compile_config"] = None
+    with SafeModeScope(True), keras.StatelessScope(initialize_variables=False):
+        return keras.saving.deserialize_keras_object(description, safe_mode=True)
+
+
+def check_size(path: Path) -> None:
+    """Raise unless the network in a `.keras` file is as large as its weights, which lie in it.
+
+    Raises:
+        InputError: It would take far more memory, or its weights lie in other files.
+    """
+    with zipfile.ZipFile(path) as file:
+        names = file.namelist()
+        stored = file.read(_WEIGHTS) if _WEIGHTS in names else b""
+    try:
+        with h5py.File(io.BytesIO(stored), "r") as weights:
+            check_self_contained(weights, len(stored))
+    except Exception as error:  # h5py raises many kinds, of damaged files and of foreign ones.
+        raise InputError(
+            f"expected the network's weights in {path}, they cannot be read: {error}.",
+            hint="Copy it or save it again.",
+        ) from error
+    model = outline(path)
+    wanted = sum(math.prod(variable.shape) * _BYTES_EACH for variable in model.variables)
+    if wanted > _MOST_TIMES * len(stored) + _MOST_OTHER:
+        raise InputError(
+            f"expected a network of about the {len(stored):,} bytes of weights in {path}, it would "
+            f"take {wanted:,}.",
+            hint="The file is damaged, or made to do harm.",
+        )
+    for layer in flat_layers(model):
+        for node in getattr(layer, "_inbound_nodes", ()):
+            for output in node.outputs:
+                numbers = math.prod(side or 1 for side in output.shape)
+                if numbers > _MOST_NUMBERS:
+                    raise InputError(
+                        f"expected layers of at most {_MOST_NUMBERS:,} numbers an image in {path}, "
+                        f"{layer.name!r} gives {numbers:,}.",
+                        hint="The file is damaged, or made to do harm.",
+                    )

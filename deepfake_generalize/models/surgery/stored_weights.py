@@ -1,0 +1,55 @@
+"""HDF5 files of weights, looked at before anything in them is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import h5py
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
+"""How far weights may unpack: to so many times their file, or to so many bytes, if that is more."""
+_MOST_OBJECTS = 1_000_000
+"""More arrays and groups than any network has."""
+
+
+def check_self_contained(file: Any, n_bytes: int) -> None:
+    """Refuse an open HDF5 file whose arrays lie elsewhere, or are far larger than the file.
+
+    `n_bytes` is how large the file is. Links that lead out of it are not followed, and no array
+    is opened.
+
+    Raises:
+        ValueError: One of them; the message says which.
+    """
+    unpacked = 0
+    for name, dataset in _datasets(file):
+        if dataset.external or dataset.is_virtual:
+            raise ValueError(f"the numbers of {name!r} lie in another file")
+        unpacked += dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
+        if unpacked > max(_MOST_TIMES * n_bytes, _SMALL_BYTES):
+            raise ValueError(f"it declares {unpacked:,} bytes of numbers in {n_bytes:,}")
+
+
+def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays of an HDF5 file by name, each object once, in no order."""
+    waiting, seen = [("", file)], set()
+    while waiting:
+        above, group = waiting.pop()
+        for key in group:
+            name = f"{above}/{key}"
+            if group.get(key, getclass=True, getlink=True) is not h5py.HardLink:
+                raise ValueError(f"{name!r} is a link that may lead to another file")
+            found = group[key]
+            address = h5py.h5o.get_info(found.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if len(seen) > _MOST_OBJECTS:
+                raise ValueError(f"it holds more than {_MOST_OBJECTS:,} arrays and groups")
+            if isinstance(found, h5py.Group):
+                waiting.append((name, found))
+            elif isinstance(found, h5py.Dataset):
+                yield name, found
