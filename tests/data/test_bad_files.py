@@ -164,7 +164,7 @@ CASES = [
     Case("crops", "empty folder", Path.mkdir, InputError, "expected crops in .*, found none"),
     Case("crops", "a file", b"x", InputError, "received the file"),
     Case("crops", "empty table", table(""), InputError, "expected a CSV manifest"),
-    Case("crops", "other columns", table("a,b\n1,2\n"), InputError, "missing: path, video"),
+    Case("crops", "other columns", table("a,b\n1,2\n"), InputError, "received 'a', 'b'"),
     Case("crops", "open quote", table(HEADER + '\n"a,b\n'), InputError, "EOF inside string"),
     Case("crops", "word for label", edited(",0,", ",no,"), InputError, "expected numbers"),
     Case("crops", "third label", edited(",0,", ",2,"), InputError, "labels 0 .real. and 1"),
@@ -184,7 +184,7 @@ CASES = [
     Case("tree", "a video", b"x", InputError, "received the file", "a.mp4"),
     Case("tree", "empty", Path.mkdir, InputError, "holds nothing"),
     Case("tree", "loose videos", tree("a.mp4"), InputError, "a known layout in .*holds a.mp4"),
-    Case("tree", "no videos", tree("real/a.txt", "fake/b.txt"), InputError, "no file with a video"),
+    Case("tree", "no videos", tree("real/a.txt", "fake/b.txt"), InputError, "no file that looks"),
     Case("tree", "crops", tree("real/a.png", "fake/b.png"), InputError, "are for read_crops"),
     Case(
         "tree",
@@ -256,7 +256,7 @@ CASES = [
         "csv of pictures",
         texts({"v.csv": "path,label\na.png,1\n", "a.png": ""}),
         InputError,
-        "its suffix is not a video's",
+        "it does not look like a video",
     ),
     Case(
         "strict tree",

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import strategies as st
+from PIL import Image
 
 from deepfake_generalize.data import CROP_COLUMNS, pack, read_crops, read_image
 from deepfake_generalize.data.crops.image_files import image_size
@@ -89,10 +90,15 @@ def test_a_detector_is_loaded_or_refused(fuzz, hostile, detector, tmp_path, part
     fuzz(hostile.flipped(whole, of=of), check, examples=25)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".apng"])
 def test_an_image_is_read_or_refused(fuzz, hostile, tmp_path, suffix):
     image = np.random.default_rng(1).integers(0, 256, (9, 7, 3), np.uint8)
-    whole = cv2.imencode(suffix, image)[1].tobytes()
+    if suffix == ".apng":
+        grey = [Image.fromarray(image[..., number]) for number in range(3)]
+        grey[0].save(tmp_path / "a.png", save_all=True, append_images=grey[1:])
+        whole, suffix = (tmp_path / "a.png").read_bytes(), ".png"
+    else:
+        whole = cv2.imencode(suffix, image)[1].tobytes()
     file = tmp_path / f"a{suffix}"
     size = hostile.own_errors_only(image_size)
     read = hostile.own_errors_only(read_image)

@@ -99,15 +99,21 @@ def _video_rule(video_pattern: str | None) -> Callable[[Path, Sequence[str]], st
     return lambda root, parts: _searched(root, parts[-1], pattern)
 
 
+def before_number(name: str) -> str:
+    """Return what a file's name holds before its last number, as "017" of 017_0042.jpg, or ""."""
+    found = _FRAME.fullmatch(Path(name).stem)
+    return found[1] if found else ""
+
+
 def _before_number(root: Path, parts: Sequence[str]) -> str:
-    found = _FRAME.fullmatch(Path(parts[-1]).stem)
-    if found is None or not found[1]:
+    video = before_number(parts[-1])
+    if not video:
         raise InputError(
             "expected names such as 017_0042.jpg, of a video and a number, with "
             f"video_pattern='number', received {parts[-1]!r}.",
             hint="Give a regular expression whose first group names the video.",
         )
-    return str(root.joinpath(*parts[:-1], found[1]))
+    return str(root.joinpath(*parts[:-1], video))
 
 
 def _searched(root: Path, name: str, pattern: re.Pattern[str]) -> str:

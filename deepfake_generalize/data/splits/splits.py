@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake_generalize._system.paths import absolute
-from deepfake_generalize.data.crops import CROP_COLUMNS
+from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
 from deepfake_generalize.data.manifests import (
     crop_keys,
     open_regular,
@@ -59,7 +59,7 @@ class Splits:
     sha256: str
 
     def __repr__(self) -> str:
-        """Say what each part holds, why crops were dropped, and how many videos name nobody."""
+        """Say what each part holds, why crops were dropped, and what is not known of the videos."""
         lines = [
             f"  {name}: {len(part)} images ({int((part['label'] == 0).sum())} real, "
             f"{int((part['label'] == 1).sum())} fake) of {part['video'].nunique()} videos"
@@ -73,6 +73,12 @@ class Splits:
             lines.append(
                 f"  people unknown for {unknown} of {n_videos} videos: by='identity' counts each "
                 "as a person of its own"
+            )
+        torn = _torn_videos(self)
+        if torn:
+            lines.append(
+                f"  {len(torn)} videos may be torn apart: images that count as a video each are "
+                f"named like frames of one, such as {min(torn)!r}; read_crops has video_pattern="
             )
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
 
@@ -164,6 +170,18 @@ def count_nameless(splits: Splits) -> tuple[int, int]:
         videos.update(part["video"])
         named.update(part.loc[known, "video"])
     return len(videos - named), len(videos)
+
+
+def _torn_videos(splits: Splits) -> set[str]:
+    """Return what images of several parts have in common that are named like frames of a video."""
+    parts: dict[str, set[str]] = {}
+    for name in SUBSETS:
+        rows = getattr(splits, name)
+        alone = rows.loc[rows["video"] == rows["path"], "path"]
+        for folder, _, file in (str(path).rpartition("/") for path in alone):
+            if video := before_number(file):
+                parts.setdefault(f"{folder}/{video}", set()).add(name)
+    return {video for video, places in parts.items() if len(places) > 1}
 
 
 def _stored_hash(file: Path) -> str:

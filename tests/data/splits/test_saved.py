@@ -89,3 +89,20 @@ def test_splits_of_names_of_any_kind_come_back(crops_of_pairs, tmp_path, name):
     assert again.sha256 == splits.sha256
     assert again.train["video"].tolist() == splits.train["video"].tolist()
     assert rows_sha256(again.train) == rows_sha256(splits.train)
+
+
+def test_images_that_are_named_like_frames_of_one_video_are_told_of():
+    rows = [
+        {"path": f"/c/{label}/{video:03d}_{frame:04d}.jpg", "label": label}
+        for label in (0, 1)
+        for video in range(2)
+        for frame in range(4)
+    ]
+    crops = pd.DataFrame(rows)
+    told = repr(balanced_splits(crops, train=8, val=4, test=4))
+    assert "4 videos may be torn apart" in told
+    assert "such as '/c/0/000'" in told
+    crops["video"] = crops["path"].str.rpartition("_")[0]
+    assert "torn" not in repr(balanced_splits(crops, train=8, val=0, test=8))
+    crops = crops.drop(columns="video").assign(path=[f"/c/{row}.jpg" for row in range(16)])
+    assert "torn" not in repr(balanced_splits(crops, train=8, val=4, test=4))
