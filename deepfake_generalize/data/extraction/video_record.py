@@ -200,8 +200,9 @@ def _beside(scratch: Path, folder: Path) -> Iterator[Path]:
 
 
 def _commit(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
-    made = Path(tempfile.mkdtemp(dir=scratch))
-    made.chmod(0o755)
+    # A folder inside: the temporary one is private, who may see this one is for the umask to say.
+    made = Path(tempfile.mkdtemp(dir=scratch)) / "new"
+    made.mkdir()
     good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
     for frame, image in zip(good, images, strict=True):
         (made / _IMAGE.format(frame)).write_bytes(_png(image))

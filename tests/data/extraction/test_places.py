@@ -127,6 +127,17 @@ def test_a_folder_inside_may_lie_on_another_disk(videos, tmp_path, other_disk, t
     assert not list(other_disk.rglob(".*"))
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o700), (0o002, 0o775)])
+def test_who_may_see_the_crops_is_for_the_umask_to_say(videos, tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        done = extract(videos, tmp_path / "out")
+    finally:
+        os.umask(before)
+    folders = {Path(path).parent for path in done.crops["path"]}
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {mode}
+
+
 def test_a_pipe_where_a_file_should_be_is_refused_and_not_waited_for(videos, tmp_path):
     for name, error in (("settings.json", DataMismatchError), ("crops.csv", InputError)):
         folder = tmp_path / name
