@@ -1,21 +1,28 @@
-"""One download by pooch: announced before it begins, limited, checked."""
+"""One download: announced before it begins, limited in size and time, checked, whole or absent."""
 
 from __future__ import annotations
 
 import io
-import logging
 import sys
-from pathlib import Path
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
+from deepfake_generalize._system.atomic_files import replacing
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deepfake_generalize.data.assets.registry import Asset
 
 TIMEOUT_S = 30.0
 """Seconds without a byte after which a server is given up."""
+TOTAL_S = 300.0
+"""Seconds after which it is given up whatever it sends: no model file is larger than some MB."""
 _CONNECT_S = 10.0
-_MAX_BYTES = 100_000_000
-"""No model file is nearly as large; a server that sends more sends something else."""
+_PAUSE_S = 0.1
+_PART_BYTES = 1024
+"""What is asked for at a time: unpacked, it may be a thousand times as much."""
 
 
 class DownloadFailedError(Exception):
@@ -28,44 +35,77 @@ class DownloadFailedError(Exception):
 
 
 def download(asset: Asset, folder: Path) -> Path:
-    """Return the file of an asset from a folder, which is made, or download it there.
+    """Download an asset into a folder, which is made, and return its file.
 
-    Says on standard error what is downloaded from where before it begins.
+    Says on standard error what is downloaded from where before it begins. What a killed download
+    left in the folder is removed.
 
     Raises:
         DownloadFailedError: It cannot be had, or is another file.
     """
-    import pooch
-
     if sys.stderr is not None:
         sys.stderr.write(f"downloading {asset.name} from {asset.host} ...\n")
         sys.stderr.flush()
-
-    def fetch(url: str, path: str, store: object) -> None:
-        limits = (min(_CONNECT_S, TIMEOUT_S), TIMEOUT_S)
-        with _LimitedFile(path, "wb") as file:
-            pooch.HTTPDownloader(timeout=limits)(url, file, store)
-
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    target = folder / asset.file_name
+    failed: list[Exception] = []
+    given_up = threading.Event()
+    # A thread of its own: a server that sends a byte now and then keeps whoever reads from it
+    # waiting, wherever it is, and no timeout of a socket ends that.
+    fetching = threading.Thread(target=_fetch, args=(asset, target, given_up, failed), daemon=True)
+    deadline = time.monotonic() + TOTAL_S
+    fetching.start()
     try:
-        known_hash, name = f"sha256:{asset.sha256}", asset.file_name
-        return Path(pooch.retrieve(asset.url, known_hash, name, folder, downloader=fetch))
-    except (OSError, ValueError) as error:
-        # requests' exceptions are OSErrors; pooch reports a wrong checksum as ValueError.
+        while fetching.is_alive() and time.monotonic() < deadline:
+            fetching.join(_PAUSE_S)
+    finally:
+        given_up.set()
+    if fetching.is_alive():
+        failed.append(ValueError(f"it is not done after {TOTAL_S:g} seconds"))
+    if failed:
+        # requests' exceptions are OSErrors; a wrong file and one too large are ValueErrors.
+        error = failed[-1]
         answered = getattr(error, "response", None) is not None or isinstance(error, ValueError)
         reason = f"the download from {asset.host} failed ({_cause(error)})"
         # The chain behind it is pages of other libraries' insides.
         raise DownloadFailedError(reason, reached=answered) from None
-    finally:
-        logger.setLevel(level)
+    return target
+
+
+def _fetch(asset: Asset, target: Path, given_up: threading.Event, failed: list[Exception]) -> None:
+    import pooch
+    import requests
+
+    limits = (min(_CONNECT_S, TIMEOUT_S), TIMEOUT_S)
+    plain = {"Accept-Encoding": "identity"}
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as temporary:
+            with (
+                requests.get(asset.url, timeout=limits, headers=plain, stream=True) as response,
+                _LimitedFile(temporary, asset.most_bytes, given_up) as file,
+            ):
+                response.raise_for_status()
+                for part in response.iter_content(_PART_BYTES):
+                    file.write(part)
+            if pooch.file_hash(str(temporary), alg="sha256") != asset.sha256:
+                raise ValueError("it has another checksum than is expected")  # noqa: TRY301
+    except Exception as error:  # All of it is told by the thread that waits.
+        failed.append(error)
 
 
 class _LimitedFile(io.FileIO):
+    """Takes what was unpacked, as much as there may be, and as long as somebody waits for it."""
+
+    def __init__(self, path: Path, most: int, given_up: threading.Event) -> None:
+        super().__init__(path, "wb")
+        self._most = most
+        self._given_up = given_up
+
     def write(self, data: Any) -> int:
-        if self.tell() + len(data) > _MAX_BYTES:
-            raise ValueError(f"it is larger than {_MAX_BYTES // 1_000_000} MB")
+        if self.tell() + len(data) > self._most:
+            raise ValueError(f"it is larger than {self._most:,} bytes")
+        if self._given_up.is_set():
+            raise ValueError("it was given up")
         return super().write(data)
 
 
@@ -73,8 +113,6 @@ def _cause(error: BaseException) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"{response.status_code} {response.reason}"
-    if isinstance(error, ValueError) and "hash" in str(error):
-        return "it has another checksum than is expected"
     # Three libraries in a row wrap what the system said.
     while error.__context__ is not None:
         error = error.__context__

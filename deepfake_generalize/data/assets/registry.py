@@ -25,6 +25,8 @@ class Asset:
     sha256: str
     variable: str
     """Environment variable that may name the file, or a folder that holds it."""
+    most_bytes: int = 10_000_000
+    """Its size where that is known; a server that sends more sends something else."""
 
     @property
     def file_name(self) -> str:
@@ -55,30 +57,35 @@ ASSETS: tuple[Asset, ...] = (
         f"{_LANDMARKS}/face_landmark.tflite",
         "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
         "DEEPFAKE_GENERALIZE_LANDMARK_MODEL",
+        1_242_398,
     ),
     Asset(
         "mesonet-deepfakes",
         f"{_MESONET}/Meso4_DF.h5",
         "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5",
         _MESONET_VARIABLE,
+        156_128,
     ),
     Asset(
         "mesonet-face2face",
         f"{_MESONET}/Meso4_F2F.h5",
         "bcfda015d217b9f8d6557693edbdf9f4e79cfd22672541968dd0e2954462b5d7",
         _MESONET_VARIABLE,
+        156_128,
     ),
     Asset(
         "mesoinception-deepfakes",
         f"{_MESONET}/MesoInception_DF.h5",
         "234586d40058e76ef8b6f27ca4b63c06e31c2a5a69c0d8ba6f30b1468ab7bafa",
         _MESONET_VARIABLE,
+        197_504,
     ),
     Asset(
         "mesoinception-face2face",
         f"{_MESONET}/MesoInception_F2F.h5",
         "d4533ac8a3197dc35c47405d23d99e888c1d0135e267e03540c7451feaccff3f",
         _MESONET_VARIABLE,
+        197_504,
     ),
 )
 

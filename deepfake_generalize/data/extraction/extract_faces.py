@@ -99,11 +99,11 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     """Cut the subject's face out of evenly spaced frames of every video, and write PNG crops.
 
     Safe to kill and to call again: finished videos are not done again unless their file or their
-    mask changed, half-done ones start over. The result does not depend on `n_jobs`, on the backend
-    or on how often the job was killed.
+    mask changed; half-done ones start over, and so do those that the system refused to read. The
+    result does not depend on `n_jobs`, on the backend or on how often the job was killed.
 
     The subject of a video is the face that overlaps its mask, where FaceForensics++ or DFD has a
-    mask video for it; else the track of faces with the largest sum of area times score.
+    mask video for it; else the person with the largest sum of area times score.
 
     Args:
         videos: The video manifest of `find_videos` (columns `VIDEO_COLUMNS`), at least one row.

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.file_locks import lock_file
+from deepfake_generalize.data.crops import CROPS_FILE, FAILURES_FILE
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ _LOCK = ".lock"
 _FORMAT = 1
 _ATTEMPTS = 40
 _PAUSE_SECONDS = 0.05
+_ROOM_BYTES = 100_000_000
+_ROOM_FILES = 100
 _REFUSALS = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 )
@@ -48,6 +52,7 @@ def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     scratch = root / _SCRATCH
     with _locked(root), _failing_in_words(root):
         _agree_on_settings(root, settings)
+        _check_manifests(root)
         _clear(scratch)
         scratch.mkdir(exist_ok=True)
         try:
@@ -69,17 +74,36 @@ def _failing_in_words(root: Path) -> Iterator[None]:
             "videos are kept.",
         ) from error
     except OSError as error:
+        if error.errno == errno.ENOENT and not (root / _SCRATCH).exists():
+            raise InputError(
+                f"expected {root} to stay while crops are written to it, it was removed, or "
+                f"{_SCRATCH} in it.",
+                hint="Run it again: finished videos that are still there are kept.",
+            ) from error
         if error.errno not in _REFUSALS:
             raise
         raise InputError(
             f"expected to write crops to {root}, the system refused: {error.strerror}.",
-            hint="Make room on the disk, or mend the permissions, and run it again: finished "
-            "videos are kept.",
+            hint=f"{_remedy(error, root)}, and run it again: finished videos are kept.",
         ) from error
+
+
+def _remedy(error: OSError, root: Path) -> str:
+    if error.errno == errno.ENOSPC:
+        with contextlib.suppress(OSError):
+            disk = os.statvfs(root)
+            if disk.f_bavail * disk.f_frsize > _ROOM_BYTES and disk.f_favail > _ROOM_FILES:
+                return (
+                    "This disk has room, that of temporary files has none: make some there "
+                    f"({tempfile.gettempdir()}, /dev/shm), or use one job"
+                )
+    return "Make room on the disk, or mend the permissions"
 
 
 def _clear(scratch: Path) -> None:
     """Remove the scratch folder, into which a worker that outlives its job may still be writing."""
+    if scratch.is_symlink():  # It leads to somebody else's files.
+        scratch.unlink()
     for _ in range(_ATTEMPTS):
         shutil.rmtree(scratch, ignore_errors=True)
         if not scratch.exists():
@@ -127,11 +151,24 @@ def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
     write_whole(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
 
 
+def _check_manifests(root: Path) -> None:
+    for name in (CROPS_FILE, FAILURES_FILE):
+        file = root / name
+        if file.exists() and not file.is_file():
+            raise InputError(
+                f"expected a manifest at {file}, or nothing, received what is no regular file.",
+                hint="Move it away, or choose another out_dir.",
+            )
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object that an extraction wrote; DataMismatchError for anything else."""
     content, received = None, "no JSON object"
     try:
-        content = json.loads(file.read_text())
+        if file.is_file():
+            content = json.loads(file.read_text())
+        else:  # A pipe would be waited for, for ever.
+            received = "no regular file"
     except (OSError, ValueError, RecursionError) as error:
         received = str(error)
     if not isinstance(content, dict):

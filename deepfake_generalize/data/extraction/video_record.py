@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -29,7 +30,7 @@ from deepfake_generalize.data.crops import (
     write_crops,
     write_failures,
 )
-from deepfake_generalize.data.extraction.output_folder import checksum, read_json
+from deepfake_generalize.data.extraction.output_folder import SETTINGS_FILE, checksum, read_json
 from deepfake_generalize.data.faces import mask_of
 from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.errors import DataMismatchError, InputError
@@ -41,7 +42,13 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
+_TAKEN = frozenset({CROPS_FILE, FAILURES_FILE, SETTINGS_FILE})
+"""Names beside the folders of data sets, which no data set can have."""
 _IMAGE = "frame_{:05d}.png"
+_READ_BYTES = 1 << 22
+_PASSING = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+)
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
 
@@ -54,7 +61,7 @@ class Record(NamedTuple):
     frames: tuple[Mapping[str, Any], ...]
     """A dictionary a sampled frame, keys as `crop_video.FRAME_COLUMNS`; None for NA."""
     lasting: bool = True
-    """Whether trying again would give the same."""
+    """Whether trying again would give the same; where not, the next call does."""
 
 
 class Key(NamedTuple):
@@ -108,6 +115,8 @@ def name_folders(videos: pd.DataFrame) -> list[str]:
 
 def _folder(path: str, *columns: object, parts: int) -> str:
     place = [_slug(value) for value in columns]
+    if place[0].lower() in _TAKEN:
+        place[0] += "_"
     tail = Path(path).parts[-parts:]
     digest = hashlib.sha256(os.fsencode("\0".join([*place, *tail]))).hexdigest()[:8]
     return "/".join([*place, f"{_slug(Path(path).stem)}-{digest}"])
@@ -116,6 +125,31 @@ def _folder(path: str, *columns: object, parts: int) -> str:
 def _slug(value: object) -> str:
     text = "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
     return re.sub(r"[^\w+.-]", "_", text, flags=re.ASCII).lstrip(".")[:80] or "-"
+
+
+def refusal(path: str | Path | None) -> OSError | None:
+    """Return why a file that is there cannot be read to its end, None where it can.
+
+    Permissions are given and disks mended while a file stays as it is, so what such a thing failed
+    is tried again.
+    """
+    try:
+        if path is not None and Path(path).is_file():
+            with Path(path).open("rb") as file:
+                while file.read(_READ_BYTES):
+                    pass
+    except OSError as error:
+        return error
+    return None
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Say whether an error, or what it came from, is the system's, and may not come again."""
+    while error is not None:
+        if getattr(error, "errno", None) in _PASSING:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def record_of(crops: VideoCrops) -> Record:
@@ -138,18 +172,43 @@ def record_of(crops: VideoCrops) -> Record:
 def commit_video(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
     """Make a video's folder appear, whole, in place of an older one.
 
-    What is unfinished lies in `scratch`, on the same file system. `images`, (N, size, size, 3)
+    What is unfinished lies in `scratch`. `images`, (N, size, size, 3)
     uint8 RGB, are one for each frame with status "ok".
     """
-    made = Path(tempfile.mkdtemp(dir=scratch))
-    made.chmod(0o755)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(scratch, folder) as place:
+        _commit(place, folder, record, key, images)
+
+
+@contextlib.contextmanager
+def _beside(scratch: Path, folder: Path) -> Iterator[Path]:
+    """Yield the scratch folder, or one on the disk of `folder` where that is another one.
+
+    That one has a name of its own for each video: what a killed job left there is removed when the
+    video is done again.
+    """
+    if scratch.stat().st_dev == folder.parent.stat().st_dev:
+        yield scratch
+        return
+    place = folder.parent / f".{folder.name}.partial"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _commit(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
+    # A folder inside: the temporary one is private, who may see this one is for the umask to say.
+    made = Path(tempfile.mkdtemp(dir=scratch)) / "new"
+    made.mkdir()
     good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
     for frame, image in zip(good, images, strict=True):
         (made / _IMAGE.format(frame)).write_bytes(_png(image))
     content = {"key": key._asdict(), **record._asdict()}
     content["sha256"] = checksum(content)
     (made / RECORD_FILE).write_text(json.dumps(content) + "\n")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     while True:
         if folder.exists():
             folder.rename(Path(tempfile.mkdtemp(dir=scratch)) / "old")

@@ -19,7 +19,7 @@ import numpy as np
 from deepfake_generalize._system.processes import end_with_parent
 from deepfake_generalize.data.extraction import video_record
 from deepfake_generalize.data.extraction.video_record import Record
-from deepfake_generalize.data.faces import CropSettings, crop_opened, open_tools
+from deepfake_generalize.data.faces import CropSettings, crop_opened, mask_of, open_tools
 from deepfake_generalize.errors import VideoError
 
 if TYPE_CHECKING:
@@ -106,11 +106,27 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
         crops = crop_opened(task.path, task.frames, job.settings, finder, aligner)
         record, images = video_record.record_of(crops), crops.images
     except VideoError as error:
-        record = Record(error.status, str(error), (), lasting=key.size_bytes is not None)
+        lasting = key.size_bytes is not None and not video_record.is_passing(error)
+        record = Record(error.status, str(error), (), lasting=lasting)
     except Exception as error:  # One odd video must not end a job of thousands.
         record = Record("error", f"{type(error).__name__}: {error}", (), lasting=False)
-    if record.lasting:
+    record = _doubted(task, record)
+    if record.lasting or len(images):
         video_record.commit_video(job.scratch, job.root / task.folder, record, key, images)
+    return record
+
+
+def _doubted(task: Task, record: Record) -> Record:
+    """Return a record that is lasting only where what failed would fail again."""
+    said = [str(frame.get("flag") or "") for frame in record.frames]
+    failed = record.status in ("error", "corrupt", "no_frames") or any(
+        frame["status"] in ("corrupt", "missing") for frame in record.frames
+    )
+    files = [task.path] if failed else []
+    if any("mask_unreadable" in flag for flag in said):
+        files.append(str(mask_of(task.path)))
+    if any(video_record.refusal(file) is not None for file in files):
+        return record._replace(lasting=False)
     return record
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.types import UInt8Array
 
+_MAX_SIZE = 4096
+"""Ten crops of this side are half a gigabyte; OpenCV cuts nothing of 32,768."""
+_MAX_MARGIN = 20.0
 FRAME_COLUMNS = ("frame", "status", "reason", "box", "score", "aligner", "flag", "faces")
 """Columns of `VideoCrops.frames`."""
 
@@ -41,8 +44,10 @@ class CropSettings(NamedTuple):
 def crop_settings(size: object, margin: object) -> CropSettings:
     """Return how crops are cut; InputError for what makes no crop."""
     return CropSettings(
-        check_whole("size", size, least=1, hint="256 is the default."),
-        check_number("margin", margin, above=0, hint="1.3 face sides is the default."),
+        check_whole("size", size, least=1, most=_MAX_SIZE, hint="256 is the default."),
+        check_number(
+            "margin", margin, above=0, most=_MAX_MARGIN, hint="1.3 face sides is the default."
+        ),
     )
 
 
@@ -55,8 +60,9 @@ class VideoCrops:
         frames: One row a sampled frame: `frame` (its index), `status` ("ok", "no_face", "corrupt",
             "missing"), `reason` (NA where ok), `box` (text "left,top,right,bottom", pixels of the
             frame), `score`, `aligner`, `flag` (NA, or words joined by ";": "low_score" under
-            0.7, "second_look" where the face was found by looking again at its region,
-            "damaged_video" where other frames could not be read, "other_faces" where the frame
+            0.7, "second_look" where the face was found by looking again: at its region, at a part
+            of the frame, or at the frame with a border, "damaged_video" where other frames could
+            not be read, "other_faces" where the frame
             shows more than the subject's, "mask_subject" where the mask video of FaceForensics++ or
             DFD says which face is the subject, "mask_short", "mask_empty" or "mask_unreadable"
             where such a video is there and ends early, marks nothing or cannot be read), `faces`

@@ -1,5 +1,7 @@
 """Finding model files: the order of the ways, and every way in which a download goes wrong."""
 
+import contextlib
+import gzip
 import hashlib
 import re
 import socket
@@ -44,6 +46,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         body = b"another file" if page == "wrong" else GOOD
+        if page in {"endless", "unpacked", "trickle", "slow-header"}:
+            with contextlib.suppress(OSError):  # Whoever has enough hangs up.
+                self.send_for_ever(page)
+            return
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -53,6 +59,20 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         if page == "stalled":
             self.server.release.wait(10)
+
+    def send_for_ever(self, page: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        if page == "unpacked":
+            self.wfile.write(b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(30_000_000)))
+            return
+        if page == "endless":
+            self.wfile.write(b"\r\n")
+            while True:
+                self.wfile.write(bytes(100_000))
+        self.wfile.write(b"X: " if page == "slow-header" else b"\r\n")
+        while not self.server.release.wait(0.05):
+            self.wfile.write(b"x")
+            self.wfile.flush()
 
 
 @pytest.fixture
@@ -83,7 +103,7 @@ def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Serves:
     def add(page: str, *, address: str | None = None) -> Asset:
         address = address or f"http://127.0.0.1:{server.server_port}"
         url = f"{address}/{page}/network.bin"
-        asset = Asset("test-asset", url, hashlib.sha256(GOOD).hexdigest(), VARIABLE)
+        asset = Asset("test-asset", url, hashlib.sha256(GOOD).hexdigest(), VARIABLE, len(GOOD))
         monkeypatch.setattr(registry, "ASSETS", (*ASSETS, asset))
         return asset
 
@@ -118,6 +138,7 @@ def test_the_checksums_are_those_of_the_real_files(name: str, shared_data, cache
     asset = find_asset(name)
     folder = "mediapipe" if name == "face-landmarks" else "mesonet/weights"
     file = shared_data(f"{folder}/{asset.file_name}")
+    assert asset.most_bytes == file.stat().st_size
     cache.mkdir()
     (cache / asset.file_name).write_bytes(file.read_bytes())
     assert resolve(name) == cache / asset.file_name
@@ -190,7 +211,10 @@ def test_what_is_pointed_at_must_exist_and_is_never_replaced_by_a_download(
         ("absent", "404 Not Found"),
         ("truncated", "IncompleteRead(100 bytes read, 10900 more expected)"),
         ("stalled", "timed out"),
-        ("too-large", "it is larger than 0 MB"),
+        ("endless", "it is larger than 11,000 bytes"),
+        ("unpacked", "it is larger than 11,000 bytes"),
+        ("trickle", "it is not done after 0.5 seconds"),
+        ("slow-header", "it is not done after 0.5 seconds"),
     ],
 )
 def test_a_failed_download_names_its_cause_and_all_four_ways(
@@ -204,8 +228,8 @@ def test_a_failed_download_names_its_cause_and_all_four_ways(
     asset = served(page)
     # Where the server does answer, a machine that is slow must not be taken for one that is not.
     monkeypatch.setattr(download, "TIMEOUT_S", 0.2 if page == "stalled" else 60.0)
-    if page == "too-large":
-        monkeypatch.setattr(download, "_MAX_BYTES", 1500)
+    if page in {"trickle", "slow-header"}:
+        monkeypatch.setattr(download, "TOTAL_S", 0.5)
     with pytest.raises(MissingAssetError) as caught:
         resolve("test-asset")
     assert caught.value.message == (
@@ -216,8 +240,33 @@ def test_a_failed_download_names_its_cause_and_all_four_ways(
     assert not re.search("pooch|urllib3|requests", shown)
     for way in ("as an argument", f"${VARIABLE}", str(cache), "network.bin", asset.url):
         assert way in caught.value.hint
-    assert files(cache) == []
     assert server.asked == [f"/{page}/network.bin"]
+    server.release.set()
+    for thread in threading.enumerate():  # Who was given up ends at the next byte.
+        if thread.daemon and thread.name.endswith("(_fetch)"):
+            thread.join(30)
+    assert files(cache) == []
+
+
+def test_what_a_killed_download_left_is_removed(
+    server: Server, served: Serves, cache: Path
+) -> None:
+    cache.mkdir()
+    (cache / ".network.bin.abc.tmp").write_bytes(GOOD[:50])
+    served("good")
+    resolve("test-asset")
+    assert files(cache) == ["network.bin"]
+
+
+def test_a_link_in_the_cache_is_replaced_and_not_followed(
+    server: Server, served: Serves, cache: Path, tmp_path: Path
+) -> None:
+    cache.mkdir()
+    (tmp_path / "theirs").write_bytes(b"kept")
+    (cache / "network.bin").symlink_to(tmp_path / "theirs")
+    served("good")
+    assert resolve("test-asset").read_bytes() == GOOD
+    assert (tmp_path / "theirs").read_bytes() == b"kept"
 
 
 def test_a_refused_connection_is_named(served: Serves, cache: Path) -> None:

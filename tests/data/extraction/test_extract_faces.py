@@ -104,7 +104,7 @@ def test_the_number_of_jobs_changes_nothing(models, shared_data, tmp_path, tree)
     two = extract_faces(manifest(*clips), tmp_path / "two", n_jobs=2)
 
     assert one.counts == two.counts
-    assert len(one.crops) == 5
+    assert len(one.crops) == 6
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
