@@ -1,0 +1,89 @@
+"""Processes that end together: workers with who began them, and before it at a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+_POLL_SECONDS = 0.5
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@functools.cache
+def end_with_parent(parent: int) -> None:
+    """Let this process end soon after `parent`, where that is who began it; else do nothing.
+
+    For workers of a pool, which else finish what they are at, for hours, when the process that
+    waits for it was killed. What another scheduler began is for that to end.
+    """
+    if os.getppid() == parent:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def acting_before_interruption(act: Callable[[], object]) -> Iterator[None]:
+    """Within the block, call `act` first where a signal is about to raise an exception in it.
+
+    A pool of threads waits for its threads before an exception leaves it; they may wait for
+    processes that nobody told to end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signals are for the main thread alone.
+        return
+    before = {number: signal.getsignal(number) for number in _ENDING}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        act()
+        usual = before[signal.Signals(number)]
+        if callable(usual):
+            usual(number, frame)
+
+    raising = [number for number, usual in before.items() if callable(usual)]
+    for number in raising:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in raising:
+            signal.signal(number, before[number])
+
+
+@contextlib.contextmanager
+def interrupted_by_termination() -> Iterator[list[int]]:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt within the block; yield which came.
+
+    So that locks are let go of and workers ended, as after Ctrl+C. Where somebody has decided
+    what these signals do, as `nohup` has, they do that.
+    """
+    came: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        wanted = (signal.SIGTERM, signal.SIGHUP)
+        ours = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, handle)
+    try:
+        yield came
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

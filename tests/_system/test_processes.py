@@ -1,0 +1,99 @@
+"""Processes that end with their parent, and before an exception that a signal raises."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deepfake_generalize._system.processes import (
+    acting_before_interruption,
+    interrupted_by_termination,
+)
+
+CHILD = """
+import os, sys, time
+from deepfake_generalize._system.processes import end_with_parent
+end_with_parent(int(sys.argv[1]))
+open(sys.argv[2], "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+PARENT = f"""
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {CHILD!r}, str(os.getpid()), sys.argv[1]])
+time.sleep(60)
+"""
+
+
+def is_alive(process):
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def until(holds, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+def send(number, wait=5.0):
+    """Send a signal to this process, and give it time to arrive."""
+    os.kill(os.getpid(), number)
+    time.sleep(wait)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_ends_with_its_parent(tmp_path, number):
+    file = tmp_path / "child"
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(file)])
+    assert until(lambda: file.exists() and file.read_text())
+    child = int(file.read_text())
+    parent.send_signal(number)
+    parent.wait()
+    try:
+        assert until(lambda: not is_alive(child))
+    finally:
+        if is_alive(child):
+            os.kill(child, signal.SIGKILL)
+
+
+def test_what_must_end_first_ends_before_the_interrupt_is_raised():
+    done = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work():
+        with acting_before_interruption(lambda: done.append("ended")):
+            try:
+                send(signal.SIGINT)
+            finally:
+                done.append("left")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["ended", "left"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_termination_is_an_interrupt_that_is_known(number):
+    with interrupted_by_termination() as came, pytest.raises(KeyboardInterrupt):
+        send(number)
+    assert came == [number]
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupted_by_termination() as came:
+            send(signal.SIGHUP, wait=0.05)
+        assert came == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
