@@ -34,6 +34,14 @@ def extract(
     finder: Annotated[
         Literal["mediapipe", "cascade"], typer.Option(help="What finds faces.")
     ] = "mediapipe",
+    redo: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Do finished videos again in which a frame ended so, as in no_face or error; "
+            "may be repeated.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Find videos and write aligned face crops; safe to stop and run again.
@@ -59,6 +67,7 @@ def extract(
             finder=data.CascadeFinder() if finder == "cascade" else None,
             aligner=aligner,
             n_jobs=jobs,
+            redo=tuple(redo or ()),
             progress=advance,
         )
     cropped = set(done.crops["video"])

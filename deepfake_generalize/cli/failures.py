@@ -24,6 +24,7 @@ _IN_THE_SHELL = {
     "frames_per_video": "--frames",
     "n_jobs": "--jobs",
     "out_dir": "--out",
+    '("no_face",)': "--redo no_face",
     'trained_on={"CELEB": crops}': "--trained-on CELEB=crops",
     'unseen={"DFD": crops}': "--unseen DFD=crops",
     "Detector.load": "--detector FILE.keras",

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from deepfake_generalize._system.atomic_files import remove_abandoned, write_whole
 from deepfake_generalize._system.file_locks import lock_file
 from deepfake_generalize._system.paths import absolute
-from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.errors import DataMismatchError, DeepfakeGeneralizeError, InputError
 from deepfake_generalize.study.experiment import (
     CHECKPOINTS,
     CONFIG,
@@ -152,6 +152,7 @@ def publish(folder: str | Path) -> Study:
 
     Raises:
         InputError: The folder holds no study, or one that is not finished.
+        DataMismatchError: Its records are not what a study writes.
     """
     path = absolute(folder)
     if not (path / CONFIG).is_file():
@@ -162,9 +163,30 @@ def publish(folder: str | Path) -> Study:
     from deepfake_generalize.study.report import publish_results
 
     study = Study(path, StudyConfig.from_toml(path / CONFIG))
-    _check_finished(study)
-    publish_results(study.results)
+    with _failing_in_words(path):
+        _check_finished(study)
+        publish_results(study.results)
     return study
+
+
+@contextmanager
+def _failing_in_words(folder: Path) -> Iterator[None]:
+    """Say of what came to grief over a run folder's records that they are not a study's.
+
+    All that is read here is in the records and what they name: any value of them may be another
+    than a study writes, in a folder that somebody sent.
+    """
+    try:
+        yield
+    except DeepfakeGeneralizeError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise DataMismatchError(
+            f"expected the records of {str(folder)!r} as a study writes them, received others: "
+            f"{type(error).__name__}: {error}.",
+            hint="They were altered, or are of another version: run the study again in a new "
+            "folder. If nobody altered them, please report this.",
+        ) from error
 
 
 def _plan(config: StudyConfig, available: tuple[str, ...]) -> _Plans:
