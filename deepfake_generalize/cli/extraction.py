@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from deepfake_generalize.data import Extraction
+
 _PROBLEMS_SHOWN = 10
 
 
@@ -70,9 +72,20 @@ def extract(
             redo=tuple(redo or ()),
             progress=advance,
         )
+    summary = {"folder": out} | summarise(videos, done)
+    if json:
+        console.write_json(summary)
+    else:
+        show_summary(summary)
+        show_failures(done.failures, out)
+    hint = f"{out / 'failures.csv'} gives the reason for each."
+    account_for(summary["videos_failed"], len(videos), done="cropped", hint=hint)
+
+
+def summarise(videos: pd.DataFrame, done: Extraction) -> dict[str, Any]:
+    """Return what came of the videos of a manifest, as `extract --json` tells it."""
     cropped = set(done.crops["video"])
-    summary = {
-        "folder": out,
+    return {
         "layout": videos.attrs["layout"],
         "recognised_by": videos.attrs["recognised_by"],
         "videos": len(videos),
@@ -81,13 +94,6 @@ def extract(
         "failures": done.failures["status"].value_counts().to_dict(),
         "problems": videos.attrs["problems"],
     }
-    if json:
-        console.write_json(summary)
-    else:
-        show_summary(summary)
-        show_failures(done.failures, out)
-    hint = f"{out / 'failures.csv'} gives the reason for each."
-    account_for(summary["videos_failed"], len(videos), done="cropped", hint=hint)
 
 
 def show_summary(summary: Mapping[str, Any]) -> None:
