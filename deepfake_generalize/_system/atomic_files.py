@@ -81,8 +81,8 @@ def remove_abandoned(target: Path, *, suffix: str = ".tmp") -> None:
         left = [e.name for e in entries if e.name.startswith(start) and e.name.endswith(suffix)]
     for name in left:
         with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
-            lock(file.fileno())
-            (target.parent / name).unlink()
+            if lock(file.fileno()):  # Without locks nothing tells whether it is being written.
+                (target.parent / name).unlink()
 
 
 def write_arrays(

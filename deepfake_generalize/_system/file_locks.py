@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,24 +14,44 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def lock(handle: int, *, wait: bool = False) -> None:
-    """Lock an open file until it is closed; BlockingIOError where another process has it."""
-    fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP))
+"""What file systems say that grant no locks, such as some of clusters."""
+
+
+def lock(handle: int, *, wait: bool = False) -> bool:
+    """Lock an open file until it is closed; BlockingIOError where another process has it.
+
+    Returns whether there is a lock now: False where the file system grants none.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    return True
 
 
 @contextlib.contextmanager
 def lock_file(file: Path) -> Iterator[None]:
     """Be the only process inside this block for `file`, which is made for it and removed after it.
 
-    BlockingIOError where another process is inside, other OSErrors where it cannot be made.
+    BlockingIOError where another process is inside, other OSErrors where it cannot be made. Where
+    the file system grants no locks, a warning says so, and the block is entered.
     """
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            lock(handle)
+            is_locked = lock(handle)
         except OSError:
             os.close(handle)
             raise
+        if is_locked is False:
+            warnings.warn(
+                f"the file system of {str(file.parent)!r} grants no locks: see that no other "
+                "process writes there",
+                stacklevel=4,
+            )
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(file.stat(), os.fstat(handle)):
                 break

@@ -2,7 +2,8 @@
 
 Results go to stdout, everything else to stderr. A command that fails ends with one `error:` and
 one `hint:` line and exits with 2 (usage or unusable input), 3 (partly done), 4 (data that does not
-belong together) or 5 (a missing asset or dependency); anything unforeseen exits with 1.
+belong together) or 5 (a missing asset or dependency); anything unforeseen exits with 1, a signal
+with 128 and its number.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepfake_generalize._system.native_logs import quiet_native_logs_of_command
+from deepfake_generalize._system.processes import interrupted_by_termination
 from deepfake_generalize._system.standard_streams import (
     open_closed_streams,
     show_what_cannot_be_encoded,
@@ -97,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = group.commands.get("".join(arguments[len(globals_given) :][:1]))
     native_logs = contextlib.nullcontext() if debug else quiet_native_logs_of_command()
     try:
-        with warnings.catch_warnings(), native_logs:
+        with warnings.catch_warnings(), native_logs, interrupted_by_termination() as came:
             warnings.showwarning = lambda message, *_, **__: console.show_warning(
                 failures.for_command(str(message), command)
             )
@@ -112,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         return failures.report(error, command)
-    return failures.interrupted() if code == INTERRUPTED else code
+    return failures.interrupted(*came[:1]) if code == INTERRUPTED else code
 
 
 def _run(group: Any, arguments: list[str]) -> int:

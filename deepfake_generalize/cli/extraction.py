@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from deepfake_generalize.data import Extraction
+
 _PROBLEMS_SHOWN = 10
 
 
@@ -34,6 +36,14 @@ def extract(
     finder: Annotated[
         Literal["mediapipe", "cascade"], typer.Option(help="What finds faces.")
     ] = "mediapipe",
+    redo: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Do finished videos again in which a frame ended so, as in no_face or error; "
+            "may be repeated.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Find videos and write aligned face crops; safe to stop and run again.
@@ -59,11 +69,23 @@ def extract(
             finder=data.CascadeFinder() if finder == "cascade" else None,
             aligner=aligner,
             n_jobs=jobs,
+            redo=tuple(redo or ()),
             progress=advance,
         )
+    summary = {"folder": out} | summarise(videos, done)
+    if json:
+        console.write_json(summary)
+    else:
+        show_summary(summary)
+        show_failures(done.failures, out)
+    hint = f"{out / 'failures.csv'} gives the reason for each."
+    account_for(summary["videos_failed"], len(videos), done="cropped", hint=hint)
+
+
+def summarise(videos: pd.DataFrame, done: Extraction) -> dict[str, Any]:
+    """Return what came of the videos of a manifest, as `extract --json` tells it."""
     cropped = set(done.crops["video"])
-    summary = {
-        "folder": out,
+    return {
         "layout": videos.attrs["layout"],
         "recognised_by": videos.attrs["recognised_by"],
         "videos": len(videos),
@@ -72,13 +94,6 @@ def extract(
         "failures": done.failures["status"].value_counts().to_dict(),
         "problems": videos.attrs["problems"],
     }
-    if json:
-        console.write_json(summary)
-    else:
-        show_summary(summary)
-        show_failures(done.failures, out)
-    hint = f"{out / 'failures.csv'} gives the reason for each."
-    account_for(summary["videos_failed"], len(videos), done="cropped", hint=hint)
 
 
 def show_summary(summary: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
+import signal
 import sys
 from typing import Any
 
@@ -13,7 +14,8 @@ from deepfake_generalize.cli import console
 from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError, PartialError
 
 PROGRAM = "deepfake-generalize"
-INTERRUPTED = 130
+_BY_SIGNAL = 128
+INTERRUPTED = _BY_SIGNAL + signal.SIGINT
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 _IN_THE_SHELL = {
@@ -22,6 +24,7 @@ _IN_THE_SHELL = {
     "frames_per_video": "--frames",
     "n_jobs": "--jobs",
     "out_dir": "--out",
+    '("no_face",)': "--redo no_face",
     'trained_on={"CELEB": crops}': "--trained-on CELEB=crops",
     'unseen={"DFD": crops}': "--unseen DFD=crops",
     "Detector.load": "--detector FILE.keras",
@@ -72,10 +75,13 @@ def account_for(failed: int, total: int, *, done: str, hint: str) -> None:
         raise PartialError(f"{failed} of {total} videos could not be {done}.", hint=hint)
 
 
-def interrupted() -> int:
-    """Say that the user stopped the command, and return its exit code."""
-    console.write_note("error: interrupted\nhint: extract, run again, goes on where it stopped")
-    return INTERRUPTED
+def interrupted(by: int = signal.SIGINT) -> int:
+    """Say that a signal, the user's or another, stopped the command, and return its exit code."""
+    what = "interrupted" if by == signal.SIGINT else f"terminated by {signal.Signals(by).name}"
+    console.write_note(
+        f"error: {what}\nhint: extract, demo and study, run again, go on where they stopped"
+    )
+    return _BY_SIGNAL + by
 
 
 def reader_left() -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,20 +13,23 @@ from typing import TYPE_CHECKING, TypeAlias
 from joblib import Parallel, delayed, effective_n_jobs
 
 from deepfake_generalize._system.atomic_files import remove_abandoned, write_whole
+from deepfake_generalize._system.file_locks import lock_file
 from deepfake_generalize._system.paths import absolute
-from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.errors import DataMismatchError, DeepfakeGeneralizeError, InputError
 from deepfake_generalize.study.experiment import (
     CHECKPOINTS,
     CONFIG,
     RECORDS,
     DetectorFamily,
     StudyConfig,
+    check_roots,
     plan_steps,
     prepare,
     read_all,
     read_facts,
     read_lines,
     work_on,
+    workers_ended_by_signals,
 )
 from deepfake_generalize.study.protocol import FINE_TUNINGS
 from deepfake_generalize.validation import check_type
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.report import Finding, RunResults
 
 _Plans: TypeAlias = "dict[DetectorFamily, list[Step]]"
+_LOCK = ".lock"
 _POLL_SECONDS = 1.0
 
 
@@ -106,8 +111,9 @@ def run(
         The study.
 
     Raises:
-        InputError: No configuration, or data that cannot give the sizes asked for.
-        DataMismatchError: The folder holds another study.
+        InputError: No configuration, one without the folders of its data sets, or data that
+            cannot give the sizes asked for.
+        DataMismatchError: The folder holds another study, or one is running in it.
 
     Reproduction notes:
         "How Generalizable are Deepfake Detectors?", whole: sections III and IV, Tables IV to VII,
@@ -121,18 +127,18 @@ def run(
         hint="Begin with StudyConfig.demo() or StudyConfig.from_toml(path).",
     )
     folder = absolute(out_dir)
-    _claim(folder, config)
     say = progress or (lambda _what, _part: None)
-    plans = _plan(config, prepare(config, folder, n_jobs=n_jobs, progress=say))
-    with _watched(plans, folder, say):
-        # Where families have processes of their own, threads are enough to wait for them.
-        waiting = None if config.threads is None else "threads"
-        order = _in_order(plans, effective_n_jobs(n_jobs))
-        jobs = (delayed(work_on)(config, family, folder) for family in order)
-        Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    say("tables, figures, report", 1.0)
-    return publish(folder)
+    with _claimed(folder, config):
+        plans = _plan(config, prepare(config, folder, n_jobs=n_jobs, progress=say))
+        with _watched(plans, folder, say), workers_ended_by_signals():
+            # Where families have processes of their own, threads are enough to wait for them.
+            waiting = None if config.threads is None else "threads"
+            order = _in_order(plans, effective_n_jobs(n_jobs))
+            jobs = (delayed(work_on)(config, family, folder, os.getpid()) for family in order)
+            Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        say("tables, figures, report", 1.0)
+        return publish(folder)
 
 
 def publish(folder: str | Path) -> Study:
@@ -146,6 +152,7 @@ def publish(folder: str | Path) -> Study:
 
     Raises:
         InputError: The folder holds no study, or one that is not finished.
+        DataMismatchError: Its records are not what a study writes.
     """
     path = absolute(folder)
     if not (path / CONFIG).is_file():
@@ -156,9 +163,30 @@ def publish(folder: str | Path) -> Study:
     from deepfake_generalize.study.report import publish_results
 
     study = Study(path, StudyConfig.from_toml(path / CONFIG))
-    _check_finished(study)
-    publish_results(study.results)
+    with _failing_in_words(path):
+        _check_finished(study)
+        publish_results(study.results)
     return study
+
+
+@contextmanager
+def _failing_in_words(folder: Path) -> Iterator[None]:
+    """Say of what came to grief over a run folder's records that they are not a study's.
+
+    All that is read here is in the records and what they name: any value of them may be another
+    than a study writes, in a folder that somebody sent.
+    """
+    try:
+        yield
+    except DeepfakeGeneralizeError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise DataMismatchError(
+            f"expected the records of {str(folder)!r} as a study writes them, received others: "
+            f"{type(error).__name__}: {error}.",
+            hint="They were altered, or are of another version: run the study again in a new "
+            "folder. If nobody altered them, please report this.",
+        ) from error
 
 
 def _plan(config: StudyConfig, available: tuple[str, ...]) -> _Plans:
@@ -197,8 +225,34 @@ def _in_order(plans: _Plans, n_jobs: int) -> list[DetectorFamily]:
     return [first, *others[:place], second, *others[place:]]
 
 
-def _claim(folder: Path, config: StudyConfig) -> None:
-    """Write the configuration into a new folder, or see that the folder's is the same."""
+@contextmanager
+def _claimed(folder: Path, config: StudyConfig) -> Iterator[None]:
+    """Be the only study in a folder that is new, or holds a part of this very one."""
+    # Before anything is made: what is refused leaves a folder of others as it was.
+    if not _is_there(folder, config):
+        check_roots(config)
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock_file(folder / _LOCK))
+        except BlockingIOError:
+            raise DataMismatchError(
+                f"expected a folder in which no study is running, one is in {str(folder)!r}.",
+                hint="Wait for it, or choose another folder.",
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"expected a folder that can be written, received {str(folder)!r}: "
+                f"{error.strerror or error}.",
+                hint="Choose another folder, or mend its permissions.",
+            ) from error
+        if not _is_there(folder, config):
+            write_whole(folder / CONFIG, config.to_toml().encode())
+        yield
+
+
+def _is_there(folder: Path, config: StudyConfig) -> bool:
+    """Return whether a folder holds this study; raise where it holds another, or other files."""
     file = folder / CONFIG
     if file.exists():
         there = StudyConfig.from_toml(file)
@@ -208,16 +262,15 @@ def _claim(folder: Path, config: StudyConfig) -> None:
                 f"{there.name!r} with other settings.",
                 hint="Choose another folder, or run the configuration that is there.",
             )
-        return
-    if folder.exists():
+        return True
+    if folder.is_dir():
         remove_abandoned(file)
-        if any(folder.iterdir()):
+        if any(path.name != _LOCK for path in folder.iterdir()):
             raise InputError(
                 f"expected a new or empty folder, {str(folder)!r} holds other files.",
                 hint="Choose another folder.",
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(file, config.to_toml().encode())
+    return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Files that appear whole, and locks on files."""
 
 import contextlib
+import errno
 import io
 import os
 import threading
@@ -135,3 +136,17 @@ def test_a_lock_on_a_file_that_was_removed_in_between_is_taken_again(tmp_path, m
         assert len(calls) == 2
         assert file.exists()
     assert not file.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_no_locks_are_granted_work_goes_on_with_a_note(tmp_path, monkeypatch, number):
+    def refuse(handle, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.warns(UserWarning, match="grants no locks"), lock_file(tmp_path / ".lock"):
+        assert (tmp_path / ".lock").exists()
+    other = tmp_path / ".a.csv.x1.tmp"
+    other.touch()
+    write_whole(tmp_path / "a.csv", b"new")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", other.name}

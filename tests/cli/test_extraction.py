@@ -5,8 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from deepfake_generalize import data
 from deepfake_generalize.cli import extraction
 from deepfake_generalize.data import FAILURE_COLUMNS
+from deepfake_generalize.errors import InputError
 
 
 def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) -> None:
@@ -82,3 +84,26 @@ def test_why_videos_failed_is_said_worst_first_and_for_ten_of_them(
     assert capsys.readouterr().out.endswith(f"┘\n{last}")
     extraction.show_failures(failures.iloc[:0], Path("crops"))
     assert capsys.readouterr().out == ""
+
+
+def test_what_ended_badly_can_be_asked_for_again(tmp_path, monkeypatch, fails) -> None:
+    asked = []
+
+    def note(*_, redo, **__):
+        asked.append(redo)
+        raise InputError("enough")
+
+    for label in ("real", "fake"):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        (tmp_path / "in" / label / "a.mp4").touch()
+    command = ["extract", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    code, error, hint = fails(
+        *command, "--finder=cascade", "--aligner=finder", "--redo=error", "--redo=nothing"
+    )
+    assert code == 2
+    assert "received ('error', 'nothing')" in error
+    assert "--redo no_face" in hint
+    monkeypatch.setattr(data, "extract_faces", note)
+    fails(*command)
+    fails(*command, "--redo=error", "--redo=no_face")
+    assert asked == [(), ("error", "no_face")]

@@ -1,5 +1,8 @@
 """How failures end: one error and one hint in the command's words, the exit code of their kind."""
 
+import os
+import signal
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +103,19 @@ def test_debug_shows_the_traceback(raising: Any, capsys: pytest.CaptureFixture[s
 def test_an_interrupt_exits_with_130(raising: Any, fails: Any) -> None:
     raising(KeyboardInterrupt())
     assert fails("score", "x")[:2] == (130, "error: interrupted")
+
+
+def test_a_termination_is_said_and_exits_with_its_number(
+    monkeypatch: pytest.MonkeyPatch, fails: Any
+) -> None:
+    def be_terminated(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr("deepfake_generalize.cli.scoring.find_video_files", be_terminated)
+    code, error, hint = fails("score", "x")
+    assert (code, error) == (143, "error: terminated by SIGTERM")
+    assert "go on where they stopped" in hint
 
 
 def _command(name: str) -> Any:

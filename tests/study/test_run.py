@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize import data, metrics, models, study
+from deepfake_generalize._system.file_locks import lock_file
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.study.experiment import ROOTS
 from deepfake_generalize.study.experiment.records import read_all, read_lines
 
 SETS = ["CELEB", "FS", "NT", "DF", "DFD", "CELEB-M", "NULL"]
@@ -146,3 +148,20 @@ def test_the_audit_of_the_drawn_sets_finds_no_leak(tiny_run):
     (record,) = [each for each in read_all(tiny_run.folder / "records") if each["kind"] == "data"]
     assert record["audit"]["leaks"] == 0
     assert set(record["splits"]) >= set(SETS)
+
+
+def test_a_second_study_in_one_folder_is_refused_at_once(tiny_config, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with lock_file(folder / ".lock"), pytest.raises(DataMismatchError, match="no study is running"):
+        study.run(tiny_config, folder)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("roots", [{}, {"faceforensics": "{tmp}"}, dict.fromkeys(ROOTS, "/no")])
+def test_a_study_without_its_data_sets_claims_no_folder(tiny_config, tmp_path, roots):
+    roots = {name: place.format(tmp=tmp_path) for name, place in roots.items()}
+    config = dataclasses.replace(tiny_config, data="videos", roots=roots)
+    with pytest.raises(InputError, match=r"received none for celebdf|nothing is there|none for"):
+        study.run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -105,3 +105,23 @@ def test_damaged_heat_maps_are_said_to_be(run, capsys):
     said = capsys.readouterr().err
     assert f"expected the heat maps of Figure 2 in '{file}', cannot read them" in said
     assert said.splitlines()[-1].startswith("hint: Remove the records of kind maps")
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("data", "splits", []),
+        ("evaluation", "scores", None),
+        ("evaluation", "set", {}),
+        ("similarity", "values", ["x"]),
+    ],
+)
+def test_altered_records_are_said_to_be(run, capsys, kind, field, value):
+    for file in (run / "records").glob("*.jsonl"):
+        records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        changed = [r | {field: value} if r["kind"] == kind else r for r in records]
+        text = "".join(json.dumps(record) + "\n" for record in changed)
+        file.write_text(text, encoding="utf-8")
+    assert cli.main(["report", str(run)]) == 4
+    said = capsys.readouterr().err
+    assert f"error: expected the records of '{run}' as a study writes them" in said

@@ -15,6 +15,7 @@ import joblib
 import pytest
 
 from deepfake_generalize import study
+from deepfake_generalize._system.file_locks import lock_file
 
 KILLS = 4
 CODE = """
@@ -139,3 +140,64 @@ def test_two_jobs_that_are_killed_give_what_one_gives(
     assert shown(folder) == shown(undisturbed.folder)
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert not [name for name in names if "partial" in name or name.endswith(".tmp")]
+
+
+PROGRAM = "import sys; from deepfake_generalize.cli import main; sys.exit(main())"
+
+
+def processes_of(session: int) -> list[str]:
+    """Return the commands of the processes of a session that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append((stat.parent / "cmdline").read_bytes().decode())
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "threads"),
+    [
+        (signal.SIGTERM, 1),
+        pytest.param(signal.SIGINT, 1, marks=pytest.mark.nightly),
+        pytest.param(signal.SIGTERM, None, marks=pytest.mark.nightly),
+        pytest.param(signal.SIGKILL, None, marks=pytest.mark.nightly),
+    ],
+)
+def test_a_signal_to_the_study_alone_leaves_no_worker_and_no_lock(
+    two_config, tmp_path, number, threads
+):
+    config, folder = tmp_path / "study.toml", tmp_path / "run"
+    config.write_text(dataclasses.replace(two_config, threads=threads).to_toml(), encoding="utf-8")
+    command = [sys.executable, "-c", PROGRAM, "study", "--config", config, "--out", folder]
+    process = subprocess.Popen(
+        [*map(str, command), "--jobs", "2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        while process.poll() is None and count(folder) < 3:
+            time.sleep(0.05)
+        assert process.poll() is None
+        assert len(processes_of(process.pid)) > 2
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        end = time.monotonic() + 20
+        while processes_of(process.pid) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert processes_of(process.pid) == []
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 128 + number
+        assert ("terminated by SIGTERM" in said) is (number == signal.SIGTERM)
+        assert not (folder / ".lock").exists()
+    with lock_file(folder / ".lock"):
+        pass

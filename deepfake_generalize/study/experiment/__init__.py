@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig
+from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig, check_roots
 from deepfake_generalize.study.experiment.datasets import prepare, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
@@ -20,7 +20,7 @@ from deepfake_generalize.study.experiment.records import (
 )
 from deepfake_generalize.study.experiment.run_log import read_log, when_and_where
 from deepfake_generalize.study.experiment.schedules import Analysis, Schedule
-from deepfake_generalize.study.experiment.worker import work_on
+from deepfake_generalize.study.experiment.worker import work_on, workers_ended_by_signals
 
 __all__ = [
     "CHECKPOINTS",
@@ -33,6 +33,7 @@ __all__ = [
     "Schedule",
     "Step",
     "StudyConfig",
+    "check_roots",
     "derived_seed",
     "of_kind",
     "plan_steps",
@@ -43,4 +44,5 @@ __all__ = [
     "read_log",
     "when_and_where",
     "work_on",
+    "workers_ended_by_signals",
 ]

@@ -208,3 +208,22 @@ class StudyConfig:
     def to_toml(self) -> str:
         """Write the configuration as TOML, which `from_toml` reads back to an equal one."""
         return toml.dumps(dataclasses.asdict(self))
+
+
+def check_roots(config: StudyConfig) -> None:
+    """Raise `InputError` unless the data sets of a study on videos are where its roots say."""
+    if config.is_synthetic:
+        return
+    missing = [name for name in ROOTS if name not in config.roots]
+    if missing:
+        raise InputError(
+            f"expected the folders of {', '.join(ROOTS)} as roots, received none for "
+            f"{', '.join(missing)}.",
+            hint="Enter them under [roots]: `study --write-config` writes a file that has it.",
+        )
+    for name in ROOTS:
+        if not Path(config.roots[name]).exists():
+            raise InputError(
+                f"expected the data set {name} at {str(config.roots[name])!r}, nothing is there.",
+                hint="Enter its folder under [roots].",
+            )

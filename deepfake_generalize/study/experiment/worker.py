@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from deepfake_generalize._system.machine import peak_memory
+from deepfake_generalize._system.processes import acting_before_interruption, end_with_parent
 from deepfake_generalize.errors import PartialError
 from deepfake_generalize.study.experiment.detector_family import DetectorFamily
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from deepfake_generalize.study.experiment.config import StudyConfig
 
 _LEFT = 75
@@ -28,8 +33,59 @@ every network that it has trained, some 600 MB for Xception."""
 _PROGRAM = f"from {__name__} import main; main()"
 
 
-def work_on(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
-    """Do every step of a family that has no record yet, in this process or in its own."""
+class _Workers:
+    """The processes that this one waits for, in any of its threads."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ending = False
+
+    @contextmanager
+    def begun(self, command: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
+        """Begin a process and wait for it behind the block; it is known while it runs."""
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        with subprocess.Popen(  # noqa: S603  (our own program, our own arguments)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+        ) as process:
+            self._running.add(process)
+            try:
+                if self._ending:  # Asked behind `add`: `end` has seen it, or is seen here.
+                    process.kill()
+                yield process
+            finally:
+                self._running.discard(process)
+
+    def end(self) -> None:
+        """End them all at once, and let no other begin until `reset`."""
+        self._ending = True
+        for process in list(self._running):
+            process.kill()
+
+    def reset(self) -> None:
+        """Let processes begin again."""
+        self._ending = False
+
+
+_WORKERS = _Workers()
+
+
+@contextmanager
+def workers_ended_by_signals() -> Iterator[None]:
+    """Within the block, let a signal that is about to interrupt it end the workers before."""
+    _WORKERS.reset()
+    with acting_before_interruption(_WORKERS.end):
+        yield
+
+
+def work_on(config: StudyConfig, family: DetectorFamily, folder: Path, waiting: int) -> None:
+    """Do every step of a family that has no record yet, in this process or in its own.
+
+    `waiting` is the process that waits for it: a worker that it began ends with it.
+    """
+    end_with_parent(waiting)
     if config.threads is not None:
         work_apart(family, folder)
     else:
@@ -44,15 +100,10 @@ def work_apart(family: DetectorFamily, folder: Path) -> None:
 
     Raises what they raised, or PartialError where one ended without a word, as when it was killed.
     """
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    command = [sys.executable, "-c", _PROGRAM, folder, *astuple(family), str(_GROWN)]
     code = _LEFT
     while code == _LEFT:
-        with subprocess.Popen(  # noqa: S603  (our own program, our own arguments)
-            [sys.executable, "-c", _PROGRAM, folder, *astuple(family), str(_GROWN)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
-        ) as process:
+        with _WORKERS.begun(command) as process:
             said = b"" if process.stdout is None else process.stdout.read()
         code = process.returncode
     if code:
@@ -72,6 +123,8 @@ def work_apart(family: DetectorFamily, folder: Path) -> None:
 def main() -> NoReturn:
     """Be the process: work on the family of the arguments until it is done or memory has grown."""
     folder, architecture, source, most = sys.argv[1:]
+    # Ctrl+C reaches every process of a terminal; the parent ends this one, and speaks for it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         done = _work(Path(folder), DetectorFamily(architecture, source), int(most))
