@@ -23,6 +23,7 @@ from deepfake_generalize.models.training import (
     batches_of_arrays,
     fit,
     make_reporter,
+    refusals,
 )
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def forward_batches(
     workers = 1 if many else min(os.cpu_count() or 1, _MOST_WORKERS)
     waiting: collections.deque[tuple[Any, AnyArray]] = collections.deque()
     done = 0
-    with ThreadPoolExecutor(workers) as pool:
+    with refusals(), ThreadPoolExecutor(workers) as pool:
         for images, labels in data.batches(_BATCH_GPU if many else _BATCH_CPU, None, False):
             waiting.append((pool.submit(forward, images), labels.numpy()))
             if len(waiting) > workers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from deepfake_generalize.augment.unfreezing import trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector, weights_sha256
@@ -58,12 +60,28 @@ def fine_tune(
     refuse_overlap(train, val)
     options = replace(options, fake_index=detector.fake_index)
     shape = (*detector.size, 3)
+    for crops in (train, val):
+        _refuse_resizing(detector, crops)
     opened = open_data(train, name="train", shape=shape), open_data(val, name="val", shape=shape)
     worker = trainable_copy(detector.model, first=first, noise=noise, seed=options.seed)
     # Made before anything is learnt: a network that cannot be copied must not cost a training.
     learned = twin_of(detector, options.seed)
     record = training_record(learn(worker, *opened, options), options) | facts
     return child(detector, learned, worker.get_weights(), record, kind=kind, name=name)
+
+
+def _refuse_resizing(detector: Detector, crops: LabelledImages) -> None:
+    """Raise where crops would be resized otherwise than the detector's images are."""
+    if detector.resize == "bilinear" or not isinstance(crops, pd.DataFrame):
+        return
+    size = tuple(int(side) for side in open_data(crops, name="crops").shape[:2])
+    if size != detector.size:
+        raise InputError(
+            f"expected crops of {detector.size} (height, width) for {detector.name}, whose images "
+            f"are resized by resize={detector.resize!r}, received {size}; training resizes "
+            "bilinearly.",
+            hint="Extract crops of that size.",
+        )
 
 
 def twin_of(detector: Detector, seed: int) -> keras.Model:
@@ -135,4 +153,5 @@ def child(
         fake_index=parent.fake_index,
         name=f"{parent.name}-{kind}" if name is None else name,
         training={**record, "kind": kind, "architecture": architecture, "parent": lineage},
+        resize=parent.resize,
     )

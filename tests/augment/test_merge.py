@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from deepfake_generalize.augment import merge
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import Detector
+from deepfake_generalize.models import Detector, Recipe
 from deepfake_generalize.models.training import fit
 
 
@@ -114,3 +115,17 @@ def test_a_subclassed_network_is_refused(dark_and_bright, short):
     recipe = short("mesonet", epochs=1)
     with pytest.raises(InputError, match=r"functional or Sequential Keras model in own, .* Own"):
         merge(Detector(model, name="own"), dark_and_bright(4), dark_and_bright(4), recipe=recipe)
+
+
+def test_the_rule_of_resizing_is_inherited(tiny_detector, dark_and_bright, tmp_path):
+    parent = tiny_detector()
+    nearest = Detector(parent.model, name="nearest", resize="nearest")
+    few, check = dark_and_bright(8), dark_and_bright(4, seed=1)
+    recipe = Recipe("r", epochs=1, batch_size=4)
+    assert merge(nearest, few, check, recipe=recipe, progress=None).resize == "nearest"
+    rows = []
+    for index in range(2):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.zeros((9, 9, 3), np.uint8))
+        rows.append({"path": str(tmp_path / f"{index}.png"), "label": index})
+    with pytest.raises(InputError, match=r"crops of \(8, 8\).*received \(9, 9\)"):
+        merge(nearest, pd.DataFrame(rows), check, recipe=recipe, progress=None)

@@ -16,7 +16,8 @@ def constant_network():
         inputs = keras.Input((size, size, 3))
         pooled = keras.layers.GlobalAveragePooling2D()(inputs)
         last = keras.layers.Dense(len(outputs), activation=activation, kernel_initializer="zeros")
-        model = keras.Model(inputs, last(pooled), name="constant")
+        # Added to nothing, so that it is no network that surely ends in logits.
+        model = keras.Model(inputs, last(pooled) + 0.0, name="constant")
         last.bias.assign(np.asarray(outputs, np.float32))
         return model
 
@@ -24,12 +25,17 @@ def constant_network():
 
 
 @pytest.fixture(scope="session")
-def sample_images(shared_data):
-    """The four public images as they are on disk, RGB: df00204, df01254, real00240, real00772."""
-    folder = shared_data("mesonet/test_images")
-    paths = sorted(folder.glob("*/*.jpg"))
+def sample_paths(shared_data):
+    """The files of the four public images: df00204, df01254, real00240, real00772."""
+    paths = sorted(shared_data("mesonet/test_images").glob("*/*.jpg"))
     assert [path.stem for path in paths] == ["df00204", "df01254", "real00240", "real00772"]
-    return [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+    return paths
+
+
+@pytest.fixture(scope="session")
+def sample_images(sample_paths):
+    """The four public images as they are on disk, RGB, in the order of `sample_paths`."""
+    return [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in sample_paths]
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.models.detectors.archive import UNREADABLE
-from deepfake_generalize.models.detectors.batching import unit_batches
+from deepfake_generalize.models.detectors.batching import RESIZING, unit_batches
 from deepfake_generalize.models.detectors.callables import as_detector
 from deepfake_generalize.models.detectors.detector import Detector, weights_sha256
 from deepfake_generalize.models.detectors.pretrained import PRETRAINED, load_pretrained
@@ -11,6 +11,7 @@ from deepfake_generalize.models.detectors.video import VideoScore
 
 __all__ = [
     "PRETRAINED",
+    "RESIZING",
     "UNREADABLE",
     "Detector",
     "VideoScore",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from deepfake_generalize.data.crops import resize
@@ -18,14 +21,43 @@ from deepfake_generalize.validation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from deepfake_generalize.types import AnyArray, Images
 
 
-def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iterator[AnyArray]:
+def _by_rule(image: AnyArray, size: tuple[int, int], *, rule: int) -> AnyArray:
+    if image.shape[:2] == size:
+        return image
+    resized: AnyArray = cv2.resize(
+        np.ascontiguousarray(image), (size[1], size[0]), interpolation=rule
+    )
+    return resized
+
+
+RESIZING: Mapping[str, Callable[[AnyArray, tuple[int, int]], AnyArray]] = MappingProxyType(
+    {
+        "bilinear": resize,
+        "nearest": partial(_by_rule, rule=cv2.INTER_NEAREST_EXACT),
+        "area": partial(_by_rule, rule=cv2.INTER_AREA),
+    }
+)
+"""How images of other sizes than a network's are brought to it.
+
+`bilinear` is the rule of `data.to_dataset`, by area where an image shrinks beyond a factor of two;
+`nearest` takes the pixel nearest to each new one's centre, as Keras's `load_img` and its
+ImageDataGenerator do by default; `area` averages.
+"""
+
+
+def unit_batches(
+    images: Images, size: tuple[int, int], batch_size: int, *, resizing: str = "bilinear"
+) -> Iterator[AnyArray]:
     """Yield images as checked batches (B, height, width, 3) float32 in [0, 1].
 
     `images` are (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3) of unequal
-    sizes; `size` is (height, width) in pixels, and `batch_size` the most images in a batch.
+    sizes; `size` is (height, width) in pixels, `batch_size` the most images in a batch, and
+    `resizing` a name of `RESIZING`.
 
     Raises:
         InputError: Images of another shape, dtype or range, or `batch_size` below 1.
@@ -43,11 +75,16 @@ def unit_batches(images: Images, size: tuple[int, int], batch_size: int) -> Iter
         part = images[start : start + batch_size]
         batch = np.empty((len(part), *size, 3), np.float32)
         for index, image in enumerate(part):
-            batch[index] = _unit(image, size, f"images[{start + index}]")
+            batch[index] = _unit(image, size, f"images[{start + index}]", RESIZING[resizing])
         yield batch
 
 
-def _unit(image: AnyArray, size: tuple[int, int], name: str) -> AnyArray:
+def _unit(
+    image: AnyArray,
+    size: tuple[int, int],
+    name: str,
+    resized: Callable[[AnyArray, tuple[int, int]], AnyArray],
+) -> AnyArray:
     """Check one image, resize it as it came (8 bit stays 8 bit, as on disk), scale to [0, 1]."""
     if not isinstance(image, np.ndarray) or image.ndim != 3:
         raise InputError(
@@ -56,8 +93,8 @@ def _unit(image: AnyArray, size: tuple[int, int], name: str) -> AnyArray:
         )
     image = check_images(image[np.newaxis], name=name)[0]
     if image.dtype == np.uint8:
-        return np.divide(resize(image, size), np.float32(255), dtype=np.float32)
-    return resize(image.astype(np.float32), size)
+        return np.divide(resized(image, size), np.float32(255), dtype=np.float32)
+    return resized(image.astype(np.float32), size)
 
 
 def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:

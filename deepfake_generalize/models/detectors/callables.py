@@ -16,7 +16,7 @@ from deepfake_generalize.validation import check_choice, describe, is_whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deepfake_generalize.types import AnyArray, FloatArray, Images
+    from deepfake_generalize.types import AnyArray, Images
 
 
 _FUNCTION = "It gets (N, H, W, 3) images as a NumPy array and returns N numbers in [0, 1]."
@@ -84,23 +84,25 @@ class FunctionDetector(ScoresVideos):
     scale: Literal["unit", "uint8"]
     function: Callable[[AnyArray], Any] = field(repr=False)
 
-    def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
-        """Score images as `Detector.scores` does: (N,) float32, P(fake) in [0, 1].
+    def scores(self, images: Images, *, batch_size: int = 32) -> AnyArray:
+        """Score images as `Detector.scores` does: (N,), P(fake) in [0, 1].
+
+        float64 where the function gives that or its numbers are P(real), else float32.
 
         Raises:
             InputError: Images of another shape, dtype or range; or a function that gives NaN,
                 numbers outside [0, 1], or not one number an image.
         """
-        outputs: list[FloatArray] = []
+        outputs: list[AnyArray] = []
         for batch in unit_batches(images, self.size, batch_size):
             outputs.append(self._call(batch, first=sum(map(len, outputs))))
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
 
-    def __call__(self, images: Images, *, batch_size: int = 32) -> FloatArray:
+    def __call__(self, images: Images, *, batch_size: int = 32) -> AnyArray:
         """Score images; see `scores`."""
         return self.scores(images, batch_size=batch_size)
 
-    def _call(self, batch: AnyArray, *, first: int) -> FloatArray:
+    def _call(self, batch: AnyArray, *, first: int) -> AnyArray:
         if self.scale == "uint8":
             batch = np.rint(batch * 255).astype(np.uint8)
         if self.channels == "first":
@@ -110,16 +112,21 @@ class FunctionDetector(ScoresVideos):
             f"{first + len(batch) - 1}, given {describe(batch)}"
         ):
             returned = self.function(batch)
+        precise = getattr(_on_cpu(returned), "dtype", None) == np.float64
         numbers = _to_numpy(returned, self.name)
         if numbers.shape not in {(len(batch),), (len(batch), 1)}:
             raise InputError(
                 f"expected one number an image from {self.name}, shape ({len(batch)},) or "
                 f"({len(batch)}, 1), received shape {numbers.shape}.",
-                hint="Return the column that is P(fake), or P(real) with returns='real'.",
+                hint="Drop the axis of one by name, squeeze(axis=1): squeeze() alone also drops "
+                "the images where a last batch holds one."
+                if numbers.ndim == 0 and len(batch) == 1
+                else "Return the column that is P(fake), or P(real) with returns='real'.",
             )
         numbers = checked_scores(numbers.reshape(-1), source=self.name)
-        scores = numbers if self.returns == "fake" else 1 - numbers
-        return scores.astype(np.float32)
+        if self.returns == "real":
+            return 1.0 - numbers
+        return numbers if precise else numbers.astype(np.float32)
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -131,12 +138,29 @@ def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def _to_numpy(value: Any, name: str) -> AnyArray:
-    """Turn what the function gave into floats; PyTorch's tensors must be detached first."""
+def _on_cpu(value: Any) -> Any:
+    """Return a tensor of PyTorch or TensorFlow as an array, and all else as it is.
+
+    NumPy has no bfloat16, and PyTorch refuses to hand such numbers to it.
+    """
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-    if hasattr(value, "numpy"):
-        value = value.numpy()
+        if "bfloat16" in str(getattr(value, "dtype", "")):
+            value = value.float()
+    return value.numpy() if hasattr(value, "numpy") else value
+
+
+def _to_numpy(value: Any, name: str) -> AnyArray:
+    """Turn what the function gave into float64: an array, a tensor, or a list of either."""
+    value = _on_cpu(value)
+    if isinstance(value, list | tuple):
+        value = [_on_cpu(part) for part in value]
+    if isinstance(value, np.ma.MaskedArray) and value.mask.any():
+        raise InputError(
+            f"expected a number of each image from {name}, received an array of which "
+            f"{int(value.mask.sum())} are masked.",
+            hint="Fill them, or leave these images out.",
+        )
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:

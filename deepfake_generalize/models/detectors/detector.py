@@ -13,14 +13,19 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import archive
-from deepfake_generalize.models.detectors.batching import checked_scores, unit_batches
+from deepfake_generalize.models.detectors.batching import RESIZING, checked_scores, unit_batches
 from deepfake_generalize.models.detectors.video import ScoresVideos
-from deepfake_generalize.validation import describe
+from deepfake_generalize.models.surgery import is_graph, producer
+from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deepfake_generalize.types import AnyArray, FloatArray, Images
+    from deepfake_generalize.types import AnyArray, Images
+
+
+_SUM_ROUNDING = {"bfloat16": 3e-2, "float16": 4e-3}
+"""How far softmax columns may be from a sum of 1, where they are that coarse; else a thousandth."""
 
 
 class Detector(ScoresVideos):
@@ -36,6 +41,7 @@ class Detector(ScoresVideos):
         training (dict[str, Any] | None): How it was trained (plain JSON values), or None where that
             is unknown.
         size (tuple[int, int]): (height, width) in pixels of the network's input.
+        resize (str): How images of another size are brought to it.
 
     Examples:
         >>> from deepfake_generalize.models import mesonet
@@ -53,6 +59,7 @@ class Detector(ScoresVideos):
         fake_index: int = 1,
         name: str | None = None,
         training: Mapping[str, Any] | None = None,
+        resize: str = "bilinear",
     ) -> None:
         """Wrap a network.
 
@@ -62,10 +69,16 @@ class Detector(ScoresVideos):
             fake_index: The fake class: for one unit 0 or 1, for softmax the fake column.
             name: What tables call it; the model's name by default.
             training: A record of the training, kept when the detector is saved.
+            resize: How images of another size were brought to the network's in its training, which
+                is how they are in scoring: `bilinear`, as here (and by area where an image shrinks
+                beyond a factor of two); `nearest`, as by Keras's ImageDataGenerator and `load_img`;
+                or `area`.
 
         Raises:
-            InputError: Not a Keras model, another input or output, or no such class.
+            InputError: Not a Keras model, another input or output, no such class or rule, or a
+                network that ends in logits.
         """
+        self.resize = check_choice("resize", resize, RESIZING)
         self.model = model
         self.size, self._columns = _check_model(model)
         if isinstance(fake_index, bool) or fake_index not in range(max(2, self._columns)):
@@ -110,19 +123,19 @@ class Detector(ScoresVideos):
             record = record.get("parent")
         return False
 
-    def scores(self, images: Images, *, batch_size: int = 32) -> FloatArray:
+    def scores(self, images: Images, *, batch_size: int = 32) -> AnyArray:
         """Score images.
 
         Args:
             images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of
-                (H, W, 3) of unequal sizes. Other sizes than the network's are resized: bilinear,
-                and by area where an image shrinks beyond a factor of two. uint8 images are rounded
-                to whole levels again, as the public weights' known answers were made; float ones
-                are not, which can move a score by about a hundredth.
+                (H, W, 3) of unequal sizes. Other sizes than the network's are resized by the
+                detector's rule, `resize`. uint8 images are rounded to whole levels again; float
+                ones are not, which can move a score by about a hundredth.
             batch_size: Images at a time; bounds the memory.
 
         Returns:
-            (N,) float32, P(fake) in [0, 1]; empty for no images.
+            (N,), P(fake) in [0, 1]; empty for no images. float32 as the network gives it, float64
+            where it is 1 minus what the network gives, so that small P(real) stay apart.
 
         Raises:
             InputError: Images of another shape, dtype or range, or a network whose output is NaN,
@@ -130,21 +143,25 @@ class Detector(ScoresVideos):
         """
         outputs = [
             self._fake(self._forward(tf.constant(batch)).numpy())
-            for batch in unit_batches(images, self.size, batch_size)
+            for batch in unit_batches(images, self.size, batch_size, resizing=self.resize)
         ]
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
 
-    def _fake(self, output: AnyArray) -> FloatArray:
-        output = checked_scores(output, source=self.name)
+    def _fake(self, output: AnyArray) -> AnyArray:
+        # Half precisions are widened: their own rounding is no fault of the network.
+        rounding = _SUM_ROUNDING.get(str(output.dtype), 1e-3)
+        output = checked_scores(output.astype(np.float32), source=self.name)
         if self._columns > 1:
             sums = output.sum(axis=1, dtype=np.float64)
-            if not np.allclose(sums, 1, atol=1e-3):
+            if not np.allclose(sums, 1, atol=rounding):
                 raise InputError(
                     f"expected softmax columns that sum to 1 from {self.name}, received sums from "
                     f"{sums.min():g} to {sums.max():g}.",
                     hint="End the network in one sigmoid unit or in a softmax.",
                 )
-        scores: FloatArray = self.fake_of(output).astype(np.float32)
+        elif self.fake_index == 0:
+            output = output.astype(np.float64)
+        scores: AnyArray = self.fake_of(output)
         return scores
 
     def fake_of(self, output: Any) -> Any:
@@ -184,6 +201,7 @@ class Detector(ScoresVideos):
                 a record that JSON cannot hold.
         """
         facts = {"fake_index": self.fake_index, "name": self.name, "training": self.training}
+        facts["resize"] = self.resize
         return archive.write(self.model, facts, Path(path))
 
     @classmethod
@@ -205,6 +223,7 @@ class Detector(ScoresVideos):
             fake_index=facts["fake_index"],
             name=facts["name"],
             training=facts["training"],
+            resize=facts["resize"],
         )
 
 
@@ -225,6 +244,21 @@ def _from_bytes(content: bytes) -> Detector:
         path = Path(folder) / "detector.keras"
         path.write_bytes(content)
         return Detector.load(path)
+
+
+def _refuse_logits(model: Any) -> None:
+    """Raise where a network surely ends in logits, which may lie in [0, 1] by chance."""
+    last = model
+    while is_graph(last) and len(last.outputs) == 1:
+        last = producer(last.outputs[0])
+    activation = getattr(last, "activation", None)
+    if activation is keras.activations.linear:
+        raise InputError(
+            f"expected a network that ends in a sigmoid or a softmax, the last layer of "
+            f"{model.name!r}, {last.name!r}, is linear: it gives logits.",
+            hint="Put keras.layers.Activation('sigmoid'), or 'softmax' for several columns, behind "
+            "it.",
+        )
 
 
 def _check_model(model: Any) -> tuple[tuple[int, int], int]:
@@ -248,4 +282,5 @@ def _check_model(model: Any) -> tuple[tuple[int, int], int]:
             f"(None, K), received {gives}.",
             hint="Wrap another kind of network with models.as_detector.",
         )
+    _refuse_logits(model)
     return (int(takes[1]), int(takes[2])), int(gives[1])

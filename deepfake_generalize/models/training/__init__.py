@@ -10,6 +10,7 @@ from deepfake_generalize.models.training.data import (
     open_data,
     refuse_overlap,
 )
+from deepfake_generalize.models.training.datasets import refusals
 from deepfake_generalize.models.training.fitting import Fit, fit
 from deepfake_generalize.models.training.loop import TrainOptions
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, make_reporter
@@ -39,6 +40,7 @@ __all__ = [
     "open_data",
     "own_random_numbers",
     "recipe_or_default",
+    "refusals",
     "refuse_overlap",
     "train",
     "training_record",

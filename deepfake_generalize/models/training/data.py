@@ -14,6 +14,7 @@ from deepfake_generalize.data.crops import ordered_dataset, ordered_rows
 from deepfake_generalize.data.manifests import rows_sha256
 from deepfake_generalize.data.synthetic import is_synthetic
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.training.datasets import open_dataset
 from deepfake_generalize.validation import check_image_shape, check_images, describe
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def open_data(
     elif isinstance(data, pd.DataFrame):
         opened = _open_crops(data, None if shape is None else (shape[0], shape[1]))
     elif isinstance(data, tf.data.Dataset):
-        opened = _open_dataset(data, name)
+        shape_of, batches = open_dataset(data, name, hint=_HINT)
+        unknown = {"images": None, "fakes": None, "sha256": None}
+        opened = TrainingData(shape_of, unknown, batches)
     elif isinstance(data, tuple | list) and len(data) == 2:
         images = shape is None or (len(shape) == 3 and shape[2] == 3)
         opened = _open_arrays(data[0], data[1], name, images)
@@ -189,33 +192,6 @@ def _check_labels(labels: Any, count: int, name: str) -> AnyArray:
         )
     checked: AnyArray = labels.astype(np.float32)
     return checked
-
-
-def _open_dataset(dataset: tf.data.Dataset, name: str) -> TrainingData:
-    spec = dataset.element_spec
-    fits = (
-        isinstance(spec, tuple)
-        and len(spec) == 2
-        and all(isinstance(part, tf.TensorSpec) for part in spec)
-        and spec[0].shape.rank is not None
-        and None not in tuple(spec[0].shape[1:])
-        and spec[0].dtype.is_floating
-        and spec[1].shape.rank == 1
-    )
-    if not fits:
-        raise InputError(
-            f"expected {name} as batches of (images float32 in [0, 1], labels (B,)), received a "
-            f"dataset of {spec}.",
-            hint=_HINT,
-        )
-
-    def batches(_batch_size: int, _order: Order, _drop_last: bool) -> tf.data.Dataset:
-        return dataset.map(
-            lambda examples, labels: (tf.cast(examples, tf.float32), tf.cast(labels, tf.float32))
-        )
-
-    unknown = {"images": None, "fakes": None, "sha256": None}
-    return TrainingData(tuple(spec[0].shape[1:]), unknown, batches)
 
 
 def _array_hash(examples: AnyArray, labels: AnyArray) -> str:

@@ -17,6 +17,7 @@ from deepfake_generalize.models.detectors import weights_sha256
 from deepfake_generalize.models.surgery import finalize, flat_layers
 from deepfake_generalize.models.training import construction
 from deepfake_generalize.models.training.data import TrainingData, open_data
+from deepfake_generalize.models.training.datasets import refusals
 from deepfake_generalize.models.training.loop import (
     BatchReports,
     EpochLoop,
@@ -85,6 +86,7 @@ def _fit_in_place(
     model: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
 ) -> Fit:
     columns = _columns(model)
+    refuse_odd_batches(train, val, options)
     compiled = compile_shared(model, options)
     settings = _settings(model, train, val, options)
     state = resume(compiled, options.checkpoint, settings)
@@ -97,7 +99,7 @@ def _fit_in_place(
         callbacks.append(BatchReports(reporter, int(batches.cardinality())))
     try:
         if not state.ended:
-            with _adjusted(model, recipe):
+            with _adjusted(model, recipe), refusals():
                 compiled.fit(
                     batches,
                     validation_data=prepared_batches(val, options, None, columns=columns),
@@ -113,6 +115,26 @@ def _fit_in_place(
     finalize(model)
     data = {"train": train.facts, "val": val.facts}
     return Fit(state.history, state.best_epoch, state.ended, state.seconds, data)
+
+
+def refuse_odd_batches(train: TrainingData, val: TrainingData, options: TrainOptions) -> None:
+    """Raise where an epoch would have no batch, or a batch fewer examples than devices."""
+    size, drop_last = options.recipe.batch_size, options.recipe.drop_last
+    if drop_last and train.count is not None and train.count < size:
+        raise InputError(
+            f"expected at least {size} images in train, one batch, received {train.count}: the "
+            "recipe leaves out the last batch where it is smaller.",
+            hint="Use a smaller batch_size, or drop_last=False.",
+        )
+    devices = 1 if options.strategy is None else options.strategy.num_replicas_in_sync
+    for name, data in (("train", train), ("val", val)):
+        left = 0 if data.count is None else data.count % size
+        if 0 < left < devices and not (name == "train" and drop_last):
+            raise InputError(
+                f"expected batches of at least one image a device, {devices}, the last batch of "
+                f"{size} of the {data.count} images in {name} has {left}.",
+                hint="Use another batch_size, or leave out so many images.",
+            )
 
 
 def prepared_batches(

@@ -107,6 +107,14 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         self._epoch = state.epochs
         self._start = 0.0
 
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Refuse an epoch without a batch to train on, whose values would be zeros."""
+        self._refuse_no_batch("train")
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Refuse an epoch without a batch to validate on."""
+        self._refuse_no_batch("val")
+
     def sample_order(self, count: int) -> AnyArray:
         """Return the order of the current epoch, (count,) int64."""
         return _generator(self._options.seed, self._epoch, 0).permutation(count)
@@ -141,6 +149,18 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         self._save()
         self._reporter.epoch(epoch + 1, values, best=state.best_epoch, seconds=seconds)
         self.model.stop_training = bool(state.ended)
+
+    def _refuse_no_batch(self, name: str) -> None:
+        # The first metric is the mean loss, and knows of how many examples. Keras counts a step
+        # where it finds that there is no further one, so that its steps do not tell.
+        if self.model.metrics[0].count.numpy():
+            return
+        again = "the data can be read once only" if self._epoch else "the data are empty"
+        raise InputError(
+            f"expected a batch from {name} in epoch {self._epoch + 1}, received none: {again}.",
+            hint="A dataset from a generator begins anew each time only where its function makes a "
+            "new generator; dataset.cache() keeps what was read.",
+        )
 
     def _reason_to_end(self) -> str:
         state, recipe, patience = self.state, self._options.recipe, self._options.early_stopping

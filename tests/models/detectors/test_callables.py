@@ -5,6 +5,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
 from deepfake_generalize.errors import InputError
@@ -256,3 +257,59 @@ def test_an_onnx_session(onnx_session):
         as_detector(
             lambda batch: [run(batch)], name="onnx", size=(12, 10), channels="first"
         ).scores(AT_SIZE)
+
+
+class _Tensor:
+    """What of a PyTorch tensor is asked: bfloat16 ones refuse to become arrays."""
+
+    def __init__(self, values, dtype="torch.float32"):
+        self.values, self.dtype = np.asarray(values), dtype
+
+    def detach(self):
+        return self
+
+    cpu = detach
+
+    def float(self):
+        return _Tensor(self.values)
+
+    def numpy(self):
+        if self.dtype == "torch.bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.values
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: _Tensor([0.25, 0.5], "torch.bfloat16"),
+        lambda: [_Tensor(0.25), _Tensor(0.5)],
+        lambda: [_Tensor([0.25], "torch.bfloat16"), _Tensor([0.5], "torch.bfloat16")],
+        lambda: tf.constant([0.25, 0.5], tf.bfloat16),
+        lambda: list(tf.constant([0.25, 0.5], tf.float16)),
+    ],
+)
+def test_tensors_of_any_dtype_and_lists_of_them(given):
+    scorer = as_detector(lambda _: given(), name="tensors", size=4)
+    assert scorer.scores(np.zeros((2, 4, 4, 3), np.uint8)).tolist() == [0.25, 0.5]
+
+
+def test_what_a_function_gives_in_double_precision_stays_so():
+    p = np.array([1e-13, 1e-12, 1e-9])
+    images = np.zeros((3, 4, 4, 3), np.uint8)
+    real = as_detector(lambda _: p, name="real", size=4, returns="real").scores(images)
+    np.testing.assert_array_equal(real, 1 - p)
+    fake = as_detector(lambda _: 1 - p, name="fake", size=4).scores(images)
+    np.testing.assert_array_equal(fake, 1 - p)
+
+
+def test_squeeze_and_a_last_batch_of_one_are_named():
+    scorer = as_detector(lambda x: np.squeeze(x.mean(axis=(1, 2, 3))[:, None]), name="s", size=4)
+    with pytest.raises(InputError, match=r"squeeze\(axis=1\).*a last batch holds one"):
+        scorer.scores(np.zeros((33, 4, 4, 3), np.uint8))
+
+
+def test_masked_scores_are_refused():
+    masked = np.ma.array([0.1, 0.2], mask=[False, True])
+    with pytest.raises(InputError, match="of which 1 are masked"):
+        as_detector(lambda _: masked, name="m", size=4).scores(np.zeros((2, 4, 4, 3), np.uint8))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, as_detector, mesonet
@@ -260,9 +261,65 @@ def test_fake_of_is_what_scores_does_of_arrays_tensors_and_symbols(
     images = np.zeros((2, 8, 8, 3), np.uint8)
     given = np.asarray(detector.model(np.zeros((2, 8, 8, 3), np.float32)))
     expected = detector.scores(images)
-    np.testing.assert_array_equal(detector.fake_of(given), expected)
-    np.testing.assert_array_equal(detector.fake_of(tf.constant(given)), expected)
+    # Where P(real) is turned around, `scores` does it in double precision.
+    for came in (given, tf.constant(given)):
+        np.testing.assert_allclose(detector.fake_of(came), expected, rtol=1e-6)
     inside = tf.function(detector.fake_of)
-    np.testing.assert_array_equal(inside(tf.constant(given)), expected)
+    np.testing.assert_allclose(inside(tf.constant(given)), expected, rtol=1e-6)
     symbolic = keras.Model(detector.model.input, detector.fake_of(detector.model.output))
-    np.testing.assert_array_equal(symbolic(np.zeros((2, 8, 8, 3), np.float32)), expected)
+    np.testing.assert_allclose(symbolic(np.zeros((2, 8, 8, 3), np.float32)), expected, rtol=1e-6)
+
+
+def test_small_p_real_stay_apart():
+    inputs = keras.Input((1, 1, 3))
+    weights = [np.full((3, 1), -10, np.float32), np.zeros(1, np.float32)]
+    last = keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Model(inputs, last(keras.layers.Flatten()(inputs)))
+    last.set_weights(weights)
+    images = np.linspace(0.7, 1, 8, dtype=np.float32)[:, None, None, None].repeat(3, axis=3)
+    p_real = model(images).numpy()[:, 0].astype(np.float64)
+    scores = Detector(model, fake_index=0).scores(images)
+    np.testing.assert_allclose(scores, 1 - p_real, rtol=1e-14)
+    assert len(np.unique(scores)) == 8 > len(np.unique(scores.astype(np.float32)))
+    assert Detector(model).scores(images).dtype == np.float32
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_network_that_ends_in_logits_is_refused(columns):
+    inputs = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    logits = keras.layers.Dense(columns, name="logits")(pooled)
+    for model in (
+        keras.Model(inputs, logits),
+        keras.Sequential([keras.Input((8, 8, 3)), keras.Model(inputs, logits)]),
+    ):
+        with pytest.raises(InputError, match=r"'logits', is linear.*Activation"):
+            Detector(model)
+    squashed = keras.layers.Activation("sigmoid" if columns == 1 else "softmax")(logits)
+    assert len(Detector(keras.Model(inputs, squashed)).scores(IMAGES)) == len(IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "pillow"), [("nearest", "NEAREST"), ("bilinear", None), ("area", "BOX")]
+)
+def test_the_rule_of_resizing_is_the_detectors(rule, pillow, tmp_path):
+    inputs = keras.Input((12, 12, 3))
+    x = keras.layers.Conv2D(2, 3, activation="sigmoid")(inputs)
+    x = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(x))
+    detector = Detector(keras.Model(inputs, x), resize=rule)
+    images = np.random.default_rng(0).integers(0, 256, (3, 24, 36, 3), np.uint8)
+    if pillow is not None:
+        how = getattr(Image.Resampling, pillow)
+        small = np.stack([np.asarray(Image.fromarray(i).resize((12, 12), how)) for i in images])
+        # Means of six levels may round up or down.
+        np.testing.assert_allclose(detector.scores(images), detector.scores(small), atol=1e-3)
+        if rule == "nearest":
+            np.testing.assert_array_equal(detector.scores(images), detector.scores(small))
+    again = Detector.load(detector.save(tmp_path / "x.keras"))
+    assert again.resize == rule
+    np.testing.assert_array_equal(again.scores(images), detector.scores(images))
+
+
+def test_a_rule_that_does_not_exist_is_refused(constant_network):
+    with pytest.raises(InputError, match="resize to be one of bilinear, nearest, area"):
+        Detector(constant_network([0.5]), resize="lanczos")

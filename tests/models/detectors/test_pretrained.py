@@ -3,11 +3,12 @@
 import shutil
 
 import cv2
+import keras
 import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError, MissingAssetError
-from deepfake_generalize.models.detectors import PRETRAINED, load_pretrained
+from deepfake_generalize.models.detectors import PRETRAINED, Detector, load_pretrained
 
 # P(real) of df00204, df01254, real00240, real00772.
 PUBLISHED = {
@@ -29,9 +30,31 @@ def test_sample_images_score_as_published(name, weights_folder, sample_images, m
     detector = load_pretrained(name)
     expected = 1 - np.array(PUBLISHED[name][1])
     at_256 = np.stack([cv2.resize(image, (256, 256)) for image in sample_images])
-    # As they are on disk (208 to 342 pixels), and resized beforehand: one rule, one answer.
-    for images in (sample_images, at_256, at_256.astype(np.float32) / 255):
+    for images in (at_256, at_256.astype(np.float32) / 255):
         np.testing.assert_allclose(detector.scores(images), expected, atol=2e-4)
+    bilinear = Detector(detector.model, fake_index=0)
+    np.testing.assert_array_equal(bilinear.scores(sample_images), detector.scores(at_256))
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_images_of_any_size_are_read_as_in_the_training_of_the_weights(
+    name, weights_folder, sample_paths, sample_images
+):
+    detector = load_pretrained(name, path=weights_folder / PUBLISHED[name][0])
+    load, resized = keras.utils.load_img, {"target_size": (256, 256), "interpolation": "nearest"}
+    kept = [np.asarray(load(path, **resized), np.uint8) for path in sample_paths]
+    raw = detector.model(np.stack(kept).astype(np.float32) / 255).numpy()[:, 0]
+    # OpenCV's JPEG decoder and Pillow's agree to a level: the same decoder is compared.
+    decoded = [np.asarray(load(path), np.uint8) for path in sample_paths]
+    np.testing.assert_allclose(detector.scores(decoded), 1.0 - raw, atol=1e-6)
+    np.testing.assert_allclose(detector.scores(sample_images), 1.0 - raw, atol=1e-2)
+
+
+def test_the_files_of_the_four_are_told_apart(weights_folder):
+    with pytest.raises(InputError, match="holds those of mesonet-face2face"):
+        load_pretrained("mesonet-deepfakes", path=weights_folder / "Meso4_F2F.h5")
+    with pytest.raises(InputError, match="holds those of mesoinception-deepfakes"):
+        load_pretrained("mesoinception-face2face", path=weights_folder / "MesoInception_DF.h5")
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -49,7 +72,7 @@ def test_unknown_names_list_the_known():
 
 
 def test_files_of_another_network_and_no_files(weights_folder, tmp_path):
-    with pytest.raises(InputError, match="another network"):
+    with pytest.raises(InputError, match="holds those of mesoinception-deepfakes"):
         load_pretrained("mesonet-deepfakes", path=weights_folder / "MesoInception_DF.h5")
     with pytest.raises(MissingAssetError, match="absent"):
         load_pretrained("mesonet-deepfakes", path=tmp_path / "absent.h5")
