@@ -80,6 +80,16 @@ def early_index_cut(path):
     path.write_bytes(data[: int(len(data) * 0.6)])
 
 
+def very_wide(path):
+    """Frames of a width at which the native code of face finders ends the process."""
+    frame = av.VideoFrame.from_ndarray(np.zeros((2, 32_767, 3), np.uint8), format="rgb24")
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32_767, 2, "bgr0"
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
 RGB = np.full((16, 16, 3), 90, np.uint8)
 PNG, JPEG = (cv2.imencode(suffix, RGB)[1].tobytes() for suffix in (".png", ".jpg"))
 
@@ -112,6 +122,7 @@ VIDEOS = {
         "promises 40 frames and holds",
         frames=frozenset({"missing"}),
     ),
+    "very wide": Case(very_wide, "error", "32,766 pixels a side"),
     "name with NUL": Case(None, "error", "cannot be reached: .*embedded null", "a\0b.mp4"),
     "cut off": Case(
         early_index_cut,

@@ -2,13 +2,16 @@
 
 import random
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from deepfake_generalize.data.video import decoding
 from deepfake_generalize.data.video.decoding import damaged_packets, first_packets
+from deepfake_generalize.data.video.orientation import to_rgb
 from deepfake_generalize.data.video.packets import Damage, Stamp, presentation_order
 from deepfake_generalize.data.video.sampling import probe, read_frames, sample_frames
 
@@ -156,6 +159,22 @@ def test_an_oddity_of_the_whole_stream_is_no_damage(
     whole = decode_all(clip)
     for index, image in zip(batch.indices, batch.images, strict=True):
         np.testing.assert_array_equal(image, whole[index])
+
+
+def test_a_frame_that_cannot_be_converted_costs_no_other(
+    tmp_path: Path, encode: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = encode("a.avi", "mjpeg", pix_fmt="yuvj420p")
+
+    def convert(frame: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:
+        if frame.pts == 20:
+            raise OSError("no such conversion")
+        return to_rgb(frame, aspect)
+
+    monkeypatch.setattr(decoding, "to_rgb", convert)
+    batch = read_frames(clip, [4, 19, 20, 21])
+    assert batch.status == ["ok", "ok", "corrupt", "ok"]
+    assert "no such conversion" in batch.note
 
 
 def test_titles_in_any_bytes_do_no_harm(tmp_path: Path, encode: Callable[..., Path]) -> None:
