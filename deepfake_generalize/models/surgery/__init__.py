@@ -5,8 +5,11 @@ from __future__ import annotations
 from deepfake_generalize.models.surgery.cut import Cut, cut
 from deepfake_generalize.models.surgery.graph import (
     flat_layers,
+    graph_layers,
     is_graph,
+    is_plain,
     last_convolution,
+    only,
     producer,
     run_through,
 )
@@ -21,9 +24,12 @@ __all__ = [
     "finalize",
     "first_dense",
     "flat_layers",
+    "graph_layers",
     "is_graph",
+    "is_plain",
     "last_convolution",
     "load_weights",
+    "only",
     "producer",
     "run_through",
     "site_cut",
