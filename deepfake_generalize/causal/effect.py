@@ -12,14 +12,19 @@ import tensorflow as tf
 
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics.resampling import group_codes, resample_counts
+from deepfake_generalize.metrics.resampling import Resampling, group_codes, resample_counts
 from deepfake_generalize.models.detectors import Detector, unit_batches
-from deepfake_generalize.validation import check_choice, check_whole, describe, refuse_masked
+from deepfake_generalize.validation import (
+    check_choice,
+    check_type,
+    check_whole,
+    describe,
+    refuse_masked,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from deepfake_generalize.metrics import Resampling
     from deepfake_generalize.types import AnyArray, DoubleArray, Images
 
 BUDGET = 2**28
@@ -115,7 +120,11 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     _check_choices(detector, steps, grid, outcome)
     if (images is None) == (activations is None):
         raise InputError("expected either images or activations, received both or neither.")
-    if groups is not None and resampling is None:
+    if resampling is not None:
+        check_type(
+            "a metrics.Resampling", resampling, Resampling, hint="Resampling(n_resamples=200), say."
+        )
+    elif groups is not None:
         raise InputError(
             "expected resampling with groups, received groups alone.",
             hint="Pass resampling=metrics.Resampling(n_resamples=200), or leave out the groups.",
