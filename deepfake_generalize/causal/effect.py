@@ -12,14 +12,19 @@ import tensorflow as tf
 
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics.resampling import group_codes, resample_counts
+from deepfake_generalize.metrics.resampling import Resampling, group_codes, resample_counts
 from deepfake_generalize.models.detectors import Detector, unit_batches
-from deepfake_generalize.validation import check_choice, check_whole, describe
+from deepfake_generalize.validation import (
+    check_choice,
+    check_type,
+    check_whole,
+    describe,
+    refuse_masked,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from deepfake_generalize.metrics import Resampling
     from deepfake_generalize.types import AnyArray, DoubleArray, Images
 
 BUDGET = 2**28
@@ -115,7 +120,11 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     _check_choices(detector, steps, grid, outcome)
     if (images is None) == (activations is None):
         raise InputError("expected either images or activations, received both or neither.")
-    if groups is not None and resampling is None:
+    if resampling is not None:
+        check_type(
+            "a metrics.Resampling", resampling, Resampling, hint="Resampling(n_resamples=200), say."
+        )
+    elif groups is not None:
         raise InputError(
             "expected resampling with groups, received groups alone.",
             hint="Pass resampling=metrics.Resampling(n_resamples=200), or leave out the groups.",
@@ -131,7 +140,14 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     if resampling is not None:
         codes = group_codes(groups, len(known), in_order=True)
         times = np.hstack([times, resample_counts(codes, resampling)])
-    sums = summed_scores(opened, known, values, times * signs[:, None], detector.fake_of)
+    # What overflows float32 on the way is not finite at the end either.
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = summed_scores(opened, known, values, times * signs[:, None], detector.fake_of)
+    if not np.isfinite(sums).all():
+        raise InputError(
+            "expected finite scores with the neurons set, received NaN or infinity.",
+            hint="The weights may have diverged, or the activations are too large for float32.",
+        )
     effects = (sums + constants @ times) / times.sum(axis=0)
     resampled = None if resampling is None else np.ptp(effects[..., 1:], axis=1).T
     return NeuronEffects(values, effects[..., 0], resampled)
@@ -183,11 +199,20 @@ def _checked_activations(activations: object, neurons: int) -> AnyArray:
             f"expected activations as a float array of shape (N, {neurons}), received "
             f"{describe(activations)}."
         )
+    refuse_masked("activations", activations)
     if not len(activations):
         raise InputError("expected at least one image, received none.")
     # A sum is NaN or infinite if any term is, and costs no array of flags.
     if not np.isfinite(activations.sum(dtype=np.float64)):
         raise InputError("expected finite activations, received NaN or infinity.")
+    largest = float(np.finfo(np.float32).max)
+    low, high = float(activations.min()), float(activations.max())
+    if low < -largest or high > largest:
+        raise InputError(
+            f"expected activations that float32 can hold, up to {largest:.3g}, received values "
+            f"from {low:.3g} to {high:.3g}.",
+            hint="The network computes in float32, so it cannot give these.",
+        )
     return activations
 
 
@@ -202,6 +227,7 @@ def _outcome(
             "expected labels for outcome='true_class', received none.",
             hint="Pass labels (1 = fake), or outcome='score', which needs none.",
         )
+    refuse_masked("labels", labels)
     given = np.asarray(labels)
     if given.shape != (count,) or not np.isin(given, (0, 1)).all():
         raise InputError(

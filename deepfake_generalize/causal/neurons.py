@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import comb
 from typing import TYPE_CHECKING
@@ -10,11 +11,9 @@ import numpy as np
 
 from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe, is_whole
+from deepfake_generalize.validation import check_mapping, describe, is_whole, refuse_masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 
@@ -121,6 +120,8 @@ def _times_in_top(
     effects: Mapping[str, NeuronEffects | AnyArray], k: float
 ) -> tuple[IntArray, int]:
     """Return for each neuron the number of datasets that have it in their top, and k."""
+    if effects or not isinstance(effects, Mapping):
+        check_mapping("effects", effects, of="the name of a dataset to its effects")
     sizes = {name: len(_contribution(value)) for name, value in effects.items()}
     if len(set(sizes.values())) != 1:
         raise InputError(
@@ -141,7 +142,8 @@ def _contribution(effects: object) -> AnyArray:
             f"expected NeuronEffects or contributions of shape (neurons,), received "
             f"{describe(given)}."
         )
-    if not np.isfinite(given).all():
+    refuse_masked("contributions", given)
+    if not np.issubdtype(given.dtype, np.number) or not np.isfinite(given).all():
         raise InputError("expected finite contributions, received NaN or infinity.")
     return given
 

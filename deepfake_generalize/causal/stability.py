@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.causal.neurons import top_neurons
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
+from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
-    from deepfake_generalize.causal.effect import NeuronEffects
     from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 
@@ -78,6 +79,7 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
         >>> found.inclusion.shape, 0 <= found.low <= found.high <= 1, 0 <= found.jaccard <= 1
         ((16,), True, True)
     """
+    check_type("NeuronEffects of average_causal_effect", effects, NeuronEffects)
     if effects.resampled is None:
         raise InputError(
             "expected effects with resamples, received effects without.",

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.logits import logit_of
 from deepfake_generalize.models.detectors import Detector, unit_batches
-from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.surgery import graph_layers, only
 from deepfake_generalize.validation import check_choice, check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import keras
 
     from deepfake_generalize.types import Images
 
 _KIN = ["LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Swish", "Mish"]
 _HARD = ["ReLU6", "HardSiLU", "HardSwish"]
 _RECTIFIERS = frozenset(name.lower() for name in ("ReLU", *_KIN, *_HARD))
+
+_SCALES = (1.0, 2.0**8, 2.0**15)
+"""Of the logit, in half precision: float16 holds up to 65,504."""
 
 # Tracing takes longer than the maps of many batches, so a network's functions are kept as long as
 # the network itself is.
@@ -43,10 +46,12 @@ def check_call(detector: object, target: str) -> None:
     check_choice("target", target, ("fake", "real"))
 
 
-def common_size(images: Images, default: tuple[int, int]) -> tuple[int, int]:
+def common_size(images: object, default: tuple[int, int]) -> tuple[int, int]:
     """Return the one (height, width) of all images; `default` for an empty sequence."""
     if isinstance(images, np.ndarray):
         return cast("tuple[int, int]", images.shape[1:3] if images.ndim == 4 else default)
+    if not isinstance(images, Sequence):
+        return default  # Refused where they are read.
     sizes = {image.shape[:2] for image in images if isinstance(image, np.ndarray)}
     if len(sizes) > 1:
         raise InputError(
@@ -66,23 +71,29 @@ def weighted_features(
     """
 
     def trace(images: Any) -> Any:
-        found: list[Any] = []
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        found: list[tuple[Any, bool]] = []
+        channels_first = _Format()
+        with _tape(detector) as tape:
 
-            def around(current: Any, _: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
-                if current.name != layer:
-                    return compute()
-                # A copy: a layer that passes its input on must not stand for the input's other
-                # readers, too.
-                found.append(tf.nest.map_structure(tf.identity, compute()))
-                tape.watch(found[-1])
-                return found[-1]
+            def around(current: Any, inputs: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+                output = only(compute())
+                first = channels_first.note(current, inputs, output)
+                if current.name == layer:
+                    # A copy: a layer that passes its input on must not stand for the input's other
+                    # readers, too.
+                    output = tf.nest.map_structure(tf.identity, output)
+                    channels_first.keep(output, first)
+                    tape.watch(output)
+                    found.append((output, first))
+                return output
 
             logit = logit_of(detector, target, images, around)
-        features = _only_map(found, layer, detector.model)
-        gradient = tape.gradient(logit, features, unconnected_gradients="zero")
-        weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-        return tf.cast(tf.reduce_sum(weights * features, axis=-1), tf.float32)
+        features, first = _only_map(found, layer, detector.model)
+        gradient = _gradient(tape, logit, features)
+        channels, positions = (1, (2, 3)) if first else (3, (1, 2))
+        weights = tf.reduce_mean(gradient, axis=positions, keepdims=True)
+        signed = tf.reduce_sum(weights * _widened(features), axis=channels)
+        return tf.cast(signed, tf.float32)
 
     return in_batches(detector, ("features", layer, target), trace, images, batch_size)
 
@@ -94,12 +105,77 @@ def guided_gradient(detector: Detector, images: Images, *, target: str, batch_si
         return _gate(compute()) if _is_rectifier(layer) else compute()
 
     def trace(images: Any) -> Any:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with _tape(detector) as tape:
             tape.watch(images)
             logit = logit_of(detector, target, images, around)
-        return tape.gradient(logit, images, unconnected_gradients="zero")
+        return _gradient(tape, logit, images)
 
     return in_batches(detector, ("guided", target), trace, images, batch_size)
+
+
+class _Format:
+    """Which tensors have their channels first, followed from layer to layer.
+
+    Layers that have positions say so; what they have no word on (activations, normalization)
+    keeps its input's order.
+    """
+
+    def __init__(self) -> None:
+        # The tensors are kept with their answers: an `id` is free again when its tensor is gone.
+        self._known: dict[int, tuple[Any, bool]] = {}
+
+    def note(self, layer: Any, inputs: tuple[Any, ...], output: Any) -> bool:
+        """Take down, and return, whether what a layer made of its inputs has channels first."""
+        if id(output) in self._known:  # Passed on as it came, or out of a nested model.
+            return self._known[id(output)][1]
+        said = getattr(layer, "data_format", None)
+        known = [self._known[id(tensor)][1] for tensor in inputs if id(tensor) in self._known]
+        first = said == "channels_first" if said else any(known)
+        if isinstance(layer, keras.layers.Permute):
+            first = {(3, 1, 2): True, (2, 3, 1): False}.get(layer.dims, first)
+        return self.keep(output, first)
+
+    def keep(self, tensor: Any, first: bool) -> bool:
+        """Take down whether a tensor has its channels first, and return it."""
+        self._known[id(tensor)] = (tensor, first)
+        return first
+
+
+def _tape(detector: Detector) -> tf.GradientTape:
+    """Return a tape; one that can go back several times where a layer computes in float16."""
+    half = any(
+        getattr(layer, "compute_dtype", "") == "float16" for layer in graph_layers(detector.model)
+    )
+    return tf.GradientTape(persistent=half, watch_accessed_variables=False)
+
+
+def _gradient(tape: tf.GradientTape, logit: Any, source: Any) -> Any:
+    """Return the gradient of each image's logit, in float32 where it was computed in less.
+
+    In float16 a gradient that is shared by many positions falls below the least number there is.
+    So the logit is scaled: each image takes the largest scale at which nothing overflows.
+    """
+    if not tape._persistent:
+        return _widened(tape.gradient(logit, source, unconnected_gradients="zero"))
+    chosen: Any = None
+    for scale in _SCALES:
+        scaled = tape.gradient(
+            logit,
+            source,
+            output_gradients=tf.fill(tf.shape(logit), scale),
+            unconnected_gradients="zero",
+        )
+        gradient = _widened(scaled) / scale
+        finite = tf.reduce_all(
+            tf.math.is_finite(gradient), axis=range(1, len(gradient.shape)), keepdims=True
+        )
+        chosen = gradient if chosen is None else tf.where(finite, gradient, chosen)
+    return chosen
+
+
+def _widened(values: Any) -> Any:
+    """Return float16 and bfloat16 as float32: sums over positions need its range and digits."""
+    return tf.cast(values, tf.float32) if values.dtype.size < tf.float32.size else values
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -120,23 +196,29 @@ def _gate(rectified: Any) -> Any:
 def _is_rectifier(layer: Any) -> bool:
     """Say whether a layer, or the activation at its end, is ReLU or one of its kin."""
     activation = getattr(layer, "activation", None)
+    activation = getattr(activation, "func", activation)  # Of functools.partial.
     kinds = (type(layer).__name__, getattr(activation, "__name__", type(activation).__name__))
     return any(kind.replace("_", "").lower() in _RECTIFIERS for kind in kinds)
 
 
-def _only_map(found: list[Any], layer: str, model: keras.Model) -> Any:
+def _only_map(found: list[tuple[Any, bool]], layer: str, model: keras.Model) -> tuple[Any, bool]:
     """Return the features of the one call of the layer, if they are maps."""
     if not found:
-        names = ", ".join(known.name for known in flat_layers(model))
+        known = graph_layers(model)
+        names = ", ".join(other.name for other in known)
+        classes = [repr(other.name) for other in known if isinstance(other, keras.Model)]
         raise InputError(
             f"expected the name of a layer of {model.name!r}, received {layer!r}; it has {names}.",
+            hint=f"What is inside {', '.join(classes)}, a class of its own, cannot be looked at."
+            if classes
+            else "",
         )
     if len(found) != 1:
         raise InputError(
             f"expected a layer that is used once, received {layer!r}, used {len(found)} times.",
             hint="Name a layer before or after it.",
         )
-    shape = getattr(found[0], "shape", ())
+    shape = getattr(found[0][0], "shape", ())
     if len(shape) != 4:
         raise InputError(
             f"expected a layer with outputs (None, h, w, C), received {layer!r} with "

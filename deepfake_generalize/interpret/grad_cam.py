@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from deepfake_generalize.models.detectors import Detector
     from deepfake_generalize.types import AnyArray, FloatArray, Images
 
+_ROUNDING = 8 * np.finfo(np.float32).eps
+"""What positions of a map may differ by, as a share of its largest, and count the same."""
+
 
 def grad_cam(
     detector: Detector,
@@ -43,8 +46,10 @@ def grad_cam(
         images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of (H, W, 3)
             of one size. Other sizes than the network's are resized for it as in `Detector.scores`.
         target: The verdict whose evidence is shown.
-        layer: A layer with (N, h, w, C) outputs, by name; the last convolution by default. It may
-            be inside a nested model, or in a branch: then the map shows what that branch says.
+        layer: A layer with (N, h, w, C) outputs, or (N, C, h, w) if its data format says so, by
+            name; by default the last convolution whose outputs still are a picture, so none in a
+            gate or behind the pooling. It may be inside a nested model, or in a branch: then the
+            map shows what that branch says.
         relu: Show only what speaks for the target, each map stretched to [0, 1]. False shows what
             speaks against it too: signed, each map divided by its largest magnitude.
         batch_size: Images at a time; bounds the memory.
@@ -66,7 +71,8 @@ def grad_cam(
         probability's gradient is zero. tf-explain's default also drops negative gradients and those
         at silent positions, and its maps have no ReLU; neither is done here. Of softmax columns the
         target's own logit is taken; with more than two, "real" is all the others together
-        (log-sum-exp).
+        (log-sum-exp). Where layers compute in float16 the logit is scaled on its way back, so that
+        the map is that of the same weights in float32.
 
     Examples:
         >>> from deepfake_generalize.models import Detector, mesonet
@@ -81,7 +87,8 @@ def grad_cam(
         return np.zeros((0, *size), np.float32)
     maps, flat = finished(signed, size, relu=relu, layer=name)
     if flat.any():
-        message = _empty_message(signed.numpy()[flat], len(maps), target=target, layer=name)
+        shown = signed.numpy()[flat]
+        message = _empty_message(shown, len(maps), target=target, layer=name, relu=relu)
         warnings.warn(message, RuntimeWarning, stacklevel=2)
     return maps
 
@@ -176,7 +183,8 @@ def finished(
 ) -> tuple[FloatArray, AnyArray]:
     """Rectify, resize bilinearly and scale signed maps, (N, h, w) float32.
 
-    Returns the maps (N, *size) float32, and (N,) bool: which are the same everywhere, so zeros.
+    Returns the maps (N, *size) float32, and (N,) bool: which are the same everywhere, but for
+    rounding, so zeros.
     """
     if not bool(tf.reduce_all(tf.math.is_finite(signed))):
         raise InputError(
@@ -185,7 +193,9 @@ def finished(
         )
     height, width = size
     small: FloatArray = (tf.nn.relu(signed) if relu else signed).numpy()
-    # Along a side of one pixel OpenCV rounds, and what is the same everywhere would not stay so.
+    spread = small.max(axis=(1, 2)) - small.min(axis=(1, 2))
+    uniform = spread <= _ROUNDING * np.abs(small).max(axis=(1, 2))
+    # OpenCV rounds along a side of one pixel.
     alone = [(0, int(side == 1)) for side in small.shape[1:]]
     small = np.pad(small, [(0, 0), *alone], mode="edge")
     maps = np.empty((len(small), height, width), np.float32)
@@ -196,15 +206,20 @@ def finished(
         if relu:
             shown -= shown.min()
         scale = max(shown.max(), -shown.min())
-        flat[number] = scale == 0
-        np.divide(shown, scale or np.float32(1), out=maps[number])
+        flat[number] = uniform[number] or scale == 0
+        if flat[number]:
+            maps[number] = 0
+        else:
+            np.divide(shown, scale, out=maps[number])
     return maps, flat
 
 
-def _empty_message(signed: AnyArray, total: int, *, target: str, layer: str) -> str:
+def _empty_message(
+    signed: AnyArray, total: int, *, target: str, layer: str, relu: bool = True
+) -> str:
     """Say how many of all maps are zeros, and why; `signed` (N, h, w) are those, unrectified."""
     vanished = int((signed == 0).all(axis=(1, 2)).sum())
-    opposed = int((signed <= 0).all(axis=(1, 2)).sum()) - vanished
+    opposed = int((signed <= 0).all(axis=(1, 2)).sum()) - vanished if relu else 0
     uniform = len(signed) - vanished - opposed
     reasons = []
     if opposed:

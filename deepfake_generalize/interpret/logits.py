@@ -8,14 +8,18 @@ import keras
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import producer, run_through
+from deepfake_generalize.models.surgery import is_graph, is_plain, only, producer, run_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deepfake_generalize.models.detectors import Detector
 
-_SQUASHING = (keras.activations.sigmoid, keras.activations.softmax)
+_SQUASHING = {
+    getattr(module, name)
+    for module in (keras.activations, keras.ops, tf.nn)
+    for name in ("sigmoid", "softmax")
+}
 
 
 def logit_of(
@@ -41,7 +45,7 @@ def logit_of(
         used += 1
         return around(layer, inputs, lambda: _affine(last, inputs[0]))
 
-    values = run_through(detector.model, images, up_to_logits)
+    values = only(run_through(detector.model, images, up_to_logits))
     if used != 1:
         raise InputError(
             f"expected the network's last layer to be used once, received {last.name!r}, used "
@@ -104,16 +108,30 @@ def _dense(layer: Any, entering: Any) -> Any:
 def _last(model: keras.Model) -> Any:
     """Return the layer that gives the output, if what it squashes can be reached."""
     last: Any = model
-    while isinstance(last, keras.Model):
+    while is_graph(last):
         last = last.layers[-1] if isinstance(last, keras.Sequential) else producer(last.outputs[0])
-    squashes = getattr(last, "activation", None) in _SQUASHING
-    alone = isinstance(last, keras.layers.Softmax) or (
-        isinstance(last, keras.layers.Activation) and squashes
-    )
-    if not (alone or (isinstance(last, keras.layers.Dense) and squashes)):
-        raise InputError(
-            "expected a network that ends in a dense layer with a sigmoid or softmax, or in one of "
-            f"them alone, received one that ends in {type(last).__name__} {last.name!r}.",
-            hint="The maps are those of the logit, which cannot be found behind other layers.",
+    if _squashes_alone(last) or (is_plain(last, keras.layers.Dense) and _squashes(last)):
+        return last
+    hint = "The maps are those of the logit, which cannot be found behind other layers."
+    if isinstance(last, keras.Model):
+        hint = (
+            "What a class of its own does inside cannot be followed: rebuild it with the "
+            "functional API, or end it before the sigmoid and put that behind it."
         )
-    return last
+    raise InputError(
+        "expected a network that ends in a dense layer with a sigmoid or softmax, or in one of "
+        f"them alone, received one that ends in {type(last).__name__} {last.name!r}.",
+        hint=hint,
+    )
+
+
+def _squashes_alone(last: Any) -> bool:
+    """Say whether this is a sigmoid or softmax and nothing else, as a layer or an operation."""
+    if is_plain(last, keras.layers.Activation):
+        return _squashes(last)
+    return is_plain(last, keras.Operation) and type(last).__name__ in ("Sigmoid", "Softmax")
+
+
+def _squashes(layer: Any) -> bool:
+    activation = layer.activation
+    return activation in _SQUASHING or is_plain(activation, keras.layers.Softmax)

@@ -8,7 +8,13 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_images, check_number, check_unit, describe
+from deepfake_generalize.validation import (
+    check_images,
+    check_number,
+    check_unit,
+    describe,
+    refuse_masked,
+)
 
 if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray, UInt8Array
@@ -31,6 +37,7 @@ def check_heatmaps(heatmaps: object, *, name: str = "heatmaps") -> AnyArray:
         raise InputError(
             f"expected {name} of shape (N, H, W) and dtype float, received {describe(heatmaps)}."
         )
+    refuse_masked(name, heatmaps, hint="Fill what is masked: filled(0).")
     return check_unit(
         name,
         heatmaps,

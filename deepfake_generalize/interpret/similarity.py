@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,7 +19,13 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.rendering import check_heatmaps, colorize, study_overlay
-from deepfake_generalize.validation import check_choice, check_images, describe
+from deepfake_generalize.validation import (
+    check_choice,
+    check_images,
+    check_unit,
+    describe,
+    refuse_masked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +132,12 @@ def congenetic_similarity(
         >>> bool(congenetic_similarity([first, second, third], render="raw")[0] < 0.5)
         True
     """
+    if isinstance(heatmaps, str | Mapping) or not isinstance(heatmaps, Iterable):
+        raise InputError(
+            f"expected the maps of at least two detectors, received {describe(heatmaps)}.",
+            hint="Pass a sequence with one (N, H, W) array a detector.",
+        )
+    heatmaps = list(heatmaps)
     if len(heatmaps) < 2:
         raise InputError(
             f"expected the maps of at least two detectors, received {len(heatmaps)}.",
@@ -148,20 +161,24 @@ def similarity_bins(values: npt.ArrayLike) -> dict[str, int]:
     """Count similarities in the bins of the paper's Figure 3.
 
     Args:
-        values: (N,) similarities, at most 1.
+        values: (N,) similarities in [-1, 1].
 
     Returns:
         "dissimilar": how many are below 0.7; "low": from 0.7 to below 0.9; "high": 0.9 and above.
 
     Raises:
-        InputError: NaN, or not numbers of shape (N,).
+        InputError: NaN, infinity, values outside [-1, 1] by more than rounding, or not numbers of
+            shape (N,).
 
     Examples:
         >>> similarity_bins([0.5, 0.7, 0.899, 0.9, 1.0])
         {'dissimilar': 1, 'low': 2, 'high': 2}
     """
+    refuse_masked("similarities", values)
     numbers = np.asarray(values)
-    if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.number):
+    if numbers.ndim != 1 or not (
+        np.issubdtype(numbers.dtype, np.integer) or np.issubdtype(numbers.dtype, np.floating)
+    ):
         raise InputError(f"expected similarities of shape (N,), received {describe(numbers)}.")
     if np.isnan(numbers).any():
         raise InputError(
@@ -169,6 +186,7 @@ def similarity_bins(values: npt.ArrayLike) -> dict[str, int]:
             f"{numbers.size}.",
             hint="Leave out what could not be measured, and say so.",
         )
+    numbers = check_unit("similarities", numbers, least=-1.0, hint="Pass what ssim gives.")
     below_low, below_high = int((numbers < 0.7).sum()), int((numbers < 0.9).sum())
     return {
         "dissimilar": below_low,

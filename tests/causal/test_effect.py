@@ -291,3 +291,51 @@ def test_a_public_detector_equals_brute_force(shared_data, sample_crops):
             real = tail(forced).numpy()[:, 0]
             expected = np.mean([1 - real[0], 1 - real[1], real[2], real[3]])
             assert found.effects[neuron, step] == pytest.approx(expected, abs=1e-6)
+
+
+def softened(x):
+    return keras.ops.softmax(x)
+
+
+@pytest.mark.parametrize("how", ["activation", "operation"])
+def test_neurons_that_are_mixed_on_their_way_are_set_one_at_a_time(how, by_force, monkeypatch):
+    keras.utils.set_random_seed(8)
+    inputs = keras.Input((4, 4, 3))
+    site = layers.Dense(5, name="site")(layers.GlobalAveragePooling2D()(inputs))
+    monkeypatch.setattr(softened, "__name__", "relu")
+    mixed = layers.Activation(softened)(site) if how == "activation" else softened(site)
+    model = keras.Model(inputs, layers.Dense(1, activation="sigmoid")(4 * mixed))
+    detector = Detector(model)
+    activations = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    found = average_causal_effect(
+        detector, activations=activations, site="site", steps=3, outcome="score"
+    )
+    expected = by_force(detector, "site", activations, found.values)
+    np.testing.assert_allclose(found.effects, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.full((2, 2), 1e39), r"float32 can hold, up to 3\.4e\+38, received values from 1e\+39"),
+        (np.full((2, 2), -1e39), "float32 can hold"),
+        (np.array([[0.0, 3e38], [0.0, -3e38]]), "expected finite scores with the neurons set"),
+        (np.ma.masked_less(ACTIVATIONS, 0.5), "activations without gaps, received 2 of 4 masked"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_activations_that_float32_cannot_hold_or_that_are_masked_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        average_causal_effect(
+            by_hand_detector(), activations=given, site="site", grid="minmax", outcome="score"
+        )
+
+
+def test_masked_labels_are_refused():
+    with pytest.raises(InputError, match="labels without gaps"):
+        average_causal_effect(
+            by_hand_detector(),
+            activations=ACTIVATIONS,
+            site="site",
+            labels=np.ma.array([0, 1], mask=[0, 1]),
+        )

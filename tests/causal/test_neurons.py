@@ -65,3 +65,17 @@ def test_the_expected_overlap_is_that_of_random_tops():
 def test_no_dataset_and_unequal_sites_are_refused(effects):
     with pytest.raises(InputError, match="one site on at least one dataset"):
         overlap(effects, 1)
+
+
+@pytest.mark.parametrize(
+    "effects", [[CONTRIBUTION], iter([("a", CONTRIBUTION)]), {1: CONTRIBUTION}]
+)
+def test_effects_have_the_names_of_datasets(effects):
+    for count in (overlap, universal_neurons):
+        with pytest.raises(InputError, match="effects to map the name of a dataset to its effects"):
+            count(effects, 1)
+
+
+def test_masked_contributions_are_refused():
+    with pytest.raises(InputError, match="contributions without gaps"):
+        top_neurons(np.ma.masked_less(CONTRIBUTION, CONTRIBUTION.max()), 1)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from deepfake_generalize.causal import NeuronEffects, top_stability
+from deepfake_generalize.causal import NeuronEffects, average_causal_effect, top_stability
 from deepfake_generalize.causal.stability import _expected
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import Detector, mesonet
 
 
 def effects(contribution, resampled):
@@ -41,3 +42,12 @@ def test_effects_without_resamples_and_other_levels_are_refused():
         top_stability(effects(contribution, None), 2)
     with pytest.raises(InputError, match="level to be a number above 0 and below 1"):
         top_stability(effects(contribution, [[9, 8, 1, 0]]), 2, level=1.5)
+
+
+def test_other_kinds_are_refused_in_a_sentence():
+    with pytest.raises(InputError, match=r"expected NeuronEffects .*, received int"):
+        top_stability(5, 1)
+    with pytest.raises(InputError, match=r"expected a metrics\.Resampling, received int"):
+        average_causal_effect(
+            Detector(mesonet((32, 32, 3))), activations=np.zeros((2, 16)), resampling=200
+        )

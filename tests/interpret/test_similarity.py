@@ -137,6 +137,30 @@ def test_bins_refuse_nan():
         similarity_bins([0.5, np.nan])
 
 
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, 1.5, -1.00001])
+def test_bins_refuse_what_no_similarity_can_be(bad):
+    with pytest.raises(InputError, match=r"expected similarities in \[-1, 1\], received values"):
+        similarity_bins([0.5, bad])
+    assert similarity_bins([1.0000001, -1.0000001]) == {"dissimilar": 1, "low": 0, "high": 1}
+
+
+def test_what_is_masked_is_refused():
+    masked = np.ma.masked_less(np.linspace(0, 1, 64).reshape(1, 8, 8), 0.5)
+    for call in (lambda: similarity_bins(masked[0, 0]), lambda: ssim(masked, masked)):
+        with pytest.raises(InputError, match="without gaps, received"):
+            call()
+
+
+def test_maps_may_come_from_a_generator_or_one_array():
+    maps = np.random.default_rng(0).random((3, 2, 8, 8))
+    expected = congenetic_similarity(list(maps))
+    np.testing.assert_array_equal(congenetic_similarity(own for own in maps), expected)
+    np.testing.assert_array_equal(congenetic_similarity(maps), expected)
+    for wrong in (None, 3, {"a": maps[0], "b": maps[1]}):
+        with pytest.raises(InputError, match="maps of at least two detectors, received"):
+            congenetic_similarity(wrong)
+
+
 @pytest.mark.parametrize("values", [0.5, [[0.5]], ["0.5"], [True], np.array([], object)])
 def test_bins_refuse_what_is_no_list_of_numbers(values):
     with pytest.raises(InputError, match=r"expected similarities of shape \(N,\), received"):

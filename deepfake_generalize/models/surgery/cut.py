@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery.graph import check_graph, flat_layers, is_graph
+from deepfake_generalize.models.surgery.graph import check_graph, graph_layers, is_graph, only
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _graph(model: keras.Model, layer: str) -> Any:
     )
     if layer in [operation.name for operation in outer.operations]:
         return outer
-    names = [inner.name for inner in flat_layers(model)]
+    names = [inner.name for inner in graph_layers(model)]
     if layer not in names:
         raise InputError(
             f"expected the name of a layer of {model.name!r}, received {layer!r}; it has "
@@ -103,9 +103,9 @@ def _inlined(model: Any, tensor: Any) -> Any:
     """Call every layer of the model on the tensor, opening the models among them."""
     if isinstance(model, keras.Sequential):
         for layer in model.layers:
-            tensor = _opened(layer)(tensor)
+            tensor = only(_opened(layer)(tensor))
         return tensor
-    return model._run_through_graph(tensor, operation_fn=_opened)
+    return only(model._run_through_graph(tensor, operation_fn=_opened))
 
 
 def _opened(operation: Any) -> Any:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CONVOLUTIONS = (
-    keras.layers.Conv1D,
     keras.layers.Conv2D,
-    keras.layers.Conv3D,
     keras.layers.Conv2DTranspose,
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
@@ -24,16 +22,66 @@ _CONVOLUTIONS = (
 
 
 def last_convolution(model: keras.Model) -> str:
-    """Return the name of the last layer that is a convolution; nested models are looked into."""
+    """Return the name of the last convolution whose outputs still are a picture.
+
+    Its outputs have height, width and more than one position, and the image reaches it without
+    being pooled to one: convolutions in gates (squeeze and excite) and in heads are passed over.
+    A layer of another class counts if there is a convolution in it. Nested models are looked into.
+    """
+    check_graph(model)
+    pictured = _pictured(model)
     found: list[str] = [
-        layer.name for layer in flat_layers(model) if isinstance(layer, _CONVOLUTIONS)
+        layer.name
+        for layer in graph_layers(model)
+        if id(layer) in pictured and _holds_convolution(layer)
     ]
     if not found:
         raise InputError(
-            f"expected a network with a convolution, received {model.name!r} without one.",
+            "expected a network with a convolution whose outputs have more than one position, "
+            f"received {model.name!r} without one.",
             hint="Name the layer to look at.",
         )
     return found[-1]
+
+
+def _pictured(model: Any) -> set[int]:
+    """Return the `id` of each layer that gives a picture, made from the image without a break."""
+    found: set[int] = set()
+
+    def visit(graph: Any, entering: bool) -> bool:
+        if isinstance(graph, keras.Sequential):
+            graph = graph._functional
+        pictures = {id(tensor): entering for tensor in graph.inputs}
+        for depth in sorted(graph._nodes_by_depth, reverse=True):
+            for node in graph._nodes_by_depth[depth]:
+                if node.is_input:
+                    continue
+                layer = node.operation
+                comes = any(pictures.get(id(tensor), False) for tensor in node.input_tensors)
+                if is_graph(layer):
+                    comes = visit(layer, comes)
+                shapes = [tensor.shape for tensor in node.outputs]
+                comes = comes and all(_has_positions(layer, shape) for shape in shapes)
+                if comes and len(shapes) == 1 and len(shapes[0]) == 4:
+                    found.add(id(layer))
+                pictures |= dict.fromkeys(map(id, node.outputs), comes)
+        return any(pictures.get(id(tensor), False) for tensor in graph.outputs)
+
+    visit(model, True)
+    return found
+
+
+def _has_positions(layer: Any, shape: tuple[int | None, ...]) -> bool:
+    """Say whether outputs of a layer hold more than one position, or an unknown number of them."""
+    if len(shape) == 4:
+        sides = shape[2:] if getattr(layer, "data_format", "") == "channels_first" else shape[1:3]
+        return any(side != 1 for side in sides)
+    return len(shape) > 2
+
+
+def _holds_convolution(layer: Any) -> bool:
+    parts = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()
+    return any(isinstance(part, _CONVOLUTIONS) for part in parts)
 
 
 def flat_layers(model: keras.Model) -> list[Any]:
@@ -51,6 +99,37 @@ def every_layer(layer: Any) -> list[Any]:
     """
     inner: list[Any] = layer._flatten_layers(include_self=False)
     return inner
+
+
+def graph_layers(model: keras.Model) -> list[Any]:
+    """Return, in order, the layers that the graph consists of.
+
+    Functional and Sequential models nested in it are opened. What is a class of its own is one
+    layer: how it calls its parts cannot be followed.
+    """
+    leaves: list[Any] = []
+    for layer in model.layers:
+        leaves += graph_layers(layer) if is_graph(layer) else [layer]
+    return leaves
+
+
+def graph_operations(model: Any) -> list[Any]:
+    """Return what `graph_layers` does, and the operations that are no layers: `keras.ops`, `+`."""
+    leaves: list[Any] = []
+    for operation in model.layers if isinstance(model, keras.Sequential) else model.operations:
+        leaves += graph_operations(operation) if is_graph(operation) else [operation]
+    return leaves
+
+
+def is_plain(operation: Any, kinds: type[Any] | tuple[type[Any], ...]) -> bool:
+    """Say whether this is one of Keras' own classes; a subclass of somebody's may do anything."""
+    return isinstance(operation, kinds) and type(operation).__module__.partition(".")[0] == "keras"
+
+
+def only(outputs: Any) -> Any:
+    """Return the tensor of a list, tuple or dictionary that holds one, else what was given."""
+    tensors = keras.tree.flatten(outputs)
+    return tensors[0] if len(tensors) == 1 else outputs
 
 
 def run_through(
@@ -71,11 +150,12 @@ def run_through(
 
     def called(operation: Any) -> Any:
         def call(*inputs: Any, **arguments: Any) -> Any:
+            given = inputs or tuple(filter(keras.ops.is_tensor, arguments.values()))
             if is_graph(operation):
-                return around(operation, inputs, lambda: through(operation, inputs[0]))
+                return around(operation, given, lambda: through(operation, given[0]))
             if "training" in inspect.signature(operation.call).parameters:
                 arguments["training"] = False
-            return around(operation, inputs, lambda: operation(*inputs, **arguments))
+            return around(operation, given, lambda: operation(*inputs, **arguments))
 
         return call
 
@@ -85,10 +165,9 @@ def run_through(
             entering = around(source, (), lambda: entering)
         if isinstance(graph, keras.Sequential):
             for layer in graph.layers:
-                entering = called(layer)(entering)
+                entering = only(called(layer)(entering))
             return entering
-        outputs = graph._run_through_graph(entering, operation_fn=called)
-        return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+        return only(graph._run_through_graph(entering, operation_fn=called))
 
     return through(model, images)
 

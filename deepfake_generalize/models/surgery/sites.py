@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.cut import Cut, cut
-from deepfake_generalize.models.surgery.graph import flat_layers
+from deepfake_generalize.models.surgery.graph import graph_layers, graph_operations, is_plain
 
 WIDE = 256
 """From so many units on, the paper's site is the outputs of the first dense layer."""
@@ -29,10 +30,17 @@ _ELEMENTWISE = (
     layers.PReLU,
     layers.BatchNormalization,
 )
-_ELEMENTWISE_FUNCTIONS = (
-    *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"),
+_ELEMENTWISE_NAMES = (
+    *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh"),
     *("sigmoid", "hard_sigmoid", "softplus", "softsign", "exponential"),
 )
+# The functions themselves: what somebody else calls "relu" may mix neurons.
+_ELEMENTWISE_FUNCTIONS = {
+    getattr(module, name)
+    for module in (keras.activations, keras.ops, tf.nn, tf.math)
+    for name in _ELEMENTWISE_NAMES
+    if hasattr(module, name)
+}
 _PAPER_REASON = (
     "The paper leaves such networks out too (threats to validity): detectors with only one dense "
     "layer, or none, such as XceptionNet and EfficientNet, have too few neurons there for it to "
@@ -86,20 +94,20 @@ def first_dense(tail: keras.Model) -> FirstDense | None:
 
     None where something else mixes them first, or several layers do side by side.
     """
-    dense = next((x for x in flat_layers(tail) if isinstance(x, layers.Dense)), None)
-    if dense is None:
+    dense = next((x for x in graph_layers(tail) if isinstance(x, layers.Dense)), None)
+    if dense is None or not is_plain(dense, layers.Dense):
         return None
     try:
         before = cut(tail, dense.name, before=True).trunk
         after = cut(tail, dense.name).tail
     except InputError:
         return None
-    elementwise = all(_is_elementwise(layer) for layer in flat_layers(before))
+    elementwise = all(_is_elementwise(operation) for operation in graph_operations(before))
     return FirstDense(dense, before, after) if elementwise else None
 
 
 def _paper_cut(model: keras.Model) -> Cut:
-    dense = [layer for layer in flat_layers(model) if isinstance(layer, layers.Dense)]
+    dense = [layer for layer in graph_layers(model) if isinstance(layer, layers.Dense)]
     if len(dense) < 2:
         raise InputError(
             f"expected a network with two dense layers or more for site='paper', received "
@@ -109,7 +117,9 @@ def _paper_cut(model: keras.Model) -> Cut:
     return cut(model, dense[0].name, before=dense[0].units < WIDE)
 
 
-def _is_elementwise(layer: Any) -> bool:
-    if isinstance(layer, layers.Activation):
-        return layer.activation.__name__ in _ELEMENTWISE_FUNCTIONS
-    return isinstance(layer, _ELEMENTWISE)
+def _is_elementwise(operation: Any) -> bool:
+    """Say whether this is known to treat each neuron on its own."""
+    if is_plain(operation, layers.Activation):
+        function = operation.activation
+        return function in _ELEMENTWISE_FUNCTIONS or _is_elementwise(function)
+    return is_plain(operation, _ELEMENTWISE)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import mesonet, shallownet
@@ -35,6 +36,62 @@ def test_what_mixes_otherwise_is_none():
     tail = keras.Model(inputs, keras.layers.Dense(1)(normed))
     assert first_dense(tail) is None
     assert first_dense(keras.Model(inputs, normed)) is None
+
+
+def relu(x):
+    """Not what its name says: it mixes the neurons."""
+    return keras.ops.softmax(x)
+
+
+class Softened(keras.layers.ReLU):
+    def call(self, x):
+        return keras.ops.softmax(x)
+
+
+def mixing(step):
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, keras.layers.Dense(2, name="dense")(step(inputs)))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        keras.layers.Activation(relu),
+        Softened(),
+        keras.ops.softmax,
+        lambda x: x - keras.ops.mean(x, axis=-1, keepdims=True),
+        keras.layers.Activation(keras.layers.Softmax()),
+    ],
+)
+def test_what_mixes_is_known_whatever_it_is_called(step):
+    assert first_dense(mixing(step)) is None
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        keras.layers.Activation("relu"),
+        keras.layers.Activation("leaky_relu"),
+        keras.layers.Activation(tf.nn.relu),
+        keras.layers.Activation(keras.ops.silu),
+        keras.layers.Activation(keras.layers.LeakyReLU()),
+        keras.layers.PReLU(),
+    ],
+)
+def test_what_treats_each_neuron_alone_is_before_the_dense_layer(step):
+    model = mixing(step)
+    found = first_dense(model)
+    assert found.dense is model.get_layer("dense")
+    assert len(found.before.layers) == 2
+
+
+def test_a_dense_layer_of_somebodys_own_is_left_whole():
+    class Dense(keras.layers.Dense):
+        def call(self, x):
+            return super().call(x - keras.ops.mean(x, axis=-1, keepdims=True))
+
+    inputs = keras.Input((6,))
+    assert first_dense(keras.Model(inputs, Dense(2)(inputs))) is None
 
 
 def test_the_output_and_maps_are_no_sites():
