@@ -131,7 +131,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
         )
     opened = open_site(detector.model, site)
     if images is not None:
-        activations = _activations(opened, images, detector.size)
+        activations = _activations(opened, images, detector)
     known = _checked_activations(activations, opened.neurons)
     signs, constants = _outcome(labels, len(known), outcome)
     values = _grid(known, steps, grid)
@@ -164,7 +164,7 @@ def _check_choices(detector: object, steps: object, grid: object, outcome: objec
     check_choice("outcome", outcome, ("true_class", "score"))
 
 
-def _activations(site: Site, images: Images, size: tuple[int, int]) -> AnyArray:
+def _activations(site: Site, images: Images, detector: Detector) -> AnyArray:
     """Return the site's activations, (N, neurons) float32, on disk if they are many."""
     # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
     forward = tf.function(
@@ -181,7 +181,7 @@ def _activations(site: Site, images: Images, size: tuple[int, int]) -> AnyArray:
         with tempfile.TemporaryFile() as file:
             kept = np.memmap(file, np.float32, "w+", shape=shape)
     done = 0
-    for batch in unit_batches(images, size, _BATCH):
+    for batch in unit_batches(images, detector.size, _BATCH, resizing=detector.resize):
         kept[done : done + len(batch)] = forward(tf.constant(batch)).numpy()
         done += len(batch)
     return kept

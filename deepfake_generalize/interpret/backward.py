@@ -243,6 +243,6 @@ def in_batches(
         function = tf.function(trace, input_signature=signature, autograph=False)
         # The concrete function holds the variables, and not the model that the key must outlive.
         kept[known] = function.get_concrete_function()
-    batches = unit_batches(images, detector.size, batch_size)
+    batches = unit_batches(images, detector.size, batch_size, resizing=detector.resize)
     parts = [kept[known](tf.constant(batch)) for batch in batches]
     return tf.concat(parts, axis=0) if parts else None

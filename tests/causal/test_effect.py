@@ -167,7 +167,8 @@ def test_dropout_before_the_site_is_off(randomised):
     inputs = keras.Input((4, 4, 3))
     pooled = layers.GlobalAveragePooling2D()(layers.Dropout(0.9)(inputs))
     site = layers.Dense(4, name="site")
-    detector = Detector(randomised(keras.Model(inputs, layers.Dense(1)(site(pooled)))))
+    verdict = layers.Dense(1, activation="sigmoid")(site(pooled))
+    detector = Detector(randomised(keras.Model(inputs, verdict)))
     images = np.random.default_rng(6).random((5, 4, 4, 3), np.float32)
     found = average_causal_effect(detector, images, site="site", grid="minmax", outcome="score")
     expected = images.mean(axis=(1, 2)) @ site.kernel.numpy() + site.bias.numpy()
@@ -239,7 +240,9 @@ def test_any_tail_equals_brute_force(between, neurons, width, classes, seed, ran
 def test_one_neuron_is_refused_with_the_papers_reason(site):
     inputs = keras.Input((4, 4, 3))
     pooled = layers.GlobalAveragePooling2D(name="pool")(inputs)
-    detector = Detector(keras.Model(inputs, layers.Dense(1, name="out")(pooled)))
+    detector = Detector(
+        keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="out")(pooled))
+    )
     with pytest.raises(InputError, match=r"threats to validity.*XceptionNet and EfficientNet"):
         average_causal_effect(detector, IMAGES, labels=LABELS, site=site)
 

@@ -279,5 +279,4 @@ def _scores_of(detector: Scorer, images: list[AnyArray]) -> DoubleArray:
             f"expected finite scores from {detector.name}, received NaN.",
             hint="A score is P(fake) in [0, 1].",
         )
-    check_range(detector.name, scores)
-    return scores
+    return check_range(detector.name, scores)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from deepfake_generalize.data.manifests import score_keys
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import check_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +104,8 @@ def clean_scores(name: str, table: pd.DataFrame) -> pd.DataFrame:
     statuses = statuses.mask(unscored, "error")
     reasons = reasons.mask(unscored, "the score is missing or not a number")
     is_ok = (statuses == "ok").to_numpy()
-    check_range(f"the set {name}", scores[is_ok])
+    scores = scores.copy()
+    scores[is_ok] = check_range(f"the set {name}", scores[is_ok])
     found = {"score": np.where(is_ok, scores, np.nan), "status": list(statuses)}
     return arrange(table, labels, found | {"reason": list(reasons)})
 
@@ -159,14 +161,10 @@ def check_no_image_twice(name: str, table: pd.DataFrame, keys: list[str]) -> Non
         )
 
 
-def check_range(owner: str, scores: DoubleArray) -> None:
-    """Raise `InputError` unless all scores are in [0, 1]."""
-    if scores.size and not (scores.min() >= 0.0 and scores.max() <= 1.0):
-        raise InputError(
-            f"expected the scores of {owner} in [0, 1], received values from "
-            f"{scores.min():g} to {scores.max():g}.",
-            hint="A score is P(fake): send logits through a sigmoid first.",
-        )
+def check_range(owner: str, scores: DoubleArray) -> DoubleArray:
+    """Return the scores in [0, 1], those outside by rounding at the border; refuse others."""
+    hint = "A score is P(fake): send logits through a sigmoid first."
+    return check_unit(f"the scores of {owner}", scores, hint=hint)
 
 
 def _check_size(name: str, file: Path) -> None:
