@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ _MARKDOWN = str.maketrans(
         **{character: f"\\{character}" for character in "\\`*_[]|"},
     }
 )
+_INTERVAL = re.compile(r"\\\[([-\d., ]+)\\\](?![(\[:])")
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -116,10 +118,15 @@ def _no_formula(cell: object) -> str:
 
 
 def _markdown(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    title, *body = ([cell.translate(_MARKDOWN) for cell in row] for row in rows)
+    title, *body = ([_marked_down(cell) for cell in row] for row in rows)
     rule = ["---:" if right else ":---" for right in numeric]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (title, rule, *body))
-    return f"*{caption.translate(_MARKDOWN)}*\n\n{lines}" if caption else lines
+    return f"*{_marked_down(caption)}*\n\n{lines}" if caption else lines
+
+
+def _marked_down(text: str) -> str:
+    """Escape a text, but for the brackets of an interval: around numbers alone they link nothing."""
+    return _INTERVAL.sub(r"[\1]", text.translate(_MARKDOWN))
 
 
 def _latex(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:

@@ -81,6 +81,13 @@ def test_markdown_lets_no_link_picture_or_code_through() -> None:
     )
 
 
+def test_an_interval_is_no_link_in_markdown_unless_an_address_follows() -> None:
+    row = {"a": ["75.00 [73.28, 77.17]"], "b": ["[1](x)"]}
+    assert render(pd.DataFrame(row), "markdown").splitlines()[-1] == (
+        r"| 75.00 [73.28, 77.17] | \[1\](x) |"
+    )
+
+
 @pytest.mark.parametrize("name", ["[2cm]x", "*", "*x", " [x"])
 def test_no_name_is_an_argument_of_the_rule_before_it_in_latex(name: str) -> None:
     frame = pd.DataFrame({"detector": [name, name], "DFD": [1.0, 2.0]})
