@@ -125,7 +125,7 @@ def _markdown(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> s
 
 
 def _marked_down(text: str) -> str:
-    """Escape a text, but for the brackets of an interval: around numbers alone they link nothing."""
+    """Escape a text, but for the brackets of an interval: around numbers alone they are no link."""
     return _INTERVAL.sub(r"[\1]", text.translate(_MARKDOWN))
 
 
