@@ -76,11 +76,12 @@ with TemporaryDirectory() as folder:
         )
         for mode in ("freeze", "silence", "upweight")
     }
-    for name, one in detectors.items():
-        original = scored(one, source.test)
-        unseen = [scored(one, sets[other].test) for other in UNSEEN]
+    for name, tuned in detectors.items():
+        original = scored(tuned, source.test)
+        unseen = [scored(tuned, sets[other].test) for other in UNSEEN]
         found = dg.metrics.degradation_interval(original, unseen)
-        at_home = 100 * dg.metrics.accuracy(original.labels, original.scores)
+        labels, scores, _ = original
+        at_home = 100 * dg.metrics.accuracy(labels, scores)
         middle, low, high = (100 * value for value in (found.estimate, found.low, found.high))
         print(
             f"{name:>10}: accuracy on F2F {at_home:.0f} %, "
