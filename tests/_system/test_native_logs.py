@@ -51,7 +51,7 @@ def test_an_extraction_is_silent_in_every_process(talkative, shared_data, tmp_pa
         text=True,
         check=False,
     )
-    assert done.stdout.strip() == "{'ok': 5, 'no_face': 5, 'missing': 1}"
+    assert done.stdout.strip() == "{'ok': 6, 'no_face': 4, 'missing': 1}"
     assert done.stderr == ""
     assert done.returncode == 0
 
