@@ -313,5 +313,12 @@ def test_a_crowd_and_a_film_with_cuts_keep_one_person(models, shared_data):
     lefts = crowd.frames["box"].str.split(",").str[0].astype(float)
     assert lefts.between(700, 1000).all()  # the boy in blue, read off the frames
     ok = film.frames["status"] == "ok"
-    assert film.frames.loc[ok, "frame"].tolist() == [96, 123, 151, 178, 206]  # the singer's shot
+    assert film.frames.loc[ok, "frame"].tolist() == [
+        13,
+        96,
+        123,
+        151,
+        178,
+        206,
+    ]  # the singer's shots
     assert film.frames.loc[~ok, "reason"].str.contains("subject is not (?:among|the one)").all()
