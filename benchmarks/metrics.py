@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from deepfake_generalize.study.experiment.family_process import peak_memory
 
 from benchmarks.timing import Ratio, compare, line, summarise
 from deepfake_generalize import metrics
+from deepfake_generalize._system.machine import peak_memory
 from deepfake_generalize.metrics.intervals import METRICS
 
 N_FRAMES = 1_000_000
