@@ -1,11 +1,14 @@
 """Fixtures that every room's tests share."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from deepfake_generalize import study
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -172,3 +175,30 @@ def drawn_faces() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         return np.stack(images), np.asarray(labels)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def tiny_study() -> Callable[..., study.StudyConfig]:
+    """A function that makes a study which learns nothing and passes through every step."""
+
+    def make(architecture: str = "mesonet", epochs: int = 1) -> study.StudyConfig:
+        schedule = study.Schedule(
+            epochs=epochs,
+            batch_size=16,
+            fine_tuning_epochs=epochs,
+            fine_tuning_batch_size=16,
+        )
+        return dataclasses.replace(
+            study.StudyConfig.demo(quick=True, seed=5),
+            name="tiny",
+            architectures=(architecture,),
+            sources=("CELEB",),
+            threads=None,
+            sizes=study.Sizes(
+                train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
+            ),
+            schedules={architecture: schedule},
+            analysis=study.Analysis(heat_map_fakes=4, causal_images=8, resamples=100),
+        )
+
+    return make

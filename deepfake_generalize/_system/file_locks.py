@@ -9,6 +9,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
+from deepfake_generalize.errors import DataMismatchError, InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -62,3 +64,28 @@ def lock_file(file: Path) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)
         os.close(handle)
+
+
+@contextlib.contextmanager
+def claim_folder(folder: Path, lock_name: str, *, work: str) -> Iterator[None]:
+    """Be the only process that does this kind of work in a folder, made where it is missing.
+
+    DataMismatchError where another does, InputError where the folder cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock_file(folder / lock_name))
+        except BlockingIOError:
+            raise DataMismatchError(
+                f"expected a folder in which no {work} is running, received {str(folder)!r}, in "
+                "which one is.",
+                hint="Wait for it, or choose another folder.",
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"expected a folder that can be written, received {str(folder)!r}: "
+                f"{error.strerror or error}.",
+                hint="Choose another folder, or mend its permissions.",
+            ) from error
+        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from joblib import Parallel, delayed, effective_n_jobs
 
 from deepfake_generalize._system.atomic_files import remove_abandoned, write_whole
-from deepfake_generalize._system.file_locks import lock_file
+from deepfake_generalize._system.file_locks import claim_folder
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.errors import DataMismatchError, DeepfakeGeneralizeError, InputError
 from deepfake_generalize.study.experiment import (
@@ -231,21 +231,7 @@ def _claimed(folder: Path, config: StudyConfig) -> Iterator[None]:
     # Before anything is made: what is refused leaves a folder of others as it was.
     if not _is_there(folder, config):
         check_roots(config)
-    with ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(lock_file(folder / _LOCK))
-        except BlockingIOError:
-            raise DataMismatchError(
-                f"expected a folder in which no study is running, one is in {str(folder)!r}.",
-                hint="Wait for it, or choose another folder.",
-            ) from None
-        except OSError as error:
-            raise InputError(
-                f"expected a folder that can be written, received {str(folder)!r}: "
-                f"{error.strerror or error}.",
-                hint="Choose another folder, or mend its permissions.",
-            ) from error
+    with claim_folder(folder, _LOCK, work="study"):
         if not _is_there(folder, config):
             write_whole(folder / CONFIG, config.to_toml().encode())
         yield

@@ -40,23 +40,7 @@ def test_is_trained_and_fine_tuned_by_its_own_recipes(architecture: str) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", NETWORKS)
-def test_runs_in_a_study(architecture: str, tmp_path) -> None:
-    config = dataclasses.replace(
-        study.StudyConfig.demo(quick=True, seed=5),
-        name="tiny",
-        architectures=(architecture,),
-        sources=("CELEB",),
-        threads=None,
-        sizes=study.Sizes(
-            train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
-        ),
-        schedules={
-            architecture: study.Schedule(
-                epochs=1, batch_size=16, fine_tuning_epochs=1, fine_tuning_batch_size=16
-            )
-        },
-        analysis=study.Analysis(heat_map_fakes=4, causal_images=8, resamples=100),
-    )
-    run = study.run(config, tmp_path / "run")
+def test_runs_in_a_study(architecture: str, tiny_study, tmp_path) -> None:
+    run = study.run(tiny_study(architecture), tmp_path / "run")
     assert len(run.table("IV")) == len(FINE_TUNINGS)
     assert run.table("V")["degradation"].notna().all()

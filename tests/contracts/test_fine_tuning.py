@@ -80,23 +80,8 @@ def test_what_is_no_detector_is_refused_in_words(kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_study_makes_one_from_each_source(kind: str, tmp_path) -> None:
-    config = dataclasses.replace(
-        study.StudyConfig.demo(quick=True, seed=5),
-        name="tiny",
-        sources=("CELEB",),
-        threads=None,
-        sizes=study.Sizes(
-            train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
-        ),
-        schedules={
-            "mesonet": study.Schedule(
-                epochs=1, batch_size=16, fine_tuning_epochs=1, fine_tuning_batch_size=16
-            )
-        },
-        analysis=study.Analysis(heat_map_fakes=4, causal_images=8, resamples=100),
-    )
-    run = study.run(config, tmp_path / "run")
+def test_a_study_makes_one_from_each_source(kind: str, tiny_study, tmp_path) -> None:
+    run = study.run(tiny_study(), tmp_path / "run")
     table = run.table("IV")
     assert len(table) == len(FINE_TUNINGS)
     assert table["fine_tuning"].tolist().count(kind) == 1

@@ -1,6 +1,5 @@
 """One small study, run once for all tests that look at its folder."""
 
-import dataclasses
 import re
 import shutil
 import subprocess
@@ -18,24 +17,9 @@ from deepfake_generalize.study.experiment.records import read_all
 
 
 @pytest.fixture(scope="session")
-def tiny_config() -> study.StudyConfig:
-    """A study that learns nothing and passes through every step: MesoNet on CELEB."""
-    demo = study.StudyConfig.demo(quick=True, seed=5)
-    return dataclasses.replace(
-        demo,
-        name="tiny",
-        sources=("CELEB",),
-        threads=None,
-        sizes=study.Sizes(
-            train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
-        ),
-        schedules={
-            "mesonet": study.Schedule(
-                epochs=2, batch_size=16, fine_tuning_epochs=2, fine_tuning_batch_size=16
-            )
-        },
-        analysis=study.Analysis(heat_map_fakes=4, causal_images=8, resamples=100),
-    )
+def tiny_config(tiny_study) -> study.StudyConfig:
+    """A tiny study of MesoNet on CELEB, with an epoch to resume from."""
+    return tiny_study("mesonet", epochs=2)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.file_locks import lock_file
+from deepfake_generalize._system.file_locks import claim_folder
 from deepfake_generalize.data.crops import CROPS_FILE, FAILURES_FILE
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
 
@@ -50,7 +50,7 @@ def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     settings, or another process is writing to it.
     """
     scratch = root / _SCRATCH
-    with _locked(root), _failing_in_words(root):
+    with claim_folder(root, _LOCK, work="extraction"), _failing_in_words(root):
         _agree_on_settings(root, settings)
         _check_manifests(root)
         _clear(scratch)
@@ -110,25 +110,6 @@ def _clear(scratch: Path) -> None:
             return
         # The worker's next file has no folder to go to, and ends it.
         time.sleep(_PAUSE_SECONDS)
-
-
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(lock_file(root / _LOCK))
-        except BlockingIOError:
-            raise DataMismatchError(
-                f"expected {root} to be free, received one that another extraction writes to.",
-                hint="Wait for it, or choose another out_dir.",
-            ) from None
-        except OSError as error:
-            raise InputError(
-                f"expected a folder that can be written, received {root}: {error.strerror}.",
-                hint="Choose another out_dir, or mend its permissions.",
-            ) from error
-        yield
 
 
 def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:

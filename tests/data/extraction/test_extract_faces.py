@@ -162,7 +162,7 @@ def test_two_extractions_do_not_share_a_folder(clip, tmp_path):
     videos = manifest(clip(tmp_path / "a.mp4"))
     with (
         output_folder.open_folder(tmp_path / "out", {}),
-        pytest.raises(DataMismatchError, match="another extraction writes to"),
+        pytest.raises(DataMismatchError, match="no extraction is running"),
     ):
         extract(videos, tmp_path / "out")
 
