@@ -43,6 +43,16 @@ def until(holds, seconds=30.0):
     return holds()
 
 
+@pytest.fixture
+def usual_signals():
+    """Undo what `nohup` or a shell's `&` has decided for this process: that some are ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def send(number, wait=5.0):
     """Send a signal to this process, and give it time to arrive."""
     os.kill(os.getpid(), number)
@@ -64,7 +74,7 @@ def test_a_worker_ends_with_its_parent(tmp_path, number):
             os.kill(child, signal.SIGKILL)
 
 
-def test_what_must_end_first_ends_before_the_interrupt_is_raised():
+def test_what_must_end_first_ends_before_the_interrupt_is_raised(usual_signals):
     done = []
     before = signal.getsignal(signal.SIGINT)
 
@@ -82,7 +92,7 @@ def test_what_must_end_first_ends_before_the_interrupt_is_raised():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_termination_is_an_interrupt_that_is_known(number):
+def test_termination_is_an_interrupt_that_is_known(number, usual_signals):
     with interrupted_by_termination() as came, pytest.raises(KeyboardInterrupt):
         send(number)
     assert came == [number]
