@@ -23,6 +23,9 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
     val: LabelledImages,
     *,
     recipe: Recipe | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     precision: str = "float32",
@@ -41,6 +44,9 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         val: What the best epoch is chosen on, as `transfer` takes it. Never a test set.
         recipe: The paper's for fine-tuning the detector's architecture by default; a network that
             is none of its five needs one.
+        epochs: Instead of the recipe's.
+        learning_rate: Instead of the recipe's.
+        batch_size: Instead of the recipe's.
         seed: Of the order of the images and the dropout.
         checkpoint: As `models.train` takes it.
         precision: As `models.train` takes it.
@@ -69,7 +75,8 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         >>> merge(detector, few, check, recipe=short, progress=None).training["kind"]
         'merge'
     """
-    recipe = recipe_for(detector, recipe)
+    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    recipe = recipe_for(detector, recipe, **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     layers = len(flat_layers(detector.model))
     return fine_tune(
