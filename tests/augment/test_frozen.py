@@ -13,7 +13,7 @@ layers = keras.layers
 class Counted(layers.Layer):
     """Counts the steps of training, and shifts its inputs by them."""
 
-    def build(self, shape):
+    def build(self, input_shape):
         self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False)
 
     def call(self, x, training=False):
@@ -29,8 +29,8 @@ class Block(layers.Layer):
         super().__init__(**options)
         self.inner = Counted()
 
-    def build(self, shape):
-        self.inner.build(shape)
+    def build(self, input_shape):
+        self.inner.build(input_shape)
 
     def call(self, x):
         return self.inner(x)
