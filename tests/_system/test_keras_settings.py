@@ -10,7 +10,7 @@ import pytest
 
 from deepfake_generalize import models
 from deepfake_generalize._system import keras_settings
-from deepfake_generalize.errors import MissingDependencyError
+from deepfake_generalize.errors import InputError, MissingDependencyError
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,11 @@ def test_settings_are_given_back_after_an_error():
         keras.config.set_image_data_format("channels_first")
         keras.config.set_floatx("float16")
         keras.config.set_dtype_policy("mixed_bfloat16")
-        with pytest.raises(KeyError), keras_settings.standard_settings():
+        with keras_settings.standard_settings():
             assert keras.layers.Conv2D(1, 1).data_format == "channels_last"
             assert keras.layers.Dense(1).dtype_policy.name == keras.config.floatx() == "float32"
-            raise KeyError
+        with pytest.raises(InputError, match="expected input_shape"):
+            models.mesonet((2, 2, 3))
         assert keras.config.image_data_format() == "channels_first"
         assert keras.config.floatx() == "float16"
         assert keras.config.dtype_policy().name == "mixed_bfloat16"

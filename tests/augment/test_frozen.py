@@ -13,7 +13,7 @@ layers = keras.layers
 class Counted(layers.Layer):
     """Counts the steps of training, and shifts its inputs by them."""
 
-    def build(self, input_shape):
+    def build(self, input_shape):  # noqa: ARG002
         self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False)
 
     def call(self, x, training=False):
@@ -58,7 +58,9 @@ def changed(found: keras.Model, before: keras.Model) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("way", ["cached", "uncached", "focus", "train"])
+@pytest.mark.parametrize(
+    "way", [pytest.param("cached", marks=pytest.mark.slow), "uncached", "focus", "train"]
+)
 def test_only_what_learns_changes(way, network, dark_and_bright, short):
     recipe = short("mesonet", epochs=2, batch_size=8, learning_rate=0.01)
     data = dark_and_bright(16), dark_and_bright(8, seed=1)
@@ -76,6 +78,7 @@ def test_only_what_learns_changes(way, network, dark_and_bright, short):
     assert all("call" not in vars(layer) for layer in tuned.model.layers)
 
 
+@pytest.mark.slow
 def test_a_frozen_trunk_gives_the_same_in_every_step_as_once(network, dark_and_bright, short):
     recipe = short("mesonet", epochs=3, batch_size=8, learning_rate=0.01)
     data = dark_and_bright(16), dark_and_bright(8, seed=1)

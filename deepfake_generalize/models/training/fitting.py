@@ -19,7 +19,6 @@ from deepfake_generalize.models.surgery import (
     NOISE,
     every_layer,
     finalize,
-    flat_layers,
     in_inference,
     is_graph,
 )
@@ -171,7 +170,7 @@ def _adjusted(model: keras.Model, recipe: Recipe) -> Iterator[None]:
     """Give the layers what the recipe changes while training, and afterwards their own again."""
     changed = [
         (layer, name, getattr(layer, name), value)
-        for layer in flat_layers(model)
+        for layer in every_layer(model)
         for kind, name, value in (
             (keras.layers.BatchNormalization, "momentum", recipe.norm_momentum),
             (keras.layers.Dropout, "rate", recipe.dropout),
