@@ -65,14 +65,12 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
             training diverged.
 
     Examples:
-        >>> import dataclasses
         >>> import numpy as np
-        >>> from deepfake_generalize.models import RECIPES, Detector, mesonet
+        >>> from deepfake_generalize.models import Detector, mesonet
         >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
         >>> images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
         >>> few, check = (images[:12], np.arange(12) % 2), (images[12:], np.arange(4) % 2)
-        >>> short = dataclasses.replace(RECIPES["mesonet"].fine_tuning, epochs=2, name="short")
-        >>> merge(detector, few, check, recipe=short, progress=None).training["kind"]
+        >>> merge(detector, few, check, epochs=2, progress=None).training["kind"]
         'merge'
     """
     asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}

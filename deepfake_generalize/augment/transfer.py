@@ -95,14 +95,12 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
         its features are ordered by `seed` as those of crops are.
 
     Examples:
-        >>> import dataclasses
         >>> import numpy as np
-        >>> from deepfake_generalize.models import RECIPES, Detector, mesonet
+        >>> from deepfake_generalize.models import Detector, mesonet
         >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
         >>> images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
         >>> few, check = (images[:12], np.arange(12) % 2), (images[12:], np.arange(4) % 2)
-        >>> short = dataclasses.replace(RECIPES["mesonet"].fine_tuning, epochs=2, name="short")
-        >>> tuned = transfer(detector, few, check, recipe=short, progress=None)
+        >>> tuned = transfer(detector, few, check, epochs=2, progress=None)
         >>> tuned.name, tuned.training["parent"]["name"], tuned.training["trained_from"]
         ('mesonet-celeb-transfer', 'mesonet-celeb', 'dense1')
     """

@@ -103,13 +103,8 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         ('mesonet-paper, epochs 2', 2)
     """
     known_as = construction.architecture_name(architecture)
-    recipe = recipe_or_default(
-        recipe,
-        RECIPES.get(known_as),
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-    )
+    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    recipe = recipe_or_default(recipe, RECIPES.get(known_as), **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     refuse_overlap(train, val)
     shape = _wanted_shape(architecture, input_shape)
