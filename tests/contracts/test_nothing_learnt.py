@@ -67,8 +67,8 @@ def _attention(x):
 
 
 def _recurrent(x):
-    return layers.Reshape((SIDE, SIDE, 1))(
-        layers.GRU(SIDE, dropout=0.2, return_sequences=True)(_rows(x))
+    return layers.Reshape((SIDE, SIDE, 3))(
+        layers.GRU(3 * SIDE, dropout=0.2, return_sequences=True)(_rows(x))
     )
 
 

@@ -195,7 +195,7 @@ def _attempt(options: TrainOptions, number: int) -> TrainOptions:
 
 def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int, int, int] | None:
     if isinstance(architecture, keras.Model):
-        takes = tuple(architecture.input_shape[1:]) if architecture.built else ()
+        takes = (*Detector(architecture).size, 3)
         if input_shape is not None and tuple(input_shape) != takes:  # type: ignore[arg-type]
             raise InputError(
                 f"expected no input_shape beside a model, which has its own {takes}, received "
