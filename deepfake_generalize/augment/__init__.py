@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import deepfake_generalize._system.keras_backend  # noqa: F401 - it refuses
 from deepfake_generalize.augment.focus import focus
 from deepfake_generalize.augment.merge import merge
 from deepfake_generalize.augment.mixing import few_shot_mix

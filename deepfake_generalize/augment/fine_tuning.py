@@ -58,7 +58,7 @@ def fine_tune(
     the record and the name call it, `facts` are further values for the record, plain JSON ones.
     """
     refuse_overlap(train, val)
-    options = replace(options, fake_index=detector.fake_index)
+    options = replace(options, fake_index=detector.fake_index, still=not noise)
     shape = (*detector.size, 3)
     for crops in (train, val):
         _refuse_resizing(detector, crops)
@@ -66,7 +66,7 @@ def fine_tune(
     worker = trainable_copy(detector.model, first=first, noise=noise, seed=options.seed)
     # Made before anything is learnt: a network that cannot be copied must not cost a training.
     learned = twin_of(detector, options.seed)
-    record = training_record(learn(worker, *opened, options), options) | facts
+    record = training_record(learn(worker, *opened, options), options, worker) | facts
     return child(detector, learned, worker.get_weights(), record, kind=kind, name=name)
 
 
@@ -90,11 +90,15 @@ def twin_of(detector: Detector, seed: int) -> keras.Model:
         return copy(detector.model)
 
 
-def recipe_for(detector: Detector, recipe: Recipe | None) -> Recipe:
-    """Return the recipe given, or the paper's for fine-tuning a detector that can be fine-tuned."""
+def recipe_for(detector: Detector, recipe: Recipe | None, **asked: float | None) -> Recipe:
+    """Return the recipe given, or the paper's for fine-tuning a detector that can be fine-tuned.
+
+    `asked` are values instead of the recipe's, by name; None is none.
+    """
     check_detector(detector)
     architecture = architecture_of(detector)
-    return recipe_or_default(recipe, RECIPES[architecture].fine_tuning if architecture else None)
+    default = RECIPES[architecture].fine_tuning if architecture else None
+    return recipe_or_default(recipe, default, **asked)
 
 
 def check_detector(detector: object) -> None:

@@ -47,6 +47,9 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     mode: Literal["freeze", "silence", "upweight"] = "freeze",
     factor: float = 2.0,
     recipe: Recipe | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     site: str = "paper",
     seed: int = 0,
     progress: Progress = "auto",
@@ -72,7 +75,11 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
             bias. `upweight`: multiply these neurons' weights by `factor`.
         factor: Above 0, for `upweight`.
         recipe: For `freeze` the paper's for fine-tuning the detector's architecture by default. For
-            the other modes None trains nothing; a recipe trains these neurons' weights afterwards.
+            the other modes None trains nothing; a recipe, or a value instead of one of the paper's,
+            trains these neurons' weights afterwards.
+        epochs: Instead of the recipe's.
+        learning_rate: Instead of the recipe's.
+        batch_size: Instead of the recipe's.
         site: As `causal.average_causal_effect` takes it: `paper`, or the name of a layer.
         seed: Of the order of the images and the dropout between site and output.
         progress: As `models.train` takes it.
@@ -109,7 +116,8 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         _silence(dense, chosen, behind.before, _means(parts.trunk, opened))
     elif mode == "upweight":
         _upweight(dense, chosen, factor)
-    trains = mode == "freeze" or recipe is not None
+    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    trains = mode == "freeze" or recipe is not None or any(x is not None for x in asked.values())
     facts: dict[str, Any] = {
         "mode": mode,
         "factor": factor if mode == "upweight" else None,
@@ -122,7 +130,7 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         record = {"recipe": None, "seed": seed, **facts}
         learned = twin_of(detector, seed)
         return child(detector, learned, weights, record, kind="focus", name=name)
-    options = TrainOptions(recipe_for(detector, recipe), seed=seed, progress=progress)
+    options = TrainOptions(recipe_for(detector, recipe, **asked), seed=seed, progress=progress)
     head = choose_head(detector.model, dense.name, options.recipe)
     learn = partial(_fit_rows, weights=weights, rows=chosen, head=head)
     return fine_tune(

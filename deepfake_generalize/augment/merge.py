@@ -23,6 +23,9 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
     val: LabelledImages,
     *,
     recipe: Recipe | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     precision: str = "float32",
@@ -41,6 +44,9 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         val: What the best epoch is chosen on, as `transfer` takes it. Never a test set.
         recipe: The paper's for fine-tuning the detector's architecture by default; a network that
             is none of its five needs one.
+        epochs: Instead of the recipe's.
+        learning_rate: Instead of the recipe's.
+        batch_size: Instead of the recipe's.
         seed: Of the order of the images and the dropout.
         checkpoint: As `models.train` takes it.
         precision: As `models.train` takes it.
@@ -59,17 +65,16 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
             training diverged.
 
     Examples:
-        >>> import dataclasses
         >>> import numpy as np
-        >>> from deepfake_generalize.models import RECIPES, Detector, mesonet
+        >>> from deepfake_generalize.models import Detector, mesonet
         >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
         >>> images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
         >>> few, check = (images[:12], np.arange(12) % 2), (images[12:], np.arange(4) % 2)
-        >>> short = dataclasses.replace(RECIPES["mesonet"].fine_tuning, epochs=2, name="short")
-        >>> merge(detector, few, check, recipe=short, progress=None).training["kind"]
+        >>> merge(detector, few, check, epochs=2, progress=None).training["kind"]
         'merge'
     """
-    recipe = recipe_for(detector, recipe)
+    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    recipe = recipe_for(detector, recipe, **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     layers = len(flat_layers(detector.model))
     return fine_tune(

@@ -48,7 +48,7 @@ def few_shot_mix(
         unseen: Name -> crops of a set it has not seen, such as `{"FS": fs, "NT": nt}`.
         n_original: Images from the original set, both classes together; 0 for none.
         n_unseen: Images from all unseen sets together.
-        seed: Seed of the choice.
+        seed: Seed of the choice, from 0.
 
     Returns:
         The chosen rows, a part after the other, with a column `set`: `original`, or the name of the
@@ -78,9 +78,9 @@ def few_shot_mix(
     """
     _check_names(unseen)
     needs = _needs(list(unseen), n_original, n_unseen)
+    rng = np.random.default_rng(check_whole("seed", seed, least=0))
     parts = {name: _in_order(crops, name) for name, crops in {ORIGINAL: original, **unseen}.items()}
     _check_shared(parts)
-    rng = np.random.default_rng(seed)
     chosen = [
         _choose(
             {name: part["path"][part["label"] == label] for name, part in parts.items()}, needs, rng
@@ -129,9 +129,10 @@ def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, in
 def _in_order(crops: pd.DataFrame, name: str) -> pd.DataFrame:
     """Check crops and sort them by what is the same on every machine, equals by the path."""
     require_columns(crops, ("path", "label"), what=f"the crops of {name}")
-    check_labels(crops["label"], what=name)
+    numbers = pd.to_numeric(crops["label"], errors="coerce")
+    check_labels(crops["label"].where(numbers.isna(), numbers), what=name)
     check_once(crops["path"], what=name)
-    rows = crops.assign(path=crops["path"].astype(str))
+    rows = crops.assign(path=crops["path"].astype(str), label=numbers.astype("int64"))
     known = rows.reindex(columns=[*CROP_COLUMNS])
     known["video"] = known["video"].astype("string").fillna(rows["path"].astype("string"))
     keys = pd.Series(crop_keys(known), dtype=object)

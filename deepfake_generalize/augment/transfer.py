@@ -28,6 +28,9 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
     val: LabelledImages,
     *,
     recipe: Recipe | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     unfreeze: int | str = "paper",
     cache: bool = True,
     trunk: Literal["inference", "scripts"] = "inference",
@@ -57,6 +60,9 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             trained on is the study's way. Never a test set.
         recipe: The paper's for fine-tuning the detector's architecture by default; a network that
             is none of its five needs one.
+        epochs: Instead of the recipe's.
+        learning_rate: Instead of the recipe's.
+        batch_size: Instead of the recipe's.
         unfreeze: Which layers are trained. `paper`: as many of the last as the recipe's
             `last_layers` says (MesoNet, MesoInception, ShallowNet 4, Xception 5, EfficientNet 6);
             a number: so many of the last, as `model.layers` lists them; or the name of the first
@@ -89,14 +95,12 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
         its features are ordered by `seed` as those of crops are.
 
     Examples:
-        >>> import dataclasses
         >>> import numpy as np
-        >>> from deepfake_generalize.models import RECIPES, Detector, mesonet
+        >>> from deepfake_generalize.models import Detector, mesonet
         >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
         >>> images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
         >>> few, check = (images[:12], np.arange(12) % 2), (images[12:], np.arange(4) % 2)
-        >>> short = dataclasses.replace(RECIPES["mesonet"].fine_tuning, epochs=2, name="short")
-        >>> tuned = transfer(detector, few, check, recipe=short, progress=None)
+        >>> tuned = transfer(detector, few, check, epochs=2, progress=None)
         >>> tuned.name, tuned.training["parent"]["name"], tuned.training["trained_from"]
         ('mesonet-celeb-transfer', 'mesonet-celeb', 'dense1')
     """
@@ -110,7 +114,8 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             hint="Pass cache=False for the scripts' way.",
         )
     check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")
-    recipe = recipe_for(detector, recipe)
+    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    recipe = recipe_for(detector, recipe, **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     head = choose_head(detector.model, unfreeze, options.recipe)
     return fine_tune(

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from deepfake_generalize._system.keras_settings import keras_backend, other_backend
 from deepfake_generalize._system.machine import processors
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import console
@@ -90,17 +91,20 @@ class Diagnosis:
         """What is required and not usable, one line each; empty when all is well.
 
         A model file that is not there yet is downloaded when it is needed, so it does not count;
-        a variable that leads nowhere does, because it forbids the download.
+        a variable that leads nowhere does, because it forbids the download. So does a Keras that
+        is set to run on something else than TensorFlow.
         """
-        return [
+        packages = [
             f"{package.name}{package.required} is {package.status}"
             for package in self.packages
             if package.extra is None and package.status != "ok"
-        ] + [
+        ]
+        assets = [
             asset.problem
             for asset in self.assets
             if asset.found is None and os.environ.get(asset.variable)
         ]
+        return [*packages, *assets, *filter(None, [other_backend()])]
 
     @property
     def missing_extras(self) -> dict[str, list[str]]:
@@ -144,7 +148,7 @@ def doctor(json: Json = False) -> None:
     if found.missing:
         raise MissingDependencyError(
             f"not everything required is there: {'; '.join(found.missing).rstrip('.')}.",
-            hint=f"Run pip install --upgrade {PROGRAM}, or mend the variable that is named.",
+            hint=f"Run pip install --upgrade {PROGRAM}, or mend the variable or file named above.",
         )
 
 
@@ -156,6 +160,7 @@ def diagnose() -> Diagnosis:
             "deepfake_generalize": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
+            "keras_backend": keras_backend()[0],
         },
         packages=tuple(
             package

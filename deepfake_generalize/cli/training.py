@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -40,6 +39,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The detector's file, ending in .keras.")],
     recipe: Annotated[Literal["paper", "scripts"], typer.Option(help="Whose settings.")] = "paper",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Seed = 0,
     size: Annotated[
@@ -52,6 +52,13 @@ def train(
         int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
     ] = None,
     precision: Precision = "float32",
+    name: Annotated[
+        str | None, typer.Option(help="What tables call it; by default the architecture's name.")
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the file that --out names, if there is one."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train a detector by the paper's recipe and save it with the record of its training.
@@ -59,15 +66,22 @@ def train(
     A folder of crops is an extraction's, or holds real/ and fake/ with images. The weights are
     those of the best epoch on the validation crops, which must share no image and no video with
     the others. With --checkpoint, the same command goes on after a stop and ends in the same
-    weights.
+    weights. A detector that is there already is not replaced but by --overwrite, or by the same
+    command going on.
 
-    JSON keys: detector, out, training (recipe, seed, selection, history, best_epoch, data,
+    JSON keys: detector, out, training (recipe, seed, selection, history, best_epoch, notes, data,
     versions ...). Exits with 4 when the checkpoint is of another training.
     """
     if out.suffix != ".keras":  # Said before hours of training, not after them.
         raise InputError(
             f"expected --out to end in .keras, received {out}.",
             hint="A detector is one .keras file, as in --out detector.keras.",
+        )
+    goes_on = checkpoint and (checkpoint.is_file() or any(checkpoint.glob("*.npz")))
+    if out.exists() and not overwrite and not goes_on:
+        raise InputError(
+            f"expected --out to name a new file, {out} is there already.",
+            hint="Name another file, or pass --overwrite to replace it.",
         )
     arguments.check_out(out)
     from deepfake_generalize import data
@@ -80,13 +94,17 @@ def train(
         architecture,
         learn,
         choose,
-        recipe=_recipe(architecture, recipe, epochs=epochs, batch_size=batch_size),
+        recipe=_recipe(architecture, recipe),
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
         seed=seed,
         input_shape=None if size is None else (size, size, 3),
         checkpoint=checkpoint,
         precision=precision,
         early_stopping=early_stopping,
         progress=None if json else "auto",
+        name=name,
     )
     detector.save(out)
     if json:
@@ -96,19 +114,12 @@ def train(
         _show(detector.name, out, detector.training)
 
 
-def _recipe(architecture: str, whose: str, **asked: int | None) -> Recipe:
-    """Return the study's recipe with what the user changed, named for it."""
+def _recipe(architecture: str, whose: str) -> Recipe:
     from deepfake_generalize.models import RECIPES
     from deepfake_generalize.validation import check_choice
 
     recipe = RECIPES[check_choice("--architecture", architecture, RECIPES)]
-    if whose == "scripts":
-        recipe = recipe.as_scripts
-    changed: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-    if changed:
-        parts = (f"{key} {value}" for key, value in changed.items())
-        changed["name"] = ", ".join((recipe.name, *parts)).replace("batch_size", "batch size")
-    return dataclasses.replace(recipe, **changed)
+    return recipe.as_scripts if whose == "scripts" else recipe
 
 
 def _show(name: str, out: Path, record: Any) -> None:
@@ -122,5 +133,6 @@ def _show(name: str, out: Path, record: Any) -> None:
         ("best epoch", best),
         ("its validation accuracy", console.number(history["val_accuracy"][best - 1])),
         ("chosen by", record["selection"]),
+        *(("note", note) for note in record["notes"]),
     ]
     console.write_table(f"trained {name}", ("what", "value"), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import deepfake_generalize._system.keras_backend  # noqa: F401 - it refuses
 from deepfake_generalize.models.architectures import (
     ARCHITECTURES,
     efficientnet_b0,

@@ -108,6 +108,15 @@ def test_tables_with_path_and_label_alone_are_enough() -> None:
     assert mix["set"].tolist() == ["FS"] * 4
 
 
+def test_labels_as_texts_are_read_as_a_benchmark_reads_them() -> None:
+    sizes = {"n_original": 4, "n_unseen": 4}
+    tables = [crops(name, 4, 4) for name in "of"]
+    numbers = few_shot_mix(tables[0], {"FS": tables[1]}, **sizes)
+    for kind in ("string", object):
+        texts = [table.assign(label=table["label"].astype(str).astype(kind)) for table in tables]
+        pd.testing.assert_frame_equal(few_shot_mix(texts[0], {"FS": texts[1]}, **sizes), numbers)
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -116,6 +125,8 @@ def test_tables_with_path_and_label_alone_are_enough() -> None:
         ({"n_original": 2.0}, "expected n_original to be a whole number from 0"),
         ({"n_unseen": 0}, "expected n_unseen to be a whole number from 1, received 0"),
         ({"n_original": True}, "received True"),
+        ({"seed": -1}, "expected seed to be a whole number from 0, received -1"),
+        ({"original": crops("o", 9, 9).assign(label="fake")}, "the labels 0 .* received .'fake'."),
         ({"unseen": {}}, "the name of an unseen set to its crops, received nothing in it"),
         ({"unseen": crops("f", 1, 1)}, "received DataFrame"),
         ({"unseen": {"original": crops("f", 1, 1)}}, "other than 'original'"),

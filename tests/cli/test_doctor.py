@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,15 @@ def test_model_files_named_by_variables_are_found(
     monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(model))
     (asset,) = [asset for asset in doctor.diagnose().assets if asset.name == "face-full-range"]
     assert (asset.how, asset.found) == ("environment", model)
+
+
+def test_another_backend_of_keras_is_told(monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert doctor.diagnose().versions["keras_backend"] == "jax"
+    code, error, _ = fails("doctor")
+    assert code == 5
+    assert "expected Keras on TensorFlow, it is set to 'jax' (KERAS_BACKEND)" in error
 
 
 def test_doctor_prints_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,6 +68,24 @@ def test_a_table_for_people_and_a_line_an_epoch_for_logs(
     assert hint.startswith("hint: Name another checkpoint")
 
 
+def test_a_detector_has_a_name_and_is_not_replaced_unasked(
+    crops: dict[str, Path], tmp_path: Path, capsys: Any
+) -> None:
+    out, again = tmp_path / "d.keras", tmp_path / "again"
+    given = _arguments(crops, out, "--epochs", 1, "--learning-rate", "0.01", "--name", "mine")
+    assert main(given) == 0
+    assert "trained mine" in capsys.readouterr().out
+    detector, content = models.Detector.load(out), out.read_bytes()
+    assert (detector.name, detector.training["recipe"]["learning_rate"]) == ("mine", 0.01)
+    assert main([*given, "--checkpoint", str(again)]) == 2
+    error, hint = capsys.readouterr().err.splitlines()[-2:]
+    assert "expected --out to name a new file" in error
+    assert "--overwrite" in hint
+    assert out.read_bytes() == content
+    assert main([*given, "--seed", "2", "--overwrite"]) == 0
+    assert models.Detector.load(out).training["seed"] == 2
+
+
 def test_the_help_lists_all_networks(capsys: Any) -> None:
     assert main(["train", "--help"]) == 0
     shown = capsys.readouterr().out

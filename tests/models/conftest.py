@@ -9,6 +9,20 @@ from deepfake_generalize.models import Recipe, train
 
 
 @pytest.fixture
+def other_settings():
+    """Let Keras build channels first and in a half precision while a test runs."""
+    config = keras.config
+    before = config.image_data_format(), config.floatx(), config.dtype_policy()
+    config.set_image_data_format("channels_first")
+    config.set_floatx("float16")
+    config.set_dtype_policy("mixed_bfloat16")
+    yield
+    config.set_image_data_format(before[0])
+    config.set_floatx(before[1])
+    config.set_dtype_policy(before[2])
+
+
+@pytest.fixture
 def constant_network():
     """Return a builder of networks that give the same output whatever the image."""
 

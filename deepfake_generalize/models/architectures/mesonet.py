@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from keras import layers
 
+from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.models.architectures.parts import classifier, image_input
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 MINIMUM_SIDE = 8
 
 
+@standard_settings()
 def mesonet(
     input_shape: tuple[int, int, int] = (256, 256, 3),
     *,
@@ -57,6 +59,7 @@ def mesonet(
     return classifier(inputs, _dense_part(x), name="mesonet", classes=classes, weights=weights)
 
 
+@standard_settings()
 def mesoinception(
     input_shape: tuple[int, int, int] = (256, 256, 3),
     *,

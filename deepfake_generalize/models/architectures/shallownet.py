@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
+from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.models.architectures.parts import classifier, image_input
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ PENALTY = 1e-4
 DROPOUT = 0.25
 
 
+@standard_settings()
 def shallownet(
     input_shape: tuple[int, int, int] = (256, 256, 3),
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
+from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.models.architectures.parts import build_trunk, classifier, image_input
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MINIMUM_SIDE = 71
 
 
+@standard_settings()
 def xception(
     input_shape: tuple[int, int, int] = (256, 256, 3),
     *,

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import archive
 from deepfake_generalize.models.detectors.batching import RESIZING, checked_scores, unit_batches
@@ -77,7 +78,9 @@ class Detector(ScoresVideos):
         Raises:
             InputError: Not a Keras model, another input or output, no such class or rule, or a
                 network that ends in logits.
+            MissingDependencyError: Keras runs on something else than TensorFlow.
         """
+        require_tensorflow()
         self.resize = check_choice("resize", resize, RESIZING)
         self.model = model
         self.size, self._columns = _check_model(model)
@@ -217,6 +220,7 @@ class Detector(ScoresVideos):
         Raises:
             InputError: No such file, not one that `save` wrote, damaged, or carrying code.
         """
+        require_tensorflow()
         model, facts = archive.read(Path(path))
         return cls(
             model,
@@ -235,7 +239,8 @@ def weights_sha256(model: keras.Model) -> str:
     digest = hashlib.sha256()
     for array in model.get_weights():
         digest.update(f"{array.shape} {array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        # As bytes, because a half precision of its own has no other way to show them.
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
 
 

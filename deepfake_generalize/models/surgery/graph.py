@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,7 +13,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 _CONVOLUTIONS = (
     keras.layers.Conv2D,
@@ -99,6 +101,27 @@ def every_layer(layer: Any) -> list[Any]:
     """
     inner: list[Any] = layer._flatten_layers(include_self=False)
     return inner
+
+
+@contextlib.contextmanager
+def in_inference(layers: Iterable[Any]) -> Iterator[None]:
+    """Let layers, and all inside them, compute as in scoring, whatever they are told."""
+    parts = {id(part): part for layer in layers for part in (layer, *every_layer(layer))}
+    held = [
+        part for part in parts.values() if "training" in inspect.signature(part.call).parameters
+    ]
+    for part in held:
+        # A layer of its own class calls the ones inside it in ways that cannot be followed.
+        part.call = partial(_without_training, part.call)
+    try:
+        yield
+    finally:
+        for part in held:
+            del part.call
+
+
+def _without_training(call: Callable[..., Any], *inputs: Any, **arguments: Any) -> Any:
+    return call(*inputs, **{**arguments, "training": False})
 
 
 def graph_layers(model: keras.Model) -> list[Any]:

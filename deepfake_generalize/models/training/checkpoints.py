@@ -42,10 +42,11 @@ def locate(checkpoint: str | Path) -> Path:
 
 def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[str, Any]) -> None:
     """Write lists of arrays and JSON facts so that a kill leaves the old file or the new one."""
+    # NumPy's files do not know bfloat16, which float32 holds exactly.
     members = {
-        f"{name}/{index:05d}": np.asarray(array)
+        f"{name}/{index:05d}": array.astype(np.float32) if array.dtype.kind == "V" else array
         for name, group in arrays.items()
-        for index, array in enumerate(group)
+        for index, array in enumerate(map(np.asarray, group))
     }
     members[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     try:

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import weights_sha256
-from deepfake_generalize.models.surgery import finalize, flat_layers
+from deepfake_generalize.models.surgery import (
+    NOISE,
+    every_layer,
+    finalize,
+    in_inference,
+    is_graph,
+)
 from deepfake_generalize.models.training import construction
 from deepfake_generalize.models.training.data import TrainingData, open_data
 from deepfake_generalize.models.training.datasets import refusals
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.models.training.data import LabelledImages
     from deepfake_generalize.models.training.recipes import Recipe
 
-_LOSSES = {"mse": "mean_squared_error", "bce": "binary_crossentropy"}
+_LOSSES = {"mse": keras.losses.MeanSquaredError, "bce": keras.losses.BinaryCrossentropy}
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class Fit:
     """What came of fitting a network.
 
     The history has a value an epoch for loss, accuracy, val_loss and val_accuracy; the network has
-    the weights of `best_epoch`, from 1; `ended` is complete, stopped early, perfect or plateau.
+    the weights of `best_epoch`, from 1; `ended` is complete, stopped early, perfect or plateau, and
+    `notes` are sentences for people.
     """
 
     history: Mapping[str, list[float]]
@@ -49,6 +57,7 @@ class Fit:
     ended: str
     seconds: float
     data: Mapping[str, Mapping[str, Any]]
+    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -99,7 +108,7 @@ def _fit_in_place(
         callbacks.append(BatchReports(reporter, int(batches.cardinality())))
     try:
         if not state.ended:
-            with _adjusted(model, recipe), refusals():
+            with _adjusted(model, recipe), in_inference(_frozen(model, options)), refusals():
                 compiled.fit(
                     batches,
                     validation_data=prepared_batches(val, options, None, columns=columns),
@@ -110,11 +119,12 @@ def _fit_in_place(
                     verbose=0,
                 )
     finally:
-        reporter.end(_summary(state, recipe))
+        notes = _notes(state, val.facts)
+        reporter.end(" ".join((_summary(state, recipe), *notes)))
     model.set_weights(state.best_weights)
     finalize(model)
     data = {"train": train.facts, "val": val.facts}
-    return Fit(state.history, state.best_epoch, state.ended, state.seconds, data)
+    return Fit(state.history, state.best_epoch, state.ended, state.seconds, data, notes)
 
 
 def refuse_odd_batches(train: TrainingData, val: TrainingData, options: TrainOptions) -> None:
@@ -160,7 +170,7 @@ def _adjusted(model: keras.Model, recipe: Recipe) -> Iterator[None]:
     """Give the layers what the recipe changes while training, and afterwards their own again."""
     changed = [
         (layer, name, getattr(layer, name), value)
-        for layer in flat_layers(model)
+        for layer in every_layer(model)
         for kind, name, value in (
             (keras.layers.BatchNormalization, "momentum", recipe.norm_momentum),
             (keras.layers.Dropout, "rate", recipe.dropout),
@@ -176,22 +186,46 @@ def _adjusted(model: keras.Model, recipe: Recipe) -> Iterator[None]:
             setattr(layer, name, own)
 
 
+def _frozen(model: keras.Model, options: TrainOptions) -> list[Any]:
+    """Return the layers that must compute as in scoring, because they do not learn.
+
+    What Keras freezes keeps its variables from the optimizer alone: layers that assign to them in
+    training go on. Without weights there is nothing to hold, but for what is random in a trunk.
+    """
+    return [
+        layer
+        for layer in every_layer(model)
+        if not layer.trainable
+        and not is_graph(layer)
+        and (layer.weights or (options.still and not isinstance(layer, NOISE)))
+    ]
+
+
 def compile_shared(model: keras.Model, options: TrainOptions) -> keras.Model:
-    """Return a compiled model of the same layers, so that the optimizer is not saved with them."""
+    """Return a compiled model of the same layers, so that the optimizer is not saved with them.
+
+    Loss and accuracy are float32 numbers, whatever the layers compute in.
+    """
     compiled, recipe = model, options.recipe
-    if model.inputs:
-        compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    compiled.compile(
-        optimizer=keras.optimizers.Adam(
+    with standard_settings():
+        if model.inputs:
+            compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+        optimizer = keras.optimizers.Adam(
             learning_rate=recipe.learning_rate,
             beta_1=recipe.beta_1,
             beta_2=recipe.beta_2,
             epsilon=recipe.epsilon,
-        ),
-        loss=_LOSSES[recipe.loss],
-        metrics=["accuracy"],
-        steps_per_execution=options.steps_per_call,
-    )
+        )
+        if any(layer.compute_dtype == "float16" for layer in every_layer(model)):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        accuracy = "CategoricalAccuracy" if _columns(model) == 2 else "BinaryAccuracy"
+        compiled.compile(
+            optimizer=optimizer,
+            loss=_LOSSES[recipe.loss](),
+            metrics=[getattr(keras.metrics, accuracy)(name="accuracy")],
+            steps_per_execution=options.steps_per_call,
+            auto_scale_loss=False,
+        )
     compiled.optimizer.build(compiled.trainable_variables)
     return compiled
 
@@ -228,6 +262,23 @@ def _columns(model: keras.Model) -> int:
             hint="Build it with classes=1.",
         )
     return int(gives[1])
+
+
+def _notes(state: State, val: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say where a whole training was never better on the validation data than guessing is."""
+    if not state.ended:
+        return ()
+    images, fakes = val["images"], val["fakes"]
+    share = max(fakes, images - fakes) / images if images else 0.5
+    luck = 2 * (share * (1 - share) / images) ** 0.5 if images else 0.0
+    best = max(state.history["val_accuracy"])
+    if best > share + luck:
+        return ()
+    note = (
+        f"The validation accuracy never left chance: {best:.4f} at best, and one class for all "
+        f"images gives {share:.4f}, guessing up to {min(share + luck, 1):.4f}."
+    )
+    return (note,)
 
 
 def _summary(state: State, recipe: Recipe) -> str:

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.models.training.construction import PRECISIONS
@@ -53,11 +54,13 @@ class State:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train, checked once: seven options that `models.train` explains, and three of ours.
+    """How to train, checked once: seven options that `models.train` explains, and four of ours.
 
     Labels are turned where the network's `fake_index` is 0. With `may_restart` training ends where
     the recipe says that another beginning is due. More of `steps_per_call`, which TensorFlow takes
-    before it returns to Python, are faster where a step is short, and change nothing else.
+    before it returns to Python, are faster where a step is short, and change nothing else. With
+    `still` layers that are frozen do nothing random, even where they have no weights; dropout is
+    left to the caller.
     """
 
     recipe: Recipe
@@ -70,9 +73,11 @@ class TrainOptions:
     fake_index: int = 1
     may_restart: bool = False
     steps_per_call: int = 1
+    still: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
+        require_tensorflow()
         check_whole("seed", self.seed, least=0)
         if self.early_stopping is not None:
             check_whole("early_stopping", self.early_stopping, least=1, hint="None: all epochs.")

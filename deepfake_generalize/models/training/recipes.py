@@ -265,8 +265,12 @@ instead in the same stage.
 """
 
 
-def recipe_or_default(recipe: object, default: Recipe | None) -> Recipe:
-    """Return the recipe given, or the default where it is None."""
+def recipe_or_default(recipe: object, default: Recipe | None, **asked: float | None) -> Recipe:
+    """Return the recipe given, or the default where it is None.
+
+    What was `asked` for by the names of its settings, and is not None, takes its values' place; the
+    recipe's name says so.
+    """
     chosen = default if recipe is None else recipe
     if not isinstance(chosen, Recipe):
         raise InputError(
@@ -274,4 +278,8 @@ def recipe_or_default(recipe: object, default: Recipe | None) -> Recipe:
             hint="There are defaults for the study's five networks alone, models.RECIPES and "
             "their .fine_tuning: for another pass one of them, or a Recipe of your own.",
         )
-    return chosen
+    changed: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    if changed:
+        said = (f"{key.replace('_', ' ')} {value}" for key, value in changed.items())
+        changed["name"] = ", ".join((chosen.name, *said))
+    return dataclasses.replace(chosen, **changed)

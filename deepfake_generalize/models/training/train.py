@@ -13,6 +13,7 @@ import tensorflow as tf
 from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector
+from deepfake_generalize.models.surgery import every_layer
 from deepfake_generalize.models.training import checkpoints, construction
 from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
 from deepfake_generalize.models.training.fitting import Fit, fit
@@ -33,6 +34,9 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
     val: LabelledImages,
     *,
     recipe: Recipe | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     seed: int = 0,
     input_shape: tuple[int, int, int] | None = None,
     checkpoint: str | Path | None = None,
@@ -55,13 +59,18 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         val: What the best epoch is chosen on, in the same form. It must be of the training's source
             and is never a test set.
         recipe: The paper's of that architecture by default.
+        epochs: Instead of the recipe's.
+        learning_rate: Instead of the recipe's.
+        batch_size: Instead of the recipe's.
         seed: Of the first weights, the order of the images and the dropout. Two runs on one CPU
             with the same seed are equal. Global random states are left as they were.
         input_shape: (H, W, 3) in pixels. Crops are resized to it; the images' own by default.
         checkpoint: A folder, or a file ending in `.npz`, written after each epoch. The same call
             after a kill goes on from there and ends in the same weights.
-        precision: `float32`, or `bfloat16` for the arithmetic of all layers but the last, which
-            speeds MesoNet and Xception up on CPUs that have it. The detector is float32 anyway.
+        precision: `float32` leaves the layers as they are: those of the five networks compute in
+            float32 whatever Keras is set to, those of a model of your own as it was built.
+            `bfloat16` is for the arithmetic of all layers but the last, and speeds MesoNet and
+            Xception up on CPUs that have it. The detector is the same kind of network anyway.
         strategy: A `tf.distribute.MirroredStrategy`; a batch is divided among its devices.
         early_stopping: Epochs without a better one after which training ends; it then also ends
             when an epoch is perfect on `val`. None goes through all epochs.
@@ -70,12 +79,14 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         name: The detector's; the architecture's by default.
 
     Returns:
-        A detector with the weights of the best epoch, whose `.training` says how it was trained.
+        A detector with the weights of the best epoch, whose `.training` says how it was trained;
+        its `notes` say where the validation accuracy was never better than chance.
 
     Raises:
         InputError: An argument is not as above, `train` and `val` share an image or a video, or
             training diverged.
         DataMismatchError: The checkpoint is of another training.
+        MissingDependencyError: Keras runs on something else than TensorFlow.
 
     Reproduction notes:
         The paper does not say on what the best parameters were chosen; the study's scripts use a
@@ -83,18 +94,17 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         ordered by `seed`, and only they can be told apart in a checkpoint.
 
     Examples:
-        >>> import dataclasses
         >>> rng = np.random.default_rng(0)
         >>> images, labels = rng.random((16, 16, 16, 3), np.float32), np.arange(16) % 2
-        >>> short = dataclasses.replace(RECIPES["mesonet"], epochs=2, name="short")
         >>> detector = train(
-        ...     "mesonet", (images, labels), (images[::-1], labels), recipe=short, progress=None
+        ...     "mesonet", (images, labels), (images[::-1], labels), epochs=2, progress=None
         ... )
         >>> detector.training["recipe"]["name"], len(detector.training["history"]["loss"])
-        ('short', 2)
+        ('mesonet-paper, epochs 2', 2)
     """
     known_as = construction.architecture_name(architecture)
-    recipe = recipe_or_default(recipe, RECIPES.get(known_as))
+    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    recipe = recipe_or_default(recipe, RECIPES.get(known_as), **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     refuse_overlap(train, val)
     shape = _wanted_shape(architecture, input_shape)
@@ -118,6 +128,7 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
     detector.training = training_record(
         fitted,
         options,
+        model,
         architecture=known_as,
         input_shape=list(opened.shape),
         restarts=discarded,
@@ -126,7 +137,12 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
 
 
 def training_record(
-    fitted: Fit, options: TrainOptions, *, parent: object = None, **more: object
+    fitted: Fit,
+    options: TrainOptions,
+    model: keras.Model,
+    *,
+    parent: object = None,
+    **more: object,
 ) -> dict[str, Any]:
     """Return what a detector keeps of its training, plain JSON values.
 
@@ -144,7 +160,8 @@ def training_record(
         "history": {name: list(values) for name, values in fitted.history.items()},
         "data": {name: dict(facts) for name, facts in fitted.data.items()},
         "seconds": fitted.seconds,
-        "precision": options.precision,
+        "precision": _precision(model) if options.precision == "float32" else options.precision,
+        "notes": list(fitted.notes),
         "replicas": 1 if strategy is None else strategy.num_replicas_in_sync,
         "early_stopping": options.early_stopping,
         "versions": {
@@ -156,6 +173,12 @@ def training_record(
         },
         **more,
     }
+
+
+def _precision(model: keras.Model) -> str:
+    """Return what the layers of a network compute in, by Keras' names of it."""
+    layers = [x for x in every_layer(model) if not isinstance(x, keras.layers.InputLayer)]
+    return ", ".join(sorted({layer.dtype_policy.name for layer in layers}))
 
 
 def _attempt(options: TrainOptions, number: int) -> TrainOptions:
@@ -172,7 +195,7 @@ def _attempt(options: TrainOptions, number: int) -> TrainOptions:
 
 def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int, int, int] | None:
     if isinstance(architecture, keras.Model):
-        takes = tuple(architecture.input_shape[1:]) if architecture.built else ()
+        takes = (*Detector(architecture).size, 3)
         if input_shape is not None and tuple(input_shape) != takes:  # type: ignore[arg-type]
             raise InputError(
                 f"expected no input_shape beside a model, which has its own {takes}, received "

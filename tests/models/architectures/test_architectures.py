@@ -46,6 +46,16 @@ def test_all_five_are_there():
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
+def test_is_the_same_network_whatever_keras_is_set_to(name, small, other_settings):
+    built = ARCHITECTURES[name]((SMALLEST[name],) * 2 + (3,))
+    assert built.input_shape == small[name].input_shape
+    for layer, right in zip(built.layers, small[name].layers, strict=True):
+        assert layer.dtype_policy.name == "float32"
+        assert getattr(layer, "data_format", "channels_last") == "channels_last"
+        assert [weight.shape for weight in layer.weights] == [w.shape for w in right.weights]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_is_flat_and_names_its_convolutions(name, small):
     layers = small[name].layers
     assert not any(isinstance(layer, keras.Model) for layer in layers)

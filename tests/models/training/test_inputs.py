@@ -151,9 +151,26 @@ TINY = (IMAGES[:, :4, :4], LABELS)
 FLAT = (np.zeros((4, 5), np.float32), np.zeros(4))
 
 
+class Subclassed(keras.Model):
+    """A network of its own class, which tells no shapes before it is built, nor afterwards."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = keras.layers.Dense(1, activation="sigmoid")
+
+    def call(self, x):
+        return self.last(keras.ops.mean(x, axis=(1, 2)))
+
+
+CALLED = Subclassed()
+CALLED(IMAGES[:1] / 255)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"architecture": Subclassed()}, r"one input \(None, H, W, 3\) of fixed size"),
+        ({"architecture": CALLED}, r"one input \(None, H, W, 3\) of fixed size"),
         ({"architecture": "resnet"}, "architecture to be one of mesonet, .*, received 'resnet'"),
         (
             {"architecture": 3},

@@ -3,11 +3,13 @@
 import dataclasses
 import importlib
 
+import keras
 import numpy as np
 import pytest
 
+from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import RECIPES
+from deepfake_generalize.models import RECIPES, Detector
 from deepfake_generalize.models.training.construction import copy
 
 
@@ -27,6 +29,17 @@ def test_the_papers_recipe_is_the_default(monkeypatch, train_small):
     with pytest.raises(_Stop):
         train_small(architecture="mesonet", recipe=None)
     assert seen == [RECIPES["mesonet"]]
+
+
+def test_settings_of_a_recipe_are_changed_by_name(train_small, short_recipe):
+    changes = {"epochs": 2, "learning_rate": 0.02, "batch_size": 10}
+    record = train_small(**changes).training
+    name = "short, epochs 2, learning rate 0.02, batch size 10"
+    assert record["recipe"] == {**short_recipe.values(), **changes, "name": name}
+    assert len(record["history"]["loss"]) == 2
+    for setting in changes:
+        with pytest.raises(InputError, match=f"expected {setting} of a recipe .* received 0"):
+            train_small(**{setting: 0})
 
 
 @pytest.mark.parametrize(("setting", "value"), [("norm_momentum", 0.5), ("dropout", 0.0)])
@@ -79,6 +92,48 @@ def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weig
     assert set(policies[:-1]) == {"mixed_bfloat16"}
     assert policies[-1] == "float32"
     assert {variable.dtype for variable in worker.trainable_variables} == {"float32"}
+
+
+def test_the_networks_are_float32_whatever_keras_is_set_to(
+    train_small, same_weights, other_settings
+):
+    found = train_small(architecture="mesonet", epochs=1)
+    with standard_settings():
+        right = train_small(architecture="mesonet", epochs=1)
+    assert same_weights(found, right)
+    assert found.training["history"] == right.training["history"]
+    assert found.training["precision"] == "float32"
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+
+
+def test_a_network_of_half_precision_is_trained_and_said_to_be_one(
+    train_small, small_network, same_weights, tmp_path
+):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("bfloat16")
+        network = small_network((16, 16, 3))
+    finally:
+        keras.config.set_dtype_policy(before)
+    options = {"architecture": network, "epochs": 2}
+    whole = train_small(**options)
+    assert whole.training["precision"] == "bfloat16"
+    assert {weight.dtype for weight in whole.model.weights} == {"bfloat16"}
+    assert same_weights(train_small(**options, checkpoint=tmp_path), whole)
+    assert same_weights(train_small(**options, checkpoint=tmp_path), whole)
+    assert same_weights(Detector.load(whole.save(tmp_path / "d.keras")), whole)
+
+
+def test_an_accuracy_that_never_leaves_chance_is_noted(
+    train_small, short_recipe, striped_val, capsys
+):
+    image = np.full((20, 16, 16, 3), 99, np.uint8)
+    stuck = train_small(val=(image, np.arange(20) % 2), epochs=2, progress="lines")
+    (note,) = stuck.training["notes"]
+    assert "never left chance: 0.5000 at best, and one class" in note
+    assert note in capsys.readouterr().err
+    recipe = dataclasses.replace(short_recipe, epochs=30, norm_momentum=0.5, loss="bce")
+    assert train_small(recipe=recipe, early_stopping=30).training["notes"] == []
 
 
 def test_softmax_columns_are_trained_towards_the_fake_one(train_small, short_recipe, striped_val):
