@@ -30,7 +30,18 @@ def _training(architecture: str) -> Benchmark:
     )
 
 
+def _scoring(architecture: str) -> Benchmark:
+    return Benchmark(
+        f"scoring-{architecture}", "benchmarks.scoring", options={"name": architecture}
+    )
+
+
 BENCHMARKS: tuple[Benchmark, ...] = (
+    _scoring("mesonet"),
+    _scoring("mesoinception"),
+    _scoring("shallownet"),
+    _scoring("efficientnet_b0"),
+    _scoring("xception"),
     Benchmark("grad_cam", "benchmarks.grad_cam"),
     Benchmark("ssim", "benchmarks.ssim"),
     Benchmark("causal", "benchmarks.causal"),

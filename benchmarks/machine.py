@@ -24,6 +24,8 @@ LIBRARIES = (
     "isal",
     "ai-edge-litert",
     "mediapipe",
+    "onnx",
+    "onnxruntime",
     "torch",
     "tf-explain",
     "face_recognition",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import collections
 import math
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +15,7 @@ import tensorflow as tf
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.augment.unfreezing import cut_before
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import PART, in_turn, on_gpu
 from deepfake_generalize.models.training import (
     SILENT,
     TrainingData,
@@ -35,9 +34,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.models.training import Fit, Reporter, TrainOptions
     from deepfake_generalize.types import AnyArray
 
-# Activations of few images stay in a CPU's cache: at 256x256, MesoNet is about twice as fast with 8
-# as with 64. A GPU wants more.
-_BATCH_CPU, _BATCH_GPU = 8, 64
+_PART_GPU = 64
 _MOST_WORKERS = 8
 CACHE_MEMORY = 2**30
 """Bytes of features that are held in memory by default: 1 GiB."""
@@ -152,22 +149,15 @@ def forward_batches(
     forward = tf.function(lambda images: trunk(images, training=False)).get_concrete_function(
         tf.TensorSpec((None, *data.shape), tf.float32)
     )
-    many = tf.config.list_physical_devices("GPU")
-    workers = 1 if many else min(os.cpu_count() or 1, _MOST_WORKERS)
-    waiting: collections.deque[tuple[Any, AnyArray]] = collections.deque()
+    size, most = (_PART_GPU, 1) if on_gpu() else (PART, _MOST_WORKERS)
     done = 0
-    with refusals(), ThreadPoolExecutor(workers) as pool:
-        for images, labels in data.batches(_BATCH_GPU if many else _BATCH_CPU, None, False):
-            waiting.append((pool.submit(forward, images), labels.numpy()))
-            if len(waiting) > workers:
-                yield _result(waiting)
+    with refusals():
+        for features, labels in in_turn(
+            lambda batch: (forward(batch[0]).numpy(), batch[1].numpy()),
+            data.batches(size, None, False),
+            most,
+        ):
+            yield features, labels
             done += len(labels)
             if data.count:
                 reporter.batch(done / data.count)
-        while waiting:
-            yield _result(waiting)
-
-
-def _result(waiting: collections.deque[tuple[Any, AnyArray]]) -> tuple[AnyArray, AnyArray]:
-    future, labels = waiting.popleft()
-    return future.result().numpy(), labels

@@ -13,7 +13,7 @@ import tensorflow as tf
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.resampling import Resampling, group_codes, resample_counts
-from deepfake_generalize.models.detectors import Detector, unit_batches
+from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
 from deepfake_generalize.validation import (
     check_choice,
     check_type,
@@ -181,9 +181,10 @@ def _activations(site: Site, images: Images, detector: Detector) -> AnyArray:
         with tempfile.TemporaryFile() as file:
             kept = np.memmap(file, np.float32, "w+", shape=shape)
     done = 0
-    for batch in unit_batches(images, detector.size, _BATCH, resizing=detector.resize):
-        kept[done : done + len(batch)] = forward(tf.constant(batch)).numpy()
-        done += len(batch)
+    batches = unit_batches(images, detector.size, _BATCH, resizing=detector.resize)
+    for part in run_in_parts(forward, batches, model=detector.model):
+        kept[done : done + len(part)] = part.numpy()
+        done += len(part)
     return kept
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.logits import logit_of
-from deepfake_generalize.models.detectors import Detector, unit_batches
+from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
 from deepfake_generalize.models.surgery import graph_layers, only
 from deepfake_generalize.validation import check_choice, check_type
 
@@ -244,5 +244,5 @@ def in_batches(
         # The concrete function holds the variables, and not the model that the key must outlive.
         kept[known] = function.get_concrete_function()
     batches = unit_batches(images, detector.size, batch_size, resizing=detector.resize)
-    parts = [kept[known](tf.constant(batch)) for batch in batches]
+    parts = list(run_in_parts(kept[known], batches, model=detector.model))
     return tf.concat(parts, axis=0) if parts else None

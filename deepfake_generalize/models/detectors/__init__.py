@@ -7,16 +7,21 @@ from deepfake_generalize.models.detectors.batching import RESIZING, unit_batches
 from deepfake_generalize.models.detectors.callables import as_detector
 from deepfake_generalize.models.detectors.detector import Detector, weights_sha256
 from deepfake_generalize.models.detectors.pretrained import PRETRAINED, load_pretrained
+from deepfake_generalize.models.detectors.running import PART, in_turn, on_gpu, run_in_parts
 from deepfake_generalize.models.detectors.video import VideoScore
 
 __all__ = [
+    "PART",
     "PRETRAINED",
     "RESIZING",
     "UNREADABLE",
     "Detector",
     "VideoScore",
     "as_detector",
+    "in_turn",
     "load_pretrained",
+    "on_gpu",
+    "run_in_parts",
     "unit_batches",
     "weights_sha256",
 ]

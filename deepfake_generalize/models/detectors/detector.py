@@ -15,6 +15,7 @@ from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import archive
 from deepfake_generalize.models.detectors.batching import RESIZING, checked_scores, unit_batches
+from deepfake_generalize.models.detectors.running import run_in_parts
 from deepfake_generalize.models.detectors.video import ScoresVideos
 from deepfake_generalize.models.surgery import is_graph, producer
 from deepfake_generalize.validation import check_choice, describe
@@ -144,10 +145,11 @@ class Detector(ScoresVideos):
             InputError: Images of another shape, dtype or range, or a network whose output is NaN,
                 outside [0, 1], or not softmax columns.
         """
-        outputs = [
-            self._fake(self._forward(tf.constant(batch)).numpy())
-            for batch in unit_batches(images, self.size, batch_size, resizing=self.resize)
-        ]
+        batches = unit_batches(images, self.size, batch_size, resizing=self.resize)
+        # Concrete, so that it is traced here and not by whichever thread comes first.
+        forward = self._forward.get_concrete_function()
+        parts = run_in_parts(forward, batches, model=self.model)
+        outputs = [self._fake(output.numpy()) for output in parts]
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
 
     def _fake(self, output: AnyArray) -> AnyArray:
