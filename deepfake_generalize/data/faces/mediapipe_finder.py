@@ -86,7 +86,8 @@ class MediaPipeFinder(Closing):
         """Return the faces in `image`.
 
         Args:
-            image: (H, W, 3) uint8 RGB, any size; a view of any strides is copied first.
+            image: (H, W, 3) uint8 RGB, sides of at most 32,766 pixels; a view of any strides is
+                copied first.
 
         Returns:
             Faces in MediaPipe's order, each with both eyes.
