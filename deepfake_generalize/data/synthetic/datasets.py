@@ -70,7 +70,7 @@ def make_datasets(
     """
     sizes, root = check_sizes(per_split), absolute(out_dir)
     check_whole("size", size, least=_MIN_SIZE)
-    check_whole("seed", seed, least=0)
+    seed = check_whole("seed", seed, least=0)
     plans = {name: plan_takes(name, sizes) for name in SETS}
     claim(root, {"kind": "crops", "size": size, "per_split": sizes, "seed": seed})
     missing = [

@@ -103,7 +103,7 @@ def make_videos(
         raise InputError(
             f"expected size to be an even number, received {size}.", hint=f"Use {size + 1}."
         )
-    check_whole("seed", seed, least=0)
+    seed = check_whole("seed", seed, least=0)
     claim(
         root,
         {"kind": "videos", "size": size, "frames": frames, "per_split": sizes, "seed": seed},
