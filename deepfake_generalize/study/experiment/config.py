@@ -51,8 +51,8 @@ class StudyConfig:
         finder: What finds faces in videos: "mediapipe" or "cascade".
         aligner: What finds their eyes, as in `data.extract_faces`.
         threads: Processor threads that a family computes with, in processes of its own; the same
-            seed then gives the same figures however many families run at a time. None: all
-            threads, in the process that calls `run` or in joblib's.
+            seed then gives the same figures on one machine however many families run at a time.
+            None: all threads, in the process that calls `run` or in joblib's.
         seed: Everything random follows from it.
 
     Examples:
