@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+T = TypeVar("T")
+
 _POLL_SECONDS = 0.5
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def ending_with_parent(work: Callable[..., T]) -> Callable[..., T]:
+    """Return what does `work` in a worker of a pool that this process begins, and ends with it."""
+    return functools.partial(_do_in_worker, os.getpid(), work)
+
+
+def _do_in_worker(owner: int, work: Callable[..., T], *arguments: Any) -> T:
+    end_with_parent(owner)
+    return work(*arguments)
 
 
 @functools.cache
@@ -25,7 +38,9 @@ def end_with_parent(parent: int) -> None:
     For workers of a pool, which else finish what they are at, for hours, when the process that
     waits for it was killed. What another scheduler began is for that to end.
     """
-    if os.getppid() == parent:
+    # The second tells who it was where that is dead already: a worker takes seconds to begin.
+    begun_by = multiprocessing.parent_process()
+    if os.getppid() == parent or (begun_by is not None and begun_by.pid == parent):
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
 

@@ -20,7 +20,7 @@ from deepfake_generalize.augment.unfreezing import choose_head, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
 from deepfake_generalize.models.training import TrainOptions, open_data
-from deepfake_generalize.validation import check_choice, check_number, describe
+from deepfake_generalize.validation import check_choice, check_number, check_whole, describe
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -106,6 +106,7 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     check_detector(detector)
     check_choice("mode", mode, ("freeze", "silence", "upweight"))
     factor = check_number("factor", factor, above=0)
+    seed = check_whole("seed", seed, least=0)
     parts = site_cut(detector.model, site)
     chosen = _checked_neurons(neurons, int(parts.trunk.output_shape[1]))
     behind = _first_dense(parts.tail, site, detector)

@@ -77,6 +77,7 @@ def few_shot_mix(
          ('original', 0): 4, ('original', 1): 4}
     """
     _check_names(unseen)
+    seed = check_whole("seed", seed, least=0)
     needs = _needs(list(unseen), n_original, n_unseen)
     rng = np.random.default_rng(check_whole("seed", seed, least=0))
     parts = {name: _in_order(crops, name) for name, crops in {ORIGINAL: original, **unseen}.items()}

@@ -13,6 +13,7 @@ import itertools
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from deepfake_generalize._system.standard_streams import (
     open_closed_streams,
     show_what_cannot_be_encoded,
 )
+from deepfake_generalize._system.temporary_files import find_temporary_folder
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import (
     benchmarking,
@@ -96,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     group: Any = typer.main.get_command(app)
     globals_given = list(itertools.takewhile(lambda word: word.startswith("-"), arguments))
     debug = "--debug" in globals_given
+    out = (word for option, word in itertools.pairwise(arguments) if option == "--out")
+    find_temporary_folder(next(map(Path, out), None))
     command = group.commands.get("".join(arguments[len(globals_given) :][:1]))
     native_logs = contextlib.nullcontext() if debug else quiet_native_logs_of_command()
     try:

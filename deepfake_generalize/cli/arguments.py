@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from deepfake_generalize.models import Detector
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Two runs with one seed are equal.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Equal seeds, equal results, on one machine.")
+]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
 DetectorName = Annotated[
     str, typer.Option("--detector", help="A public detector's name, or a saved .keras file.")

@@ -106,6 +106,9 @@ def report(error: Exception, command: Any = None) -> int:
             sys.stdout.flush()
         message, code = f"the system took no more output: {error.strerror}", 2
         hint = "make room on the disk, or lead the output elsewhere"
+    elif isinstance(error, OSError) and "temporary directory" in str(error):
+        message, code = "no folder takes temporary files", 2
+        hint = "set TMPDIR to a folder that you may write to"
     elif isinstance(error, OSError) and error.filename is not None:
         message, code = f"{error.strerror or type(error).__name__}: {error.filename}", 2
         hint = "check that the path exists, and that you may read or write it"

@@ -72,7 +72,7 @@ class Resampling:
         """Check them, in one place for all."""
         check_number("level", self.level, above=0, below=1, hint="0.95 is usual.")
         check_whole("n_resamples", self.n_resamples, least=1, hint="1000 is usual.")
-        check_whole("seed", self.seed, least=0)
+        object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
 
     def interval(self, estimate: float, values: DoubleArray) -> Interval:
         """Return the central share `level` of the resampled values, around the estimate."""

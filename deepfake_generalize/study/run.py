@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from deepfake_generalize._system.atomic_files import remove_abandoned, write_whole
 from deepfake_generalize._system.file_locks import claim_folder
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.errors import DataMismatchError, DeepfakeGeneralizeError, InputError
 from deepfake_generalize.study.experiment import (
     CHECKPOINTS,
@@ -134,7 +134,8 @@ def run(
             # Where families have processes of their own, threads are enough to wait for them.
             waiting = None if config.threads is None else "threads"
             order = _in_order(plans, effective_n_jobs(n_jobs))
-            jobs = (delayed(work_on)(config, family, folder, os.getpid()) for family in order)
+            work = delayed(ending_with_parent(work_on))
+            jobs = (work(config, family, folder) for family in order)
             Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         say("tables, figures, report", 1.0)

@@ -74,6 +74,30 @@ def test_a_worker_ends_with_its_parent(tmp_path, number):
             os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "made"), [("make_datasets", "*.png"), ("make_videos", "*.mp4")])
+def test_the_workers_that_make_synthetic_data_end_with_who_began_them(tmp_path, make, made):
+    call = f"synthetic.{make}({str(tmp_path / 'out')!r}, per_split=4000, n_jobs=2)"
+    code = f"from deepfake_generalize.data import synthetic; {call}"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    tasks = Path(f"/proc/{parent.pid}/task")
+
+    def workers():
+        children = " ".join(file.read_text() for file in tasks.glob("*/children")).split()
+        lines = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+        return [child for child, line in lines.items() if b"popen_loky" in line]
+
+    try:
+        # As early as can be: workers take seconds to begin, and one may find its parent gone.
+        assert until(lambda: list((tmp_path / "out").rglob(made)), seconds=120)
+        begun = workers()
+        assert len(begun) == 2
+    finally:
+        parent.kill()
+        parent.wait()
+    assert until(lambda: not any(map(is_alive, begun)), seconds=60)
+
+
 def test_what_must_end_first_ends_before_the_interrupt_is_raised(usual_signals):
     done = []
     before = signal.getsignal(signal.SIGINT)

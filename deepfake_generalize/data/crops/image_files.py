@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
-from deepfake_generalize.data.manifests import open_regular
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import MAX_PIXELS, describe
 

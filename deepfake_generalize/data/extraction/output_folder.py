@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize._system.file_locks import claim_folder
 from deepfake_generalize.data.crops import CROPS_FILE, FAILURES_FILE
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
@@ -146,12 +147,9 @@ def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object that an extraction wrote; DataMismatchError for anything else."""
     content, received = None, "no JSON object"
     try:
-        if file.is_file():
-            content = json.loads(file.read_text())
-        else:  # A pipe would be waited for, for ever.
-            received = "no regular file"
+        content = json.loads(read_regular(file))
     except (OSError, ValueError, RecursionError) as error:
-        received = str(error)
+        received = getattr(error, "strerror", None) or str(error)
     if not isinstance(content, dict):
         raise DataMismatchError(
             f"expected {file} as extract_faces writes it, received: {received}.",

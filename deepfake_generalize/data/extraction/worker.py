@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from deepfake_generalize._system.processes import end_with_parent
+from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.extraction import video_record
 from deepfake_generalize.data.extraction.video_record import Record
 from deepfake_generalize.data.faces import CropSettings, crop_opened, mask_of, open_tools
@@ -76,8 +76,8 @@ def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Ta
     chunks = [tasks[at : at + chunk] for at in range(0, len(tasks), chunk)]
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     places = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
-    owner = os.getpid()
-    yield from parallel(joblib.delayed(_do_all)(job, part, places, owner) for part in chunks)
+    work = joblib.delayed(ending_with_parent(_do_all))
+    yield from parallel(work(job, part, places) for part in chunks)
 
 
 @contextlib.contextmanager
@@ -87,10 +87,7 @@ def _worker_tools(job: Job) -> Iterator[tuple[FaceFinder, Aligner]]:
         yield tools
 
 
-def _do_all(
-    job: Job, tasks: Sequence[Task], places: Mapping[str, str], owner: int
-) -> dict[Task, Record]:
-    end_with_parent(owner)
+def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[Task, Record]:
     # A worker that was there before knows the environment of its own beginning; one on another
     # machine keeps what only it can see.
     os.environ.update({name: value for name, value in places.items() if Path(value).exists()})

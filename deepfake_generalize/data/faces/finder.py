@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from deepfake_generalize.data.video import MAX_SIDE
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 
@@ -115,7 +116,8 @@ def check_finder(finder: object, *, opens: bool = False) -> None:
 def check_frame(image: object) -> UInt8Array:
     """Return `image` as a contiguous (H, W, 3) uint8 array, raise InputError if it is not one.
 
-    Contiguous because MediaPipe reads memory as if it always were, and finds nothing otherwise.
+    Native code ends the process over sides longer than `MAX_SIDE`. Contiguous because MediaPipe
+    reads memory as if it always were, and finds nothing otherwise.
     """
     if (
         isinstance(image, np.ndarray)
@@ -123,9 +125,11 @@ def check_frame(image: object) -> UInt8Array:
         and image.ndim == 3
         and image.shape[2] == 3
         and image.size > 0
+        and max(image.shape) <= MAX_SIDE
     ):
         return np.ascontiguousarray(image)
     raise InputError(
-        f"expected a frame of shape (H, W, 3) and dtype uint8, received {describe(image)}.",
+        f"expected a frame of shape (H, W, 3), sides of at most {MAX_SIDE:,} pixels, and dtype "
+        f"uint8, received {describe(image)}.",
         hint="Pass one RGB image, channels last, 0 to 255.",
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize._system.native_logs import quiet_native_logs
+from deepfake_generalize._system.temporary_files import find_temporary_folder
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.errors import InputError
@@ -86,7 +87,8 @@ class MediaPipeFinder(Closing):
         """Return the faces in `image`.
 
         Args:
-            image: (H, W, 3) uint8 RGB, any size; a view of any strides is copied first.
+            image: (H, W, 3) uint8 RGB, sides of at most 32,766 pixels; a view of any strides is
+                copied first.
 
         Returns:
             Faces in MediaPipe's order, each with both eyes.
@@ -147,6 +149,7 @@ def _create(path: Path, min_confidence: float) -> Any:
 
 
 def _import_mediapipe() -> tuple[Any, Any]:
+    find_temporary_folder()
     # MediaPipe imports TensorFlow for nothing but decorators of its documentation, and does without
     # where there is none. Five seconds and 400 MB in every worker are too much for that.
     hide = "tensorflow" not in sys.modules

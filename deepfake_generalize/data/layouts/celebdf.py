@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
 from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
 from deepfake_generalize.errors import InputError
@@ -123,7 +124,12 @@ def _read_list(path: Path) -> dict[Key, int]:
     if not path.is_file():
         return {}
     listed: dict[Key, int] = {}
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    try:
+        text = read_regular(path, most=MAX_TEXT_BYTES).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise InputError(
+            f"expected to read {path}: {error.strerror}.", hint="Check its permissions."
+        ) from error
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue

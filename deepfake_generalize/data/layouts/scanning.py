@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _suffix(name: str) -> str:
 def read_json(path: Path) -> object:
     """Read a JSON file; what is none raises `InputError`, which names the file and the place."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_regular(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"expected JSON in {path}, received something else: {error}.",

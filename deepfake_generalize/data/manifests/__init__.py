@@ -30,7 +30,6 @@ from deepfake_generalize.data.manifests.identity import (
 )
 from deepfake_generalize.data.manifests.tables import (
     first_line,
-    open_regular,
     opened_table,
     read_header,
 )
@@ -45,7 +44,6 @@ __all__ = [
     "crop_keys",
     "first_line",
     "manifest_text",
-    "open_regular",
     "opened_table",
     "parse_manifest",
     "people",

@@ -62,8 +62,9 @@ def crop_keys(crops: pd.DataFrame) -> list[str]:
     names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
     columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]
     frames = crops["frame"].astype("Int64").astype("string").fillna("").str.zfill(9)
-    videos = {path: "/".join(_folder_and_stem(path)) for path in crops["video"].unique()}
-    columns.append([videos[path] for path in crops["video"]])
+    videos = text_column(crops, "video")
+    places = {path: "/".join(_folder_and_stem(path)) for path in videos.unique()}
+    columns.append([places[path] for path in videos])
     columns += [frames.to_list(), [_folder_and_stem(str(path))[1] for path in crops["path"]]]
     return ["\t".join(values) for values in zip(*columns, strict=True)]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import os
-import stat
 from typing import TYPE_CHECKING
 
+from deepfake_generalize._system.bounded_files import open_regular, read_regular
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,36 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_COLUMNS = 1000
-_MAX_BYTES = 1 << 32
 _MAX_HEADER = 1 << 20
 _DELIMITERS = (",", ";", "\t")
 _UTF_8_MARK, _UTF_16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _AGAIN = "Download or write this file again."
-
-
-def read_table(file: Path) -> bytes:
-    """Return what a CSV file holds; what is no regular file, or too large, raises `OSError`."""
-    with open_regular(file) as content:
-        return content.read()
-
-
-def open_regular(file: Path, *, most: int = _MAX_BYTES) -> io.BufferedReader:
-    """Open a file that is to be read whole, or raise `OSError` where that has no end.
-
-    Pipes and devices are refused without waiting for them, and so are files of more than `most`
-    bytes.
-    """
-    handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    opened = os.fdopen(handle, "rb")
-    found = os.fstat(handle)
-    if stat.S_ISREG(found.st_mode) and found.st_size <= most:
-        return opened
-    opened.close()
-    if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(None, "Is a directory", str(file))
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(None, "it is no regular file", str(file))
-    raise OSError(None, f"it has {found.st_size} bytes, more than {most}", str(file))
 
 
 def plain_csv(content: bytes, known: Collection[str]) -> bytes:
@@ -95,7 +68,7 @@ def opened_table(file: Path, known: Collection[str]) -> Iterator[csv.DictReader[
     Bytes that are not UTF-8 come as Python's names of files have them.
     """
     try:
-        text = _text(plain_csv(read_table(file), known))
+        text = _text(plain_csv(read_regular(file), known))
     except (OSError, InputError) as error:
         raise _no_table(file, error) from error
     try:

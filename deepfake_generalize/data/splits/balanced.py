@@ -83,6 +83,7 @@ def balanced_splits(
         (10, 5, 0)
     """
     needs = _needs({"train": train, "val": val, "test": test})
+    seed = check_whole("seed", seed, least=0)
     check_choice("by", by, get_args(By), hint='Use by="identity" unless identities are unknown.')
     ordered = in_order(checked_crops(crops))
     subset = pd.Series("dropped", ordered.index)

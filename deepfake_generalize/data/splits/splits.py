@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
 from deepfake_generalize.data.manifests import (
     crop_keys,
-    open_regular,
     read_manifest,
     text_sha256,
     write_manifest,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.crops import CROP_COLUMNS, CROPS_FILE, write_crops
 from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.data.splits import Splits, assemble
@@ -69,7 +70,7 @@ def make_datasets(
     """
     sizes, root = check_sizes(per_split), absolute(out_dir)
     check_whole("size", size, least=_MIN_SIZE)
-    check_whole("seed", seed, least=0)
+    seed = check_whole("seed", seed, least=0)
     plans = {name: plan_takes(name, sizes) for name in SETS}
     claim(root, {"kind": "crops", "size": size, "per_split": sizes, "seed": seed})
     missing = [
@@ -94,9 +95,8 @@ def _render_missing(root: Path, takes: Sequence[Take], size: int, seed: int, n_j
         return
     n_chunks = math.ceil(len(takes) / _CHUNK)
     chunks = [takes[number::n_chunks] for number in range(n_chunks)]
-    joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_render_all)(root, chunk, size, seed) for chunk in chunks
-    )
+    work = joblib.delayed(ending_with_parent(_render_all))
+    joblib.Parallel(n_jobs=n_jobs)(work(root, chunk, size, seed) for chunk in chunks)
 
 
 def _render_all(root: Path, takes: Sequence[Take], size: int, seed: int) -> None:

@@ -12,6 +12,7 @@ import cv2
 
 from deepfake_generalize._system.atomic_files import replacing, write_whole
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.marking import claim
 from deepfake_generalize.data.synthetic.people import stream
@@ -102,7 +103,7 @@ def make_videos(
         raise InputError(
             f"expected size to be an even number, received {size}.", hint=f"Use {size + 1}."
         )
-    check_whole("seed", seed, least=0)
+    seed = check_whole("seed", seed, least=0)
     claim(
         root,
         {"kind": "videos", "size": size, "frames": frames, "per_split": sizes, "seed": seed},
@@ -145,9 +146,8 @@ def _write_missing(
 
     for folder in {(root / path_of(take)).parent for take in takes}:
         folder.mkdir(parents=True, exist_ok=True)
-    joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_write_video)(root, take, frames, size, seed) for take in takes
-    )
+    work = joblib.delayed(ending_with_parent(_write_video))
+    joblib.Parallel(n_jobs=n_jobs)(work(root, take, frames, size, seed) for take in takes)
 
 
 def _write_video(root: Path, take: Take, frames: int, size: int, seed: int) -> None:

@@ -5,6 +5,7 @@ A `.keras` file is a zip; the detector's facts are one more member, which Keras 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import lzma
 import tokenize
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from deepfake_generalize._system.atomic_files import replacing
+from deepfake_generalize._system.bounded_files import check_unpacked, open_regular
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.detectors.outline import SafeModeScope, check_size, outline
+from deepfake_generalize.models.detectors.outline import CONFIG, SafeModeScope, check_size, outline
 from deepfake_generalize.models.surgery import (
     POINTER,
     check_alike,
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1
-_MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
-"""How far a file may unpack: to so many times its size, or to so many bytes, if that is more."""
 UNREADABLE: tuple[type[Exception], ...] = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
     # An encrypted member, one compressed in an unknown way, names and sizes that cannot be.
@@ -146,21 +146,16 @@ def _first_line(error: Exception) -> str:
 
 def _read_facts(path: Path) -> dict[str, Any]:
     """Check every byte of the file and the facts in it, which may come from anywhere."""
-    with path.open("rb") as raw:
+    start = b""
+    with contextlib.suppress(OSError), path.open("rb") as raw:
         start = raw.read(64)
     is_hdf5 = start.startswith(b"\x89HDF\r\n\x1a\n")
     if is_pointer(start):
         raise InputError(f"expected a file that Detector.save wrote, {path} is {POINTER}")
     members: list[str] = []
     try:
-        with zipfile.ZipFile(path) as file:
-            # `zipfile` reads no more of a member than is declared here; Keras does not compress.
-            unpacked = sum(member.file_size for member in file.infolist())
-            most = max(_MOST_TIMES * path.stat().st_size, _SMALL_BYTES)
-            if unpacked > most:
-                raise ValueError(
-                    f"it may unpack to at most {most:,} bytes, it declares {unpacked:,}"
-                )
+        with open_regular(path) as raw, zipfile.ZipFile(raw) as file:
+            check_unpacked(file, path.stat().st_size, texts=(CONFIG, MEMBER))
             members = file.namelist()
             damaged = file.testzip()
             facts = json.loads(file.read(MEMBER))
@@ -172,7 +167,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
         if damaged or not right or not isinstance(kept["training"], dict | None):
             raise ValueError(f"{damaged or MEMBER} in it is wrong")
     except UNREADABLE as error:
-        if "config.json" in members and MEMBER not in members:
+        if CONFIG in members and MEMBER not in members:
             raise InputError(
                 f"{path} is a Keras model that does not say which class is fake.",
                 hint="Wrap it: Detector(keras.saving.load_model(path), fake_index=...).",

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SafeModeScope", "check_size", "outline"]
 
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
-_MOST_CONFIG = 10_000_000
-"""Bytes of description; EfficientNet's are a quarter of a million."""
+CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_TIMES, _MOST_OTHER = 2, 10_000_000
 """A network may take so many times the bytes of its stored weights, and so many more."""
 _BYTES_EACH = 4
@@ -36,13 +34,7 @@ _MOST_NUMBERS = 1_000_000_000
 def outline(path: Path) -> keras.Model:
     """Build the network in a `.keras` file in Keras's safe mode, its weights without memory."""
     with zipfile.ZipFile(path) as file:
-        if file.getinfo(_CONFIG).file_size > _MOST_CONFIG:
-            raise InputError(
-                f"expected at most {_MOST_CONFIG:,} bytes of description in {path}, it declares "
-                f"{file.getinfo(_CONFIG).file_size:,}.",
-                hint="No network has as many layers.",
-            )
-        description = json.loads(file.read(_CONFIG))
+        description = json.loads(file.read(CONFIG))
     description["compile_config"] = None
     with SafeModeScope(True), keras.StatelessScope(initialize_variables=False):
         return keras.saving.deserialize_keras_object(description, safe_mode=True)

@@ -61,9 +61,12 @@ def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
 
 def _refuse_another(name: str, file: Path) -> None:
     """Raise where a file is known to be that of another public detector: networks are alike."""
+    public = [asset for asset in assets.ASSETS if asset.name in PRETRAINED]
+    if file.stat().st_size > max(asset.most_bytes for asset in public):
+        return
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    known = {asset.sha256: asset.name for asset in assets.ASSETS if asset.name in PRETRAINED}
-    if (other := known.get(digest, name)) != name:
+    other = next((asset.name for asset in public if asset.sha256 == digest), name)
+    if other != name:
         raise InputError(
             f"expected the weights of {name}, {file} holds those of {other}.",
             hint=f"Pass the name {other}, or the path of the other file.",

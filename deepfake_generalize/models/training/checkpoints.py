@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepfake_generalize._system.atomic_files import replacing, write_arrays
+from deepfake_generalize._system.bounded_files import open_arrays
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 
@@ -65,7 +66,7 @@ def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
     if not file.exists():
         return None
     arrays: dict[str, list[AnyArray]] = {}
-    with readable(file), file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
+    with readable(file), open_arrays(file, texts=(f"{_FACTS}.npy",)) as stored:
         facts = json.loads(stored[_FACTS].tobytes())
         for member in sorted(set(stored.files) - {_FACTS}):
             arrays.setdefault(member.rpartition("/")[0], []).append(stored[member])

@@ -78,7 +78,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
         require_tensorflow()
-        check_whole("seed", self.seed, least=0)
+        object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
         if self.early_stopping is not None:
             check_whole("early_stopping", self.early_stopping, least=1, hint="None: all epochs.")
         check_choice("precision", self.precision, PRECISIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deepfake_generalize._system.machine import cpu_model, processors
 from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector
@@ -62,11 +64,12 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         epochs: Instead of the recipe's.
         learning_rate: Instead of the recipe's.
         batch_size: Instead of the recipe's.
-        seed: Of the first weights, the order of the images and the dropout. Two runs on one CPU
-            with the same seed are equal. Global random states are left as they were.
+        seed: Of the first weights, the order of the images and the dropout. Two runs with the same
+            seed are equal where versions, processor, number of threads and oneDNN are too, and no
+            GPU computes; the record holds all of these. Global random states are left as they were.
         input_shape: (H, W, 3) in pixels. Crops are resized to it; the images' own by default.
         checkpoint: A folder, or a file ending in `.npz`, written after each epoch. The same call
-            after a kill goes on from there and ends in the same weights.
+            after a kill goes on from there and ends in the same weights, where two runs are equal.
         precision: `float32` leaves the layers as they are: those of the five networks compute in
             float32 whatever Keras is set to, those of a model of your own as it was built.
             `bfloat16` is for the arithmetic of all layers but the last, and speeds MesoNet and
@@ -164,6 +167,7 @@ def training_record(
         "notes": list(fitted.notes),
         "replicas": 1 if strategy is None else strategy.num_replicas_in_sync,
         "early_stopping": options.early_stopping,
+        "computation": _computation(),
         "versions": {
             "deepfake_generalize": __version__,
             "tensorflow": tf.__version__,
@@ -179,6 +183,24 @@ def _precision(model: keras.Model) -> str:
     """Return what the layers of a network compute in, by Keras' names of it."""
     layers = [x for x in every_layer(model) if not isinstance(x, keras.layers.InputLayer)]
     return ", ".join(sorted({layer.dtype_policy.name for layer in layers}))
+
+
+def _computation() -> dict[str, Any]:
+    """Return what TensorFlow computes on, in whose hands the last digits of sums are."""
+    threads = tf.config.threading
+
+    def chosen(kind: str, threads: int) -> int:
+        return threads or int(os.environ.get(f"TF_NUM_{kind}OP_THREADS") or 0) or processors()
+
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower()
+    return {
+        "device": "GPU" if tf.config.get_visible_devices("GPU") else "CPU",
+        "cpu": cpu_model(),
+        "intra_op_threads": chosen("INTRA", threads.get_intra_op_parallelism_threads()),
+        "inter_op_threads": chosen("INTER", threads.get_inter_op_parallelism_threads()),
+        # By default TensorFlow goes by what the processor can do.
+        "onednn": {"0": "off", "false": "off", "1": "on", "true": "on"}.get(onednn, "default"),
+    }
 
 
 def _attempt(options: TrainOptions, number: int) -> TrainOptions:

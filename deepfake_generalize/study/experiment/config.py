@@ -20,7 +20,7 @@ from deepfake_generalize.study.protocol import (
     Sizes,
     architecture_facts,
 )
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, check_whole
 
 CONFIG = "config.toml"
 """Its file in a run folder."""
@@ -51,8 +51,8 @@ class StudyConfig:
         finder: What finds faces in videos: "mediapipe" or "cascade".
         aligner: What finds their eyes, as in `data.extract_faces`.
         threads: Processor threads that a family computes with, in processes of its own; the same
-            seed then gives the same figures however many families run at a time. None: all
-            threads, in the process that calls `run` or in joblib's.
+            seed then gives the same figures on one machine however many families run at a time.
+            None: all threads, in the process that calls `run` or in joblib's.
         seed: Everything random follows from it.
 
     Examples:
@@ -82,6 +82,11 @@ class StudyConfig:
         check_choice("data", self.data, get_args(DataKind))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
+        least = {"image_size": 1, "frames_per_video": 1, "frames_per_real_video": 1, "seed": 0}
+        for name, low in least.items():
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), least=low))
+        if self.threads is not None:
+            check_whole("threads", self.threads, least=1, hint="Leave it out for all processors.")
         for name in self.sources:
             check_choice("sources", name, SOURCES)
         for name in self.roots:
@@ -89,10 +94,10 @@ class StudyConfig:
         if not self.architectures or not self.sources:
             raise InputError("expected at least one architecture and one source, received none.")
         for name in (*self.architectures, *self.schedules):
-            least = architecture_facts(name).smallest_side
-            if name in self.architectures and self.image_size < least:
+            smallest = architecture_facts(name).smallest_side
+            if name in self.architectures and self.image_size < smallest:
                 raise InputError(
-                    f"expected image_size of at least {least} for {name}, received "
+                    f"expected image_size of at least {smallest} for {name}, received "
                     f"{self.image_size}.",
                     hint=f"Leave {name} out, or use larger crops.",
                 )

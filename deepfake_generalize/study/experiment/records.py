@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 if TYPE_CHECKING:
@@ -71,9 +72,15 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
     A missing file has no records. A line before the last that is no record: DataMismatchError.
     """
-    if not path.exists():
+    try:
+        lines = read_regular(path).split(b"\n")
+    except FileNotFoundError:
         return []
-    lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(
+            f"expected the records of a study at {str(path)!r}: {error.strerror}.",
+            hint="Mend its permissions, or delete it, and its family is run again.",
+        ) from error
     records = []
     for number, line in enumerate(lines[:-1], start=1):
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 import tomli_w
 
+from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_type
 
@@ -35,22 +36,20 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 def load(path: Path) -> dict[str, Any]:
     """Read a TOML file, or raise InputError: no such file, or not TOML, with the line."""
     try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1).decode("utf-8")
+        text = read_regular(path, most=_MOST_BYTES).decode("utf-8")
         _check_simple(text)
         return tomllib.loads(text.replace("\r\n", "\n"))
     # A number of thousands of digits is a ValueError, brackets of that depth a RecursionError.
     except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"expected a configuration in TOML at {str(path)!r}: {error}.",
+            f"expected a configuration in TOML at {str(path)!r}: {reason}.",
             hint="Begin with the file that `study --write-config` writes.",
         ) from error
 
 
 def _check_simple(text: str) -> None:
     # tomllib takes minutes over a key of thousands of parts.
-    if len(text.encode()) > _MOST_BYTES:
-        raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > _MOST_DOTS:
             raise ValueError(f"line {number} holds more than {_MOST_DOTS} dots")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from deepfake_generalize._system.machine import peak_memory
-from deepfake_generalize._system.processes import acting_before_interruption, end_with_parent
+from deepfake_generalize._system.processes import acting_before_interruption
 from deepfake_generalize.errors import PartialError
 from deepfake_generalize.study.experiment.detector_family import DetectorFamily
 
@@ -80,12 +80,8 @@ def workers_ended_by_signals() -> Iterator[None]:
         yield
 
 
-def work_on(config: StudyConfig, family: DetectorFamily, folder: Path, waiting: int) -> None:
-    """Do every step of a family that has no record yet, in this process or in its own.
-
-    `waiting` is the process that waits for it: a worker that it began ends with it.
-    """
-    end_with_parent(waiting)
+def work_on(config: StudyConfig, family: DetectorFamily, folder: Path) -> None:
+    """Do every step of a family that has no record yet, in this process or in its own."""
     if config.threads is not None:
         work_apart(family, folder)
     else:

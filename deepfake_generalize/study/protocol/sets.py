@@ -21,7 +21,7 @@ from deepfake_generalize.data.splits import (
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.faceforensics_pools import faceforensics_sets
 from deepfake_generalize.study.protocol.facts import STUDY_SETS, Sizes
-from deepfake_generalize.validation import check_type
+from deepfake_generalize.validation import check_type, check_whole
 
 _FF, _DFD, _CELEB_1, _CELEB_2 = "FF++", "DFD", "Celeb-DF-v1", "Celeb-DF-v2"
 # Of the clips that both versions of Celeb-DF hold, this many times what CELEB-M needs are kept for
@@ -94,6 +94,7 @@ def study_sets(
     """
     sizes = Sizes() if sizes is None else sizes
     check_type("sizes as study.Sizes(train=..., val=..., test=...)", sizes, Sizes)
+    seed = check_whole("seed", seed, least=0)
     tables = _by_dataset(crops)
     sets: dict[str, Splits] = {}
     if _CELEB_2 in tables:

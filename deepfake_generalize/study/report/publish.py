@@ -9,6 +9,7 @@ import pandas as pd
 
 from deepfake_generalize import causal
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.bounded_files import open_arrays
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
@@ -96,7 +97,7 @@ def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyA
     photographs: dict[str, AnyArray] = {}
     maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN_SETS}
     try:
-        with file.open("rb") as raw, np.load(raw) as arrays:
+        with open_arrays(file) as arrays:
             for name in arrays.files:
                 key, _, what = name.partition("/")
                 if key not in maps:

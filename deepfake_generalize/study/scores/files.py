@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
+from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_table
@@ -249,7 +250,7 @@ def _plain_statuses(rows: pd.DataFrame) -> pd.DataFrame:
 def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
     """Return the JSON of a pair, after checking that it is whole and about this CSV."""
     try:
-        facts = json.loads(beside.read_text(encoding="utf-8"))
+        facts = json.loads(read_regular(beside, most=MAX_TEXT_BYTES))
         _check_facts(facts)
     except (
         OSError,
@@ -265,7 +266,7 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
             hint=_AGAIN,
         ) from error
     try:
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        found = hashlib.sha256(read_regular(file)).hexdigest()
     except OSError as error:
         raise DataMismatchError(
             f"expected {file.name} beside {beside}: {error.strerror or error}.", hint=_AGAIN

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from deepfake_generalize._system.machine import cpu_model
 from deepfake_generalize._version import __version__
-from deepfake_generalize.models import Detector, Recipe
-from deepfake_generalize.models.training import TrainOptions, fit
+from deepfake_generalize.models import RECIPES, Detector, Recipe
+from deepfake_generalize.models.training import Fit, TrainOptions, fit, training_record
 
 
 def test_the_seed_decides(trained, train_small, same_weights):
@@ -176,3 +177,19 @@ def test_nothing_is_said_where_silence_was_asked_for(capsys, train_small, short_
         warnings.simplefilter("error")
         train_small(recipe=dataclasses.replace(short_recipe, epochs=1))
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_record_holds_what_the_last_digits_depend_on(trained, monkeypatch):
+    held = trained.training["computation"]
+    assert held["device"] in ("CPU", "GPU")
+    assert held["cpu"] == cpu_model()
+    assert held["onednn"] in ("default", "on", "off")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    fitted = Fit({}, 1, "complete", 0.0, {})
+    record = training_record(fitted, TrainOptions(RECIPES["mesonet"]))["computation"]
+    set_here = tf.config.threading.get_intra_op_parallelism_threads()
+    assert record["intra_op_threads"] == (set_here or 3)
+    assert record["inter_op_threads"] >= 1
+    assert record["onednn"] == "off"
