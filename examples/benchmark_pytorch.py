@@ -27,17 +27,12 @@ network = torch.nn.Sequential(
     torch.nn.AdaptiveAvgPool2d(1),
     torch.nn.Flatten(),
     torch.nn.Linear(4, 2),
-).eval()
+)
 
-
-def p_fake(images: np.ndarray) -> np.ndarray:
-    """Return the softmax of class 1, which is fake here, for (N, 3, 64, 64) in [0, 1]."""
-    with torch.no_grad():
-        return network(torch.from_numpy(images)).softmax(dim=1)[:, 1].numpy()
-
-
+# It gets (N, 3, 64, 64) in [0, 1], in eval mode and without gradients, and gives logits of two
+# classes, of which 1 is fake here.
 detector = dg.models.as_detector(
-    p_fake, name="my torch model", size=64, returns="fake", channels="first", scale="unit"
+    network, name="my torch model", size=64, returns="fake", logits=True, column=1
 )
 
 rng = np.random.default_rng(0)

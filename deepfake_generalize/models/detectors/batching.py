@@ -50,6 +50,11 @@ ImageDataGenerator do by default; `area` averages.
 """
 
 
+_SQUASH = "End the network in one sigmoid unit or in a softmax: logits are not probabilities."
+_SUM_ROUNDING = {"bfloat16": 3e-2, "float16": 4e-3}
+"""How far softmax columns may be from a sum of 1, where they are that coarse; else a thousandth."""
+
+
 def unit_batches(
     images: Images, size: tuple[int, int], batch_size: int, *, resizing: str = "bilinear"
 ) -> Iterator[AnyArray]:
@@ -97,7 +102,7 @@ def _unit(
     return resized(image.astype(np.float32), size)
 
 
-def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:
+def checked_scores(scores: AnyArray, *, source: str, hint: str = _SQUASH) -> AnyArray:
     """Return scores, of any shape, if all are in [0, 1] up to rounding, and clip them.
 
     Raises:
@@ -108,9 +113,15 @@ def checked_scores(scores: AnyArray, *, source: str) -> AnyArray:
             f"expected scores in [0, 1] from {source}, received NaN or infinity.",
             hint="Its weights may have diverged, or the input may be scaled wrongly.",
         )
-    return check_unit(
-        "scores",
-        scores,
-        source=source,
-        hint="Give it a sigmoid or a softmax at the end: logits are not probabilities.",
-    )
+    return check_unit("scores", scores, source=source, hint=hint)
+
+
+def check_sums(columns: AnyArray, *, source: str, dtype: str, hint: str = _SQUASH) -> None:
+    """Raise unless columns (N, K) that were computed as `dtype` sum to 1 in every row."""
+    sums = columns.sum(axis=1, dtype=np.float64)
+    if not np.allclose(sums, 1, atol=_SUM_ROUNDING.get(dtype, 1e-3)):
+        raise InputError(
+            f"expected softmax columns that sum to 1 from {source}, received sums from "
+            f"{sums.min():g} to {sums.max():g}.",
+            hint=hint,
+        )

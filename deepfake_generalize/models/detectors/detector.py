@@ -14,7 +14,12 @@ import tensorflow as tf
 from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import archive
-from deepfake_generalize.models.detectors.batching import RESIZING, checked_scores, unit_batches
+from deepfake_generalize.models.detectors.batching import (
+    RESIZING,
+    check_sums,
+    checked_scores,
+    unit_batches,
+)
 from deepfake_generalize.models.detectors.running import run_in_parts
 from deepfake_generalize.models.detectors.video import ScoresVideos
 from deepfake_generalize.models.surgery import is_graph, producer
@@ -24,10 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deepfake_generalize.types import AnyArray, Images
-
-
-_SUM_ROUNDING = {"bfloat16": 3e-2, "float16": 4e-3}
-"""How far softmax columns may be from a sum of 1, where they are that coarse; else a thousandth."""
 
 
 class Detector(ScoresVideos):
@@ -154,16 +155,10 @@ class Detector(ScoresVideos):
 
     def _fake(self, output: AnyArray) -> AnyArray:
         # Half precisions are widened: their own rounding is no fault of the network.
-        rounding = _SUM_ROUNDING.get(str(output.dtype), 1e-3)
+        dtype = str(output.dtype)
         output = checked_scores(output.astype(np.float32), source=self.name)
         if self._columns > 1:
-            sums = output.sum(axis=1, dtype=np.float64)
-            if not np.allclose(sums, 1, atol=rounding):
-                raise InputError(
-                    f"expected softmax columns that sum to 1 from {self.name}, received sums from "
-                    f"{sums.min():g} to {sums.max():g}.",
-                    hint="End the network in one sigmoid unit or in a softmax.",
-                )
+            check_sums(output, source=self.name, dtype=dtype)
         elif self.fake_index == 0:
             output = output.astype(np.float64)
         scores: AnyArray = self.fake_of(output)

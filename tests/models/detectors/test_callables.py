@@ -253,10 +253,8 @@ def test_an_onnx_session(onnx_session):
     means = AT_SIZE.mean(axis=(1, 2)) / 255
     expected = 1 / (1 + np.exp(-(means @ [6.0, -3.0, 2.0] - 2.0)))
     np.testing.assert_allclose(scorer.scores(AT_SIZE), expected, atol=1e-5)
-    with pytest.raises(InputError, match=r"onnx, shape \(5,\) or \(5, 1\), received shape"):
-        as_detector(
-            lambda batch: [run(batch)], name="onnx", size=(12, 10), channels="first"
-        ).scores(AT_SIZE)
+    whole = as_detector(lambda batch: [run(batch)], name="onnx", size=(12, 10), channels="first")
+    np.testing.assert_array_equal(whole.scores(AT_SIZE), scorer.scores(AT_SIZE))
 
 
 class _Tensor:
@@ -303,13 +301,12 @@ def test_what_a_function_gives_in_double_precision_stays_so():
     np.testing.assert_array_equal(fake, 1 - p)
 
 
-def test_squeeze_and_a_last_batch_of_one_are_named():
+def test_squeeze_drops_the_axis_of_a_last_batch_of_one():
     scorer = as_detector(lambda x: np.squeeze(x.mean(axis=(1, 2, 3))[:, None]), name="s", size=4)
-    with pytest.raises(InputError, match=r"squeeze\(axis=1\).*a last batch holds one"):
-        scorer.scores(np.zeros((33, 4, 4, 3), np.uint8))
+    assert scorer.scores(np.zeros((33, 4, 4, 3), np.uint8)).shape == (33,)
 
 
 def test_masked_scores_are_refused():
     masked = np.ma.array([0.1, 0.2], mask=[False, True])
-    with pytest.raises(InputError, match="of which 1 are masked"):
+    with pytest.raises(InputError, match="of m without gaps, received 1 of 2 masked"):
         as_detector(lambda _: masked, name="m", size=4).scores(np.zeros((2, 4, 4, 3), np.uint8))

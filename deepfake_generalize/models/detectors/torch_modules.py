@@ -1,0 +1,52 @@
+"""PyTorch modules called as functions of NumPy arrays, without importing PyTorch for others."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from deepfake_generalize.types import AnyArray
+
+
+def is_torch_module(value: object) -> bool:
+    """Say whether this is a `torch.nn.Module`: then its owner has imported PyTorch already."""
+    torch = sys.modules.get("torch")
+    module = getattr(getattr(torch, "nn", None), "Module", None)
+    return module is not None and isinstance(value, module)
+
+
+def called_with_arrays(module: Any) -> Callable[[AnyArray], Any]:
+    """Return a function from arrays to what a module gives for them in inference.
+
+    The module computes in eval mode and without gradients, on the device and in the precision of
+    its weights (whole numbers stay whole); afterwards it is in the mode that it was in.
+    """
+    torch = sys.modules["torch"]
+
+    def call(batch: AnyArray) -> Any:
+        tensor = torch.from_numpy(batch)
+        weights = itertools.chain(module.parameters(), module.buffers())
+        if (first := next((w for w in weights if w.is_floating_point()), None)) is not None:
+            tensor = tensor.to(first.device, first.dtype if tensor.is_floating_point() else None)
+        with torch.no_grad(), _evaluating(module):
+            return module(tensor)
+
+    return call
+
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    training = [part for part in module.modules() if getattr(part, "training", False)]
+    if training:
+        with suppress(NotImplementedError):  # Exported programs have one mode only.
+            module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
