@@ -83,8 +83,8 @@ def find_videos(
         One row a video, sorted by path, with the columns path (absolute), dataset, method (`real`
         for an original), label (int64, 1 = fake; Int64 where some are not known),
         target_identity, source_identity, compression and split (pandas strings; NA where unknown;
-        source NA for originals), and behind them what other columns a CSV file has. For DFDC, which names nobody, target_identity is the clip: a
-        fake's original's stem, or an original's own.
+        source NA for originals), and behind them what other columns a CSV file has. For DFDC, which
+        names nobody, target_identity is the clip: a fake's original's stem, or an original's own.
 
         `.attrs` holds `layout` (its name; of several data sets the names, joined by " + "),
         `recognised_by` (a sentence for each data set, which says what was recognised and why) and

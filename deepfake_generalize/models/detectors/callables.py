@@ -16,7 +16,7 @@ from deepfake_generalize.validation import check_choice, describe, is_whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deepfake_generalize.types import AnyArray, Images
+    from deepfake_generalize.types import AnyArray, ImagePaths, Images
 
 
 _FUNCTION = "It gets (N, H, W, 3) images as a NumPy array and returns N numbers in [0, 1]."
@@ -84,7 +84,7 @@ class FunctionDetector(ScoresVideos):
     scale: Literal["unit", "uint8"]
     function: Callable[[AnyArray], Any] = field(repr=False)
 
-    def scores(self, images: Images, *, batch_size: int = 32) -> AnyArray:
+    def scores(self, images: Images | ImagePaths, *, batch_size: int = 32) -> AnyArray:
         """Score images as `Detector.scores` does: (N,), P(fake) in [0, 1].
 
         float64 where the function gives that or its numbers are P(real), else float32.
@@ -98,7 +98,7 @@ class FunctionDetector(ScoresVideos):
             outputs.append(self._call(batch, first=sum(map(len, outputs))))
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
 
-    def __call__(self, images: Images, *, batch_size: int = 32) -> AnyArray:
+    def __call__(self, images: Images | ImagePaths, *, batch_size: int = 32) -> AnyArray:
         """Score images; see `scores`."""
         return self.scores(images, batch_size=batch_size)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -252,6 +253,22 @@ def test_videos_without_a_label_give_crops_without_one(clip, tmp_path):
             refused()
     mixed = extract(manifest(clip(tmp_path / "c.mp4", faces=range(4))), tmp_path / "out")
     assert len(mixed.crops) == len(read_crops(tmp_path / "out")["label"].dropna())
+
+
+def test_a_picture_is_a_video_of_one_frame(tmp_path):
+    image = np.full((96, 128, 3), 16, np.uint8)
+    image[30:62, 40:72] = 255
+    image[40:50, 46:56, 0] = 250
+    for name in ("a.png", "b.bmp"):
+        assert cv2.imwrite(str(tmp_path / name), image[..., ::-1])
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    paths = [tmp_path / name for name in ("a.png", "b.bmp", "bad.jpg", "gone.webp")]
+    done = extract(pd.DataFrame({"path": paths}), tmp_path / "out", aligner="finder")
+    assert done.crops["frame"].tolist() == [0, 0]
+    assert done.failures["status"].tolist() == ["error", "missing"]
+    (crop,) = crop_video(paths[0], finder=BrightFinder(), aligner="finder", size=32).images
+    assert (crop == read_image(done.crops["path"][0])).all()
+    assert crop.max() == 255
 
 
 def test_frames_of_a_class_and_videos_without_one(clip, tmp_path):
