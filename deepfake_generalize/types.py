@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 FloatArray: TypeAlias = npt.NDArray[np.float32]
@@ -16,6 +21,9 @@ AnyArray: TypeAlias = npt.NDArray[Any]
 
 Images: TypeAlias = npt.NDArray[Any] | Sequence[npt.NDArray[Any]]
 """(N, H, W, 3) RGB, uint8 or float in [0, 1]; or a sequence of (H, W, 3) of unequal sizes."""
+
+ImagePaths: TypeAlias = "Sequence[str | Path] | pd.DataFrame"
+"""Paths of pictures, or a table with such a column `path`."""
 
 
 @runtime_checkable

@@ -1,12 +1,13 @@
-"""The `score` command: score many videos with one detector, and account for each of them."""
+"""The `score` command: score many videos and pictures, and account for each of them."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -17,6 +18,8 @@ from deepfake_generalize.errors import InputError, VideoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    import pandas as pd
 
     from deepfake_generalize.data import FaceFinder
     from deepfake_generalize.models import Detector
@@ -73,11 +76,31 @@ class ScoredVideo:
         return [shared | frame for frame in self.frames or [{}]]
 
 
+class Source(NamedTuple):
+    """What is scored as one: a video, a picture, or the crops of one of them.
+
+    Attributes:
+        path: The video or the picture.
+        crops: Rows of a crop manifest; None where the face is still to be found.
+        label: 0 for real, 1 for fake; None where it was not asked for.
+    """
+
+    path: Path
+    crops: pd.DataFrame | None = None
+    label: int | None = None
+
+
 def score(
-    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    videos: Annotated[
+        list[Path],
+        typer.Argument(help="Videos, pictures, folders of them, or crops that `extract` wrote."),
+    ],
     detector: DetectorName = "mesonet-deepfakes",
     weights: Weights = None,
     frames: Frames = 10,
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Pictures are cut to the face already.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write a CSV of all frames.")] = None,
     save_scores: Annotated[
         Path | None,
@@ -85,21 +108,25 @@ def score(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Score videos: P(fake) of each video and of each sampled frame.
+    """Score videos and pictures: P(fake) of each, and of each sampled frame.
+
+    A picture is a video of one frame: the face is found and cut out, unless --crops says that it
+    is cut already. Crops that `extract` wrote, packs and tables of crops are scored as they are,
+    with labels or without.
 
     JSON keys: detector, synthetic (trained on synthetic faces), videos (a list of: path, status,
     reason, score, verdict, coverage, and frames, a list with a dictionary a frame). Exits with 3
     when some videos could not be scored, with 2 when none could.
     """
     # All that can be refused at once comes before TensorFlow, which takes seconds to load.
-    paths = find_video_files(videos)
-    check_some_open(paths)
+    sources = find_sources(videos, crops=crops, labelled=save_scores is not None)
+    check_some_open(sources)
     arguments.check_out(out)
-    labels = None if save_scores is None else labels_of(paths)
-    arguments.require_detector(detector, weights, videos=True)
+    finds = any(source.crops is None for source in sources)
+    arguments.require_detector(detector, weights, videos=finds)
     loaded = arguments.load_detector(detector, weights)
     with console.progress("scoring", shown=not json) as advance:
-        scored = score_all(loaded, paths, frames_per_video=frames, progress=advance)
+        scored = score_all(loaded, sources, frames_per_video=frames, progress=advance)
     if json:
         console.write_json(
             {"detector": loaded.name, "synthetic": loaded.synthetic, "videos": scored}
@@ -113,8 +140,8 @@ def score(
         )
     if out is not None:  # After the results are shown: a full disk must not lose them.
         write_scores(scored, out)
-    if save_scores is not None and labels is not None:
-        save_score_file(scored, labels, loaded, save_scores)
+    if save_scores is not None:
+        save_score_file(scored, sources, loaded, save_scores)
     errors = [video.error for video in scored if video.error is not None]
     if len(scored) == 1 and errors:
         raise errors[0]
@@ -122,12 +149,15 @@ def score(
     account_for(len(errors), len(scored), done="scored", hint=hint)
 
 
-def find_video_files(given: Sequence[Path]) -> list[Path]:
-    """Return the files named, and in place of a folder the video files anywhere inside it.
+def find_sources(
+    given: Sequence[Path], *, crops: bool = False, labelled: bool = False
+) -> list[Source]:
+    """Return what is to be scored: the files named, and what `walk_files` finds in folders.
 
-    A file is taken whatever it is called; in folders the suffix decides.
+    A file is taken whatever it is called. `crops` says that pictures are cut to the face already,
+    `labelled` that every source must have a label.
     """
-    from deepfake_generalize.data.layouts import VIDEO_SUFFIXES, is_video_name
+    from deepfake_generalize.data.crops import CROPS_FILE, is_pack
 
     if not any(path.exists() for path in given):
         # Some that exist beside some that do not are a result each; here there is nothing to do.
@@ -135,82 +165,147 @@ def find_video_files(given: Sequence[Path]) -> list[Path]:
             f"expected videos or folders of videos, {given[0]} does not exist.",
             hint="Check the path.",
         )
-    paths: list[Path] = []
+    found: dict[tuple[Path, bool], Source] = {}
     for path in given:
-        if not path.is_dir():
-            paths.append(path)
-            continue
-        inside = sorted(file for file in path.rglob("*") if is_video_name(file.name))
-        if not inside:
-            suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
+        if path.suffix.lower() == ".csv" or is_pack(path) or (path / CROPS_FILE).is_file():
+            inside = _in_table(path)
+        else:
+            files = _in_folder(path, crops, labelled) if path.is_dir() else [path]
+            labels = [_label(file, path) if labelled else None for file in files]
+            cut = (_as_crops(file) if crops else None for file in files)
+            inside = list(map(Source, files, cut, labels))
+        for source in inside:
+            found.setdefault((source.path, source.crops is None), source)
+    for source in found.values():
+        if labelled and source.label is None:
             raise InputError(
-                f"expected videos in {path}, found none.",
-                hint=f"Name the files themselves, or a folder with {suffixes} files.",
+                "expected the videos of a score file in folders called real and fake, or with a "
+                f"label in their table, {source.path} has neither.",
+                hint="Sort the videos into real/ and fake/, or leave --save-scores out.",
             )
-        paths.extend(inside)
-    return list(dict.fromkeys(paths))
+    return list(found.values())
 
 
-def check_some_open(paths: Sequence[Path]) -> None:
-    """Raise where not one of these is a video, before anything is loaded to score it."""
+def _in_table(path: Path) -> list[Source]:
+    """Return a source a video of a table: its crops, or the video itself where it lists videos."""
+    from deepfake_generalize.data import read_crops
+    from deepfake_generalize.data.layouts import is_video_name
+
+    sources = []
+    for video, rows in read_crops(path).groupby("video", sort=False):
+        first = rows.iloc[0]
+        listed = is_video_name(first["path"])
+        labels = set(rows["label"])
+        label = int(first["label"]) if labels in ({0}, {1}) else None
+        sources.append(
+            Source(Path(first["path"] if listed else str(video)), None if listed else rows, label)
+        )
+    return sources
+
+
+def _as_crops(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({"path": [str(path)], "frame": [0]})
+
+
+def _in_folder(root: Path, crops: bool, labelled: bool) -> list[Path]:
+    """Return the files in a folder that are to be scored, and note which others there are."""
+    from deepfake_generalize.data.layouts import left_out, walk_files
+
+    what = "pictures" if crops else "videos or pictures"
+    taken: list[Path] = []
+    unread: dict[str, str] = {}
+    for parts, kind in walk_files(root, still=crops):
+        path = root.joinpath(*parts)
+        if kind == "picture" or (kind == "video" and not crops):
+            taken.append(path)
+        else:
+            unread[str(path)] = f"it is none of the {what} that are read"
+    labels = {str(path): _label(path, root) if labelled else None for path in taken}
+    unread |= {problem.path: problem.reason for problem in left_out(labels)}
+    if unread:
+        first, reason = min(unread.items())
+        console.write_note(
+            f"note: {root}: not scored: {len(unread)} files, such as {first}: {reason}"
+        )
+    files = [path for path in taken if str(path) not in unread]
+    if not files:
+        raise InputError(
+            f"expected {what} in {root}, found none.",
+            hint="Name the files themselves, or a folder with .mp4, .mov, .jpg, .png and the like.",
+        )
+    return files
+
+
+def _label(path: Path, root: Path) -> int | None:
+    """Return what the folders around a file say: those under a root, else the nearest above."""
+    from deepfake_generalize.data.crops import LABEL_FOLDERS
+
+    folders = [folder for folder in path.absolute().parents if folder.name.lower() in LABEL_FOLDERS]
+    inside = [folder for folder in folders if folder.is_relative_to(root.absolute())]
+    said = [LABEL_FOLDERS[folder.name.lower()] for folder in inside or folders[:1]]
+    if len(set(said)) > 1:
+        raise InputError(
+            f"expected the folders of {path} to give it one label, it is in real and in fake.",
+            hint="Move it, or leave --save-scores out.",
+        )
+    return said[0] if said else None
+
+
+def check_some_open(sources: Sequence[Source]) -> None:
+    """Raise where not one of these can be opened, before anything is loaded to score it."""
+    from deepfake_generalize.data import read_image
+    from deepfake_generalize.data.layouts import looks_like
     from deepfake_generalize.data.video import probe
 
     errors = []
-    for path in paths:
+    for path, crops, _ in sources:
         try:
-            probe(path)
-        except VideoError as error:
+            if crops is not None:
+                read_image(crops["path"].iloc[0])
+            elif looks_like(path, still=True) == "picture":
+                read_image(path)
+            else:
+                probe(path)
+        except InputError as error:
             errors.append(error)
         else:
             return
     first = errors[0]
     if len(errors) == 1:
         raise first
-    message = f"none of the {len(paths)} files can be read as a video; the first: {first.message}"
+    message = f"none of the {len(errors)} files can be read; the first: {first.message}"
     raise InputError(message, hint=first.hint)
-
-
-def labels_of(paths: Sequence[Path]) -> list[int]:
-    """Return the label of each video by the folder it lies in: real is 0, fake (or df) is 1."""
-    from deepfake_generalize.data.crops import LABEL_FOLDERS
-
-    labels = []
-    for path in paths:
-        folders = (folder.name.lower() for folder in path.absolute().parents)
-        label = next((LABEL_FOLDERS[name] for name in folders if name in LABEL_FOLDERS), None)
-        if label is None:
-            raise InputError(
-                f"expected the videos of a score file in folders called real and fake, {path} lies "
-                "in neither.",
-                hint="Sort the videos into real/ and fake/, or leave --save-scores out.",
-            )
-        labels.append(label)
-    return labels
 
 
 def score_all(
     detector: Detector,
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     *,
     frames_per_video: int,
     progress: Callable[[int, int], None],
 ) -> list[ScoredVideo]:
-    """Score videos with one face finder, opened once; one that fails is a result with its error.
+    """Score sources with one face finder, opened once; one that fails is a result with its error.
 
     `progress` is called with (done, total).
     """
     from deepfake_generalize.data import MediaPipeFinder
 
     scored: list[ScoredVideo] = []
-    with MediaPipeFinder() as finder:
-        for path in paths:
-            progress(len(scored), len(paths))
-            scored.append(_score(detector, path, frames_per_video, finder))
+    finds = any(source.crops is None for source in sources)
+    with MediaPipeFinder() if finds else contextlib.nullcontext() as finder:
+        for path, crops, _ in sources:
+            progress(len(scored), len(sources))
+            if crops is None:
+                scored.append(_score(detector, path, frames_per_video, finder))
+            else:
+                scored.append(_score_crops(detector, path, crops))
     return scored
 
 
 def _score(
-    detector: Detector, path: Path, frames_per_video: int, finder: FaceFinder
+    detector: Detector, path: Path, frames_per_video: int, finder: FaceFinder | None
 ) -> ScoredVideo:
     try:
         scored = detector.score_video(path, frames_per_video=frames_per_video, finder=finder)
@@ -219,6 +314,26 @@ def _score(
         return ScoredVideo(path, None, 0.0, frames or [], error)
     frames = console.plain(scored.frames)
     return ScoredVideo(path, float(scored.score), float(scored.coverage), frames)
+
+
+def _score_crops(detector: Detector, path: Path, crops: pd.DataFrame) -> ScoredVideo:
+    from deepfake_generalize.data import read_image
+
+    images, frames = [], []
+    for place, frame in zip(crops["path"], crops["frame"], strict=True):
+        row = {"frame": console.plain(frame), "score": None, "status": "ok", "reason": ""}
+        try:
+            images.append(read_image(place))
+        except InputError as error:
+            row |= {"status": "error", "reason": error.message}
+        frames.append(row | {"path": place})
+    if not images:
+        reason = frames[0]["reason"]
+        return ScoredVideo(path, None, 0.0, frames, VideoError(reason, hint="Cut it out again."))
+    scores = detector.scores(images).tolist()
+    for row, found in zip((row for row in frames if row["status"] == "ok"), scores, strict=True):
+        row["score"] = found
+    return ScoredVideo(path, sum(scores) / len(scores), len(scores) / len(frames), frames)
 
 
 def show_scores(name: str, scored: Sequence[ScoredVideo]) -> None:
@@ -265,7 +380,7 @@ def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
 
 
 def save_score_file(
-    scored: Sequence[ScoredVideo], labels: Sequence[int], detector: Detector, folder: Path
+    scored: Sequence[ScoredVideo], sources: Sequence[Source], detector: Detector, folder: Path
 ) -> Path:
     """Write scores.csv and scores.json for `benchmark`, with the rows of `write_scores`."""
     import pandas as pd
@@ -273,16 +388,16 @@ def save_score_file(
     from deepfake_generalize.study import write_scores as write_score_file
     from deepfake_generalize.study.benchmarking import describe_detector, versions
 
-    names = ("frame", "score", "status", "reason")
+    names = ("frame", "score", "status", "reason", "path")
     rows = [
         {
-            "label": label,
+            "label": source.label,
             "video": str(video.path.absolute()),
-            "method": "fake" if label else "real",
+            "method": "fake" if source.label else "real",
             "score": None,
             **{name: value for name, value in row.items() if name in names},
         }
-        for video, label in zip(scored, labels, strict=True)
+        for video, source in zip(scored, sources, strict=True)
         for row in video.rows()
     ]
     facts = {"detector": describe_detector(detector), "versions": versions(), "source": "videos"}

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,11 +45,14 @@ class Stub:
 
 
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> None:
+def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let the commands use `Stub` as the detector, and need neither videos nor a face finder."""
     monkeypatch.setattr(arguments, "require_detector", lambda *_, **__: None)
     monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
-    monkeypatch.setattr(scoring, "find_video_files", lambda given: given)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "[red]a", "broken", "broken-1", "faceless", "real/a"):
+        (tmp_path / f"{name}.mp4").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.mp4").touch()
     monkeypatch.setattr(scoring, "check_some_open", lambda _: None)
     monkeypatch.setattr(data, "MediaPipeFinder", contextlib.nullcontext)
 
@@ -57,7 +61,7 @@ def test_a_folder_without_videos_is_refused(tmp_path: Path, fails: Any) -> None:
     (tmp_path / "notes.txt").write_text("x")
     code, error, hint = fails("score", tmp_path)
     assert code == 2
-    assert f"expected videos in {tmp_path}, found none" in error
+    assert f"expected videos or pictures in {tmp_path}, found none" in error
     assert ".mp4" in hint
 
 
@@ -74,7 +78,108 @@ def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     given = [tmp_path / "odd.name", tmp_path / "a", tmp_path / "a" / "b.MP4"]
-    assert scoring.find_video_files(given) == [tmp_path / "odd.name", tmp_path / "a" / "b.MP4"]
+    found = [source.path for source in scoring.find_sources(given)]
+    assert found == [tmp_path / "odd.name", tmp_path / "a" / "b.MP4"]
+
+
+def write_pictures(folder: Path, *names: str) -> list[Path]:
+    paths = [folder / name for name in names]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), np.full((8, 8, 3), 40 * number, np.uint8))
+    return paths
+
+
+def test_folders_are_walked_as_everywhere_and_what_is_left_out_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = write_pictures(tmp_path / "set", "real/a.png", "real/b.JPG")
+    (tmp_path / "set/real/clip.MTS").touch()
+    (tmp_path / "set/scan.tif").touch()
+    (tmp_path / "set/again.png").symlink_to(kept[0])
+    (tmp_path / "set/round").symlink_to(tmp_path / "set")
+    sources = scoring.find_sources([tmp_path / "set"])
+    names = {source.path.name for source in sources}
+    assert names == {"again.png", "b.JPG", "clip.MTS"}
+    told = capsys.readouterr().err
+    assert "not scored: 2 files" in told
+    assert "links make it the same file" in told
+    assert all(source.crops is None for source in sources)
+    cut = scoring.find_sources([tmp_path / "set"], crops=True)
+    assert names - {source.path.name for source in cut} == {"clip.MTS"}
+    assert all(source.crops is not None for source in cut)
+
+
+def test_folders_that_contradict_each_other_are_told_for_a_score_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (twice,) = write_pictures(tmp_path / "fake-hunt/real", "fake/a.png")
+    with pytest.raises(errors.InputError, match="one label, it is in real and in fake"):
+        scoring.find_sources([tmp_path / "fake-hunt"], labelled=True)
+    assert [s.label for s in scoring.find_sources([twice.parent], labelled=True)] == [1]
+    good, linked = write_pictures(tmp_path / "set", "real/a.png", "real/b.png")
+    (tmp_path / "set/df").mkdir()
+    (tmp_path / "set/df/c.png").symlink_to(linked)
+    found = scoring.find_sources([tmp_path / "set"], labelled=True)
+    assert [(source.path, source.label) for source in found] == [(good, 0)]
+    assert "places that call it real and fake" in capsys.readouterr().err
+
+
+class Bright(Stub):
+    """A detector whose scores are the brightness of a picture."""
+
+    def scores(self, images: list[np.ndarray]) -> np.ndarray:
+        return np.array([image.mean() / 255 for image in images])
+
+
+@pytest.fixture
+def bright(stub: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arguments, "load_detector", lambda *_: Bright())
+    monkeypatch.setattr(data, "MediaPipeFinder", lambda: pytest.fail("looked for faces"))
+
+
+def test_pictures_that_are_cut_already_are_scored_as_they_are(
+    bright: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "set", "fake/a.png", "fake/b.png")
+    (tmp_path / "set/fake/c.png").write_bytes(b"")
+    argv = ["score", str(tmp_path / "set"), "--crops", "--json", "--save-scores", str(tmp_path)]
+    assert main(argv) == 3
+    videos = json.loads(capsys.readouterr().out)["videos"]
+    assert [video["score"] for video in videos] == [0.0, pytest.approx(40 / 255), None]
+    assert "empty" in videos[2]["reason"]
+    saved = study.read_scores(tmp_path / "scores.csv").frame
+    assert saved["label"].tolist() == [1, 1, 1]
+    assert [Path(path).name for path in saved["path"]] == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_crops_of_an_extraction_are_scored_by_video_with_labels_or_without(
+    bright: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], packed: bool
+) -> None:
+    paths = write_pictures(tmp_path / "crops", "a-0.png", "a-1.png", "b-0.png")
+    table = pd.DataFrame({"path": paths, "video": ["/v/a.mp4"] * 2 + ["/v/b.mp4"]})
+    table["frame"] = [3, 8, 5]
+    source = tmp_path / "crops/crops.csv"
+    table.to_csv(source, index=False)
+    if packed:
+        source = data.pack(data.read_crops(source), tmp_path / "crops.h5")
+    assert main(["score", str(source if packed else source.parent), "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["videos"]
+    assert (first["path"], second["path"]) == ("/v/a.mp4", "/v/b.mp4")
+    assert first["score"] == pytest.approx(20 / 255)
+    assert [frame["frame"] for frame in first["frames"]] == [3, 8]
+    assert main(["score", str(source), "--save-scores", str(tmp_path / "out")]) == 2
+    assert "has neither" in capsys.readouterr().err
+
+
+def test_a_table_of_videos_is_scored_as_videos(
+    stub: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.csv").write_text("path\na.mp4\n")
+    assert main(["score", "list.csv", "--json"]) == 0
+    (video,) = json.loads(capsys.readouterr().out)["videos"]
+    assert (video["path"], len(video["frames"])) == (str(tmp_path / "a.mp4"), 10)
 
 
 def test_scores_are_shown_by_video_and_by_frame(
@@ -208,7 +313,22 @@ def test_scored_videos_become_a_score_file(
         2,
         "hint: Sort the videos into real/ and fake/, or leave --save-scores out.",
     )
-    assert "a.mp4 lies in neither" in error
+    assert "a.mp4 has neither" in error
+
+
+def test_scoring_photographs_with_the_public_weights(
+    assets: None, shared_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, group = shared_data("photos/obama.jpg"), shared_data("photos/two_people.jpg")
+    face = shared_data("dfdc_crops/real/abarnvbtwb-000-00.png")
+    assert main(["score", str(photo), str(group), "--json"]) == 0
+    alone, largest = json.loads(capsys.readouterr().out)["videos"]
+    assert [frame["faces"] for frame in alone["frames"] + largest["frames"]] == [1, 2]
+    assert main(["score", str(face), "--crops", "--json"]) == 0
+    (cut,) = json.loads(capsys.readouterr().out)["videos"]
+    detector = arguments.load_detector("mesonet-deepfakes", None)
+    assert detector.scores([face]).tolist() == [cut["score"]]
+    assert detector.score_video(photo).score == alone["score"]
 
 
 def test_scoring_a_real_video_with_the_public_weights(

@@ -1,7 +1,9 @@
 """What everything that scores images must do, whatever is inside."""
 
+import cv2
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepfake_generalize.errors import InputError
@@ -108,6 +110,19 @@ def test_unequal_sizes_score_as_each_alone(scorer):
     images = [rng.integers(0, 256, (h, w, 3), np.uint8) for h, w in [(50, 33), (20, 70), (99, 40)]]
     alone = np.concatenate([scorer.scores(image[None]) for image in images])
     np.testing.assert_allclose(scorer.scores(images), alone, atol=ROUNDING)
+
+
+def test_paths_and_crops_score_as_their_pictures(scorer, images, tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        assert cv2.imwrite(str(path), image[..., ::-1])
+    crops = pd.DataFrame({"path": list(map(str, paths)), "label": pd.NA})
+    for given in (paths, crops, crops["path"], crops["path"].to_numpy(), tuple(crops["path"])):
+        np.testing.assert_array_equal(scorer.scores(given), scorer.scores(images))
+    with pytest.raises(InputError, match="missing: path"):
+        scorer.scores(crops[["label"]])
+    with pytest.raises(InputError, match=r"gone\.png"):
+        scorer.scores([*paths, tmp_path / "gone.png"])
 
 
 def test_images_are_left_as_they_were(scorer, images):

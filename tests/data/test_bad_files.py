@@ -183,7 +183,7 @@ CASES = [
     Case("tree", "missing", None, InputError, "which does not exist"),
     Case("tree", "a video", b"x", InputError, "received the file", "a.mp4"),
     Case("tree", "empty", Path.mkdir, InputError, "holds nothing"),
-    Case("tree", "loose videos", tree("a.mp4"), InputError, "a known layout in .*holds a.mp4"),
+    Case("tree", "one class", tree("real/a.mp4"), InputError, "a known layout in .*holds real"),
     Case("tree", "no videos", tree("real/a.txt", "fake/b.txt"), InputError, "no file that looks"),
     Case("tree", "crops", tree("real/a.png", "fake/b.png"), InputError, "are for read_crops"),
     Case(
@@ -235,7 +235,7 @@ CASES = [
         "csv label",
         texts({"v.csv": "path,label\na.mp4,maybe\n"}),
         InputError,
-        "a label .0 or real, 1 or fake. on line 2",
+        "a label .0 or real, 1 or fake, or none. on line 2",
     ),
     Case(
         "tree",

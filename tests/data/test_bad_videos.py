@@ -108,8 +108,8 @@ VIDEOS = {
     "zip": Case(b"PK\x03\x04" + bytes(99), "error", "a ZIP archive"),
     "gzip": Case(b"\x1f\x8b" + bytes(99), "error", "a gzip archive"),
     "random": Case(bytes(range(255, 0, -1)), "error", "of no known kind"),
-    "png": Case(PNG, "error", "a PNG picture"),
-    "jpeg": Case(JPEG, "error", "a JPEG picture"),
+    "png": Case(PNG, "error", "a PNG picture", "bad.mp4"),
+    "jpeg": Case(JPEG, "error", "a JPEG picture", "bad.avi"),
     "playlist": Case(b"#EXTM3U\ngood.mp4\n", "error", r"a playlist \(M3U\)"),
     "ffconcat": Case(
         b"ffconcat version 1.0\nfile good.mp4", "error", r"a list of other files \(ffconcat\)"

@@ -50,8 +50,8 @@ def pack(
     the files it was made of, hash included.
 
     Args:
-        crops: The crop manifest, at least `path` and `label`, at least one row, no crop twice;
-            files and packed crops may be mixed. Not changed.
+        crops: The crop manifest, at least `path` and `label` (NA where it is not known), at least
+            one row, no crop twice; files and packed crops may be mixed. Not changed.
         path: The pack, named .h5 or .hdf5; its folder is made if missing. A pack that is there is
             replaced, also where crops are read from it.
         size: (height, width) that images are resized to, as in `to_dataset`. None: they must all
@@ -83,7 +83,7 @@ def pack(
             hint="Name it crops.h5.",
         )
     target = absolute(path)
-    check_crops(crops, ("path", "label"))
+    check_crops(crops, ("path", "label"), unknown=True)
     crops = with_columns(crops, CROP_COLUMNS)
     check_size(size)
     paths = [str(absolute(str(path))) for path in crops["path"]]

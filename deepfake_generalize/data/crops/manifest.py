@@ -84,7 +84,8 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
 
     A pack is one file, .h5 or .hdf5, as `pack` writes it. A table is a CSV file with the columns
     `path` and `label` (0 or `real`, 1 or `fake`), and any other of `CROP_COLUMNS`; `identity` is
-    taken for `target_identity`, and columns of other names are kept. Three kinds of folder are
+    taken for `target_identity`, and columns of other names are kept. Crops without a label can be
+    scored, not learned from. Three kinds of folder are
     accepted: one that `extract_faces` wrote (with `crops.csv`); a tree with folders `real` and
     `fake`, whose inner folders are methods; and a study's tree `{train,val,test}/{real,fake}`,
     whose parts fill the column `split` (`valid` and `validation` are `val`). In the trees PNG,
@@ -102,7 +103,8 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
             in splits.
 
     Returns:
-        A DataFrame with the columns `CROP_COLUMNS`; `label` int64 (1 = fake), `frame` Int64,
+        A DataFrame with the columns `CROP_COLUMNS`; `label` int64 (1 = fake; Int64
+        where some are not known), `frame` Int64,
         `score` float64, the others pandas strings ("004" stays "004"); `path` and `video` absolute.
         A table without `video` has the crop's path there, one without `dataset` or `method` the
         name of the file (of its folder, where it is called crops.csv) and `real` or `fake`.
@@ -182,15 +184,15 @@ def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
 
 
 def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
-    check_labels(crops["label"], what=repr(str(file)), hint="Extract the faces again.")
+    hint = "Write 0 or real, 1 or fake, or nothing where it is not known."
+    check_labels(crops["label"], what=repr(str(file)), hint=hint, unknown=True)
     hint = "Remove the second row, or extract the faces again."
     check_once(crops["path"], what=repr(str(file)), hint=hint)
     return crops
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    needed = ("path", "label")
-    crops = _checked(read_manifest(file, CROP_COLUMNS, PATH_COLUMNS, needed=needed), file)
+    crops = _checked(read_manifest(file, CROP_COLUMNS, PATH_COLUMNS, needed=("path",)), file)
     there = read_header(file, CROP_COLUMNS)
     if "dataset" not in there:
         crops["dataset"] = file.parent.name if file.name == CROPS_FILE else file.stem

@@ -25,7 +25,7 @@ from deepfake_generalize.data.faces import (
     check_frame_count,
     crop_settings,
 )
-from deepfake_generalize.data.manifests import check_labels, require_columns
+from deepfake_generalize.data.manifests import check_labels, require_columns, with_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _STATUSES = frozenset({"ok", "no_face", "corrupt", "missing", "error", "no_frames"})
 _SHOWN_DIGITS = 12
+_OF_CROPS = frozenset({*CROP_COLUMNS, "settings"} - {*VIDEO_COLUMNS})
+"""Columns that crops have and videos have not."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,8 +50,10 @@ class Extraction:
     """What `extract_faces` did.
 
     Attributes:
-        crops: The crop manifest, paths absolute: the columns `CROP_COLUMNS`, and `settings`, the
-            first 12 digits of the SHA-256 of the settings that the crop was made with.
+        crops: The crop manifest, paths absolute: the columns `CROP_COLUMNS`, `settings`, the
+            first 12 digits of the SHA-256 of the settings that the crop was made with, and what
+            other columns the videos have, as texts; one that is called as one of a crop's, such as
+            `score`, is called `own_score`.
         failures: A row a failed frame, or one a failed video (`frame` NA); `FAILURE_COLUMNS`.
         folder: Where the crops and both manifests lie.
         n_videos: Videos asked for.
@@ -107,10 +111,11 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
 
     Args:
         videos: The video manifest of `find_videos` (columns `VIDEO_COLUMNS`), at least one row.
+            Only `path` is needed; crops of videos without a label have none.
         out_dir: Made if missing. Crops go to `<dataset>/<method>/<compression or ->/<video>/`, the
             manifests to `crops.csv` and `failures.csv`. Rows that an earlier call wrote there for
             other videos stay.
-        frames_per_video: A number, or {"real": 20, "fake": 10}.
+        frames_per_video: A number, or {"real": 20, "fake": 10}, the larger without a label.
         size: Side of a crop in pixels.
         margin: Side of a crop in sides of the face's box.
         finder: What finds faces. None: `MediaPipeFinder()`. Each worker opens a copy of it, and
@@ -167,7 +172,8 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         "aligner": aligner,
     }
     folders = video_record.name_folders(rows)
-    frames = [counts["fake" if label else "real"] for label in rows["label"]]
+    wanted = {0: counts["real"], 1: counts["fake"]}
+    frames = [wanted.get(label, max(counts.values())) for label in rows["label"]]
     tasks = [Task(*task) for task in zip(rows["path"], folders, frames, strict=True)]
     with open_folder(root, described) as scratch, _reporting(progress) as report:
         job = Job(root, scratch, checksum(described), settings, finder, aligner)
@@ -184,14 +190,14 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
 
 
 def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
-    require_columns(videos, VIDEO_COLUMNS, what="videos", hint="Use data.find_videos(root).")
+    require_columns(videos, ("path",), what="videos", hint="Use data.find_videos(root).")
     if videos.empty:
         raise InputError(
             "expected at least one video, received a manifest without rows.",
             hint="Check what find_videos returned.",
         )
-    check_labels(videos["label"], what="videos", hint="Use data.find_videos(root).")
-    rows = videos.reset_index(drop=True).copy()
+    rows = with_columns(videos, VIDEO_COLUMNS).reset_index(drop=True).copy()
+    check_labels(rows["label"], what="videos", hint="Use data.find_videos(root).", unknown=True)
     rows["path"] = [str(absolute(path)) for path in rows["path"]]
     if rows["path"].duplicated().any():
         twice = rows.loc[rows["path"].duplicated(), "path"].iloc[0]
@@ -234,14 +240,16 @@ def _tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     crops: list[dict[str, object]] = []
     failures: list[dict[str, object]] = []
-    own = rows[[*VIDEO_COLUMNS[1:]]].to_dict("records")
-    for fields, (task, record) in zip(own, done, strict=True):
-        about = {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
-        about |= {str(name): value for name, value in fields.items()}
+    names = {name: f"own_{name}" if name in _OF_CROPS else str(name) for name in rows.columns}
+    own = rows.rename(columns=names).drop(columns="path")
+    for fields, (task, record) in zip(own.to_dict("records"), done, strict=True):
+        about = {str(name): value for name, value in fields.items()}
+        about |= {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
         crops += [about | row for row in video_record.crop_rows(job.root / task.folder, record)]
         failures += video_record.failure_rows(task.path, record)
     typed = video_record.typed
-    return typed(crops, [*CROP_COLUMNS, "settings"]), typed(failures, FAILURE_COLUMNS)
+    others = [name for name in own.columns if name not in VIDEO_COLUMNS]
+    return typed(crops, [*CROP_COLUMNS, "settings", *others]), typed(failures, FAILURE_COLUMNS)
 
 
 @contextlib.contextmanager

@@ -7,22 +7,26 @@ video without writing anything.
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.crops import read_image
 from deepfake_generalize.data.faces.alignment import Aligner, align_crop, make_aligner
 from deepfake_generalize.data.faces.finder import LOW_SCORE, FaceFinder, check_finder
 from deepfake_generalize.data.faces.manipulation_masks import mask_of, read_masks
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.faces.subject import Subject, find_subject
-from deepfake_generalize.data.video import FrameBatch, sample_frames
+from deepfake_generalize.data.layouts import looks_like
+from deepfake_generalize.data.video import FrameBatch, VideoInfo, sample_frames
+from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.validation import check_number, check_whole
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     from deepfake_generalize.types import UInt8Array
@@ -97,7 +101,7 @@ def crop_video(
     """Cut the subject's face out of evenly spaced frames of a video.
 
     Args:
-        path: A local video file.
+        path: A local video file; or a picture that `read_image` reads, as a video of one frame.
         frames_per_video: Frames taken, at the centres of as many equal parts; all of a shorter
             video.
         size: Side of a crop in pixels.
@@ -154,7 +158,8 @@ def crop_opened(
     aligner: Aligner,
 ) -> VideoCrops:
     """Do the work of `crop_video` with tools that are already open."""
-    batch = sample_frames(path, frames_per_video)
+    is_picture = looks_like(path, still=True) == "picture"
+    batch = _one_frame(path) if is_picture else sample_frames(path, frames_per_video)
     mask = mask_of(path)
     masks = None if mask is None else read_masks(mask, batch.indices)
     subject = find_subject(batch.images, finder, None if masks is None else masks.areas)
@@ -190,6 +195,18 @@ def crop_opened(
     frames = pd.DataFrame(rows, columns=list(FRAME_COLUMNS)).astype(types)
     shape = (len(images), settings.size, settings.size, 3)
     return VideoCrops(np.array(images, np.uint8).reshape(shape), frames, batch.note)
+
+
+def _one_frame(path: str | os.PathLike[str]) -> FrameBatch:
+    """Read a picture as the only frame of a video."""
+    try:
+        image = read_image(os.fspath(path))
+    except InputError as error:
+        status = "error" if os.path.lexists(path) else "missing"
+        raise VideoError(error.message, hint=error.hint, status=status) from error
+    height, width = image.shape[:2]
+    info = VideoInfo(Path(path), 1, width, height, "picture", "none", "rgb24", None)
+    return FrameBatch((0,), [image], ["ok"], info)
 
 
 def _frame_row(batch: FrameBatch, at: int, subject: Subject) -> dict[str, object]:

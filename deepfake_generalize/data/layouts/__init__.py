@@ -12,6 +12,7 @@ from deepfake_generalize.data.layouts.problems import counts_of, left_out, told_
 from deepfake_generalize.data.layouts.scanning import (
     VIDEO_SUFFIXES,
     is_video_name,
+    looks_like,
     walk_files,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "find_videos",
     "is_video_name",
     "left_out",
+    "looks_like",
     "place_of",
     "told_by_folder",
     "walk_files",

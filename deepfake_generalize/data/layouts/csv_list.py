@@ -1,4 +1,4 @@
-"""A CSV file that names videos: the columns `path` and `label`, and any other of the manifest's."""
+"""A CSV file that names videos: the column `path`, `label` where it is known, and any other."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ def recognise(root: Path) -> bool:
 def read(root: Path) -> Reading:
     """Read the videos that a CSV file names: the root itself, or the one directly in the root.
 
-    Paths in the file are absolute, or relative to the file; labels are 0 and 1, or real and fake;
-    the data set's name is the file's, the method `real` or `fake`, where the file has no such
+    Paths in the file are absolute, or relative to the file; labels are 0 and 1, or real and fake,
+    or empty where they are not known, of which a root that is the file needs no column; the data
+    set's name is the file's, the method `real` or `fake`, where the file has no such
     columns; other columns are kept. Among the problems: videos that are not on disk, and files that
     are not videos by their suffix or first bytes.
     """
@@ -51,7 +52,8 @@ def read(root: Path) -> Reading:
     if len(candidates) != 1:
         raise _not_one(root, candidates)
     path = candidates[0]
-    reading = Reading(f"{path.name} has the columns path and label")
+    labelled = "label" in read_header(path, _KNOWN)
+    reading = Reading(f"{path.name} has the column{'s path and label' if labelled else ' path'}")
     lines: dict[str, int] = {}
     with opened_table(path, _KNOWN) as reader:
         for entry in reader:
@@ -72,7 +74,9 @@ def read(root: Path) -> Reading:
 
 
 def _candidates(root: Path) -> list[Path]:
-    return [file for file in _tables(root) if {"path", "label"} <= set(read_header(file, _KNOWN))]
+    # A file that the user names is meant; in a folder any table may lie.
+    needed = {"path"} if root.is_file() else {"path", "label"}
+    return [file for file in _tables(root) if needed <= set(read_header(file, _KNOWN))]
 
 
 def _tables(root: Path) -> list[Path]:
@@ -99,18 +103,19 @@ def _not_one(root: Path, candidates: list[Path]) -> InputError:
 
 
 def _row(file: Path, line: int, entry: dict[str, str]) -> VideoRow:
-    label = LABELS.get((entry["label"] or "").strip().lower())
-    if label is None or not (entry["path"] or "").strip():
+    word = (entry.get("label") or "").strip().lower()
+    label = LABELS.get(word)
+    if (word and label is None) or not (entry["path"] or "").strip():
         raise InputError(
-            f"expected a path and a label (0 or real, 1 or fake) on line {line} of {file}, "
-            f"received path {entry['path']!r} and label {entry['label']!r}.",
+            f"expected a path and a label (0 or real, 1 or fake, or none) on line {line} of "
+            f"{file}, received path {entry['path']!r} and label {word!r}.",
             hint="Correct the line; 1 means fake.",
         )
     given = {name: (entry.get(name) or "").strip() or None for name in _OPTIONAL}
     for name, own in ALIASES.items():
         given[own] = given[own] or (entry.get(name) or "").strip() or None
     given["dataset"] = given["dataset"] or file.stem
-    given["method"] = given["method"] or ("fake" if label else REAL)
+    given["method"] = given["method"] or {0: REAL, 1: "fake"}.get(label)  # type: ignore[arg-type]
     return VideoRow(
         path=os.path.normpath(file.parent / entry["path"].strip()),
         label=label,

@@ -192,7 +192,7 @@ def _missing(rows: Sequence[VideoRow], splits: dict[str, str]) -> list[Problem]:
         if row.dataset == "FF++":
             folder, _, name = row.path.replace("\\", "/").rpartition("/")
             stem, _, suffix = name.rpartition(".")
-            here[folder, row.label][stem] = suffix
+            here[folder, int(bool(row.label))][stem] = suffix
     problems = []
     for (folder, label), stems in sorted(here.items()):
         suffix = sorted(set(stems.values()))[0]

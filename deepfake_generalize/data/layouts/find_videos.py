@@ -7,7 +7,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deepfake_generalize.data.layouts import celebdf, csv_list, dfdc, faceforensics, folders
+from deepfake_generalize.data.layouts import (
+    celebdf,
+    csv_list,
+    dfdc,
+    faceforensics,
+    folders,
+    unlabelled,
+)
 from deepfake_generalize.data.layouts.manifest import LayoutWarning, Problem, Reading, to_frame
 from deepfake_generalize.data.layouts.problems import counts_of, left_out
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
@@ -36,7 +43,12 @@ _LAYOUTS: dict[str, ModuleType] = {
     "dfdc": dfdc,
     "folders": folders,
     "csv": csv_list,
+    "unlabelled": unlabelled,
 }
+_MARKS = frozenset.union(
+    frozenset(folders.LABEL_FOLDERS), celebdf.OWN_FOLDERS, faceforensics.OWN_FOLDERS
+)
+"""Folders that are marks of a data set which is not whole, or lies too deep."""
 
 
 def find_videos(
@@ -57,19 +69,22 @@ def find_videos(
         layout: `faceforensics` (FaceForensics++, DFD, or both in one root), `celebdf`, `dfdc`
             (training parts, the preview or the test set), `folders` (`real/` and `fake/`, or
             `fake/<method>/`, at any depth; also in `train/`, `val/` and `test/`), `csv` (columns
-            `path` and `label`), or `auto`: the one whose marks the root has. With `auto` a root may
-            also be the folder around several data sets, each in a folder of its own: all that are
-            recognised are read. Marks of several layouts in one and the same folder are refused.
+            `path` and `label`; of a file that is named `path` is enough), `unlabelled` (all videos
+            under the folder, with label and method NA: their faces can be cut and scored), or
+            `auto`: the one whose marks the root has. With `auto` a root may also be the folder
+            around several data sets, each in a folder of its own: all that are recognised are read.
+            Marks of several layouts in one and the same folder are refused; a root without any is
+            read as `unlabelled`, with a warning.
         strict: Raise where files are missing or could not be placed, instead of warning.
         **choices: What to keep, or how to read. `faceforensics`: `methods=`, `compression=`;
             `folders`: `methods=`; `celebdf`: `version=`. None where there are several data sets.
 
     Returns:
         One row a video, sorted by path, with the columns path (absolute), dataset, method (`real`
-        for an original), label (int64, 1 = fake), target_identity, source_identity, compression
-        and split (pandas strings; NA where unknown; source NA for originals), and behind them what
-        other columns a CSV file has. For DFDC, which names nobody, target_identity is the clip: a
-        fake's original's stem, or an original's own.
+        for an original), label (int64, 1 = fake; Int64 where some are not known),
+        target_identity, source_identity, compression and split (pandas strings; NA where unknown;
+        source NA for originals), and behind them what other columns a CSV file has. For DFDC, which
+        names nobody, target_identity is the clip: a fake's original's stem, or an original's own.
 
         `.attrs` holds `layout` (its name; of several data sets the names, joined by " + "),
         `recognised_by` (a sentence for each data set, which says what was recognised and why) and
@@ -83,7 +98,7 @@ def find_videos(
         DataMismatchError: `strict`, and there are problems.
 
     Warns:
-        LayoutWarning: There are problems; once, with their numbers.
+        LayoutWarning: There are problems; once, with their numbers. Nothing tells any label.
 
     Examples:
         >>> import tempfile, pathlib
@@ -101,7 +116,7 @@ def find_videos(
         )
     folder = Path(os.path.normpath(Path(root).expanduser().absolute()))
     try:
-        places = _places(folder, layout)
+        places = _places(folder, layout, strict=strict)
         _check_choices(places, choices)
         readings = [_LAYOUTS[place.layout].read(place.root, **choices) for place in places]
         problems = _problems(folder, places, readings)
@@ -118,6 +133,14 @@ def find_videos(
     rows = [row for row in rows if row.path not in gone]
     if not rows:
         raise _no_videos(folder, places, problems)
+    if name == "unlabelled" != layout:
+        warnings.warn(
+            f"{folder} has no marks of a known layout, such as folders real and fake: its "
+            f"{len(rows)} videos are listed without a label. Their faces can be cut and scored, "
+            "not learned from or measured on; layout='unlabelled' says that this is meant.",
+            LayoutWarning,
+            stacklevel=2,
+        )
     if problems:
         _report(folder, name, problems, strict=strict)
     frame = to_frame(rows)
@@ -127,7 +150,7 @@ def find_videos(
     return frame
 
 
-def _places(root: Path, layout: str) -> list[_Place]:
+def _places(root: Path, layout: str, *, strict: bool) -> list[_Place]:
     """Return the data sets under a root: itself, or those in its folders."""
     asked = _layout_of(root, layout)
     if asked is not None:
@@ -141,6 +164,8 @@ def _places(root: Path, layout: str) -> list[_Place]:
         inner = _recognised(folder, without="csv")
         if inner is not None and inner != own:
             places.append(_Place(folder, inner))
+    if not places and not strict and not _marked(root) and unlabelled.recognise(root):
+        return [_Place(root, "unlabelled")]
     if not places or (own == "csv" and len(places) > 1):
         # A table may name the very videos that lie in the folders beside it.
         raise _unrecognised(root, [place.layout for place in places])
@@ -148,10 +173,16 @@ def _places(root: Path, layout: str) -> list[_Place]:
 
 
 def _recognised(folder: Path, *, without: str = "") -> str | None:
-    matching = [n for n, item in _LAYOUTS.items() if n != without and item.recognise(folder)]
+    asked = [name for name in _LAYOUTS if name not in (without, "unlabelled")]
+    matching = [name for name in asked if _LAYOUTS[name].recognise(folder)]
     if len(matching) > 1:
         raise _unrecognised(folder, matching)
     return matching[0] if matching else None
+
+
+def _marked(root: Path) -> bool:
+    """Say whether a video under the root lies in a folder of a data set's name."""
+    return any(_MARKS & {name.lower() for name in parts[:-1]} for parts in walk_videos(root))
 
 
 def _problems(root: Path, places: list[_Place], readings: list[Reading]) -> list[Problem]:

@@ -35,8 +35,8 @@ class VideoRow(NamedTuple):
     Attributes:
         path: Absolute path of the video.
         dataset: FF++, DFD, Celeb-DF-v1, Celeb-DF-v2, DFDC, or the name of the user's folder.
-        method: How the fake was made; `real` for an original.
-        label: 1 = fake, 0 = real.
+        method: How the fake was made; `real` for an original; None where unknown.
+        label: 1 = fake, 0 = real; None where unknown.
         target_identity: Who is filmed, as the file name has it; None where unknown.
         source_identity: Whose face was put in; None where unknown, and for every original.
         compression: `raw`, `c23` or `c40`; None where the data set has no such levels.
@@ -46,8 +46,8 @@ class VideoRow(NamedTuple):
 
     path: str
     dataset: str
-    method: str
-    label: int
+    method: str | None
+    label: int | None
     target_identity: str | None = None
     source_identity: str | None = None
     compression: str | None = None
@@ -86,8 +86,9 @@ class Reading:
 
 
 def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
-    """Turn rows into the video manifest, sorted by path: label int64, the others pandas strings.
+    """Turn rows into the video manifest, sorted by path: all but the label pandas strings.
 
+    Labels are int64, Int64 where some are not known.
     Columns that only a table of the user's own has stand behind the others.
     """
     ordered = sorted(rows, key=lambda row: row.path)
@@ -95,7 +96,8 @@ def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
     names = list(dict.fromkeys(name for row in ordered for name, _ in row.extra))
     values = [{name: value or None for name, value in row.extra} for row in ordered]
     frame = known.join(pd.DataFrame(values, columns=names, index=known.index, dtype=object))
-    return frame.astype(dict.fromkeys(frame.columns, "string") | {"label": "int64"})
+    label = "Int64" if frame["label"].isna().any() else "int64"
+    return frame.astype(dict.fromkeys(frame.columns, "string") | {"label": label})
 
 
 def as_names(value: str | Sequence[str], *, choice: str) -> tuple[str, ...]:
@@ -130,7 +132,7 @@ def choose_methods(rows: Sequence[VideoRow], methods: str | Sequence[str] | None
     if methods is None:
         return list(rows)
     wanted = set(as_names(methods, choice="methods"))
-    check_present(wanted, {row.method for row in rows} | {REAL}, choice="methods")
+    check_present(wanted, {row.method for row in rows if row.method} | {REAL}, choice="methods")
     datasets = {row.dataset for row in rows if row.method in wanted}
     return [
         row for row in rows if row.method in wanted or (not row.label and row.dataset in datasets)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def left_out(labels: Mapping[str, int]) -> list[Problem]:
+def left_out(labels: Mapping[str, int | None]) -> list[Problem]:
     """Say which of these files, given with their labels, are not to be read, and why.
 
     That is what is no regular file; of one file that links show in several places all but the

@@ -58,20 +58,35 @@ def with_columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return out[[*columns, *(name for name in out.columns if name not in columns)]]
 
 
-def check_crops(crops: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raise `InputError` unless these are rows with these columns and labels, at least one."""
+def check_crops(crops: pd.DataFrame, columns: Sequence[str], *, unknown: bool = False) -> None:
+    """Raise `InputError` unless these are rows with these columns and labels, at least one.
+
+    `unknown` is as in `check_labels`.
+    """
     require_columns(crops, columns, what="crops")
     if crops.empty:
         raise InputError("expected crops, received no rows.", hint="Check what selected them.")
-    check_labels(crops["label"], what="crops")
+    check_labels(crops["label"], what="crops", unknown=unknown)
 
 
 def check_labels(
-    labels: pd.Series[Any], *, what: str, hint: str = "Drop or relabel the other rows."
+    labels: pd.Series[Any],
+    *,
+    what: str,
+    hint: str = "Drop or relabel the other rows.",
+    unknown: bool = False,
 ) -> None:
-    """Raise `InputError` unless every label is 0 (real) or 1 (fake)."""
-    if not labels.isin([0, 1]).all():
-        found = sorted(set(labels.astype(str)))
+    """Raise `InputError` unless every label is 0 (real) or 1 (fake), or, if `unknown`, NA."""
+    without = int(labels.isna().sum())
+    if without and not unknown:
+        raise InputError(
+            f"expected a label in every row of {what}, 0 (real) or 1 (fake), {without} of "
+            f"{len(labels)} have none.",
+            hint="Fill in the column label, or drop these rows: without one they can be scored, "
+            "not learned from or measured on.",
+        )
+    if not labels.dropna().isin([0, 1]).all():
+        found = sorted(set(labels.dropna().astype(str)))
         raise InputError(
             f"expected the labels 0 (real) and 1 (fake) in {what}, received {found}.", hint=hint
         )

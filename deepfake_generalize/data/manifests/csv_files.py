@@ -135,7 +135,14 @@ def parse_manifest(
             f"{', '.join(map(repr, frame.columns[:20]))}.",
             hint="Name the columns so, or extract the faces again.",
         )
+    cut = _is_cut(content, len(frame.columns))
     frame = with_columns(frame, columns)
+    if cut and "label" in columns and frame["label"].isna().iloc[-1]:
+        raise InputError(
+            f"expected a path in every row and all of its columns in {str(file)!r}, the last row "
+            "is cut short.",
+            hint=_AGAIN,
+        )
     for name in path_columns:
         if frame[name].isna().any():
             raise InputError(
@@ -155,6 +162,12 @@ def parse_manifest(
         ) from error
 
 
+def _is_cut(content: bytes, n_columns: int) -> bool:
+    """Say whether a table ends within a row, before its last column."""
+    last = content[content.rfind(b"\n") + 1 :].decode("utf-8", "replace")
+    return bool(last) and len(next(csv.reader([last]), [])) < n_columns
+
+
 def _numbers(labels: pd.Series[Any]) -> pd.Series[Any]:
     if labels.isin(["0", "1"]).all():
         return labels
@@ -163,5 +176,11 @@ def _numbers(labels: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def restore_types(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Give columns of a manifest their types: all but frame, label and score become strings."""
-    return frame.astype({name: _DTYPES.get(name, "string") for name in columns})
+    """Give columns of a manifest their types: all but frame, label and score become strings.
+
+    Labels are int64, Int64 where some are NA.
+    """
+    types = {name: _DTYPES.get(name, "string") for name in columns}
+    if "label" in types and frame["label"].isna().any():
+        types["label"] = "Int64"
+    return frame.astype(types)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import pandas as pd
 
-from deepfake_generalize.data.crops import resize
+from deepfake_generalize.data.crops import read_image, resize
+from deepfake_generalize.data.manifests import require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import (
     check_image_shape,
@@ -23,7 +26,7 @@ from deepfake_generalize.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from deepfake_generalize.types import AnyArray, Images
+    from deepfake_generalize.types import AnyArray, ImagePaths, Images
 
 
 def _by_rule(image: AnyArray, size: tuple[int, int], *, rule: int) -> AnyArray:
@@ -56,32 +59,49 @@ _SUM_ROUNDING = {"bfloat16": 3e-2, "float16": 4e-3}
 
 
 def unit_batches(
-    images: Images, size: tuple[int, int], batch_size: int, *, resizing: str = "bilinear"
+    images: Images | ImagePaths,
+    size: tuple[int, int],
+    batch_size: int,
+    *,
+    resizing: str = "bilinear",
 ) -> Iterator[AnyArray]:
     """Yield images as checked batches (B, height, width, 3) float32 in [0, 1].
 
     `images` are (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3) of unequal
-    sizes; `size` is (height, width) in pixels, `batch_size` the most images in a batch, and
-    `resizing` a name of `RESIZING`.
+    sizes or of paths, or a table of crops, which are read a batch at a time; `size` is
+    (height, width) in pixels, `batch_size` the most images in a batch, and `resizing` a name of
+    `RESIZING`.
 
     Raises:
         InputError: Images of another shape, dtype or range, or `batch_size` below 1.
     """
     batch_size = check_whole("batch_size", batch_size, least=1)
-    if isinstance(images, np.ndarray):
-        check_image_shape(images)
-    elif not isinstance(images, Sequence):
+    given = _listed(images)
+    if isinstance(given, np.ndarray):
+        check_image_shape(given)
+    elif not isinstance(given, Sequence) or isinstance(given, str):
         raise InputError(
-            "expected images as an array (N, H, W, 3) or a sequence of arrays (H, W, 3), "
-            f"received {describe(images)}.",
-            hint="Turn a dataset or an iterator into a list, or score it batch by batch.",
+            "expected images as an array (N, H, W, 3), a sequence of arrays (H, W, 3) or of paths, "
+            f"or crops, received {describe(given)}.",
+            hint="Turn a path, a dataset or an iterator into a list, or score it batch by batch.",
         )
-    for start in range(0, len(images), batch_size):
-        part = images[start : start + batch_size]
+    for start in range(0, len(given), batch_size):
+        part = given[start : start + batch_size]
         batch = np.empty((len(part), *size, 3), np.float32)
-        for index, image in enumerate(part):
+        for index, item in enumerate(part):
+            image = read_image(item) if isinstance(item, str | Path) else item
             batch[index] = _unit(image, size, f"images[{start + index}]", RESIZING[resizing])
         yield batch
+
+
+def _listed(images: Any) -> Any:
+    """Return paths in a table, a column or an array as a list; all else as it is."""
+    if isinstance(images, pd.DataFrame):
+        require_columns(images, ("path",), what="crops")
+        images = images["path"]
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "OU":
+        return images
+    return images.tolist() if isinstance(images, pd.Series | np.ndarray) else images
 
 
 def _unit(

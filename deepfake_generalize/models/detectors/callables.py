@@ -25,7 +25,7 @@ from deepfake_generalize.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deepfake_generalize.types import AnyArray, Images
+    from deepfake_generalize.types import AnyArray, ImagePaths, Images
 
 _FUNCTION = (
     "It gets (N, H, W, 3) images as a NumPy array and returns N numbers in [0, 1]. Of an ONNX "
@@ -126,7 +126,7 @@ class FunctionDetector(ScoresVideos):
     logits: bool = False
     column: int | None = None
 
-    def scores(self, images: Images, *, batch_size: int = 32) -> AnyArray:
+    def scores(self, images: Images | ImagePaths, *, batch_size: int = 32) -> AnyArray:
         """Score images as `Detector.scores` does: (N,), P(fake) in [0, 1].
 
         float64 where the function gives that, its numbers are P(real) or logits, else float32.
@@ -141,7 +141,7 @@ class FunctionDetector(ScoresVideos):
             outputs.append(self._call(batch, first=sum(map(len, outputs))))
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
 
-    def __call__(self, images: Images, *, batch_size: int = 32) -> AnyArray:
+    def __call__(self, images: Images | ImagePaths, *, batch_size: int = 32) -> AnyArray:
         """Score images; see `scores`."""
         return self.scores(images, batch_size=batch_size)
 

@@ -28,7 +28,7 @@ from deepfake_generalize.validation import check_choice, describe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deepfake_generalize.types import AnyArray, Images
+    from deepfake_generalize.types import AnyArray, ImagePaths, Images
 
 
 class Detector(ScoresVideos):
@@ -128,14 +128,18 @@ class Detector(ScoresVideos):
             record = record.get("parent")
         return False
 
-    def scores(self, images: Images, *, batch_size: int = 32) -> AnyArray:
-        """Score images.
+    def scores(self, images: Images | ImagePaths, *, batch_size: int = 32) -> AnyArray:
+        """Score images of faces.
 
         Args:
             images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of
-                (H, W, 3) of unequal sizes. Other sizes than the network's are resized by the
-                detector's rule, `resize`. uint8 images are rounded to whole levels again; float
-                ones are not, which can move a score by about a hundredth.
+                (H, W, 3) of unequal sizes; or where they lie, a batch of them in memory at a time:
+                a sequence of paths of pictures as `data.read_image` reads, or a table of crops, as
+                `data.read_crops` gives, with labels or without. Nothing is cut out of them:
+                `score_video` takes a picture in which the face must be found. Other sizes than
+                the network's are resized by the detector's rule, `resize`. uint8 images are rounded
+                to whole levels again; float ones are not, which can move a score by about a
+                hundredth.
             batch_size: Images at a time; bounds the memory.
 
         Returns:

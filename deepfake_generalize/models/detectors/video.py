@@ -89,7 +89,8 @@ class ScoresVideos:
         """Score one video: sample frames, crop the subject's face, average P(fake).
 
         Args:
-            path: A video file.
+            path: A video file; or a picture that `data.read_image` reads, as a video of one frame.
+                `scores` takes pictures that are cut to the face already.
             frames_per_video: How many frames to sample, evenly.
             margin: The crop's side over the face box's.
             finder: A face finder; MediaPipe's full-range model by default.

@@ -133,8 +133,8 @@ def test_a_writer_killed_before_the_last_step_leaves_the_manifest_as_it_was(
         ("", r"expected a CSV manifest.*parse from file\. Extract"),
         ('a,b\n"c,d\n', r"EOF inside string starting at row 1\. Extract"),
         (
-            "path,video\n/a,/b\n",
-            r"columns path, label, received 'path', 'video'\..*extract the faces again",
+            "image,video\n/a,/b\n",
+            r"columns path, received 'image', 'video'\..*extract the faces again",
         ),
         (
             ",".join(CROP_COLUMNS) + ("\na,b,0,d,m,1" + "," * 8) * 2 + "\n",

@@ -8,17 +8,26 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from bright_finder import BrightFinder
 
-from deepfake_generalize.data.crops.image_files import read_image
-from deepfake_generalize.data.crops.manifest import VIDEO_COLUMNS, read_crops, read_failures
+from deepfake_generalize.data.crops import (
+    CROP_COLUMNS,
+    VIDEO_COLUMNS,
+    pack,
+    read_crops,
+    read_failures,
+    read_image,
+    to_dataset,
+)
 from deepfake_generalize.data.extraction import output_folder, video_record
 from deepfake_generalize.data.extraction.extract_faces import extract_faces
 from deepfake_generalize.data.faces.crop_video import crop_video
 from deepfake_generalize.data.layouts import LayoutWarning, find_videos
+from deepfake_generalize.data.splits import balanced_splits
 from deepfake_generalize.errors import DataMismatchError, InputError, VideoError
 
 
@@ -204,10 +213,74 @@ def test_one_odd_video_does_not_end_the_job_and_is_tried_again(clip, tmp_path, m
     assert extract(videos, tmp_path / "out").counts == {"ok": 14}
 
 
+def test_columns_of_the_user_reach_the_crops_their_splits_and_their_pack(clip, tmp_path):
+    paths = [clip(tmp_path / f"{name}.mp4", faces=range(4)) for name in "ab"]
+    videos = pd.DataFrame({"path": paths, "label": [0, 1], "identity": ["x", "y"]})
+    videos = videos.assign(country=["CH", "KE"], score=[0.25, 1], video=["first", "second"])
+    done = extract(videos, tmp_path / "out")
+    own = ["target_identity", "country", "own_score", "own_video"]
+    told = {"x": ("x", "CH", "0.25", "first"), "y": ("y", "KE", "1.0", "second")}
+    splits = balanced_splits(done.crops, train=0, val=0, test=2)
+    file = splits.save(tmp_path / "splits.csv")
+    for crops in (
+        done.crops,
+        read_crops(tmp_path / "out"),
+        splits.test,
+        type(splits).load(file).test,
+        read_crops(pack(done.crops, tmp_path / "crops.h5")),
+    ):
+        assert [*crops.columns][: len(CROP_COLUMNS)] == [*CROP_COLUMNS]
+        assert set(crops["score"]) == {0.9}
+        assert set(crops[own].itertuples(index=False, name=None)) <= {*told.values()}
+        assert [told[row["target_identity"]][3] for _, row in crops.iterrows()] == [
+            {"a": "first", "b": "second"}[Path(video).stem] for video in crops["video"]
+        ]
+
+
+def test_videos_without_a_label_give_crops_without_one(clip, tmp_path):
+    paths = [clip(tmp_path / f"{name}.mp4", faces=range(4)) for name in "ab"]
+    done = extract(pd.DataFrame({"path": paths}), tmp_path / "out")
+    assert done.crops["label"].isna().all()
+    again = read_crops(tmp_path / "out")
+    assert again.equals(done.crops)
+    packed = read_crops(pack(again, tmp_path / "crops.h5"))
+    assert packed["label"].isna().all()
+    for refused in (
+        lambda: to_dataset(again),
+        lambda: balanced_splits(packed, train=0, val=0, test=2),
+    ):
+        with pytest.raises(InputError, match=r"a label in every row of crops.* have none"):
+            refused()
+    mixed = extract(manifest(clip(tmp_path / "c.mp4", faces=range(4))), tmp_path / "out")
+    assert len(mixed.crops) == len(read_crops(tmp_path / "out")["label"].dropna())
+
+
+def test_a_picture_is_a_video_of_one_frame(tmp_path):
+    image = np.full((96, 128, 3), 16, np.uint8)
+    image[30:62, 40:72] = 255
+    image[40:50, 46:56, 0] = 250
+    for name in ("a.png", "b.bmp"):
+        assert cv2.imwrite(str(tmp_path / name), image[..., ::-1])
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    paths = [tmp_path / name for name in ("a.png", "b.bmp", "bad.jpg", "gone.webp")]
+    done = extract(pd.DataFrame({"path": paths}), tmp_path / "out", aligner="finder")
+    assert done.crops["frame"].tolist() == [0, 0]
+    assert done.failures["status"].tolist() == ["error", "missing"]
+    (crop,) = crop_video(paths[0], finder=BrightFinder(), aligner="finder", size=32).images
+    assert (crop == read_image(done.crops["path"][0])).all()
+    assert crop.max() == 255
+
+
+def test_frames_of_a_class_and_videos_without_one(clip, tmp_path):
+    videos = pd.DataFrame({"path": [clip(tmp_path / "a.mp4")], "label": [pd.NA]})
+    done = extract(videos, tmp_path / "out", frames_per_video={"real": 3, "fake": 2})
+    assert len(done.crops) == 3
+
+
 @pytest.mark.parametrize(
     ("videos", "choices", "message"),
     [
-        (pd.DataFrame(), {}, r"missing: path, dataset.*Use data\.find_videos"),
+        (pd.DataFrame(), {}, r"missing: path\..*Use data\.find_videos"),
         (manifest().reindex(columns=VIDEO_COLUMNS), {}, "at least one video"),
         (manifest("a.mp4", "a.mp4"), {}, "more than once"),
         (manifest("a.mp4", label=2), {}, r"labels 0 \(real\) and 1 \(fake\)"),

@@ -28,6 +28,23 @@ def test_columns_of_the_manifest_are_taken_and_the_others_have_defaults(write, a
     assert set(videos["dataset"]) == {"list"}
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [("path\nb.avi\nclips/a.mp4\n", [-1, -1]), ("path,label\nb.avi,\nclips/a.mp4,1\n", [-1, 1])],
+)
+def test_a_named_file_needs_no_labels(write, text, labels):
+    path = write(text)
+    videos = find_videos(path)
+    assert videos["label"].fillna(-1).tolist() == labels
+    assert videos["method"].fillna("?").tolist() == ["?" if n < 0 else "fake" for n in labels]
+
+
+def test_a_table_of_paths_alone_does_not_make_a_folder_a_list(write):
+    path = write("path\nb.avi\n")
+    with pytest.warns(LayoutWarning, match="2 videos are listed without a label"):
+        assert find_videos(path.parent).attrs["layout"] == "unlabelled"
+
+
 def test_absent_files_and_other_suffixes_are_reported(write):
     path = write("path,label\nb.avi,1\ngone.mp4,0\nlist.csv,0\n")
     with pytest.warns(LayoutWarning, match="1 missing, 1 unknown"):

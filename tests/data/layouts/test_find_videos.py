@@ -10,7 +10,7 @@ from deepfake_generalize.errors import DataMismatchError, InputError
 
 
 def test_an_unknown_root_is_answered_with_what_was_looked_for_and_found(tmp_path, touch):
-    root = touch(tmp_path, [*(f"clip{i}.mp4" for i in range(6)), "sub/x.txt"])
+    root = touch(tmp_path, [*(f"clip{i}.mp4" for i in range(6)), "real/x.mp4"])
     with pytest.raises(InputError) as caught:
         find_videos(root)
     text = str(caught.value)
@@ -18,6 +18,30 @@ def test_an_unknown_root_is_answered_with_what_was_looked_for_and_found(tmp_path
         assert name in text
     assert "clip0.mp4, clip1.mp4, clip2.mp4, clip3.mp4, clip4.mp4 and 2 more" in text
     assert "layout=" in caught.value.hint
+
+
+UNLABELLED = ["clip.mp4", "trip/b.MOV", "trip/deep/c.webm", "notes.txt", "photo.jpg"]
+
+
+def test_videos_that_nothing_labels_are_listed_and_told(tmp_path, touch):
+    root = touch(tmp_path / "mine", UNLABELLED)
+    with pytest.warns(LayoutWarning, match=r"3 videos are listed without a label.*'unlabelled'"):
+        videos = find_videos(root)
+    assert videos["path"].tolist() == [str(root / name) for name in UNLABELLED[:3]]
+    assert videos["label"].dtype == "Int64"
+    assert videos[["label", "method"]].isna().all(axis=None)
+    assert set(videos["dataset"]) == {"mine"}
+    assert find_videos(root, layout="unlabelled").equals(videos)
+    with pytest.raises(InputError, match="known layout"):
+        find_videos(root, strict=True)
+
+
+@pytest.mark.parametrize("mark", ["real/a.mp4", "deep/er/Fake/a.mp4", "x/y/Celeb-real/a.mp4"])
+def test_a_root_with_marks_is_not_taken_for_an_unlabelled_one(tmp_path, touch, mark):
+    root = touch(tmp_path, [*UNLABELLED, mark])
+    with pytest.raises(InputError, match="known layout"):
+        find_videos(root)
+    assert len(find_videos(root, layout="unlabelled")) == 4
 
 
 def test_a_root_of_two_layouts_is_answered_with_both(tmp_path, touch):
@@ -33,7 +57,7 @@ def test_a_root_of_two_layouts_is_answered_with_both(tmp_path, touch):
         ("nowhere", "auto", "nowhere, which does not exist"),
         ("file.mp4", "auto", "received the file"),
         ("file.mp4", "folders", "received the file"),
-        (".", "imagenet", "auto, faceforensics, celebdf, dfdc, folders, csv, received 'imagenet'"),
+        (".", "imagenet", "dfdc, folders, csv, unlabelled, received 'imagenet'"),
     ],
 )
 def test_what_is_no_root_is_refused(tmp_path, touch, name, layout, text):
