@@ -9,8 +9,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from deepfake_generalize._system.standard_streams import discard
-from deepfake_generalize._system.terminal import visible
+from deepfake_generalize._system.standard_streams import discard, visible
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:

@@ -25,6 +25,16 @@ Precision = Annotated[
     Literal["float32", "bfloat16"], typer.Option(help="bfloat16 is quicker on CPUs that have it.")
 ]
 
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="A folder to continue from after an interruption.")
+]
+EarlyStopping = Annotated[
+    int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
+]
+Name = Annotated[
+    str | None, typer.Option(help="What tables call it; by default the architecture's name.")
+]
+
 
 def train(
     architecture: Architecture,
@@ -45,16 +55,10 @@ def train(
     size: Annotated[
         int | None, typer.Option(min=8, help="Side of the input in pixels; by default the crops'.")
     ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A folder to continue from after an interruption.")
-    ] = None,
-    early_stopping: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
-    ] = None,
+    checkpoint: Checkpoint = None,
+    early_stopping: EarlyStopping = None,
     precision: Precision = "float32",
-    name: Annotated[
-        str | None, typer.Option(help="What tables call it; by default the architecture's name.")
-    ] = None,
+    name: Name = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace the file that --out names, if there is one."),
@@ -78,11 +82,8 @@ def train(
             hint="A detector is one .keras file, as in --out detector.keras.",
         )
     goes_on = checkpoint and (checkpoint.is_file() or any(checkpoint.glob("*.npz")))
-    if out.exists() and not overwrite and not goes_on:
-        raise InputError(
-            f"expected --out to name a new file, {out} is there already.",
-            hint="Name another file, or pass --overwrite to replace it.",
-        )
+    if not overwrite and not goes_on:
+        _check_new(out)
     arguments.check_out(out)
     from deepfake_generalize import data
 
@@ -112,6 +113,14 @@ def train(
         console.write_json(document)
     else:
         _show(detector.name, out, detector.training)
+
+
+def _check_new(out: Path) -> None:
+    if out.exists():
+        raise InputError(
+            f"expected --out to name a new file, {out} is there already.",
+            hint="Name another file, or pass --overwrite to replace it.",
+        )
 
 
 def _recipe(architecture: str, whose: str) -> Recipe:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deepfake_generalize._system.terminal import visible
+from deepfake_generalize._system.standard_streams import visible
 from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import tempfile
 
 import pytest
 
-from deepfake_generalize._system import temporary_files
-from deepfake_generalize._system.temporary_files import find_temporary_folder
+from deepfake_generalize._system import paths
+from deepfake_generalize._system.paths import find_temporary_folder
 from deepfake_generalize.cli import failures
 
 
@@ -25,7 +25,7 @@ def nowhere(monkeypatch, tmp_path):  # Its folder is made before.
 @pytest.mark.usefixtures("nowhere")
 def test_memory_is_taken_first_then_the_place_of_the_result(monkeypatch, tmp_path):
     memory, out = tmp_path / "memory", tmp_path / "not/yet"
-    monkeypatch.setattr(temporary_files, "_MEMORY", memory)
+    monkeypatch.setattr(paths, "_MEMORY", memory)
     find_temporary_folder()
     with pytest.raises(FileNotFoundError):
         tempfile.gettempdir()
