@@ -76,15 +76,8 @@ def train(
     JSON keys: detector, out, training (recipe, seed, selection, history, best_epoch, notes, data,
     versions ...). Exits with 4 when the checkpoint is of another training.
     """
-    if out.suffix != ".keras":  # Said before hours of training, not after them.
-        raise InputError(
-            f"expected --out to end in .keras, received {out}.",
-            hint="A detector is one .keras file, as in --out detector.keras.",
-        )
     goes_on = checkpoint and (checkpoint.is_file() or any(checkpoint.glob("*.npz")))
-    if not overwrite and not goes_on:
-        _check_new(out)
-    arguments.check_out(out)
+    _check_out(out, may_exist=bool(overwrite or goes_on))
     from deepfake_generalize import data
 
     # Read before TensorFlow is loaded, which takes seconds.
@@ -115,12 +108,19 @@ def train(
         _show(detector.name, out, detector.training)
 
 
-def _check_new(out: Path) -> None:
-    if out.exists():
+def _check_out(out: Path, *, may_exist: bool) -> None:
+    """Refuse a place for the detector before hours of training, not after them."""
+    if out.suffix != ".keras":
+        raise InputError(
+            f"expected --out to end in .keras, received {out}.",
+            hint="A detector is one .keras file, as in --out detector.keras.",
+        )
+    if out.exists() and not may_exist:
         raise InputError(
             f"expected --out to name a new file, {out} is there already.",
             hint="Name another file, or pass --overwrite to replace it.",
         )
+    arguments.check_out(out)
 
 
 def _recipe(architecture: str, whose: str) -> Recipe:
