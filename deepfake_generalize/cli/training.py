@@ -24,15 +24,22 @@ Architecture = Annotated[
 Precision = Annotated[
     Literal["float32", "bfloat16"], typer.Option(help="bfloat16 is quicker on CPUs that have it.")
 ]
-
+Whole = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+Number = Annotated[float | None, typer.Option(help="Instead of the recipe's.")]
+Size = Annotated[
+    int | None, typer.Option(min=8, help="Side of the input in pixels; by default the crops'.")
+]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="A folder to continue from after an interruption.")
 ]
-EarlyStopping = Annotated[
+Patience = Annotated[
     int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
 ]
 Name = Annotated[
     str | None, typer.Option(help="What tables call it; by default the architecture's name.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the file that --out names, if there is one.")
 ]
 
 
@@ -48,21 +55,16 @@ def train(
     ],
     out: Annotated[Path, typer.Option("--out", help="The detector's file, ending in .keras.")],
     recipe: Annotated[Literal["paper", "scripts"], typer.Option(help="Whose settings.")] = "paper",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    epochs: Whole = None,
+    learning_rate: Number = None,
+    batch_size: Whole = None,
     seed: Seed = 0,
-    size: Annotated[
-        int | None, typer.Option(min=8, help="Side of the input in pixels; by default the crops'.")
-    ] = None,
+    size: Size = None,
     checkpoint: Checkpoint = None,
-    early_stopping: EarlyStopping = None,
+    early_stopping: Patience = None,
     precision: Precision = "float32",
     name: Name = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace the file that --out names, if there is one."),
-    ] = False,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Train a detector by the paper's recipe and save it with the record of its training.
@@ -76,8 +78,7 @@ def train(
     JSON keys: detector, out, training (recipe, seed, selection, history, best_epoch, notes, data,
     versions ...). Exits with 4 when the checkpoint is of another training.
     """
-    goes_on = checkpoint and (checkpoint.is_file() or any(checkpoint.glob("*.npz")))
-    _check_out(out, may_exist=bool(overwrite or goes_on))
+    _check_out(out, checkpoint, overwrite=overwrite)
     from deepfake_generalize import data
 
     # Read before TensorFlow is loaded, which takes seconds.
@@ -108,14 +109,15 @@ def train(
         _show(detector.name, out, detector.training)
 
 
-def _check_out(out: Path, *, may_exist: bool) -> None:
-    """Refuse a place for the detector before hours of training, not after them."""
+def _check_out(out: Path, checkpoint: Path | None, *, overwrite: bool) -> None:
+    """Refuse a file that must not or cannot be written, before hours of training."""
     if out.suffix != ".keras":
         raise InputError(
             f"expected --out to end in .keras, received {out}.",
             hint="A detector is one .keras file, as in --out detector.keras.",
         )
-    if out.exists() and not may_exist:
+    goes_on = checkpoint and (checkpoint.is_file() or any(checkpoint.glob("*.npz")))
+    if out.exists() and not overwrite and not goes_on:
         raise InputError(
             f"expected --out to name a new file, {out} is there already.",
             hint="Name another file, or pass --overwrite to replace it.",

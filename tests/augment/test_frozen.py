@@ -48,6 +48,9 @@ def network():
     return keras.Model(image, layers.Dense(1, activation="sigmoid", name="last")(x))
 
 
+SLOW = [pytest.param(way, marks=pytest.mark.slow) for way in ("cached", "train")]
+
+
 def changed(found: keras.Model, before: keras.Model) -> set[str]:
     """Return the names of the layers of which a weight is another."""
     return {
@@ -58,9 +61,7 @@ def changed(found: keras.Model, before: keras.Model) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
-    "way", [pytest.param("cached", marks=pytest.mark.slow), "uncached", "focus", "train"]
-)
+@pytest.mark.parametrize("way", [*SLOW, "uncached", "focus"])
 def test_only_what_learns_changes(way, network, dark_and_bright, short):
     recipe = short("mesonet", epochs=2, batch_size=8, learning_rate=0.01)
     data = dark_and_bright(16), dark_and_bright(8, seed=1)

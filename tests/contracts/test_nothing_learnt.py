@@ -81,7 +81,8 @@ def _efficientnet():
     base = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg"
     )
-    base.get_layer("normalization").set_weights([[0.5, 0.4, 0.3], [0.1, 0.2, 0.3], 1])
+    statistics = [0.5, 0.4, 0.3], [0.1, 0.2, 0.3], 1
+    base.get_layer("normalization").set_weights(list(map(np.asarray, statistics)))
     finalize(base)
     image = keras.Input((32, 32, 3))
     return keras.Model(image, _head(base(layers.Rescaling(255.0)(image))))
@@ -126,10 +127,7 @@ SITES |= dict.fromkeys(("xception", "efficientnet_b0"), "average_pool")
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name != "all at once" else ())
-        for name in NETWORKS
-    ],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "three levels")) for name in NETWORKS],
 )
 def test_no_score_moves(name):
     keras.utils.set_random_seed(0)

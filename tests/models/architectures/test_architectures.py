@@ -45,7 +45,13 @@ def test_all_five_are_there():
     assert list(ARCHITECTURES) == list(PARAMETERS)
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("xception", "efficientnet_b0")))
+        for name in PARAMETERS
+    ],
+)
 def test_is_the_same_network_whatever_keras_is_set_to(name, small, other_settings):
     built = ARCHITECTURES[name]((SMALLEST[name],) * 2 + (3,))
     assert built.input_shape == small[name].input_shape

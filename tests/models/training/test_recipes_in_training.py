@@ -10,7 +10,9 @@ import pytest
 from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
+from deepfake_generalize.models.training import fitting
 from deepfake_generalize.models.training.construction import copy
+from deepfake_generalize.models.training.loop import State
 
 
 class _Stop(BaseException):
@@ -115,25 +117,38 @@ def test_a_network_of_half_precision_is_trained_and_said_to_be_one(
         network = small_network((16, 16, 3))
     finally:
         keras.config.set_dtype_policy(before)
-    options = {"architecture": network, "epochs": 2}
+    options = {"architecture": network, "epochs": 1, "checkpoint": tmp_path}
     whole = train_small(**options)
     assert whole.training["precision"] == "bfloat16"
     assert {weight.dtype for weight in whole.model.weights} == {"bfloat16"}
-    assert same_weights(train_small(**options, checkpoint=tmp_path), whole)
-    assert same_weights(train_small(**options, checkpoint=tmp_path), whole)
+    assert same_weights(train_small(**options), whole)
     assert same_weights(Detector.load(whole.save(tmp_path / "d.keras")), whole)
 
 
-def test_an_accuracy_that_never_leaves_chance_is_noted(
-    train_small, short_recipe, striped_val, capsys
-):
+def test_an_accuracy_that_never_leaves_chance_is_noted(train_small, capsys):
     image = np.full((20, 16, 16, 3), 99, np.uint8)
-    stuck = train_small(val=(image, np.arange(20) % 2), epochs=2, progress="lines")
+    stuck = train_small(val=(image, np.arange(20) % 2), epochs=1, progress="lines")
     (note,) = stuck.training["notes"]
     assert "never left chance: 0.5000 at best, and one class" in note
     assert note in capsys.readouterr().err
-    recipe = dataclasses.replace(short_recipe, epochs=30, norm_momentum=0.5, loss="bce")
-    assert train_small(recipe=recipe, early_stopping=30).training["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("best", "images", "fakes", "noted"),
+    [
+        (0.61, 100, 50, False),
+        (0.59, 100, 50, True),
+        (0.92, 1000, 900, False),
+        (0.9, 1000, 900, True),
+        (1.0, 10, 10, True),
+        (0.5, None, None, True),
+        (0.51, None, None, False),
+    ],
+)
+def test_chance_is_what_one_class_for_all_gives(best, images, fakes, noted):
+    state = State(history={"val_accuracy": [0.5, best, 0.5]}, ended="complete")
+    assert bool(fitting._notes(state, {"images": images, "fakes": fakes})) is noted
+    assert not fitting._notes(State(), {"images": images, "fakes": fakes})
 
 
 def test_softmax_columns_are_trained_towards_the_fake_one(train_small, short_recipe, striped_val):
