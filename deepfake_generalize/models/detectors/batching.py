@@ -69,12 +69,13 @@ def unit_batches(
     """
     batch_size = check_whole("batch_size", batch_size, least=1)
     if isinstance(images, np.ndarray):
-        check_image_shape(images)
+        images = check_image_shape(images)
     elif not isinstance(images, Sequence):
         raise InputError(
             "expected images as an array (N, H, W, 3) or a sequence of arrays (H, W, 3), "
             f"received {describe(images)}.",
-            hint="Turn a dataset or an iterator into a list, or score it batch by batch.",
+            hint="Turn a tensor into an array, tensor.cpu().numpy(), and a dataset or an iterator "
+            "into a list, or score it batch by batch.",
         )
     for start in range(0, len(images), batch_size):
         part = images[start : start + batch_size]
