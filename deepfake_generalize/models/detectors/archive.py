@@ -87,7 +87,7 @@ def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Return the network and the facts (`fake_index`, `name`, `training`) that `write` wrote."""
     if not path.exists():
         raise InputError(f"expected a detector file, found none at {path}.", hint="Check the path.")
-    if (known := foreign(path)) is not None:
+    if (known := foreign(path, whole=True)) is not None:
         raise InputError(
             f"expected a file that Detector.save wrote, {path} ({path.stat().st_size} bytes) is "
             f"{known[0]}.",

@@ -32,10 +32,10 @@ _BEGINNINGS = (
 """In small letters."""
 
 
-def foreign(path: Path) -> tuple[str, str] | None:
+def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
     """Say what a file or folder is, and what to do with it, where its beginning tells.
 
-    None of HDF5, of `.keras` files, and of what is not known.
+    None of HDF5 and what is not known, and of `.keras` files if `whole` models are expected.
     """
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
@@ -53,14 +53,11 @@ def foreign(path: Path) -> tuple[str, str] | None:
     names = _members(path) if start.startswith(b"PK") else []
     if any(name.endswith(("/data.pkl", "constants.pkl")) for name in names):
         return "a file of PyTorch", _OTHER_LIBRARY
+    if "config.json" in names and not whole:
+        return "a whole model of Keras", _WHOLE
     if any(name.endswith(".npy") for name in names):
         return "a file of NumPy", "Put its arrays into the network: model.set_weights(arrays)."
     return None
-
-
-def whole_model(path: Path) -> tuple[str, str] | None:
-    """Say that a file is a `.keras` file, and what to do with it, if it is."""
-    return ("a whole model of Keras", _WHOLE) if "config.json" in _members(path) else None
 
 
 def _members(path: Path) -> list[str]:

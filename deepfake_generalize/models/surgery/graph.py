@@ -39,7 +39,9 @@ def last_convolution(model: keras.Model) -> str:
         raise InputError(
             "expected a network with a convolution whose outputs have more than one position, "
             f"received {model.name!r} without one.",
-            hint=closed_parts(model) or "Name the layer to look at.",
+            hint=closed_parts(model)
+            or "Name a layer with outputs (None, h, w, C); tokens, as transformers have them, and "
+            "volumes, of Conv3D, are none.",
         )
     return found[-1]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.descriptions import difference
-from deepfake_generalize.models.surgery.foreign_files import foreign, whole_model
+from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import every_layer
 from deepfake_generalize.models.surgery.stored_weights import check_self_contained
 
@@ -47,7 +47,7 @@ def load_weights(model: Any, path: str | Path) -> None:
     path = Path(path)
     if not path.exists():
         raise InputError(f"expected a weights file, found none at {path}.", hint="Check the path.")
-    if (known := foreign(path) or whole_model(path)) is not None:
+    if (known := foreign(path)) is not None:
         raise InputError(
             f"expected an HDF5 weights file, {path} is not HDF5, it is {known[0]}.", hint=known[1]
         )
