@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ _WITHOUT_EFFECT = (
     *("InputLayer", "Flatten", "Reshape", "Identity", "Dropout", "SpatialDropout2D"),
     *("GaussianNoise", "GaussianDropout", "AlphaDropout"),
 )
-_NUMBERS = ("strides", "pool_size", "dilation_rate", "epsilon", "scale", "offset", "groups")
+_NUMBERS = ("pool_size", "strides", "dilation_rate", "epsilon", "scale", "offset", "groups")
 _TEXTS = ("padding", "data_format", "interpolation")
 _SLOPE = 0.3
 """Keras's default of a leaky ReLU that an activation only names."""
@@ -45,8 +46,8 @@ def difference(model: keras.Model, description: Mapping[str, Any]) -> str | None
     if kinds[0] != kinds[1]:  # Branches may be written in another order.
         return None
     for (kind, own), (_, theirs) in zip(wanted, stored, strict=True):
-        for key in own.keys() & theirs.keys():
-            if not _same(own[key], theirs[key]):
+        for key in own:
+            if key in theirs and not _same(own[key], theirs[key]):
                 return f"expected {kind} with {key} {own[key]}, its description has {theirs[key]}"
     return None
 
@@ -72,10 +73,8 @@ def _steps(layer: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield named, {} if slope is None else {"slope": slope}
         return
     if kind != "Activation":
-        yield (
-            kind,
-            {key: config[key] for key in (*_NUMBERS, *_TEXTS) if config.get(key) is not None},
-        )
+        told = {key: config[key] for key in (*_NUMBERS, *_TEXTS) if config.get(key) is not None}
+        yield kind, json.loads(json.dumps(told, default=str))  # Tuples become lists, as in files.
     if activation != "linear":
         yield activation, {"slope": _SLOPE} if activation == "leaky_relu" else {}
 
@@ -91,4 +90,4 @@ def _activation(stored: Any) -> str:
 def _same(own: Any, theirs: Any) -> bool:
     if isinstance(own, int | float) and isinstance(theirs, int | float):
         return math.isclose(own, theirs, rel_tol=1e-5)
-    return bool((list(own) if isinstance(own, tuple) else own) == theirs)
+    return bool(own == theirs)

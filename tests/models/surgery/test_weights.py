@@ -125,6 +125,7 @@ def _network(**changes):
         [
             keras.Input(SHAPE),
             *([layers.Rescaling(2.0)] if "rescaled" in settings else []),
+            layers.ZeroPadding2D(((0, 1), (0, 1))),
             layers.Conv2D(4, 3, padding="same", strides=settings["strides"]),
             settings["activation"]
             if isinstance(settings["activation"], layers.Layer)
@@ -153,7 +154,7 @@ def whole(tmp_path):
         ({"activation": "tanh"}, "expected 1 tanh, its description has 1 relu"),
         ({"activation": keras.layers.LeakyReLU(0.1)}, "expected 1 leaky_relu.* has 1 relu"),
         ({"activation": keras.layers.ReLU(negative_slope=0.1)}, None),
-        ({"strides": 2}, r"expected Conv2D with strides \(2, 2\), its description has \[1, 1\]"),
+        ({"strides": 2}, r"expected Conv2D with strides \[2, 2\], its description has \[1, 1\]"),
         ({"pool": 4}, r"expected MaxPooling2D with pool_size"),
         ({"end": "tanh"}, "expected 1 tanh, its description has 1 sigmoid"),
         ({"rescaled": True}, "expected 1 Rescaling, its description has less"),
@@ -191,7 +192,8 @@ def test_descriptions_of_older_versions_of_keras():
         pooled = {"class_name": "MaxPooling2D", "config": {"pool_size": [2, 2], "padding": "valid"}}
         mean = {"class_name": "GlobalAveragePooling2D", "config": {}}
         last = {"class_name": "Dense", "config": {"activation": "sigmoid", "init": "glorot"}}
-        return {"class_name": "Sequential", "config": [first, leaky, pooled, mean, last]}
+        padded = {"class_name": "ZeroPadding2D", "config": {"padding": [[0, 1], [0, 1]]}}
+        return {"class_name": "Sequential", "config": [padded, first, leaky, pooled, mean, last]}
 
     assert difference(model, described(0.1)) is None
     assert "slope 0.1, its description has 0.3" in difference(model, described(0.3))
