@@ -297,7 +297,7 @@ def check_image_shape(images: object, *, name: str = "images") -> AnyArray:
             f"expected {name} of dtype uint8 or float, received {describe(images)}.",
             hint=_IMAGE_HINT,
         )
-    return images
+    return np.asarray(images)
 
 
 def check_images(images: object, *, name: str = "images") -> AnyArray:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.logits import logit_of
 from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
-from deepfake_generalize.models.surgery import graph_layers, only
+from deepfake_generalize.models.surgery import closed_parts, graph_layers, only
 from deepfake_generalize.validation import check_choice, check_type
 
 if TYPE_CHECKING:
@@ -204,14 +204,10 @@ def _is_rectifier(layer: Any) -> bool:
 def _only_map(found: list[tuple[Any, bool]], layer: str, model: keras.Model) -> tuple[Any, bool]:
     """Return the features of the one call of the layer, if they are maps."""
     if not found:
-        known = graph_layers(model)
-        names = ", ".join(other.name for other in known)
-        classes = [repr(other.name) for other in known if isinstance(other, keras.Model)]
+        names = ", ".join(other.name for other in graph_layers(model))
         raise InputError(
             f"expected the name of a layer of {model.name!r}, received {layer!r}; it has {names}.",
-            hint=f"What is inside {', '.join(classes)}, a class of its own, cannot be looked at."
-            if classes
-            else "",
+            hint=closed_parts(model),
         )
     if len(found) != 1:
         raise InputError(

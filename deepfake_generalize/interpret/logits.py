@@ -134,4 +134,6 @@ def _squashes_alone(last: Any) -> bool:
 
 def _squashes(layer: Any) -> bool:
     activation = layer.activation
+    if is_plain(activation, keras.layers.Activation):
+        return _squashes(activation)
     return activation in _SQUASHING or is_plain(activation, keras.layers.Softmax)

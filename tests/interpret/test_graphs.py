@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from deepfake_generalize.causal import average_causal_effect
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret import grad_cam, guided_grad_cam
 from deepfake_generalize.interpret.grad_cam import finished
@@ -197,8 +198,10 @@ class Whole(keras.Model):
 def test_a_class_as_network_is_refused_in_a_sentence():
     image = keras.Input((12, 10, 3))
     detector = Detector(keras.Model(image, Whole(head=True)(image)))
-    with pytest.raises(InputError, match="expected a network with a convolution"):
+    with pytest.raises(InputError, match=r"with a convolution.* What is inside 'whole', a class"):
         grad_cam(detector, IMAGES)
+    with pytest.raises(InputError, match=r"two dense layers.* What is inside 'whole', a class"):
+        average_causal_effect(detector, IMAGES, outcome="score")
     image = keras.Input((12, 10, 3))
     behind = Whole(head=True)(layers.Conv2D(3, 3, name="conv")(image))
     detector = Detector(keras.Model(image, behind))
@@ -240,6 +243,28 @@ def test_a_sigmoid_is_one_whoever_wrote_it(squash):
     if squash is keras.ops.sigmoid:
         alike(keras.Model(bare.input, squash(logits.output)), model)
     alike(keras.Model(bare.input, layers.Activation(squash)(logits.output)), model)
+
+
+def test_a_sigmoid_may_be_a_layer_inside_the_dense_one():
+    model = plain()
+    head = layers.Dense(1, activation=layers.Activation("sigmoid"))
+    other = keras.Model(model.input, head(model.get_layer("pool").output))
+    head.set_weights(model.get_layer("head").get_weights())
+    alike(other, model)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "volumes"])
+def test_networks_without_pictures_are_told_what_maps_need(kind):
+    image = keras.Input((12, 10, 3))
+    if kind == "tokens":
+        x = layers.Dense(4)(layers.Reshape((120, 3))(image))
+        x = layers.Flatten()(x + layers.MultiHeadAttention(2, 2)(x, x))
+    else:
+        x = layers.Conv3D(2, (1, 3, 3))(layers.Reshape((1, 12, 10, 3))(image))
+        x = layers.GlobalAveragePooling3D()(x)
+    detector = Detector(keras.Model(image, layers.Dense(1, activation="sigmoid")(x)))
+    with pytest.raises(InputError, match=r"\(None, h, w, C\); tokens, .* and volumes, of Conv3D"):
+        grad_cam(detector, IMAGES)
 
 
 def test_what_only_is_called_sigmoid_is_refused():

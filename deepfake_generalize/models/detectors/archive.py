@@ -21,11 +21,10 @@ from deepfake_generalize._system.bounded_files import check_unpacked, open_regul
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.outline import CONFIG, SafeModeScope, check_size, outline
 from deepfake_generalize.models.surgery import (
-    POINTER,
     check_alike,
     every_layer,
+    foreign,
     is_graph,
-    is_pointer,
 )
 
 if TYPE_CHECKING:
@@ -86,8 +85,14 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
 
 def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Return the network and the facts (`fake_index`, `name`, `training`) that `write` wrote."""
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"expected a detector file, found none at {path}.", hint="Check the path.")
+    if (known := foreign(path, whole=True)) is not None:
+        raise InputError(
+            f"expected a file that Detector.save wrote, {path} ({path.stat().st_size} bytes) is "
+            f"{known[0]}.",
+            hint=known[1],
+        )
     facts = _read_facts(path)
     try:
         check_size(path)
@@ -150,8 +155,6 @@ def _read_facts(path: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError), path.open("rb") as raw:
         start = raw.read(64)
     is_hdf5 = start.startswith(b"\x89HDF\r\n\x1a\n")
-    if is_pointer(start):
-        raise InputError(f"expected a file that Detector.save wrote, {path} is {POINTER}")
     members: list[str] = []
     try:
         with open_regular(path) as raw, zipfile.ZipFile(raw) as file:

@@ -78,12 +78,13 @@ def unit_batches(
     batch_size = check_whole("batch_size", batch_size, least=1)
     given = _listed(images)
     if isinstance(given, np.ndarray):
-        check_image_shape(given)
+        given = check_image_shape(given)
     elif not isinstance(given, Sequence) or isinstance(given, str):
         raise InputError(
             "expected images as an array (N, H, W, 3), a sequence of arrays (H, W, 3) or of paths, "
             f"or crops, received {describe(given)}.",
-            hint="Turn a path, a dataset or an iterator into a list, or score it batch by batch.",
+            hint="Turn a tensor into an array, tensor.cpu().numpy(), and a path, a dataset or an "
+            "iterator into a list, or score it batch by batch.",
         )
     for start in range(0, len(given), batch_size):
         part = given[start : start + batch_size]

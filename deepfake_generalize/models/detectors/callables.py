@@ -12,7 +12,7 @@ from deepfake_generalize._system.exception_notes import noted
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.batching import unit_batches
 from deepfake_generalize.models.detectors.outputs import p_fake
-from deepfake_generalize.models.detectors.torch_modules import called_with_arrays, is_torch_module
+from deepfake_generalize.models.detectors.torch_modules import TorchFunction, is_torch_module
 from deepfake_generalize.models.detectors.video import ScoresVideos
 from deepfake_generalize.validation import (
     check_choice,
@@ -105,7 +105,7 @@ def as_detector(
     if column is not None:
         column = check_whole("column", column, least=0)
     if is_torch_module(function):
-        function, channels = called_with_arrays(function), "first"
+        function, channels = TorchFunction(function), "first"
     sides = _pair(size)
     return FunctionDetector(
         name, sides, returns, channels, scale, function, batch_size, logits, column

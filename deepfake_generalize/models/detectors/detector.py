@@ -22,13 +22,15 @@ from deepfake_generalize.models.detectors.batching import (
 )
 from deepfake_generalize.models.detectors.running import run_in_parts
 from deepfake_generalize.models.detectors.video import ScoresVideos
-from deepfake_generalize.models.surgery import is_graph, producer
+from deepfake_generalize.models.surgery import NOISE, is_graph, output_of, producer
 from deepfake_generalize.validation import check_choice, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deepfake_generalize.types import AnyArray, ImagePaths, Images
+_PASSING_ON = (*NOISE, keras.layers.Identity, keras.layers.Flatten, keras.layers.Reshape)
+"""Layers that give the numbers that they get, in inference."""
 
 
 class Detector(ScoresVideos):
@@ -97,7 +99,7 @@ class Detector(ScoresVideos):
         # One graph for every batch: calling predict anew for each would retrace and grow.
         signature = [tf.TensorSpec((None, *self.size, 3), tf.float32)]
         self._forward = tf.function(
-            lambda images: model(images, training=False), input_signature=signature
+            lambda images: output_of(model, images), input_signature=signature
         )
 
     def __repr__(self) -> str:
@@ -255,10 +257,14 @@ def _from_bytes(content: bytes) -> Detector:
 def _refuse_logits(model: Any) -> None:
     """Raise where a network surely ends in logits, which may lie in [0, 1] by chance."""
     last = model
-    while is_graph(last) and len(last.outputs) == 1:
-        last = producer(last.outputs[0])
-    activation = getattr(last, "activation", None)
-    if activation is keras.activations.linear:
+    while True:
+        if is_graph(last) and len(last.outputs) == 1:
+            last = producer(last.outputs[0])
+        elif isinstance(last, _PASSING_ON) and len(last._inbound_nodes) == 1:
+            last = producer(last.input)
+        else:
+            break
+    if getattr(last, "activation", None) is keras.activations.linear:
         raise InputError(
             f"expected a network that ends in a sigmoid or a softmax, the last layer of "
             f"{model.name!r}, {last.name!r}, is linear: it gives logits.",
@@ -267,26 +273,50 @@ def _refuse_logits(model: Any) -> None:
         )
 
 
+def _no_network(value: object) -> str:
+    """Return what to do with what is no Keras model."""
+    if isinstance(value, str | Path):
+        return "Read what Detector.save wrote: Detector.load(path)."
+    if isinstance(value, keras.layers.Layer):
+        return "Make a network of it: keras.Sequential([keras.Input((H, W, 3)), layer])."
+    return "Wrap a PyTorch model or a function: models.as_detector(it, name=..., size=...)."
+
+
+def _shape(model: Any, end: str) -> Any:
+    """Return the shape at the `inputs` or `outputs` of a network, in whatever structure of one."""
+    if is_graph(model) and model.built:
+        shapes = [tuple(tensor.shape) for tensor in getattr(model, end)]
+        return shapes[0] if len(shapes) == 1 else shapes
+    return getattr(model, end.replace("s", "_shape"), None) if model.built else None
+
+
 def _check_model(model: Any) -> tuple[tuple[int, int], int]:
     """Return the input's (height, width) and the number of output columns."""
     if not isinstance(model, keras.Model):
         raise InputError(
-            f"expected a Keras model, received {describe(model)}.",
-            hint="For a PyTorch model or a function use models.as_detector.",
+            f"expected a Keras model, received {describe(model)}.", hint=_no_network(model)
         )
-    # A subclassed model has no shapes until it is built.
-    takes = getattr(model, "input_shape", None) if model.built else None
+    takes = _shape(model, "inputs")
+    if takes is None:
+        raise InputError(
+            "expected a network with one input (None, H, W, 3) of fixed size, "
+            f"{model.name!r} does not say what it takes.",
+            hint="Give it an input: image = keras.Input((H, W, 3)); "
+            "Detector(keras.Model(image, model(image))).",
+        )
     if not isinstance(takes, tuple) or len(takes) != 4 or takes[3] != 3 or None in takes[1:3]:
         raise InputError(
             f"expected a network with one input (None, H, W, 3) of fixed size, received {takes}.",
             hint="Build it with a fixed input_shape, or wrap it with models.as_detector.",
         )
-    gives = model.output_shape
+    gives = _shape(model, "outputs")
     if not isinstance(gives, tuple) or len(gives) != 2 or not gives[1]:
         raise InputError(
             "expected a network whose output is one sigmoid unit (None, 1) or softmax columns "
             f"(None, K), received {gives}.",
-            hint="Wrap another kind of network with models.as_detector.",
+            hint="Choose one of several: keras.Model(model.inputs, model.outputs[0])."
+            if isinstance(gives, list)
+            else "Wrap another kind of network with models.as_detector.",
         )
     _refuse_logits(model)
     return (int(takes[1]), int(takes[2])), int(gives[1])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import h5py
 import keras
+from keras.src.backend.common import global_state
 
 # A process may have switched Keras's safe mode off for files of its own; it holds for all files
 # then, whatever is asked for when one is loaded. Keras has no public name for the way back.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SafeModeScope", "check_size", "outline"]
 
+_WAITING = "uninitialized_variables"
 CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_TIMES, _MOST_OTHER = 2, 10_000_000
 """A network may take so many times the bytes of its stored weights, and so many more."""
@@ -36,8 +38,13 @@ def outline(path: Path) -> keras.Model:
     with zipfile.ZipFile(path) as file:
         description = json.loads(file.read(CONFIG))
     description["compile_config"] = None
-    with SafeModeScope(True), keras.StatelessScope(initialize_variables=False):
-        return keras.saving.deserialize_keras_object(description, safe_mode=True)
+    # Keras gives memory to all variables without it when it next follows any network's shapes.
+    waiting = list(global_state.get_global_attribute(_WAITING, []))
+    try:
+        with SafeModeScope(True), keras.StatelessScope(initialize_variables=False):
+            return keras.saving.deserialize_keras_object(description, safe_mode=True)
+    finally:
+        global_state.set_global_attribute(_WAITING, waiting)
 
 
 def check_size(path: Path) -> None:

@@ -37,15 +37,9 @@ def p_fake(
     float64 where the function gave that, where it is 1 minus the number given, or where a sigmoid
     or softmax was applied; else float32.
 
-    Args:
-        returned: (count,), (count, 1) or (count, K): an array or tensor, a list of numbers or
-            tensors, or a list, tuple or mapping that holds one of these. Further axes of one are
-            dropped.
-        count: How many images there were.
-        source: What messages call the function.
-        real: Whether the numbers are P(real).
-        logits: Whether a sigmoid, or a softmax over the columns, is still to be applied.
-        column: Which of K columns is meant.
+    `returned` is (count,), (count, 1) or (count, K): an array or tensor, a list of numbers or
+    tensors, or a list, tuple or mapping that holds one of these; further axes of one are dropped.
+    Messages call the function `source`; `real`, `logits` and `column` are as in `as_detector`.
     """
     rows, dtype = _rows(returned, count, source, column)
     kept = column or 0

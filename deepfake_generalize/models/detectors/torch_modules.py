@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from deepfake_generalize.types import AnyArray
 
@@ -20,23 +21,25 @@ def is_torch_module(value: object) -> bool:
     return module is not None and isinstance(value, module)
 
 
-def called_with_arrays(module: Any) -> Callable[[AnyArray], Any]:
-    """Return a function from arrays to what a module gives for them in inference.
+@dataclass(frozen=True, eq=False)
+class TorchFunction:
+    """A module as a function from arrays to what it gives for them in inference.
 
     The module computes in eval mode and without gradients, on the device and in the precision of
     its weights (whole numbers stay whole); afterwards it is in the mode that it was in.
     """
-    torch = sys.modules["torch"]
 
-    def call(batch: AnyArray) -> Any:
+    module: Any
+
+    def __call__(self, batch: AnyArray) -> Any:
+        """Compute a batch."""
+        torch = sys.modules["torch"]
         tensor = torch.from_numpy(batch)
-        weights = itertools.chain(module.parameters(), module.buffers())
+        weights = itertools.chain(self.module.parameters(), self.module.buffers())
         if (first := next((w for w in weights if w.is_floating_point()), None)) is not None:
             tensor = tensor.to(first.device, first.dtype if tensor.is_floating_point() else None)
-        with torch.no_grad(), _evaluating(module):
-            return module(tensor)
-
-    return call
+        with torch.no_grad(), _evaluating(self.module):
+            return self.module(tensor)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from deepfake_generalize.models.surgery.copying import check_alike, copy_network, remake, twin
 from deepfake_generalize.models.surgery.cut import Cut, cut
+from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import (
+    closed_parts,
     every_layer,
     flat_layers,
     graph_layers,
@@ -13,34 +15,36 @@ from deepfake_generalize.models.surgery.graph import (
     is_plain,
     last_convolution,
     only,
+    output_of,
     producer,
     run_through,
 )
 from deepfake_generalize.models.surgery.sites import NOISE, FirstDense, first_dense, site_cut
 from deepfake_generalize.models.surgery.stored_weights import check_self_contained
-from deepfake_generalize.models.surgery.weights import POINTER, finalize, is_pointer, load_weights
+from deepfake_generalize.models.surgery.weights import finalize, load_weights
 
 __all__ = [
     "NOISE",
-    "POINTER",
     "Cut",
     "FirstDense",
     "check_alike",
     "check_self_contained",
+    "closed_parts",
     "copy_network",
     "cut",
     "every_layer",
     "finalize",
     "first_dense",
     "flat_layers",
+    "foreign",
     "graph_layers",
     "in_inference",
     "is_graph",
     "is_plain",
-    "is_pointer",
     "last_convolution",
     "load_weights",
     "only",
+    "output_of",
     "producer",
     "remake",
     "run_through",

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery.graph import every_layer, is_graph
+from deepfake_generalize.models.surgery.graph import every_layer, is_graph, output_of
 from deepfake_generalize.models.surgery.weights import finalize
 from deepfake_generalize.validation import describe
 
@@ -151,7 +151,7 @@ def _not_compiled(model: Any) -> keras.Model:
 
 def _outputs(model: keras.Model, batch: AnyArray) -> AnyArray:
     outputs: AnyArray = keras.ops.convert_to_numpy(
-        keras.ops.cast(model(batch, training=False), "float32")
+        keras.ops.cast(output_of(model, batch), "float32")
     )
     return outputs
 

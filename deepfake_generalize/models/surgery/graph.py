@@ -41,7 +41,9 @@ def last_convolution(model: keras.Model) -> str:
         raise InputError(
             "expected a network with a convolution whose outputs have more than one position, "
             f"received {model.name!r} without one.",
-            hint="Name the layer to look at.",
+            hint=closed_parts(model)
+            or "Name a layer with outputs (None, h, w, C); tokens, as transformers have them, and "
+            "volumes, of Conv3D, are none.",
         )
     return found[-1]
 
@@ -153,6 +155,24 @@ def only(outputs: Any) -> Any:
     """Return the tensor of a list, tuple or dictionary that holds one, else what was given."""
     tensors = keras.tree.flatten(outputs)
     return tensors[0] if len(tensors) == 1 else outputs
+
+
+def output_of(model: keras.Model, images: Any) -> Any:
+    """Compute a network's output for inference, in whatever structure of one it takes and gives."""
+    if is_graph(model) and not isinstance(model, keras.Sequential):
+        images = keras.tree.pack_sequence_as(model.input, [images])
+    return only(model(images, training=False))
+
+
+def closed_parts(model: keras.Model) -> str:
+    """Return a hint that names the classes of their own in a network, if there are any."""
+    names = [repr(layer.name) for layer in graph_layers(model) if isinstance(layer, keras.Model)]
+    return (
+        f"What is inside {', '.join(names)}, a class of its own, cannot be looked at: rebuild it "
+        "with the functional API."
+        if names
+        else ""
+    )
 
 
 def run_through(

@@ -11,7 +11,12 @@ from keras import layers
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.cut import Cut, cut
-from deepfake_generalize.models.surgery.graph import graph_layers, graph_operations, is_plain
+from deepfake_generalize.models.surgery.graph import (
+    closed_parts,
+    graph_layers,
+    graph_operations,
+    is_plain,
+)
 
 WIDE = 256
 """From so many units on, the paper's site is the outputs of the first dense layer."""
@@ -112,7 +117,7 @@ def _paper_cut(model: keras.Model) -> Cut:
         raise InputError(
             f"expected a network with two dense layers or more for site='paper', received "
             f"{model.name!r} with {len(dense)}.",
-            hint=_PAPER_REASON,
+            hint=closed_parts(model) or _PAPER_REASON,
         )
     return cut(model, dense[0].name, before=dense[0].units < WIDE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import keras
 import numpy as np
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.surgery.descriptions import difference
+from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import every_layer
 from deepfake_generalize.models.surgery.stored_weights import check_self_contained
 
@@ -21,8 +24,6 @@ _HINT = "Pass the weights of this very network, at this input size and number of
 
 _MOST_NAMES, _LONGEST = 10_000, 1000
 """More layers than any network here has, and more letters than their names."""
-POINTER = "a pointer of Git LFS, and the file itself is elsewhere: fetch it by `git lfs pull`."
-"""What is said of a file that holds the address of another."""
 _NUMBERS = "fiu"
 """The kinds of NumPy's types that weights have; layers that normalize count in whole numbers."""
 
@@ -44,26 +45,32 @@ def load_weights(model: Any, path: str | Path) -> None:
             hint="Pass weights=None or the path of a file.",
         )
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"expected a weights file, found none at {path}.", hint="Check the path.")
+    if (known := foreign(path)) is not None:
+        raise InputError(
+            f"expected an HDF5 weights file, {path} is not HDF5, it is {known[0]}.", hint=known[1]
+        )
     try:
         with h5py.File(path, "r") as file:
             check_self_contained(file, path.stat().st_size)
             stored = _stored_layers(file)
             arrays = None if stored is None else _matching(model, stored, path)
+            described = file.attrs.get("model_config")
+        other = None if described is None else difference(model, json.loads(described))
     except InputError:
         raise
     except Exception as error:  # h5py raises many kinds, of damaged files and of foreign ones.
         raise InputError(_damage(path, error), hint="Download or copy the file again.") from error
+    if other:
+        raise InputError(
+            f"{path} holds weights of another network, though of equal shapes: {other}.",
+            hint="To use that network: Detector(keras.saving.load_model(path), fake_index=...).",
+        )
     if arrays is None:
         _load_keras3(model, path)
     else:
         _assign(model, arrays, path)
-
-
-def is_pointer(start: bytes) -> bool:
-    """Say whether a file that starts like this stands for one that Git LFS keeps elsewhere."""
-    return start.startswith(b"version https://git-lfs")
 
 
 def finalize(model: keras.Model) -> None:
@@ -82,8 +89,6 @@ def _damage(path: Path, error: Exception) -> str:
             f"{path} is an HDF5 file that is truncated or damaged ({path.stat().st_size} bytes): "
             f"{said[0]}."
         )
-    if is_pointer(start):
-        return f"expected an HDF5 weights file, {path} is {POINTER}"
     return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start[:8]!r})."
 
 

@@ -15,7 +15,7 @@ from deepfake_generalize.data.manifests import rows_sha256
 from deepfake_generalize.data.synthetic import is_synthetic
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training.datasets import open_dataset
-from deepfake_generalize.validation import check_image_shape, check_images, describe
+from deepfake_generalize.validation import check_images, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,8 +129,7 @@ def _open_crops(crops: pd.DataFrame, size: tuple[int, int] | None) -> TrainingDa
 
 def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> TrainingData:
     if images:
-        check_image_shape(examples, name=f"{name}[0]")
-        check_images(examples, name=f"{name}[0]")
+        examples = check_images(examples, name=f"{name}[0]")
     elif not (isinstance(examples, np.ndarray) and np.issubdtype(examples.dtype, np.floating)):
         raise InputError(
             f"expected {name}[0] to be a float array of features, received {describe(examples)}."

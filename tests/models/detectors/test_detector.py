@@ -14,6 +14,7 @@ from PIL import Image
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, as_detector, mesonet
 from deepfake_generalize.models.detectors import archive
+from deepfake_generalize.models.surgery import check_alike
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
 
@@ -297,6 +298,113 @@ def test_a_network_that_ends_in_logits_is_refused(columns):
             Detector(model)
     squashed = keras.layers.Activation("sigmoid" if columns == 1 else "softmax")(logits)
     assert len(Detector(keras.Model(inputs, squashed)).scores(IMAGES)) == len(IMAGES)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [keras.layers.Flatten()],
+        [keras.layers.Reshape((1,)), keras.layers.Dropout(0.5)],
+    ],
+)
+def test_logits_are_found_behind_layers_that_pass_them_on(behind):
+    first = keras.layers.Conv2D(1, 8, name="logits")
+    with pytest.raises(InputError, match=r"'logits', is linear"):
+        Detector(keras.Sequential([keras.Input((8, 8, 3)), first, *behind]))
+    squashed = keras.layers.Conv2D(1, 8, activation="sigmoid")
+    rebuilt = [type(layer).from_config(layer.get_config()) for layer in behind]
+    Detector(keras.Sequential([keras.Input((8, 8, 3)), squashed, *rebuilt]))
+
+
+STRUCTURES = {
+    "dict out": lambda i, o: (i, {"a": o}),
+    "lists out": lambda i, o: (i, [[o]]),
+    "tuple out": lambda i, o: (i, (o,)),
+    "tuple in": lambda i, o: ((i,), o),
+    "dict in": lambda i, o: ({"image": i}, o),
+    "dicts": lambda i, o: ({"image": i}, {"a": [o]}),
+}
+
+
+@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+def test_networks_that_take_and_give_structures_of_one(structure, tmp_path):
+    image = keras.Input((8, 8, 3), name="image")
+    hidden = keras.layers.Dense(4, name="hidden")(keras.layers.Flatten()(image))
+    output = keras.layers.Dense(1, activation="sigmoid")(hidden)
+    plain = Detector(keras.Model(image, output))
+    detector = Detector(keras.Model(*structure(image, output)))
+    np.testing.assert_array_equal(detector.scores(IMAGES), plain.scores(IMAGES))
+    loaded = Detector.load(detector.save(tmp_path / "structured.keras"))
+    np.testing.assert_array_equal(loaded.scores(IMAGES), plain.scores(IMAGES))
+    check_alike(detector.model, plain.model)
+
+
+def test_one_of_several_outputs_must_be_chosen_and_can_be():
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(image)
+    outputs = {name: keras.layers.Dense(1, activation="sigmoid")(flat) for name in "ab"}
+    model = keras.Model(image, outputs)
+    with pytest.raises(InputError, match=re.escape("keras.Model(model.inputs, model.outputs[0])")):
+        Detector(model)
+    assert Detector(keras.Model(model.inputs, model.outputs[0])).scores(IMAGES).shape == (
+        len(IMAGES),
+    )
+
+
+class _OfItsOwn(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.flatten = keras.layers.Flatten()
+        self.dense = keras.layers.Dense(1, activation="sigmoid")
+
+    def build(self, _):
+        self.dense.build((None, 8 * 8 * 3))
+
+    def call(self, images):
+        return self.dense(self.flatten(images))
+
+
+@pytest.mark.parametrize("prepare", [lambda _: None, lambda model: model.build((None, 8, 8, 3))])
+def test_the_hint_for_a_class_of_its_own_can_be_followed(prepare):
+    model = _OfItsOwn()
+    prepare(model)
+    with pytest.raises(InputError, match="does not say what it takes") as caught:
+        Detector(model)
+    assert "image = keras.Input((H, W, 3)); Detector(keras.Model(image, model(image)))" in (
+        caught.value.hint
+    )
+    image = keras.Input((8, 8, 3))
+    assert Detector(keras.Model(image, model(image))).scores(IMAGES).shape == (len(IMAGES),)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("a.keras", r"Detector\.load\(path\)"),
+        (keras.layers.Dense(1), r"keras\.Sequential"),
+        (np.mean, r"models\.as_detector"),
+        (None, r"models\.as_detector"),
+    ],
+)
+def test_what_is_no_network_is_told_where_to_go(given, hint):
+    with pytest.raises(InputError, match=hint):
+        Detector(given)
+
+
+def test_images_of_other_kinds():
+    images = np.random.default_rng(0).random((3, 16, 16, 3), np.float32)
+    detector = Detector(mesonet((16, 16, 3)))
+    right = detector.scores(images)
+    for same in (
+        np.ma.array(images),
+        images.astype(">f4"),
+        np.asfortranarray(images),
+        images.astype(np.longdouble),
+    ):
+        np.testing.assert_allclose(detector.scores(same), right, atol=1e-6)
+    tensor = tf.constant(images)
+    with pytest.raises(InputError, match=r"tensor\.cpu\(\)\.numpy\(\)"):
+        detector.scores(tensor)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
+from deepfake_generalize.models.detectors.outline import outline
 from deepfake_generalize.models.surgery import load_weights
 
 MEMBER = "model.weights.h5"
@@ -165,3 +166,10 @@ def test_a_whole_model_in_hdf5_is_told_how_to_be_used(network, tmp_path):
     network.save(tmp_path / "whole.h5")
     with pytest.raises(InputError, match=r"Detector\(keras.saving.load_model\(path\)"):
         Detector.load(tmp_path / "whole.h5")
+
+
+def test_a_network_that_was_looked_at_never_gets_memory(network, tmp_path):
+    looked_at = outline(Detector(network).save(tmp_path / "looked_at.keras"))
+    with keras.StatelessScope():
+        pass  # As where a class of somebody's own is called on symbols.
+    assert all(variable._value is None for variable in looked_at.variables)

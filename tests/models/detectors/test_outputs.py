@@ -1,5 +1,6 @@
 """What functions and PyTorch modules give: shapes, structures, columns, logits, fixed batches."""
 
+import pickle
 import re
 
 import numpy as np
@@ -220,6 +221,7 @@ class TestTorch:
         right = self._right(torch, network, getattr(torch, precision))
         np.testing.assert_allclose(scores, right, atol=1e-6)
         assert scorer.channels == "first"
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(scorer)).scores(IMAGES), scores)  # noqa: S301
 
     def test_gradients_are_not_kept(self, network):
         seen = []

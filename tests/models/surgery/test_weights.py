@@ -1,13 +1,18 @@
 """Weights files: what loads, and what is said of the rest."""
 
+import io
 import shutil
+import warnings
+import zipfile
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import mesoinception, mesonet, shallownet
+from deepfake_generalize.models import Detector, mesoinception, mesonet, shallownet
+from deepfake_generalize.models.surgery.descriptions import difference
 from deepfake_generalize.models.surgery.weights import load_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -110,3 +115,134 @@ def test_files_that_are_something_else(tmp_path, legacy):
             file.truncate(int(whole.stat().st_size * share))
         with pytest.raises(InputError, match="truncated or damaged"):
             mesonet(SHAPE, weights=cut)
+
+
+def _network(**changes):
+    """Build a small network whose settings can be changed without its weights' shapes."""
+    settings = {"activation": "relu", "strides": 1, "pool": 2, "end": "sigmoid"} | changes
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            *([layers.Rescaling(2.0)] if "rescaled" in settings else []),
+            layers.ZeroPadding2D(((0, 1), (0, 1))),
+            layers.Conv2D(4, 3, padding="same", strides=settings["strides"]),
+            settings["activation"]
+            if isinstance(settings["activation"], layers.Layer)
+            else layers.Activation(settings["activation"]),
+            layers.MaxPooling2D(settings["pool"]),
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.5),
+            layers.Dense(1, activation=settings["end"]),
+        ],
+        name="small",
+    )
+
+
+@pytest.fixture
+def whole(tmp_path):
+    path = tmp_path / "whole.h5"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _network().save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"activation": "tanh"}, "expected 1 tanh, its description has 1 relu"),
+        ({"activation": keras.layers.LeakyReLU(0.1)}, "expected 1 leaky_relu.* has 1 relu"),
+        ({"activation": keras.layers.ReLU(negative_slope=0.1)}, None),
+        ({"strides": 2}, r"expected Conv2D with strides \[2, 2\], its description has \[1, 1\]"),
+        ({"pool": 4}, r"expected MaxPooling2D with pool_size"),
+        ({"end": "tanh"}, "expected 1 tanh, its description has 1 sigmoid"),
+        ({"rescaled": True}, "expected 1 Rescaling, its description has less"),
+        ({}, None),
+        ({"activation": keras.layers.ReLU()}, None),
+    ],
+)
+def test_the_network_that_a_whole_model_describes_is_compared(whole, changes, words):
+    model = _network(**changes)
+    before = [weight.numpy() for weight in model.weights]
+    if words is None:
+        load_weights(model, whole)
+        assert not _equal(_network(), model)
+        return
+    with pytest.raises(InputError, match=f"another network, though of equal shapes: {words}"):
+        load_weights(model, whole)
+    assert all(map(np.array_equal, before, [weight.numpy() for weight in model.weights]))
+
+
+@pytest.mark.parametrize("build", [mesonet, mesoinception, shallownet])
+def test_whole_models_of_the_study_are_loaded(build, tmp_path):
+    source = build((20, 20, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source.save(tmp_path / "whole.h5")
+    assert _equal(source, build((20, 20, 3), weights=tmp_path / "whole.h5"))
+
+
+def test_descriptions_of_older_versions_of_keras():
+    model = _network(activation=keras.layers.LeakyReLU(0.1))
+
+    def described(slope):
+        first = {"class_name": "Convolution2D", "config": {"nb_filter": 4, "activation": "linear"}}
+        leaky = {"class_name": "LeakyReLU", "config": {"alpha": slope}}
+        pooled = {"class_name": "MaxPooling2D", "config": {"pool_size": [2, 2], "padding": "valid"}}
+        mean = {"class_name": "GlobalAveragePooling2D", "config": {}}
+        last = {"class_name": "Dense", "config": {"activation": "sigmoid", "init": "glorot"}}
+        padded = {"class_name": "ZeroPadding2D", "config": {"padding": [[0, 1], [0, 1]]}}
+        return {"class_name": "Sequential", "config": [padded, first, leaky, pooled, mean, last]}
+
+    assert difference(model, described(0.1)) is None
+    assert "slope 0.1, its description has 0.3" in difference(model, described(0.3))
+    own = {"class_name": "OfMyOwn", "config": {}}
+    assert difference(model, {"class_name": "Sequential", "config": [own]}) is None
+
+
+def _zip(*members):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for member in members:
+            file.writestr(member, b"x")
+    return content.getvalue()
+
+
+FOREIGN = {
+    "pointer.h5": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+        "pointer of Git LFS",
+    ),
+    "empty.h5": (b"", "is empty|it is empty"),
+    "page.h5": (b"\n<!DOCTYPE html><html>", "a web page"),
+    "old.pth": (b"\x80\x02\x8a\nl\xfc", "a pickle, as PyTorch"),
+    "new.pt": (_zip("archive/data.pkl", "archive/version"), "a file of PyTorch"),
+    "arrays.npz": (_zip("a.npy"), "a file of NumPy"),
+    "network.onnx": (b"\x08\x08\x12\x07pytorch", "a file of onnx"),
+    "network.tflite": (b"\x1c\x00\x00\x00TFL3\x14\x00", "a network of TensorFlow Lite"),
+    "network.safetensors": (b"\x40\x00\x00\x00\x00\x00\x00\x00{", "a file of safetensors"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_files_of_other_kinds_are_named(name, tmp_path):
+    content, words = FOREIGN[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"is not HDF5, it .*{words}"):
+        mesonet(SHAPE, weights=tmp_path / name)
+    with pytest.raises(InputError, match=rf"Detector\.save wrote, .*{words}"):
+        Detector.load(tmp_path / name)
+
+
+def test_folders_and_keras_files_are_named(tmp_path):
+    (tmp_path / "saved_model.pb").touch()
+    for read in (Detector.load, lambda path: mesonet(SHAPE, weights=path)):
+        with pytest.raises(InputError, match="a SavedModel"):
+            read(tmp_path)
+    path = Detector(mesonet(SHAPE)).save(tmp_path / "whole.keras")
+    with pytest.raises(
+        InputError, match=r"a whole model of Keras.*keras\.saving\.load_model\(path\)"
+    ):
+        mesonet(SHAPE, weights=path)
+    assert Detector(keras.saving.load_model(path)).size == (16, 16)

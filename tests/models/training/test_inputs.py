@@ -12,6 +12,7 @@ import tensorflow as tf
 from deepfake_generalize import data
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import ARCHITECTURES, RECIPES, Detector, Recipe, mesonet
+from deepfake_generalize.models.training.data import open_data
 
 
 def _write_crops(folder, images, labels, video):
@@ -209,3 +210,11 @@ CALLED(IMAGES[:1] / 255)
 def test_other_arguments_are_refused(change, words, train_small):
     with pytest.raises(InputError, match=words):
         train_small(**change)
+
+
+def test_images_outside_by_rounding_are_trained_on_as_they_are_scored():
+    images = np.full((4, 8, 8, 3), 0.5, np.float32)
+    images[0, 0, 0] = np.nextafter(np.float32(1), np.float32(2))
+    opened = open_data((images, np.array([0, 1, 0, 1])), name="train", shape=(8, 8, 3))
+    (batch,) = opened.batches(4, None, False)
+    assert float(tf.reduce_max(batch[0])) == 1.0

@@ -1,0 +1,68 @@
+"""Files that people give for weights or detectors and that are something else, known by content."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OTHER_LIBRARY = "Load it with its own library and wrap that: models.as_detector(...)."
+_WHOLE = "Load it with Keras: Detector(keras.saving.load_model(path), fake_index=...)."
+
+_BEGINNINGS = (
+    (
+        (b"version https://git-lfs",),
+        "a pointer of Git LFS, and the file itself is elsewhere: fetch it by `git lfs pull`",
+        "",
+    ),
+    (
+        (b"<!doctype", b"<html"),
+        "a web page",
+        "Download the file itself, not the page that shows it.",
+    ),
+    (
+        (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
+        "a pickle, as PyTorch and joblib write them",
+        _OTHER_LIBRARY,
+    ),
+    ((b"\x1c\0\0\0tfl3", b"\x20\0\0\0tfl3"), "a network of TensorFlow Lite", _OTHER_LIBRARY),
+)
+"""In small letters."""
+
+
+def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
+    """Say what a file or folder is, and what to do with it, where its beginning tells.
+
+    None of HDF5 and what is not known, and of `.keras` files if `whole` models are expected.
+    """
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return "a folder of TensorFlow, a SavedModel", _OTHER_LIBRARY
+        return "a folder", "Pass the path of the file itself."
+    with path.open("rb") as file:
+        start = file.read(64)
+    if not start:
+        return "empty", "Download or copy it again, or save it again."
+    if path.suffix.lower() in (".onnx", ".safetensors"):
+        return f"a file of {path.suffix[1:]}", _OTHER_LIBRARY
+    for beginnings, what, hint in _BEGINNINGS:
+        if start.lstrip().lower().startswith(beginnings):
+            return what, hint
+    names = _members(path) if start.startswith(b"PK") else []
+    if any(name.endswith(("/data.pkl", "constants.pkl")) for name in names):
+        return "a file of PyTorch", _OTHER_LIBRARY
+    if "config.json" in names and not whole:
+        return "a whole model of Keras", _WHOLE
+    if any(name.endswith(".npy") for name in names):
+        return "a file of NumPy", "Put its arrays into the network: model.set_weights(arrays)."
+    return None
+
+
+def _members(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return []
