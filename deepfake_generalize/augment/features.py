@@ -19,7 +19,7 @@ from deepfake_generalize.models.detectors import PART, in_turn, on_gpu
 from deepfake_generalize.models.training import (
     SILENT,
     TrainingData,
-    batches_of_arrays,
+    data_of_arrays,
     fit,
     make_reporter,
     refusals,
@@ -97,8 +97,7 @@ class FeatureCache(Closing):
         else:
             features, labels = self._write(parts, shape)
         reporter.end(f"features of {len(labels)} images {'on disk' if self.on_disk else ''}")
-        facts = {**data.facts, "images": len(labels), "fakes": int(labels.sum())}
-        return TrainingData(shape, facts, batches_of_arrays(features, labels))
+        return data_of_arrays(features, labels, data.facts)
 
     def _write(
         self, parts: Iterator[tuple[AnyArray, AnyArray]], shape: tuple[int, ...]

@@ -6,7 +6,7 @@ from deepfake_generalize.models.training.construction import copy, own_random_nu
 from deepfake_generalize.models.training.data import (
     LabelledImages,
     TrainingData,
-    batches_of_arrays,
+    data_of_arrays,
     open_data,
     refuse_overlap,
 )
@@ -33,8 +33,8 @@ __all__ = [
     "Reporter",
     "TrainOptions",
     "TrainingData",
-    "batches_of_arrays",
     "copy",
+    "data_of_arrays",
     "fit",
     "make_reporter",
     "open_data",

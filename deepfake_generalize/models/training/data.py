@@ -43,11 +43,13 @@ class TrainingData:
             all None for a dataset, which cannot tell without being read. Of crops also `synthetic`.
         batches: (batch size, order, drop the last smaller one) -> dataset of (examples float32,
             labels (B,) float32). The order is sampled anew each time it is gone through.
+        row: From row numbers (B,) to such a batch, inside TensorFlow, where that is cheap; or None.
     """
 
     shape: tuple[int, ...]
     facts: dict[str, Any]
     batches: Callable[[int, Order, bool], tf.data.Dataset]
+    row: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None
 
     @property
     def count(self) -> int | None:
@@ -137,18 +139,16 @@ def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> Trainin
     labels = _check_labels(labels, len(examples), name)
 
     digest = _array_hash(examples, labels)
-    facts = {"images": len(labels), "fakes": int(labels.sum()), "sha256": digest}
-    return TrainingData(examples.shape[1:], facts, batches_of_arrays(examples, labels))
+    return data_of_arrays(examples, labels, {"sha256": digest})
 
 
-def batches_of_arrays(
-    examples: AnyArray, labels: AnyArray
-) -> Callable[[int, Order, bool], tf.data.Dataset]:
-    """Return what `TrainingData.batches` must be for examples in an array.
+def data_of_arrays(examples: AnyArray, labels: AnyArray, facts: dict[str, Any]) -> TrainingData:
+    """Return examples in an array as data, with their counts among the facts.
 
     Args:
         examples: (N, ...) float, or uint8, which is scaled to [0, 1]; it may be mapped from a file.
         labels: (N,) float32.
+        facts: Further ones.
     """
 
     def take(indices: AnyArray) -> AnyArray:
@@ -170,7 +170,8 @@ def batches_of_arrays(
         mapped = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return mapped.prefetch(tf.data.AUTOTUNE)
 
-    return batches
+    facts = {**facts, "images": len(labels), "fakes": int(labels.sum())}
+    return TrainingData(examples.shape[1:], facts, batches, batch)
 
 
 def _check_labels(labels: Any, count: int, name: str) -> AnyArray:

@@ -33,6 +33,7 @@ from deepfake_generalize.models.training.loop import (
     resume,
 )
 from deepfake_generalize.models.training.progress import make_reporter
+from deepfake_generalize.models.training.short_steps import fit_short_steps, takes_short_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,15 +110,19 @@ def _fit_in_place(
     try:
         if not state.ended:
             with _adjusted(model, recipe), in_inference(_frozen(model, options)), refusals():
-                compiled.fit(
-                    batches,
-                    validation_data=prepared_batches(val, options, None, columns=columns),
-                    epochs=recipe.epochs,
-                    initial_epoch=state.epochs,
-                    callbacks=callbacks,
-                    shuffle=False,
-                    verbose=0,
-                )
+                if takes_short_steps(compiled, train, val, options):
+                    prepared = partial(_prepared, options=options, columns=columns)
+                    fit_short_steps(compiled, train, val, loop, recipe, prepared=prepared)
+                else:
+                    compiled.fit(
+                        batches,
+                        validation_data=prepared_batches(val, options, None, columns=columns),
+                        epochs=recipe.epochs,
+                        initial_epoch=state.epochs,
+                        callbacks=callbacks,
+                        shuffle=False,
+                        verbose=0,
+                    )
     finally:
         notes = _notes(state, val.facts)
         reporter.end(" ".join((_summary(state, recipe), *notes)))
@@ -154,15 +159,18 @@ def prepared_batches(
 
     `loop` samples the order of each epoch; None keeps the examples' own, and all of them.
     """
-
-    def prepared(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        ones = labels if options.fake_index == 1 else 1.0 - labels
-        return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
-
     count, recipe = data.count, options.recipe
     order = None if loop is None or count is None else partial(loop.sample_order, count)
     drop_last = recipe.drop_last and loop is not None
-    return data.batches(recipe.batch_size, order, drop_last).map(prepared)
+    batches = data.batches(recipe.batch_size, order, drop_last)
+    return batches.map(partial(_prepared, options=options, columns=columns))
+
+
+def _prepared(
+    x: tf.Tensor, labels: tf.Tensor, *, options: TrainOptions, columns: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    ones = labels if options.fake_index == 1 else 1.0 - labels
+    return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
 
 
 @contextlib.contextmanager
