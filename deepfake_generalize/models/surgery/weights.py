@@ -10,6 +10,7 @@ import h5py
 import keras
 import numpy as np
 
+from deepfake_generalize._system.paths import is_file
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.graph import every_layer
 from deepfake_generalize.models.surgery.stored_weights import check_self_contained
@@ -44,7 +45,7 @@ def load_weights(model: Any, path: str | Path) -> None:
             hint="Pass weights=None or the path of a file.",
         )
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"expected a weights file, found none at {path}.", hint="Check the path.")
     try:
         with h5py.File(path, "r") as file:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deepfake_generalize.study.protocol import ORIGINAL
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,20 @@ class Schedule:
     dropout: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a precision that there is not."""
+        """Refuse what no training can have."""
+        for name in ("epochs", "batch_size", "fine_tuning_epochs", "merge_epochs", "patience"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), least=1)
+        if self.fine_tuning_batch_size is not None:
+            check_whole("fine_tuning_batch_size", self.fine_tuning_batch_size, least=1)
+        if self.restarts is not None:
+            check_whole("restarts", self.restarts, least=0)
+        for name in ("learning_rate", "fine_tuning_rate"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), above=0)
+        for name in ("norm_momentum", "dropout"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), least=0, below=1)
         if self.precision is not None:
             check_choice("precision", self.precision, get_args(Precision))
 
@@ -108,6 +121,15 @@ class Analysis:
     causal_steps: int = 4
     top_fractions: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
     resamples: int = 1_000
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be counted or sampled."""
+        least = {"heat_map_fakes": 0, "shown_fakes": 0, "causal_images": 0, "causal_steps": 2}
+        for name, low in least.items():
+            check_whole(name, getattr(self, name), least=low)
+        check_whole("resamples", self.resamples, least=1, most=1_000_000)
+        for fraction in self.top_fractions:
+            check_number("top_fractions", fraction, above=0, most=1)
 
 
 def epochs_of(schedule: Schedule, fine_tuning: str) -> int | None:
