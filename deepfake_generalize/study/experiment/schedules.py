@@ -20,6 +20,10 @@ _STUCK = 0.6
 """Training accuracy under which a network has not got off the ground after a few epochs."""
 
 
+_COUNTS = {"epochs", "fine_tuning_epochs", "merge_epochs", "patience", "restarts"}
+_COUNTS |= {"batch_size", "fine_tuning_batch_size"}
+
+
 @dataclass(frozen=True)
 class Schedule:
     """Where an architecture's training leaves the paper's recipe; None keeps the paper's value.
@@ -55,19 +59,13 @@ class Schedule:
 
     def __post_init__(self) -> None:
         """Refuse what no training can have."""
-        for name in ("epochs", "batch_size", "fine_tuning_epochs", "merge_epochs", "patience"):
-            if getattr(self, name) is not None:
-                check_whole(name, getattr(self, name), least=1)
-        if self.fine_tuning_batch_size is not None:
-            check_whole("fine_tuning_batch_size", self.fine_tuning_batch_size, least=1)
-        if self.restarts is not None:
-            check_whole("restarts", self.restarts, least=0)
-        for name in ("learning_rate", "fine_tuning_rate"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), above=0)
-        for name in ("norm_momentum", "dropout"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), least=0, below=1)
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        for name in given.keys() & _COUNTS:
+            check_whole(name, given[name], least=0 if name == "restarts" else 1)
+        for name in given.keys() & {"learning_rate", "fine_tuning_rate"}:
+            check_number(name, given[name], above=0)
+        for name in given.keys() & {"norm_momentum", "dropout"}:
+            check_number(name, given[name], least=0, below=1)
         if self.precision is not None:
             check_choice("precision", self.precision, get_args(Precision))
 
