@@ -240,6 +240,21 @@ def check_unit(
     return np.clip(values, least, most)
 
 
+def check_counts(what: str, values: AnyArray, *, most: float = math.inf) -> None:
+    """Refuse what are no counts, nor numbers to be expected of counts: below 0 or above `most`.
+
+    Examples:
+        >>> check_counts("faces", np.array([3, -1]))
+        Traceback (most recent call last):
+        ...
+        deepfake_generalize.errors.InputError: expected faces from 0, received -1.
+    """
+    for value in np.ravel(values).tolist():
+        if not isinstance(value, int | float) or not 0 <= value <= most or math.isinf(value):
+            top = "" if math.isinf(most) else f" to {most:g}"
+            raise InputError(f"expected {what} from 0{top}, received {value!r}.")
+
+
 def refuse_masked(what: str, values: object, *, hint: str = "") -> None:
     """Raise if some values are masked: NumPy drops masks on the way, and they would count.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,10 @@ def open_regular(file: str | Path, *, most: int = MAX_BYTES) -> io.BufferedReade
     Pipes and devices are refused without waiting for them, and so are files of more than `most`
     bytes.
     """
-    handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # A NUL byte, or what no bytes stand for.
+        raise OSError(errno.EINVAL, "no file can have this name", str(file)) from error
     opened = os.fdopen(handle, "rb")
     found = os.fstat(handle)
     if stat.S_ISREG(found.st_mode) and found.st_size <= most:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +14,25 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - nothing is written here by name
 def absolute(path: str | os.PathLike[str]) -> Path:
     """Return the absolute path without "..", links not followed: the user knows data by them."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
+
+
+def possible(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path, or raise `OSError` where no file can have it.
+
+    Names and paths may be too long, hold a NUL byte, or characters that no bytes stand for.
+    """
+    place = absolute(path)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        try:
+            place.lstat()
+        except ValueError as error:
+            raise OSError(errno.EINVAL, "no file can have this name", str(place)) from error
+    return place
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; `Path.exists` raises where a name is too long."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def find_temporary_folder(out: Path | None = None) -> None:

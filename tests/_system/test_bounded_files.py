@@ -7,10 +7,13 @@ import zipfile
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
-from deepfake_generalize import data, models
+from deepfake_generalize import data, models, study
 from deepfake_generalize._system.bounded_files import open_arrays
+from deepfake_generalize.data import synthetic
+from deepfake_generalize.data.crops import write_crops
 from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError
 from deepfake_generalize.models.detectors import archive
 from deepfake_generalize.models.training import checkpoints
@@ -171,3 +174,32 @@ def test_what_is_no_such_file_is_refused_in_words_at_once(name, make, tmp_path):
     with pytest.raises(DeepfakeGeneralizeError) as caught:
         READERS[name](path)
     assert path.name in str(caught.value) or str(path.parent) in str(caught.value)
+
+
+CROP = dict.fromkeys(data.CROP_COLUMNS) | {"path": "/a.png", "label": 1, "video": "/v.mp4"}
+BY_NAME = {
+    "read_crops": data.read_crops,
+    "find_videos": data.find_videos,
+    "read_image": data.read_image,
+    "read_failures": data.read_failures,
+    "Splits.load": data.Splits.load,
+    "StudyConfig": study.StudyConfig.from_toml,
+    "make_datasets": lambda path: synthetic.make_datasets(path, size=16, per_split=2),
+    "write_crops": lambda path: write_crops(pd.DataFrame([CROP]), path),
+    "pack": lambda path: data.pack(pd.DataFrame([CROP]), path),
+    "Detector.load": models.Detector.load,
+}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("path", ["a\0b", "x" * 300, "d/" * 3000, "\ud800x"], ids=range(4))
+def test_a_name_that_no_file_can_have_is_refused_in_words(name, path, tmp_path):
+    with pytest.raises(DeepfakeGeneralizeError):
+        BY_NAME[name](f"{tmp_path}/{path}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_to_itself_takes_no_synthetic_data(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="expected a folder that can be written"):
+        synthetic.make_datasets(tmp_path / "loop", size=16, per_split=2)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
 from deepfake_generalize.data.crops.image_folder import read_image_folder
 from deepfake_generalize.data.layouts import REAL, VIDEO_COLUMNS
@@ -131,7 +131,13 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
             f"expected the folder of the crops, received {describe(source)}.",
             hint="Pass a str or Path.",
         )
-    path = absolute(source)
+    try:
+        path = possible(source)
+    except OSError as error:
+        raise InputError(
+            f"expected the folder of the crops at {str(source)[:200]!r}: {error.strerror}.",
+            hint="Check the path.",
+        ) from error
     if path.is_file() and path.suffix.lower() == ".csv":
         _refuse_pattern(path, video_pattern)
         return _read_table(path)

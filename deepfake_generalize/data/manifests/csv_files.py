@@ -12,7 +12,7 @@ import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.bounded_files import read_regular
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.manifests.checks import ALIASES, LABELS, require_columns, with_columns
 from deepfake_generalize.data.manifests.tables import plain_csv
 from deepfake_generalize.errors import InputError
@@ -37,7 +37,7 @@ def write_manifest(
     `columns` must be there and are written first; those of them in `path_columns` hold paths. A
     `comment` becomes a first line behind "# ".
     """
-    folder = absolute(target.parent)
+    folder = possible(target.parent)
     text = manifest_text(frame, folder, columns, path_columns, what=f"the rows of {target.name}")
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(target, (f"# {comment}\n".encode() if comment else b"") + text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import describe
 
@@ -61,6 +61,17 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
     """Mark a folder as made with these settings, or refuse one made otherwise or used already."""
     wanted = {"synthetic": True, "drawing": RENDERING_VERSION, **settings}
     mark = folder / MARK_FILE
+    try:
+        _claim(possible(folder), mark, wanted)
+    except OSError as error:
+        raise InputError(
+            f"expected a folder that can be written, received {str(folder)[:200]!r}: "
+            f"{error.strerror}.",
+            hint="Choose another folder, or mend its permissions.",
+        ) from error
+
+
+def _claim(folder: Path, mark: Path, wanted: Mapping[str, Any]) -> None:
     if mark.is_file():
         _compare(mark, wanted)
         return

@@ -18,6 +18,7 @@ import keras
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize._system.bounded_files import check_unpacked, open_regular
+from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.outline import CONFIG, SafeModeScope, check_size, outline
 from deepfake_generalize.models.surgery import (
@@ -85,7 +86,7 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
 
 def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Return the network and the facts (`fake_index`, `name`, `training`) that `write` wrote."""
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"expected a detector file, found none at {path}.", hint="Check the path.")
     if (known := foreign(path, whole=True)) is not None:
         raise InputError(

@@ -28,6 +28,8 @@ _WAITING = "uninitialized_variables"
 CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_TIMES, _MOST_OTHER = 2, 10_000_000
 """A network may take so many times the bytes of its stored weights, and so many more."""
+_MOST_OBJECTS = 15_000
+"""Layers, initializers and the like: about five a layer, of which thousands take minutes."""
 _BYTES_EACH = 4
 _MOST_NUMBERS = 1_000_000_000
 """Numbers that a layer gives for one image: 4 GB."""
@@ -36,7 +38,14 @@ _MOST_NUMBERS = 1_000_000_000
 def outline(path: Path) -> keras.Model:
     """Build the network in a `.keras` file in Keras's safe mode, its weights without memory."""
     with zipfile.ZipFile(path) as file:
-        description = json.loads(file.read(CONFIG))
+        text = file.read(CONFIG)
+    if (objects := text.count(b'"class_name"')) > _MOST_OBJECTS:
+        raise InputError(
+            f"expected a network of at most {_MOST_OBJECTS:,} layers and parts of layers, "
+            f"{path} declares {objects:,}.",
+            hint="The file is damaged, or made to do harm.",
+        )
+    description = json.loads(text)
     description["compile_config"] = None
     # Keras gives memory to all variables without it when it next follows any network's shapes.
     waiting = list(global_state.get_global_attribute(_WAITING, []))

@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 
+from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.descriptions import difference
 from deepfake_generalize.models.surgery.foreign_files import foreign
@@ -45,7 +46,7 @@ def load_weights(model: Any, path: str | Path) -> None:
             hint="Pass weights=None or the path of a file.",
         )
     path = Path(path)
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"expected a weights file, found none at {path}.", hint="Check the path.")
     if (known := foreign(path)) is not None:
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping  # noqa: TC003  (toml reads the annotations at run time)
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,9 @@ from deepfake_generalize.study.protocol import (
     Sizes,
     architecture_facts,
 )
-from deepfake_generalize.validation import check_choice, check_whole
+from deepfake_generalize.validation import MAX_PIXELS, check_choice, check_whole
 
+_MOST_THREADS = 1024
 CONFIG = "config.toml"
 """Its file in a run folder."""
 DataKind = Literal["synthetic", "videos"]
@@ -82,11 +84,13 @@ class StudyConfig:
         check_choice("data", self.data, get_args(DataKind))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
-        least = {"image_size": 1, "frames_per_video": 1, "frames_per_real_video": 1, "seed": 0}
-        for name, low in least.items():
-            object.__setattr__(self, name, check_whole(name, getattr(self, name), least=low))
+        for name in ("frames_per_video", "frames_per_real_video"):
+            check_whole(name, getattr(self, name), least=1)
+        check_whole("image_size", self.image_size, least=1, most=math.isqrt(MAX_PIXELS))
+        object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
         if self.threads is not None:
-            check_whole("threads", self.threads, least=1, hint="Leave it out for all processors.")
+            hint = "Leave it out for all processors."
+            check_whole("threads", self.threads, least=1, most=_MOST_THREADS, hint=hint)
         for name in self.sources:
             check_choice("sources", name, SOURCES)
         for name in self.roots:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deepfake_generalize.study.protocol import ORIGINAL
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,10 @@ Precision = Literal["float32", "bfloat16"]
 
 _STUCK = 0.6
 """Training accuracy under which a network has not got off the ground after a few epochs."""
+
+
+_COUNTS = {"epochs", "fine_tuning_epochs", "merge_epochs", "patience", "restarts"}
+_COUNTS |= {"batch_size", "fine_tuning_batch_size"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,14 @@ class Schedule:
     dropout: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a precision that there is not."""
+        """Refuse what no training can have."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        for name in given.keys() & _COUNTS:
+            check_whole(name, given[name], least=0 if name == "restarts" else 1)
+        for name in given.keys() & {"learning_rate", "fine_tuning_rate"}:
+            check_number(name, given[name], above=0)
+        for name in given.keys() & {"norm_momentum", "dropout"}:
+            check_number(name, given[name], least=0, below=1)
         if self.precision is not None:
             check_choice("precision", self.precision, get_args(Precision))
 
@@ -108,6 +119,15 @@ class Analysis:
     causal_steps: int = 4
     top_fractions: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
     resamples: int = 1_000
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be counted or sampled."""
+        least = {"heat_map_fakes": 0, "shown_fakes": 0, "causal_images": 0, "causal_steps": 2}
+        for name, low in least.items():
+            check_whole(name, getattr(self, name), least=low)
+        check_whole("resamples", self.resamples, least=1, most=1_000_000)
+        for fraction in self.top_fractions:
+            check_number("top_fractions", fraction, above=0, most=1)
 
 
 def epochs_of(schedule: Schedule, fine_tuning: str) -> int | None:

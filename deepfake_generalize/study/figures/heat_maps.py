@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.figures.drawing import Bands, bands, own_style
-from deepfake_generalize.validation import check_choice, check_images, describe
+from deepfake_generalize.validation import check_choice, check_images, check_unit, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +62,7 @@ def figure_2(
         >>> maps = {"MesoNet1": np.ones((1, 8, 8)), "MesoNet2": np.zeros((1, 8, 8))}
         >>> figure = figure_2({"FS": faces}, {"FS": maps})
     """
-    detectors = _checked(photographs, heatmaps, colours)
+    detectors = _checked(photographs, heatmaps, scores, colours)
     counts = {dataset: len(faces) for dataset, faces in photographs.items()}
     with own_style():
         page = _page(counts, len(detectors) + 1, scored=scores is not None, synthetic=synthetic)
@@ -148,6 +150,7 @@ def _page(counts: Mapping[str, int], columns: int, *, scored: bool, synthetic: b
 def _checked(
     photographs: Mapping[str, AnyArray],
     heatmaps: Mapping[str, Mapping[str, AnyArray]],
+    scores: Mapping[str, Mapping[str, AnyArray]] | None,
     colours: str,
 ) -> list[str]:
     """Return the detectors' names, after all arrays fit together."""
@@ -167,12 +170,19 @@ def _checked(
                 f"{dataset}, {', '.join(detectors) or 'none'} on the first."
             )
         for detector, maps in heatmaps[dataset].items():
-            if maps.shape != faces.shape[:3] or not (maps.min() >= 0 and maps.max() <= 1):
-                raise InputError(
-                    f"expected heatmaps[{dataset!r}][{detector!r}] of shape {faces.shape[:3]} in "
-                    f"[0, 1], received {describe(maps)}.",
-                    hint="They are those of interpret.grad_cam with relu=True for these faces.",
-                )
+            what = f"heatmaps[{dataset!r}][{detector!r}] of shape {faces.shape[:3]}"
+            hint = "They are those of interpret.grad_cam with relu=True for these faces."
+            if np.shape(maps) != faces.shape[:3]:
+                raise InputError(f"expected {what}, received {describe(maps)}.", hint=hint)
+            check_unit(what, np.asarray(maps), hint=hint)
+            if scores is not None:
+                given = np.asarray(scores.get(dataset, {}).get(detector, ()), float)
+                what = f"scores[{dataset!r}][{detector!r}]"
+                if given.shape != (len(faces),):
+                    raise InputError(
+                        f"expected {what} of shape {(len(faces),)}, received {describe(given)}."
+                    )
+                check_unit(what, given, hint="A score is P(fake).")
     return detectors
 
 

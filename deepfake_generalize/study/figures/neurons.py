@@ -9,6 +9,7 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.figures.drawing import ACCENT, draw_panels, mark_chance
+from deepfake_generalize.validation import check_counts, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +44,8 @@ def figure_5(
         A matplotlib figure, three panels in a row.
 
     Raises:
-        InputError: Nothing to draw, overlaps over unequal numbers of datasets, or a k above
-            `neurons`.
+        InputError: Nothing to draw, overlaps over unequal numbers of datasets, a k above `neurons`,
+            or counts outside 0 to `neurons`.
 
     Examples:
         >>> from deepfake_generalize.causal import overlap
@@ -79,6 +80,12 @@ def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> in
         raise InputError(
             f"expected overlaps over equally many datasets, received {sorted(lengths)}."
         )
+    check_whole("neurons", neurons, least=1)
+    for detector, by_k in overlaps.items():
+        for k, found in by_k.items():
+            check_whole("the number of top neurons", k, least=1)
+            for values in (found.counts, found.expected):
+                check_counts(f"the overlaps of the top {k} of {detector}", values, most=neurons)
     largest = max(k for by_k in overlaps.values() for k in by_k)
     if largest > neurons:
         raise InputError(

@@ -16,7 +16,7 @@ from deepfake_generalize.study.figures.drawing import (
     draw_panels,
     mark_chance,
 )
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, check_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,8 +67,8 @@ def figure_3(
         A matplotlib figure. Bars are percentages of the faces; the counts stand on them.
 
     Raises:
-        InputError: Missing columns, no rows, a dataset twice in a panel, a row without faces, or
-            another `render`.
+        InputError: Missing columns, no rows, a dataset twice in a panel, a row without faces, a
+            negative count, or another `render`.
 
     Examples:
         >>> import pandas as pd
@@ -117,6 +117,8 @@ def _check(frame: pd.DataFrame, name: str) -> None:
         row = " / ".join(str(twice.iloc[0][key]) for key in _KEYS)
         raise InputError(f"expected one row a dataset and panel in {name}, received {row} twice.")
     counts = [name for name in (*_BINS, *_OPTIONAL) if name in frame.columns]
+    for column in counts:
+        check_counts(f"the column {column} of {name}", frame[column].to_numpy())
     if (frame[counts].sum(axis=1) <= 0).any():
         raise InputError(f"expected at least one face in every row of {name}, received none.")
 

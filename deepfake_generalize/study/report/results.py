@@ -32,6 +32,7 @@ from deepfake_generalize.study.protocol import (
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.scores import read_scores
 from deepfake_generalize.study.tables import CAPTIONS, check_table, table
+from deepfake_generalize.validation import check_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,10 +126,12 @@ class RunResults:
 
         NaN where two or more of the maps are empty.
         """
-        return {
-            record["key"]: np.where(record["comparable"], record["values"], np.nan)
-            for record in self.of("similarity")
-        }
+        found = {}
+        for record in self.of("similarity"):
+            values = np.asarray(record["values"], float)
+            values = check_unit(f"the similarities of {record['key']}", values, least=-1.0)
+            found[record["key"]] = np.where(record["comparable"], values, np.nan)
+        return found
 
     @cached_property
     def contributions(self) -> dict[str, dict[str, DoubleArray]]:
@@ -136,7 +139,9 @@ class RunResults:
         found: dict[str, dict[str, DoubleArray]] = {}
         for record in self.of("causal"):
             of_detector = found.setdefault(record["detector"], {})
-            of_detector[record["set"]] = np.asarray(record["contribution"])
+            effects = np.asarray(record["contribution"], float)
+            what = f"the contributions of {record['detector']} on {record['set']}"
+            of_detector[record["set"]] = check_unit(what, effects)
         return found
 
     @cached_property

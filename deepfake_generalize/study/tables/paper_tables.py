@@ -17,6 +17,7 @@ from deepfake_generalize.study.protocol import (
     source_of,
 )
 from deepfake_generalize.study.tables.published import check_table
+from deepfake_generalize.validation import check_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,8 @@ def table(number: str, rows: pd.DataFrame, *, unseen: Sequence[str] = UNSEEN_SET
     check_table(number)
     if number == "IV":
         found = _columns(rows, _FACTS)
+        percent = found["original_accuracy"].to_numpy(float)
+        found["original_accuracy"] = check_unit("the original accuracies", percent, most=100.0)
         by_architecture = found.groupby("architecture", sort=False)["original_accuracy"]
         found["average_accuracy"] = by_architecture.transform("mean").round(10)
         return found.sort_values(

@@ -117,6 +117,12 @@ def _layer(config, kind, **values):
     return json.dumps(config)
 
 
+def _many_layers(config):
+    layers = config["config"]["layers"]
+    layers += [{**layers[-1], "name": f"d{number}"} for number in range(8000)]
+    return json.dumps(config)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -128,6 +134,7 @@ def _layer(config, kind, **values):
             r"would take|29999400003",
         ),
         (lambda c: " " * 11_000_000 + json.dumps(c), "bytes of description"),
+        (_many_layers, "at most 15,000 layers and parts"),
     ],
 )
 def test_a_small_file_does_not_ask_for_much_memory(change, words, network, tmp_path):

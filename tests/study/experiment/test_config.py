@@ -105,6 +105,30 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, text, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "threads = 0",
+        "threads = 99999999999999999999",
+        "image_size = 999999999999",
+        "frames_per_video = 0",
+        "seed = -1",
+        "[analysis]\nresamples = -1",
+        "[analysis]\nresamples = 99999999999999",
+        "[analysis]\ntop_fractions = [1.5]",
+        "[schedules.mesonet]\nepochs = -1",
+        "[schedules.mesonet]\nlearning_rate = 0.0",
+        "[schedules.mesonet]\ndropout = nan",
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_before_the_work(tmp_path, line):
+    file = tmp_path / "study.toml"
+    file.write_text(f'data = "synthetic"\n{line}\n')
+    name = line.rpartition("\n")[2].partition(" ")[0]
+    with pytest.raises(InputError, match=f"expected {name} to be"):
+        StudyConfig.from_toml(file)
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="Begin with the file that"):
         StudyConfig.from_toml(tmp_path / "none.toml")

@@ -82,3 +82,19 @@ def test_what_cannot_be_drawn_is_refused():
     refused(photographs, shifted, r"heatmaps\['NT'\]\['two'\] of shape \(2, 12, 12\) in \[0, 1\]")
     short = {**maps, "NT": {**maps["NT"], "two": maps["NT"]["two"][:1]}}
     refused(photographs, short, r"heatmaps\['NT'\]\['two'\] of shape \(2, 12, 12\)")
+    maps["NT"]["two"][0, 0, 0] = np.nan
+    refused(photographs, maps, "received values from nan to nan")
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([0.5, 1.5], "expected scores.* in .0, 1., received values from 0.5 to 1.5"),
+        ([0.5, np.nan], "in .0, 1., received values from nan"),
+        ([0.5], r"of shape \(2,\), received an array of shape \(1,\)"),
+    ],
+)
+def test_scores_are_one_a_face_and_probabilities(scores, message):
+    photographs, maps = given(("FS",), ("one",))
+    refused(photographs, maps, message, scores={"FS": {"one": np.array(scores)}})
+    refused(photographs, maps, "of shape", scores={})

@@ -61,6 +61,10 @@ def test_an_odd_share_is_a_percentage(written):
             r"equally many datasets, received \[2, 3\]",
         ),
         ({"a": {2000: Overlap(np.zeros(2), np.zeros(2))}}, "k up to neurons=1024, received 2000"),
+        ({"a": {2: Overlap(np.array([2000, 0]), np.zeros(2))}}, "of a from 0 to 1024, received 20"),
+        ({"a": {2: Overlap(np.array([1, -1]), np.zeros(2))}}, "from 0 to 1024, received -1"),
+        ({"a": {2: Overlap(np.ones(2), np.full(2, np.nan))}}, "from 0 to 1024, received nan"),
+        ({"a": {0: Overlap(np.zeros(2), np.zeros(2))}}, "a whole number from 1, received 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(given, message):

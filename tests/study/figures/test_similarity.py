@@ -79,6 +79,10 @@ def test_chance_is_matched_by_name_and_may_be_missing():
         (frame().iloc[:0], "expected rows in bins, received none"),
         (pd.concat([frame(), frame().iloc[:1]]), "received MesoNet / CELEB / CELEB twice"),
         (frame(faces=0), "at least one face in every row"),
+        (frame().assign(low=-1), "the column low of bins from 0, received -1"),
+        (frame().assign(low=np.nan), "the column low of bins from 0, received nan"),
+        (frame().assign(low=np.inf), "the column low of bins from 0, received inf"),
+        (frame().assign(low="3"), "the column low of bins from 0, received '3'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(bins, message):

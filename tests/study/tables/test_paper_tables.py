@@ -91,6 +91,13 @@ def test_missing_columns_are_named(thirty) -> None:
         table("IV", thirty.drop(columns="fine_tuning"))
 
 
+@pytest.mark.parametrize("wrong", [130.0, -1.0, float("nan")])
+@pytest.mark.parametrize("number", ["IV", "V"])
+def test_an_accuracy_is_a_percentage(thirty, number, wrong) -> None:
+    with pytest.raises(InputError, match=r"accurac.*received"):
+        table(number, thirty.assign(original_accuracy=wrong))
+
+
 @pytest.mark.parametrize(
     ("table_format", "line"),
     [
