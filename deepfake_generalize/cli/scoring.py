@@ -275,7 +275,7 @@ def check_some_open(sources: Sequence[Source]) -> None:
     first = errors[0]
     if len(errors) == 1:
         raise first
-    message = f"none of the {len(errors)} files can be read; the first: {first.message}"
+    message = f"none of the {len(errors)} files can be scored; the first: {first.message}"
     raise InputError(message, hint=first.hint)
 
 

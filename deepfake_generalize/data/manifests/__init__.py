@@ -8,6 +8,7 @@ from deepfake_generalize.data.manifests.checks import (
     check_crops,
     check_labels,
     check_once,
+    own_names,
     require_columns,
     with_columns,
 )
@@ -33,6 +34,7 @@ from deepfake_generalize.data.manifests.tables import (
     open_regular,
     opened_table,
     read_header,
+    read_table,
 )
 
 __all__ = [
@@ -47,10 +49,12 @@ __all__ = [
     "manifest_text",
     "open_regular",
     "opened_table",
+    "own_names",
     "parse_manifest",
     "people",
     "read_header",
     "read_manifest",
+    "read_table",
     "require_columns",
     "restore_types",
     "rows_sha256",

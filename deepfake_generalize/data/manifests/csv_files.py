@@ -13,7 +13,7 @@ import pandas as pd
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.manifests.checks import ALIASES, LABELS, require_columns, with_columns
-from deepfake_generalize.data.manifests.tables import plain_csv, read_table
+from deepfake_generalize.data.manifests.tables import open_regular, plain_csv
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def read_manifest(
     is not there or no CSV file, a column is missing, or a value is of the wrong kind.
     """
     try:
-        content = read_table(file)
+        with open_regular(file) as opened:
+            content = opened.read()
     except FileNotFoundError as error:
         raise InputError(
             f"expected a manifest at {str(file)!r}, there is none.", hint="Check the folder."

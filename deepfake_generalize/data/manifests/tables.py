@@ -23,10 +23,10 @@ _UTF_8_MARK, _UTF_16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _AGAIN = "Download or write this file again."
 
 
-def read_table(file: Path) -> bytes:
-    """Return what a CSV file holds; what is no regular file, or too large, raises `OSError`."""
+def read_table(file: Path, known: Collection[str]) -> bytes:
+    """Return a CSV file as `plain_csv` does; no regular file, or a large one, raises `OSError`."""
     with open_regular(file) as content:
-        return content.read()
+        return plain_csv(content.read(), known)
 
 
 def open_regular(file: Path, *, most: int = _MAX_BYTES) -> io.BufferedReader:
@@ -95,7 +95,7 @@ def opened_table(file: Path, known: Collection[str]) -> Iterator[csv.DictReader[
     Bytes that are not UTF-8 come as Python's names of files have them.
     """
     try:
-        text = _text(plain_csv(read_table(file), known))
+        text = _text(read_table(file, known))
     except (OSError, InputError) as error:
         raise _no_table(file, error) from error
     try:

@@ -22,8 +22,9 @@ import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize.data.manifests import open_regular
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_table
+from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_score_table
 from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ Polarity = Literal["fake-high", "real-high"]
 
 _FORMAT = "deepfake_generalize scores"
 _VERSION = 1
+_MOST_FACTS = 1 << 28
+"""Bytes of JSON."""
 _STATUSES = frozenset({"ok", "missing", "error"})
 _AGAIN = "Score the set again, or delete the JSON and say which way the scores point."
 
@@ -170,7 +173,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
             hint="Leave polarity out: a file with a JSON beside it says so itself.",
         )
     name = str(facts.get("set", file.stem))
-    rows = clean_scores(name, read_table(name, file, complete=bool(facts)))
+    rows = clean_scores(name, read_score_table(name, file, complete=bool(facts)))
     for column in set(facts.get("relative_paths", ())) & set(rows.columns):
         rows[column] = rows[column].map(
             lambda path: str(absolute(file.parent / str(path))), na_action="ignore"
@@ -249,7 +252,8 @@ def _plain_statuses(rows: pd.DataFrame) -> pd.DataFrame:
 def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
     """Return the JSON of a pair, after checking that it is whole and about this CSV."""
     try:
-        facts = json.loads(beside.read_text(encoding="utf-8"))
+        with open_regular(beside, most=_MOST_FACTS) as opened:
+            facts = json.loads(opened.read().decode())
         _check_facts(facts)
     except (
         OSError,
@@ -265,7 +269,8 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
             hint=_AGAIN,
         ) from error
     try:
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        with open_regular(file) as opened:
+            found = hashlib.sha256(opened.read()).hexdigest()
     except OSError as error:
         raise DataMismatchError(
             f"expected {file.name} beside {beside}: {error.strerror or error}.", hint=_AGAIN
