@@ -77,11 +77,13 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
                 f"{path} does not exist.",
                 hint="Check the path; `extract` makes a folder of crops from videos.",
             )
-    crops = [path for path in sets.values() if path.suffix.lower() != ".csv"]
-    if not crops and all(path.name != "crops.csv" for path in sets.values()):
+    from deepfake_generalize.data import read_crops
+    from deepfake_generalize.study.scores import is_score_table
+
+    crops = [path for path in sets.values() if not is_score_table(path)]
+    if not crops:
         return name
     check_detector(name, weights)
-    from deepfake_generalize.data import read_crops
 
     for path in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
         read_crops(path)

@@ -36,6 +36,7 @@ _IN_THE_SHELL = {
     "find_videos": "`extract`",
     "read_crops": "`split`, `train` and `benchmark`",
     "study.run": "`study`",
+    "video_pattern": "--video-pattern",
 }
 """Words of Python in the library's messages: options, or commands, that do the same in a shell."""
 

@@ -191,14 +191,13 @@ def _in_table(path: Path) -> list[Source]:
     from deepfake_generalize.data import read_crops
     from deepfake_generalize.data.layouts import is_video_name
 
-    sources = []
-    for video, rows in read_crops(path).groupby("video", sort=False):
-        first = rows.iloc[0]
-        listed = is_video_name(first["path"])
-        labels = set(rows["label"])
-        label = int(first["label"]) if labels in ({0}, {1}) else None
+    rows, sources = read_crops(path), []
+    listed = rows["path"].map(is_video_name).astype(bool)
+    for video, part in rows.groupby(rows["path"].where(listed, rows["video"]), sort=False):
+        labels = set(part["label"])
+        label = labels.pop() if labels in ({0}, {1}) else None
         sources.append(
-            Source(Path(first["path"] if listed else str(video)), None if listed else rows, label)
+            Source(Path(str(video)), None if is_video_name(part["path"].iloc[0]) else part, label)
         )
     return sources
 
@@ -262,12 +261,10 @@ def check_some_open(sources: Sequence[Source]) -> None:
     errors = []
     for path, crops, _ in sources:
         try:
-            if crops is not None:
-                read_image(crops["path"].iloc[0])
-            elif looks_like(path, still=True) == "picture":
-                read_image(path)
-            else:
+            if crops is None and looks_like(path, still=True) != "picture":
                 probe(path)
+            else:
+                read_image(path if crops is None else crops["path"].iloc[0])
         except InputError as error:
             errors.append(error)
         else:
@@ -275,7 +272,7 @@ def check_some_open(sources: Sequence[Source]) -> None:
     first = errors[0]
     if len(errors) == 1:
         raise first
-    message = f"none of the {len(errors)} files can be read; the first: {first.message}"
+    message = f"none of the {len(errors)} files can be scored; the first: {first.message}"
     raise InputError(message, hint=first.hint)
 
 

@@ -20,7 +20,7 @@ SPLITS_FILE = "splits.csv"
 
 
 def split(
-    crops: Annotated[Path, typer.Argument(help="A folder of crops, or a pack.")],
+    crops: Annotated[Path, typer.Argument(help="A folder, a table or a pack of crops.")],
     out: Annotated[Path, typer.Option("--out", help="The folder for the sets.")],
     train: Annotated[int, typer.Option(help="Images to learn from, half of them real.")],
     val: Annotated[int, typer.Option(help="Images to choose the best epoch on.")],
@@ -29,6 +29,14 @@ def split(
         Literal["identity", "video", "official"],
         typer.Option(help="What the sets must not share; official: as the data set says."),
     ] = "identity",
+    video_pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="What names the video of an image in a folder without crops.csv: folder, number "
+            "(017_0042.jpg is of the video 017), or a regular expression with a group.",
+        ),
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -39,15 +47,15 @@ def split(
     the choice. A size of 0 makes no set.
 
     JSON keys: folder, sha256, by, seed, sets (name: folder, images, videos), dropped (reason:
-    images). Exits with 4 when the folder holds other splits.
+    images), remarks (what is not known of the videos). Exits with 4 when the folder holds other
+    splits.
     """
     from deepfake_generalize import data
     from deepfake_generalize.data.crops import write_crops
-    from deepfake_generalize.data.splits import count_nameless
+    from deepfake_generalize.data.splits import remarks
 
-    splits = data.balanced_splits(
-        data.read_crops(crops), train=train, val=val, test=test, by=by, seed=seed
-    )
+    read = data.read_crops(crops, video_pattern=video_pattern)
+    splits = data.balanced_splits(read, train=train, val=val, test=test, by=by, seed=seed)
     check_folder(out, crops, splits)
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
     sets = {name: part for name, part in parts.items() if len(part)}
@@ -64,11 +72,12 @@ def split(
             for name, part in sets.items()
         },
         "dropped": splits.dropped["reason"].value_counts().to_dict(),
+        "remarks": remarks(splits),
     }
     if json:
         console.write_json(document)
     else:
-        _show(document, *count_nameless(splits))
+        _show(document)
 
 
 def check_folder(out: Path, crops: Path, splits: Splits) -> None:
@@ -87,7 +96,7 @@ def check_folder(out: Path, crops: Path, splits: Splits) -> None:
         )
 
 
-def _show(document: Mapping[str, Any], unknown: int, n_videos: int) -> None:
+def _show(document: Mapping[str, Any]) -> None:
     rows = [
         (name, part["images"], part["videos"], part["folder"])
         for name, part in document["sets"].items()
@@ -96,9 +105,6 @@ def _show(document: Mapping[str, Any], unknown: int, n_videos: int) -> None:
     console.write_table(f"sets by {document['by']}, half of each real", columns, rows)
     for reason, count in document["dropped"].items():
         console.write_text(f"dropped: {count} image{'s' * (count > 1)}, {reason}")
-    if document["by"] == "identity" and unknown:
-        console.write_text(
-            f"identities unknown for {unknown} of {n_videos} videos: each counts as an identity "
-            "of its own"
-        )
+    for remark in document["remarks"]:
+        console.write_text(remark)
     console.write_text(f"sha256: {document['sha256']}")

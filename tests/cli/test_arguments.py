@@ -3,6 +3,7 @@
 import re
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 import typer.main
 
 from deepfake_generalize import data, models, study
+from deepfake_generalize.cli import arguments
 from deepfake_generalize.cli.app import app
 from deepfake_generalize.errors import InputError
 
@@ -66,3 +68,12 @@ def test_an_option_takes_the_words_that_the_library_lists_when_it_refuses_anothe
         "or",
         "None",
     }
+
+
+def test_a_table_of_crops_is_not_taken_for_scores(tmp_path: Path) -> None:
+    scores, crops = tmp_path / "scores.csv", tmp_path / "table.csv"
+    scores.write_text("label;score\n1;0.5\n")
+    crops.write_text("path,label\na.png,fake\n")
+    assert arguments.load_scorer("mine", None, {"A": scores}) == "mine"
+    with pytest.raises(InputError, match="received 'mine'"):
+        arguments.load_scorer("mine", None, {"A": scores, "B": crops})

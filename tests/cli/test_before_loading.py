@@ -83,7 +83,7 @@ def outcomes(
         ("benchmark", 5, "but $DEEPFAKE_GENERALIZE_MESONET_WEIGHTS leads to no file", "Four ways"),
         ("weights", 5, "download mesonet-deepfakes, but the path given leads to no", "Four ways"),
         ("no video", 2, "notes.mp4", ""),
-        ("no videos", 2, "none of the 2 files can be read as a video; the first: ", ""),
+        ("no videos", 2, "none of the 2 files can be scored; the first: ", ""),
         ("no crops", 2, "expected crops in ", "real and fake"),
         ("nothing to learn", 2, "expected crops in ", "real and fake"),
         ("weights twice", 2, "expected --weights beside a public detector's name", "mesonet-deep"),

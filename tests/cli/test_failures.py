@@ -22,10 +22,10 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     """Let the `score` command meet an exception."""
 
     def arm(error: BaseException) -> None:
-        def raise_it(*_: object) -> None:
+        def raise_it(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(scoring, "find_video_files", raise_it)
+        monkeypatch.setattr(scoring, "find_sources", raise_it)
 
     return arm
 
@@ -69,11 +69,11 @@ def test_what_an_exception_was_raised_at_is_shown_with_it(raising: Any, fails: A
 
 
 def test_warnings_speak_of_options(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    def warn(*_: object) -> list[Path]:
+    def warn(*_: object, **__: object) -> list[Path]:
         warnings.warn("use save_scores='x'", UserWarning, stacklevel=1)
         raise errors.InputError("a", hint="b")
 
-    monkeypatch.setattr(scoring, "find_video_files", warn)
+    monkeypatch.setattr(scoring, "find_sources", warn)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert main(["score", "x"]) == 2
@@ -83,11 +83,11 @@ def test_warnings_speak_of_options(monkeypatch: pytest.MonkeyPatch, capsys: Any)
 def test_warnings_are_one_line_each(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def warn(_: object) -> list[Path]:
+    def warn(*_: object, **__: object) -> list[Path]:
         warnings.warn("two\nlines", UserWarning, stacklevel=1)
         raise errors.InputError("a", hint="b")
 
-    monkeypatch.setattr(scoring, "find_video_files", warn)
+    monkeypatch.setattr(scoring, "find_sources", warn)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert main(["score", "x"]) == 2
@@ -112,7 +112,7 @@ def test_a_termination_is_said_and_exits_with_its_number(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
 
-    monkeypatch.setattr("deepfake_generalize.cli.scoring.find_video_files", be_terminated)
+    monkeypatch.setattr("deepfake_generalize.cli.scoring.find_sources", be_terminated)
     code, error, hint = fails("score", "x")
     assert (code, error) == (143, "error: terminated by SIGTERM")
     assert "go on where they stopped" in hint

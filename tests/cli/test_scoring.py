@@ -176,10 +176,13 @@ def test_crops_of_an_extraction_are_scored_by_video_with_labels_or_without(
 def test_a_table_of_videos_is_scored_as_videos(
     stub: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "list.csv").write_text("path\na.mp4\n")
-    assert main(["score", "list.csv", "--json"]) == 0
-    (video,) = json.loads(capsys.readouterr().out)["videos"]
-    assert (video["path"], len(video["frames"])) == (str(tmp_path / "a.mp4"), 10)
+    (tmp_path / "list.csv").write_text("path,label,video\na.mp4,0,x\nreal/a.mp4,1,x\n")
+    assert main(["score", "list.csv", "--json", "--save-scores", "out"]) == 0
+    videos = json.loads(capsys.readouterr().out)["videos"]
+    assert [video["path"] for video in videos] == [
+        str(tmp_path / name) for name in ("a.mp4", "real/a.mp4")
+    ]
+    assert set(study.read_scores("out/scores.csv").frame["label"]) == {0, 1}
 
 
 def test_scores_are_shown_by_video_and_by_frame(

@@ -84,7 +84,7 @@ def test_people_read_what_was_dropped_and_the_hash(
     assert "sets by official, half of each real" in shown
     assert "dropped: 6 images, more fake images than train needs" in shown
     assert re.search("^sha256: [0-9a-f]{64}$", shown, re.M)
-    assert "identities unknown" not in shown
+    assert "unknown" not in shown
     assert not (tmp_path / "sets" / "test").exists()
     assert set(data.read_crops(tmp_path / "sets" / "train")["split"]) == {"train"}
 
@@ -93,7 +93,42 @@ def test_unknown_identities_are_said(crops: Path, tmp_path: Path, capsys: Any) -
     table = pd.read_csv(crops / "crops.csv", dtype={"target_identity": "string"})
     table.assign(target_identity=pd.NA).to_csv(crops / "crops.csv", index=False)
     assert main(_split(crops, tmp_path / "sets")) == 0
-    assert "identities unknown for 12 of 12 videos" in capsys.readouterr().out
+    assert "people unknown for 12 of 12 videos" in capsys.readouterr().out
+
+
+@pytest.fixture
+def loose(tmp_path: Path) -> Path:
+    """Eight videos of four frames, whose names alone say so: real/017_0042.png."""
+    for number in range(32):
+        path = tmp_path / f"loose/{('real', 'fake')[number % 2]}/{number // 4:03}_{number:04}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), np.full((16, 16, 3), number, np.uint8))
+    return tmp_path / "loose"
+
+
+@pytest.mark.parametrize("rule", ["number", r"^(\d+)_"])
+def test_videos_that_names_hold_are_kept_together(
+    loose: Path, tmp_path: Path, capsys: Any, rule: str
+) -> None:
+    sets = [tmp_path / "sets" / name for name in ("train", "test")]
+    argv = _split(loose, sets[0].parent, "--by", "video", "--json", sizes=(8, 0, 8))
+    assert main([*argv, "--video-pattern", rule]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert not [remark for remark in document["remarks"] if "torn" in remark]
+    train, test = ({p.rpartition("_")[0] for p in data.read_crops(s)["path"]} for s in sets)
+    assert not train & test
+
+
+def test_frames_split_as_if_they_were_videos_are_told(
+    loose: Path, tmp_path: Path, capsys: Any
+) -> None:
+    assert main(_split(loose, tmp_path / "sets", sizes=(8, 0, 8))) == 0
+    told = capsys.readouterr().out
+    assert "videos may be torn apart" in told
+    assert "--video-pattern" in told
+    argv = _split(loose, tmp_path / "more", "--video-pattern", "(", sizes=(8, 0, 8))
+    assert main(argv) == 2
+    assert "expected a regular expression as --video-pattern" in capsys.readouterr().err
 
 
 def test_splits_are_never_mixed_with_others_or_with_the_crops(

@@ -8,6 +8,7 @@ from deepfake_generalize.data.manifests.checks import (
     check_crops,
     check_labels,
     check_once,
+    own_names,
     require_columns,
     with_columns,
 )
@@ -32,6 +33,7 @@ from deepfake_generalize.data.manifests.tables import (
     first_line,
     opened_table,
     read_header,
+    read_table,
 )
 
 __all__ = [
@@ -45,10 +47,12 @@ __all__ = [
     "first_line",
     "manifest_text",
     "opened_table",
+    "own_names",
     "parse_manifest",
     "people",
     "read_header",
     "read_manifest",
+    "read_table",
     "require_columns",
     "restore_types",
     "rows_sha256",

@@ -40,17 +40,21 @@ def require_columns(
         )
 
 
+def own_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns have our names: `identity` is `target_identity` without one."""
+    names = {old: new for old, new in ALIASES.items() if new not in rows.columns}
+    return rows.rename(columns=names) if names.keys() & set(rows.columns) else rows
+
+
 def with_columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return a table with all columns of a manifest; the rows that came are not changed.
 
     A column `identity` is the `target_identity` where there is none; without a column `video` each
     crop counts as a video of its own; all else that is missing is NA.
     """
-    missing = [name for name in columns if name not in rows.columns]
-    if not missing:
+    if set(columns) <= set(rows.columns):
         return rows
-    names = {old: new for old, new in ALIASES.items() if new in missing}
-    out = rows.rename(columns=names)
+    out = own_names(rows).copy()
     for name in columns:
         if name not in out.columns:
             empty = float("nan") if name == "score" else pd.NA

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize.data.manifests.checks import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ def dataset_family(dataset: str) -> str:
 
 def people(rows: pd.DataFrame) -> list[tuple[str, ...]]:
     """Name who is filmed and whose face was put in, as far as known: 0 to 2 "family identity"."""
+    rows = own_names(rows)
     families = text_column(rows, "dataset").map(dataset_family)
     columns = (text_column(rows, f"{role}_identity") for role in ("target", "source"))
     return [

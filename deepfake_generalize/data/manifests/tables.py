@@ -21,6 +21,11 @@ _UTF_8_MARK, _UTF_16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _AGAIN = "Download or write this file again."
 
 
+def read_table(file: Path, known: Collection[str]) -> bytes:
+    """Return a CSV file as `plain_csv` does; no regular file, or a large one, raises `OSError`."""
+    return plain_csv(read_regular(file), known)
+
+
 def plain_csv(content: bytes, known: Collection[str]) -> bytes:
     """Return a table as CSV in UTF-8 with commas, bytes of other encodings kept as they are.
 
@@ -68,7 +73,7 @@ def opened_table(file: Path, known: Collection[str]) -> Iterator[csv.DictReader[
     Bytes that are not UTF-8 come as Python's names of files have them.
     """
     try:
-        text = _text(plain_csv(read_regular(file), known))
+        text = _text(read_table(file, known))
     except (OSError, InputError) as error:
         raise _no_table(file, error) from error
     try:

@@ -14,7 +14,7 @@ from deepfake_generalize.data.splits.splits import (
     SUBSETS,
     Splits,
     assemble,
-    count_nameless,
+    remarks,
 )
 
 __all__ = [
@@ -28,6 +28,6 @@ __all__ = [
     "balanced_splits",
     "checked_crops",
     "collect_videos",
-    "count_nameless",
     "in_order",
+    "remarks",
 ]

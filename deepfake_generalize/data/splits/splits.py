@@ -68,18 +68,7 @@ class Splits:
         reasons = self.dropped["reason"].value_counts().sort_index()
         lines.append(f"  dropped: {len(self.dropped)} images")
         lines += [f"    {count}: {reason}" for reason, count in reasons.items()]
-        unknown, n_videos = count_nameless(self)
-        if unknown:
-            lines.append(
-                f"  people unknown for {unknown} of {n_videos} videos: by='identity' counts each "
-                "as a person of its own"
-            )
-        torn = _torn_videos(self)
-        if torn:
-            lines.append(
-                f"  {len(torn)} videos may be torn apart: images that count as a video each are "
-                f"named like frames of one, such as {min(torn)!r}; read_crops has video_pattern="
-            )
+        lines += [f"  {remark}" for remark in remarks(self)]
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
 
     def save(self, path: str | Path) -> Path:
@@ -161,7 +150,25 @@ def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str])
     return Splits(**parts, sha256=text_sha256("\n".join(keys)))
 
 
-def count_nameless(splits: Splits) -> tuple[int, int]:
+def remarks(splits: Splits) -> list[str]:
+    """Say what is not known of the videos, and which may be in several parts for that."""
+    said = []
+    unknown, n_videos = _count_nameless(splits)
+    if unknown:
+        said.append(
+            f"people unknown for {unknown} of {n_videos} videos: by='identity' counts each as a "
+            "person of its own"
+        )
+    if torn := _torn_videos(splits):
+        said.append(
+            f"{len(torn)} videos may be torn apart: images that count as a video each are named "
+            f"like frames of one, such as {min(torn)!r}; video_pattern= of read_crops, "
+            "--video-pattern of `split`, names their videos"
+        )
+    return said
+
+
+def _count_nameless(splits: Splits) -> tuple[int, int]:
     """Return how many of the videos name no person, and how many videos there are."""
     videos: set[str] = set()
     named: set[str] = set()

@@ -11,15 +11,23 @@ import pandas as pd
 
 from deepfake_generalize import metrics
 from deepfake_generalize._system.exception_notes import noted
-from deepfake_generalize.data.crops import is_pack, read_crops, read_image, split_packed
+from deepfake_generalize.data.crops import (
+    CROP_COLUMNS,
+    is_pack,
+    read_crops,
+    read_image,
+    split_packed,
+)
 from deepfake_generalize.data.layouts import is_video_name
+from deepfake_generalize.data.manifests import read_header
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
-    CSV_ERRORS,
+    FINDER_COLUMNS,
     arrange,
     check_no_image_twice,
     check_range,
     clean_scores,
+    is_score_table,
     read_labels,
     read_scores,
 )
@@ -50,8 +58,6 @@ _RESERVED = frozenset(
 )
 _UPSIDE_DOWN = 0.4
 _IMAGES_AT_ONCE = 64
-_FINDER_COLUMNS = frozenset({"box", "aligner"})
-"""Columns of a crops manifest, whose column `score` is the face finder's and not P(fake)."""
 _EXPECTED = (
     "Pass crops (the columns path and label), or scores (the columns label and score, which is "
     "P(fake)), or the path of a CSV of scores."
@@ -172,7 +178,7 @@ def _load(name: str, given: object, detector: Scorer | str, polarity: Polarity |
             hint=_EXPECTED,
         )
     _check_columns(name, table)
-    if "score" in table.columns and not _FINDER_COLUMNS & set(table.columns):
+    if "score" in table.columns and not FINDER_COLUMNS & set(table.columns):
         frame = clean_scores(name, table)
         if polarity == "real-high":
             frame["score"] = 1.0 - frame["score"]
@@ -187,21 +193,15 @@ def _read(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | Sc
     if path.with_suffix(".json").exists():
         file = read_scores(path)
         return ScoredSet(name, file.frame, "scores", file.facts)
+    if header := read_header(path, CROP_COLUMNS):
+        _check_columns(name, pd.DataFrame(columns=header))
     try:
-        header = pd.read_csv(path, nrows=0)
-        if _FINDER_COLUMNS & set(header):
-            # Only the reader of manifests knows where their relative paths begin.
+        if header and not is_score_table(path):
             return read_crops(path)
-        if "score" not in header:
-            return pd.read_csv(path)
-        _check_columns(name, header)
         frame = read_scores(path, polarity=polarity or "fake-high").frame
-        return ScoredSet(name, frame, "scores", told=polarity is not None)
-    except CSV_ERRORS as error:
-        raise InputError(
-            f"expected a CSV of scores for the set {name}, cannot read {path}: {error}.",
-            hint=_EXPECTED,
-        ) from error
+    except InputError as error:
+        raise InputError(f"the set {name}: {error.message}", hint=error.hint) from error
+    return ScoredSet(name, frame, "scores", told=polarity is not None)
 
 
 def _what_happened(frame: pd.DataFrame) -> str:

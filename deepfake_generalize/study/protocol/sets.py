@@ -9,7 +9,7 @@ import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.leakage import exclude
-from deepfake_generalize.data.manifests import clip_keys, require_columns
+from deepfake_generalize.data.manifests import clip_keys, require_columns, with_columns
 from deepfake_generalize.data.splits import (
     SUBSETS,
     Splits,
@@ -59,7 +59,9 @@ def study_sets(
 
     Args:
         crops: Crops of FF++, DFD, Celeb-DF-v1 and Celeb-DF-v2 in one table, or in several under
-            any names; the column `dataset` tells them apart. Of FF++ all four methods are needed.
+            any names; the column `dataset` tells them apart. Besides, `path` and `label` are
+            needed, and of FF++ and Celeb-DF what tells method and people. Of FF++ all four methods
+            are needed.
         sizes: Images a set; None for the paper's.
         seed: Seed of all choices.
         near_duplicates: Whether to read the images of Celeb-DF and keep out of CELEB-M those clips
@@ -115,9 +117,9 @@ def study_sets(
 def _by_dataset(crops: pd.DataFrame | Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     filled: list[pd.DataFrame] = []
     for table in crops.values() if isinstance(crops, Mapping) else [crops]:
-        require_columns(table, CROP_COLUMNS, what="crops")
+        require_columns(table, ("path", "label", "dataset"), what="crops")
         if len(table):
-            filled.append(table)
+            filled.append(with_columns(table, CROP_COLUMNS))
     if not filled:
         raise InputError("expected crops, received none.", hint="Use data.read_crops(folder).")
     rows = checked_crops(pd.concat(filled, ignore_index=True))

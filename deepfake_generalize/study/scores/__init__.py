@@ -10,17 +10,18 @@ from deepfake_generalize.study.scores.files import (
     write_scores,
 )
 from deepfake_generalize.study.scores.tables import (
-    CSV_ERRORS,
+    FINDER_COLUMNS,
     arrange,
     check_no_image_twice,
     check_range,
     clean_scores,
     data_hash,
+    is_score_table,
     read_labels,
 )
 
 __all__ = [
-    "CSV_ERRORS",
+    "FINDER_COLUMNS",
     "Polarity",
     "ScoreFile",
     "arrange",
@@ -29,6 +30,7 @@ __all__ = [
     "check_range",
     "clean_scores",
     "data_hash",
+    "is_score_table",
     "read_labels",
     "read_scores",
     "write_scores",

@@ -9,7 +9,6 @@ CSV without one was made elsewhere: then the user says which way its scores poin
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -23,8 +22,9 @@ import pandas as pd
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize.data.manifests import manifest_text
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_table
+from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_score_table
 from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Polarity = Literal["fake-high", "real-high"]
 
 _FORMAT = "deepfake_generalize scores"
 _VERSION = 1
+"""Bytes of JSON."""
 _STATUSES = frozenset({"ok", "missing", "error"})
 _AGAIN = "Score the set again, or delete the JSON and say which way the scores point."
 
@@ -91,7 +92,10 @@ def write_scores(
     target = absolute(folder) / f"{file_name(name)}.csv"
     rows = _plain_statuses(clean_scores(name, frame))
     on_disk, places = _portable(rows, target.parent)
-    content = _csv(name, on_disk)
+    what = f"the rows of the set {name!r}"
+    content = manifest_text(
+        on_disk, target.parent, [str(column) for column in on_disk], (), what=what
+    )
     document = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -171,7 +175,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
             hint="Leave polarity out: a file with a JSON beside it says so itself.",
         )
     name = str(facts.get("set", file.stem))
-    rows = clean_scores(name, read_table(name, file, complete=bool(facts)))
+    rows = clean_scores(name, read_score_table(name, file, complete=bool(facts)))
     for column in set(facts.get("relative_paths", ())) & set(rows.columns):
         rows[column] = rows[column].map(
             lambda path: str(absolute(file.parent / str(path))), na_action="ignore"
@@ -207,22 +211,6 @@ def file_name(name: str) -> str:
 
 def _short_hash(name: str) -> str:
     return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
-
-
-def _csv(name: str, on_disk: pd.DataFrame) -> bytes:
-    """Return a table as CSV, names of files that are no UTF-8 as the system has them."""
-    text: str = on_disk.to_csv(index=False, lineterminator="\n")
-    if "\r" in text:  # Readers take a bare one for the end of a line.
-        text = on_disk.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        wrong = text[max(error.start - 10, 0) : error.end + 10]
-        raise InputError(
-            f"expected the rows of the set {name!r} to hold text and names of files, received "
-            f"{wrong!r}, which no file can hold.",
-            hint="Replace the characters that are written as \\ud800 to \\udfff there.",
-        ) from error
 
 
 def _portable(rows: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:

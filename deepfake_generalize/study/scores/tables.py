@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize.data.manifests import score_keys
+from deepfake_generalize.data.crops import CROP_COLUMNS
+from deepfake_generalize.data.manifests import own_names, read_header, read_table, score_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_unit
 
@@ -32,42 +34,51 @@ COLUMNS = (
     "frame",
     "path",
 )
-"""What is kept of a table, in this order; those behind `reason` only where they were given."""
-_TEXT = tuple(column for column in COLUMNS if column not in {"label", "score", "frame"})
-CSV_ERRORS = (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
-"""What pandas raises where a file cannot be read as CSV."""
+"""What tables of scores have, in this order; those behind `reason` only where they were given."""
+_NOT_KEPT = frozenset({*CROP_COLUMNS, "settings", "synthetic"})
+"""What else tables of crops have, which says nothing of scores; a user's own columns are kept."""
+FINDER_COLUMNS = frozenset({"box", "aligner"})
+"""Columns of a crops manifest, whose column `score` is the face finder's and not P(fake)."""
 _NUMBERS = ("label", "score", "frame")
 _NONE = ["", "NA", "N/A", "n/a", "<NA>", "nan", "NaN", "NAN", "-nan", "null", "NULL", "None"]
 """How programs write that there is no number."""
-_MISSING = {name: [""] for name in _TEXT} | dict.fromkeys(_NUMBERS, _NONE)
-_LONGEST_HEADER = 100_000
-"""Bytes; pandas takes minutes and gigabytes over a million columns."""
 _STATUS_WORDS = frozenset({"ok", "missing", "error", "no_face", "corrupt"})
 """The words that the library itself writes; others are failures too."""
 
 
-def read_table(name: str, file: Path, *, complete: bool = False) -> pd.DataFrame:
+def is_score_table(file: Path) -> bool:
+    """Say whether a file holds scores, or is a CSV file that holds no crops either."""
+    columns = set(read_header(file, COLUMNS))
+    if "score" in columns:
+        return not FINDER_COLUMNS & columns
+    return "path" not in columns and file.suffix.lower() == ".csv" and file.is_file()
+
+
+def read_score_table(name: str, file: Path, *, complete: bool = False) -> pd.DataFrame:
     """Read a CSV with the columns label and score as it stands; `clean_scores` then checks it.
 
     Names are taken as they are written, "NA" and "null" too. `complete` says that every row has a
     key: an empty one is the empty key then, and none that is missing.
     """
-    _check_size(name, file)
     try:
+        content = read_table(file, COLUMNS)
+        columns = [*pd.read_csv(io.BytesIO(content), nrows=0, encoding_errors="surrogateescape")]
         table = pd.read_csv(
-            file,
-            dtype=dict.fromkeys((*_TEXT, "score"), "string"),
+            io.BytesIO(content),
+            dtype={key: "string" for key in columns if key not in ("label", "frame")},
             keep_default_na=False,
-            na_values=_MISSING,
+            na_values={key: _NONE if key in _NUMBERS else [""] for key in columns},
             encoding_errors="surrogateescape",
         )
     except FileNotFoundError as error:
         raise InputError(
             f"expected a CSV of scores at {file}, there is none.", hint="Check the path."
         ) from error
-    except CSV_ERRORS as error:
+    except (OSError, ValueError) as error:  # Those of pandas are of the latter kind.
+        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
         raise InputError(
-            f"expected a CSV of scores for the set {name}, cannot read {file}: {error}.",
+            f"expected a CSV of scores for the set {name}, cannot read {file}: "
+            f"{str(reason).strip().rstrip('.')}.",
             hint="Write the columns label and score, separated by commas.",
         ) from error
     missing = [column for column in ("label", "score") if column not in table.columns]
@@ -114,17 +125,19 @@ def arrange(table: pd.DataFrame, labels: AnyArray, found: dict[str, Any]) -> pd.
     """Return the columns of `COLUMNS` that there are, with the labels and what was found.
 
     Args:
-        table: The rows as they came; `path` becomes NA where it is not among them.
+        table: The rows as they came; `path` becomes NA where it is not among them. Columns of the
+            user's own are kept behind the others.
         labels: (N,), 0 and 1.
         found: The columns score, status and reason.
     """
-    frame = table.reset_index(drop=True).assign(label=labels, **found)
+    frame = own_names(table).reset_index(drop=True).assign(label=labels, **found)
     if "path" not in frame.columns:
         frame["path"] = pd.NA
     if "key" not in frame.columns or frame["key"].isna().any():
         frame["key"] = score_keys(frame)
     frame["key"] = frame["key"].astype("string")
-    return frame[[column for column in COLUMNS if column in frame.columns]]
+    others = [column for column in frame if column not in COLUMNS and column not in _NOT_KEPT]
+    return frame[[*(column for column in COLUMNS if column in frame), *others]]
 
 
 def data_hash(rows: pd.DataFrame) -> str:
@@ -165,26 +178,6 @@ def check_range(owner: str, scores: DoubleArray) -> DoubleArray:
     """Return the scores in [0, 1], those outside by rounding at the border; refuse others."""
     hint = "A score is P(fake): send logits through a sigmoid first."
     return check_unit(f"the scores of {owner}", scores, hint=hint)
-
-
-def _check_size(name: str, file: Path) -> None:
-    """Raise `InputError` where a path leads to a pipe or a device, or a header has no end."""
-    if file.exists() and not file.is_file():
-        raise InputError(
-            f"expected a CSV of scores for the set {name}, {file} is no file.",
-            hint="Name a file with the columns label and score.",
-        )
-    try:
-        with file.open("rb") as opened:
-            header = opened.readline(_LONGEST_HEADER + 1)
-    except OSError:
-        return  # Which reading it will say.
-    if len(header) > _LONGEST_HEADER:
-        raise InputError(
-            f"expected a CSV of scores for the set {name}, the header of {file} is longer than "
-            f"{_LONGEST_HEADER:,} bytes.",
-            hint="Write the columns label and score, separated by commas.",
-        )
 
 
 def _check_statuses(name: str, statuses: pd.Series[Any]) -> None:

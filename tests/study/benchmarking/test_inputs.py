@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import find_videos
+from deepfake_generalize.data import LeakageWarning, find_videos
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import benchmark as full_benchmark
 
@@ -40,6 +40,38 @@ def test_a_table_of_videos_is_told_to_be_extracted(redness, tmp_path: Path) -> N
     with pytest.raises(InputError, match="the set original, received a table of videos") as caught:
         benchmark(redness, original=videos, unseen={"A": videos})
     assert caught.value.hint.startswith("Cut out the faces first: data.extract_faces(videos, ")
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_table_of_paths_and_labels_is_a_set_of_crops(
+    redness, crops, tmp_path: Path, separator: str
+) -> None:
+    home = crops([(1, 255), (0, 0), (1, 200), (0, 9)])
+    table = pd.DataFrame({"path": [Path(path).name for path in home["path"]]})
+    table["label"] = ["fake", "real"] * 2
+    folder = Path(home["path"][0]).parent
+    table.assign(identity=list("abcd")).to_csv(folder / "set.csv", sep=separator, index=False)
+    result = benchmark(redness, original=folder / "set.csv", unseen={"A": home})
+    assert result.row["original_accuracy"].item() == 100.0
+    assert result.scores["original"]["target_identity"].tolist() == list("abcd")
+
+
+def test_an_identity_of_the_users_own_is_audited(redness, crops) -> None:
+    home, away = crops([(1, 255), (0, 0)]), crops([(1, 254), (0, 1)], name="away")
+    with pytest.warns(LeakageWarning, match="share 1 person|identity"):
+        found = full_benchmark(
+            redness,
+            original=home.assign(identity=["x", "y"]),
+            unseen={"A": away.assign(identity=["x", "z"])},
+            resampling=None,
+        )
+    assert "identity" in set(found.leakage["kind"])
+
+
+def test_crops_without_a_label_are_refused_by_the_name_of_their_set(redness, crops) -> None:
+    home = crops([(1, 255), (0, 0)])
+    with pytest.raises(InputError, match="labels of the set A to be 0 or 1, received NaN in row 1"):
+        benchmark(redness, original=home, unseen={"A": home.assign(label=[1, pd.NA])})
 
 
 def test_an_image_that_a_manifest_names_twice_is_refused(redness, crops) -> None:
@@ -90,7 +122,10 @@ def test_what_comes_in_is_left_alone(redness, crops) -> None:
         ({"unseen": {"": 0}}, "cannot be called ''"),
         ({"specialized": {"A": 0}}, "the set A is given as unseen and as specialized"),
         ({"original": [1, 2]}, "expected the set original to be a DataFrame or a path, received l"),
-        ({"original": "absent.csv"}, "for the set original, cannot read absent.csv"),
+        (
+            {"original": "absent.csv"},
+            "the set original: expected a CSV of scores at .*absent.csv, there is none",
+        ),
         (
             {"original": pd.DataFrame({"truth": [1], "score": [0.5]})},
             "label and path, or label and score; received truth, score",

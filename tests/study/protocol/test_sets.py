@@ -341,3 +341,11 @@ def test_clips_that_look_like_one_of_celeb_are_kept_out_of_celeb_m(tmp_path):
         reasons.str.startswith("looks like another video").sum() == (used["label"] == 0).sum() == 4
     )
     assert (audit_leakage(sets)["kind"] == "identity").all()
+
+
+def test_paths_labels_and_the_data_set_are_enough():
+    rows = [{"path": f"/c/{i}.png", "label": i % 2, "dataset": "DFD"} for i in range(12)]
+    crops = pd.DataFrame(rows).assign(identity=[str(i // 4) for i in range(12)])
+    assert len(study_sets(crops, Sizes(test=8))["DFD"].test) == 8
+    with pytest.raises(InputError, match="missing: dataset"):
+        study_sets(crops[["path", "label"]], Sizes(test=8))

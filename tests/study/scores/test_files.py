@@ -290,10 +290,42 @@ def test_facts_of_another_kind_are_refused_in_words(rows, tmp_path: Path, facts)
         read_scores(path)
 
 
+def test_columns_of_the_users_own_come_back_as_written(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"label": [1, 0], "score": [0.5, 0.25], "batch": ["007", None]})
+    crops = rows.assign(box="0,0,1,1", aligner="finder", settings="x", identity=["ann", "bob"])
+    frame = read_scores(write_scores(tmp_path, "s", crops, FACTS)).frame
+    assert frame["batch"].fillna("?").tolist() == ["007", "?"]
+    assert frame["target_identity"].tolist() == ["ann", "bob"]
+    assert not {"box", "aligner", "settings"} & set(frame.columns)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Label;Score\n1;0.75\n0;0.25\n",
+        b"label, score\r1, 0.75\r0, 0.25\r",
+        "label\tscore\r\n1\t0.75\r\n0\t0.25\r\n".encode("utf-16"),
+    ],
+)
+def test_scores_as_other_programs_save_tables_are_read(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "s.csv"
+    file.write_bytes(content)
+    assert read_scores(file, polarity="fake-high").frame["score"].tolist() == [0.75, 0.25]
+
+
+def test_what_is_no_file_beside_scores_is_refused_without_waiting(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("label,score\n1,0.5\n")
+    os.mkfifo(tmp_path / "s.json")
+    with pytest.raises(DataMismatchError, match="it is no regular file"):
+        read_scores(file)
+
+
 def test_a_header_without_end_and_what_is_no_file_are_refused_at_once(tmp_path: Path) -> None:
     wide, pipe = tmp_path / "wide.csv", tmp_path / "pipe.csv"
     wide.write_text("label,score," + ",".join(f"c{i}" for i in range(200_000)) + "\n")
     os.mkfifo(pipe)
-    for file, said in ((wide, "longer than 100,000 bytes"), (pipe, "is no file"), (tmp_path, "no")):
+    told = ((wide, "at most 1000 columns"), (pipe, "no regular file"), (tmp_path, "Is a directory"))
+    for file, said in told:
         with pytest.raises(InputError, match=said):
             read_scores(file, polarity="fake-high")
