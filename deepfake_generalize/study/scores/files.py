@@ -34,7 +34,6 @@ Polarity = Literal["fake-high", "real-high"]
 
 _FORMAT = "deepfake_generalize scores"
 _VERSION = 1
-"""Bytes of JSON."""
 _STATUSES = frozenset({"ok", "missing", "error"})
 _AGAIN = "Score the set again, or delete the JSON and say which way the scores point."
 
