@@ -125,10 +125,14 @@ SITES = {"mesonet": "paper", "mesoinception": "paper", "shallownet": "paper"}
 SITES |= dict.fromkeys(("xception", "efficientnet_b0"), "average_pool")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name != "three levels")) for name in NETWORKS],
-)
+DEEP = ("xception", "efficientnet_b0", "efficientnet inside")
+
+
+def _marks(name):
+    return [pytest.mark.nightly if name in DEEP else pytest.mark.slow] * (name != "three levels")
+
+
+@pytest.mark.parametrize("name", [pytest.param(x, marks=_marks(x)) for x in NETWORKS])
 def test_no_score_moves(name):
     keras.utils.set_random_seed(0)
     detector = models.Detector(NETWORKS[name]())
