@@ -7,15 +7,12 @@ import os
 import secrets
 import stat
 import zipfile
-from typing import IO, TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
 
 from deepfake_generalize._system.file_locks import lock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from deepfake_generalize.types import AnyArray
+from deepfake_generalize.types import AnyArray
 
 
 @contextlib.contextmanager

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import io
-    import zipfile
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
 
 MAX_BYTES = 1 << 32
 MAX_TEXT_BYTES = 10_000_000

@@ -7,14 +7,10 @@ import errno
 import fcntl
 import os
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 from deepfake_generalize.errors import DataMismatchError, InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP))
 """What file systems say that grant no locks, such as some of clusters."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.augment.features import fit_cached, forward_batches
 from deepfake_generalize.augment.fine_tuning import (
@@ -16,26 +17,21 @@ from deepfake_generalize.augment.fine_tuning import (
     recipe_for,
     twin_of,
 )
-from deepfake_generalize.augment.unfreezing import choose_head, trainable_copy
+from deepfake_generalize.augment.unfreezing import Head, choose_head, trainable_copy
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
-from deepfake_generalize.models.training import TrainOptions, open_data
+from deepfake_generalize.models.detectors import Detector
+from deepfake_generalize.models.surgery import FirstDense, first_dense, flat_layers, site_cut
+from deepfake_generalize.models.training import (
+    Fit,
+    LabelledImages,
+    Progress,
+    Recipe,
+    TrainingData,
+    TrainOptions,
+    open_data,
+)
+from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_choice, check_number, check_whole, describe
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from deepfake_generalize.augment.unfreezing import Head
-    from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.models.surgery import FirstDense
-    from deepfake_generalize.models.training import (
-        Fit,
-        LabelledImages,
-        Progress,
-        Recipe,
-        TrainingData,
-    )
-    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 
 def focus(  # noqa: PLR0913  (each is a choice of its own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,6 @@ from deepfake_generalize.data.manifests import (
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_mapping, check_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 ORIGINAL = "original"
 """What the column `set` calls the original part."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import NOISE, copy_network, cut, flat_layers, remake
-from deepfake_generalize.models.training import own_random_numbers
+from deepfake_generalize.models.surgery import NOISE, Cut, copy_network, cut, flat_layers, remake
+from deepfake_generalize.models.training import Recipe, own_random_numbers
 from deepfake_generalize.validation import is_whole
-
-if TYPE_CHECKING:
-    from deepfake_generalize.models.surgery import Cut
-    from deepfake_generalize.models.training import Recipe
 
 # What a dropout may stand in front of and still be at the boundary: the same numbers, rearranged.
 _REARRANGING = (layers.Flatten, layers.Reshape, layers.Permute, layers.Identity)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.resampling import Resampling, group_codes, resample_counts
 from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
+from deepfake_generalize.types import AnyArray, DoubleArray, Images
 from deepfake_generalize.validation import (
     check_choice,
     check_type,
@@ -21,11 +23,6 @@ from deepfake_generalize.validation import (
     describe,
     refuse_masked,
 )
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import AnyArray, DoubleArray, Images
 
 BUDGET = 2**28
 """Bytes of activations that are kept in memory: 256 MB, 65,536 images at 1,024 neurons."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.models.surgery import first_dense, site_cut
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
+from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
 
 BLOCK = 2**20
 """Numbers (float32) that one step of the intervention holds at a time: 4 MB."""

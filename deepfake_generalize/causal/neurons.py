@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import comb
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_mapping, describe, is_whole, refuse_masked
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 
 @dataclass(frozen=True)

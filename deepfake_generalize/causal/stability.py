@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +10,8 @@ from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.causal.neurons import top_neurons
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
+from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_type
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 
 @dataclass(frozen=True)

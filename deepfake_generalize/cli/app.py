@@ -13,8 +13,9 @@ import itertools
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -38,9 +39,6 @@ from deepfake_generalize.cli import (
     training,
 )
 from deepfake_generalize.cli.failures import INTERRUPTED, PROGRAM
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 app = typer.Typer(
     name=PROGRAM,

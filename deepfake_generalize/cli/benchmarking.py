@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from deepfake_generalize.cli import arguments, console
 from deepfake_generalize.cli.arguments import DetectorName, Json, Weights
 from deepfake_generalize.errors import PartialError
-
-if TYPE_CHECKING:
-    from deepfake_generalize.study import Benchmark
+from deepfake_generalize.study import Benchmark
 
 Specialized = Annotated[
     list[str] | None,

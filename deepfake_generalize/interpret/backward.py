@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import keras
@@ -14,12 +14,8 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.logits import logit_of
 from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
 from deepfake_generalize.models.surgery import closed_parts, graph_layers, only
+from deepfake_generalize.types import Images
 from deepfake_generalize.validation import check_choice, check_type
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from deepfake_generalize.types import Images
 
 _KIN = ["LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Swish", "Mish"]
 _HARD = ["ReLU6", "HardSiLU", "HardSwish"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -16,11 +16,9 @@ from deepfake_generalize.interpret.backward import (
     guided_gradient,
     weighted_features,
 )
+from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import last_convolution
-
-if TYPE_CHECKING:
-    from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.types import AnyArray, FloatArray, Images
+from deepfake_generalize.types import AnyArray, FloatArray, Images
 
 _ROUNDING = 8 * np.finfo(np.float32).eps
 """What positions of a map may differ by, as a share of its largest, and count the same."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import is_graph, is_plain, only, producer, run_through
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from deepfake_generalize.models.detectors import Detector
 
 _SQUASHING = {
     getattr(module, name)

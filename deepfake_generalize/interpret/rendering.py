@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import AnyArray, UInt8Array
 from deepfake_generalize.validation import (
     check_images,
     check_number,
@@ -15,9 +14,6 @@ from deepfake_generalize.validation import (
     describe,
     refuse_masked,
 )
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray, UInt8Array
 
 PHOTOGRAPH_WEIGHT = 0.7
 """What tf-explain multiplies the photograph by before it adds the coloured map."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.rendering import check_heatmaps, colorize, study_overlay
+from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import (
     check_choice,
     check_images,
@@ -26,13 +28,6 @@ from deepfake_generalize.validation import (
     describe,
     refuse_masked,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import AnyArray, DoubleArray
 
 WINDOW = 7
 """Side in pixels of the uniform window, scikit-image's default."""

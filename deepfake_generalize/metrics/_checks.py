@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.types import DoubleArray, IntArray
 from deepfake_generalize.validation import check_unit, describe, refuse_masked
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import DoubleArray, IntArray
 
 _LABEL_HINT = "Label fakes 1 and reals 0."
 _SCORE_HINT = "Pass P(fake); a detector that returns P(real) needs 1 - score, logits a sigmoid."

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
+from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 RankedMetric: TypeAlias = Literal["auc", "average_precision", "eer"]
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.metrics._checks import check_pair
+from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_number
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import AnyArray
 
 
 def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5) -> float:

@@ -6,21 +6,18 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
 from deepfake_generalize.metrics._ranked import RankedScores
 from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample
+from deepfake_generalize.types import DoubleArray, IntArray
 from deepfake_generalize.validation import check_unit, describe
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import DoubleArray, IntArray
 
 
 @dataclass(frozen=True)

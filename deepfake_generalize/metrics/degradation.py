@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
 from deepfake_generalize.metrics.intervals import is_correct
 from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample_means
+from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import ROUNDING, check_unit, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import DoubleArray
 
 _UNIT_HINT = "Pass all accuracies in one unit, fractions or percent."
 

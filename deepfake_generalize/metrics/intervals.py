@@ -6,9 +6,10 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics._checks import check_pair
@@ -22,12 +23,8 @@ from deepfake_generalize.metrics.resampling import (
     resample,
     resample_means,
 )
+from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_choice, refuse_masked
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 _RANKED: dict[Callable[..., float], RankedMetric] = {
     auc: "auc",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
+from deepfake_generalize.types import IntArray
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import IntArray
 
 
 def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:

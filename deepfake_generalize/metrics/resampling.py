@@ -7,24 +7,19 @@ several sets together.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from deepfake_generalize._system.machine import processors
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_number, check_whole, refuse_masked
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import numpy.typing as npt
-
-    from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 
 _ELEMENTS_AT_ONCE = 1 << 20
 """Numbers in one block of resamples: bounds the memory, and keeps what is read often in cache."""

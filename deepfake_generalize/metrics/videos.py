@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import check_pair
+from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_choice, describe
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray
 
 _KEYS = ["dataset", "method", "video"]
 _COLUMNS = [*_KEYS, "label", "score"]

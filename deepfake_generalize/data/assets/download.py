@@ -6,14 +6,11 @@ import io
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from deepfake_generalize._system.atomic_files import replacing
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from deepfake_generalize.data.assets.registry import Asset
+from deepfake_generalize.data.assets.registry import Asset
 
 TIMEOUT_S = 30.0
 """Seconds without a byte after which a server is given up."""

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from deepfake_generalize.data.assets.download import DownloadFailedError, download
 from deepfake_generalize.data.assets.registry import Asset, find_asset
 from deepfake_generalize.errors import MissingAssetError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 CACHE_VARIABLE = "DEEPFAKE_GENERALIZE_CACHE"
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 from isal import isal_zlib
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import UInt8Array
 
 _SIGNATURE, _HEADER = 8, 33
 """Where the signature and where the chunk with the header end."""

@@ -24,21 +24,18 @@ import io
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
 from isal.isal_zlib import crc32
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import AnyArray, IntArray, UInt8Array
 from deepfake_generalize.validation import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from deepfake_generalize.types import AnyArray, IntArray, UInt8Array
 
 PACK_SUFFIXES: tuple[str, ...] = (".h5", ".hdf5")
 FORMAT, VERSION = "deepfake_generalize.crops", 2

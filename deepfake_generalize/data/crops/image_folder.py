@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -23,9 +23,6 @@ from deepfake_generalize.data.layouts import (
     walk_files,
 )
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 # `df` is what the authors of MesoNet call the fakes of their sample images.
 LABEL_FOLDERS: dict[str, int] = {"real": 0, "fake": 1, "df": 1}

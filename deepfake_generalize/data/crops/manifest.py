@@ -7,8 +7,10 @@ folder; a pack holds the same manifest inside. In memory all paths are absolute.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
@@ -26,11 +28,6 @@ from deepfake_generalize.data.manifests import (
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 CROP_COLUMNS: tuple[str, ...] = (
     "path",

@@ -8,18 +8,23 @@ done; the manifests `crops.csv` and `failures.csv` are made from the records.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pandas as pd
 
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.assets import face_assets, require
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 from deepfake_generalize.data.extraction import video_record
 from deepfake_generalize.data.extraction.output_folder import checksum, open_folder
+from deepfake_generalize.data.extraction.video_record import Record
 from deepfake_generalize.data.extraction.worker import Job, Task, finished, run
 from deepfake_generalize.data.faces import (
+    FaceFinder,
     MediaPipeFinder,
     check_finder,
     check_frame_count,
@@ -28,16 +33,6 @@ from deepfake_generalize.data.faces import (
 from deepfake_generalize.data.manifests import check_labels, require_columns, with_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    import pandas as pd
-
-    from deepfake_generalize.data.extraction.video_record import Record
-    from deepfake_generalize.data.faces import FaceFinder
 
 _STATUSES = frozenset({"ok", "no_face", "corrupt", "missing", "error", "no_frames"})
 _SHOWN_DIGITS = 12

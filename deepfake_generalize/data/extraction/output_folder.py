@@ -10,18 +10,16 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize._system.file_locks import claim_folder
 from deepfake_generalize.data.crops import CROPS_FILE, FAILURES_FILE
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 SETTINGS_FILE = "settings.json"
 _SCRATCH = ".partial"

@@ -15,8 +15,9 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,15 +32,10 @@ from deepfake_generalize.data.crops import (
     write_failures,
 )
 from deepfake_generalize.data.extraction.output_folder import SETTINGS_FILE, checksum, read_json
-from deepfake_generalize.data.faces import mask_of
+from deepfake_generalize.data.faces import VideoCrops, mask_of
 from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.errors import DataMismatchError, InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from deepfake_generalize.data.faces import VideoCrops
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
 _TAKEN = frozenset({CROPS_FILE, FAILURES_FILE, SETTINGS_FILE})

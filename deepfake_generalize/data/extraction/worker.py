@@ -11,21 +11,24 @@ import contextlib
 import copy
 import math
 import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.extraction import video_record
 from deepfake_generalize.data.extraction.video_record import Record
-from deepfake_generalize.data.faces import CropSettings, crop_opened, mask_of, open_tools
+from deepfake_generalize.data.faces import (
+    Aligner,
+    CropSettings,
+    FaceFinder,
+    crop_opened,
+    mask_of,
+    open_tools,
+)
 from deepfake_generalize.errors import VideoError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from deepfake_generalize.data.faces import Aligner, FaceFinder
 
 # Opening the finder costs a tenth of a video's work, so a worker takes several at once; a job of
 # few videos is still spread evenly.

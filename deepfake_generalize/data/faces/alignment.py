@@ -8,7 +8,7 @@ did is recorded with every crop.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import os
 
 import numpy as np
 
@@ -18,12 +18,8 @@ from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.data.faces.geometry import centre, crop_matrix, cut_out, roll_of, wrapped
 from deepfake_generalize.data.faces.landmarks import NETWORK_SIDE, LandmarkNetwork
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.types import DoubleArray, UInt8Array
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    import os
-
-    from deepfake_generalize.types import DoubleArray, UInt8Array
 
 # The landmark network was trained on crops of 1.5 face widths, turned upright.
 _LANDMARK_MARGIN = 1.5

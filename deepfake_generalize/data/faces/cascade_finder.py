@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.data.faces.finder import Face, check_frame
+from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import check_number
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import UInt8Array
 
 
 class CascadeFinder(Closing):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,12 +25,8 @@ from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.layouts import looks_like
 from deepfake_generalize.data.video import FrameBatch, VideoInfo, sample_frames
 from deepfake_generalize.errors import InputError, VideoError
+from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import check_number, check_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from deepfake_generalize.types import UInt8Array
 
 _MAX_SIZE = 4096
 """Ten crops of this side are half a gigabyte; OpenCV cuts nothing of 32,768."""

@@ -6,19 +6,15 @@ Which face is the subject of a video is decided in `subject`, how it is cut out 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from deepfake_generalize.data.video import MAX_SIDE
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from deepfake_generalize.types import UInt8Array
 
 Point: TypeAlias = tuple[float, float]
 Box: TypeAlias = tuple[float, float, float, float]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from deepfake_generalize.data.faces.finder import Box, Point
-    from deepfake_generalize.types import DoubleArray, UInt8Array
+from deepfake_generalize.data.faces.finder import Box, Point
+from deepfake_generalize.types import DoubleArray, UInt8Array
 
 
 def centre(box: Box) -> Point:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from deepfake_generalize._system.native_logs import quiet_native_logs
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from deepfake_generalize.types import DoubleArray, UInt8Array
+from deepfake_generalize.types import DoubleArray, UInt8Array
 
 NETWORK_SIDE = 192
 """Pixels, of the square crop that the network takes."""

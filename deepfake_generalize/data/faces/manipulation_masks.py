@@ -6,22 +6,19 @@ be nobody's but an onlooker's.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from deepfake_generalize.data.faces.finder import Box
 from deepfake_generalize.data.video import probe, read_frames
 from deepfake_generalize.errors import VideoError
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
-    from deepfake_generalize.data.faces.finder import Box
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import UInt8Array
 
 # Masks are compressed videos, black but for the face in white or in colours.
 _MARKED = 64

@@ -6,7 +6,8 @@ import contextlib
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize._system.native_logs import quiet_native_logs
@@ -14,12 +15,8 @@ from deepfake_generalize._system.paths import find_temporary_folder
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import check_choice, check_number
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from deepfake_generalize.types import UInt8Array
 
 
 class MediaPipeFinder(Closing):

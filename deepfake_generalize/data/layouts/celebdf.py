@@ -7,15 +7,12 @@ and its README. In `id<A>_id<B>_<n>` A is the person filmed and B the face put i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
 from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOOKS_FOR = "a folder Celeb-real or Celeb-synthesis"
 CHOICES = ("version",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
@@ -21,9 +21,6 @@ from deepfake_generalize.data.manifests import (
     read_header,
 )
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOOKS_FOR = "a CSV file with the columns path and label"
 CHOICES = ()

@@ -11,7 +11,8 @@ actor's several originals together. The preview names its actors, the test set n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import (
@@ -21,10 +22,6 @@ from deepfake_generalize.data.layouts.scanning import (
 )
 from deepfake_generalize.data.manifests import opened_table, read_header
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
 
 LOOKS_FOR = (
     "metadata.json (training parts), dataset.json (preview) or labels.csv (test) beside the "

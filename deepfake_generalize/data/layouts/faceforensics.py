@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
@@ -21,10 +22,6 @@ from deepfake_generalize.data.layouts.manifest import (
 )
 from deepfake_generalize.data.layouts.scanning import read_json, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 LOOKS_FOR = "a folder original_sequences or manipulated_sequences"
 CHOICES = ("methods", "compression")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from deepfake_generalize.data.layouts import (
     celebdf,
@@ -20,12 +24,6 @@ from deepfake_generalize.data.layouts.problems import counts_of, left_out
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import ModuleType
-
-    import pandas as pd
 
 _SHOWN = 5
 

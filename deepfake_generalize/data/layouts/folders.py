@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
@@ -13,10 +15,6 @@ from deepfake_generalize.data.layouts.manifest import (
 )
 from deepfake_generalize.data.layouts.problems import told_by_folder
 from deepfake_generalize.data.layouts.scanning import subfolders, walk_files
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 LOOKS_FOR = "a folder real and a folder fake, or train, val and test with these two in each"
 CHOICES = ("methods",)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from deepfake_generalize.data.layouts.manifest import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 def left_out(labels: Mapping[str, int | None]) -> list[Problem]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
 
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _words(text: str) -> frozenset[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from deepfake_generalize.data.layouts.manifest import Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import walk_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOOKS_FOR = "videos, and no folder that tells which of them are real"
 CHOICES = ()

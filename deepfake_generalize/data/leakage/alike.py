@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from deepfake_generalize.data.leakage.indexed_set import IndexedSet
 from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from deepfake_generalize.data.leakage.indexed_set import IndexedSet
-    from deepfake_generalize.types import IntArray
+from deepfake_generalize.types import IntArray
 
 _MOST_PAIRS_A_CLIP = 10
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from deepfake_generalize.data.leakage.perceptual_hash import Fingerprints, read_fingerprints
 from deepfake_generalize.data.manifests import (
@@ -18,15 +18,8 @@ from deepfake_generalize.data.manifests import (
 )
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import IntArray
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
-    from deepfake_generalize.types import IntArray
-
 
 _NUMBERED_CLIPS = "FF++ "
 

@@ -19,20 +19,17 @@ Reproduction notes:
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
 
 from deepfake_generalize.data.crops import read_image
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from deepfake_generalize.types import AnyArray, FloatArray, IntArray, UInt8Array
+from deepfake_generalize.types import AnyArray, FloatArray, IntArray, UInt8Array
 
 SIDE = 32
 BITS = 63

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -14,9 +15,6 @@ LABELS = {"0": 0, "1": 1, "real": 0, "fake": 1, "0.0": 0, "1.0": 1}
 
 ALIASES = {"identity": "target_identity"}
 """Names of columns that such tables have, to ours."""
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def require_columns(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -16,9 +17,6 @@ from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.manifests.checks import ALIASES, LABELS, require_columns, with_columns
 from deepfake_generalize.data.manifests.tables import plain_csv
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _AGAIN = "Extract the faces again."
 _DTYPES = {"frame": "Int64", "label": "int64", "score": "float64"}

@@ -8,16 +8,14 @@ the kind: there only an equal path is the same clip.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.manifests.checks import own_names
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # Version 2 of Celeb-DF extends version 1. Whether both number people and clips alike is not said
 # by their authors; to take them as alike errs on the side of a false alarm.

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from deepfake_generalize._system.bounded_files import open_regular, read_regular
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
 
 MAX_COLUMNS = 1000
 _MAX_HEADER = 1 << 20

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from deepfake_generalize.data.manifests import (
 )
 from deepfake_generalize.data.splits.assignment import CROSSING, Assignment, Needs, assign, solve
 from deepfake_generalize.data.splits.groups import (
+    Video,
     break_large_components,
     collect_videos,
     connected_components,
@@ -25,11 +27,6 @@ from deepfake_generalize.data.splits.groups import (
 from deepfake_generalize.data.splits.splits import SUBSETS, Splits, assemble
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice, check_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deepfake_generalize.data.splits.groups import Video
 
 By = Literal["identity", "video", "official"]
 _CLASSES = ("real", "fake")

@@ -7,17 +7,14 @@ that stay together; a video whose units land in different splits belongs to none
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from deepfake_generalize.data.manifests import clip_keys, people
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
 GroupKey: TypeAlias = tuple[str, str]
 _PAIR = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,9 +17,6 @@ from deepfake_generalize.data.manifests import (
     write_manifest,
 )
 from deepfake_generalize.errors import DataMismatchError, InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "

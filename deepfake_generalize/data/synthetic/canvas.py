@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deepfake_generalize.types import AnyArray, FloatArray
+from deepfake_generalize.types import AnyArray, FloatArray
 
 CROP_SIDE, CROP_MIDDLE = 2.1, 0.17
 """Side of a crop, and how far its middle lies below the face's, in face units: what `extract_faces`

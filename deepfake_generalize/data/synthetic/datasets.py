@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import cv2
 import pandas as pd
@@ -18,10 +19,6 @@ from deepfake_generalize.data.synthetic.marking import MARK_COLUMN, claim
 from deepfake_generalize.data.synthetic.pictures import picture
 from deepfake_generalize.data.synthetic.sets import SETS, Take, check_sizes, plan_takes
 from deepfake_generalize.validation import check_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _MIN_SIZE = 16
 _CHUNK = 64

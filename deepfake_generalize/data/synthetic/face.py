@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from deepfake_generalize.data.synthetic.canvas import bump, over, pattern, planar, soft, tint
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.head import Head
-    from deepfake_generalize.data.synthetic.people import Features, Person, Rgb
-    from deepfake_generalize.data.synthetic.shots import Expression
-    from deepfake_generalize.types import FloatArray
+from deepfake_generalize.data.synthetic.head import Head
+from deepfake_generalize.data.synthetic.people import Features, Person, Rgb
+from deepfake_generalize.data.synthetic.shots import Expression
+from deepfake_generalize.types import FloatArray
 
 # Cells a face unit: the finest that a crop of 72 pixels resolves, and two coarser ones.
 _PORES = ((34.0, 0.03), (13.0, 0.022), (3.5, 0.028))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.data.synthetic.canvas import bump, rotated, soft
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.canvas import View
-    from deepfake_generalize.data.synthetic.people import Bones, Features
-    from deepfake_generalize.data.synthetic.shots import Expression, Light, Pose
-    from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
+from deepfake_generalize.data.synthetic.canvas import View, bump, rotated, soft
+from deepfake_generalize.data.synthetic.people import Bones, Features
+from deepfake_generalize.data.synthetic.shots import Expression, Light, Pose
+from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray
 
 # Rounder than an ellipsoid: the features sit on a fairly flat front.
 _DEPTH = 0.9

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -13,9 +14,6 @@ from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MARK_FILE = "synthetic.json"
 MARK_COLUMN = "synthetic"

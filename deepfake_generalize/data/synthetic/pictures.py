@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -12,11 +12,9 @@ from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.manipulations import MANIPULATIONS
 from deepfake_generalize.data.synthetic.people import sample_person, stream
 from deepfake_generalize.data.synthetic.renderer import render
+from deepfake_generalize.data.synthetic.sets import Take
 from deepfake_generalize.data.synthetic.shots import Clip
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.sets import Take
-    from deepfake_generalize.types import FloatArray, UInt8Array
+from deepfake_generalize.types import FloatArray, UInt8Array
 
 
 @dataclass(frozen=True)

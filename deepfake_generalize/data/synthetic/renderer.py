@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.data.synthetic.canvas import over
+from deepfake_generalize.data.synthetic.canvas import View, over
 from deepfake_generalize.data.synthetic.face import paint_face
-from deepfake_generalize.data.synthetic.head import place_head, project, shade
+from deepfake_generalize.data.synthetic.head import Head, place_head, project, shade
 from deepfake_generalize.data.synthetic.scenery import (
     hair_coverage,
     paint_back_hair,
@@ -17,12 +16,8 @@ from deepfake_generalize.data.synthetic.scenery import (
     paint_front_hair,
     paint_place,
 )
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.canvas import View
-    from deepfake_generalize.data.synthetic.head import Head
-    from deepfake_generalize.data.synthetic.shots import Shot
-    from deepfake_generalize.types import DoubleArray, FloatArray
+from deepfake_generalize.data.synthetic.shots import Shot
+from deepfake_generalize.types import DoubleArray, FloatArray
 
 
 @dataclass(frozen=True)

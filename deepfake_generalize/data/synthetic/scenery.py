@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
-from deepfake_generalize.data.synthetic.canvas import over, pattern, planar, soft
-from deepfake_generalize.data.synthetic.head import outline
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.canvas import View
-    from deepfake_generalize.data.synthetic.head import Head
-    from deepfake_generalize.data.synthetic.people import Hair, Person
-    from deepfake_generalize.data.synthetic.shots import Light, Place
-    from deepfake_generalize.types import AnyArray, FloatArray
+from deepfake_generalize.data.synthetic.canvas import View, over, pattern, planar, soft
+from deepfake_generalize.data.synthetic.head import Head, outline
+from deepfake_generalize.data.synthetic.people import Hair, Person
+from deepfake_generalize.data.synthetic.shots import Light, Place
+from deepfake_generalize.types import AnyArray, FloatArray
 
 _CELLS = 24
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.data.synthetic.people import stream
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.people import Person, Rgb
+from deepfake_generalize.data.synthetic.people import Person, Rgb, stream
 
 FRAMES_PER_CLIP = 300
 """Frames in a synthetic clip; pictures of it are taken at any of them."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import cv2
@@ -28,13 +29,8 @@ from deepfake_generalize.data.synthetic.sets import (
 )
 from deepfake_generalize.data.synthetic.shots import FPS, FRAMES_PER_CLIP
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import check_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from deepfake_generalize.types import UInt8Array
 
 FACE_FORENSICS = "FaceForensics++"
 CELEB_DF = ("Celeb-DF-v1", "Celeb-DF-v2")

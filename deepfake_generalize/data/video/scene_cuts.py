@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import UInt8Array
 
 _THUMBNAIL_WH = (64, 36)
 # Pixels a side of a large frame that make one of the thumbnail: all of them cost ten times as much.

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import keras
 
 from deepfake_generalize.errors import InputError, MissingAssetError
 from deepfake_generalize.models.surgery import finalize, load_weights
 from deepfake_generalize.validation import check_whole, is_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 # What Keras calls a layer without a name: its kind, and how many of them this process has built.
 _AUTOMATIC = re.compile(r"(conv2d|batch_normalization|add|rescaling|normalization)(_\d+)?")

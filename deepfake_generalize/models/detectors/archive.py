@@ -12,7 +12,9 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -27,10 +29,6 @@ from deepfake_generalize.models.surgery import (
     foreign,
     is_graph,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from deepfake_generalize.data.crops import read_image, resize
 from deepfake_generalize.data.manifests import require_columns
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import AnyArray, ImagePaths, Images
 from deepfake_generalize.validation import (
     check_image_shape,
     check_images,
@@ -22,11 +23,6 @@ from deepfake_generalize.validation import (
     check_whole,
     describe,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from deepfake_generalize.types import AnyArray, ImagePaths, Images
 
 
 def _by_rule(image: AnyArray, size: tuple[int, int], *, rule: int) -> AnyArray:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from deepfake_generalize.models.detectors.batching import unit_batches
 from deepfake_generalize.models.detectors.outputs import p_fake
 from deepfake_generalize.models.detectors.torch_modules import TorchFunction, is_torch_module
 from deepfake_generalize.models.detectors.video import ScoresVideos
+from deepfake_generalize.types import AnyArray, ImagePaths, Images
 from deepfake_generalize.validation import (
     check_choice,
     check_type,
@@ -21,11 +23,6 @@ from deepfake_generalize.validation import (
     describe,
     is_whole,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from deepfake_generalize.types import AnyArray, ImagePaths, Images
 
 _FUNCTION = (
     "It gets (N, H, W, 3) images as a NumPy array and returns N numbers in [0, 1]. Of an ONNX "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,12 +24,9 @@ from deepfake_generalize.models.detectors.batching import (
 from deepfake_generalize.models.detectors.running import run_in_parts
 from deepfake_generalize.models.detectors.video import ScoresVideos
 from deepfake_generalize.models.surgery import NOISE, is_graph, output_of, producer
+from deepfake_generalize.types import AnyArray, ImagePaths, Images
 from deepfake_generalize.validation import check_choice, describe
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from deepfake_generalize.types import AnyArray, ImagePaths, Images
 _PASSING_ON = (*NOISE, keras.layers.Identity, keras.layers.Flatten, keras.layers.Reshape)
 """Layers that give the numbers that they get, in inference."""
 

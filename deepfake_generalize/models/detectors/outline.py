@@ -6,7 +6,7 @@ import io
 import json
 import math
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import h5py
 import keras
@@ -18,9 +18,6 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import check_self_contained, flat_layers
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["SafeModeScope", "check_size", "outline"]
 

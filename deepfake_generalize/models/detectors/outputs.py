@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.batching import check_sums, checked_scores
+from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import describe, refuse_masked
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray
 
 _LOGITS = (
     "Numbers that are no probabilities yet: as_detector(..., logits=True) puts a sigmoid, or a "

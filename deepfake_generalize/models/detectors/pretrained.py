@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from deepfake_generalize.data import assets
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.detectors.detector import Detector
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PRETRAINED = (
     "mesonet-deepfakes",

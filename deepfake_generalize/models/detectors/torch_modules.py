@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from deepfake_generalize.types import AnyArray
+from deepfake_generalize.types import AnyArray
 
 
 def is_torch_module(value: object) -> bool:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from deepfake_generalize._system.exception_notes import noted
+from deepfake_generalize.data.faces import FaceFinder
 from deepfake_generalize.errors import VideoError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from deepfake_generalize.data.faces import FaceFinder
-    from deepfake_generalize.types import Scorer
+from deepfake_generalize.types import Scorer
 
 _CROP_SIDE = 256
 

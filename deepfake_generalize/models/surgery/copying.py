@@ -7,7 +7,8 @@ nothing must be registered, and nothing is run that did not run before.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,12 +16,8 @@ import numpy as np
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.graph import every_layer, is_graph, output_of
 from deepfake_generalize.models.surgery.weights import finalize
+from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from deepfake_generalize.types import AnyArray
 
 _MOST_DIFFERENCE = 1e-6
 """How far the outputs of a copy may be from those of its original."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _WITHOUT_EFFECT = (
     *("InputLayer", "Flatten", "Reshape", "Identity", "Dropout", "SpatialDropout2D"),

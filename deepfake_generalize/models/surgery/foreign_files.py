@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _OTHER_LIBRARY = "Load it with its own library and wrap that: models.as_detector(...)."
 _WHOLE = "Load it with Keras: Detector(keras.saving.load_model(path), fake_index=...)."

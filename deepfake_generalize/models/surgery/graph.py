@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 _CONVOLUTIONS = (
     keras.layers.Conv2D,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import h5py
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
 """How far weights may unpack: to so many times their file, or to so many bytes, if that is more."""

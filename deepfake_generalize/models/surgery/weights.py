@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import keras
@@ -17,9 +17,7 @@ from deepfake_generalize.models.surgery.descriptions import difference
 from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import every_layer
 from deepfake_generalize.models.surgery.stored_weights import check_self_contained
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray
+from deepfake_generalize.types import AnyArray
 
 _HINT = "Pass the weights of this very network, at this input size and number of classes."
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,7 @@ from deepfake_generalize._system.atomic_files import replacing, write_arrays
 from deepfake_generalize._system.bounded_files import open_arrays
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models.detectors import UNREADABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from deepfake_generalize.types import AnyArray
+from deepfake_generalize.types import AnyArray
 
 FILE = "training.npz"
 _FACTS = "facts"

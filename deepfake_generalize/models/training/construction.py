@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -13,9 +14,6 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.surgery import copy_network, flat_layers, remake, twin
 from deepfake_generalize.validation import check_choice, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 Architecture: TypeAlias = "str | Callable[..., keras.Model] | keras.Model"
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _REFUSED = "refused by deepfake_generalize"
 _TOLD = re.compile(rf"\[{_REFUSED}: (?P<words>[^\]]*)\] \[(?P<values>[^\]]*)", re.DOTALL)

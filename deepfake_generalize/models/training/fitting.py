@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -23,7 +24,7 @@ from deepfake_generalize.models.surgery import (
     is_graph,
 )
 from deepfake_generalize.models.training import construction
-from deepfake_generalize.models.training.data import TrainingData, open_data
+from deepfake_generalize.models.training.data import LabelledImages, TrainingData, open_data
 from deepfake_generalize.models.training.datasets import refusals
 from deepfake_generalize.models.training.loop import (
     BatchReports,
@@ -33,13 +34,8 @@ from deepfake_generalize.models.training.loop import (
     resume,
 )
 from deepfake_generalize.models.training.progress import make_reporter
+from deepfake_generalize.models.training.recipes import Recipe
 from deepfake_generalize.models.training.short_steps import fit_short_steps, takes_short_steps
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from deepfake_generalize.models.training.data import LabelledImages
-    from deepfake_generalize.models.training.recipes import Recipe
 
 _LOSSES = {"mse": keras.losses.MeanSquaredError, "bce": keras.losses.BinaryCrossentropy}
 

@@ -7,8 +7,10 @@ that goes on after a kill needs no generator's state to come out as if it had no
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,16 +20,10 @@ from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.models.training.construction import PRECISIONS
-from deepfake_generalize.models.training.progress import SILENT, check_progress
+from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, check_progress
+from deepfake_generalize.models.training.recipes import Recipe
+from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_choice, check_whole, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from deepfake_generalize.models.training.progress import Progress, Reporter
-    from deepfake_generalize.models.training.recipes import Recipe
-    from deepfake_generalize.types import AnyArray
 
 COMPLETE, STOPPED, PERFECT, PLATEAU = "complete", "stopped early", "perfect", "plateau"
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Progress: TypeAlias = Literal["auto", "bar", "lines"] | None
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice, check_number, check_whole, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _PAPER = "paper, section III-C"
 _SCRIPTS = "the study's scripts; the paper does not say"

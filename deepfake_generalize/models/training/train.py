@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,17 +18,13 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import every_layer
 from deepfake_generalize.models.training import checkpoints, construction
+from deepfake_generalize.models.training.construction import Architecture
 from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
 from deepfake_generalize.models.training.fitting import Fit, fit
 from deepfake_generalize.models.training.loop import PLATEAU, TrainOptions
+from deepfake_generalize.models.training.progress import Progress
 from deepfake_generalize.models.training.recipes import RECIPES, Recipe, recipe_or_default
 from deepfake_generalize.validation import is_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from deepfake_generalize.models.training.construction import Architecture
-    from deepfake_generalize.models.training.progress import Progress
 
 
 def train(  # noqa: PLR0913  (each is a choice of its own)

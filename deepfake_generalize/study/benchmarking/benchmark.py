@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -30,12 +31,8 @@ from deepfake_generalize.study.benchmarking.missing_scores import Policy, covera
 from deepfake_generalize.study.benchmarking.result import Benchmark
 from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash
 from deepfake_generalize.study.tables import rank_among_published, with_losses
+from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from deepfake_generalize.types import Scorer
 
 _POLICY_HINT = "exclude leaves out what has no score, the others count it."
 

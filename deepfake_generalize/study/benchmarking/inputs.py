@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from deepfake_generalize.data.manifests import read_header
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
+    Polarity,
     arrange,
     check_no_image_twice,
     check_range,
@@ -31,14 +33,8 @@ from deepfake_generalize.study.scores import (
     read_labels,
     read_scores,
 )
-from deepfake_generalize.types import Scorer
+from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
 from deepfake_generalize.validation import check_mapping, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deepfake_generalize.study.scores import Polarity
-    from deepfake_generalize.types import AnyArray, DoubleArray
 
 SetInput: TypeAlias = pd.DataFrame | str | Path
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -12,13 +12,9 @@ from deepfake_generalize.data.crops import read_crops, split_packed
 from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
 from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.benchmarking.inputs import ScoredSet
 from deepfake_generalize.study.protocol import shared_by_benchmark
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deepfake_generalize.study.benchmarking.inputs import ScoredSet
 
 Training: TypeAlias = pd.DataFrame | Splits | str | Path
 TrainedOn: TypeAlias = Training | Mapping[str, Training | None]

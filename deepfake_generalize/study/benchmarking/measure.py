@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,20 +13,14 @@ import pandas as pd
 from deepfake_generalize import metrics
 from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import UndefinedMetricError
+from deepfake_generalize.metrics import Interval, Resampling
 from deepfake_generalize.metrics.degradation import Scored, resampled_accuracy, streams
 from deepfake_generalize.metrics.intervals import METRICS, is_correct
-from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
-from deepfake_generalize.study.benchmarking.missing_scores import counted
+from deepfake_generalize.study.benchmarking.inputs import ORIGINAL, ScoredSet
+from deepfake_generalize.study.benchmarking.missing_scores import Policy, counted
 from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.study.tables import published_degradations
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deepfake_generalize.metrics import Interval, Resampling
-    from deepfake_generalize.study.benchmarking.inputs import ScoredSet
-    from deepfake_generalize.study.benchmarking.missing_scores import Policy
-    from deepfake_generalize.types import DoubleArray
+from deepfake_generalize.types import DoubleArray
 
 THRESHOLD = 0.5
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+from deepfake_generalize.study.benchmarking.inputs import ScoredSet
 
 Policy = Literal["exclude", "as-real", "as-fake", "as-chance"]
 

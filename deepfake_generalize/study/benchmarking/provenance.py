@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import DataMismatchError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deepfake_generalize.study.benchmarking.inputs import ScoredSet
-    from deepfake_generalize.types import Scorer
+from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+from deepfake_generalize.types import Scorer
 
 _PACKAGES = ("numpy", "pandas", "scikit-learn", "opencv-python", "tensorflow", "keras")
 _TRAINING_FACTS = ("recipe", "seed", "selection", "selection_rule", "best_epoch", "data", "parent")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
+import pandas as pd
+
+from deepfake_generalize.metrics import Interval
+from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
 from deepfake_generalize.study.scores import write_scores
 from deepfake_generalize.study.tables import (
@@ -14,15 +20,6 @@ from deepfake_generalize.study.tables import (
     with_losses,
 )
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    import pandas as pd
-
-    from deepfake_generalize.metrics import Interval
-    from deepfake_generalize.study.benchmarking.missing_scores import Policy
 
 Number = Literal["V", "VI", "VII"]
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from deepfake_generalize import data
+from deepfake_generalize.data import Splits
 from deepfake_generalize.data.leakage import warn_of_leaks
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.detector_family import derived_seed
 from deepfake_generalize.study.experiment.records import RECORDS, Records
 from deepfake_generalize.study.experiment.run_log import note, now
 from deepfake_generalize.study.protocol import count_shared, shared_by_design, study_sets
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    import pandas as pd
-
-    from deepfake_generalize.data import Splits
-    from deepfake_generalize.study.experiment.config import StudyConfig
 
 SPLITS = "splits"
 _SYNTHETIC = "data"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.schedules import Schedule, epochs_of
 from deepfake_generalize.study.protocol import (
     FINE_TUNINGS,
@@ -15,9 +15,6 @@ from deepfake_generalize.study.protocol import (
     UNSEEN_SETS,
     architecture_facts,
 )
-
-if TYPE_CHECKING:
-    from deepfake_generalize.study.experiment.config import StudyConfig
 
 _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
 

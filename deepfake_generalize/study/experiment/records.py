@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import DataMismatchError, InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 RECORDS = "records"
 """Their folder within a run folder."""

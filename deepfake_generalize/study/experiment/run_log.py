@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import platform
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from deepfake_generalize._system.machine import cpu_model, processors
 from deepfake_generalize.study.experiment.records import Records, read_all
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 LOG = "log"
 """Its folder within a run folder."""

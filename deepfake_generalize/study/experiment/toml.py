@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomli_w
 
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_type
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MOST_BYTES, _MOST_DOTS = 256_000, 256
 """What a configuration may hold, and what a line of it; none comes near."""

@@ -8,20 +8,17 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from deepfake_generalize._system.machine import peak_memory
 from deepfake_generalize._system.processes import acting_before_interruption
 from deepfake_generalize.errors import PartialError
+from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.detector_family import DetectorFamily
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from deepfake_generalize.study.experiment.config import StudyConfig
 
 _LEFT = 75
 """Exit code of a process that has grown: steps are left, for a new one."""

@@ -6,8 +6,8 @@ for training and validation; Q2 those of the unseen tests. Nobody is in two pool
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from deepfake_generalize.data.manifests import people
 from deepfake_generalize.data.splits import (
     CROSSING,
     SUBSETS,
+    Assignment,
+    Needs,
     Splits,
     assemble,
     assign_videos,
@@ -23,14 +25,8 @@ from deepfake_generalize.data.splits import (
     in_order,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol.facts import share_of_each
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from deepfake_generalize.data.splits import Assignment, Needs
-    from deepfake_generalize.study.protocol.facts import Sizes
-    from deepfake_generalize.types import IntArray
+from deepfake_generalize.study.protocol.facts import Sizes, share_of_each
+from deepfake_generalize.types import IntArray
 
 _METHODS = ("real", "Face2Face", "FaceSwap", "NeuralTextures", "Deepfakes")
 _REAL, _F2F, _FS, _NT, _DF = range(5)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.study.protocol.facts import SOURCES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _KINDS = {"identity": "People", "video": "Videos", "near_duplicate": "Lookalike pairs"}
 """Kind of a finding of the audit to the column that counts it."""

@@ -8,15 +8,17 @@ cannot be told, always with the numbers and their 95 % intervals.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
-from deepfake_generalize.metrics.resampling import percentile_interval
+from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval
+from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.protocol import (
     FEW_SHOT_SETS,
     FINE_TUNINGS,
@@ -26,13 +28,7 @@ from deepfake_generalize.study.protocol import (
     UNSEEN_SETS,
     is_poor,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deepfake_generalize.metrics.resampling import Accuracies
-    from deepfake_generalize.study.experiment import DetectorFamily
-    from deepfake_generalize.types import DoubleArray
+from deepfake_generalize.types import DoubleArray
 
 SMALL = 10.0
 """Degradation difference in points below which the paper speaks of little to no impact."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from deepfake_generalize.metrics.resampling import Accuracies, percentile_interv
 from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
+    StudyConfig,
     derived_seed,
     of_kind,
     read_all,
@@ -30,17 +33,11 @@ from deepfake_generalize.study.protocol import (
     in_table_order,
 )
 from deepfake_generalize.study.report import findings
+from deepfake_generalize.study.report.findings import Finding
 from deepfake_generalize.study.scores import read_scores
 from deepfake_generalize.study.tables import CAPTIONS, check_table, table
+from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import check_unit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from deepfake_generalize.study.experiment import StudyConfig
-    from deepfake_generalize.study.report.findings import Finding
-    from deepfake_generalize.types import DoubleArray
 
 _FINDING_4_FRACTION = 1 / 16
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import jinja2
 import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
+from deepfake_generalize.metrics import Interval
 from deepfake_generalize.metrics.resampling import percentile_interval
-from deepfake_generalize.study.experiment import read_log, when_and_where
+from deepfake_generalize.study.experiment import StudyConfig, read_log, when_and_where
 from deepfake_generalize.study.protocol import (
     NULL_SET,
     ORIGINAL,
@@ -19,15 +21,8 @@ from deepfake_generalize.study.protocol import (
     in_table_order,
     shared_table,
 )
+from deepfake_generalize.study.report.results import RunResults
 from deepfake_generalize.study.tables import CAPTIONS, TITLES, two_decimals, why_empty
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from deepfake_generalize.metrics import Interval
-    from deepfake_generalize.study.experiment import StudyConfig
-    from deepfake_generalize.study.report.results import RunResults
 
 SYNTHETIC = (
     "Synthetic data: these faces are drawn, not filmed. They show how the study works and are no "

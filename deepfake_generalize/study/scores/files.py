@@ -13,9 +13,10 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -26,9 +27,6 @@ from deepfake_generalize.data.manifests import manifest_text
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_score_table
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Polarity = Literal["fake-high", "real-high"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,8 @@ import pandas as pd
 from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.manifests import own_names, read_header, read_table, score_keys
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import check_unit
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from deepfake_generalize.types import AnyArray, DoubleArray
 
 COLUMNS = (
     "key",

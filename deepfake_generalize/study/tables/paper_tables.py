@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import pandas as pd
 
@@ -17,12 +18,8 @@ from deepfake_generalize.study.protocol import (
     source_of,
 )
 from deepfake_generalize.study.tables.published import check_table
+from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_unit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deepfake_generalize.types import AnyArray
 
 CAPTIONS = {
     "IV": "Table IV: the detectors and their accuracy on the original test sets (%). "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,9 +11,6 @@ from deepfake_generalize.metrics import degradation
 from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Finer than any difference between two test sets, coarser than the noise of adding floats.
 _DECIMALS_COMPARED = 6

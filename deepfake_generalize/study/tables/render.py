@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from deepfake_generalize._system.standard_streams import visible
 from deepfake_generalize.validation import check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 TITLES = {
     "rank": "Rank",

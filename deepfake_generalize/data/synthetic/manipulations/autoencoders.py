@@ -6,7 +6,6 @@ That of Deepfakes has few pixels; the others are larger and leave the grids of t
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,12 +16,9 @@ from deepfake_generalize.data.synthetic.manipulations.base import (
     smooth,
     upsampling_grid,
 )
-from deepfake_generalize.data.synthetic.renderer import render_face
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.renderer import Scene
-    from deepfake_generalize.data.synthetic.shots import Shot
-    from deepfake_generalize.types import FloatArray
+from deepfake_generalize.data.synthetic.renderer import Scene, render_face
+from deepfake_generalize.data.synthetic.shots import Shot
+from deepfake_generalize.types import FloatArray
 
 # The network's output, some 20 pixels across the inner face, enlarged.
 _DEEPFAKES_BLUR, _DEEPFAKES_FEATHER = 0.036, 0.22

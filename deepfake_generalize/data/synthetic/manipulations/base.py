@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from deepfake_generalize.data.synthetic.canvas import rotated, soft
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.head import Head
-    from deepfake_generalize.data.synthetic.renderer import Scene
-    from deepfake_generalize.data.synthetic.shots import Shot
-    from deepfake_generalize.types import FloatArray
+from deepfake_generalize.data.synthetic.head import Head
+from deepfake_generalize.data.synthetic.renderer import Scene
+from deepfake_generalize.data.synthetic.shots import Shot
+from deepfake_generalize.types import FloatArray
 
 
 class Manipulation(Protocol):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
 from deepfake_generalize.data.synthetic.manipulations.base import blend, inner_face, match_colours
-from deepfake_generalize.data.synthetic.renderer import render
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.renderer import Scene
-    from deepfake_generalize.data.synthetic.shots import Shot
-    from deepfake_generalize.types import DoubleArray, FloatArray
+from deepfake_generalize.data.synthetic.renderer import Scene, render
+from deepfake_generalize.data.synthetic.shots import Shot
+from deepfake_generalize.types import DoubleArray, FloatArray
 
 _FEATHER = 0.07
 # Pixels of the texture for each of the footage.

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepfake_generalize.data.synthetic.canvas import pattern
 from deepfake_generalize.data.synthetic.manipulations.base import blend, face_ellipse, smooth
-from deepfake_generalize.data.synthetic.renderer import render_face
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.synthetic.renderer import Scene
-    from deepfake_generalize.data.synthetic.shots import Shot
-    from deepfake_generalize.types import FloatArray
+from deepfake_generalize.data.synthetic.renderer import Scene, render_face
+from deepfake_generalize.data.synthetic.shots import Shot
+from deepfake_generalize.types import FloatArray
 
 _MODEL_BLUR, _TEXTURE_BLUR = 0.03, 0.022
 _FLATTENING = 0.3
