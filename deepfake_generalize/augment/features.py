@@ -5,34 +5,30 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize._system.closing import Closing
-from deepfake_generalize.augment.unfreezing import cut_before
+from deepfake_generalize.augment.unfreezing import Head, cut_before
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import PART, in_turn, on_gpu
 from deepfake_generalize.models.training import (
     SILENT,
+    Fit,
+    Reporter,
     TrainingData,
+    TrainOptions,
     data_of_arrays,
     fit,
     make_reporter,
     refusals,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import keras
-
-    from deepfake_generalize.augment.unfreezing import Head
-    from deepfake_generalize.models.training import Fit, Reporter, TrainOptions
-    from deepfake_generalize.types import AnyArray
+from deepfake_generalize.types import AnyArray
 
 _PART_GPU = 64
 _MOST_WORKERS = 8

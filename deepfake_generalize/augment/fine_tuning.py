@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import pandas as pd
 
 from deepfake_generalize.augment.unfreezing import trainable_copy
@@ -14,6 +16,11 @@ from deepfake_generalize.models.surgery import finalize, is_graph
 from deepfake_generalize.models.training import (
     LAST_LAYERS,
     RECIPES,
+    Fit,
+    LabelledImages,
+    Recipe,
+    TrainingData,
+    TrainOptions,
     copy,
     open_data,
     own_random_numbers,
@@ -22,19 +29,6 @@ from deepfake_generalize.models.training import (
     training_record,
 )
 from deepfake_generalize.validation import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import keras
-
-    from deepfake_generalize.models.training import (
-        Fit,
-        LabelledImages,
-        Recipe,
-        TrainingData,
-        TrainOptions,
-    )
 
 
 def fine_tune(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import tensorflow as tf
 
 from deepfake_generalize.augment.fine_tuning import fine_tune, recipe_for
+from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import flat_layers
-from deepfake_generalize.models.training import TrainOptions, fit
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import tensorflow as tf
-
-    from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.models.training import LabelledImages, Progress, Recipe
+from deepfake_generalize.models.training import LabelledImages, Progress, Recipe, TrainOptions, fit
 
 
 def merge(  # noqa: PLR0913  (each is a choice of its own)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
+
+import tensorflow as tf
 
 from deepfake_generalize.augment.features import CACHE_MEMORY, fit_cached
 from deepfake_generalize.augment.fine_tuning import fine_tune, recipe_for
 from deepfake_generalize.augment.unfreezing import choose_head
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import flat_layers
-from deepfake_generalize.models.training import TrainOptions, fit
+from deepfake_generalize.models.training import LabelledImages, Progress, Recipe, TrainOptions, fit
 from deepfake_generalize.validation import check_choice, check_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import tensorflow as tf
-
-    from deepfake_generalize.models.detectors import Detector
-    from deepfake_generalize.models.training import LabelledImages, Progress, Recipe
 
 
 def transfer(  # noqa: PLR0913  (each is a choice of its own)

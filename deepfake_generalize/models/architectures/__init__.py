@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+
+import keras
 
 from deepfake_generalize.models.architectures.efficientnet_b0 import efficientnet_b0
 from deepfake_generalize.models.architectures.mesonet import mesoinception, mesonet
 from deepfake_generalize.models.architectures.shallownet import shallownet
 from deepfake_generalize.models.architectures.xception import xception
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import keras
 
 __all__ = ["ARCHITECTURES", "efficientnet_b0", "mesoinception", "mesonet", "shallownet", "xception"]
 

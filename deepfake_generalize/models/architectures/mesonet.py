@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import keras
 from keras import layers
 
 from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.models.architectures.parts import classifier, image_input
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import keras
 
 MINIMUM_SIDE = 8
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import keras
-
-    from deepfake_generalize.models.training.data import TrainingData
-    from deepfake_generalize.models.training.loop import EpochLoop, TrainOptions
-    from deepfake_generalize.models.training.recipes import Recipe
+from deepfake_generalize.models.training.data import TrainingData
+from deepfake_generalize.models.training.loop import EpochLoop, TrainOptions
+from deepfake_generalize.models.training.recipes import Recipe
 
 
 def takes_short_steps(
