@@ -38,7 +38,7 @@ def test_is_trained_and_fine_tuned_by_its_own_recipes(architecture: str) -> None
         assert ((tuned.scores(data[0]) >= 0) & (tuned.scores(data[0]) <= 1)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # Of a new one CONTRIBUTING's test runs it; the others are in every study.
 @pytest.mark.parametrize("architecture", NETWORKS)
 def test_runs_in_a_study(architecture: str, tiny_study, tmp_path) -> None:
     run = study.run(tiny_study(architecture), tmp_path / "run")

@@ -78,7 +78,7 @@ def test_what_is_no_detector_is_refused_in_words(kind: str) -> None:
         getattr(augment, kind)("mesonet", *sets)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # Of a new one CONTRIBUTING's test runs it; the others are in every study.
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_study_makes_one_from_each_source(kind: str, tiny_study, tmp_path) -> None:
     run = study.run(tiny_study(), tmp_path / "run")

@@ -125,11 +125,11 @@ SITES = {"mesonet": "paper", "mesoinception": "paper", "shallownet": "paper"}
 SITES |= dict.fromkeys(("xception", "efficientnet_b0"), "average_pool")
 
 
-DEEP = ("xception", "efficientnet_b0", "efficientnet inside")
+QUICK, SLOW = ("three levels",), ("all at once", "mesonet")
 
 
 def _marks(name):
-    return [pytest.mark.nightly if name in DEEP else pytest.mark.slow] * (name != "three levels")
+    return [] if name in QUICK else [pytest.mark.slow if name in SLOW else pytest.mark.nightly]
 
 
 @pytest.mark.parametrize("name", [pytest.param(x, marks=_marks(x)) for x in NETWORKS])

@@ -68,7 +68,7 @@ def test_a_seed_gives_its_own_numbers_and_always_the_same(
         assert picture.read_bytes() != same.read_bytes(), picture.name
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_cluster_gives_what_one_process_gives(
     undisturbed, two_config, untimed_records, shown, tmp_path
 ):

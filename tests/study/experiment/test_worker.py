@@ -29,7 +29,7 @@ def without_times_and_config(value):
     return [without_times_and_config(each) for each in value] if isinstance(value, list) else value
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # A process for every step; that of two kills has one for each family.
 def test_processes_give_what_one_process_gives(tiny_run, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "_GROWN", 0)
     apart = study.run(dataclasses.replace(tiny_config, threads=1), tmp_path / "run")
