@@ -6,12 +6,14 @@ import contextlib
 import math
 import operator
 from collections.abc import Collection, Mapping
-from typing import Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.types import AnyArray
+
+if TYPE_CHECKING:
+    from deepfake_generalize.types import AnyArray
 
 MAX_PIXELS = 100_000_000
 """No picture or frame larger than this is decoded: its header alone could ask for all memory."""

@@ -89,14 +89,10 @@ VIDEOS_ON_PAGES = {
     "abroad/fake/clip.mp4": "dfdc/dfdc_train_part_0/abofeumbvv.mp4",
 }
 
-# Draws 2,200 pictures and trains on them.
-SLOW_EXAMPLES = {"focus_on_universal_neurons.py"}
-EXAMPLES = [
-    pytest.param(path.name, marks=[pytest.mark.slow] if path.name in SLOW_EXAMPLES else [])
-    for path in sorted((REPOSITORY / "examples").glob("*.py"))
-]
+EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -7,12 +7,15 @@ import os
 import secrets
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from deepfake_generalize._system.file_locks import lock
-from deepfake_generalize.types import AnyArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from deepfake_generalize.types import AnyArray
 
 
 @contextlib.contextmanager

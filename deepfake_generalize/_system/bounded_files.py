@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import stat
-import zipfile
-from collections.abc import Collection, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import io
+    import zipfile
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
 
 MAX_BYTES = 1 << 32
 MAX_TEXT_BYTES = 10_000_000

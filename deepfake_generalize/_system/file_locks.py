@@ -7,10 +7,14 @@ import errno
 import fcntl
 import os
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepfake_generalize.errors import DataMismatchError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP))
 """What file systems say that grant no locks, such as some of clusters."""

@@ -7,10 +7,13 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepfake_generalize.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TENSORFLOW = "tensorflow"
 

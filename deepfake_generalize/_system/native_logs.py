@@ -13,8 +13,10 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What native loggers call information or warning ("INFO: ...", "W0000 00:00:1795589570 ...",
 # "2026-07-01 12:00:00.1: I tensorflow/..."), and the second line of one of them.

@@ -9,9 +9,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
 T = TypeVar("T")
 

@@ -13,9 +13,8 @@ import itertools
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +38,9 @@ from deepfake_generalize.cli import (
     training,
 )
 from deepfake_generalize.cli.failures import INTERRUPTED, PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 app = typer.Typer(
     name=PROGRAM,

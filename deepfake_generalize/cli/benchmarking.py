@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from deepfake_generalize.cli import arguments, console
 from deepfake_generalize.cli.arguments import DetectorName, Json, Weights
 from deepfake_generalize.errors import PartialError
-from deepfake_generalize.study import Benchmark
+
+if TYPE_CHECKING:
+    from deepfake_generalize.study import Benchmark
 
 Specialized = Annotated[
     list[str] | None,

@@ -9,11 +9,10 @@ import importlib.util
 import os
 import platform
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -25,8 +24,12 @@ from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import console
 from deepfake_generalize.cli.arguments import Json
 from deepfake_generalize.cli.failures import PROGRAM
-from deepfake_generalize.data.assets import AssetStatus
 from deepfake_generalize.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deepfake_generalize.data.assets import AssetStatus
 
 _OPENCV_WHEELS = [
     f"opencv{kind}-python{end}" for end in ("", "-headless") for kind in ("", "-contrib")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pandas as pd
 import typer
 
 from deepfake_generalize.cli import console
 from deepfake_generalize.cli.arguments import Frames, Json
 from deepfake_generalize.cli.failures import account_for
-from deepfake_generalize.data import Extraction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from deepfake_generalize.data import Extraction
 
 _PROBLEMS_SHOWN = 10
 

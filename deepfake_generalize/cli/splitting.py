@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from deepfake_generalize.cli import console
 from deepfake_generalize.cli.arguments import Json, Seed
-from deepfake_generalize.data import Splits
 from deepfake_generalize.errors import DataMismatchError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deepfake_generalize.data import Splits
 
 SPLITS_FILE = "splits.csv"
 

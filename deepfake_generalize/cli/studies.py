@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deepfake_generalize.cli import arguments, console
 from deepfake_generalize.cli.arguments import Json, Seed
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study import Study, StudyConfig
+
+if TYPE_CHECKING:
+    from deepfake_generalize.study import Study, StudyConfig
 
 Jobs = Annotated[
     int, typer.Option("--jobs", help="Families of detectors at a time; -1 for one per processor.")

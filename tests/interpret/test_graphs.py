@@ -288,7 +288,7 @@ def in_precision(policy, scale):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("scale", [1e-3, pytest.param(1.0, marks=pytest.mark.nightly), 1e3])
 def test_half_precision_gives_the_maps_of_the_same_weights(policy, scale):
     keras.utils.set_random_seed(1)
     half, single = in_precision(policy, scale), in_precision("float32", scale)

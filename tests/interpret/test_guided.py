@@ -89,7 +89,7 @@ def slowly(detector, image, leak):
     return back
 
 
-@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("nested", [False, pytest.param(True, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("how", RECTIFIERS)
 def test_the_product_equals_a_slow_one(how, nested):
     rectify, leak = RECTIFIERS[how]
@@ -165,7 +165,10 @@ def test_swish_follows_the_stated_rule():
 
 
 @pytest.mark.filterwarnings("ignore:.*returned as zeros:RuntimeWarning")  # random weights
-@pytest.mark.parametrize("build", [mesonet, mesoinception, efficientnet_b0])
+@pytest.mark.parametrize(
+    "build",
+    [mesonet, mesoinception, pytest.param(efficientnet_b0, marks=pytest.mark.nightly)],
+)
 def test_the_model_is_left_as_it_was(build):
     detector = Detector(build((32, 32, 3)))
     images = np.random.default_rng(3).random((2, 40, 36, 3))

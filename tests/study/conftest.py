@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize import study
+from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize.study.experiment.records import read_all
 
 
@@ -23,9 +24,15 @@ def tiny_config(tiny_study) -> study.StudyConfig:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_config, tmp_path_factory) -> study.Study:
-    """The same, finished."""
-    return study.run(tiny_config, tmp_path_factory.mktemp("study") / "run")
+def tiny_run(tiny_config, tmp_path_factory, testrun_uid) -> study.Study:
+    """The same, finished: a copy of what the first process of the tests to want it has run."""
+    shared = tmp_path_factory.getbasetemp().parent / f"study-{testrun_uid}"
+    shared.mkdir(exist_ok=True)
+    with (shared / "wanted").open("w") as file:
+        lock(file.fileno(), wait=True)
+        study.run(tiny_config, shared / "run")
+    own = shutil.copytree(shared / "run", tmp_path_factory.mktemp("study") / "run")
+    return study.run(tiny_config, own)
 
 
 @pytest.fixture(scope="session")

@@ -162,8 +162,12 @@ def parse_manifest(
 
 def _is_cut(content: bytes, n_columns: int) -> bool:
     """Say whether a table ends within a row, before its last column."""
-    last = content[content.rfind(b"\n") + 1 :].decode("utf-8", "replace")
-    return bool(last) and len(next(csv.reader([last]), [])) < n_columns
+    start = max(content.rfind(end) for end in (b"\n", b"\r")) + 1
+    last = content[start:].decode("utf-8", "replace")
+    try:
+        return bool(last) and len(next(csv.reader([last]), [])) < n_columns
+    except csv.Error:  # A value of more than 131,072 signs.
+        return True
 
 
 def _numbers(labels: pd.Series[Any]) -> pd.Series[Any]:

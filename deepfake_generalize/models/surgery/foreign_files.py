@@ -5,6 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from deepfake_generalize._system.bounded_files import open_regular
+
 _OTHER_LIBRARY = "Load it with its own library and wrap that: models.as_detector(...)."
 _WHOLE = "Load it with Keras: Detector(keras.saving.load_model(path), fake_index=...)."
 
@@ -27,6 +29,7 @@ _BEGINNINGS = (
     ((b"\x1c\0\0\0tfl3", b"\x20\0\0\0tfl3"), "a network of TensorFlow Lite", _OTHER_LIBRARY),
 )
 """In small letters."""
+_ANY_SIZE = 1 << 62
 
 
 def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
@@ -38,15 +41,17 @@ def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
         if (path / "saved_model.pb").is_file():
             return "a folder of TensorFlow, a SavedModel", _OTHER_LIBRARY
         return "a folder", "Pass the path of the file itself."
-    with path.open("rb") as file:
-        start = file.read(64)
+    try:
+        with open_regular(path, most=_ANY_SIZE) as file:
+            start = file.read(64)
+    except OSError as error:
+        return f"not to be read: {error.strerror}", "Check the path, and that you may read it."
     if not start:
         return "empty", "Download or copy it again, or save it again."
     if path.suffix.lower() in (".onnx", ".safetensors"):
         return f"a file of {path.suffix[1:]}", _OTHER_LIBRARY
-    for beginnings, what, hint in _BEGINNINGS:
-        if start.lstrip().lower().startswith(beginnings):
-            return what, hint
+    if known := _begins_as(start.lstrip().lower()):
+        return known
     names = _members(path) if start.startswith(b"PK") else []
     if any(name.endswith(("/data.pkl", "constants.pkl")) for name in names):
         return "a file of PyTorch", _OTHER_LIBRARY
@@ -55,6 +60,11 @@ def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
     if any(name.endswith(".npy") for name in names):
         return "a file of NumPy", "Put its arrays into the network: model.set_weights(arrays)."
     return None
+
+
+def _begins_as(start: bytes) -> tuple[str, str] | None:
+    found = [(what, hint) for begins, what, hint in _BEGINNINGS if start.startswith(begins)]
+    return found[0] if found else None
 
 
 def _members(path: Path) -> list[str]:

@@ -47,6 +47,7 @@ def imagenet(tmp_path, monkeypatch):
     return offer
 
 
+@pytest.mark.slow
 def test_efficientnet_sees_in_0_1_what_the_application_sees_in_0_255(levels):
     application = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(71, 71, 3)
@@ -94,6 +95,7 @@ def test_imagenet_weights_that_cannot_be_had(name, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.slow
 def test_normalization_follows_a_weights_file(tmp_path):
     shape = (32, 32, 3)
     images = np.random.default_rng(0).random((1, *shape), np.float32)

@@ -65,6 +65,7 @@ def test_early_stopping_by_choice(train_small, short_recipe):
     assert accuracies.index(1.0) == len(accuracies) - 1 == perfect.training["best_epoch"] - 1
 
 
+@pytest.mark.slow
 def test_a_plateau_begins_again_with_other_numbers(
     tmp_path, train_small, same_weights, short_recipe, striped_train
 ):

@@ -40,7 +40,7 @@ def learn(model: keras.Model, options: TrainOptions) -> Fit:
 @pytest.mark.parametrize(
     ("classes", "fake_index", "recipe"),
     [
-        (1, 1, RECIPE),
+        pytest.param(1, 1, RECIPE, marks=pytest.mark.nightly),
         (1, 0, dataclasses.replace(RECIPE, drop_last=True)),
         (2, 1, dataclasses.replace(RECIPE, loss="bce", epochs=2)),
     ],

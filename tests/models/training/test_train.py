@@ -188,7 +188,7 @@ def test_the_record_holds_what_the_last_digits_depend_on(trained, monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
     fitted = Fit({}, 1, "complete", 0.0, {})
-    record = training_record(fitted, TrainOptions(RECIPES["mesonet"]))["computation"]
+    record = training_record(fitted, TrainOptions(RECIPES["mesonet"]), trained.model)["computation"]
     set_here = tf.config.threading.get_intra_op_parallelism_threads()
     assert record["intra_op_threads"] == (set_here or 3)
     assert record["inter_op_threads"] >= 1
