@@ -126,12 +126,15 @@ def _read_back(written: Path, model: keras.Model, path: Path) -> None:
             f"expected a network that can be read from a file again, {model.name!r} cannot, and "
             f"{path} is not written: "
             + ("it carries code (a Lambda layer)." if code else _first_line(error)),
-            hint="Put a layer of your own in the Lambda's place: "
-            "@keras.saving.register_keras_serializable()."
-            if code
-            else "Register layers and functions of your own, "
-            "@keras.saving.register_keras_serializable(), with a get_config that returns all "
-            "arguments of __init__.",
+            hint=(
+                "Put a layer of your own in the Lambda's place: "
+                "@keras.saving.register_keras_serializable()."
+                if code
+                else "Register layers and functions of your own, "
+                "@keras.saving.register_keras_serializable(), with a get_config that returns all "
+                "arguments of __init__."
+            )
+            + " Until then detector.model.save_weights('x.weights.h5') keeps what was learnt.",
         ) from error
 
 
