@@ -177,11 +177,16 @@ def _failing_in_words(folder: Path) -> Iterator[None]:
     All that is read here is in the records and what they name: any value of them may be another
     than a study writes, in a folder that somebody sent.
     """
+    import jinja2
+
     try:
         yield
     except DeepfakeGeneralizeError:
         raise
-    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+    except (
+        *(LookupError, TypeError, ValueError, ArithmeticError, AttributeError),
+        jinja2.UndefinedError,  # A part that the page's template shows.
+    ) as error:
         raise DataMismatchError(
             f"expected the records of {str(folder)!r} as a study writes them, received others: "
             f"{type(error).__name__}: {error}.",

@@ -111,6 +111,7 @@ def test_damaged_heat_maps_are_said_to_be(run, capsys):
     ("kind", "field", "value"),
     [
         ("data", "splits", []),
+        ("data", "audit", {"x": 3}),
         ("evaluation", "scores", None),
         ("evaluation", "set", {}),
         ("similarity", "values", ["x"]),
