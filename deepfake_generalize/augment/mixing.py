@@ -76,7 +76,7 @@ def few_shot_mix(
     _check_names(unseen)
     seed = check_whole("seed", seed, least=0)
     needs = _needs(list(unseen), n_original, n_unseen)
-    rng = np.random.default_rng(check_whole("seed", seed, least=0))
+    rng = np.random.default_rng(seed)
     parts = {name: _in_order(crops, name) for name, crops in {ORIGINAL: original, **unseen}.items()}
     _check_shared(parts)
     chosen = [

@@ -170,10 +170,15 @@ def find_sources(
         if path.suffix.lower() == ".csv" or is_pack(path) or (path / CROPS_FILE).is_file():
             inside = _in_table(path)
         else:
-            files = _in_folder(path, crops, labelled) if path.is_dir() else [path]
-            labels = [_label(file, path) if labelled else None for file in files]
-            cut = (_as_crops(file) if crops else None for file in files)
-            inside = list(map(Source, files, cut, labels))
+            files = (
+                _in_folder(path, crops, labelled)
+                if path.is_dir()
+                else {path: _label(path, path) if labelled else None}
+            )
+            inside = [
+                Source(file, _as_crops(file) if crops else None, label)
+                for file, label in files.items()
+            ]
         for source in inside:
             found.setdefault((source.path, source.crops is None), source)
     for source in found.values():
@@ -208,8 +213,8 @@ def _as_crops(path: Path) -> pd.DataFrame:
     return pd.DataFrame({"path": [str(path)], "frame": [0]})
 
 
-def _in_folder(root: Path, crops: bool, labelled: bool) -> list[Path]:
-    """Return the files in a folder that are to be scored, and note which others there are."""
+def _in_folder(root: Path, crops: bool, labelled: bool) -> dict[Path, int | None]:
+    """Return the files to be scored in a folder with their labels, and note which others it has."""
     from deepfake_generalize.data.layouts import left_out, walk_files
 
     what = "pictures" if crops else "videos or pictures"
@@ -228,7 +233,7 @@ def _in_folder(root: Path, crops: bool, labelled: bool) -> list[Path]:
         console.write_note(
             f"note: {root}: not scored: {len(unread)} files, such as {first}: {reason}"
         )
-    files = [path for path in taken if str(path) not in unread]
+    files = {path: labels[str(path)] for path in taken if str(path) not in unread}
     if not files:
         raise InputError(
             f"expected {what} in {root}, found none.",

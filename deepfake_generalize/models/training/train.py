@@ -186,8 +186,10 @@ def _computation() -> dict[str, Any]:
     """Return what TensorFlow computes on, in whose hands the last digits of sums are."""
     threads = tf.config.threading
 
-    def chosen(kind: str, threads: int) -> int:
-        return threads or int(os.environ.get(f"TF_NUM_{kind}OP_THREADS") or 0) or processors()
+    def chosen(kind: str, set_here: int) -> int:
+        asked = os.environ.get(f"TF_NUM_{kind}OP_THREADS", "")
+        # TensorFlow passes over what is no number, and so must a record, written after hours.
+        return set_here or (int(asked) if asked.isdecimal() else 0) or processors()
 
     onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower()
     return {

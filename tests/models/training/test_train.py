@@ -193,3 +193,10 @@ def test_the_record_holds_what_the_last_digits_depend_on(trained, monkeypatch):
     assert record["intra_op_threads"] == (set_here or 3)
     assert record["inter_op_threads"] >= 1
     assert record["onednn"] == "off"
+
+
+def test_threads_that_are_no_number_do_not_cost_a_training_its_record(trained, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "many")
+    fitted = Fit({}, 1, "complete", 0.0, {})
+    record = training_record(fitted, TrainOptions(RECIPES["mesonet"]), trained.model)
+    assert record["computation"]["intra_op_threads"] >= 1
