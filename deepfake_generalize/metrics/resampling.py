@@ -1,16 +1,16 @@
-"""Resampling, in one home: every interval of the library is made from what is sampled here.
+"""Resampling, in one home: every interval of the library is made from what is drawn here.
 
-`resample` and `resample_means` draw the groups (videos) of one test set with replacement;
-`resample_counts` says how often each image is sampled; `resample_jointly` weights the videos of
-several sets together.
+Videos, or the people in them, are what is drawn: frames of one video are alike, and so are videos
+of one person. `resample` weights those of several sets together, `resample_function` copies images
+for a metric that knows no weights, and `Replicates.interval` makes intervals of either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,17 @@ import pandas as pd
 
 from deepfake_generalize._system.machine import processors
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.metrics._checks import check_pair
+from deepfake_generalize.metrics.weighted import WeightedScores, available
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_number, check_whole, refuse_masked
 
-_ELEMENTS_AT_ONCE = 1 << 20
-"""Numbers in one block of resamples: bounds the memory, and keeps what is read often in cache."""
+FEWEST = 5
+"""With fewer videos of a class there is no interval: what varies between them is not known."""
+_NUMBERS_AT_ONCE = 1 << 22
+"""Weights in one block of resamples: bounds the memory."""
 _THREADS = 4
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,20 @@ class Interval:
 
     Attributes:
         estimate: The metric on the data themselves.
-        low: The lower end.
-        high: The upper end. The estimate need not lie in the middle, and of a biased metric not
-            even within.
+        low: The lower end; NaN where there is no interval.
+        high: The upper end. The estimate need not lie in the middle.
+        n: How many videos, people or images there are of the rarer class, in the smallest of the
+            sets; 0 where nothing was drawn.
+        unit: What was drawn: "videos", "people" or "images"; empty where nothing was.
+        note: Why there is no interval, or what a reader of it must know; empty where nothing is.
     """
 
     estimate: float
     low: float
     high: float
+    n: int = 0
+    unit: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,233 +80,336 @@ class Resampling:
         check_whole("n_resamples", self.n_resamples, least=1, hint="1000 is usual.")
         object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
 
-    def interval(self, estimate: float, values: DoubleArray) -> Interval:
-        """Return the central share `level` of the resampled values, around the estimate."""
-        low, high = np.quantile(values, [(1.0 - self.level) / 2.0, (1.0 + self.level) / 2.0])
-        return Interval(float(estimate), float(low), float(high))
 
-
-def group_codes(groups: npt.ArrayLike | None, size: int, *, in_order: bool = False) -> IntArray:
-    """Return for each of `size` images the number of its group, counted from 0.
-
-    `groups` is (size,), strings or numbers; None makes each image a group of its own. `in_order`
-    numbers the groups by their sorted names, not as they first occur. Fewer than two groups raise
-    `UndefinedMetricError`: what varies between them is unknown.
-    """
-    if groups is None:
-        codes, count = np.arange(size, dtype=np.int64), size
-    else:
-        refuse_masked("groups", groups, hint="Name the video of every image.")
-        # NumPy would turn a missing name in a list of strings into the string "nan".
-        keys = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)
-        if keys.shape != (size,):
-            raise InputError(
-                f"expected one group for each of {size} images, received shape {keys.shape}.",
-                hint="Pass one name a video; join dataset, method and video to one string.",
-            )
-        raw, names = pd.factorize(keys, sort=in_order)
-        codes, count = np.asarray(raw, dtype=np.int64), len(names)
-    if codes.size and codes.min() < 0:
-        raise InputError(
-            f"expected a group for every image, received {int((codes < 0).sum())} without.",
-            hint="Name the video of every image, or leave these images out.",
-        )
-    if count < 2:
-        raise UndefinedMetricError(
-            "resampling is undefined for one group only.",
-            hint="Pass the images of at least two videos.",
-        )
-    return codes
-
-
-def resample(
-    statistic: Callable[[IntArray], DoubleArray],
-    codes: IntArray,
-    resampling: Resampling,
-    *,
-    threads: bool,
-) -> DoubleArray:
-    """Return the statistic of every resample, shape (numbers, n_resamples).
-
-    Resamples are made in blocks, each with a random stream of its own, so the result depends on
-    the seed and the sizes alone and not on how many threads work on them. A resample in which one
-    of the numbers does not exist is made anew.
-
-    Args:
-        statistic: From (resamples, groups), how often each group was sampled, to (numbers,
-            resamples); NaN where one does not exist.
-        codes: (N,), the number of the group of each image.
-        resampling: How many, and the seed.
-        threads: Whether blocks may be worked on side by side: not where a user's function is
-            called.
-    """
-    n_groups = int(codes.max()) + 1
-    rows = min(resampling.n_resamples, max(1, _ELEMENTS_AT_ONCE // max(codes.size, n_groups)))
-    starts = range(0, resampling.n_resamples, rows)
-    sizes = [min(rows, resampling.n_resamples - start) for start in starts]
-    seeds = np.random.SeedSequence(resampling.seed).spawn(len(sizes))
-    work = partial(_block, statistic, n_groups, resampling.n_resamples)
-    if threads and len(sizes) > 1:
-        with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
-            blocks = list(pool.map(work, sizes, seeds))
-    else:
-        blocks = [work(size, seed) for size, seed in zip(sizes, seeds, strict=True)]
-    return np.concatenate(blocks, axis=1)
-
-
-def _block(
-    statistic: Callable[[IntArray], DoubleArray],
-    n_groups: int,
-    patience: int,
-    size: int,
-    seed: np.random.SeedSequence,
-) -> DoubleArray:
-    rng = np.random.default_rng(seed)
-    values = statistic(_sample_groups(rng, size, n_groups))
-    undefined = 0
-    while (missing := np.flatnonzero(np.isnan(values).any(axis=0))).size:
-        undefined += missing.size
-        if undefined > patience:
-            raise UndefinedMetricError(
-                f"expected a metric that exists for most resamples, received {undefined} "
-                f"undefined ones and {size - missing.size} others.",
-                hint="Add videos of the rarer class.",
-            )
-        values[:, missing] = statistic(_sample_groups(rng, missing.size, n_groups))
-    return values
-
-
-def _sample_groups(rng: np.random.Generator, rows: int, n_groups: int) -> IntArray:
-    """Return how often each group was sampled, (rows, n_groups), n_groups times a row."""
-    sampled = rng.integers(n_groups, size=(rows, n_groups))
-    sampled += np.arange(rows)[:, np.newaxis] * n_groups
-    counts = np.bincount(sampled.ravel(), minlength=rows * n_groups)
-    return counts.reshape(rows, n_groups)
-
-
-def resample_means(
-    values: AnyArray, codes: IntArray, resampling: Resampling, *, weights: AnyArray | None = None
-) -> DoubleArray:
-    """Return the mean of `values` in every resample of groups, shape (n_resamples,).
-
-    Groups with the same sum and size are alike, so it is enough to draw how many of each kind
-    there are: the numbers have the same distribution as if the groups were sampled one by one.
-
-    `values` (N,) are multiples of one half. `weights` (N,), 0 and 1, say what counts at all; a
-    resample in which nothing counts is made anew.
-    """
-    counts = np.ones(codes.size) if weights is None else np.asarray(weights, np.float64)
-    totals = np.bincount(codes, weights=values * counts)
-    sizes = np.bincount(codes, weights=counts)
-    kinds, often = np.unique(np.stack([totals, sizes]), axis=1, return_counts=True)
-    rng = np.random.default_rng(resampling.seed)
-    found: list[DoubleArray] = []
-    wanted, undefined = resampling.n_resamples, 0
-    while wanted:
-        rows = min(wanted, max(1, _ELEMENTS_AT_ONCE // often.size))
-        sampled = rng.multinomial(codes.max() + 1, often / often.sum(), size=rows)
-        numbers = sampled @ kinds[1]
-        undefined += int((numbers == 0).sum())
-        if undefined > resampling.n_resamples:
-            raise UndefinedMetricError(
-                f"expected a mean that exists for most resamples, {undefined} had nothing in them.",
-                hint="Add videos of the rarer class.",
-            )
-        kept = numbers > 0
-        found.append(np.asarray((sampled @ kinds[0])[kept] / numbers[kept], dtype=np.float64))
-        wanted -= int(kept.sum())
-    return np.concatenate(found)
-
-
-def resample_counts(codes: IntArray, resampling: Resampling) -> DoubleArray:
-    """Return how often each image is sampled in every resample of groups, (N, n_resamples)."""
-    n_groups = int(codes.max()) + 1
-    rng = np.random.default_rng(resampling.seed)
-    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), resampling.n_resamples)
-    return np.asarray(counts.T[codes], dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Accuracies:
-    """Accuracies in percent of detectors on sets, and how they vary with the videos of the sets.
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The scores of one test set.
 
     Attributes:
-        values: (detector, set) to (1 + resamples,): the accuracy itself, then in every resample.
+        labels: (N,), 1 is fake and 0 is real.
+        scores: (N,), P(fake) in [0, 1].
+        groups: (N,), the video of each image, or None where every image stands for itself. Equal
+            names are the same video, in another set too.
+        tie: (N,), True for images that a coin decides, or None.
+        people: (N,) who is seen, or (N, 2) who is seen and whose face was put in, the empty string
+            where nobody's was; None where that is not known.
     """
 
-    values: Mapping[tuple[str, str], DoubleArray]
+    labels: npt.ArrayLike
+    scores: npt.ArrayLike
+    groups: npt.ArrayLike | None = None
+    tie: npt.ArrayLike | None = None
+    people: npt.ArrayLike | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What is drawn of a set: its videos, or the people in them.
+
+    People come in up to three ways (Cameron, Gelbach and Miller, "Robust inference with multiway
+    clustering", 2011): by who is seen, by whose face was put in, and by both together.
+
+    Attributes:
+        names: For each way the names of the units, each once.
+        codes: (ways, N), the place of each image's unit among them.
+        n: How many units the rarer class has.
+        unit: "videos", "people" or "images".
+        note: What a reader must know of the choice, or the empty string.
+    """
+
+    names: tuple[Sequence[str], ...]
+    codes: IntArray
+    n: int
+    unit: str
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """Metrics of detectors on sets, and what they would have been with other videos.
+
+    Attributes:
+        values: (detector, set, metric) to (ways, 1 + resamples): the metric itself first, a
+            fraction, then that of every resample.
+        units: Set to what was drawn of it.
+        resampling: How.
+        metric: The one that `replicates[detector, set]` is about.
+        scale: What it is multiplied by there: 100 for percent.
+    """
+
+    values: Mapping[tuple[str, str, str], DoubleArray]
+    units: Mapping[str, Units]
+    resampling: Resampling
+    metric: str = "accuracy"
+    scale: float = 1.0
 
     def __getitem__(self, key: tuple[str, str]) -> DoubleArray:
-        """Return (1 + resamples,), the accuracy of a detector on a set first."""
-        return self.values[key]
+        """Return (ways, 1 + resamples) of a detector on a set."""
+        return np.asarray(self.scale * self.values[*key, self.metric])
 
     def __contains__(self, key: tuple[str, str]) -> bool:
         """Whether the detector was measured on the set."""
-        return key in self.values
+        return (*key, self.metric) in self.values
 
-    def degradation(self, detector: str, original: str, sets: tuple[str, ...]) -> DoubleArray:
-        """Return (1 + resamples,), the original accuracy less the mean of those on the sets."""
+    def of(self, metric: str) -> Replicates:
+        """Return the same of another metric."""
+        return replace(self, metric=metric)
+
+    def degradation(self, detector: str, original: str, sets: Sequence[str]) -> DoubleArray:
+        """Return (ways, 1 + resamples): the original value less the mean of those on the sets."""
         lost: DoubleArray = self[detector, original] - np.mean(
             [self[detector, name] for name in sets], axis=0
         )
         return lost
 
+    def interval(self, values: DoubleArray, sets: Iterable[str] | None = None) -> Interval:
+        """Return the estimate (the first value) and the interval of the others.
 
-def percentile_interval(values: DoubleArray) -> Interval:
-    """Return the estimate (the first value) and the 95 % interval of the others."""
-    return Resampling().interval(values[0], values[1:])
+        Args:
+            values: (ways, 1 + resamples), or without ways, of any arithmetic on these replicates.
+            sets: The sets that they are of; None for all.
+
+        Reproduction notes:
+            The paper gives no intervals. These are percentile intervals of the Bayesian bootstrap
+            (Rubin, 1981), widened about the estimate as Hesterberg ("What teachers should know
+            about the bootstrap", 2015, section 5.3) does it for few units: by the ratio of
+            Student's quantile to the normal one, with as many degrees of freedom as the rarer class
+            of the smallest set has videos, less one; and by the root of (n + 1) / (n - 1), by which
+            the weights vary too little. With two ways the variances are added and that by both
+            together is taken off.
+        """
+        from scipy.stats import norm, t
+
+        values = np.atleast_2d(values)
+        found = [self.units[name] for name in (self.units if sets is None else sets)]
+        least = min(found, key=lambda units: units.n)
+        notes = "; ".join(dict.fromkeys(units.note for units in found if units.note))
+        estimate = float(values[0, 0])
+        if least.n < FEWEST:
+            few = f"{least.n} {least.unit} of a class, and none is made of fewer than {FEWEST}"
+            return Interval(
+                estimate, float("nan"), float("nan"), least.n, least.unit, f"no interval: {few}"
+            )
+        variances = values[:, 1:].var(axis=1)
+        widest = int(np.argmax(variances[:2]))
+        ratio = 1.0
+        if len(variances) == 3 and variances[widest] > 0.0:
+            both = max(variances[0] + variances[1] - variances[2], variances[widest])
+            ratio = float(both / variances[widest])
+        tail = (1.0 - self.resampling.level) / 2.0
+        factor = t.ppf(tail, least.n - 1) / norm.ppf(tail)
+        factor *= np.sqrt(ratio * (least.n + 1) / (least.n - 1))
+        ends = np.quantile(values[widest, 1:], [tail, 1.0 - tail])
+        low, high = estimate + factor * (ends - estimate)
+        return Interval(estimate, float(low), float(high), least.n, least.unit, notes)
 
 
-def resample_jointly(
-    scored: Mapping[str, Mapping[str, pd.DataFrame]], *, n_resamples: int, seed: int
-) -> Accuracies:
-    """Resample the videos of all sets, the same ones for all detectors.
+def resample(
+    scored: Mapping[str, Mapping[str, Scored]],
+    metrics: Sequence[str],
+    resampling: Resampling,
+    *,
+    threshold: float = 0.5,
+    scale: float = 1.0,
+) -> Replicates:
+    """Weight the videos of all sets at random, again and again, and measure each time.
+
+    A video that stands in several sets, as the originals of FS, NT and DF do, has one weight in
+    all, and the same for all detectors. The weight depends on the video's name, the number of the
+    resample and the seed alone: the same scores have the same interval whatever other sets and
+    detectors are measured beside them, and in whatever order.
 
     Args:
-        scored: Set to detector to a table with label, score (P(fake)), status and video. The
-            detectors of a set have the same rows in the same order.
-        n_resamples: How often.
-        seed: Of the weights.
-
-    Returns:
-        The accuracies at a threshold of 0.5, rows without a score left out.
+        scored: Set to detector to scores. The detectors of a set have the same images in the same
+            order.
+        metrics: Names among `METRICS`.
+        resampling: How often, and the seed.
+        threshold: Of the accuracies.
+        scale: What `replicates[detector, set]` are multiplied by.
 
     Reproduction notes:
-        The paper gives no intervals. This is the Bayesian bootstrap (Rubin, "The Bayesian
-        Bootstrap", 1981): each video gets an exponential weight, reals and fakes of a set keep
-        their shares. Videos, not frames, are weighted: frames of one video are alike; and a video
-        that stands in several sets, as the originals of FS, NT and DF do, has one weight in all.
-        `resample` samples whole videos instead, set by set. Here one sample would have to serve
-        every set, and could leave one of them without reals or fakes; a weight is never zero.
-        Detectors are not resampled: the intervals say how the numbers would vary with other videos
-        for these very detectors, not with other trainings.
+        The Bayesian bootstrap (Rubin, 1981): weights are exponential, so that no set is left
+        without reals or fakes, which keep their shares. Detectors are not resampled: the intervals
+        say how the numbers would vary with other videos, not with other trainings.
     """
-    names = {}
-    for name, tables in scored.items():
-        first = next(iter(tables.values()))
-        names[name] = first["label"].astype(str) + "\t" + first["video"].astype(str)
-    videos = {name: number for number, name in enumerate(sorted(set().union(*names.values())))}
-    weights = np.ones((1 + n_resamples, len(videos)))
-    weights[1:] = np.random.default_rng(seed).exponential(size=(n_resamples, len(videos)))
-    values = {
-        (detector, name): _accuracies(table, np.asarray(names[name].map(videos), np.int64), weights)
-        for name, tables in scored.items()
-        for detector, table in tables.items()
+    checked: dict[str, dict[str, tuple[IntArray, DoubleArray]]] = {
+        name: {
+            detector: check_pair(of.labels, of.scores, metric="an interval")
+            for detector, of in detectors.items()
+        }
+        for name, detectors in scored.items()
     }
-    return Accuracies(values)
+    units = {
+        name: find_units(next(iter(detectors.values())), str(number) if len(scored) > 1 else "")
+        for number, (name, detectors) in enumerate(scored.items())
+    }
+    ways = max(len(found.names) for found in units.values())
+    values: dict[tuple[str, str, str], list[DoubleArray]] = {}
+    for way in range(ways):
+        names, codes = _together([(_way(of, way)) for of in units.values()])
+        ready: dict[tuple[str, str], tuple[WeightedScores, list[str]]] = {}
+        for (name, detectors), own in zip(scored.items(), codes, strict=True):
+            for detector, of in detectors.items():
+                labels, scores = checked[name][detector]
+                right = is_correct(labels, scores, threshold=threshold, tie=of.tie)
+                exist = available(labels, metrics)
+                weighted = WeightedScores(labels, scores, right, own, len(names))
+                ready[detector, name] = weighted, exist
+        drawn = _draw(ready, _hashes(names, resampling.seed), resampling.n_resamples)
+        for (detector, name), rows in drawn.items():
+            for metric, row in zip(ready[detector, name][1], rows, strict=True):
+                values.setdefault((detector, name, metric), []).append(row)
+    return Replicates(
+        {key: np.stack(rows) for key, rows in values.items()}, units, resampling, scale=scale
+    )
 
 
-def _accuracies(table: pd.DataFrame, videos: IntArray, weights: DoubleArray) -> DoubleArray:
-    """Return the accuracy in percent under each row of weights, class by class."""
-    usable = (table["status"] == "ok").to_numpy()
-    labels = table["label"].to_numpy()
-    right = ((table["score"] >= 0.5).to_numpy() == (labels == 1)) & usable
-    total = np.zeros(len(weights))
-    for label in (0, 1):
-        own = usable & (labels == label)
-        if own.any():
-            counts = np.bincount(videos, weights=own, minlength=weights.shape[1])
-            hits = np.bincount(videos, weights=own & right, minlength=weights.shape[1])
-            total += own.sum() * (weights @ hits) / (weights @ counts)
-    accuracies: DoubleArray = 100.0 * total / usable.sum()
-    return accuracies
+def _draw(
+    ready: Mapping[tuple[str, str], tuple[WeightedScores, list[str]]],
+    hashes: AnyArray,
+    n_resamples: int,
+) -> dict[tuple[str, str], DoubleArray]:
+    """Return (metrics, 1 + resamples) of every detector and set, a block of resamples at a time."""
+    rows = max(1, min(n_resamples, _NUMBERS_AT_ONCE // len(hashes)))
+    once = np.ones((len(hashes), 1))
+    # Made before threads ask for it, each of which would make it again.
+    itself = {key: of.measure(once, names) for key, (of, names) in ready.items()}
+
+    def block(start: int) -> list[DoubleArray]:
+        weights = exponential_weights(hashes, start, min(rows, n_resamples - start))
+        return [of.measure(weights, names) for of, names in ready.values()]
+
+    with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
+        blocks = list(pool.map(block, range(0, n_resamples, rows)))
+    return {
+        key: np.concatenate([itself[key], *(of[number] for of in blocks)], axis=1)
+        for number, key in enumerate(ready)
+    }
+
+
+def exponential_weights(hashes: AnyArray, start: int, count: int) -> DoubleArray:
+    """Return (units, count) exponential weights of mean 1, of the resamples from `start` on.
+
+    Each unit's uint64 seeds a generator of its own (SplitMix64: Steele, Lea and Flood, 2014), whose
+    n-th number is known without those before.
+    """
+    steps = np.arange(start + 1, start + count + 1, dtype=np.uint64) * _GOLDEN
+    weights = np.empty((len(hashes), count))
+    # So many at once that they stay in the processor's cache.
+    at_once = max(1, (1 << 15) // count)
+    for begin in range(0, len(hashes), at_once):
+        bits = hashes[begin : begin + at_once, np.newaxis] + steps
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            bits ^= bits >> np.uint64(shift)
+            bits *= np.uint64(factor)
+        bits ^= bits >> np.uint64(31)
+        uniform = ((bits >> np.uint64(11)) + np.uint64(1)) * 2.0**-53
+        weights[begin : begin + at_once] = -np.log(uniform)
+    return weights
+
+
+def _hashes(names: Sequence[str], seed: int) -> AnyArray:
+    digests = (
+        hashlib.blake2b(f"{seed}/{name}".encode(errors="surrogatepass"), digest_size=8).digest()
+        for name in names
+    )
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+
+def find_units(scored: Scored, place: str = "") -> Units:
+    """Return what is drawn of a set: people where they are known and enough, else videos.
+
+    `place` tells images without a name apart from those of other sets.
+    """
+    labels = np.asarray(scored.labels)
+    if scored.groups is None:
+        codes = np.arange(len(labels), dtype=np.int64)
+        videos = Units(([f"{place}#{row}" for row in codes],), codes[np.newaxis], 0, "images")
+    else:
+        codes, names = number_groups(scored.groups, len(labels))
+        videos = Units(([f"video {name}" for name in names],), codes[np.newaxis], 0, "videos")
+    videos = replace(videos, n=_rarer(videos.codes, labels))
+    if scored.people is None:
+        return videos
+    people = _people(scored.people, labels)
+    if people.n < FEWEST:
+        few = (
+            f"{people.n} people of a class are too few to draw people: intervals are of other "
+            f"{videos.unit} of the same people"
+        )
+        return replace(videos, note=few)
+    return people
+
+
+def _people(given: npt.ArrayLike, labels: AnyArray) -> Units:
+    who = np.asarray(given, dtype=object)
+    if who.ndim == 1:
+        who = who[:, np.newaxis]
+    if who.ndim != 2 or len(who) != len(labels) or who.shape[1] > 2:
+        raise InputError(
+            f"expected people of shape ({len(labels)},) or ({len(labels)}, 2), received "
+            f"{who.shape}.",
+            hint="Pass who is seen in each image, or who is seen and whose face was put in.",
+        )
+    seen = who[:, 0]
+    codes, names = number_groups(seen, len(labels))
+    first = (codes, [f"person {name}" for name in names])
+    if who.shape[1] == 1 or not (who[:, 1] != "").any():
+        return Units((first[1],), codes[np.newaxis], _rarer(codes[np.newaxis], labels), "people")
+    put_in = np.where(who[:, 1] == "", seen, who[:, 1])
+    others, put_names = number_groups(put_in, len(labels))
+    both, pairs = number_groups(codes * (len(put_names) + 1) + others, len(labels))
+    pair_names = [
+        f"pair {names[int(pair) // (len(put_names) + 1)]}\t"
+        f"{put_names[int(pair) % (len(put_names) + 1)]}"
+        for pair in pairs
+    ]
+    stacked = np.stack([codes, others, both])
+    ways = (first[1], [f"person {name}" for name in put_names], pair_names)
+    return Units(ways, stacked, _rarer(stacked[:2], labels), "people")
+
+
+def _rarer(codes: IntArray, labels: AnyArray) -> int:
+    """Return how many units the rarer class has, in the way that has fewer."""
+    return min(
+        len(np.unique(way[labels == label])) for way in codes for label in np.unique(labels)
+    )
+
+
+def _way(units: Units, way: int) -> tuple[Sequence[str], IntArray]:
+    """Return names and codes of one way; a set that is drawn in one way is so in all."""
+    way = min(way, len(units.names) - 1)
+    return units.names[way], units.codes[way]
+
+
+def _together(ways: Sequence[tuple[Sequence[str], IntArray]]) -> tuple[list[str], list[IntArray]]:
+    """Number the units of several sets together; equal names are the same unit."""
+    known: dict[str, int] = {}
+    codes = []
+    for names, own in ways:
+        numbers = np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
+        codes.append(numbers[own])
+    return list(known), codes
+
+
+def number_groups(groups: npt.ArrayLike, size: int, *, in_order: bool = False) -> tuple[IntArray, list[str]]:
+    """Return the number of each image's group, counted from 0, and the groups' names.
+
+    `groups` is (size,), strings or numbers. `in_order` numbers the groups by their sorted names,
+    not as they first occur.
+    """
+    refuse_masked("groups", groups, hint="Name the video of every image.")
+    # NumPy would turn a missing name in a list of strings into the string "nan".
+    keys = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)
+    if keys.shape != (size,):
+        raise InputError(
+            f"expected one group for each of {size} images, received shape {keys.shape}.",
+            hint="Pass one name a video; join dataset, method and video to one string.",
+        )
+    codes, names = pd.factorize(keys, sort=in_order)
+    if codes.size and codes.min() < 0:
+        raise InputError(
+            f"expected a group for every image, received {int((codes < 0).sum())} without.",
+            hint="Name the video of every image, or leave these images out.",
+        )
+    return np.asarray(codes, dtype=np.int64), [str(name) for name in names]
