@@ -135,7 +135,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     # The first column is the images themselves, each once; the others are resamples.
     times = np.ones((len(known), 1))
     if resampling is not None:
-        codes = group_codes(groups, len(known), in_order=True)
+        codes = group_codes(groups, len(known))
         times = np.hstack([times, resample_counts(codes, resampling)])
     # What overflows float32 on the way is not finite at the end either.
     with np.errstate(over="ignore", invalid="ignore"):

@@ -9,7 +9,6 @@ import numpy as np
 from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.causal.neurons import top_neurons
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_type
 
@@ -88,13 +87,13 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
         row[top_neurons(contribution, k)] = True
     shared = named[:, top].sum(axis=1)
     jaccard = shared / (2 * len(top) - shared)
-    interval = Resampling(level).interval(jaccard.mean(), jaccard)
+    low, high = np.quantile(jaccard, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return TopStability(
         top=top,
         inclusion=named.mean(axis=0),
-        jaccard=interval.estimate,
-        low=interval.low,
-        high=interval.high,
+        jaccard=float(jaccard.mean()),
+        low=float(low),
+        high=float(high),
         expected=_expected(len(effects.effects), len(top)),
     )
 

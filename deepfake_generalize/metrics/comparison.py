@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,7 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
-from deepfake_generalize.metrics._ranked import RankedScores
-from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample
+from deepfake_generalize.metrics.resampling import Interval, Resampling, Scored, resample
 from deepfake_generalize.types import DoubleArray, IntArray
 from deepfake_generalize.validation import check_unit, describe
 
@@ -29,8 +28,9 @@ class Comparison:
         auc_b: The AUC of b.
         auc_difference: Their difference with its paired bootstrap interval.
         accuracy_difference: The difference of the accuracies at 0.5, with its interval.
-        z: DeLong's statistic for the difference of the AUCs; None where the test does not exist.
+        z: The test's statistic for the difference of the AUCs; None where the test does not exist.
         p_value: Its two-sided p-value; None where the test does not exist.
+        test: "DeLong" for single images; "DeLong by video" where groups were given.
     """
 
     auc_a: float
@@ -39,6 +39,7 @@ class Comparison:
     accuracy_difference: Interval
     z: float | None
     p_value: float | None
+    test: str = "DeLong"
 
 
 def compare(
@@ -53,9 +54,9 @@ def compare(
 ) -> Comparison:
     """Return how much detector a differs from detector b on the same images.
 
-    The bootstrap samples whole groups, the same for both detectors. DeLong's test ignores `groups`:
-    it takes all images as independent, so over several frames a video its p-value is too small.
-    Trust the interval there, or compare video scores (`to_videos`), one a video.
+    Whole videos are resampled, the same for both detectors. DeLong's test takes all images as
+    independent, which the frames of one video are not; with `groups` the test is its form for
+    clustered data instead, in which whole videos vary.
 
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
@@ -67,19 +68,21 @@ def compare(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        The differences a minus b, as fractions, and DeLong's test. The test has neither z nor
-        p-value where its variance does not exist (one fake or one real only) or is zero although
-        the AUCs differ (one is perfect and the other constant, for instance). Detectors that rank
-        every image alike have z = 0 and p = 1.
+        The differences a minus b, as fractions, and the test. It has neither z nor p-value where
+        its variance does not exist (one fake or one real video only) or is zero although the AUCs
+        differ (one is perfect and the other constant, for instance). Detectors that rank every
+        image alike have z = 0 and p = 1.
 
     Raises:
         InputError: Wrong labels, scores, groups, level or number of resamples.
-        UndefinedMetricError: No images, one class only, or one group only.
+        UndefinedMetricError: No images, or one class only.
 
     Reproduction notes:
         The paper compares no detectors by tests. The test is DeLong, DeLong and Clarke-Pearson
         (Biometrics 44, 1988), computed through midranks as in Sun and Xu (IEEE Signal Processing
-        Letters 21, 2014), in time N log N.
+        Letters 21, 2014), in time N log N. With groups it is Obuchowski's extension to clustered
+        data (Biometrics 53, 1997), against Student's t with as many degrees of freedom as the rarer
+        class has videos, less one: with few videos the normal law rejects too often.
 
     Examples:
         >>> labels = [1, 1, 1, 1, 0, 0, 0, 0]
@@ -89,10 +92,8 @@ def compare(
         >>> result.auc_a, result.auc_b, round(result.p_value, 3)
         (0.9375, 0.59375, 0.12)
     """
-    paired = _measure(
-        labels, {"a": scores_a, "b": scores_b}, groups, Resampling(level, n_resamples, seed)
-    )
-    return paired.compare("a", "b")
+    resampling = Resampling(level, n_resamples, seed)
+    return _paired(labels, {"a": scores_a, "b": scores_b}, groups, resampling)("a", "b")
 
 
 def compare_all(
@@ -117,12 +118,12 @@ def compare_all(
     Returns:
         One row a pair, in the order given: a, b, auc_a, auc_b, then auc_difference and
         accuracy_difference (a minus b, fractions) each with _low and _high, z and p_value of
-        DeLong's test and p_holm, adjusted over all pairs that have a test. NaN where there is
-        none.
+        the test that `compare` names and p_holm, adjusted over all pairs that have a test. NaN
+        where there is none.
 
     Raises:
         InputError: Fewer than two detectors, or as `compare`.
-        UndefinedMetricError: No images, one class only, or one group only.
+        UndefinedMetricError: No images, or one class only.
 
     Examples:
         >>> labels = [1, 1, 1, 1, 0, 0, 0, 0]
@@ -137,10 +138,10 @@ def compare_all(
             + (f" of {len(scores)}." if isinstance(scores, Mapping) else "."),
             hint='Pass {"mine": scores, "yours": scores}.',
         )
-    paired = _measure(labels, scores, groups, Resampling(level, n_resamples, seed))
+    paired = _paired(labels, scores, groups, Resampling(level, n_resamples, seed))
     rows = []
     for a, b in itertools.combinations(scores, 2):
-        found = paired.compare(a, b)
+        found = paired(a, b)
         row: dict[str, Any] = {"a": a, "b": b, "auc_a": found.auc_a, "auc_b": found.auc_b}
         for name in ("auc_difference", "accuracy_difference"):
             interval: Interval = getattr(found, name)
@@ -156,67 +157,39 @@ def compare_all(
     return table.astype({"p_holm": float})
 
 
-@dataclass(frozen=True)
-class _Paired:
-    """What every comparison needs; `values` holds all AUCs, then all accuracies, by resample."""
-
-    names: tuple[str, ...]
-    estimates: DoubleArray
-    values: DoubleArray
-    placements: Mapping[str, tuple[DoubleArray, DoubleArray]]
-    resampling: Resampling
-
-    def compare(self, a: str, b: str) -> Comparison:
-        at = {name: (row, len(self.names) + row) for row, name in enumerate(self.names)}
-        differences = [
-            self.resampling.interval(
-                float(self.estimates[i] - self.estimates[j]), self.values[i] - self.values[j]
-            )
-            for i, j in zip(at[a], at[b], strict=True)
-        ]
-        z = _delong(self.placements[a], self.placements[b])
-        return Comparison(
-            auc_a=float(self.estimates[at[a][0]]),
-            auc_b=float(self.estimates[at[b][0]]),
-            auc_difference=differences[0],
-            accuracy_difference=differences[1],
-            z=z,
-            p_value=None if z is None else math.erfc(abs(z) / math.sqrt(2.0)),
-        )
-
-
-def _measure(
+def _paired(
     labels: npt.ArrayLike,
     scores: Mapping[str, npt.ArrayLike],
     groups: npt.ArrayLike | None,
     resampling: Resampling,
-) -> _Paired:
-    pairs = [
-        check_pair(labels, given, both_classes=True, metric="AUC") for given in scores.values()
-    ]
-    truth = pairs[0][0]
-    codes = group_codes(groups, truth.size)
-    ranked = [RankedScores(truth, given, codes) for _, given in pairs]
-    sizes = np.bincount(codes).astype(np.float64)
-    # Counts of right decisions are whole numbers, so equal detectors differ by nothing at all.
-    correct = np.stack(
-        [np.bincount(codes, weights=(given >= 0.5) == truth) for _, given in pairs], axis=1
-    )
+) -> Callable[[str, str], Comparison]:
+    """Measure all detectors once, and return what compares two of them."""
+    pairs = {
+        name: check_pair(labels, given, both_classes=True, metric="AUC")
+        for name, given in scores.items()
+    }
+    truth = next(iter(pairs.values()))[0]
+    sets = {"": {name: Scored(truth, given, groups) for name, (_, given) in pairs.items()}}
+    replicates = resample(sets, ["auc", "accuracy"], resampling)
+    codes = replicates.units[""].codes[0]
+    placements = {name: _placements(truth, given) for name, (_, given) in pairs.items()}
 
-    def statistic(counts: IntArray) -> DoubleArray:
-        aucs = [scored.measure(counts, ("auc",)) for scored in ranked]
-        return np.concatenate([*aucs, (counts @ correct / (counts @ sizes)[:, np.newaxis]).T])
+    def pair(a: str, b: str) -> Comparison:
+        differences = [
+            of.interval(of[a, ""] - of[b, ""]) for of in (replicates, replicates.of("auc"))
+        ]
+        z, p_value = _test(placements[a], placements[b], truth, None if groups is None else codes)
+        return Comparison(
+            auc_a=float(replicates.of("auc")[a, ""][0, 0]),
+            auc_b=float(replicates.of("auc")[b, ""][0, 0]),
+            auc_difference=differences[1],
+            accuracy_difference=differences[0],
+            z=z,
+            p_value=p_value,
+            test="DeLong" if groups is None else "DeLong by video",
+        )
 
-    once = np.ones((1, sizes.size), dtype=np.int64)
-    return _Paired(
-        names=tuple(scores),
-        estimates=statistic(once)[:, 0],
-        values=resample(statistic, codes, resampling, threads=True),
-        placements={
-            name: _placements(truth, given) for name, (_, given) in zip(scores, pairs, strict=True)
-        },
-        resampling=resampling,
-    )
+    return pair
 
 
 def holm(p_values: npt.ArrayLike) -> DoubleArray:
@@ -236,21 +209,42 @@ def holm(p_values: npt.ArrayLike) -> DoubleArray:
     return adjusted
 
 
-def _delong(a: tuple[DoubleArray, DoubleArray], b: tuple[DoubleArray, DoubleArray]) -> float | None:
-    """Return DeLong's z for the AUC of a minus the AUC of b, or None where it does not exist."""
-    (fakes_a, reals_a), (fakes_b, reals_b) = a, b
-    n_fakes, n_reals = fakes_a.size, reals_a.size
+def _test(
+    a: tuple[DoubleArray, DoubleArray],
+    b: tuple[DoubleArray, DoubleArray],
+    labels: IntArray,
+    codes: IntArray | None,
+) -> tuple[float | None, float | None]:
+    """Return the statistic of the AUC of a minus that of b and its p-value, or None twice.
+
+    Each image has its part in the difference. Those of one video are added up, and the sums vary
+    as single images do in DeLong's test (Obuchowski, Biometrics 53, 1997).
+    """
+    from scipy.stats import norm, t
+
     # Differences of half-integers are exact, so a variance that is zero comes out as zero.
-    of_fakes, of_reals = fakes_a - fakes_b, reals_a - reals_b
-    if min(n_fakes, n_reals) < 2:
-        return None
-    if not (of_fakes.any() or of_reals.any()):
-        return 0.0
-    difference = float(of_fakes.mean()) / n_reals
-    variance = float(
-        of_fakes.var(ddof=1) / n_reals**2 / n_fakes + of_reals.var(ddof=1) / n_fakes**2 / n_reals
-    )
-    return difference / math.sqrt(variance) if variance > 0.0 else None
+    parts = [(of_a - of_b) for of_a, of_b in zip(a, b, strict=True)]
+    n_fakes, n_reals = parts[0].size, parts[1].size
+    difference = float(parts[0].mean()) / n_reals
+    variance, fewest = 0.0, math.inf
+    for part, label, others in zip(parts, (1, 0), (n_reals, n_fakes), strict=True):
+        centred = part - part.mean()
+        if codes is not None:
+            centred = np.bincount(codes[labels == label], weights=centred)
+            centred = centred[np.unique(codes[labels == label])]
+        count = centred.size
+        if count < 2:
+            return None, None
+        fewest = min(fewest, count)
+        scale = (part.size * others) ** 2
+        variance += float((centred**2).sum()) / scale * count / (count - 1)
+    if not (parts[0].any() or parts[1].any()):
+        return 0.0, 1.0
+    if variance <= 0.0:
+        return None, None
+    z = difference / math.sqrt(variance)
+    law = norm if codes is None else t(fewest - 1)
+    return z, float(2.0 * law.sf(abs(z)))
 
 
 def _placements(labels: IntArray, scores: DoubleArray) -> tuple[DoubleArray, DoubleArray]:

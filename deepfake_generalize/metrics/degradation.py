@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics._checks import as_numbers, check_pair
-from deepfake_generalize.metrics.intervals import is_correct
-from deepfake_generalize.metrics.resampling import Interval, Resampling, group_codes, resample_means
+from deepfake_generalize.metrics._checks import as_numbers
+from deepfake_generalize.metrics.resampling import (
+    Interval,
+    Replicates,
+    Resampling,
+    Scored,
+    resample,
+)
 from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import ROUNDING, check_unit, describe
 
@@ -21,37 +25,7 @@ _UNIT_HINT = "Pass all accuracies in one unit, fractions or percent."
 
 Unit: TypeAlias = Literal["fraction", "percent"]
 ScoredSet: TypeAlias = "Scored | tuple[npt.ArrayLike | None, ...]"
-"""(labels, scores), (labels, scores, groups) or (labels, scores, groups, tie)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """The scores of one test set.
-
-    Attributes:
-        labels: (N,), 1 is fake and 0 is real.
-        scores: (N,), P(fake) in [0, 1].
-        groups: (N,), the video of each image, or None where every image stands for itself.
-        tie: (N,), True for images that a coin decides, or None.
-    """
-
-    labels: npt.ArrayLike
-    scores: npt.ArrayLike
-    groups: npt.ArrayLike | None = None
-    tie: npt.ArrayLike | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class ResampledAccuracy:
-    """The accuracy on one set and in every resample of it, fractions.
-
-    Attributes:
-        estimate: On the set itself.
-        values: (n_resamples,).
-    """
-
-    estimate: float
-    values: DoubleArray
+"""(labels, scores), (labels, scores, groups), and tie and people behind them."""
 
 
 def degradation(original: float, unseen: npt.ArrayLike, *, unit: Unit | None = None) -> float:
@@ -132,18 +106,17 @@ def degradation_interval(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Return the degradation of a detector with its percentile bootstrap interval.
+    """Return the degradation of a detector with its interval, from resampling videos.
 
-    Every set is resampled by itself, by its groups: what the original set's videos happen to be
-    says nothing about the unseen ones. Sets that share videos (the real ones of FaceForensics++,
-    for instance) vary together, which this leaves out: the interval is then somewhat off, too
-    narrow for the mean of the unseen sets.
+    A video that stands in several sets (the real ones of FaceForensics++, for instance) varies
+    together in all of them: equal names in `groups` are the same video. So the same set as original
+    and as unseen one gives 0, without any width.
 
     Args:
         original: The original test set as `(labels, scores)` or `(labels, scores, groups)`, arrays
             of shape (N,): 1 for fake and 0 for real, P(fake) in [0, 1], and the video of each
             image, without which every image stands for itself. A fourth array may say where a coin
-            decides (True).
+            decides (True), a fifth who is seen, as `people` of `bootstrap_interval`.
         unseen: Each unseen set in the same way; each counts alike.
         threshold: Of the accuracies.
         level: The share of intervals that should hold the true value, in (0, 1).
@@ -151,11 +124,12 @@ def degradation_interval(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        Estimate, low and high, as fractions; 0.42 means 42 percentage points.
+        Estimate, low and high, as fractions; 0.42 means 42 percentage points. Both ends are NaN
+        where a set has fewer than five videos of a class.
 
     Raises:
         InputError: Wrong labels, scores, groups or threshold.
-        UndefinedMetricError: No unseen set, no images, or one group only.
+        UndefinedMetricError: No unseen set, or no images.
 
     Examples:
         >>> at_home = ([1, 1, 0, 0] * 50, [0.9, 0.8, 0.1, 0.2] * 50)
@@ -164,9 +138,10 @@ def degradation_interval(
         >>> lost.estimate, 0.15 < lost.low < 0.25 < lost.high < 0.35
         (0.25, True)
     """
-    resampling = Resampling(level, n_resamples, seed)
-    base, others = _resampled(original, _sets("unseen", unseen), threshold, resampling)
-    return degradation_from(base, others, resampling)
+    found, names = _resampled(
+        original, {"unseen": unseen}, threshold, Resampling(level, n_resamples, seed)
+    )
+    return found.interval(found.degradation("", "original", names["unseen"]))
 
 
 def degradation_difference_interval(
@@ -179,7 +154,7 @@ def degradation_difference_interval(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Return the degradation difference with its percentile bootstrap interval.
+    """Return the degradation difference with its interval, from resampling videos.
 
     Args:
         original: The original test set, as in `degradation_interval`. Its scores cancel: the
@@ -196,7 +171,7 @@ def degradation_difference_interval(
 
     Raises:
         InputError: Wrong labels, scores, groups or threshold.
-        UndefinedMetricError: No unseen or no specialized set, no images, or one group only.
+        UndefinedMetricError: No unseen or no specialized set, or no images.
 
     Examples:
         >>> at_home = ([1, 1, 0, 0] * 50, [0.9, 0.8, 0.1, 0.2] * 50)
@@ -204,72 +179,31 @@ def degradation_difference_interval(
         >>> degradation_difference_interval(at_home, [abroad], [at_home]).estimate
         0.25
     """
-    resampling = Resampling(level, n_resamples, seed)
-    unseen, specialized = _sets("unseen", unseen), _sets("specialized", specialized)
-    base, others = _resampled(original, [*unseen, *specialized], threshold, resampling)
-    return degradation_difference_from(
-        base, others[: len(unseen)], others[len(unseen) :], resampling
-    )
-
-
-def resampled_accuracy(
-    scored: Scored, *, threshold: float, resampling: Resampling
-) -> ResampledAccuracy:
-    """Return the accuracy on one set and in every resample."""
-    labels, scores = check_pair(scored.labels, scored.scores, metric="accuracy")
-    correct = is_correct(labels, scores, threshold=threshold, tie=scored.tie)
-    codes = group_codes(scored.groups, labels.size)
-    return ResampledAccuracy(float(correct.mean()), resample_means(correct, codes, resampling))
-
-
-def degradation_from(
-    original: ResampledAccuracy, unseen: Sequence[ResampledAccuracy], resampling: Resampling
-) -> Interval:
-    """Return the degradation and its interval from accuracies that are resampled already."""
-    estimate = degradation(original.estimate, _estimates(unseen), unit="fraction")
-    return resampling.interval(estimate, original.values - _mean_values(unseen))
-
-
-def degradation_difference_from(
-    original: ResampledAccuracy,
-    unseen: Sequence[ResampledAccuracy],
-    specialized: Sequence[ResampledAccuracy],
-    resampling: Resampling,
-) -> Interval:
-    """Return the degradation difference and its interval from resampled accuracies."""
-    estimate = degradation_difference(
-        original.estimate, _estimates(unseen), _estimates(specialized), unit="fraction"
-    )
-    return resampling.interval(estimate, _mean_values(specialized) - _mean_values(unseen))
-
-
-def streams(resampling: Resampling, count: int) -> list[Resampling]:
-    """Return `count` resamplings whose random streams have nothing to do with each other."""
-    children = np.random.SeedSequence(resampling.seed).generate_state(count, np.uint64)
-    return [replace(resampling, seed=int(child)) for child in children]
-
-
-def _estimates(sets: Sequence[ResampledAccuracy]) -> list[float]:
-    return [accuracy.estimate for accuracy in sets]
-
-
-def _mean_values(sets: Sequence[ResampledAccuracy]) -> DoubleArray:
-    return np.asarray(np.mean([accuracy.values for accuracy in sets], axis=0), dtype=np.float64)
+    given = {"unseen": unseen, "specialized": specialized}
+    found, names = _resampled(original, given, threshold, Resampling(level, n_resamples, seed))
+    lost, lost_near = (found.degradation("", "original", own) for own in names.values())
+    return found.interval(lost - lost_near, names["unseen"] + names["specialized"])
 
 
 def _resampled(
-    original: ScoredSet, others: Sequence[ScoredSet], threshold: float, resampling: Resampling
-) -> tuple[ResampledAccuracy, list[ResampledAccuracy]]:
-    if not others:
-        raise UndefinedMetricError(
-            "degradation is undefined without unseen sets.", hint="Pass at least one."
-        )
-    sets = [_as_scored(given) for given in (original, *others)]
-    base, *rest = (
-        resampled_accuracy(scored, threshold=threshold, resampling=stream)
-        for scored, stream in zip(sets, streams(resampling, len(sets)), strict=True)
-    )
-    return base, rest
+    original: ScoredSet,
+    others: Mapping[str, Sequence[ScoredSet]],
+    threshold: float,
+    resampling: Resampling,
+) -> tuple[Replicates, dict[str, list[str]]]:
+    """Return the accuracies on all sets, and how the sets of each kind are called there."""
+    sets = {"original": {"": _as_scored(original)}}
+    names: dict[str, list[str]] = {}
+    for kind, given in others.items():
+        listed = _sets(kind, given)
+        if not listed:
+            raise UndefinedMetricError(
+                f"degradation is undefined without {kind} sets.", hint="Pass at least one."
+            )
+        names[kind] = [f"{kind} {number}" for number in range(len(listed))]
+        own = zip(names[kind], map(_as_scored, listed), strict=True)
+        sets |= {name: {"": scored} for name, scored in own}
+    return resample(sets, ["accuracy"], resampling, threshold=threshold), names
 
 
 def _sets(name: str, sets: object) -> list[ScoredSet]:
@@ -285,7 +219,7 @@ def _sets(name: str, sets: object) -> list[ScoredSet]:
 def _as_scored(given: object) -> Scored:
     if isinstance(given, Scored):
         return given
-    if not isinstance(given, tuple) or not 2 <= len(given) <= 4:
+    if not isinstance(given, tuple) or not 2 <= len(given) <= 5:
         came = f"{len(given)} of them" if isinstance(given, tuple) else describe(given)
         raise InputError(
             f"expected a set as (labels, scores) or (labels, scores, groups), received {came}.",

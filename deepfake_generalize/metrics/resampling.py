@@ -8,6 +8,7 @@ for a metric that knows no weights, and `Replicates.interval` makes intervals of
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ import pandas as pd
 from deepfake_generalize._system.machine import processors
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics._checks import check_pair
-from deepfake_generalize.metrics.weighted import WeightedScores, available
+from deepfake_generalize.metrics.weighted import WeightedScores, available, is_correct
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_number, check_whole, refuse_masked
 
@@ -93,6 +94,7 @@ class Scored:
         tie: (N,), True for images that a coin decides, or None.
         people: (N,) who is seen, or (N, 2) who is seen and whose face was put in, the empty string
             where nobody's was; None where that is not known.
+        unit: What a group is: "videos", or "images" where groups are their names.
     """
 
     labels: npt.ArrayLike
@@ -100,6 +102,7 @@ class Scored:
     groups: npt.ArrayLike | None = None
     tie: npt.ArrayLike | None = None
     people: npt.ArrayLike | None = None
+    unit: str = "videos"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +132,7 @@ class Replicates:
     """Metrics of detectors on sets, and what they would have been with other videos.
 
     Attributes:
-        values: (detector, set, metric) to (ways, 1 + resamples): the metric itself first, a
+        numbers: (detector, set, metric) to (ways, 1 + resamples): the metric itself first, a
             fraction, then that of every resample.
         units: Set to what was drawn of it.
         resampling: How.
@@ -137,7 +140,7 @@ class Replicates:
         scale: What it is multiplied by there: 100 for percent.
     """
 
-    values: Mapping[tuple[str, str, str], DoubleArray]
+    numbers: Mapping[tuple[str, str, str], DoubleArray]
     units: Mapping[str, Units]
     resampling: Resampling
     metric: str = "accuracy"
@@ -145,11 +148,11 @@ class Replicates:
 
     def __getitem__(self, key: tuple[str, str]) -> DoubleArray:
         """Return (ways, 1 + resamples) of a detector on a set."""
-        return np.asarray(self.scale * self.values[*key, self.metric])
+        return np.asarray(self.scale * self.numbers[*key, self.metric])
 
     def __contains__(self, key: tuple[str, str]) -> bool:
         """Whether the detector was measured on the set."""
-        return (*key, self.metric) in self.values
+        return (*key, self.metric) in self.numbers
 
     def of(self, metric: str) -> Replicates:
         """Return the same of another metric."""
@@ -162,12 +165,19 @@ class Replicates:
         )
         return lost
 
-    def interval(self, values: DoubleArray, sets: Iterable[str] | None = None) -> Interval:
+    def interval(
+        self,
+        values: DoubleArray,
+        sets: Iterable[str] | None = None,
+        *,
+        within: tuple[float, float] = (-math.inf, math.inf),
+    ) -> Interval:
         """Return the estimate (the first value) and the interval of the others.
 
         Args:
             values: (ways, 1 + resamples), or without ways, of any arithmetic on these replicates.
             sets: The sets that they are of; None for all.
+            within: The lowest and highest value that there can be; ends beyond are put there.
 
         Reproduction notes:
             The paper gives no intervals. These are percentile intervals of the Bayesian bootstrap
@@ -200,7 +210,7 @@ class Replicates:
         factor = t.ppf(tail, least.n - 1) / norm.ppf(tail)
         factor *= np.sqrt(ratio * (least.n + 1) / (least.n - 1))
         ends = np.quantile(values[widest, 1:], [tail, 1.0 - tail])
-        low, high = estimate + factor * (ends - estimate)
+        low, high = np.clip(estimate + factor * (ends - estimate), *within)
         return Interval(estimate, float(low), float(high), least.n, least.unit, notes)
 
 
@@ -220,8 +230,7 @@ def resample(
     detectors are measured beside them, and in whatever order.
 
     Args:
-        scored: Set to detector to scores. The detectors of a set have the same images in the same
-            order.
+        scored: Set to detector to scores.
         metrics: Names among `METRICS`.
         resampling: How often, and the seed.
         threshold: Of the accuracies.
@@ -232,35 +241,30 @@ def resample(
         without reals or fakes, which keep their shares. Detectors are not resampled: the intervals
         say how the numbers would vary with other videos, not with other trainings.
     """
-    checked: dict[str, dict[str, tuple[IntArray, DoubleArray]]] = {
-        name: {
-            detector: check_pair(of.labels, of.scores, metric="an interval")
-            for detector, of in detectors.items()
-        }
+    checked = {
+        (detector, name): (of, *check_pair(of.labels, of.scores, metric="an interval"))
         for name, detectors in scored.items()
+        for detector, of in detectors.items()
     }
-    units = {
-        name: find_units(next(iter(detectors.values())), str(number) if len(scored) > 1 else "")
-        for number, (name, detectors) in enumerate(scored.items())
-    }
-    ways = max(len(found.names) for found in units.values())
+    places = {name: str(number) for number, name in enumerate(scored)} if len(scored) > 1 else {}
+    units = {key: find_units(of, places.get(key[1], "")) for key, (of, *_) in checked.items()}
     values: dict[tuple[str, str, str], list[DoubleArray]] = {}
-    for way in range(ways):
-        names, codes = _together([(_way(of, way)) for of in units.values()])
-        ready: dict[tuple[str, str], tuple[WeightedScores, list[str]]] = {}
-        for (name, detectors), own in zip(scored.items(), codes, strict=True):
-            for detector, of in detectors.items():
-                labels, scores = checked[name][detector]
-                right = is_correct(labels, scores, threshold=threshold, tie=of.tie)
-                exist = available(labels, metrics)
-                weighted = WeightedScores(labels, scores, right, own, len(names))
-                ready[detector, name] = weighted, exist
+    for way in range(max(len(found.names) for found in units.values())):
+        names, codes = _together([_way(of, way) for of in units.values()])
+        ready = {}
+        for (key, (of, labels, scores)), own in zip(checked.items(), codes, strict=True):
+            right = is_correct(labels, scores, threshold=threshold, tie=of.tie)
+            weighted = WeightedScores(labels, scores, right, own, len(names))
+            ready[key] = weighted, available(labels, metrics)
         drawn = _draw(ready, _hashes(names, resampling.seed), resampling.n_resamples)
-        for (detector, name), rows in drawn.items():
-            for metric, row in zip(ready[detector, name][1], rows, strict=True):
-                values.setdefault((detector, name, metric), []).append(row)
+        for key, rows in drawn.items():
+            for metric, row in zip(ready[key][1], rows, strict=True):
+                values.setdefault((*key, metric), []).append(row)
     return Replicates(
-        {key: np.stack(rows) for key, rows in values.items()}, units, resampling, scale=scale
+        {key: np.stack(rows) for key, rows in values.items()},
+        {name: units[detector, name] for detector, name in reversed(units)},
+        resampling,
+        scale=scale,
     )
 
 
@@ -272,8 +276,11 @@ def _draw(
     """Return (metrics, 1 + resamples) of every detector and set, a block of resamples at a time."""
     rows = max(1, min(n_resamples, _NUMBERS_AT_ONCE // len(hashes)))
     once = np.ones((len(hashes), 1))
-    # Made before threads ask for it, each of which would make it again.
+    # Before threads begin: what is made once a set is made here.
     itself = {key: of.measure(once, names) for key, (of, names) in ready.items()}
+    exact = {
+        key: np.array([[of.itself(name)] for name in names]) for key, (of, names) in ready.items()
+    }
 
     def block(start: int) -> list[DoubleArray]:
         weights = exponential_weights(hashes, start, min(rows, n_resamples - start))
@@ -281,8 +288,11 @@ def _draw(
 
     with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
         blocks = list(pool.map(block, range(0, n_resamples, rows)))
+    # Where scores lie too close to be told apart in resamples, these are moved by what that costs.
     return {
-        key: np.concatenate([itself[key], *(of[number] for of in blocks)], axis=1)
+        key: np.concatenate(
+            [exact[key], *(of[number] + (exact[key] - itself[key]) for of in blocks)], axis=1
+        )
         for number, key in enumerate(ready)
     }
 
@@ -327,7 +337,7 @@ def find_units(scored: Scored, place: str = "") -> Units:
         videos = Units(([f"{place}#{row}" for row in codes],), codes[np.newaxis], 0, "images")
     else:
         codes, names = number_groups(scored.groups, len(labels))
-        videos = Units(([f"video {name}" for name in names],), codes[np.newaxis], 0, "videos")
+        videos = Units(([f"video {name}" for name in names],), codes[np.newaxis], 0, scored.unit)
     videos = replace(videos, n=_rarer(videos.codes, labels))
     if scored.people is None:
         return videos
@@ -371,9 +381,7 @@ def _people(given: npt.ArrayLike, labels: AnyArray) -> Units:
 
 def _rarer(codes: IntArray, labels: AnyArray) -> int:
     """Return how many units the rarer class has, in the way that has fewer."""
-    return min(
-        len(np.unique(way[labels == label])) for way in codes for label in np.unique(labels)
-    )
+    return min(len(np.unique(way[labels == label])) for way in codes for label in np.unique(labels))
 
 
 def _way(units: Units, way: int) -> tuple[Sequence[str], IntArray]:
@@ -392,7 +400,9 @@ def _together(ways: Sequence[tuple[Sequence[str], IntArray]]) -> tuple[list[str]
     return list(known), codes
 
 
-def number_groups(groups: npt.ArrayLike, size: int, *, in_order: bool = False) -> tuple[IntArray, list[str]]:
+def number_groups(
+    groups: npt.ArrayLike, size: int, *, in_order: bool = False
+) -> tuple[IntArray, list[str]]:
     """Return the number of each image's group, counted from 0, and the groups' names.
 
     `groups` is (size,), strings or numbers. `in_order` numbers the groups by their sorted names,
@@ -413,3 +423,132 @@ def number_groups(groups: npt.ArrayLike, size: int, *, in_order: bool = False) -
             hint="Name the video of every image, or leave these images out.",
         )
     return np.asarray(codes, dtype=np.int64), [str(name) for name in names]
+
+
+def resample_function(
+    metric: Callable[[AnyArray, AnyArray], float], scored: Scored, resampling: Resampling
+) -> Replicates:
+    """Call a metric that knows no weights on copies of the images, a resample at a time.
+
+    As many units as there are are drawn with replacement, of each class by itself (and of those
+    that have both). A resample in which the metric does not exist is drawn anew.
+
+    Args:
+        metric: From (labels, scores) to a number; NaN where it does not exist.
+        scored: What it is measured on.
+        resampling: How often, and the seed.
+
+    Raises:
+        UndefinedMetricError: It does not exist for most resamples.
+    """
+    labels, scores = check_pair(scored.labels, scored.scores, metric="an interval")
+    units = find_units(scored)
+    name = getattr(metric, "__name__", "the metric")
+    itself = float(metric(labels, scores))
+    if math.isnan(itself):
+        raise UndefinedMetricError(f"{name} is undefined for these images: it gave NaN.")
+    raised: list[Exception] = []
+
+    def measure(times: IntArray) -> float:
+        # It gave a number for all the images, so what it raises is about those that were drawn.
+        try:
+            return float(metric(np.repeat(labels, times), np.repeat(scores, times)))
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Anyone's function, anyone's exceptions.
+            raised[:] = [error]
+            return math.nan
+
+    rows = [
+        [itself, *_existing(measure, codes, _strata(codes, labels), resampling, raised)]
+        for codes in units.codes
+    ]
+    values = {("", "", "metric"): np.array(rows)}
+    return Replicates(values, {"": units}, resampling, metric="metric")
+
+
+def _existing(
+    measure: Callable[[IntArray], float],
+    codes: IntArray,
+    strata: Sequence[IntArray],
+    resampling: Resampling,
+    raised: Sequence[Exception],
+) -> list[float]:
+    """Return what a metric is in as many resamples as are wanted, those without it drawn anew."""
+    rng = np.random.default_rng(resampling.seed)
+    found: list[float] = []
+    undefined = 0
+    while len(found) < resampling.n_resamples:
+        drawn = np.concatenate([rng.choice(stratum, len(stratum)) for stratum in strata])
+        value = measure(np.bincount(drawn, minlength=int(codes.max()) + 1)[codes])
+        if not math.isnan(value):
+            found.append(value)
+            continue
+        undefined += 1
+        if undefined > resampling.n_resamples:
+            why = f" The metric raised {type(raised[0]).__name__}: {raised[0]}" if raised else ""
+            raise UndefinedMetricError(
+                f"expected a metric that exists for most resamples, received {undefined} "
+                f"undefined ones and {len(found)} others.{why}",
+                hint="Add videos of the rarer class.",
+            ) from (raised[0] if raised else None)
+    return found
+
+
+def resample_means(
+    values: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]], resampling: Resampling
+) -> Replicates:
+    """Return the mean of numbers by name, each from (values (N,), the video of each (N,)).
+
+    Videos are weighted as in `resample`; a name that occurs twice is the same video.
+    """
+    numbered = {
+        name: number_groups(groups, len(np.asarray(of))) for name, (of, groups) in values.items()
+    }
+    units = {
+        name: Units((names,), codes[np.newaxis], len(names), "videos")
+        for name, (codes, names) in numbered.items()
+    }
+    found = {}
+    for name, (codes, videos) in numbered.items():
+        hashes = _hashes([f"video {video}" for video in videos], resampling.seed)
+        weights = exponential_weights(hashes, 0, resampling.n_resamples)
+        weights = np.hstack([np.ones((len(hashes), 1)), weights])
+        total = np.bincount(codes, weights=np.asarray(values[name][0], np.float64))
+        found["", name, "mean"] = ((total @ weights) / (np.bincount(codes) @ weights))[np.newaxis]
+    return Replicates(found, units, resampling, metric="mean")
+
+
+def _strata(codes: IntArray, labels: IntArray) -> list[IntArray]:
+    """Return the units that hold reals alone, fakes alone and both, as far as there are any."""
+    sizes = [np.bincount(codes[labels == label], minlength=codes.max() + 1) for label in (0, 1)]
+    kinds = (sizes[0] > 0) + 2 * (sizes[1] > 0)
+    return [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+
+
+def group_codes(groups: npt.ArrayLike | None, size: int) -> IntArray:
+    """Return for each of `size` images the number of its group, by the groups' sorted names.
+
+    None makes each image a group of its own. Fewer than two groups raise `UndefinedMetricError`:
+    what varies between them is unknown.
+    """
+    if groups is None:
+        codes, count = np.arange(size, dtype=np.int64), size
+    else:
+        codes, names = number_groups(groups, size, in_order=True)
+        count = len(names)
+    if count < 2:
+        raise UndefinedMetricError(
+            "resampling is undefined for one group only.",
+            hint="Pass the images of at least two videos.",
+        )
+    return codes
+
+
+def resample_counts(codes: IntArray, resampling: Resampling) -> DoubleArray:
+    """Return how often each image is sampled in every resample of groups, (N, n_resamples)."""
+    n_groups = int(codes.max()) + 1
+    rng = np.random.default_rng(resampling.seed)
+    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), resampling.n_resamples)
+    return np.asarray(counts.T[codes], dtype=np.float64)

@@ -2,21 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics.accuracy import predict_fake
+from deepfake_generalize.metrics.ranking import auc, average_precision, eer, tpr_at_fpr
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
+from deepfake_generalize.validation import refuse_masked
 
-MEANS = ("accuracy", "accuracy_real", "accuracy_fake", "balanced_accuracy", "brier", "log_loss")
+MEANS = (
+    "accuracy",
+    "accuracy_real",
+    "accuracy_fake",
+    "balanced_accuracy",
+    "brier_score",
+    "log_loss",
+)
 RANKED = ("auc", "average_precision", "eer", "tpr_at_fpr_1", "tpr_at_fpr_5")
 METRICS = (*MEANS[:4], *RANKED, *MEANS[4:])
 """The metrics that have intervals by name."""
 
+LIMITS = {name: (0.0, 40.0 if name == "log_loss" else 1.0) for name in METRICS}
+"""The lowest and the highest value of each."""
 _LEVELS = 4096
 """Scores are told apart so finely in resamples; sets with fewer different scores are exact."""
 _SMALLEST = np.finfo(np.float64).eps
+
+
+_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "auc": auc,
+    "average_precision": average_precision,
+    "eer": eer,
+    "tpr_at_fpr_1": partial(tpr_at_fpr, fpr=0.01),
+    "tpr_at_fpr_5": partial(tpr_at_fpr, fpr=0.05),
+}
+
+
+def is_correct(
+    labels: IntArray,
+    scores: DoubleArray,
+    *,
+    threshold: float,
+    tie: npt.ArrayLike | None = None,
+) -> DoubleArray:
+    """Return (N,): 1 where the decision is right, 0 where wrong, a half where a coin decides."""
+    right = np.asarray(predict_fake(scores, threshold) == labels, dtype=np.float64)
+    if tie is None:
+        return right
+    refuse_masked("tie", tie)
+    tie = np.asarray(tie, dtype=bool)
+    if tie.shape != labels.shape:
+        raise InputError(
+            f"expected tie for each of {labels.size} images, received shape {tie.shape}.",
+            hint="Pass True where a coin decides, False elsewhere.",
+        )
+    return np.asarray(np.where(tie, 0.5, right), dtype=np.float64)
 
 
 def available(labels: IntArray, names: Sequence[str]) -> list[str]:
@@ -24,7 +68,7 @@ def available(labels: IntArray, names: Sequence[str]) -> list[str]:
     if labels.min() != labels.max():
         return list(names)
     own = "accuracy_fake" if labels[0] == 1 else "accuracy_real"
-    return [name for name in names if name in {"accuracy", own, "brier", "log_loss"}]
+    return [name for name in names if name in {"accuracy", own, "brier_score", "log_loss"}]
 
 
 class WeightedScores:
@@ -66,6 +110,12 @@ class WeightedScores:
             ranked = _Ranked(self, weights)
             return np.stack([self._measure(name, weights, ranked) for name in names])
 
+    def itself(self, name: str) -> float:
+        """Return a metric of the scores as they are, every digit as its function has it."""
+        if name in _FUNCTIONS:
+            return _FUNCTIONS[name](self._labels, self._scores)
+        return float(self.measure(np.ones((self._n_units, 1)), [name])[0, 0])
+
     def _measure(self, name: str, weights: DoubleArray, ranked: _Ranked) -> DoubleArray:
         if name in RANKED:
             return ranked.measure(name)
@@ -75,9 +125,10 @@ class WeightedScores:
         shares = [len(own) / len(self._labels) for own in self._classes]
         if name == "balanced_accuracy":
             shares = [0.5, 0.5]
-        return np.sum(
+        total: DoubleArray = np.sum(
             [share * of for share, of in zip(shares, by_class, strict=True) if share], axis=0
         )
+        return total
 
     def _means(self, name: str, weights: DoubleArray) -> list[DoubleArray]:
         """Return the mean of a value over each class."""
@@ -92,7 +143,7 @@ class WeightedScores:
     def _value(self, name: str) -> DoubleArray:
         if name == "accuracy":
             return self._values[name]
-        if name == "brier":
+        if name == "brier_score":
             return np.asarray((self._scores - self._labels) ** 2)
         given = np.where(self._labels == 1, self._scores, 1.0 - self._scores)
         return np.asarray(-np.log(np.clip(given, _SMALLEST, 1.0)))
@@ -148,17 +199,21 @@ class _Ranked:
         at_reals, at_fakes = self._at
         if name == "auc":
             # A tie counts as half a win: reals below, and half of those beside.
-            return np.einsum("ij,ij->j", at_fakes, 1.0 - alarms[:-1] + at_reals / 2)
+            return _products(at_fakes, 1.0 - alarms[:-1] + at_reals / 2)
         if name == "average_precision":
             n_reals, n_fakes = self._scores.by_level
             found = hits[:-1] * n_fakes.sum()
             precision = found / np.maximum(found + alarms[:-1] * n_reals.sum(), _SMALLEST)
-            return np.einsum("ij,ij->j", at_fakes, precision)
+            return _products(at_fakes, precision)
         if name == "eer":
             return _equal_errors(alarms, hits)
         most = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}[name]
         allowed = (alarms > most + 1e-12).sum(axis=0)
-        return np.take_along_axis(hits, allowed[np.newaxis], axis=0)[0]
+        return np.asarray(np.take_along_axis(hits, allowed[np.newaxis], axis=0)[0])
+
+
+def _products(weights: DoubleArray, values: DoubleArray) -> DoubleArray:
+    return np.asarray(np.einsum("ij,ij->j", weights, values))
 
 
 def _from_above(shares: DoubleArray) -> DoubleArray:

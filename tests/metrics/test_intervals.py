@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.metrics
+from deepfake_generalize.metrics._ranked import RankedScores
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -26,7 +27,6 @@ from deepfake_generalize.metrics import (
     per_class_accuracy,
     resampling,
 )
-from deepfake_generalize.metrics._ranked import RankedScores
 from deepfake_generalize.metrics.intervals import METRICS
 
 

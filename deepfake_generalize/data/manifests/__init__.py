@@ -22,6 +22,7 @@ from deepfake_generalize.data.manifests.csv_files import (
 from deepfake_generalize.data.manifests.identity import (
     clip_keys,
     crop_keys,
+    dataset_family,
     people,
     rows_sha256,
     score_keys,
@@ -44,6 +45,7 @@ __all__ = [
     "check_once",
     "clip_keys",
     "crop_keys",
+    "dataset_family",
     "first_line",
     "manifest_text",
     "opened_table",

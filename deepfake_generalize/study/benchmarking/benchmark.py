@@ -127,7 +127,7 @@ def benchmark(
     accuracies = measured.accuracies
     row = {"detector": name, "original_accuracy": accuracies[ORIGINAL], **accuracies}
     rank, reason = rank_among_published(accuracies[ORIGINAL], {k: accuracies[k] for k in names})
-    intervals, rank_interval = row_intervals(measured, names, special, resampling)
+    intervals, rank_interval = row_intervals(measured, names, special)
     found = measured.table.set_index("set")["frame_auc"]
     aucs = {key: None if pd.isna(found[key]) else float(found[key]) for key in given}
     split = 1 + len(names)

@@ -38,16 +38,17 @@ class Benchmark:
             the order given, average, degradation; with specialized sets also those,
             specialized_average (where there are several), specialized_degradation and
             degradation_difference.
-        intervals: Column of the row to its interval in percent, resampled by video; empty where
-            none was asked for or a set has one video only.
+        intervals: Column of the row to its interval in percent, resampled by people or videos;
+            without those that rest on fewer than five of a class, which a note says.
         rank: By degradation among the published thirty and this detector, 1 (least) to 31; a tie
             gets the better rank. None where the unseen sets are not the paper's four.
         rank_reason: Why there is no rank, or the empty string.
         rank_interval: The ranks that the interval of the degradation reaches, or None.
-        metrics: One row a set: set, n_frames, n_videos, then frame_ and video_ accuracy,
-            accuracy_real, accuracy_fake, auc, average_precision and eer, fractions, each with
-            _low and _high; NaN where one does not exist. A video's score is the mean of its
-            frames'.
+        metrics: One row a set: set, n_frames, n_videos, n_people (NA where they are not known),
+            then frame_ and video_ accuracy, accuracy_real, accuracy_fake, balanced_accuracy, auc,
+            average_precision, eer, tpr_at_fpr_1, tpr_at_fpr_5 and brier_score, fractions, and
+            log_loss, nats; each with _low and _high; NaN where one does not exist. A video's score
+            is the mean of its frames'.
         auc: Set to area under the ROC curve of its images, a fraction; None where a set has one
             class only.
         scores: Set to a table with a row an image: key, label, score (P(fake)), status, reason,

@@ -17,7 +17,7 @@ import numpy as np
 
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
-from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval
+from deepfake_generalize.metrics.resampling import Replicates, Resampling, resample_means
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.protocol import (
     FEW_SHOT_SETS,
@@ -73,7 +73,7 @@ class Finding:
         return dataclasses.asdict(self)
 
 
-def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
+def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Replicates) -> Finding:
     """Check Finding 1: no generalization in zero-shot settings, mitigated in few-shot settings."""
     originals = {family.detector(ORIGINAL): family.source for family in families}
     lost = [accuracies.degradation(name, source, UNSEEN_SETS) for name, source in originals.items()]
@@ -98,7 +98,7 @@ def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies
         ),
         **{f"the same by {kind} alone (points)": gain for kind, gain in gains.items()},
     }
-    facts = tuple(Fact(what, percentile_interval(values)) for what, values in numbers.items())
+    facts = tuple(Fact(what, accuracies.interval(values)) for what, values in numbers.items())
     zero, few = facts[0].value.low > 0, facts[1].value.low > 0
     return Finding(
         number=1,
@@ -112,7 +112,7 @@ def zero_shot_failure(families: Sequence[DetectorFamily], accuracies: Accuracies
     )
 
 
-def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuracies) -> Finding:
+def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Replicates) -> Finding:
     """Check Finding 2: method-specific features are learnt, identities do not matter.
 
     As in Tables VI and VII, only detectors that degrade by more than 30 points count, original and
@@ -124,7 +124,7 @@ def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuraci
         Fact(
             f"mean degradation difference on {sets} (points), "
             f"{len(found)} detector{'s' if len(found) != 1 else ''}",
-            percentile_interval(np.mean(found, axis=0)),
+            accuracies.interval(np.mean(found, axis=0)),
         )
         for sets, found in (("CELEB-M", method), ("FS-I and NT-I", people))
         if found
@@ -149,7 +149,7 @@ def unwanted_properties(families: Sequence[DetectorFamily], accuracies: Accuraci
 
 
 def _differences(
-    families: Sequence[DetectorFamily], accuracies: Accuracies, source: str
+    families: Sequence[DetectorFamily], accuracies: Replicates, source: str
 ) -> list[DoubleArray]:
     """Return the degradation differences of the detectors that enter Table VI or VII."""
     names = [
@@ -162,7 +162,7 @@ def _differences(
     return [
         values - accuracies.degradation(name, source, SOURCES[source].specialized)
         for name, values in lost.items()
-        if is_poor(values[0])
+        if is_poor(values[0, 0])
     ]
 
 
@@ -174,16 +174,12 @@ def undiscriminating_features(
     `similarities` maps family and unseen set to the similarity of each fake's heat maps, NaN where
     these cannot be compared. The interval is over fakes.
     """
-    rng = np.random.default_rng(seed)
-    shares, left_out = [], []
-    for values in similarities.values():
-        comparable = values[~np.isnan(values)]
-        left_out.append(1 - len(comparable) / len(values))
-        if len(comparable):
-            unlike = (comparable < _DISSIMILAR).astype(float)
-            n = len(unlike)
-            sampled = rng.multinomial(n, np.full(n, 1 / n), n_resamples)
-            shares.append(100.0 * np.concatenate([[unlike.mean()], sampled @ unlike / n]))
+    left_out = [float(np.isnan(values).mean()) for values in similarities.values()]
+    unlike = {
+        key: (values[~np.isnan(values)] < _DISSIMILAR, np.flatnonzero(~np.isnan(values)))
+        for key, values in similarities.items()
+        if not np.isnan(values).all()
+    }
     claim = "Detectors extract unrestrained features that are not discriminative enough."
     rule = (
         "On the unseen sets, more than half of the fakes have dissimilar heat maps (mean SSIM of "
@@ -195,10 +191,11 @@ def undiscriminating_features(
         "fakes left out, two or more of their maps being empty (%)",
         100.0 * float(np.mean(left_out)),
     )
-    if not shares:
+    if not unlike:
         why = "On every fake, two or more of the three heat maps are empty."
         return Finding(3, claim, rule, "cannot be told", why, (omitted,))
-    value = percentile_interval(np.mean(shares, axis=0))
+    shares = resample_means(unlike, Resampling(n_resamples=n_resamples, seed=seed))
+    value = shares.interval(100.0 * np.mean([shares["", key] for key in unlike], axis=0))
     most = value.low > 50.0
     why = (
         f"{'Most' if most else 'Not clearly most'} heat maps of an original detector and the two "

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval, resample_jointly
+from deepfake_generalize.metrics import Resampling
+from deepfake_generalize.metrics.resampling import Replicates, resample
 from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
@@ -34,7 +35,7 @@ from deepfake_generalize.study.protocol import (
 )
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.report.findings import Finding
-from deepfake_generalize.study.scores import read_scores
+from deepfake_generalize.study.scores import as_scored, read_scores
 from deepfake_generalize.study.tables import CAPTIONS, check_table, table
 from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import check_unit
@@ -109,13 +110,14 @@ class RunResults:
         return tables
 
     @cached_property
-    def accuracies(self) -> Accuracies:
-        """Accuracies in percent, with their resamples."""
-        return resample_jointly(
-            self.scored,
-            n_resamples=self.config.analysis.resamples,
-            seed=derived_seed(derived_seed(self.config.seed, "intervals"), "resampling"),
-        )
+    def accuracies(self) -> Replicates:
+        """Accuracies in percent, with their resamples, as `benchmark` makes them."""
+        scored = {
+            name: {key: as_scored(table[table["status"] == "ok"]) for key, table in tables.items()}
+            for name, tables in self.scored.items()
+        }
+        resampling = Resampling(n_resamples=self.config.analysis.resamples)
+        return resample(scored, ["accuracy"], resampling, scale=100.0)
 
     @cached_property
     def similarities(self) -> dict[str, DoubleArray]:
@@ -154,7 +156,7 @@ class RunResults:
         """Return the accuracy in percent of a detector on a set, NaN where it was not measured."""
         if (detector, name) not in self.accuracies:
             return nan
-        return round(float(self.accuracies[detector, name][0]), 10)
+        return round(float(self.accuracies[detector, name][0, 0]), 10)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -187,7 +189,10 @@ class RunResults:
         """Table V with the 95 % interval of each degradation, for readers on a screen."""
         source = {name: family.source for name, family, _ in self.detectors}
         found = [
-            percentile_interval(self.accuracies.degradation(name, source[name], UNSEEN_SETS))
+            self.accuracies.interval(
+                self.accuracies.degradation(name, source[name], UNSEEN_SETS),
+                (source[name], *UNSEEN_SETS),
+            )
             for name in self.table("V")["detector"]
         ]
         return self.table("V").assign(

@@ -12,7 +12,6 @@ import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.metrics import Interval
-from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.experiment import StudyConfig, read_log, when_and_where
 from deepfake_generalize.study.protocol import (
     NULL_SET,
@@ -130,9 +129,9 @@ def _null_set(results: RunResults) -> Interval | None:
     if NULL_SET not in results.scored:
         return None
     names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
-    return percentile_interval(
-        np.mean([results.accuracies[name, NULL_SET] for name in names], axis=0)
-    )
+    accuracies = results.accuracies
+    values = np.mean([accuracies[name, NULL_SET] for name in names], axis=0)
+    return accuracies.interval(values, [NULL_SET], within=(0.0, 100.0))
 
 
 def _images(results: RunResults) -> dict[str, str]:

@@ -12,6 +12,7 @@ from deepfake_generalize.study.scores.files import (
 from deepfake_generalize.study.scores.tables import (
     FINDER_COLUMNS,
     arrange,
+    as_scored,
     check_no_image_twice,
     check_range,
     clean_scores,
@@ -25,6 +26,7 @@ __all__ = [
     "Polarity",
     "ScoreFile",
     "arrange",
+    "as_scored",
     "check_no_image_twice",
     "check_polarity",
     "check_range",

@@ -11,8 +11,17 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifests import own_names, read_header, read_table, score_keys
+from deepfake_generalize.data.manifests import (
+    dataset_family,
+    own_names,
+    read_header,
+    read_table,
+    score_keys,
+    text_column,
+    video_keys,
+)
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics.resampling import Scored
 from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import check_unit
 
@@ -135,6 +144,31 @@ def arrange(table: pd.DataFrame, labels: AnyArray, found: dict[str, Any]) -> pd.
     frame["key"] = frame["key"].astype("string")
     others = [column for column in frame if column not in COLUMNS and column not in _NOT_KEPT]
     return frame[[*(column for column in COLUMNS if column in frame), *others]]
+
+
+def as_scored(rows: pd.DataFrame) -> Scored:
+    """Return what is measured and drawn of a table: labels, scores, videos and people.
+
+    Where no videos are named, images are drawn; people are known where every row names who is seen.
+
+    Args:
+        rows: With label and score in every row, as `arrange` makes them, and maybe `tie`.
+    """
+    videos = video_keys(rows)
+    seen, put_in = (text_column(rows, f"{role}_identity") for role in ("target", "source"))
+    people = None
+    if videos is not None and (seen != "").all():
+        families = text_column(rows, "dataset").map(dataset_family)
+        named = [(families + " " + who).where(who != "", "") for who in (seen, put_in)]
+        people = np.stack([who.to_numpy(object) for who in named], axis=1)
+    return Scored(
+        rows["label"].to_numpy(),
+        rows["score"].to_numpy(),
+        groups=(rows["key"] if videos is None else videos).to_numpy(object),
+        tie=rows["tie"].to_numpy() if "tie" in rows else None,
+        people=people,
+        unit="images" if videos is None else "videos",
+    )
 
 
 def data_hash(rows: pd.DataFrame) -> str:
