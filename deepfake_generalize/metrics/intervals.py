@@ -108,16 +108,17 @@ def bootstrap_interval(
 
     Reproduction notes:
         The paper gives no intervals. Classes keep their sizes; videos get random weights (the
-        Bayesian bootstrap), and the percentile interval is widened by Student's t for few videos;
-        formulas and sources are in docs/explanations/intervals.md, with the coverage measured. A
-        function that is not the library's is called on videos drawn with replacement.
+        Bayesian bootstrap), and the interval is Student's with the spread of the resamples, on the
+        scale of logits for metrics between 0 and 1. Formulas, sources and the coverage measured are
+        in docs/explanations/intervals.md. A function that is not the library's is called on videos
+        drawn with replacement.
 
     Examples:
         >>> labels = [1] * 12 + [0] * 12
         >>> scores = [0.9, 0.8, 0.7, 0.2, 0.9, 0.8] * 2 + [0.1, 0.2, 0.3, 0.6, 0.1, 0.2] * 2
         >>> videos = [f"{i // 2}" for i in range(24)]
         >>> found = bootstrap_interval(accuracy, labels, scores, groups=videos)
-        >>> round(found.estimate, 3), found.n, found.unit, 0.5 < found.low < found.high < 1.1
+        >>> round(found.estimate, 3), found.n, found.unit, 0.5 < found.low < found.high < 1.0
         (0.833, 6, 'videos', True)
         >>> bootstrap_interval(accuracy, labels[10:14], scores[10:14]).note
         'no interval: 2 images of a class, and none is made of fewer than 5'

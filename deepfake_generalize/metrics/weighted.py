@@ -114,6 +114,8 @@ class WeightedScores:
         """Return a metric of the scores as they are, every digit as its function has it."""
         if name in _FUNCTIONS:
             return _FUNCTIONS[name](self._labels, self._scores)
+        if name in self._values:
+            return float(self._values[name].mean())
         return float(self.measure(np.ones((self._n_units, 1)), [name])[0, 0])
 
     def _measure(self, name: str, weights: DoubleArray, ranked: _Ranked) -> DoubleArray:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, t
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import bootstrap_interval, compare, compare_all
+from deepfake_generalize.metrics import auc, bootstrap_interval, compare, compare_all
 from deepfake_generalize.metrics.comparison import holm
 
 
@@ -58,7 +58,7 @@ def test_estimates_are_scikit_learns_and_exchange_of_the_detectors_turns_the_sig
     assert there.accuracy_difference.estimate == pytest.approx(
         accuracy_score(labels, a >= 0.5) - accuracy_score(labels, b >= 0.5)
     )
-    assert there.auc_difference.low == pytest.approx(-back.auc_difference.high)
+    assert there.auc_difference.low == pytest.approx(-back.auc_difference.high, nan_ok=True)
     assert there.p_value == back.p_value
 
 
@@ -103,30 +103,61 @@ def test_pairing_makes_the_interval_of_the_accuracies_exact() -> None:
     assert (interval.estimate, interval.low, interval.high) == (0.0, 0.0, 0.0)
 
 
-def test_groups_widen_the_interval_and_leave_delong_as_it_is() -> None:
-    labels, a, b = (np.repeat(column, 8) for column in made(3, n=100))
-    videos = np.repeat(np.arange(100), 8)
-    by_frame, by_video = compare(labels, a, b), compare(labels, a, b, groups=videos)
-    once = compare(*made(3, n=100))
+def test_copies_of_an_image_in_one_video_tell_nothing_more() -> None:
+    labels, a, b = made(3, n=100)
+    videos = np.arange(100)
+    many = [np.repeat(column, 8) for column in (labels, a, b, videos)]
+    by_frame = compare(*many[:3])
+    by_video = compare(*many[:3], groups=many[3])
+    once = compare(labels, a, b, groups=videos)
     width = {
         name: result.auc_difference.high - result.auc_difference.low
         for name, result in (("frame", by_frame), ("video", by_video), ("once", once))
     }
     assert width["video"] > 2 * width["frame"]
     assert width["video"] == pytest.approx(width["once"])
-    assert by_frame.p_value == by_video.p_value < once.p_value
+    assert by_video.p_value == pytest.approx(once.p_value)
+    assert by_frame.p_value < once.p_value
+    assert (by_frame.test, by_video.test) == ("DeLong", "DeLong by video")
+    # Videos of one frame: DeLong's statistic, against Student's t.
+    plain = compare(labels, a, b)
+    assert once.z == pytest.approx(plain.z)
+    fewest = min(labels.sum(), (1 - labels).sum())
+    assert once.p_value == pytest.approx(2 * t.sf(abs(once.z), fewest - 1))
 
 
 def test_the_difference_from_a_constant_is_the_interval_of_the_other() -> None:
     labels, a, _ = made(4)
     result = compare(labels, a, np.full(len(labels), 0.5), seed=3)
+    alone = bootstrap_interval(auc, labels, a, seed=3)
+    # One on the scale of logits, the other as it is.
+    width = result.auc_difference.high - result.auc_difference.low
+    assert width == pytest.approx(alone.high - alone.low, rel=0.03)
 
-    def plain_auc(labels, scores):
-        return roc_auc_score(labels, scores)
 
-    alone = bootstrap_interval(plain_auc, labels, a, seed=3)
-    assert result.auc_difference.low == pytest.approx(alone.low - 0.5)
-    assert result.auc_difference.high == pytest.approx(alone.high - 0.5)
+@pytest.mark.slow
+def test_six_equal_detectors_are_seldom_told_apart() -> None:
+    """The chance that any of fifteen pairs has an adjusted p-value below 5 %."""
+    rng = np.random.default_rng(17)
+    labels, videos = np.repeat(np.arange(80) % 2, 5), np.repeat(np.arange(80), 5)
+    false_alarms = 0
+    for _ in range(2000):
+        shared = rng.normal(scale=0.15, size=80)[videos]
+        scores = {
+            f"d{number}": np.clip(
+                0.4
+                + 0.2 * labels
+                + shared
+                + rng.normal(scale=0.15, size=80)[videos]
+                + rng.normal(scale=0.1, size=400),
+                0,
+                1,
+            )
+            for number in range(6)
+        }
+        table = compare_all(labels, scores, groups=videos, n_resamples=1)
+        false_alarms += (table["p_holm"] < 0.05).any()
+    assert false_alarms / 2000 <= 0.06
 
 
 def test_where_delong_does_not_exist_it_says_none() -> None:
@@ -140,8 +171,8 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compare([1, 0, 1, 0], [0.5] * 4, [0.5] * 3)
     with pytest.raises(UndefinedMetricError, match="all 2 labels are fake"):
         compare([1, 1], [0.1, 0.2], [0.1, 0.2])
-    with pytest.raises(UndefinedMetricError, match="one group only"):
-        compare([1, 0], [0.1, 0.2], [0.1, 0.2], groups=["v", "v"])
+    found = compare([1, 0], [0.1, 0.2], [0.2, 0.1], groups=["v", "v"])
+    assert (found.z, found.p_value) == (None, None)
     with pytest.raises(InputError, match="level to be a number above 0 and below 1"):
         compare([1, 0], [0.1, 0.2], [0.1, 0.2], level=0)
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import (
     degradation_difference_interval,
     degradation_interval,
 )
-from deepfake_generalize.metrics.degradation import ResampledAccuracy, Scored
+from deepfake_generalize.metrics.resampling import Scored
 
 
 def sampled_set(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Scored:
@@ -19,37 +20,25 @@ def sampled_set(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4)
     return Scored(labels, np.where(right, labels, 1 - labels) * 0.8 + 0.1, groups=videos)
 
 
-def by_hand(rng, sets, n_resamples: int) -> list[np.ndarray]:
-    """The accuracies of every resample of whole videos, one loop for each."""
-    found = []
-    for known in sets:
-        right = (np.asarray(known.scores) >= 0.5) == known.labels
-        names = np.unique(known.groups)
-        found.append(
-            np.array(
-                [
-                    np.concatenate(
-                        [right[known.groups == name] for name in rng.choice(names, len(names))]
-                    ).mean()
-                    for _ in range(n_resamples)
-                ]
-            )
-        )
-    return found
-
-
-def test_the_spread_is_that_of_drawing_videos_by_hand() -> None:
+def test_the_spread_is_that_of_independent_means() -> None:
     rng = np.random.default_rng(0)
-    sets = [sampled_set(rng, share, n_videos=40) for share in (0.9, 0.5, 0.6, 0.8)]
-    original, *others = by_hand(rng, sets, 1500)
-    lost = original - np.mean(others[:2], axis=0)
-    found = degradation_interval(sets[0], sets[1:3], n_resamples=20_000)
-    expected = np.quantile(lost, [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.015)
-    gained = others[2] - np.mean(others[:2], axis=0)
-    difference = degradation_difference_interval(sets[0], sets[1:3], sets[3:], n_resamples=20_000)
-    expected = np.quantile(gained, [0.025, 0.975])
-    assert (difference.low, difference.high) == pytest.approx(tuple(expected), abs=0.015)
+    sets = [sampled_set(rng, share, n_videos=200) for share in (0.9, 0.5, 0.6, 0.8)]
+    for number, known in enumerate(sets):
+        names = np.array([f"{number}-{video}" for video in known.groups])
+        sets[number] = Scored(known.labels, known.scores, names)
+
+    def variance(known: Scored) -> float:
+        right = ((np.asarray(known.scores) >= 0.5) == known.labels)[::4]
+        by_class = [right[label::2].var(ddof=1) for label in (0, 1)]
+        return sum(by_class) / 4 / 100
+
+    first, second, third, fourth = map(variance, sets)
+    found = degradation_interval(sets[0], sets[1:3], n_resamples=8000)
+    expected = 2 * t.ppf(0.975, 99) * np.sqrt(first + (second + third) / 4)
+    assert found.high - found.low == pytest.approx(expected, rel=0.05)
+    difference = degradation_difference_interval(sets[0], sets[1:3], sets[3:], n_resamples=8000)
+    expected = 2 * t.ppf(0.975, 99) * np.sqrt(fourth + (second + third) / 4)
+    assert difference.high - difference.low == pytest.approx(expected, rel=0.05)
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -62,34 +51,47 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 180 <= held <= 199
 
 
-def test_sets_are_resampled_apart_though_their_videos_have_the_same_names() -> None:
-    # Were the same videos drawn in both, their accuracies would move together and cancel.
+def test_the_same_set_twice_loses_nothing_for_sure() -> None:
     same = sampled_set(np.random.default_rng(2), 0.5)
     found = degradation_interval(same, [same])
-    assert found.estimate == 0.0
-    assert found.high - found.low > 0.2
+    assert (found.estimate, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_shared_videos_cancel_as_far_as_they_are_shared() -> None:
+    rng = np.random.default_rng(2)
+    labels, videos = np.repeat([0, 1], 50), np.arange(100)
+    right = rng.random(100) < 0.6
+    home = Scored(labels, np.where(right, labels, 1 - labels), videos)
+    away = np.where(labels == 0, right, rng.random(100) < 0.6)
+    names = np.where(labels == 0, videos, videos + 1000)
+    shared = degradation_interval(home, [Scored(labels, np.where(away, labels, 1 - labels), names)])
+    apart = degradation_interval(
+        home, [Scored(labels, np.where(away, labels, 1 - labels), videos + 1000)]
+    )
+    ratio = (shared.high - shared.low) / (apart.high - apart.low)
+    assert ratio == pytest.approx(np.sqrt(0.5), rel=0.15)
 
 
 def test_the_original_set_cancels_in_the_difference() -> None:
     rng = np.random.default_rng(3)
     unseen, special = sampled_set(rng, 0.5), sampled_set(rng, 0.7)
-    few = Scored([1, 0], [0.9, 0.9])
+    few = Scored([1, 0] * 5, [0.9, 0.9] * 5)
     wide = degradation_difference_interval(few, [unseen], [special], seed=1)
     sharp = degradation_difference_interval(sampled_set(rng, 0.9), [unseen], [special], seed=1)
-    assert wide.estimate == pytest.approx(sharp.estimate)
-    assert (wide.low, wide.high) == (sharp.low, sharp.high)
+    assert wide == sharp
 
 
 def test_the_seed_decides_and_groups_widen() -> None:
-    videos = sampled_set(np.random.default_rng(4), 0.5)
-    frames = Scored(videos.labels, videos.scores)
-    assert degradation_interval(videos, [videos], seed=1) == degradation_interval(
-        videos, [videos], seed=1
+    rng = np.random.default_rng(4)
+    home, away = sampled_set(rng, 0.5), sampled_set(rng, 0.5)
+    away = Scored(away.labels, away.scores, np.asarray(away.groups) + 1000)
+    assert degradation_interval(home, [away], seed=1) == degradation_interval(home, [away], seed=1)
+    assert degradation_interval(home, [away], seed=1) != degradation_interval(home, [away], seed=2)
+    frames = [Scored(known.labels, known.scores) for known in (home, away)]
+    by_video, by_frame = (
+        degradation_interval(home, [away]),
+        degradation_interval(*frames[:1], frames[1:]),
     )
-    assert degradation_interval(videos, [videos], seed=1) != degradation_interval(
-        videos, [videos], seed=2
-    )
-    by_video, by_frame = (degradation_interval(known, [known]) for known in (videos, frames))
     assert by_video.high - by_video.low > 1.7 * (by_frame.high - by_frame.low)
 
 
@@ -97,7 +99,6 @@ def test_scores_are_told_apart_without_comparing_their_arrays() -> None:
     first, second = (sampled_set(np.random.default_rng(5), 0.5) for _ in range(2))
     assert first != second
     assert len({first, second, first}) == 2
-    assert ResampledAccuracy(0.5, np.zeros(3)) != ResampledAccuracy(0.5, np.zeros(3))
 
 
 def test_what_a_coin_decides_counts_half() -> None:
@@ -107,12 +108,12 @@ def test_what_a_coin_decides_counts_half() -> None:
 
 
 def test_a_set_is_a_tuple_of_arrays() -> None:
-    labels, scores, videos = [1, 0, 1, 0], [0.9, 0.1, 0.5, 0.5], list("aabb")
+    labels, scores, videos = [1, 0, 1, 0] * 5, [0.9, 0.1, 0.5, 0.5] * 5, range(20)
     found = degradation_interval((labels, scores), [(labels, scores, videos)])
     assert found == degradation_interval(
         Scored(labels, scores), [Scored(labels, scores, groups=videos)]
     )
-    coin = degradation_interval((labels, scores), [(labels, scores, None, [0, 0, 1, 1])])
+    coin = degradation_interval((labels, scores), [(labels, scores, None, [0, 0, 1, 1] * 5)])
     assert coin.estimate == 0.0
     for wrong, came in (((labels,), "1 of them"), (labels, "list")):
         with pytest.raises(InputError, match=f"a set as .*, received {came}"):
@@ -123,12 +124,13 @@ def test_what_has_no_interval_is_refused() -> None:
     one = Scored([1, 0], [0.9, 0.1])
     with pytest.raises(UndefinedMetricError, match="undefined without unseen sets"):
         degradation_interval(one, [])
-    with pytest.raises(UndefinedMetricError, match="undefined without specialized accuracies"):
+    with pytest.raises(UndefinedMetricError, match="undefined without specialized sets"):
         degradation_difference_interval(one, [one], [])
     with pytest.raises(InputError, match="as many labels as scores"):
         degradation_interval(one, [Scored([1, 0], [0.5])])
-    with pytest.raises(UndefinedMetricError, match="one group only"):
-        degradation_interval(one, [Scored([1, 0], [0.5, 0.1], groups=["v", "v"])])
+    found = degradation_interval(one, [Scored([1, 0], [0.5, 0.1], groups=["v", "v"])])
+    assert np.isnan(found.low)
+    assert found.note.startswith("no interval: 1 ")
     with pytest.raises(InputError, match="threshold to be a number from 0"):
         degradation_interval(one, [one], threshold=2.0)
     with pytest.raises(InputError, match="level to be a number above 0 and below 1"):

@@ -11,23 +11,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.metrics
-from deepfake_generalize.metrics._ranked import RankedScores
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import (
-    Interval,
     accuracy,
     auc,
     average_precision,
+    balanced_accuracy,
     bootstrap_interval,
+    brier_score,
     eer,
+    log_loss,
     per_class_accuracy,
     resampling,
+    tpr_at_fpr,
+    weighted,
 )
-from deepfake_generalize.metrics.intervals import METRICS
+from deepfake_generalize.metrics.weighted import METRICS, WeightedScores
 
 
 def plain(metric):
@@ -53,55 +56,83 @@ def grouped(draw):
     row = st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(0, 5))
     rows = np.array(draw(st.lists(row, min_size=4, max_size=30)))
     labels, scores, groups = rows[:, 0], rows[:, 1] / 8, rows[:, 2]
-    assume(0 < labels.sum() < len(labels) and len(set(groups)) > 1)
-    # Both classes in some one group, so that few resamples are undefined.
-    assume(any(len(set(labels[groups == group])) == 2 for group in groups))
+    assume(0 < labels.sum() < len(labels))
     return labels, scores, groups
 
 
-@pytest.mark.parametrize("metric", [auc, average_precision, eer])
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(data=grouped(), seed=st.integers(0, 5))
-def test_the_fast_way_is_the_metric_of_copied_images(metric, data, seed) -> None:
-    labels, scores, groups = data
-    options = {"groups": groups, "n_resamples": 20, "seed": seed}
-    fast = bootstrap_interval(metric, labels, scores, **options)
-    slow = bootstrap_interval(plain(metric), labels, scores, **options)
-    assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high))
-    assert fast.estimate == slow.estimate == metric(labels, scores)
-
-
-@settings(max_examples=40)
-@given(grouped())
-def test_one_by_one_the_resamples_are_scikit_learns(data) -> None:
+def test_weighted_metrics_are_scikit_learns(data, seed) -> None:
     labels, scores, groups = data
     codes = np.unique(groups, return_inverse=True)[1]
-    counts = np.random.default_rng(0).integers(0, 3, (6, codes.max() + 1))
-    wanted = ("eer", "auc", "average_precision")
-    found = RankedScores(labels, scores, codes).measure(counts, wanted)
-    for column, times in zip(found.T, counts[:, codes], strict=True):
-        if len(set(np.repeat(labels, times))) < 2:
-            assert np.isnan(column).all()
-            continue
-        weights = {"sample_weight": times}
-        assert column[1] == pytest.approx(roc_auc_score(labels, scores, **weights))
-        assert column[2] == pytest.approx(average_precision_score(labels, scores, **weights))
-        assert column[0] == pytest.approx(eer(np.repeat(labels, times), np.repeat(scores, times)))
+    weights = np.random.default_rng(seed).exponential(size=(codes.max() + 1, 4))
+    right = ((scores >= 0.5) == labels).astype(float)
+    weighted = WeightedScores(labels, scores, right, codes, len(weights))
+    found = dict(zip(METRICS, weighted.measure(weights, METRICS), strict=True))
+    for column, of_units in enumerate(weights.T):
+        own = of_units[codes]
+        for label in (0, 1):  # Classes keep their sizes.
+            of_class = labels == label
+            own[of_class] *= of_class.sum() / own[of_class].sum()
+            expected = np.average(right[of_class], weights=own[of_class])
+            name = ("accuracy_real", "accuracy_fake")[label]
+            assert found[name][column] == pytest.approx(expected)
+        called = scores >= 0.5
+        alarms, hits, _ = sklearn.metrics.roc_curve(
+            labels, scores, sample_weight=own, drop_intermediate=False
+        )
+        for name, value in {
+            "accuracy": sklearn.metrics.accuracy_score(labels, called, sample_weight=own),
+            "balanced_accuracy": sklearn.metrics.balanced_accuracy_score(
+                labels, called, sample_weight=own
+            ),
+            "auc": roc_auc_score(labels, scores, sample_weight=own),
+            "average_precision": average_precision_score(labels, scores, sample_weight=own),
+            "brier_score": sklearn.metrics.brier_score_loss(labels, scores, sample_weight=own),
+            "log_loss": sklearn.metrics.log_loss(labels, scores, sample_weight=own),
+            "tpr_at_fpr_1": hits[alarms <= 0.01 + 1e-9].max(),
+            "tpr_at_fpr_5": hits[alarms <= 0.05 + 1e-9].max(),
+        }.items():
+            assert found[name][column] == pytest.approx(value, abs=1e-9), name
 
 
-def test_blocks_and_threads_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+@settings(max_examples=40)
+@given(data=grouped(), times=st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_whole_weights_are_copies(data, times) -> None:
+    labels, scores, groups = data
+    often = np.array(times)[groups]
+    assume(len(set(np.repeat(labels, often))) == 2)
+    weighted = WeightedScores(labels, scores, np.ones(len(labels)), groups, 6)
+    found = weighted.measure(np.array(times, float)[:, np.newaxis], ["eer", "auc"])[:, 0]
+    assert found[0] == pytest.approx(eer(np.repeat(labels, often), np.repeat(scores, often)))
+    assert found[1] == pytest.approx(auc(np.repeat(labels, often), np.repeat(scores, often)))
+
+
+def test_blocks_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     labels, scores, videos = simulated(np.random.default_rng(8))
-    monkeypatch.setattr(resampling, "_ELEMENTS_AT_ONCE", 1 << 12)
     options = {"groups": videos, "n_resamples": 100}
-    found = bootstrap_interval(auc, labels, scores, **options)
-    monkeypatch.setattr(resampling, "_THREADS", 1)
-    assert bootstrap_interval(auc, labels, scores, **options) == found
-    slow = bootstrap_interval(plain(auc), labels, scores, **options)
-    assert (slow.low, slow.high) == pytest.approx((found.low, found.high))
+    found = bootstrap_interval(METRICS, labels, scores, **options)
+    monkeypatch.setattr(resampling, "_NUMBERS_AT_ONCE", 700)
+    again = bootstrap_interval(METRICS, labels, scores, **options)
+    for name, interval in found.items():
+        ends = (again[name].low, again[name].high)
+        assert ends == pytest.approx((interval.low, interval.high), rel=1e-12), name
 
 
-def test_a_metric_of_the_callers_is_never_called_in_a_thread(monkeypatch) -> None:
-    monkeypatch.setattr(resampling, "_ELEMENTS_AT_ONCE", 40)
+def test_scores_too_many_to_be_told_apart_hardly_move_an_end(monkeypatch) -> None:
+    labels, scores, videos = simulated(np.random.default_rng(9), n_videos=100, n_frames=20)
+    whole = bootstrap_interval(METRICS, labels, scores, groups=videos)
+    monkeypatch.setattr(weighted, "_LEVELS", 200)
+    coarse = bootstrap_interval(METRICS, labels, scores, groups=videos)
+    for name, interval in whole.items():
+        assert coarse[name].estimate == interval.estimate
+        width = interval.high - interval.low
+        slack = 0.25 if "tpr" in name else 0.06
+        assert coarse[name].low == pytest.approx(interval.low, abs=slack * width), name
+        assert coarse[name].high == pytest.approx(interval.high, abs=slack * width), name
+
+
+def test_a_metric_of_the_callers_is_never_called_in_a_thread() -> None:
     callers = set()
 
     def share_of_fakes(labels, scores):
@@ -114,43 +145,43 @@ def test_a_metric_of_the_callers_is_never_called_in_a_thread(monkeypatch) -> Non
 
 def test_all_metrics_together_are_each_by_itself() -> None:
     labels, scores, videos = simulated(np.random.default_rng(5))
-    together = bootstrap_interval(METRICS, labels, scores, groups=videos, threshold=0.45)
-    assert list(together) == [
-        "accuracy", "accuracy_real", "accuracy_fake", "auc", "average_precision", "eer",
-    ]  # fmt: skip
-    for name, metric in (("auc", auc), ("average_precision", average_precision), ("eer", eer)):
-        alone = bootstrap_interval(metric, labels, scores, groups=videos)
-        assert together[name].estimate == alone.estimate
-        assert together[name].low == pytest.approx(alone.low, abs=0.01)
-        assert together[name].high == pytest.approx(alone.high, abs=0.01)
-    at = functools.partial(accuracy, threshold=0.45)
-    assert together["accuracy"] == bootstrap_interval(at, labels, scores, groups=videos)
-    by_class = per_class_accuracy(labels, scores, threshold=0.45)
+    together = bootstrap_interval(METRICS, labels, scores, groups=videos)
+    assert tuple(together) == METRICS
+    functions = {
+        "accuracy": accuracy, "balanced_accuracy": balanced_accuracy, "auc": auc,
+        "average_precision": average_precision, "eer": eer, "brier_score": brier_score,
+        "log_loss": log_loss,
+    }  # fmt: skip
+    for name, metric in functions.items():
+        assert together[name] == bootstrap_interval(metric, labels, scores, groups=videos)
+        assert together[name].estimate == pytest.approx(metric(labels, scores), rel=1e-15)
+    by_class = per_class_accuracy(labels, scores)
     for name in ("real", "fake"):
-        of_class = labels == (name == "fake")
-        alone = bootstrap_interval(
-            at, labels[of_class], scores[of_class], groups=videos[of_class], n_resamples=4000
-        )
-        found = together[f"accuracy_{name}"]
-        assert found.estimate == by_class[name] == alone.estimate
-        # The number of videos of the class varies here as well, so the spread is alike, not equal.
-        assert found.low == pytest.approx(alone.low, abs=0.03)
-        assert found.high == pytest.approx(alone.high, abs=0.03)
+        assert together[f"accuracy_{name}"].estimate == pytest.approx(by_class[name], rel=1e-15)
+    for name, rate in (("tpr_at_fpr_1", 0.01), ("tpr_at_fpr_5", 0.05)):
+        assert together[name].estimate == tpr_at_fpr(labels, scores, fpr=rate)
 
 
 def test_one_class_leaves_only_its_accuracies() -> None:
     found = bootstrap_interval(METRICS, [1, 1, 1], [0.9, 0.1, 0.8])
-    assert list(found) == ["accuracy", "accuracy_fake"]
+    assert list(found) == ["accuracy", "accuracy_fake", "brier_score", "log_loss"]
     assert found["accuracy"].estimate == found["accuracy_fake"].estimate == 2 / 3
 
 
 def test_what_a_coin_decides_counts_half_right() -> None:
-    found = bootstrap_interval(METRICS, [1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5], tie=[0, 1, 0, 1])
-    assert found["accuracy"].estimate == 0.75
-    assert found["accuracy_real"].estimate == found["accuracy_fake"].estimate == 0.75
-    assert found["accuracy"].low >= 0.5
+    found = resampling.resample(
+        {"s": {"": resampling.Scored([1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5], tie=[0, 1, 0, 1])}},
+        ["accuracy", "accuracy_real", "accuracy_fake"],
+        resampling.Resampling(n_resamples=9),
+    )
+    assert [values[0, 0] for values in found.numbers.values()] == [0.75] * 3
+    assert (found["", "s"] >= 0.5).all()
     with pytest.raises(InputError, match=r"tie for each of 2 images, received shape \(1,\)"):
-        bootstrap_interval(METRICS, [1, 0], [0.5, 0.5], tie=[True])
+        resampling.resample(
+            {"s": {"": resampling.Scored([1, 0], [0.5, 0.5], tie=[True])}},
+            ["accuracy"],
+            resampling.Resampling(),
+        )
 
 
 def test_metrics_by_name_are_those_asked_for() -> None:
@@ -165,8 +196,7 @@ def test_metrics_by_name_are_those_asked_for() -> None:
     [
         ("auc", {}, "a function, or a list of names of metrics, received 'auc'"),
         (["auc", "f1"], {}, "metric to be one of accuracy, .*, received 'f1'"),
-        (auc, {"threshold": 0.4}, "threshold and tie with names of metrics"),
-        (accuracy, {"tie": [0, 1]}, "threshold and tie with names of metrics"),
+        (auc, {"threshold": 0.4}, "threshold with names of metrics"),
     ],
 )
 def test_metrics_are_functions_or_known_names(metric, options, message) -> None:
@@ -197,23 +227,21 @@ def test_a_million_scores_with_intervals_take_less_than_two_gibibytes() -> None:
 def test_the_fast_accuracy_has_the_spread_of_copied_images(threshold) -> None:
     labels, scores, videos = simulated(np.random.default_rng(3))
     metric = functools.partial(accuracy, threshold=threshold)
-    fast = bootstrap_interval(metric, labels, scores, groups=videos, n_resamples=20_000)
+    fast = bootstrap_interval(metric, labels, scores, groups=videos, n_resamples=8000)
     slow = bootstrap_interval(plain(metric), labels, scores, groups=videos, n_resamples=4000)
     assert fast.estimate == slow.estimate == metric(labels, scores)
-    assert fast.low == pytest.approx(slow.low, abs=0.01)
-    assert fast.high == pytest.approx(slow.high, abs=0.01)
+    assert fast.high - fast.low == pytest.approx(slow.high - slow.low, rel=0.06)
 
 
 def test_groups_of_unequal_size_count_by_their_images() -> None:
-    # Two videos, 1 frame right and 3 frames wrong: the resamples are 1, 0 and 1/4.
-    interval = bootstrap_interval(
-        accuracy, [1, 1, 1, 1], [0.9, 0.1, 0.1, 0.1], groups=["a", "b", "b", "b"]
-    )
-    assert interval == Interval(0.25, 0.0, 1.0)
-    half = bootstrap_interval(
-        accuracy, [1, 1, 1, 1], [0.9, 0.1, 0.1, 0.1], groups=["a", "b", "b", "b"], level=0.4
-    )
-    assert half == Interval(0.25, 0.25, 0.25)
+    right = np.repeat([1, 0, 1, 0, 1, 0], [1, 3, 2, 6, 1, 3])
+    videos = np.repeat(np.arange(6), [1, 3, 2, 6, 1, 3])
+    found = bootstrap_interval(accuracy, np.ones(16), np.where(right, 0.9, 0.1), groups=videos)
+    assert found.estimate == 0.25
+    assert (found.n, found.unit) == (6, "videos")
+    even = bootstrap_interval(accuracy, np.ones(16), np.where(right, 0.9, 0.1))
+    assert (even.n, even.unit) == (16, "images")
+    assert found.high - found.low > even.high - even.low
 
 
 def test_single_images_give_the_binomial_interval() -> None:
@@ -221,9 +249,9 @@ def test_single_images_give_the_binomial_interval() -> None:
 
     labels = np.ones(400, dtype=int)
     scores = np.where(np.arange(400) < 320, 0.9, 0.1)
-    interval = bootstrap_interval(accuracy, labels, scores, n_resamples=50_000)
+    interval = bootstrap_interval(accuracy, labels, scores, n_resamples=20_000)
     expected = binom.ppf([0.025, 0.975], 400, 0.8) / 400
-    assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1 / 400)
+    assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1.5 / 400)
 
 
 @pytest.mark.parametrize("metric", [accuracy, auc])
@@ -252,47 +280,47 @@ def test_the_seed_decides_and_the_level_widens() -> None:
     assert wide.low < narrow.low < narrow.estimate < narrow.high < wide.high
 
 
-def test_names_of_groups_and_order_of_images_do_not_matter_for_accuracy() -> None:
+def test_the_order_of_images_does_not_matter() -> None:
     labels, scores, videos = simulated(np.random.default_rng(1))
     order = np.random.default_rng(2).permutation(len(labels))
-    names = [f"v{video}" for video in videos[order]]
-    assert bootstrap_interval(
-        accuracy, labels[order], scores[order], groups=names
-    ) == bootstrap_interval(accuracy, labels, scores, groups=videos)
+    found = bootstrap_interval(METRICS, labels, scores, groups=videos)
+    again = bootstrap_interval(METRICS, labels[order], scores[order], groups=videos[order])
+    for name, interval in found.items():
+        ends = (again[name].low, again[name].high)
+        assert ends == pytest.approx((interval.low, interval.high), rel=1e-9), name
 
 
-def test_resamples_of_one_class_are_drawn_again() -> None:
-    # A third of all resamples of these three videos hold one class only: 8/27 and 1/27.
+def test_few_videos_of_a_class_have_no_interval_and_that_is_said() -> None:
     labels, scores = [1, 1, 0, 0, 0, 0], [0.9, 0.4, 0.5, 0.2, 0.1, 0.3]
-    interval = bootstrap_interval(auc, labels, scores, groups=list("aabbcc"))
-    assert 0.5 <= interval.low <= interval.estimate <= interval.high <= 1.0
+    found = bootstrap_interval(auc, labels, scores, groups=list("aabbcc"))
+    assert found.estimate == 0.875
+    assert math.isnan(found.low)
+    assert found.note == "no interval: 1 videos of a class, and none is made of fewer than 5"
 
 
 def test_a_metric_that_seldom_exists_is_refused() -> None:
-    labels, scores = np.eye(1, 50, dtype=int)[0], np.linspace(0.0, 1.0, 50)
+    labels, scores = np.arange(50) % 2, np.linspace(0.0, 1.0, 50)
 
     def only_on_the_data_themselves(labels, scores):
         if len(np.unique(scores)) < 50:
             raise UndefinedMetricError("not the data themselves.")
         return 0.5
 
-    with pytest.raises(
-        UndefinedMetricError, match=r"received 200 undefined ones and 0 others\. Add"
-    ):
+    with pytest.raises(UndefinedMetricError, match="received 101 undefined ones and 0 others"):
         bootstrap_interval(only_on_the_data_themselves, labels, scores, n_resamples=100)
 
 
 @pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, RuntimeWarning, IndexError])
 def test_a_metric_that_raises_in_a_resample_is_drawn_again(error) -> None:
-    labels, scores = np.repeat([1, 0], [3, 20]), np.linspace(0.9, 0.1, 23)
+    labels, scores = np.repeat([1, 0], [10, 20]), np.linspace(0.9, 0.1, 30)
 
     def share(labels, scores):
-        if labels.min() == labels.max():
-            raise error("one class only")
+        if 0.9 not in scores:
+            raise error("the highest score is gone")
         return accuracy(labels, scores)
 
     def undefined(labels, scores):
-        return accuracy(labels, scores) if labels.min() != labels.max() else math.nan
+        return accuracy(labels, scores) if 0.9 in scores else math.nan
 
     found = bootstrap_interval(share, labels, scores, n_resamples=200)
     assert found == bootstrap_interval(undefined, labels, scores, n_resamples=200)
@@ -325,14 +353,10 @@ def test_masked_groups_and_ties_are_refused() -> None:
     with pytest.raises(InputError, match="groups without gaps, received 1 of 4 masked"):
         bootstrap_interval(accuracy, labels, scores, groups=masked)
     with pytest.raises(InputError, match="tie without gaps"):
-        bootstrap_interval(["accuracy"], labels, scores, tie=masked)
-
-
-def test_a_mean_of_nothing_is_refused_and_not_drawn_for_ever() -> None:
-    codes = np.arange(4)
-    with pytest.raises(UndefinedMetricError, match=r"for most resamples, 198 had nothing in them"):
-        resampling.resample_means(
-            np.ones(4), codes, resampling.Resampling(n_resamples=99), weights=np.zeros(4)
+        resampling.resample(
+            {"s": {"": resampling.Scored(labels, scores, tie=masked)}},
+            ["accuracy"],
+            resampling.Resampling(),
         )
 
 
@@ -352,7 +376,6 @@ def test_other_metrics_take_the_plain_way() -> None:
         ({"groups": ["a", "b"]}, InputError, r"one group for each of 4 images, received shape"),
         ({"groups": ["a", "b", None, "b"]}, InputError, "group for every image, received 1"),
         ({"groups": ["a", "b", np.nan, "b"]}, InputError, "group for every image, received 1"),
-        ({"groups": ["a"] * 4}, UndefinedMetricError, "undefined for one group only"),
         ({"level": 1.0}, InputError, "level to be a number above 0 and below 1, received 1.0"),
         ({"level": 95}, InputError, "level to be a number above 0 and below 1, received 95"),
         ({"n_resamples": 0}, InputError, "n_resamples to be a whole number from 1, received 0"),
@@ -380,5 +403,5 @@ def test_the_metric_must_exist_for_the_data_themselves() -> None:
 
 
 def test_a_score_at_the_threshold_is_called_fake_in_the_resamples_too() -> None:
-    found = bootstrap_interval(accuracy, [1, 0, 1, 0], [0.5, 0.1, 0.5, 0.4])
+    found = bootstrap_interval(accuracy, [1, 0] * 6, [0.5, 0.4] * 6)
     assert (found.estimate, found.low, found.high) == (1.0, 1.0, 1.0)
