@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics.resampling import Resampling, group_codes, resample_counts
+from deepfake_generalize.metrics.resampling import Resampling, resample_counts
+from deepfake_generalize.metrics.units import group_codes
 from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
 from deepfake_generalize.types import AnyArray, DoubleArray, Images
 from deepfake_generalize.validation import (

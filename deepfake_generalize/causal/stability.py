@@ -9,6 +9,7 @@ import numpy as np
 from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.causal.neurons import top_neurons
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_type
 
@@ -39,42 +40,41 @@ class TopStability:
 def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> TopStability:
     """Measure how steady the top k neurons are when the videos are sampled again.
 
-        The paper names the top neurons without saying how much hangs on which images there were. Here
-        the images are sampled again many times, their top is taken anew, and compared with the first.
+    The paper names the top neurons without saying how much hangs on which images there were. Here
+    the images are sampled again many times, their top is taken anew, and compared with the first.
 
     Args:
-            effects: From `average_causal_effect(..., resampling=Resampling(), groups=videos)`.
-            k: As in `top_neurons`.
-            level: The share of resamples between `low` and `high`, in (0, 1).
+        effects: From `average_causal_effect(..., resampling=Resampling(), groups=videos)`.
+        k: As in `top_neurons`.
+        level: The share of resamples between `low` and `high`, in (0, 1).
 
     Returns:
-            The stability of the top.
+        The stability of the top.
 
     Raises:
-            InputError: Effects without resamples, or another k or level.
+        InputError: Effects without resamples, or another k or level.
 
-        Reproduction notes:
-            Not in the paper. Each resample keeps the values that neurons are set to: those come from
-            the minimum and maximum over all images. Resamples are noisier than the data, so the
-            overlap is somewhat smaller than that of two independent sets of videos of this size would
-            suggest.
+    Reproduction notes:
+        Not in the paper. Each resample keeps the values that neurons are set to: those come from
+        the minimum and maximum over all images. Resamples are noisier than the data, so the
+        overlap is somewhat smaller than that of two independent sets of videos of this size would
+        suggest.
 
     Examples:
-            >>> from deepfake_generalize.causal import average_causal_effect
-    from deepfake_generalize.metrics import Resampling
-            >>> from deepfake_generalize.metrics import Resampling
-            >>> from deepfake_generalize.models import Detector, mesonet
-            >>> images = np.random.default_rng(0).random((6, 32, 32, 3))
-            >>> effects = average_causal_effect(
-            ...     Detector(mesonet((32, 32, 3))),
-            ...     images,
-            ...     outcome="score",
-            ...     resampling=Resampling(n_resamples=200),
-            ...     groups=["a", "a", "b", "b", "c", "c"],
-            ... )
-            >>> found = top_stability(effects, 1 / 4)
-            >>> found.inclusion.shape, 0 <= found.low <= found.high <= 1, 0 <= found.jaccard <= 1
-            ((16,), True, True)
+        >>> from deepfake_generalize.causal import average_causal_effect
+        >>> from deepfake_generalize.metrics import Resampling
+        >>> from deepfake_generalize.models import Detector, mesonet
+        >>> images = np.random.default_rng(0).random((6, 32, 32, 3))
+        >>> effects = average_causal_effect(
+        ...     Detector(mesonet((32, 32, 3))),
+        ...     images,
+        ...     outcome="score",
+        ...     resampling=Resampling(n_resamples=200),
+        ...     groups=["a", "a", "b", "b", "c", "c"],
+        ... )
+        >>> found = top_stability(effects, 1 / 4)
+        >>> found.inclusion.shape, 0 <= found.low <= found.high <= 1, 0 <= found.jaccard <= 1
+        ((16,), True, True)
     """
     check_type("NeuronEffects of average_causal_effect", effects, NeuronEffects)
     if effects.resampled is None:

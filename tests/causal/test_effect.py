@@ -11,7 +11,8 @@ from deepfake_generalize.causal import average_causal_effect, effect, top_neuron
 from deepfake_generalize.causal.intervention import open_site, summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
-from deepfake_generalize.metrics.resampling import group_codes, resample_counts
+from deepfake_generalize.metrics.resampling import resample_counts
+from deepfake_generalize.metrics.units import group_codes
 from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet, shallownet
 from deepfake_generalize.models.surgery.cut import cut
 

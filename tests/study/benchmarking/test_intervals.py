@@ -68,7 +68,10 @@ def test_without_names_of_videos_the_intervals_say_that_they_are_too_narrow(scor
 def test_one_video_has_no_interval(framed) -> None:
     one = framed["A"].assign(video="only", label=1)
     result = full_benchmark("x", original=framed["original"], unseen={"A": one})
-    assert result.intervals == {}
+    assert list(result.intervals) == ["original_accuracy"]
+    assert result.notes[-1] == (
+        "A: no interval: 1 videos of a class, and none is made of fewer than 5"
+    )
     assert result.metrics["frame_accuracy_low"].isna().tolist() == [False, True]
     assert result.row["A"].item() == pytest.approx(100 * (one["score"] >= 0.5).mean())
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from deepfake_generalize.metrics.resampling import Accuracies
+from deepfake_generalize.metrics.resampling import Replicates, Resampling
+from deepfake_generalize.metrics.units import Units
 from deepfake_generalize.study import published
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.protocol import FINE_TUNINGS
@@ -16,12 +17,12 @@ CELEB, F2F = DetectorFamily("mesonet", "CELEB"), DetectorFamily("mesonet", "F2F"
 def accuracies(values, spread=1.0, seed=0):
     """Accuracies with resamples that vary by `spread` points around them."""
     rng = np.random.default_rng(seed)
-    return Accuracies(
-        {
-            key: np.concatenate([[value], value + spread * rng.standard_normal(400)])
-            for key, value in values.items()
-        }
-    )
+    numbers = {
+        (*key, "accuracy"): np.array([[value, *(value + spread * rng.standard_normal(400))]])
+        for key, value in values.items()
+    }
+    many = Units(((),), np.zeros((1, 1), np.int64), 1000, "videos")
+    return Replicates(numbers, {name: many for _, name in values}, Resampling())
 
 
 def of(family, tuning, original, unseen, special):

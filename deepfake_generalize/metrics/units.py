@@ -1,0 +1,182 @@
+"""What is drawn: the videos of a set, or the people in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.types import AnyArray, IntArray
+from deepfake_generalize.validation import refuse_masked
+
+FEWEST = 5
+"""With fewer videos of a class there is no interval: what varies between them is not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The scores of one test set.
+
+    Attributes:
+        labels: (N,), 1 is fake and 0 is real.
+        scores: (N,), P(fake) in [0, 1].
+        groups: (N,), the video of each image, or None where every image stands for itself. Equal
+            names are the same video, in another set too.
+        tie: (N,), True for images that a coin decides, or None.
+        people: (N,) who is seen, or (N, 2) who is seen and whose face was put in, the empty string
+            where nobody's was; None where that is not known.
+        unit: What a group is: "videos", or "images" where groups are their names.
+    """
+
+    labels: npt.ArrayLike
+    scores: npt.ArrayLike
+    groups: npt.ArrayLike | None = None
+    tie: npt.ArrayLike | None = None
+    people: npt.ArrayLike | None = None
+    unit: str = "videos"
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What is drawn of a set: its videos, or the people in them.
+
+    People come in up to three ways (Cameron, Gelbach and Miller, "Robust inference with multiway
+    clustering", 2011): by who is seen, by whose face was put in, and by both together.
+
+    Attributes:
+        names: For each way the names of the units, each once.
+        codes: (ways, N), the place of each image's unit among them.
+        n: How many units the rarer class has.
+        unit: "videos", "people" or "images".
+        note: What a reader must know of the choice, or the empty string.
+    """
+
+    names: tuple[Sequence[str], ...]
+    codes: IntArray
+    n: int
+    unit: str
+    note: str = ""
+
+
+def find_units(scored: Scored, place: str = "") -> Units:
+    """Return what is drawn of a set: people where they are known and enough, else videos.
+
+    `place` tells images without a name apart from those of other sets.
+    """
+    labels = np.asarray(scored.labels)
+    if scored.groups is None:
+        codes = np.arange(len(labels), dtype=np.int64)
+        videos = Units(([f"{place}#{row}" for row in codes],), codes[np.newaxis], 0, "images")
+    else:
+        codes, names = number_groups(scored.groups, len(labels))
+        videos = Units(([f"video {name}" for name in names],), codes[np.newaxis], 0, scored.unit)
+    videos = replace(videos, n=_rarer(videos.codes, labels))
+    if scored.people is None:
+        return videos
+    people = _people(scored.people, labels)
+    if people.n < FEWEST:
+        few = (
+            f"{people.n} people of a class are too few to draw people: intervals are of other "
+            f"{videos.unit} of the same people"
+        )
+        return replace(videos, note=few)
+    return people
+
+
+def _people(given: npt.ArrayLike, labels: AnyArray) -> Units:
+    who = np.asarray(given, dtype=object)
+    if who.ndim == 1:
+        who = who[:, np.newaxis]
+    if who.ndim != 2 or len(who) != len(labels) or who.shape[1] > 2:
+        raise InputError(
+            f"expected people of shape ({len(labels)},) or ({len(labels)}, 2), received "
+            f"{who.shape}.",
+            hint="Pass who is seen in each image, or who is seen and whose face was put in.",
+        )
+    seen = who[:, 0]
+    codes, names = number_groups(seen, len(labels))
+    first = (codes, [f"person {name}" for name in names])
+    if who.shape[1] == 1 or not (who[:, 1] != "").any():
+        return Units((first[1],), codes[np.newaxis], _rarer(codes[np.newaxis], labels), "people")
+    put_in = np.where(who[:, 1] == "", seen, who[:, 1])
+    others, put_names = number_groups(put_in, len(labels))
+    both, pairs = number_groups(codes * (len(put_names) + 1) + others, len(labels))
+    pair_names = [
+        f"pair {names[int(pair) // (len(put_names) + 1)]}\t"
+        f"{put_names[int(pair) % (len(put_names) + 1)]}"
+        for pair in pairs
+    ]
+    stacked = np.stack([codes, others, both])
+    ways = (first[1], [f"person {name}" for name in put_names], pair_names)
+    return Units(ways, stacked, _rarer(stacked[:2], labels), "people")
+
+
+def _rarer(codes: IntArray, labels: AnyArray) -> int:
+    """Return how many units the rarer class has, in the way that has fewer."""
+    return min(len(np.unique(way[labels == label])) for way in codes for label in np.unique(labels))
+
+
+def way_of(units: Units, way: int) -> tuple[Sequence[str], IntArray]:
+    """Return names and codes of one way; a set that is drawn in one way is so in all."""
+    way = min(way, len(units.names) - 1)
+    return units.names[way], units.codes[way]
+
+
+def numbered_together(
+    ways: Sequence[tuple[Sequence[str], IntArray]],
+) -> tuple[list[str], list[IntArray]]:
+    """Number the units of several sets together; equal names are the same unit."""
+    known: dict[str, int] = {}
+    codes = []
+    for names, own in ways:
+        numbers = np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
+        codes.append(numbers[own])
+    return list(known), codes
+
+
+def number_groups(
+    groups: npt.ArrayLike, size: int, *, in_order: bool = False
+) -> tuple[IntArray, list[str]]:
+    """Return the number of each image's group, counted from 0, and the groups' names.
+
+    `groups` is (size,), strings or numbers. `in_order` numbers the groups by their sorted names,
+    not as they first occur.
+    """
+    refuse_masked("groups", groups, hint="Name the video of every image.")
+    # NumPy would turn a missing name in a list of strings into the string "nan".
+    keys = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)
+    if keys.shape != (size,):
+        raise InputError(
+            f"expected one group for each of {size} images, received shape {keys.shape}.",
+            hint="Pass one name a video; join dataset, method and video to one string.",
+        )
+    codes, names = pd.factorize(keys, sort=in_order)
+    if codes.size and codes.min() < 0:
+        raise InputError(
+            f"expected a group for every image, received {int((codes < 0).sum())} without.",
+            hint="Name the video of every image, or leave these images out.",
+        )
+    return np.asarray(codes, dtype=np.int64), [str(name) for name in names]
+
+
+def group_codes(groups: npt.ArrayLike | None, size: int) -> IntArray:
+    """Return for each of `size` images the number of its group, by the groups' sorted names.
+
+    None makes each image a group of its own. Fewer than two groups raise `UndefinedMetricError`:
+    what varies between them is unknown.
+    """
+    if groups is None:
+        codes, count = np.arange(size, dtype=np.int64), size
+    else:
+        codes, names = number_groups(groups, size, in_order=True)
+        count = len(names)
+    if count < 2:
+        raise UndefinedMetricError(
+            "resampling is undefined for one group only.",
+            hint="Pass the images of at least two videos.",
+        )
+    return codes
