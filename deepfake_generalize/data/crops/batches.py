@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +15,12 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_whole, is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
     import tensorflow as tf
 
-    from deepfake_generalize.types import AnyArray, IntArray, UInt8Array
+    from deepfake_generalize.types import AnyArray, FloatArray, IntArray, UInt8Array
 
 _A_FILE = -1
 
@@ -72,26 +74,29 @@ class ImageSource:
         Raises:
             InputError: One is damaged, or was changed since this source was made.
         """
-        rows = np.asarray(rows)
-        kinds = self._pack_of[rows]
-        if len(rows) and kinds[0] != _A_FILE and (kinds == kinds[0]).all():
-            return self._from_pack(int(kinds[0]), rows)
         images = np.empty((len(rows), *self.size, 3), np.uint8)
-        for kind in np.unique(kinds):
-            places = np.flatnonzero(kinds == kind)
-            if kind == _A_FILE:
-                for place in places:
-                    images[place] = resize(read_image(self._paths[rows[place]]), self.size)
-            else:
-                images[places] = self._from_pack(int(kind), rows[places])
+        for place, image in self._images(np.asarray(rows)):
+            images[place] = image
         return images
 
-    def _from_pack(self, number: int, rows: IntArray) -> UInt8Array:
-        pack = self._packs[number]
-        images = pack.read(self._row_of[rows])
-        if pack.index.size == self.size:
-            return images
-        return np.stack([resize(image, self.size) for image in images])
+    def read_scaled(self, rows: IntArray, images: FloatArray) -> None:
+        """Read them as float32 in [0, 1] into `images` (n, H, W, 3), each while it is at hand."""
+        for place, image in self._images(np.asarray(rows)):
+            images[place] = image
+            images[place] /= np.float32(255.0)
+
+    def _images(self, rows: IntArray) -> Iterator[tuple[int, UInt8Array]]:
+        """Yield the place of each image among `rows`, and the image, in memory that is reused."""
+        kinds = self._pack_of[rows]
+        for kind in np.unique(kinds):
+            places = np.flatnonzero(kinds == kind)
+            found: Iterable[UInt8Array] = (
+                (read_image(self._paths[row]) for row in rows[places])
+                if kind == _A_FILE
+                else self._packs[kind].images(self._row_of[rows[places]])
+            )
+            for place, image in zip(places, found, strict=True):
+                yield int(place), resize(image, self.size)
 
     def _size_of(self, i: int) -> tuple[int, int]:
         number = int(self._pack_of[i])
@@ -183,11 +188,25 @@ def ordered_dataset(
     import tensorflow as tf
 
     labels = tf.constant(crops["label"].to_numpy(dtype="float32"))
+    free: list[FloatArray] = []
+
+    def read(indices: IntArray) -> FloatArray:
+        """Read a batch into memory that TensorFlow is done with: new memory costs as much again."""
+        try:
+            memory = free.pop()
+        except IndexError:
+            memory = _aligned(batch_size * math.prod(source.size) * 3)
+        shape = (len(indices), *source.size, 3)
+        images = memory[: math.prod(shape)].reshape(shape)
+        source.read_scaled(indices, images)
+        # TensorFlow keeps this very array until nothing uses the batch any more.
+        weakref.finalize(images, free.append, memory).atexit = False
+        return images
 
     def batch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.numpy_function(source.read, [indices], tf.uint8, stateful=False)
+        images = tf.numpy_function(read, [indices], tf.float32, stateful=False)
         images.set_shape((None, *source.size, 3))
-        return tf.cast(images, tf.float32) / 255.0, tf.gather(labels, indices)
+        return images, tf.gather(labels, indices)
 
     return (
         ordered_rows(len(source), draw_order)
@@ -195,6 +214,13 @@ def ordered_dataset(
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def _aligned(size: int) -> FloatArray:
+    """Return memory for numbers that TensorFlow takes over as it is: its start divides by 64."""
+    memory = np.empty(4 * size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + 4 * size].view(np.float32)
 
 
 def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.Dataset:

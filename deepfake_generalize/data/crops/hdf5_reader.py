@@ -24,7 +24,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -104,13 +104,22 @@ class Pack:
         return self.rows[name]
 
     def read(self, rows: IntArray) -> UInt8Array:
-        """Read images, (n, H, W, 3) uint8, RGB, in the order of `rows` (n,); one may come twice.
+        """Return what `images` gives, together: (n, H, W, 3) uint8."""
+        found = np.empty((len(rows), *self.index.size, 3), np.uint8)
+        for place, image in zip(found, self.images(rows), strict=True):
+            place[:] = image
+        return found
+
+    def images(self, rows: IntArray) -> Iterator[UInt8Array]:
+        """Read images, (H, W, 3) uint8, RGB, in the order of `rows` (n,); one may come twice.
+
+        They come in the same memory, one after the other.
 
         Raises:
             InputError: The pack is damaged, as a checksum tells, or another than when it was
                 opened.
         """
-        images = np.empty((len(rows), *self.index.size, 3), np.uint8)
+        image = np.empty((*self.index.size, 3), np.uint8)
         try:
             with open(self.file, "rb", buffering=0) as file:  # noqa: PTH123 - of a str
                 if _stamp_of(os.fstat(file.fileno())) != self._stamp:
@@ -119,19 +128,19 @@ class Pack:
                         "replaced or altered.",
                         hint="Read it with data.read_crops again.",
                     )
-                for image, row in zip(images, rows, strict=True):
+                for row in rows:
                     place = self.offset + int(row) * image.nbytes
                     if os.preadv(file.fileno(), [image.data], place) != image.nbytes:
                         _damaged(self.file, "it is truncated")
+                    if crc32(image.data) != self.index.checksums[row]:
+                        name = list(self.rows)[row]
+                        _damaged(self.file, f"the checksum of the image {name!r} is wrong")
+                    yield image
         except OSError as error:
             raise InputError(
                 f"expected a pack of crops at {self.file!r}: {error.strerror}.",
                 hint="Check the path.",
             ) from error
-        for image, row in zip(images, rows, strict=True):
-            if crc32(image.data) != self.index.checksums[row]:
-                _damaged(self.file, f"the checksum of the image {list(self.rows)[row]!r} is wrong")
-        return images
 
 
 def open_pack(file: str | Path) -> Pack:

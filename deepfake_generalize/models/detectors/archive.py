@@ -22,12 +22,13 @@ from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize._system.bounded_files import check_unpacked, open_regular
 from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.detectors.outline import CONFIG, SafeModeScope, check_size, outline
+from deepfake_generalize.models.detectors.outline import CONFIG, check_size, outline, safely
 from deepfake_generalize.models.surgery import (
     check_alike,
     every_layer,
     foreign,
     is_graph,
+    without_lambdas,
 )
 
 MEMBER = "deepfake_generalize.json"
@@ -58,8 +59,10 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
             f"expected to write a file in a folder that exists, received {path}.",
             hint="Make the folder first.",
         )
+    classes = _own_classes(model)
     try:
-        text = json.dumps({"format": FORMAT, **facts}, allow_nan=False, sort_keys=True)
+        facts = {"format": FORMAT, **facts, "classes": classes}
+        text = json.dumps(facts, allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"expected a training record of plain JSON values: {error}.",
@@ -69,10 +72,10 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
         with replacing(path, suffix=".keras") as temporary, warnings.catch_warnings():
             # TensorFlow's arrays answer NumPy 2 in the old way; that is between the two of them.
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            model.save(temporary)
+            without_lambdas(model).save(temporary)
             with zipfile.ZipFile(temporary, "a") as file:
                 file.writestr(MEMBER, text)
-            _read_back(temporary, model, path)
+            _read_back(temporary, model, path, classes)
     except OSError as error:
         # The system's message names the temporary file, which the caller never heard of.
         raise InputError(
@@ -93,9 +96,10 @@ def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
             hint=known[1],
         )
     facts = _read_facts(path)
+    classes = facts.pop("classes")
     try:
-        check_size(path)
-        return _loaded(path), facts
+        check_size(path, classes)
+        return _loaded(path, classes), facts
     except InputError:
         raise
     except Exception as error:  # Keras raises many kinds, none of which says which file it was
@@ -107,19 +111,24 @@ def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
         raise InputError(
             f"{path} holds a network that this Keras ({keras.__version__}) cannot build: "
             f"{_first_line(error)}",
-            hint="Register custom layers before loading, or save it again with this version.",
+            hint=f"Import or define what it needs first: {_listed(classes)}."
+            if classes
+            else "Register custom layers before loading, or save it again with this version.",
         ) from error
 
 
-def _read_back(written: Path, model: keras.Model, path: Path) -> None:
+def _own_classes(model: keras.Model) -> dict[str, str]:
+    """Return the names of the layers' classes that are not Keras', and where they are defined."""
+    kinds = {type(layer) for layer in every_layer(model)}
+    return {of.__name__: of.__module__ for of in kinds if not of.__module__.startswith("keras.")}
+
+
+def _read_back(written: Path, model: keras.Model, path: Path, classes: Mapping[str, str]) -> None:
     """Raise unless `read` would give the network that was written."""
     try:
-        rebuilt = outline(written)
-        own = [
-            layer for layer in every_layer(model) if not type(layer).__module__.startswith("keras.")
-        ]
-        if own or not is_graph(rebuilt):
-            check_alike(model, _loaded(written))
+        rebuilt = outline(written, classes)
+        if classes or not is_graph(rebuilt):
+            check_alike(model, _loaded(written, classes))
     except Exception as error:  # As in `read`.
         code = _is_of_code(error)
         raise InputError(
@@ -138,9 +147,13 @@ def _read_back(written: Path, model: keras.Model, path: Path) -> None:
         ) from error
 
 
-def _loaded(path: Path) -> keras.Model:
-    with SafeModeScope(True):
+def _loaded(path: Path, classes: Mapping[str, str]) -> keras.Model:
+    with safely(classes):
         return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _listed(classes: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} of {module}" for name, module in sorted(classes.items()))
 
 
 def _is_of_code(error: Exception) -> bool:
@@ -167,6 +180,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
         kept = {key: facts[key] for key in ("format", "fake_index", "name", "training")}
         # Files of before there was a choice are of detectors that were given bilinear images.
         kept["resize"] = facts.get("resize", "bilinear")
+        kept["classes"] = {str(name): str(of) for name, of in facts.get("classes", {}).items()}
         right = type(kept["fake_index"]) is int and isinstance(kept["name"], str)
         right = right and kept["resize"] in ("bilinear", "nearest", "area")
         if damaged or not right or not isinstance(kept["training"], dict | None):

@@ -213,7 +213,9 @@ class Detector(ScoresVideos):
         """Read what `save` wrote.
 
         Args:
-            path: A `.keras` file. Files that carry code (Lambda layers) are refused.
+            path: A `.keras` file. Layers of your own are found where the program defines or imports
+                them, by the name of class and module. Files that carry code (Lambda layers) are
+                refused; `save` writes what a Lambda does where that is operations of Keras.
 
         Returns:
             The detector; its scores are those of the one saved.

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.models.surgery.copying import check_alike, copy_network, remake, twin
+from deepfake_generalize.models.surgery.copying import (
+    check_alike,
+    copy_network,
+    remake,
+    twin,
+    without_lambdas,
+)
 from deepfake_generalize.models.surgery.cut import Cut, cut
 from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import (
@@ -50,4 +56,5 @@ __all__ = [
     "run_through",
     "site_cut",
     "twin",
+    "without_lambdas",
 ]

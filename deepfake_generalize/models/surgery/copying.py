@@ -89,6 +89,33 @@ def twin(model: keras.Model, make: Callable[[Any], Any]) -> keras.Model:
     return clone
 
 
+def without_lambdas(model: keras.Model) -> keras.Model:
+    """Return the network with what its Lambda layers do in place of them, as operations.
+
+    A file holds operations by their names, and a Lambda as code, which is never run from a file.
+    Returned itself where it has none, or where one computes by other means than Keras' operations.
+    """
+    if not is_graph(model) or not any(
+        isinstance(layer, keras.layers.Lambda) for layer in every_layer(model)
+    ):
+        return model
+
+    def call(layer: Any, *inputs: Any, **options: Any) -> Any:
+        if isinstance(layer, keras.layers.Lambda):
+            return layer.function(*inputs, **layer.arguments)
+        return layer(*inputs, **options)
+
+    try:
+        plain = keras.models.clone_model(
+            _not_compiled(model), clone_function=remake, call_function=call, recursive=True
+        )
+        plain.set_weights(model.get_weights())
+        check_alike(model, plain)
+    except Exception:  # Whatever somebody's function raises for a tensor without numbers.
+        return model
+    return plain
+
+
 def check_alike(model: keras.Model, clone: keras.Model) -> None:
     """Raise unless a copy gives what its original gives, for noise of two brightnesses."""
     shape = [_OPEN_SIDE if side is None else side for side in model.input_shape[1:]]

@@ -36,6 +36,19 @@ def test_batches_hold_the_files_and_their_labels_in_order(crops):
     np.testing.assert_allclose(images, files / 255.0, atol=1e-6)
 
 
+def test_a_batch_in_use_is_not_written_over(crops):
+    expected = np.stack([read_image(path) for path in crops["path"]]).astype(np.float32) / 255
+    dataset = to_dataset(crops, batch_size=3)
+    for _ in range(3):
+        kept = list(dataset)
+        for _ in range(2):
+            for images, _ in dataset:
+                del images
+        views = [images.numpy() for images, _ in dataset]
+        for found in (np.concatenate([images for images, _ in kept]), np.concatenate(views)):
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_the_dataset_tells_its_shape_and_length(crops):
     for seed in (None, 0):
         dataset = to_dataset(crops, batch_size=4, shuffle_seed=seed)

@@ -176,7 +176,7 @@ def test_a_whole_model_in_hdf5_is_told_how_to_be_used(network, tmp_path):
 
 
 def test_a_network_that_was_looked_at_never_gets_memory(network, tmp_path):
-    looked_at = outline(Detector(network).save(tmp_path / "looked_at.keras"))
+    looked_at = outline(Detector(network).save(tmp_path / "looked_at.keras"), {})
     with keras.StatelessScope():
         pass  # As where a class of somebody's own is called on symbols.
     assert all(variable._value is None for variable in looked_at.variables)

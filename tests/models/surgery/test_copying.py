@@ -1,5 +1,7 @@
 """Networks of every making are copied as they are, or refused in a sentence."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import layers
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
+from deepfake_generalize.models.detectors.detector import weights_sha256
 from deepfake_generalize.models.surgery import copy_network, every_layer, remake
 
 SIDE = 16
@@ -75,6 +78,7 @@ KINDS = {
     "normalization inside": lambda x: layers.Identity()(_normalised()(x)),
     "three levels": _three_levels,
     "lambda": lambda x: _pooled(layers.Lambda(lambda t: tf.square(t) * 2 - 1)(x)),
+    "lambda of operations": lambda x: _pooled(layers.Lambda(lambda t: t * 2 - 1)(x)),
     "layer of one's own, nested": lambda x: _pooled(
         keras.Sequential([keras.Input((SIDE, SIDE, 3)), Twice()])(x)
     ),
@@ -151,19 +155,41 @@ def test_a_layer_that_cannot_be_made_again_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("lambda", r"x.keras is not written: it carries code \(a Lambda layer\)"),
-        ("layer of one's own, nested", "x.keras is not written: .*Register layers"),
-        ("activation of TensorFlow", "x.keras is not written: .*Register layers"),
-    ],
+    "kind", ["lambda of operations", "layer of one's own, nested", "activation of TensorFlow"]
 )
-def test_what_could_not_be_loaded_is_not_saved(kind, words, tmp_path):
+def test_what_only_the_program_knows_is_saved_and_loaded_by_it(kind, tmp_path):
     detector = Detector(_network(KINDS[kind]))
-    with pytest.raises(InputError, match=words):
-        detector.save(tmp_path / "x.keras")
-    assert not list(tmp_path.iterdir())
-    with keras.saving.custom_object_scope({"Twice": Twice}):
-        if "nested" in kind:
-            saved = detector.save(tmp_path / "x.keras")
-            assert Detector.load(saved).name == detector.name
+    again = Detector.load(detector.save(tmp_path / "x.keras"))
+    images = np.random.default_rng(1).random((3, SIDE, SIDE, 3), np.float32)
+    np.testing.assert_allclose(again.scores(images), detector.scores(images), atol=1e-6)
+    assert weights_sha256(again.model) == weights_sha256(detector.model)
+    assert not any(isinstance(layer, layers.Lambda) for layer in every_layer(again.model))
+
+
+def test_where_its_layers_are_not_defined_a_file_says_which_it_needs(tmp_path, monkeypatch):
+    saved = Detector(_network(KINDS["layer of one's own, nested"])).save(tmp_path / "x.keras")
+    monkeypatch.delattr(sys.modules[__name__], "Twice")
+    with pytest.raises(InputError, match="cannot build") as caught:
+        Detector.load(saved)
+    assert f"Import or define what it needs first: Twice of {__name__}." in caught.value.hint
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    class Local(layers.Layer):
+        def call(self, x):
+            return x * 2.0
+
+    for body, words in (
+        (lambda x: Local()(_pooled(x)), "x.keras is not written: .*Register layers"),
+        (
+            KINDS["lambda"],
+            r"x.keras is not written: it carries code \(a Lambda layer\)",
+        ),
+    ):  # fmt: skip
+        detector = Detector(_network(body))
+        with pytest.raises(InputError, match=words):
+            detector.save(tmp_path / "x.keras")
+        assert not list(tmp_path.iterdir())
+    with keras.saving.custom_object_scope({"Local": Local}):
+        saved = Detector(_network(lambda x: Local()(_pooled(x)))).save(tmp_path / "x.keras")
+        assert Detector.load(saved).name
