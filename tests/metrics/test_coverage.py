@@ -76,7 +76,8 @@ def coverage(n_videos, correlation, *, real, fake, shared, trials, n_resamples=2
             "difference": lost - near,
         }
         for name, of in values.items():
-            interval = found.interval(of)
+            within = (0.0, 1.0) if name in LIMITS else (-np.inf, np.inf)
+            interval = found.interval(of, within=within)
             held[name] += interval.low <= truth[name] <= interval.high
     return {name: count / trials for name, count in held.items()}
 
