@@ -17,6 +17,7 @@ from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.augment.unfreezing import Head, cut_before
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import PART, in_turn, on_gpu
+from deepfake_generalize.models.surgery import norms_in_one_pass
 from deepfake_generalize.models.training import (
     SILENT,
     Fit,
@@ -141,9 +142,10 @@ def forward_batches(
         Features (B, ...) float32 and labels (B,), in the data's order.
     """
     # Concrete, because TensorFlow warns where functions that trace themselves are made in a loop.
-    forward = tf.function(lambda images: trunk(images, training=False)).get_concrete_function(
-        tf.TensorSpec((None, *data.shape), tf.float32)
-    )
+    with norms_in_one_pass(trunk):
+        forward = tf.function(lambda images: trunk(images, training=False)).get_concrete_function(
+            tf.TensorSpec((None, *data.shape), tf.float32)
+        )
     size, most = (_PART_GPU, 1) if on_gpu() else (PART, _MOST_WORKERS)
     done = 0
     with refusals():

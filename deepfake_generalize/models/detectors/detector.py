@@ -23,7 +23,13 @@ from deepfake_generalize.models.detectors.batching import (
 )
 from deepfake_generalize.models.detectors.running import run_in_parts
 from deepfake_generalize.models.detectors.video import ScoresVideos
-from deepfake_generalize.models.surgery import NOISE, is_graph, output_of, producer
+from deepfake_generalize.models.surgery import (
+    NOISE,
+    is_graph,
+    norms_in_one_pass,
+    output_of,
+    producer,
+)
 from deepfake_generalize.types import AnyArray, ImagePaths, Images
 from deepfake_generalize.validation import check_choice, describe
 
@@ -96,9 +102,12 @@ class Detector(ScoresVideos):
         self.training = None if training is None else dict(training)
         # One graph for every batch: calling predict anew for each would retrace and grow.
         signature = [tf.TensorSpec((None, *self.size, 3), tf.float32)]
-        self._forward = tf.function(
-            lambda images: output_of(model, images), input_signature=signature
-        )
+
+        def forward(batch: tf.Tensor) -> tf.Tensor:
+            with norms_in_one_pass(model):
+                return output_of(model, batch)
+
+        self._forward = tf.function(forward, input_signature=signature)
 
     def __repr__(self) -> str:
         """Say what it is in one line."""

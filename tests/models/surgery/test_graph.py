@@ -11,6 +11,7 @@ from deepfake_generalize.models.surgery.graph import (
     graph_operations,
     is_plain,
     last_convolution,
+    norms_in_one_pass,
     only,
     run_through,
 )
@@ -79,3 +80,29 @@ def test_what_is_passed_by_name_is_passed_on():
         ("flat", 1),
         ("head", 1),
     ]
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"epsilon": 0.1}])
+@pytest.mark.parametrize("shape", ["picture", "channels first", "vector", "half"])
+def test_norms_in_one_pass_are_keras_norms(options, shape):
+    rng = np.random.default_rng(0)
+    axis = 1 if shape == "channels first" else -1
+    policy = "mixed_float16" if shape == "half" else None
+    norm = keras.layers.BatchNormalization(axis=axis, dtype=policy, **options)
+    source = keras.Input((5,) if shape == "vector" else (4, 6, 5))
+    model = keras.Model(source, norm(source))
+    for variable in norm.weights:
+        variable.assign(rng.uniform(0.5, 2.0, variable.shape))
+    images = rng.random((3, *source.shape[1:]), np.float32)
+    expected = np.asarray(model(images, training=False), np.float32)
+    with norms_in_one_pass(model):
+        graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(
+            tf.TensorSpec((None, *source.shape[1:]))
+        )
+    operations = {operation.type for operation in graph.graph.get_operations()}
+    assert ("FusedBatchNormV3" in operations) == (shape == "picture")
+    np.testing.assert_allclose(graph(images).numpy(), expected, rtol=1e-5, atol=1e-6)
+    assert "call" not in vars(norm)
+    norm.moving_mean.assign(norm.moving_mean + 1.0)
+    changed = np.asarray(model(images, training=False), np.float32)
+    np.testing.assert_allclose(graph(images).numpy(), changed, rtol=1e-5, atol=1e-5)
