@@ -7,6 +7,7 @@ from scipy.stats import norm
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.resampling import resample
 from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.weighted import LIMITS
 
 N_FRAMES = 6
 SETS = {"original": 1.0, "A": 0.55, "B": 0.65, "near": 0.8}
