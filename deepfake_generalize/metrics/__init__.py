@@ -6,7 +6,12 @@ exist (the AUC of one class, the accuracy on nothing) raises and is never made u
 
 from __future__ import annotations
 
-from deepfake_generalize.metrics.accuracy import accuracy, per_class_accuracy
+from deepfake_generalize.metrics.accuracy import accuracy, balanced_accuracy, per_class_accuracy
+from deepfake_generalize.metrics.calibration import (
+    brier_score,
+    expected_calibration_error,
+    log_loss,
+)
 from deepfake_generalize.metrics.comparison import Comparison, compare, compare_all
 from deepfake_generalize.metrics.degradation import (
     degradation,
@@ -15,7 +20,7 @@ from deepfake_generalize.metrics.degradation import (
     degradation_interval,
 )
 from deepfake_generalize.metrics.intervals import bootstrap_interval
-from deepfake_generalize.metrics.ranking import auc, average_precision, eer
+from deepfake_generalize.metrics.ranking import auc, average_precision, eer, tpr_at_fpr
 from deepfake_generalize.metrics.resampling import Interval, Resampling
 from deepfake_generalize.metrics.videos import to_videos
 
@@ -26,7 +31,9 @@ __all__ = [
     "accuracy",
     "auc",
     "average_precision",
+    "balanced_accuracy",
     "bootstrap_interval",
+    "brier_score",
     "compare",
     "compare_all",
     "degradation",
@@ -34,8 +41,11 @@ __all__ = [
     "degradation_difference_interval",
     "degradation_interval",
     "eer",
+    "expected_calibration_error",
+    "log_loss",
     "per_class_accuracy",
     "to_videos",
+    "tpr_at_fpr",
 ]
 
 

@@ -37,6 +37,35 @@ def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float =
     return float(np.mean(predict_fake(checked_scores, threshold) == checked_labels))
 
 
+def balanced_accuracy(
+    labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5
+) -> float:
+    """Return the mean of the accuracy on the reals and that on the fakes.
+
+    On a set that is half real it is the accuracy; on others, unlike the accuracy, 0.5 is what a
+    detector gets that says the same of every image.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real; both must occur.
+        scores: (N,), P(fake) in [0, 1].
+        threshold: In [0, 1]; a score at or above it counts as fake.
+
+    Returns:
+        A fraction in [0, 1].
+
+    Raises:
+        InputError: As `accuracy`.
+        UndefinedMetricError: No images, or one class only.
+
+    Examples:
+        >>> balanced_accuracy([1, 1, 1, 0], [0.9, 0.5, 0.2, 0.1])
+        0.8333333333333333
+    """
+    pair = check_pair(labels, scores, both_classes=True, metric="balanced accuracy")
+    found = per_class_accuracy(*pair, threshold=threshold)
+    return (found["real"] + found["fake"]) / 2
+
+
 def per_class_accuracy(
     labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5
 ) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from deepfake_generalize.metrics._checks import as_numbers, check_pair
 from deepfake_generalize.types import IntArray
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, check_number
 
 
 def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
@@ -91,6 +91,34 @@ def eer(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     before = after - 1
     share = -excess[before] / (excess[after] - excess[before])
     return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
+
+
+def tpr_at_fpr(labels: npt.ArrayLike, scores: npt.ArrayLike, *, fpr: float = 0.01) -> float:
+    """Return the share of fakes found where at most so large a share of reals is called fake.
+
+    Args:
+        labels: (N,), 1 is fake and 0 is real; both must occur.
+        scores: (N,), P(fake) in [0, 1].
+        fpr: The false positive rate allowed, in [0, 1].
+
+    Returns:
+        A fraction in [0, 1]: the largest true positive rate of any threshold that keeps to `fpr`.
+        Nothing is interpolated, so with fewer than 1 / fpr reals none of them may be called fake.
+
+    Raises:
+        InputError: Labels other than 0 and 1, scores or a rate outside [0, 1], or unequal lengths.
+        UndefinedMetricError: No images, or one class only.
+
+    Examples:
+        >>> tpr_at_fpr([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7], fpr=0.05)
+        0.5
+    """
+    from sklearn.metrics import roc_curve
+
+    check_number("fpr", fpr, least=0, most=1, hint="0.01 and 0.05 are usual.")
+    pair = check_pair(labels, scores, both_classes=True, metric="TPR at a fixed FPR")
+    false_alarms, hits, _ = roc_curve(*pair, drop_intermediate=False)
+    return float(hits[false_alarms <= fpr].max())
 
 
 def ranks(

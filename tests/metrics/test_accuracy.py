@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, recall_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import accuracy, per_class_accuracy
+from deepfake_generalize.metrics import accuracy, balanced_accuracy, per_class_accuracy
 
 pairs = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 100).map(lambda whole: whole / 100)), min_size=1
@@ -40,6 +40,16 @@ def test_per_class_accuracy_is_the_recall_of_each_class() -> None:
     labels, scores = rng.integers(0, 2, 200), rng.random(200)
     real, fake = recall_score(labels, scores >= 0.5, average=None)
     assert per_class_accuracy(labels, scores) == pytest.approx({"real": real, "fake": fake})
+
+
+def test_balanced_accuracy_is_scikit_learns_and_needs_both_classes() -> None:
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 200) * rng.integers(0, 2, 200), rng.random(200)
+    for threshold in (0.2, 0.5):
+        expected = balanced_accuracy_score(labels, scores >= threshold)
+        assert balanced_accuracy(labels, scores, threshold=threshold) == pytest.approx(expected)
+    with pytest.raises(UndefinedMetricError, match="balanced accuracy is undefined for one class"):
+        balanced_accuracy([1, 1], [0.9, 0.1])
 
 
 def test_a_class_that_does_not_occur_has_no_accuracy() -> None:

@@ -8,10 +8,10 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import auc, average_precision, eer
+from deepfake_generalize.metrics import auc, average_precision, eer, tpr_at_fpr
 from deepfake_generalize.metrics.ranking import ranks
 
-METRICS = [auc, average_precision, eer]
+METRICS = [auc, average_precision, eer, tpr_at_fpr]
 
 
 @st.composite
@@ -40,6 +40,14 @@ def test_auc_is_the_chance_that_a_fake_scores_above_a_real(pair) -> None:
 def test_only_the_order_of_the_scores_counts(metric, pair) -> None:
     labels, scores = pair
     assert metric(labels, scores**3 / 2 + 0.25) == pytest.approx(metric(labels, scores))
+
+
+@given(scored(), st.sampled_from([0.0, 0.01, 0.05, 0.25, 1.0]))
+def test_tpr_at_fpr_is_the_best_of_all_thresholds_that_keep_to_it(pair, fpr: float) -> None:
+    labels, scores = pair
+    thresholds = [*scores, 2.0]
+    rates = [[(scores[labels == k] >= t).mean() for k in (0, 1)] for t in thresholds]
+    assert tpr_at_fpr(*pair, fpr=fpr) == max(hits for false, hits in rates if false <= fpr)
 
 
 @given(scored())
