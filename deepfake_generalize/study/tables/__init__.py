@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.study.tables.metric_tables import Unit, measure, table_in
 from deepfake_generalize.study.tables.paper_tables import (
     CAPTIONS,
+    THRESHOLD_CAPTION,
     table,
     why_empty,
     why_not_in,
@@ -19,13 +21,17 @@ from deepfake_generalize.study.tables.render import TITLES, render, two_decimals
 
 __all__ = [
     "CAPTIONS",
+    "THRESHOLD_CAPTION",
     "TITLES",
+    "Unit",
     "check_table",
+    "measure",
     "published",
     "published_degradations",
     "rank_among_published",
     "render",
     "table",
+    "table_in",
     "two_decimals",
     "why_empty",
     "why_not_in",

@@ -12,10 +12,18 @@ import pandas as pd
 from deepfake_generalize._system.standard_streams import visible
 from deepfake_generalize.validation import check_choice
 
+METRIC_TITLES = {
+    "accuracy": "accuracy",
+    "accuracy_real": "accuracy on reals",
+    "accuracy_fake": "accuracy on fakes",
+    "balanced_accuracy": "balanced accuracy",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "eer": "EER",
+}
 TITLES = {
     "rank": "Rank",
     "detector": "Detector",
-    "original_accuracy": "Original accuracy (%)",
     "average": "Average",
     "degradation": "Degradation (% points)",
     "specialized_average": "Specialized average",
@@ -24,11 +32,23 @@ TITLES = {
     "architecture": "Architecture",
     "training_dataset": "Training dataset",
     "fine_tuning": "Fine-tuning",
-    "average_accuracy": "Average accuracy (%)",
     "lowest": "Lowest",
     "highest": "Highest",
+    "set": "Set",
+    "auc": "AUC (%)",
+    "accuracy": "Accuracy at 0.5 (%)",
+    "validation_accuracy": "At the validation threshold (%)",
+    "oracle_accuracy": "At the set's own best threshold (%, oracle)",
+    "ranking_lost": "Ranking lost (% points)",
+    "threshold_moved": "Threshold moved (% points)",
+    **{
+        f"{what}_{by}{metric}": f"{what.title()} {title}{' by video' if by else ''} (%)"
+        for what in ("original", "average")
+        for by in ("", "video_")
+        for metric, title in METRIC_TITLES.items()
+    },
 }
-_WORDS = ("detector", "architecture", "training_dataset", "fine_tuning")
+_WORDS = ("set", "detector", "architecture", "training_dataset", "fine_tuning")
 _MARKDOWN = str.maketrans(
     {
         "&": "&amp;",
