@@ -11,6 +11,7 @@ import pandas as pd
 from deepfake_generalize._version import __version__
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.study.benchmarking import provenance
+from deepfake_generalize.study.benchmarking.alarms import alarms
 from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
     ScoredSet,
@@ -126,8 +127,14 @@ def benchmark(
     measured = measure_sets(sets, policy, resampling)
     accuracies = measured.accuracies
     row = {"detector": name, "original_accuracy": accuracies[ORIGINAL], **accuracies}
-    rank, reason = rank_among_published(accuracies[ORIGINAL], {k: accuracies[k] for k in names})
     intervals, rank_interval = row_intervals(measured, names, special, resampling)
+    at_home = intervals.get("original_accuracy")
+    rank, reason = rank_among_published(
+        accuracies[ORIGINAL],
+        {key: accuracies[key] for key in names},
+        surely=None if at_home is None else at_home.low,
+        chance=100.0 * max(sets[0].class_counts.values()) / len(sets[0].usable),
+    )
     found = measured.table.set_index("set")["frame_auc"]
     aucs = {key: None if pd.isna(found[key]) else float(found[key]) for key in given}
     split = 1 + len(names)
@@ -144,7 +151,7 @@ def benchmark(
         intervals=intervals,
         rank=rank,
         rank_reason=reason,
-        rank_interval=rank_interval,
+        rank_interval=None if rank is None else rank_interval,
         metrics=measured.table,
         auc=aucs,
         scores={scored.name: scored.frame for scored in sets},
@@ -155,8 +162,9 @@ def benchmark(
         specialized=tuple(special),
         training_dataset=training_dataset,
         notes=(
+            *alarms(sets, measured.table, pictures=audit),
             *notes,
-            *_notes(detector, sets, policy, aucs),
+            *_notes(detector, sets, policy),
             *measured.notes,
             *leak_notes(leakage),
         ),
@@ -192,9 +200,7 @@ def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict
     }
 
 
-def _notes(
-    detector: object, sets: Sequence[ScoredSet], policy: Policy, aucs: Mapping[str, float | None]
-) -> Iterator[str]:
+def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Iterator[str]:
     """Yield what a reader of the row must know about the detector and its sets."""
     if getattr(detector, "synthetic", False):
         yield "The detector was trained on synthetic faces: no evidence about real deepfakes."
@@ -203,9 +209,6 @@ def _notes(
     for scored in sets:
         name, counts = scored.name, scored.class_counts
         n, scores = len(scored.usable), scored.usable["score"]
-        if aucs[name] is None:
-            only = "fake" if counts["fake"] else "real"
-            yield f"{name}: AUC is undefined for one class: all {n} labels are {only}."
         if n > 2 and scores.min() == scores.max():
             yield (
                 f"{name}: all {n} scores are equal, so its accuracy is only the share of one class."

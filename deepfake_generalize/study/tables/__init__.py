@@ -12,6 +12,7 @@ from deepfake_generalize.study.tables.paper_tables import (
     with_losses,
 )
 from deepfake_generalize.study.tables.published import (
+    RANK_CAVEAT,
     check_table,
     published,
     published_degradations,
@@ -21,6 +22,7 @@ from deepfake_generalize.study.tables.render import TITLES, render, two_decimals
 
 __all__ = [
     "CAPTIONS",
+    "RANK_CAVEAT",
     "THRESHOLD_CAPTION",
     "TITLES",
     "Unit",

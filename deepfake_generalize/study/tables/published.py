@@ -15,6 +15,8 @@ from deepfake_generalize.validation import check_choice
 # Finer than any difference between two test sets, coarser than the noise of adding floats.
 _DECIMALS_COMPARED = 6
 
+RANK_CAVEAT = "among the published thirty, which were measured on other images, 2,000 a set"
+
 _FILES = {
     "IV": "table_iv_detectors.csv",
     "V": "table_v_unseen.csv",
@@ -76,22 +78,39 @@ def published_degradations() -> list[float]:
     ]
 
 
-def rank_among_published(original: float, unseen: Mapping[str, float]) -> tuple[int | None, str]:
+def rank_among_published(
+    original: float,
+    unseen: Mapping[str, float],
+    *,
+    surely: float | None = None,
+    chance: float = 50.0,
+) -> tuple[int | None, str]:
     """Return the rank a detector would have in Table V, or None and why it has none.
 
     Args:
         original: The accuracy on the original test set, in percent.
         unseen: Set name to accuracy in percent.
+        surely: The low end of the interval of `original`, where there is one.
+        chance: What calling all images the same gets on the original test set, in percent.
 
     Returns:
         The rank by degradation, 1 (least) to 31, and an empty string; or None and the reason. A
         tie gets the better rank. The published side is recomputed from its printed accuracies, as
-        its printed degradation is rounded and would put an equal detector before or behind.
+        its printed degradation is rounded and would put an equal detector before or behind. What
+        has little to lose has no rank: the original accuracy, or the low end of its interval, must
+        be above that of the paper's lowest detector, and above chance.
     """
     if set(unseen) != set(UNSEEN_SETS):
         return None, (
             "ranks do not compare: the published thirty were measured on "
             f"{', '.join(UNSEEN_SETS)}, this detector on {', '.join(unseen)}"
+        )
+    floor = max(float(published("V")["original_accuracy"].min()), chance)
+    if (original if surely is None else surely) <= floor:
+        whole = "" if surely is None else f" (from {surely:.2f} by its interval)"
+        return None, (
+            f"an original accuracy of {original:.2f} %{whole} is not clearly above {floor:.2f} %, "
+            "the lowest of the published thirty or chance: there is little to lose"
         )
     lost = degradation(original, list(unseen.values()), unit="percent")
     return int(ranks([lost, *published_degradations()], decimals=_DECIMALS_COMPARED)[0]), ""
