@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -136,6 +137,27 @@ def test_an_equal_error_rate_degrades_by_growing(tiny_run):
     scores = study.read_scores(tiny_run.folder / "scores" / "MesoNet1-FS.csv").frame
     expected = 100 * metrics.eer(scores["label"], scores["score"])
     assert found.set_index("detector").loc["MesoNet1", "FS"] == pytest.approx(expected)
+
+
+def test_benchmark_reads_a_studys_score_files_as_paths_and_as_they_are_read(tiny_run):
+    name = str(tiny_run.folder / "scores" / "MesoNet1-{}.csv")
+    for read in (Path, study.read_scores):
+        result = study.benchmark(
+            "MesoNet1",
+            original=read(name.format("CELEB")),
+            unseen={key: read(name.format(key)) for key in ("FS", "NT", "DF", "DFD")},
+            specialized={"CELEB-M": read(name.format("CELEB-M"))},
+            audit=False,
+            resampling=None,
+        )
+        assert not any("score file" in note for note in result.notes)
+        own = tiny_run.table("V").set_index("detector").loc["MesoNet1"]
+        for column in ("original_accuracy", "FS", "NT", "DF", "DFD", "degradation"):
+            assert result.row[column].item() == pytest.approx(own[column])
+    swapped = study.benchmark(
+        "MesoNet1", original=name.format("FS"), unseen={"FS": name.format("FS")}, audit=False
+    )
+    assert "original: the score file was written for FS" in swapped.notes
 
 
 def test_the_tables_add_up(tiny_run):

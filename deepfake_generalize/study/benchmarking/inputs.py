@@ -25,6 +25,7 @@ from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
     Polarity,
+    ScoreFile,
     arrange,
     check_no_image_twice,
     check_range,
@@ -36,7 +37,7 @@ from deepfake_generalize.study.scores import (
 from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
 from deepfake_generalize.validation import check_mapping, describe
 
-SetInput: TypeAlias = pd.DataFrame | str | Path
+SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
 
 ORIGINAL = "original"
 _RESERVED = frozenset(
@@ -168,6 +169,8 @@ def _load(name: str, given: object, detector: Scorer | str, polarity: Polarity |
     table = _read(name, Path(given), polarity) if isinstance(given, str | Path) else given
     if isinstance(table, ScoredSet):
         return table
+    if isinstance(table, ScoreFile):
+        return ScoredSet(name, table.frame, "scores", table.facts)
     if not isinstance(table, pd.DataFrame):
         raise InputError(
             f"expected the set {name} to be a DataFrame or a path, received {describe(table)}.",

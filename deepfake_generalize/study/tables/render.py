@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -147,19 +148,35 @@ def _marked_down(text: str) -> str:
 
 
 def _latex(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    title, *body = (_guarded(" & ".join(cell.translate(_LATEX) for cell in row)) for row in rows)
+    """Write a table no wider than the page, shrunk where it must be: booktabs and graphicx."""
     columns = "".join("r" if right else "l" for right in numeric)
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", title, r"\midrule", *body]
-    lines.append(r"\bottomrule")
+    title, *body = (
+        _guarded(" & ".join(cells)) + r" \\"
+        for cells in (
+            map(_stacked, rows[0], columns),
+            *((cell.translate(_LATEX) for cell in row) for row in rows[1:]),
+        )
+    )
+    lines = [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
+    lines.append(r"\setlength{\tabcolsep}{4pt}")
+    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", title, r"\midrule", *body]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     if caption:
-        said = rf"\footnotesize {caption.translate(_LATEX)}"
-        lines.append(rf"\multicolumn{{{len(numeric)}}}{{l}}{{{said}}} \\")
-    return "\n".join([*lines, r"\end{tabular}"])
+        said = caption.translate(_LATEX)
+        lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {said}}}")
+    return "\n".join(lines)
 
 
-def _guarded(row: str) -> str:
-    """End a row, and begin it so that the rule or the end of line before it takes no argument."""
-    return ("{}" if row[:1] in {"[", "*"} else "") + row + r" \\"
+def _stacked(heading: str, align: str) -> str:
+    """Break a heading into short lines, one above the other."""
+    lines = textwrap.wrap(heading, 13, break_long_words=False, break_on_hyphens=False)
+    text = r"\\".join(_guarded(line.translate(_LATEX)) for line in lines)
+    return rf"\shortstack[{align}]{{{text}}}" if len(lines) > 1 else text
+
+
+def _guarded(text: str) -> str:
+    """Begin a line so that the rule or the end of line before it takes no argument."""
+    return ("{}" if text[:1] in {"[", "*"} else "") + text
 
 
 def _html(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:

@@ -218,7 +218,7 @@ def test_the_table_leads_with_the_rank_where_there_is_one(scores_with) -> None:
         "rank,detector,original_accuracy,FS,NT,DF,DFD,average,degradation",
         "25,x,92.40,50.00,50.00,50.00,50.00,50.00,42.40",
     ]
-    assert ranked.table("latex").startswith(r"\begin{tabular}{rlrrrrrrr}")
+    assert r"\begin{tabular}{rlrrrrrrr}" in ranked.table("latex")
     assert repr(ranked).splitlines()[-1] == (
         "rank 25 among the published thirty, which were measured on other images, 2,000 a set"
     )
