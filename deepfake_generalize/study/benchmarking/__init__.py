@@ -7,10 +7,12 @@ from deepfake_generalize.study.benchmarking.inputs import ScoredSet, load_scored
 from deepfake_generalize.study.benchmarking.missing_scores import COVERAGE_WANTED
 from deepfake_generalize.study.benchmarking.provenance import describe_detector, versions
 from deepfake_generalize.study.benchmarking.result import Benchmark
+from deepfake_generalize.study.benchmarking.several import Benchmarks
 
 __all__ = [
     "COVERAGE_WANTED",
     "Benchmark",
+    "Benchmarks",
     "ScoredSet",
     "benchmark",
     "describe_detector",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any, Required, TypedDict, Unpack, get_args, overload
 
 import pandas as pd
 
 from deepfake_generalize._version import __version__
+from deepfake_generalize.data import Splits
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.study.benchmarking import provenance
 from deepfake_generalize.study.benchmarking.alarms import alarms
@@ -30,16 +32,38 @@ from deepfake_generalize.study.benchmarking.leakage import (
 from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_sets, row_intervals
 from deepfake_generalize.study.benchmarking.missing_scores import Policy, coverage_notes
 from deepfake_generalize.study.benchmarking.result import Benchmark
+from deepfake_generalize.study.benchmarking.several import Benchmarks
 from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash
-from deepfake_generalize.study.tables import rank_among_published, with_losses
+from deepfake_generalize.study.tables import (
+    little_to_lose,
+    rank_among_published,
+    with_losses,
+)
 from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import check_choice
 
 _POLICY_HINT = "exclude leaves out what has no score, the others count it."
 
 
+class _Choices(TypedDict, total=False):
+    """What `benchmark` takes; see there."""
+
+    original: Required[SetInput]
+    unseen: Required[Mapping[str, SetInput]]
+    specialized: Mapping[str, SetInput] | None
+    trained_on: TrainedOn | None
+    audit: bool
+    policy: Policy
+    polarity: Polarity | None
+    resampling: Resampling | None
+
+
+@overload
+def benchmark(detector: Scorer | str, **choices: Unpack[_Choices]) -> Benchmark: ...
+@overload
+def benchmark(detector: list[Any] | tuple[Any, ...], **choices: Unpack[_Choices]) -> Benchmarks: ...
 def benchmark(
-    detector: Scorer | str,
+    detector: Scorer | str | list[Any] | tuple[Any, ...],
     *,
     original: SetInput,
     unseen: Mapping[str, SetInput],
@@ -49,8 +73,8 @@ def benchmark(
     policy: Policy = "exclude",
     polarity: Polarity | None = None,
     resampling: Resampling | None = Resampling(),  # noqa: B008  (it is frozen)
-) -> Benchmark:
-    """Measure how much a detector loses on data that it has not seen.
+) -> Benchmark | Benchmarks:
+    """Measure how much a detector, or each of several, loses on data that it has not seen.
 
     Accuracies are of images at a threshold of 0.5, a score of 0.5 counting as fake. Images that
     cannot be read, and rows of a score table whose status is not "ok", count as `policy` says; they
@@ -63,7 +87,8 @@ def benchmark(
         detector: Anything with a `name` and `scores(images)`, such as `models.Detector` or what
             `models.as_detector` makes of a function. It gets uint8 RGB, (N, H, W, 3), or a list of
             (H, W, 3) where sizes differ, at most 64 images at once. Where all sets are scores, a
-            name is enough.
+            name is enough. A list of them is ranked and compared; then a set may also be a mapping
+            of a detector's name to its scores, and the audit is made for the first alone.
         original: Crops (a DataFrame with path and label, 1 is fake), a folder of them, scores (a
             DataFrame with label and score, optionally status, reason, path, video, dataset,
             method, frame), or a CSV file of scores. Must not be what the detector was trained on,
@@ -87,7 +112,7 @@ def benchmark(
         resampling: How intervals are made; None leaves them out.
 
     Returns:
-        The row, its rank and all it was made from.
+        The row, its rank and all it was made from; of a list, a `Benchmarks` of all rows.
 
     Raises:
         InputError: No unseen sets, sets without names, names that clash, wrong columns, labels,
@@ -117,32 +142,58 @@ def benchmark(
     """
     specialized = {} if specialized is None else specialized
     check_sets(unseen, specialized)
-    given = {ORIGINAL: original, **unseen, **specialized}
     check_choice("policy", policy, get_args(Policy), hint=_POLICY_HINT)
-    training_dataset, training = read_training(trained_on)
-    sets = _load(detector, given, polarity)
+    given = ({ORIGINAL: original}, unseen, specialized)
+    choices = (read_training(trained_on), policy, polarity, resampling)
+    if not isinstance(detector, list | tuple):
+        return _benchmark(detector, given, audit, *choices)
+    if not detector:
+        raise InputError("expected at least one detector, received an empty list.")
+    found: dict[str, Benchmark] = {}
+    for scorer in detector:
+        check_detector(scorer)
+        name = scorer if isinstance(scorer, str) else scorer.name
+        if name in found:
+            raise InputError(
+                f"expected detectors of different names, received {name} twice.",
+                hint="Give each a name: models.as_detector(function, name=...).",
+            )
+        found[name] = _benchmark(scorer, given, audit and not found, *choices)
+    return Benchmarks(found, resampling or Resampling())
+
+
+def _benchmark(
+    detector: Scorer | str,
+    given: Sequence[Mapping[str, SetInput]],
+    audit: bool,
+    trained_on: tuple[str | None, pd.DataFrame | Splits | None],
+    policy: Policy,
+    polarity: Polarity | None,
+    resampling: Resampling | None,
+) -> Benchmark:
+    training_dataset, training = trained_on
+    sets = _load(detector, {key: of for group in given for key, of in group.items()}, polarity)
     described = provenance.describe_detector(detector)
-    name, names, special = described["name"], list(unseen), list(specialized)
+    name, names, special = described["name"], list(given[1]), list(given[2])
     notes = provenance.check_one_detector(described, sets)
     measured = measure_sets(sets, policy, resampling)
     accuracies = measured.accuracies
     row = {"detector": name, "original_accuracy": accuracies[ORIGINAL], **accuracies}
     intervals, rank_interval = row_intervals(measured, names, special, resampling)
-    at_home = intervals.get("original_accuracy")
-    rank, reason = rank_among_published(
-        accuracies[ORIGINAL],
-        {key: accuracies[key] for key in names},
-        surely=None if at_home is None else at_home.low,
-        chance=100.0 * max(sets[0].class_counts.values()) / len(sets[0].usable),
-    )
+    low = getattr(intervals.get("original_accuracy"), "low", None)
+    chance = 100.0 * max(sets[0].class_counts.values()) / len(sets[0].usable)
+    little = little_to_lose(accuracies[ORIGINAL], low=low, chance=chance)
+    on_unseen = {key: accuracies[key] for key in names}
+    rank, reason = rank_among_published(accuracies[ORIGINAL], on_unseen, little=little)
     found = measured.table.set_index("set")["frame_auc"]
-    aucs = {key: None if pd.isna(found[key]) else float(found[key]) for key in given}
     split = 1 + len(names)
     leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
     choices = {
         "policy": policy,
         "split_sha256": getattr(training, "sha256", None),
-        "audit": _audited(leakage) if audit else "left out",
+        "audit": ("no images or videos are known" if leakage is None else "done")
+        if audit
+        else "left out",
         "resampling": None if resampling is None else asdict(resampling),
     }
     return Benchmark(
@@ -151,9 +202,10 @@ def benchmark(
         intervals=intervals,
         rank=rank,
         rank_reason=reason,
+        little_to_lose=little,
         rank_interval=None if rank is None else rank_interval,
         metrics=measured.table,
-        auc=aucs,
+        auc={key: None if pd.isna(found[key]) else float(found[key]) for key in found.index},
         scores={scored.name: scored.frame for scored in sets},
         coverage={scored.name: scored.coverage for scored in sets},
         policy=policy,
@@ -180,10 +232,6 @@ def _load(
     sets = [load_scored_set(key, of, detector, polarity=polarity) for key, of in given.items()]
     check_direction(sets[0])
     return sets
-
-
-def _audited(leakage: pd.DataFrame | None) -> str:
-    return "no images or videos are known" if leakage is None else "done"
 
 
 def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict[str, Any]:

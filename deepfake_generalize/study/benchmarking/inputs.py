@@ -37,7 +37,8 @@ from deepfake_generalize.study.scores import (
 from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
 from deepfake_generalize.validation import check_mapping, describe
 
-SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
+_SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
+SetInput: TypeAlias = _SetInput | Mapping[str, _SetInput]
 
 ORIGINAL = "original"
 _RESERVED = frozenset(
@@ -166,6 +167,8 @@ def load_scored_set(
 
 
 def _load(name: str, given: object, detector: Scorer | str, polarity: Polarity | None) -> ScoredSet:
+    if isinstance(given, Mapping):
+        given = given.get(detector if isinstance(detector, str) else detector.name)
     table = _read(name, Path(given), polarity) if isinstance(given, str | Path) else given
     if isinstance(table, ScoredSet):
         return table

@@ -44,8 +44,9 @@ class Benchmark:
         rank: By degradation among the published thirty and this detector, 1 (least) to 31; a tie
             gets the better rank. None where the unseen sets are not the paper's four, or the
             original accuracy, or the low end of its interval, is not above the paper's lowest
-            (71.00 %) and above chance. Theirs were measured on other images.
+            (71 %) and above chance. Theirs were measured on other images.
         rank_reason: Why there is no rank, or the empty string.
+        little_to_lose: Why the original accuracy is too low for a rank, or the empty string.
         rank_interval: The ranks that the interval of the degradation reaches; None without a rank.
         metrics: One row a set: set, n_frames, n_videos, then frame_ and video_ accuracy,
             accuracy_real, accuracy_fake, auc, average_precision and eer, fractions, each with
@@ -77,6 +78,7 @@ class Benchmark:
     intervals: Mapping[str, Interval]
     rank: int | None
     rank_reason: str
+    little_to_lose: str
     rank_interval: tuple[int, int] | None
     metrics: pd.DataFrame
     auc: dict[str, float | None]

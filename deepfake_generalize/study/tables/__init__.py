@@ -14,6 +14,7 @@ from deepfake_generalize.study.tables.paper_tables import (
 from deepfake_generalize.study.tables.published import (
     RANK_CAVEAT,
     check_table,
+    little_to_lose,
     published,
     published_degradations,
     rank_among_published,
@@ -27,6 +28,7 @@ __all__ = [
     "TITLES",
     "Unit",
     "check_table",
+    "little_to_lose",
     "measure",
     "published",
     "published_degradations",

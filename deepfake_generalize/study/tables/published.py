@@ -78,39 +78,43 @@ def published_degradations() -> list[float]:
     ]
 
 
+def little_to_lose(original: float, *, low: float | None, chance: float) -> str:
+    """Return why a detector has too little to lose for a rank by degradation, or the empty string.
+
+    Its accuracy on the original test set, or the low end of its interval, must be above that of
+    the paper's lowest detector, and above what calling all images the same gets. In percent.
+    """
+    floor = max(float(published("V")["original_accuracy"].min()), chance)
+    if (original if low is None else low) > floor:
+        return ""
+    whole = "" if low is None else f" (from {low:.2f} by its interval)"
+    return (
+        f"an original accuracy of {original:.2f} %{whole} is not clearly above {floor:.2f} %, the "
+        "lowest of the published thirty or chance: there is little to lose"
+    )
+
+
 def rank_among_published(
-    original: float,
-    unseen: Mapping[str, float],
-    *,
-    surely: float | None = None,
-    chance: float = 50.0,
+    original: float, unseen: Mapping[str, float], *, little: str = ""
 ) -> tuple[int | None, str]:
     """Return the rank a detector would have in Table V, or None and why it has none.
 
     Args:
         original: The accuracy on the original test set, in percent.
         unseen: Set name to accuracy in percent.
-        surely: The low end of the interval of `original`, where there is one.
-        chance: What calling all images the same gets on the original test set, in percent.
+        little: What `little_to_lose` says of it: then there is no rank.
 
     Returns:
         The rank by degradation, 1 (least) to 31, and an empty string; or None and the reason. A
         tie gets the better rank. The published side is recomputed from its printed accuracies, as
-        its printed degradation is rounded and would put an equal detector before or behind. What
-        has little to lose has no rank: the original accuracy, or the low end of its interval, must
-        be above that of the paper's lowest detector, and above chance.
+        its printed degradation is rounded and would put an equal detector before or behind.
     """
     if set(unseen) != set(UNSEEN_SETS):
         return None, (
             "ranks do not compare: the published thirty were measured on "
             f"{', '.join(UNSEEN_SETS)}, this detector on {', '.join(unseen)}"
         )
-    floor = max(float(published("V")["original_accuracy"].min()), chance)
-    if (original if surely is None else surely) <= floor:
-        whole = "" if surely is None else f" (from {surely:.2f} by its interval)"
-        return None, (
-            f"an original accuracy of {original:.2f} %{whole} is not clearly above {floor:.2f} %, "
-            "the lowest of the published thirty or chance: there is little to lose"
-        )
+    if little:
+        return None, little
     lost = degradation(original, list(unseen.values()), unit="percent")
     return int(ranks([lost, *published_degradations()], decimals=_DECIMALS_COMPARED)[0]), ""

@@ -36,6 +36,7 @@ TITLES = {
     "lowest": "Lowest",
     "highest": "Highest",
     "set": "Set",
+    "auc_rank": "AUC rank",
     "auc": "AUC (%)",
     "accuracy": "Accuracy at 0.5 (%)",
     "validation_accuracy": "At the validation threshold (%)",

@@ -117,7 +117,9 @@ def test_no_name_is_an_argument_of_the_rule_before_it_in_latex(name: str) -> Non
     rows = render(frame, "latex").splitlines()[6:8]
     assert all(row.startswith("{}" + name.strip()) for row in rows)
     titled = render(pd.DataFrame({name.strip(): ["a"]}), "latex").splitlines()
-    assert titled[2] == "{}" + name.strip() + r" \\"
+    assert titled[4] == "{}" + name.strip() + r" \\"
+    stacked = render(pd.DataFrame({f"thirteen-long {name.strip()} behind": ["a"]}), "latex")
+    assert r"\\{}" + name.strip() in stacked
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("http://evil","x")', "+1", "-x", "@a", " =1"])
