@@ -15,7 +15,7 @@ from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regul
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import SCORE_HINT, as_numbers, check_pair
 from deepfake_generalize.types import DoubleArray
-from deepfake_generalize.validation import check_choice, check_number, check_unit, check_whole
+from deepfake_generalize.validation import check_choice, check_unit, check_whole
 
 CalibrationMethod = Literal["temperature", "platt", "isotonic"]
 
@@ -48,8 +48,7 @@ def log_loss(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
     Args:
         labels: (N,), 1 is fake and 0 is real.
-        scores: (N,), P(fake) in [0, 1]. Those nearer to 0 or 1 than 2.2e-16 count as that near,
-            so that one sure and wrong score costs 36 nats and not infinity.
+        scores: (N,), P(fake) in [0, 1]. One that is sure and wrong costs 36 nats, not infinity.
 
     Returns:
         From 0, which is best; log(2) = 0.693 is what a constant score of 0.5 gets.
@@ -79,16 +78,11 @@ def expected_calibration_error(
 
     Returns:
         A fraction in [0, 1], 0 is best: the distance between the mean score and the share of
-        fakes of each bin, averaged over the images.
+        fakes of each bin, averaged over the images. Bins are of P(fake), as in scikit-learn's
+        `calibration_curve`, not of the confidence in the class called, as in Guo et al. (2017).
 
     Raises:
-        InputError: Labels other than 0 and 1, scores outside [0, 1], unequal lengths, or no bins.
-        UndefinedMetricError: No images.
-
-    Reproduction notes:
-        Not in the paper. Bins are of P(fake), as in a reliability diagram of a binary classifier
-        (scikit-learn's `calibration_curve`), not of the confidence in the class called, as in Guo
-        et al., "On Calibration of Modern Neural Networks" (2017), where 15 bins are from.
+        InputError, UndefinedMetricError: As `accuracy`, or no bins.
 
     Examples:
         >>> round(expected_calibration_error([1, 1, 0, 0], [0.9, 0.9, 0.9, 0.1]), 3)
@@ -118,10 +112,7 @@ class Calibration:
     knots: tuple[tuple[float, float], ...] = ()
 
     def apply(self, scores: npt.ArrayLike) -> DoubleArray:
-        """Return (N,) calibrated scores, P(fake) in [0, 1], of (N,) scores in [0, 1].
-
-        Their order stays, but for a slope below zero; "isotonic" makes ties.
-        """
+        """Return (N,) calibrated scores, P(fake) in [0, 1], of (N,) scores in [0, 1]."""
         from scipy.special import expit
 
         numbers = check_unit("scores", as_numbers(scores, name="scores", hint=SCORE_HINT))
@@ -137,21 +128,12 @@ class Calibration:
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: The file cannot be read, or is no calibration.
-        """
+        """Read what `save` wrote; `InputError` for any other file."""
         try:
             told = json.loads(read_regular(Path(path), most=MAX_TEXT_BYTES))
-            knots = tuple((float(score), float(value)) for score, value in told.pop("knots"))
-            found = cls(knots=knots, **told)
+            found = cls(**told | {"knots": tuple(map(tuple, told["knots"]))})
             check_choice("method", found.method, get_args(CalibrationMethod))
-            check_number("slope", found.slope)
-            check_number("intercept", found.intercept)
-            check_unit("knots", np.array(knots, np.float64))
-            if (found.method == "isotonic") != bool(knots) or list(knots) != sorted(knots):
-                raise ValueError("knots in disorder")  # noqa: TRY301
+            found.apply([0.0, 1.0])
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(
                 f"expected a calibration in {str(path)!r}, cannot read one: {error}.",
@@ -169,25 +151,18 @@ def calibrate(
 
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
-        scores: (N,), P(fake) in [0, 1]. Their logits are used by the first two methods, those of
-            scores nearer to 0 or 1 than 2.2e-16 being cut there.
-        method: "temperature" divides logits by one number, which leaves the verdicts at 0.5 as
-            they are; "platt" adds a second, which moves the threshold too; "isotonic" fits any
-            increasing map, for which there should be a thousand images.
-
-    Returns:
-        The map.
+        scores: (N,), P(fake) in [0, 1].
+        method: "temperature" divides the logits by one number (0.001 to 1000), which leaves the
+            verdicts at 0.5 as they are; "platt" also adds one, which moves the threshold;
+            "isotonic" fits any increasing map, for which there should be a thousand images.
 
     Raises:
-        InputError: Labels other than 0 and 1, scores outside [0, 1], unequal lengths, or no such
-            method.
-        UndefinedMetricError: No images, or one class only.
+        InputError, UndefinedMetricError: As `balanced_accuracy`, or no such method.
 
     Reproduction notes:
-        Not in the paper. Guo et al., "On Calibration of Modern Neural Networks" (2017), for the
-        temperature, here between 0.001 and 1000; Platt, "Probabilistic Outputs for Support Vector
-        Machines" (1999), with his targets, so that separable scores have a finite slope; and
-        scikit-learn's isotonic regression.
+        Not in the paper. Guo et al., "On Calibration of Modern Neural Networks" (2017); Platt,
+        "Probabilistic Outputs for Support Vector Machines" (1999), with his targets, so that
+        separable scores have a finite slope.
 
     Examples:
         >>> labels, scores = [1, 1, 1, 0, 0, 0], [0.99, 0.98, 0.03, 0.02, 0.01, 0.97]

@@ -31,8 +31,8 @@ def choose_threshold(
 
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
-        scores: (N,), P(fake) in [0, 1]: those of a validation set. A threshold chosen on the set
-            that is reported is an oracle, and what it gives is no result.
+        scores: (N,), P(fake) in [0, 1], of a validation set: what a threshold gives on the set
+            that it was chosen on is no result.
         rule: "balanced_accuracy", the best one; "eer", where reals and fakes are called wrong as
             nearly alike as can be; "fixed_fpr", the lowest that calls at most `fpr` of the reals
             fake; or "half", 0.5 whatever the scores.
@@ -43,9 +43,8 @@ def choose_threshold(
         scores. Of several that are equally good it is the one nearest to 0.5.
 
     Raises:
-        InputError: Labels other than 0 and 1, scores or a rate outside [0, 1], unequal lengths, or
-            no such rule.
-        UndefinedMetricError: No images, one class only, or no threshold keeps to `fpr`.
+        InputError, UndefinedMetricError: As `balanced_accuracy`, no such rule, or no threshold
+            keeps to `fpr`.
 
     Examples:
         >>> choose_threshold([1, 1, 0, 0], [0.4, 0.3, 0.2, 0.1])
@@ -83,10 +82,8 @@ def decompose_degradation(
     """Take the degradation on each set apart: ranking lost, and threshold moved.
 
     A detector may order unseen fakes above reals as well as ever and yet call them real, because
-    all scores are lower there. The accuracy alone does not tell this from a detector that has no
-    idea. So the accuracy is also measured at the threshold that is best on the very set, which
-    nobody knows beforehand (an oracle, for diagnosis only), and with A for the accuracy at the
-    threshold in use and A* for that at the set's own best one,
+    all scores are lower there. With A for the accuracy at the threshold in use and A* for that at
+    the set's own best one, which only an oracle knows,
 
         A(original) - A(set) = [A*(original) - A*(set)]
                                + [(A*(set) - A(set)) - (A*(original) - A(original))]
@@ -96,23 +93,18 @@ def decompose_degradation(
         original: Labels and scores of the original test set: (N,), 1 is fake and 0 is real, and
             (N,), P(fake) in [0, 1].
         unseen: Name to the same, for other sets.
-        validation: The same of the source's validation split. The threshold with the best
-            balanced accuracy there is used beside 0.5.
+        validation: The same of the source's validation split, whose threshold of best balanced
+            accuracy is used beside 0.5.
 
     Returns:
-        One row a set, the original first under the name "original"; fractions. Columns: set, auc
-        (NaN for one class), accuracy (at 0.5), validation_accuracy (at the validation threshold;
-        NaN without `validation`), oracle_accuracy, oracle_threshold (of several that are equally
-        good, the nearest to 0.5), ranking_lost; degradation and threshold_moved at 0.5, and
-        validation_degradation and validation_threshold_moved. The oracle is the largest accuracy
-        of any threshold, so on small sets it is too good by chance.
+        One row a set, "original" first; fractions. Columns: set, auc (NaN for one class),
+        accuracy (at 0.5), validation_accuracy (NaN without `validation`), oracle_accuracy (for
+        diagnosis; on small sets too good by chance), oracle_threshold, ranking_lost; degradation
+        and threshold_moved at 0.5; validation_degradation and validation_threshold_moved.
 
     Raises:
-        InputError: No unseen sets, labels other than 0 and 1, scores outside [0, 1].
-        UndefinedMetricError: A set without images, or a validation split of one class.
-
-    Reproduction notes:
-        The paper reports accuracy at 0.5 alone.
+        InputError, UndefinedMetricError: As `accuracy`, no unseen sets, or one class in
+            `validation`.
 
     Examples:
         >>> labels = [1, 1, 0, 0]
@@ -127,26 +119,18 @@ def decompose_degradation(
     """
     of = "the name of a set to its labels and scores"
     check_mapping("unseen", unseen, of=of, hint='Pass {"DFD": (labels, scores)}.')
-    known = float("nan") if validation is None else choose_threshold(*validation)
+    known = None if validation is None else choose_threshold(*validation)
     rows = []
     for name, (labels, scores) in {"original": original, **unseen}.items():
         pair = check_pair(labels, scores, metric="accuracy")
         thresholds, hits, false = _cuts(*pair)
         best = _nearest_half(thresholds, hits - false)
-        both = pair[0].min() != pair[0].max()
-        rows.append(
-            {
-                "set": name,
-                "auc": auc(*pair) if both else float("nan"),
-                "accuracy": accuracy(*pair),
-                "validation_accuracy": known
-                if validation is None
-                else accuracy(*pair, threshold=known),
-                "oracle_accuracy": accuracy(*pair, threshold=best),
-                "oracle_threshold": best,
-            }
-        )
-    table = pd.DataFrame(rows)
+        ranked = auc(*pair) if len(set(pair[0])) > 1 else np.nan
+        at_known = np.nan if known is None else accuracy(*pair, threshold=known)
+        found = (accuracy(*pair), at_known, accuracy(*pair, threshold=best))
+        rows.append((name, ranked, *found, best))
+    names = ("auc", "accuracy", "validation_accuracy", "oracle_accuracy", "oracle_threshold")
+    table = pd.DataFrame(rows, columns=["set", *names])
     table["ranking_lost"] = table["oracle_accuracy"].iloc[0] - table["oracle_accuracy"]
     for which in ("", "validation_"):
         used = table[f"{which}accuracy"]

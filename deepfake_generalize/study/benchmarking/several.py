@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from deepfake_generalize import metrics
@@ -41,43 +41,40 @@ class Benchmarks:
         last; `average_auc` is the mean AUC over the unseen sets, and `auc_rank` the rank by it, for
         which no threshold and no published detector is needed. NA where a set has one class.
         """
-        found = pd.concat([result.row for result in self.results.values()], ignore_index=True)
+        results = self.results.values()
+        found = pd.concat([result.row for result in results], ignore_index=True)
         found["average_auc"] = [
-            100.0 * np.mean([result.auc[name] or np.nan for name in result.unseen])
-            for result in self.results.values()
+            100.0
+            * result.metrics.set_index("set")["frame_auc"][[*result.unseen]].mean(skipna=False)
+            for result in results
         ]
-        lossy = pd.Series([not result.little_to_lose for result in self.results.values()])
-        places = {"rank": (lossy, "degradation", "low"), "auc_rank": (None, "average_auc", "high")}
-        for name, (chosen, column, best) in places.items():
-            of = found.loc[found[column].notna() if chosen is None else chosen, column]
-            found[name] = pd.Series(ranks(of, best=best), of.index, dtype="Int64")  # type: ignore[arg-type]
-        found.insert(0, "rank", found.pop("rank"))
+        lossy = [not result.little_to_lose for result in results]
+        found.insert(0, "rank", _places(found.loc[lossy, "degradation"], "low"))
+        found["auc_rank"] = _places(found["average_auc"].dropna(), "high")
         return found.sort_values(["rank", "auc_rank"], kind="stable", ignore_index=True)
 
-    @cached_property
+    @property
     def comparisons(self) -> pd.DataFrame:
         """Every pair of detectors on every set: `metrics.compare_all`'s columns after `set`.
 
         Images that all detectors scored are compared, resampled by video where videos are known.
         A set on which nothing can be tested (one class, one video) is left out and in `notes`.
         """
-        tables = [table for table in self._compared.values() if isinstance(table, pd.DataFrame)]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        return self._compared[0]
 
     @cached_property
-    def _compared(self) -> dict[str, pd.DataFrame | str]:
-        found: dict[str, pd.DataFrame | str] = {}
-        first = next(iter(self.results.values()))
-        for name in first.scores:
-            usable = {
-                detector: (rows := result.scores[name])[rows["status"] == "ok"].set_index(
-                    ["key", "label"]
-                )
-                for detector, result in self.results.items()
-            }
-            shared = pd.concat([rows["score"] for rows in usable.values()], axis=1, join="inner")
-            images = usable[first.detector].loc[shared.index].reset_index()
-            scores = dict(zip(usable, shared.to_numpy().T, strict=True))
+    def _compared(self) -> tuple[pd.DataFrame, list[str]]:
+        found, untested = [pd.DataFrame()], []
+        sets = next(iter(self.results.values())).scores
+        for name in sets if len(self.results) > 1 else ():
+            usable = [of.scores[name].query("status == 'ok'") for of in self.results.values()]
+            indexed = [rows.set_index(["key", "label"]) for rows in usable]
+            if not all(rows.index.is_unique for rows in indexed):
+                untested.append(f"{name}: detectors are not compared: a key comes twice")
+                continue
+            shared = pd.concat([rows["score"] for rows in indexed], axis=1, join="inner")
+            images = indexed[0].loc[shared.index].reset_index()
+            scores = dict(zip(self.results, shared.to_numpy().T, strict=True))
             try:
                 pairs = metrics.compare_all(
                     images["label"],
@@ -88,11 +85,11 @@ class Benchmarks:
                     seed=self.resampling.seed,
                 )
             except UndefinedMetricError as error:
-                found[name] = f"{name}: detectors are not compared: {error.message}"
+                untested.append(f"{name}: detectors are not compared: {error.message}")
             else:
                 pairs.insert(0, "set", name)
-                found[name] = pairs
-        return found
+                found.append(pairs)
+        return pd.concat(found, ignore_index=True), untested
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -103,11 +100,7 @@ class Benchmarks:
             for name, of in self.results.items()
             if of.little_to_lose
         ]
-        return (
-            *unranked,
-            *own,
-            *(told for told in self._compared.values() if isinstance(told, str)),
-        )
+        return (*unranked, *own, *self._compared[1])
 
     def table(self, table_format: str = "markdown") -> str:
         """Return `frame` as `Benchmark.table` writes it, "-" where there is no rank.
@@ -132,3 +125,7 @@ class Benchmarks:
     def __repr__(self) -> str:
         """Show the table and the notes."""
         return "\n".join([self.table("text"), *(f"note: {note}" for note in self.notes)])
+
+
+def _places(values: pd.Series[float], best: Literal["low", "high"]) -> pd.Series[int]:
+    return pd.Series(ranks(values, best=best), values.index, dtype="Int64")

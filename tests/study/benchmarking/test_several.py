@@ -99,6 +99,24 @@ def test_a_set_of_one_class_is_not_compared_and_says_so() -> None:
     assert found.table("csv").splitlines()[1].endswith("-")
 
 
+def test_one_alone_is_no_pair_and_an_auc_of_zero_is_an_auc() -> None:
+    turned = UNSEEN["A"]["strong"].assign(score=lambda rows: 1.0 - rows["label"])
+    found = benchmark(
+        ["strong"], original=HOME, unseen={"A": turned}, audit=False, resampling=None,
+        polarity="fake-high",
+    )  # fmt: skip
+    assert found.comparisons.empty
+    assert found.frame[["average_auc", "auc_rank"]].to_numpy().tolist() == [[0.0, 1]]
+    assert found.notes[0].startswith("strong: A: AUC 0.000")
+
+
+def test_images_that_cannot_be_told_apart_are_not_compared() -> None:
+    twice = {name: table.assign(key="one") for name, table in UNSEEN["A"].items()}
+    found = benchmark(NAMES[:2], original=HOME, unseen={"A": twice}, audit=False, resampling=FEW)
+    assert set(found.comparisons["set"]) == {"original"}
+    assert "A: detectors are not compared: a key comes twice" in found.notes
+
+
 def test_crops_are_scored_by_each_and_audited_once(redness, crops, tmp_path) -> None:
     class Greenness:
         name = "green/ness"
