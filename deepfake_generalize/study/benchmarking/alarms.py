@@ -24,11 +24,8 @@ def alarms(sets: Sequence[ScoredSet], measured: pd.DataFrame, *, pictures: bool)
         name, counts = scored.name, scored.class_counts
         auc, high = found[name]["frame_auc"], found[name]["frame_auc_high"]
         if pd.isna(auc):
-            only = "fake" if counts["fake"] else "real"
-            yield (
-                f"{name}: AUC is undefined for one class: all {len(scored.usable)} labels are "
-                f"{only}."
-            )
+            n, only = len(scored.usable), "fake" if counts["fake"] else "real"
+            yield f"{name}: AUC is undefined for one class: all {n} labels are {only}."
         elif auc < _TURNED_ROUND:
             yield (
                 f"{name}: AUC {auc:.3f}: nearly every real scores above nearly every fake. Are the "
@@ -46,7 +43,8 @@ def _under_both_labels(sets: Sequence[ScoredSet]) -> Iterator[str]:
     for scored in sets:
         rows = scored.usable.dropna(subset=["path"])
         for path, label in zip(rows["path"].astype(str), rows["label"], strict=True):
-            picture = _picture(path)
+            # The path of scores may be a video's.
+            picture = _picture(path) if scored.source == "crops" else path
             before, where = known.setdefault(picture, (label, f"{scored.name}, {path}"))
             if before != label:
                 words = (where, f"{scored.name}, {path}")

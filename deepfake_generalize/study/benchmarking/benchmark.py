@@ -11,7 +11,7 @@ import pandas as pd
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics import Resampling
+from deepfake_generalize.metrics import Resampling, decompose_degradation
 from deepfake_generalize.study.benchmarking import provenance
 from deepfake_generalize.study.benchmarking.alarms import alarms
 from deepfake_generalize.study.benchmarking.inputs import (
@@ -42,6 +42,8 @@ from deepfake_generalize.study.tables import (
 from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import check_choice
 
+_MUCH_MOVED = 0.1
+"""From so much on, and where it is half of the loss or more, a note says that it moved."""
 _POLICY_HINT = "exclude leaves out what has no score, the others count it."
 
 
@@ -252,6 +254,16 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
     """Yield what a reader of the row must know about the detector and its sets."""
     if getattr(detector, "synthetic", False):
         yield "The detector was trained on synthetic faces: no evidence about real deepfakes."
+    pairs = {of.name: (of.usable["label"], of.usable["score"]) for of in sets}
+    home = pairs.pop(ORIGINAL)
+    for part in decompose_degradation(home, pairs).to_dict("records")[1:]:
+        moved = part["threshold_moved"]
+        if moved >= max(_MUCH_MOVED, part["ranking_lost"]):
+            yield (
+                f"{part['set']}: its threshold moved: {100 * moved:.2f} of the "
+                f"{100 * part['degradation']:.2f} points lost at 0.5 would come back with the best "
+                f"threshold, which only an oracle knows; AUC {part['auc']:.3f}."
+            )
     for scored in sets:
         yield from coverage_notes(scored, policy)
     for scored in sets:

@@ -116,6 +116,17 @@ def test_what_makes_numbers_worthless_is_the_first_note(scores_with) -> None:
     assert not any("AUC" in note for note in ask(original=good, unseen={"A": good}).notes)
 
 
+def test_a_moved_threshold_is_told(scores_with) -> None:
+    home = scores_with(100)
+    lower = home.assign(score=home["score"] / 2)  # Fakes at .45, reals at .05.
+    notes = benchmark("x", original=home, unseen={"A": lower, "B": scores_with(60)}).notes
+    (told,) = [note for note in notes if "threshold moved" in note]
+    assert told == (
+        "A: its threshold moved: 50.00 of the 50.00 points lost at 0.5 would come back with the "
+        "best threshold, which only an oracle knows; AUC 1.000."
+    )
+
+
 def test_a_picture_under_both_labels_is_the_first_note(redness, crops) -> None:
     home = crops([(1, 255), (1, 204), (0, 0), (0, 51)], name="home", equal=True)
     away = crops([(1, 0), (1, 51), (0, 255), (0, 90)], name="away", equal=True)
