@@ -84,7 +84,7 @@ def test_pairs_are_compared_by_video_on_the_images_that_all_scored() -> None:
     )
     own = found[found["set"] == "A"].drop(columns="set").reset_index(drop=True)
     pd.testing.assert_frame_equal(own[["a", "b"]], expected[["a", "b"]])
-    for column in ("auc_difference", "accuracy_difference"):
+    for column in ("auc_difference", "accuracy_difference", "auc_difference_low"):
         np.testing.assert_allclose(own[column], expected[column])
     np.testing.assert_allclose(own["p_holm"], expected["p_holm"])
     assert set(found["set"]) == {"original", "A"}
