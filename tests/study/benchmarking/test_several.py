@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling, auc, compare_all
 from deepfake_generalize.study import Benchmarks, benchmark
@@ -79,7 +80,7 @@ def test_pairs_are_compared_by_video_on_the_images_that_all_scored() -> None:
     expected = compare_all(
         holes["weak"].loc[kept, "label"],
         {name: table.loc[kept, "score"] for name, table in holes.items()},
-        groups=holes["weak"].loc[kept, "video"],
+        groups=video_keys(holes["weak"].loc[kept]),
         n_resamples=100,
     )
     own = found[found["set"] == "A"].drop(columns="set").reset_index(drop=True)
