@@ -25,4 +25,4 @@ result = dg.study.benchmark(
     unseen={"FS": scores(0.35), "NT": scores(0.4), "DF": scores(0.45), "DFD": scores(0.3)},
 )
 print(result.table("markdown"))
-print(f"rank {result.rank} among the published thirty and this one")
+print(result.ranked)

@@ -133,7 +133,7 @@ def _document(result: Benchmark) -> dict[str, Any]:
 
 def _remarks(result: Benchmark) -> list[str]:
     """Return the lines below a row: its rank or why there is none, coverage, notes."""
-    lines = [f"no rank: {result.rank_reason}" if result.rank is None else f"rank: {result.rank}"]
+    lines = [result.ranked]
     if (lost := result.intervals.get("degradation")) is not None:
         lines.append(f"degradation: 95 % interval {lost.low:.2f} to {lost.high:.2f}")
     scored = [f"{name} {n['ok']} of {n['total']}" for name, n in result.coverage.items()]

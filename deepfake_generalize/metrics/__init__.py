@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from deepfake_generalize.metrics.accuracy import accuracy, balanced_accuracy, per_class_accuracy
 from deepfake_generalize.metrics.calibration import (
+    Calibration,
     brier_score,
+    calibrate,
     expected_calibration_error,
     log_loss,
 )
@@ -22,9 +24,11 @@ from deepfake_generalize.metrics.degradation import (
 from deepfake_generalize.metrics.intervals import bootstrap_interval
 from deepfake_generalize.metrics.ranking import auc, average_precision, eer, tpr_at_fpr
 from deepfake_generalize.metrics.resampling import Interval, Resampling
+from deepfake_generalize.metrics.thresholds import choose_threshold, decompose_degradation
 from deepfake_generalize.metrics.videos import to_videos
 
 __all__ = [
+    "Calibration",
     "Comparison",
     "Interval",
     "Resampling",
@@ -34,8 +38,11 @@ __all__ = [
     "balanced_accuracy",
     "bootstrap_interval",
     "brier_score",
+    "calibrate",
+    "choose_threshold",
     "compare",
     "compare_all",
+    "decompose_degradation",
     "degradation",
     "degradation_difference",
     "degradation_difference_interval",

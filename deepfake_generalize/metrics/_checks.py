@@ -10,7 +10,7 @@ from deepfake_generalize.types import DoubleArray, IntArray
 from deepfake_generalize.validation import check_unit, describe, refuse_masked
 
 _LABEL_HINT = "Label fakes 1 and reals 0."
-_SCORE_HINT = "Pass P(fake); a detector that returns P(real) needs 1 - score, logits a sigmoid."
+SCORE_HINT = "Pass P(fake); a detector that returns P(real) needs 1 - score, logits a sigmoid."
 
 
 def as_numbers(values: npt.ArrayLike, *, name: str, hint: str = "") -> DoubleArray:
@@ -44,7 +44,7 @@ def check_pair(
     `UndefinedMetricError` where there is nothing to measure, or one class of the two needed.
     """
     checked_labels = as_numbers(labels, name="labels", hint=_LABEL_HINT)
-    checked_scores = as_numbers(scores, name="scores", hint=_SCORE_HINT)
+    checked_scores = as_numbers(scores, name="scores", hint=SCORE_HINT)
     if checked_labels.size != checked_scores.size:
         raise InputError(
             "expected as many labels as scores, received "
@@ -59,7 +59,7 @@ def check_pair(
     wrong = checked_labels[(checked_labels != 0) & (checked_labels != 1)]
     if wrong.size:
         raise InputError(f"expected labels 0 or 1, received {wrong[0]:g}.", hint=_LABEL_HINT)
-    checked_scores = check_unit("scores", checked_scores, hint=_SCORE_HINT)
+    checked_scores = check_unit("scores", checked_scores, hint=SCORE_HINT)
     if both_classes and checked_labels.min() == checked_labels.max():
         only = "fake" if checked_labels[0] == 1 else "real"
         raise UndefinedMetricError(

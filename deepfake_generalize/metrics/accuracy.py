@@ -54,8 +54,7 @@ def balanced_accuracy(
         A fraction in [0, 1].
 
     Raises:
-        InputError: As `accuracy`.
-        UndefinedMetricError: No images, or one class only.
+        InputError, UndefinedMetricError: As `accuracy`, or one class only.
 
     Examples:
         >>> balanced_accuracy([1, 1, 1, 0], [0.9, 0.5, 0.2, 0.1])

@@ -102,12 +102,11 @@ def tpr_at_fpr(labels: npt.ArrayLike, scores: npt.ArrayLike, *, fpr: float = 0.0
         fpr: The false positive rate allowed, in [0, 1].
 
     Returns:
-        A fraction in [0, 1]: the largest true positive rate of any threshold that keeps to `fpr`.
-        Nothing is interpolated, so with fewer than 1 / fpr reals none of them may be called fake.
+        A fraction in [0, 1]: the largest of any threshold that keeps to `fpr`. Nothing is
+        interpolated, so with fewer than 1 / fpr reals none of them may be called fake.
 
     Raises:
-        InputError: Labels other than 0 and 1, scores or a rate outside [0, 1], or unequal lengths.
-        UndefinedMetricError: No images, or one class only.
+        InputError, UndefinedMetricError: As `auc`.
 
     Examples:
         >>> tpr_at_fpr([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7], fpr=0.05)

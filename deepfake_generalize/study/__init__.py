@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.benchmarking import Benchmark, benchmark
+from deepfake_generalize.study.benchmarking import Benchmark, Benchmarks, benchmark
 from deepfake_generalize.study.experiment import Analysis, Schedule, StudyConfig
 from deepfake_generalize.study.figures import (
     figure_2,
@@ -19,6 +19,7 @@ from deepfake_generalize.study.tables import published, table
 __all__ = [
     "Analysis",
     "Benchmark",
+    "Benchmarks",
     "Schedule",
     "ScoreFile",
     "Sizes",

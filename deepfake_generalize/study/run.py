@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.study.experiment import Step
     from deepfake_generalize.study.report import Finding, RunResults
+    from deepfake_generalize.study.tables import Unit
 
 _Plans: TypeAlias = "dict[DetectorFamily, list[Step]]"
 _LOCK = ".lock"
@@ -78,13 +79,21 @@ class Study:
         """The paper's four findings, each checked against the records."""
         return self.results.findings
 
-    def table(self, number: str) -> pd.DataFrame:
+    def table(self, number: str, metric: str = "accuracy", unit: Unit = "frame") -> pd.DataFrame:
         """Return Table "IV", "V", "VI" or "VII", columns as in `published`, in percent.
 
+        Args:
+            number: Of the paper.
+            metric: "accuracy", "accuracy_real", "accuracy_fake", "balanced_accuracy", "auc",
+                "average_precision" or "eer"; the column "original_accuracy" is then "original_auc"
+                and so on. The detectors of VI and VII are those that lose more than 30 points of
+                accuracy over frames, whatever the metric.
+            unit: "frame", or "video" for the mean score of a video's frames ("original_video_auc").
+
         Raises:
-            InputError: There is no such table.
+            InputError: There is no such table, metric or unit, or videos are not known.
         """
-        return self.results.table(number)
+        return self.results.table(number, metric, unit)
 
 
 def run(

@@ -97,7 +97,7 @@ def test_the_rank_stands_below_the_row(
     assert main(score_files("FS", "NT", "DF", "DFD")) == 0
     shown = capsys.readouterr()
     better = (study.published("V")["degradation"] < 30.0).sum()
-    assert f"\nrank: {better + 1}\n" in shown.out
+    assert f"\nrank {better + 1} among the published thirty, which were measured" in shown.out
     assert shown.err == ""
 
 

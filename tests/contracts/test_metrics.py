@@ -15,8 +15,8 @@ METRICS = {
     for name in metrics.__all__
     if inspect.isfunction(function := getattr(metrics, name))
     and list(inspect.signature(function).parameters)[:2] == ["labels", "scores"]
-    # What is said of the scores of several detectors, or of many resamples, is no metric.
-    and not name.startswith(("bootstrap", "compare"))
+    # What is said of several detectors or many resamples, or is to be applied, is no metric.
+    and not name.startswith(("bootstrap", "calibrate", "choose", "compare"))
 }
 several = pytest.mark.parametrize("name", METRICS)
 

@@ -4,12 +4,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 from sklearn.calibration import calibration_curve
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics import brier_score, expected_calibration_error, log_loss
+from deepfake_generalize.metrics import (
+    Calibration,
+    brier_score,
+    calibrate,
+    expected_calibration_error,
+    log_loss,
+)
 
 pairs = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 100).map(lambda whole: whole / 100)), min_size=1
@@ -57,3 +66,77 @@ def test_nothing_has_no_calibration(metric) -> None:
 def test_there_is_a_bin() -> None:
     with pytest.raises(InputError, match="bins"):
         expected_calibration_error([1], [0.5], bins=0)
+
+
+def drifted(seed: int = 0, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels, and scores that are too sure and too low."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, n)
+    labels = (rng.random(n) < expit(logits)).astype(int)
+    return labels, expit(3 * logits - 2)
+
+
+def test_a_temperature_is_the_slope_of_a_regression_without_intercept() -> None:
+    labels, scores = drifted()
+    found = calibrate(labels, scores)
+    fitted = LogisticRegression(C=1e12, fit_intercept=False, tol=1e-10)
+    expected = fitted.fit(logit(scores)[:, None], labels)
+    assert found.slope == pytest.approx(expected.coef_.item(), rel=1e-5)
+    assert found.intercept == 0.0
+    assert ((found.apply(scores) >= 0.5) == (scores >= 0.5)).all()
+
+
+def test_platt_is_a_regression_on_his_targets() -> None:
+    labels, scores = drifted()
+    found = calibrate(labels, scores, method="platt")
+    fakes, reals = labels.sum(), (1 - labels).sum()
+    targets = np.where(labels == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    twice, given = np.tile(logit(scores), 2)[:, None], np.repeat([1, 0], len(labels))
+    fitted = LogisticRegression(C=1e12, tol=1e-10)
+    expected = fitted.fit(twice, given, sample_weight=np.r_[targets, 1 - targets])
+    assert found.slope == pytest.approx(expected.coef_.item(), rel=1e-4)
+    assert found.intercept == pytest.approx(expected.intercept_.item(), rel=1e-4)
+
+
+def test_isotonic_is_scikit_learns() -> None:
+    labels, scores = drifted()
+    found = calibrate(labels, scores, method="isotonic")
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
+    others = np.linspace(0, 1, 301)
+    np.testing.assert_allclose(found.apply(others), fitted.predict(others), atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "isotonic"])
+def test_what_was_fitted_on_one_set_helps_another_and_survives_its_file(method, tmp_path) -> None:
+    labels, scores = drifted(1)
+    found = calibrate(*drifted(0), method=method)
+    assert log_loss(labels, np.clip(found.apply(scores), 1e-3, 1 - 1e-3)) < log_loss(labels, scores)
+    assert brier_score(labels, found.apply(scores)) < brier_score(labels, scores)
+    found.save(tmp_path / "map.json")
+    assert Calibration.load(tmp_path / "map.json") == found
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "isotonic"])
+def test_scores_of_0_and_1_that_part_the_classes_have_a_finite_map(method) -> None:
+    found = calibrate([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0], method=method)
+    assert np.isfinite([found.slope, found.intercept]).all()
+    assert found.apply([0.0])[0] < 0.5 < found.apply([1.0])[0]
+
+
+def test_what_is_no_calibration_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="expected method to be one of temperature, platt"):
+        calibrate([0, 1], [0.1, 0.9], method="beta")
+    with pytest.raises(UndefinedMetricError, match="calibration is undefined for one class"):
+        calibrate([1, 1], [0.1, 0.9])
+    with pytest.raises(InputError, match=r"expected scores in \[0, 1\]"):
+        Calibration("temperature").apply([2.0])
+    file = tmp_path / "map.json"
+    for text in (
+        "",
+        "[]",
+        '{"method": "beta", "knots": []}',
+        '{"method": "isotonic", "knots": []}',
+    ):
+        file.write_text(text)
+        with pytest.raises(InputError, match="expected a calibration in"):
+            Calibration.load(file)

@@ -2,10 +2,17 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from deepfake_generalize import data, metrics, models, study
 from deepfake_generalize._system.file_locks import lock_file
@@ -25,11 +32,12 @@ def test_the_run_folder_is_laid_out_as_designed(tiny_run):
     for number in ("iv", "v", "vi", "vii"):
         for suffix in ("csv", "md", "tex"):
             assert (folder / "tables" / f"table_{number}.{suffix}").stat().st_size
+    assert (folder / "tables" / "thresholds.csv").stat().st_size
     for name in ("figure_2_mesonet", "figure_3", "figure_5_mesonet"):
         for suffix in ("png", "svg"):
             assert (folder / "figures" / f"{name}.{suffix}").stat().st_size
-    assert len(list((folder / "scores").glob("*.csv"))) == 3 * len(SETS)
-    assert len(list((folder / "scores").glob("*.json"))) == 3 * len(SETS)
+    assert len(list((folder / "scores").glob("*.csv"))) == 3 * (len(SETS) + 1)
+    assert len(list((folder / "scores").glob("*.json"))) == 3 * (len(SETS) + 1)
     assert tiny_run.report.is_file()
     assert not [path for path in folder.rglob("*") if "partial" in path.name or "tmp" in path.name]
 
@@ -65,6 +73,91 @@ def test_a_recorded_accuracy_is_what_the_saved_detector_gets(tiny_run):
     assert record["split_sha256"] == splits.sha256
     table = tiny_run.table("V").set_index("detector")
     assert table.loc["MesoNet3", "DFD"] == pytest.approx(expected)
+
+
+def test_the_validation_threshold_is_from_scores_of_the_sources_validation_split(tiny_run):
+    detector = models.Detector.load(tiny_run.folder / "detectors" / "MesoNet2.keras")
+    val = data.Splits.load(tiny_run.folder / "splits" / "CELEB.csv").val
+    scores = detector.scores(np.stack([data.read_image(path) for path in val["path"]]))
+    own = tiny_run.results.validation["MesoNet2"]
+    np.testing.assert_allclose(own["score"], scores, atol=1e-6)
+    assert own["label"].tolist() == val["label"].tolist()
+    threshold = metrics.choose_threshold(own["label"], own["score"])
+    found = tiny_run.results.thresholds.set_index(["detector", "set"])
+    assert sorted(found.index) == sorted(
+        (f"MesoNet{i}", name) for i in (1, 2, 3) for name in ("FS", "NT", "DF", "DFD")
+    )
+    on_df = study.read_scores(tiny_run.folder / "scores" / "MesoNet2-DF.csv").frame
+    for name, used in (("accuracy", 0.5), ("validation_accuracy", threshold)):
+        expected = 100 * metrics.accuracy(on_df["label"], on_df["score"], threshold=used)
+        assert found.loc[("MesoNet2", "DF"), name] == pytest.approx(expected)
+    assert found["threshold_moved"].is_monotonic_decreasing
+
+
+def test_the_parts_of_a_degradation_add_up_to_table_vs(tiny_run):
+    five = tiny_run.results.table_v_with_intervals
+    np.testing.assert_allclose(five["ranking_lost"] + five["threshold_moved"], five["degradation"])
+    text = tiny_run.report.read_text(encoding="utf-8")
+    assert "Did the ranking go, or the threshold?" in text
+    assert text.count("Threshold moved (% points)") == 2
+
+
+@pytest.mark.parametrize("unit", ["frame", "video"])
+def test_tables_are_there_in_other_metrics_and_named_by_them(tiny_run, unit):
+    by = "" if unit == "frame" else "video_"
+    frame = study.read_scores(tiny_run.folder / "scores" / "MesoNet1-NT.csv").frame
+    if unit == "video":
+        frame = frame.groupby(["label", "method", "video"], as_index=False)["score"].mean()
+    pair = frame["label"], frame["score"]
+    expected = {
+        "auc": roc_auc_score(*pair),
+        "average_precision": average_precision_score(*pair),
+        "balanced_accuracy": balanced_accuracy_score(pair[0], pair[1] >= 0.5),
+        "accuracy_fake": recall_score(pair[0], pair[1] >= 0.5),
+        "accuracy_real": recall_score(pair[0], pair[1] >= 0.5, pos_label=0),
+    }
+    for metric, value in expected.items():
+        found = tiny_run.table("V", metric, unit).set_index("detector")
+        assert found.loc["MesoNet1", "NT"] == pytest.approx(100 * value)
+        lost = found[f"original_{by}{metric}"] - found[["FS", "NT", "DF", "DFD"]].mean(axis=1)
+        np.testing.assert_allclose(found["degradation"], lost)
+        assert {*tiny_run.table("VI", metric, unit)["detector"]} == {
+            *tiny_run.table("VI")["detector"]
+        }
+    assert f"average_{by}auc" in tiny_run.table("IV", "auc", unit)
+    with pytest.raises(InputError, match="expected metric to be one of accuracy, accuracy_real"):
+        tiny_run.table("V", "f1", unit)
+
+
+def test_an_equal_error_rate_degrades_by_growing(tiny_run):
+    found = tiny_run.table("V", "eer")
+    grown = found[["FS", "NT", "DF", "DFD"]].mean(axis=1) - found["original_eer"]
+    np.testing.assert_allclose(found["degradation"], grown)
+    np.testing.assert_allclose(found["average"], found[["FS", "NT", "DF", "DFD"]].mean(axis=1))
+    scores = study.read_scores(tiny_run.folder / "scores" / "MesoNet1-FS.csv").frame
+    expected = 100 * metrics.eer(scores["label"], scores["score"])
+    assert found.set_index("detector").loc["MesoNet1", "FS"] == pytest.approx(expected)
+
+
+def test_benchmark_reads_a_studys_score_files_as_paths_and_as_they_are_read(tiny_run):
+    name = str(tiny_run.folder / "scores" / "MesoNet1-{}.csv")
+    for read in (Path, study.read_scores):
+        result = study.benchmark(
+            "MesoNet1",
+            original=read(name.format("CELEB")),
+            unseen={key: read(name.format(key)) for key in ("FS", "NT", "DF", "DFD")},
+            specialized={"CELEB-M": read(name.format("CELEB-M"))},
+            audit=False,
+            resampling=None,
+        )
+        assert not any("score file" in note for note in result.notes)
+        own = tiny_run.table("V").set_index("detector").loc["MesoNet1"]
+        for column in ("original_accuracy", "FS", "NT", "DF", "DFD", "degradation"):
+            assert result.row[column].item() == pytest.approx(own[column])
+    swapped = study.benchmark(
+        "MesoNet1", original=name.format("FS"), unseen={"FS": name.format("FS")}, audit=False
+    )
+    assert "original: the score file was written for FS" in swapped.notes
 
 
 def test_the_tables_add_up(tiny_run):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.benchmarking.benchmark import benchmark
-from deepfake_generalize.study.benchmarking.inputs import load_scored_set
+from deepfake_generalize.study.benchmarking.inputs import ScoredSet, load_scored_set
 from deepfake_generalize.study.benchmarking.missing_scores import COVERAGE_WANTED
 from deepfake_generalize.study.benchmarking.provenance import describe_detector, versions
 from deepfake_generalize.study.benchmarking.result import Benchmark
+from deepfake_generalize.study.benchmarking.several import Benchmarks
 
 __all__ = [
     "COVERAGE_WANTED",
     "Benchmark",
+    "Benchmarks",
+    "ScoredSet",
     "benchmark",
     "describe_detector",
     "load_scored_set",

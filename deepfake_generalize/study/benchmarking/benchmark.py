@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any, Required, TypedDict, Unpack, get_args, overload
 
 import pandas as pd
 
 from deepfake_generalize._version import __version__
-from deepfake_generalize.metrics import Resampling
+from deepfake_generalize.data import Splits
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.metrics import Resampling, decompose_degradation
 from deepfake_generalize.study.benchmarking import provenance
+from deepfake_generalize.study.benchmarking.alarms import alarms
 from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
     ScoredSet,
@@ -29,16 +32,40 @@ from deepfake_generalize.study.benchmarking.leakage import (
 from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_sets, row_intervals
 from deepfake_generalize.study.benchmarking.missing_scores import Policy, coverage_notes
 from deepfake_generalize.study.benchmarking.result import Benchmark
+from deepfake_generalize.study.benchmarking.several import Benchmarks
 from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash
-from deepfake_generalize.study.tables import rank_among_published, with_losses
+from deepfake_generalize.study.tables import (
+    little_to_lose,
+    rank_among_published,
+    with_losses,
+)
 from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import check_choice
 
+_MUCH_MOVED = 0.1
+"""From so much on, and where it is half of the loss or more, a note says that it moved."""
 _POLICY_HINT = "exclude leaves out what has no score, the others count it."
 
 
+class _Choices(TypedDict, total=False):
+    """What `benchmark` takes; see there."""
+
+    original: Required[SetInput]
+    unseen: Required[Mapping[str, SetInput]]
+    specialized: Mapping[str, SetInput] | None
+    trained_on: TrainedOn | None
+    audit: bool
+    policy: Policy
+    polarity: Polarity | None
+    resampling: Resampling | None
+
+
+@overload
+def benchmark(detector: Scorer | str, **choices: Unpack[_Choices]) -> Benchmark: ...
+@overload
+def benchmark(detector: list[Any] | tuple[Any, ...], **choices: Unpack[_Choices]) -> Benchmarks: ...
 def benchmark(
-    detector: Scorer | str,
+    detector: Scorer | str | list[Any] | tuple[Any, ...],
     *,
     original: SetInput,
     unseen: Mapping[str, SetInput],
@@ -48,8 +75,8 @@ def benchmark(
     policy: Policy = "exclude",
     polarity: Polarity | None = None,
     resampling: Resampling | None = Resampling(),  # noqa: B008  (it is frozen)
-) -> Benchmark:
-    """Measure how much a detector loses on data that it has not seen.
+) -> Benchmark | Benchmarks:
+    """Measure how much a detector, or each of several, loses on data that it has not seen.
 
     Accuracies are of images at a threshold of 0.5, a score of 0.5 counting as fake. Images that
     cannot be read, and rows of a score table whose status is not "ok", count as `policy` says; they
@@ -62,7 +89,8 @@ def benchmark(
         detector: Anything with a `name` and `scores(images)`, such as `models.Detector` or what
             `models.as_detector` makes of a function. It gets uint8 RGB, (N, H, W, 3), or a list of
             (H, W, 3) where sizes differ, at most 64 images at once. Where all sets are scores, a
-            name is enough.
+            name is enough. A list of them is ranked and compared; then a set may also be a mapping
+            of a detector's name to its scores, and the audit is made for the first alone.
         original: Crops (a DataFrame with path and label, 1 is fake), a folder of them, scores (a
             DataFrame with label and score, optionally status, reason, path, video, dataset,
             method, frame), or a CSV file of scores. Must not be what the detector was trained on,
@@ -86,7 +114,7 @@ def benchmark(
         resampling: How intervals are made; None leaves them out.
 
     Returns:
-        The row, its rank and all it was made from.
+        The row, its rank and all it was made from; of a list, a `Benchmarks` of all rows.
 
     Raises:
         InputError: No unseen sets, sets without names, names that clash, wrong columns, labels,
@@ -116,26 +144,58 @@ def benchmark(
     """
     specialized = {} if specialized is None else specialized
     check_sets(unseen, specialized)
-    given = {ORIGINAL: original, **unseen, **specialized}
     check_choice("policy", policy, get_args(Policy), hint=_POLICY_HINT)
-    training_dataset, training = read_training(trained_on)
-    sets = _load(detector, given, polarity)
+    given = ({ORIGINAL: original}, unseen, specialized)
+    choices = (read_training(trained_on), policy, polarity, resampling)
+    if not isinstance(detector, list | tuple):
+        return _benchmark(detector, given, audit, *choices)
+    if not detector:
+        raise InputError("expected at least one detector, received an empty list.")
+    found: dict[str, Benchmark] = {}
+    for scorer in detector:
+        check_detector(scorer)
+        name = scorer if isinstance(scorer, str) else scorer.name
+        if name in found:
+            raise InputError(
+                f"expected detectors of different names, received {name} twice.",
+                hint="Give each a name: models.as_detector(function, name=...).",
+            )
+        found[name] = _benchmark(scorer, given, audit and not found, *choices)
+    return Benchmarks(found, resampling or Resampling())
+
+
+def _benchmark(
+    detector: Scorer | str,
+    given: Sequence[Mapping[str, SetInput]],
+    audit: bool,
+    trained_on: tuple[str | None, pd.DataFrame | Splits | None],
+    policy: Policy,
+    polarity: Polarity | None,
+    resampling: Resampling | None,
+) -> Benchmark:
+    training_dataset, training = trained_on
+    sets = _load(detector, {key: of for group in given for key, of in group.items()}, polarity)
     described = provenance.describe_detector(detector)
-    name, names, special = described["name"], list(unseen), list(specialized)
+    name, names, special = described["name"], list(given[1]), list(given[2])
     notes = provenance.check_one_detector(described, sets)
     measured = measure_sets(sets, policy, resampling)
     accuracies = measured.accuracies
     row = {"detector": name, "original_accuracy": accuracies[ORIGINAL], **accuracies}
-    rank, reason = rank_among_published(accuracies[ORIGINAL], {k: accuracies[k] for k in names})
     intervals, rank_interval = row_intervals(measured, names, special)
+    low = getattr(intervals.get("original_accuracy"), "low", None)
+    chance = 100.0 * max(sets[0].class_counts.values()) / len(sets[0].usable)
+    little = little_to_lose(accuracies[ORIGINAL], low=low, chance=chance)
+    on_unseen = {key: accuracies[key] for key in names}
+    rank, reason = rank_among_published(accuracies[ORIGINAL], on_unseen, little=little)
     found = measured.table.set_index("set")["frame_auc"]
-    aucs = {key: None if pd.isna(found[key]) else float(found[key]) for key in given}
     split = 1 + len(names)
     leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
     choices = {
         "policy": policy,
         "split_sha256": getattr(training, "sha256", None),
-        "audit": _audited(leakage) if audit else "left out",
+        "audit": ("no images or videos are known" if leakage is None else "done")
+        if audit
+        else "left out",
         "resampling": None if resampling is None else asdict(resampling),
     }
     return Benchmark(
@@ -144,9 +204,10 @@ def benchmark(
         intervals=intervals,
         rank=rank,
         rank_reason=reason,
-        rank_interval=rank_interval,
+        little_to_lose=little,
+        rank_interval=None if rank is None else rank_interval,
         metrics=measured.table,
-        auc=aucs,
+        auc={key: None if pd.isna(found[key]) else float(found[key]) for key in found.index},
         scores={scored.name: scored.frame for scored in sets},
         coverage={scored.name: scored.coverage for scored in sets},
         policy=policy,
@@ -155,8 +216,9 @@ def benchmark(
         specialized=tuple(special),
         training_dataset=training_dataset,
         notes=(
+            *alarms(sets, measured.table, pictures=audit),
             *notes,
-            *_notes(detector, sets, policy, aucs),
+            *_notes(detector, sets, policy),
             *measured.notes,
             *leak_notes(leakage),
         ),
@@ -174,10 +236,6 @@ def _load(
     return sets
 
 
-def _audited(leakage: pd.DataFrame | None) -> str:
-    return "no images or videos are known" if leakage is None else "done"
-
-
 def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict[str, Any]:
     training = described["training"]
     return {
@@ -192,20 +250,25 @@ def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict
     }
 
 
-def _notes(
-    detector: object, sets: Sequence[ScoredSet], policy: Policy, aucs: Mapping[str, float | None]
-) -> Iterator[str]:
+def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Iterator[str]:
     """Yield what a reader of the row must know about the detector and its sets."""
     if getattr(detector, "synthetic", False):
         yield "The detector was trained on synthetic faces: no evidence about real deepfakes."
+    pairs = {of.name: (of.usable["label"], of.usable["score"]) for of in sets}
+    home = pairs.pop(ORIGINAL)
+    for part in decompose_degradation(home, pairs).to_dict("records")[1:]:
+        moved = part["threshold_moved"]
+        if moved >= max(_MUCH_MOVED, part["ranking_lost"]):
+            yield (
+                f"{part['set']}: its threshold moved: {100 * moved:.2f} of the "
+                f"{100 * part['degradation']:.2f} points lost at 0.5 would come back with the best "
+                f"threshold, which only an oracle knows; AUC {part['auc']:.3f}."
+            )
     for scored in sets:
         yield from coverage_notes(scored, policy)
     for scored in sets:
         name, counts = scored.name, scored.class_counts
         n, scores = len(scored.usable), scored.usable["score"]
-        if aucs[name] is None:
-            only = "fake" if counts["fake"] else "real"
-            yield f"{name}: AUC is undefined for one class: all {n} labels are {only}."
         if n > 2 and scores.min() == scores.max():
             yield (
                 f"{name}: all {n} scores are equal, so its accuracy is only the share of one class."

@@ -25,6 +25,7 @@ from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
     Polarity,
+    ScoreFile,
     arrange,
     check_no_image_twice,
     check_range,
@@ -36,7 +37,8 @@ from deepfake_generalize.study.scores import (
 from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
 from deepfake_generalize.validation import check_mapping, describe
 
-SetInput: TypeAlias = pd.DataFrame | str | Path
+_SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
+SetInput: TypeAlias = _SetInput | Mapping[str, _SetInput]
 
 ORIGINAL = "original"
 _RESERVED = frozenset(
@@ -165,9 +167,13 @@ def load_scored_set(
 
 
 def _load(name: str, given: object, detector: Scorer | str, polarity: Polarity | None) -> ScoredSet:
+    if isinstance(given, Mapping):
+        given = given.get(detector if isinstance(detector, str) else detector.name)
     table = _read(name, Path(given), polarity) if isinstance(given, str | Path) else given
     if isinstance(table, ScoredSet):
         return table
+    if isinstance(table, ScoreFile):
+        return ScoredSet(name, table.frame, "scores", table.facts)
     if not isinstance(table, pd.DataFrame):
         raise InputError(
             f"expected the set {name} to be a DataFrame or a path, received {describe(table)}.",

@@ -72,7 +72,7 @@ def audit_sets(
         near_duplicates=all(_has_images(frame) for frame in sets.values()),
         shared_by_design={pair: of for pair, of in designs.items() if set(pair) <= set(sets)},
     )
-    warn_of_leaks(findings, stacklevel=4)
+    warn_of_leaks(findings, stacklevel=5)
     return findings
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+from deepfake_generalize.study.benchmarking.inputs import ORIGINAL, ScoredSet
 from deepfake_generalize.types import Scorer
 
 _PACKAGES = ("numpy", "pandas", "scikit-learn", "opencv-python", "tensorflow", "keras")
@@ -76,6 +76,7 @@ def check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -
     """Note score files that name another detector or set; refuse those of several networks."""
     hashes = {"the detector given": detector["sha256"]}
     notes = []
+    others = {scored.name for scored in sets}
     for scored in sets:
         name, facts = scored.name, scored.facts
         theirs = facts.get("detector") or {}
@@ -85,8 +86,10 @@ def check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -
                 f"{name}: the score file names the detector {theirs['name']}, "
                 f"this result {detector['name']}"
             )
-        if facts and facts.get("set") != name:
-            notes.append(f"{name}: the score file was written for {facts.get('set')}")
+        # A score file is of a set by its own name; whose original set it is it need not know.
+        told = facts.get("set")
+        if facts and told != name and (name != ORIGINAL or told in others):
+            notes.append(f"{name}: the score file was written for {told}")
     known = {who: value for who, value in hashes.items() if value is not None}
     if len(set(known.values())) > 1:
         told = ", ".join(f"{who} {value[:12]}..." for who, value in known.items())

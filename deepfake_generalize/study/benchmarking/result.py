@@ -14,6 +14,7 @@ from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
 from deepfake_generalize.study.scores import write_scores
 from deepfake_generalize.study.tables import (
+    RANK_CAVEAT,
     render,
     two_decimals,
     why_not_in,
@@ -41,9 +42,12 @@ class Benchmark:
         intervals: Column of the row to its interval in percent, resampled by people or videos;
             without those that rest on fewer than five of a class, which a note says.
         rank: By degradation among the published thirty and this detector, 1 (least) to 31; a tie
-            gets the better rank. None where the unseen sets are not the paper's four.
+            gets the better rank. None where the unseen sets are not the paper's four, or the
+            original accuracy, or the low end of its interval, is not above the paper's lowest
+            (71 %) and above chance. Theirs were measured on other images.
         rank_reason: Why there is no rank, or the empty string.
-        rank_interval: The ranks that the interval of the degradation reaches, or None.
+        little_to_lose: Why the original accuracy is too low for a rank, or the empty string.
+        rank_interval: The ranks that the interval of the degradation reaches; None without a rank.
         metrics: One row a set: set, n_frames, n_videos, n_people (NA where they are not known),
             then frame_ and video_ accuracy, accuracy_real, accuracy_fake, balanced_accuracy, auc,
             average_precision, eer, tpr_at_fpr_1, tpr_at_fpr_5 and brier_score, fractions, and
@@ -60,8 +64,9 @@ class Benchmark:
         unseen: The names of the unseen sets.
         specialized: The names of the specialized sets.
         training_dataset: What the detector was trained on, where that was said.
-        notes: What a reader of the numbers must know: what is left out, unbalanced sets, missing
-            AUCs, leaks.
+        notes: What a reader of the numbers must know: first what makes them worthless (labels that
+            seem swapped, one class, worse than chance at home), then what is left out, unbalanced
+            sets, leaks.
         provenance: Plain JSON values: library_version, threshold, policy, images (set to
             {"fake": n, "real": n}, scored ones), source (set to "crops" or "scores"), data_sha256
             (set to the checksum of which images it holds), split_sha256 (of the `Splits` trained
@@ -74,6 +79,7 @@ class Benchmark:
     intervals: Mapping[str, Interval]
     rank: int | None
     rank_reason: str
+    little_to_lose: str
     rank_interval: tuple[int, int] | None
     metrics: pd.DataFrame
     auc: dict[str, float | None]
@@ -138,7 +144,15 @@ class Benchmark:
         if intervals and self.intervals:
             frame = self._with_intervals(frame, apart=table_format == "csv")
         empty = self.why_empty(number)
-        return render(frame, table_format, empty=f"No row: {empty}." if empty else "")
+        said = f"Rank {RANK_CAVEAT}." if "rank" in frame and table_format != "text" else ""
+        return render(frame, table_format, empty=f"No row: {empty}." if empty else "", caption=said)
+
+    @property
+    def ranked(self) -> str:
+        """The rank in a sentence, with what it must be read with; or why there is none."""
+        if self.rank is None:
+            return f"no rank: {self.rank_reason}"
+        return f"rank {self.rank} {RANK_CAVEAT}"
 
     def save_scores(self, folder: str | Path) -> list[Path]:
         """Write the scores of every set as a score file: NAME.csv with NAME.json beside it.
@@ -161,8 +175,9 @@ class Benchmark:
 
     def __repr__(self) -> str:
         """Show the row, the rank or why there is none, and the notes."""
-        rank = f"rank {self.rank}" if self.rank is not None else f"no rank: {self.rank_reason}"
-        return "\n".join([self.table("text"), rank, *(f"note: {note}" for note in self.notes)])
+        return "\n".join(
+            [self.table("text"), self.ranked, *(f"note: {note}" for note in self.notes)]
+        )
 
     def _sets_of(self, number: Number | None) -> tuple[str, ...]:
         """Return the specialized sets of a table: the paper's by name, others in whichever."""

@@ -14,7 +14,11 @@ from deepfake_generalize import augment, causal, metrics, models
 from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
-from deepfake_generalize.study.benchmarking import describe_detector, load_scored_set
+from deepfake_generalize.study.benchmarking import (
+    ScoredSet,
+    describe_detector,
+    load_scored_set,
+)
 from deepfake_generalize.study.experiment import heat_maps
 from deepfake_generalize.study.experiment.datasets import SPLITS, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
@@ -184,34 +188,39 @@ class _Work:
 
     def _evaluate(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")
-        crops = self.splits[key].test
-        scored = load_scored_set(key, crops, self.detector(name))
+        scored, file = self._score(name, key, "test")
         usable = scored.usable
         labels, scores = usable["label"].to_numpy(), usable["score"].to_numpy()
-        file = write_scores(
-            self.folder / SCORES,
-            f"{name}-{key}",
-            scored.frame,
-            {
-                "detector": name,
-                "detector_sha256": self._sha256(name),
-                "set": key,
-                "split_sha256": self.splits[key].sha256,
-                "synthetic": self.synthetic,
-                "config_sha256": self.config.sha256,
-                "seed": self.config.seed,
-                "library_version": __version__,
-            },
-        )
+        validation = {}
+        if key == self.family.source:  # For a threshold that no test set has a part in.
+            validation = {"validation_scores": self._score(name, key, "val")[1]}
         return {
             "set": key,
             "detector": name,
             "split_sha256": self.splits[key].sha256,
-            "scores": f"{SCORES}/{file.name}",
+            "scores": file,
+            **validation,
             "coverage": {"ok": len(usable), "total": len(scored.frame)},
             "frame_accuracy": 100 * metrics.accuracy(labels, scores),
             "frame_auc": metrics.auc(labels, scores),
         }
+
+    def _score(self, name: str, key: str, part: str) -> tuple[ScoredSet, str]:
+        """Score a part of a set; return the scores and the file that they are in."""
+        crops, told = getattr(self.splits[key], part), "" if part == "test" else f"-{part}"
+        scored = load_scored_set(f"{key}{told}", crops, self.detector(name))
+        facts = {
+            "detector": name,
+            "detector_sha256": self._sha256(name),
+            "set": scored.name,
+            "split_sha256": self.splits[key].sha256,
+            "synthetic": self.synthetic,
+            "config_sha256": self.config.sha256,
+            "seed": self.config.seed,
+            "library_version": __version__,
+        }
+        file = write_scores(self.folder / SCORES, f"{name}-{scored.name}", scored.frame, facts)
+        return scored, f"{SCORES}/{file.name}"
 
     def _fakes(self, key: str, count: int) -> AnyArray:
         """Return images of fakes of a test set, the same ones whoever asks."""

@@ -15,7 +15,11 @@ from deepfake_generalize.study.figures.drawing import (
     own_style,
 )
 from deepfake_generalize.study.protocol import POOR_POINTS
-from deepfake_generalize.study.tables import published, published_degradations
+from deepfake_generalize.study.tables import (
+    RANK_CAVEAT,
+    published,
+    published_degradations,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +46,7 @@ def figure_rank(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
         A matplotlib figure, 6.4 by about 7 inches.
 
     Raises:
-        InputError: The detector was measured on other sets, so that it has no place among them.
+        InputError: The detector has no rank: it was measured on other sets, or has little to lose.
 
     Reproduction notes:
         Not in the paper. The published thirty are drawn without intervals: their scores are not
@@ -60,7 +64,8 @@ def figure_rank(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
     if benchmark.rank is None:
         raise InputError(
             f"expected a detector with a rank, received one without: {benchmark.rank_reason}.",
-            hint="Measure it on the paper's FS, NT, DF and DFD to place it among the published.",
+            hint="A place among the published needs the paper's FS, NT, DF and DFD, and an "
+            "original accuracy above theirs.",
         )
     rows = _rows(benchmark)
     with own_style():
@@ -70,8 +75,8 @@ def figure_rank(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
         axes = figure.add_subplot()
         _draw(axes, rows, benchmark)
         _label(axes, rows)
-        title = f"{benchmark.detector} among the published thirty: rank {benchmark.rank} of 31"
-        figure.suptitle(_short(title, 90), x=0.01, ha="left", fontsize=9.5)
+        title = f"{_short(benchmark.detector, 60)}: rank {benchmark.rank} of 31"
+        figure.suptitle(f"{title}\n{RANK_CAVEAT}", x=0.01, ha="left", fontsize=9.5)
         if synthetic:
             axes.set_title(SYNTHETIC_MARK, fontsize=7.5, color=ACCENT, loc="left")
     return figure

@@ -16,7 +16,7 @@ from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS, architecture_facts, in_table_order
 from deepfake_generalize.study.report.sections import SHOWN_OF_A_HASH, SYNTHETIC, report_page
-from deepfake_generalize.study.tables import CAPTIONS, render, why_empty
+from deepfake_generalize.study.tables import CAPTIONS, THRESHOLD_CAPTION, render, why_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +41,17 @@ def _write_tables(results: RunResults) -> None:
     folder = results.folder / "tables"
     folder.mkdir(exist_ok=True)
     known_by = f"Seed {results.config.seed}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
-    for number, caption in CAPTIONS.items():
-        table = results.table(number)
+    shown = {
+        f"table_{number.lower()}": (results.table(number), caption)
+        for number, caption in CAPTIONS.items()
+    }
+    shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
+    empty = {f"table_{number.lower()}": why_empty(number) for number in ("VI", "VII")}
+    for name, (table, caption) in shown.items():
         said = f"{caption} {known_by} {SYNTHETIC if results.synthetic else ''}"
-        empty = why_empty(number) if number in {"VI", "VII"} else ""
         for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
-            text = render(table, form, empty=empty, caption=said)
-            _write_text(folder / f"table_{number.lower()}.{suffix}", text)
+            text = render(table, form, empty=empty.get(name, ""), caption=said)
+            _write_text(folder / f"{name}.{suffix}", text)
 
 
 def _write_figures(results: RunResults) -> dict[str, Path]:

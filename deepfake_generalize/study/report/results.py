@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.metrics import Resampling
+from deepfake_generalize.metrics import Resampling, decompose_degradation
 from deepfake_generalize.metrics.resampling import Replicates, resample
 from deepfake_generalize.study.experiment import (
     RECORDS,
@@ -36,7 +36,14 @@ from deepfake_generalize.study.protocol import (
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.report.findings import Finding
 from deepfake_generalize.study.scores import as_scored, read_scores
-from deepfake_generalize.study.tables import CAPTIONS, check_table, table
+from deepfake_generalize.study.tables import (
+    CAPTIONS,
+    Unit,
+    check_table,
+    measure,
+    table,
+    table_in,
+)
 from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import check_unit
 
@@ -110,6 +117,15 @@ class RunResults:
         return tables
 
     @cached_property
+    def validation(self) -> dict[str, pd.DataFrame]:
+        """Detector to its scores on its source's validation split."""
+        return {
+            record["detector"]: read_scores(self.folder / record["validation_scores"]).frame
+            for record in self.of("evaluation")
+            if "validation_scores" in record
+        }
+
+    @cached_property
     def accuracies(self) -> Replicates:
         """Accuracies in percent, with their resamples, as `benchmark` makes them."""
         scored = {
@@ -158,9 +174,8 @@ class RunResults:
             return nan
         return round(float(self.accuracies[detector, name][0, 0]), 10)
 
-    @cached_property
-    def rows(self) -> pd.DataFrame:
-        """One row a detector in the order of Table IV: what it is, and its accuracy on each set."""
+    def rows(self, value: Callable[[str, str], float]) -> pd.DataFrame:
+        """Return a row a detector in the order of Table IV: what it is, its value on each set."""
         sets = [name for name in self.scored if name not in SOURCES]
         return pd.DataFrame(
             [
@@ -169,8 +184,8 @@ class RunResults:
                     "architecture": architecture_facts(family.architecture).layers,
                     "training_dataset": family.source,
                     "fine_tuning": kind,
-                    "original_accuracy": self.accuracy(name, family.source),
-                    **{key: self.accuracy(name, key) for key in sets},
+                    "original_accuracy": value(name, family.source),
+                    **{key: value(name, key) for key in sets},
                 }
                 for name, family, kind in self.detectors
             ]
@@ -178,15 +193,48 @@ class RunResults:
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
-        return {number: table(number, self.rows) for number in CAPTIONS}
+        rows = self.rows(self.accuracy)
+        return {number: table(number, rows) for number in CAPTIONS}
 
-    def table(self, number: str) -> pd.DataFrame:
-        """Return one of the paper's tables of this study's detectors, as `study.table` makes it."""
-        return self._tables[check_table(number)]
+    def table(self, number: str, metric: str = "accuracy", unit: Unit = "frame") -> pd.DataFrame:
+        """Return one of the paper's tables of this study's detectors; see `Study.table`."""
+        own = self._tables[check_table(number)]
+        if (metric, unit) == ("accuracy", "frame"):
+            return own
+
+        def value(detector: str, name: str) -> float:
+            scores = self.scored.get(name, {}).get(detector)
+            return nan if scores is None else measure(scores, metric, unit)
+
+        return table_in(number, self.rows(value), metric, unit, set(own["detector"]))
+
+    @cached_property
+    def thresholds(self) -> pd.DataFrame:
+        """One row a detector and unseen set, in percent: what its ranking and threshold lost.
+
+        The columns are those of `metrics.decompose_degradation`, the most moved threshold first.
+        """
+        found = []
+        for name, family, _ in self.detectors:
+            pairs = {key: _pair(self.scored[key][name]) for key in (family.source, *UNSEEN_SETS)}
+            known = self.validation.get(name)
+            parts = decompose_degradation(
+                pairs.pop(family.source), pairs, validation=None if known is None else _pair(known)
+            )
+            found.append(parts.iloc[1:].assign(detector=name))
+        table = pd.concat(found, ignore_index=True).sort_values(
+            "threshold_moved", ascending=False, kind="stable", ignore_index=True
+        )
+        percent = table.select_dtypes("float").drop(columns="oracle_threshold").columns
+        table[percent] = (100.0 * table[percent]).round(10)
+        first = ["detector", "set", "auc", "accuracy", "validation_accuracy", "oracle_accuracy"]
+        return table[[*first, "degradation", "ranking_lost", "threshold_moved"]].dropna(
+            axis="columns", how="all"
+        )
 
     @cached_property
     def table_v_with_intervals(self) -> pd.DataFrame:
-        """Table V with the 95 % interval of each degradation, for readers on a screen."""
+        """Table V with each degradation's 95 % interval and its two parts, for a screen."""
         source = {name: family.source for name, family, _ in self.detectors}
         found = [
             self.accuracies.interval(
@@ -195,8 +243,11 @@ class RunResults:
             )
             for name in self.table("V")["detector"]
         ]
-        return self.table("V").assign(
-            lowest=[value.low for value in found], highest=[value.high for value in found]
+        parts = self.thresholds.groupby("detector")[["ranking_lost", "threshold_moved"]].mean()
+        return (
+            self.table("V")
+            .assign(lowest=[value.low for value in found], highest=[value.high for value in found])
+            .join(parts.round(10), on="detector")
         )
 
     @cached_property
@@ -217,3 +268,8 @@ class RunResults:
             ),
             findings.universal_neurons(self.contributions, _FINDING_4_FRACTION),
         ]
+
+
+def _pair(scores: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[float]]:
+    usable = scores[scores["status"] == "ok"]
+    return usable["label"], usable["score"]

@@ -21,7 +21,13 @@ from deepfake_generalize.study.protocol import (
     shared_table,
 )
 from deepfake_generalize.study.report.results import RunResults
-from deepfake_generalize.study.tables import CAPTIONS, TITLES, two_decimals, why_empty
+from deepfake_generalize.study.tables import (
+    CAPTIONS,
+    THRESHOLD_CAPTION,
+    TITLES,
+    two_decimals,
+    why_empty,
+)
 
 SYNTHETIC = (
     "Synthetic data: these faces are drawn, not filmed. They show how the study works and are no "
@@ -48,6 +54,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
             pictures=pictures,
             synthetic=SYNTHETIC,
             captions=CAPTIONS,
+            threshold_caption=THRESHOLD_CAPTION,
             why_empty=why_empty,
             architectures={
                 name: architecture_facts(name).title

@@ -6,6 +6,7 @@ from deepfake_generalize.study.scores.files import (
     Polarity,
     ScoreFile,
     check_polarity,
+    file_name,
     read_scores,
     write_scores,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "check_range",
     "clean_scores",
     "data_hash",
+    "file_name",
     "is_score_table",
     "read_labels",
     "read_scores",

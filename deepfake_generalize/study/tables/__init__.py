@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.study.tables.metric_tables import Unit, measure, table_in
 from deepfake_generalize.study.tables.paper_tables import (
     CAPTIONS,
+    THRESHOLD_CAPTION,
     table,
     why_empty,
     why_not_in,
     with_losses,
 )
 from deepfake_generalize.study.tables.published import (
+    RANK_CAVEAT,
     check_table,
+    little_to_lose,
     published,
     published_degradations,
     rank_among_published,
@@ -19,13 +23,19 @@ from deepfake_generalize.study.tables.render import TITLES, render, two_decimals
 
 __all__ = [
     "CAPTIONS",
+    "RANK_CAVEAT",
+    "THRESHOLD_CAPTION",
     "TITLES",
+    "Unit",
     "check_table",
+    "little_to_lose",
+    "measure",
     "published",
     "published_degradations",
     "rank_among_published",
     "render",
     "table",
+    "table_in",
     "two_decimals",
     "why_empty",
     "why_not_in",

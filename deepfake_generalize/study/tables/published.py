@@ -15,6 +15,8 @@ from deepfake_generalize.validation import check_choice
 # Finer than any difference between two test sets, coarser than the noise of adding floats.
 _DECIMALS_COMPARED = 6
 
+RANK_CAVEAT = "among the published thirty, which were measured on other images, 2,000 a set"
+
 _FILES = {
     "IV": "table_iv_detectors.csv",
     "V": "table_v_unseen.csv",
@@ -76,12 +78,31 @@ def published_degradations() -> list[float]:
     ]
 
 
-def rank_among_published(original: float, unseen: Mapping[str, float]) -> tuple[int | None, str]:
+def little_to_lose(original: float, *, low: float | None, chance: float) -> str:
+    """Return why a detector has too little to lose for a rank by degradation, or the empty string.
+
+    Its accuracy on the original test set, or the low end of its interval, must be above that of
+    the paper's lowest detector, and above what calling all images the same gets. In percent.
+    """
+    floor = max(float(published("V")["original_accuracy"].min()), chance)
+    if (original if low is None else low) > floor:
+        return ""
+    whole = "" if low is None else f" (from {low:.2f} by its interval)"
+    return (
+        f"an original accuracy of {original:.2f} %{whole} is not clearly above {floor:.2f} %, the "
+        "lowest of the published thirty or chance: there is little to lose"
+    )
+
+
+def rank_among_published(
+    original: float, unseen: Mapping[str, float], *, little: str = ""
+) -> tuple[int | None, str]:
     """Return the rank a detector would have in Table V, or None and why it has none.
 
     Args:
         original: The accuracy on the original test set, in percent.
         unseen: Set name to accuracy in percent.
+        little: What `little_to_lose` says of it: then there is no rank.
 
     Returns:
         The rank by degradation, 1 (least) to 31, and an empty string; or None and the reason. A
@@ -93,5 +114,7 @@ def rank_among_published(original: float, unseen: Mapping[str, float]) -> tuple[
             "ranks do not compare: the published thirty were measured on "
             f"{', '.join(UNSEEN_SETS)}, this detector on {', '.join(unseen)}"
         )
+    if little:
+        return None, little
     lost = degradation(original, list(unseen.values()), unit="percent")
     return int(ranks([lost, *published_degradations()], decimals=_DECIMALS_COMPARED)[0]), ""

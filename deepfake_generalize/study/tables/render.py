@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -12,10 +13,18 @@ import pandas as pd
 from deepfake_generalize._system.standard_streams import visible
 from deepfake_generalize.validation import check_choice
 
+METRIC_TITLES = {
+    "accuracy": "accuracy",
+    "accuracy_real": "accuracy on reals",
+    "accuracy_fake": "accuracy on fakes",
+    "balanced_accuracy": "balanced accuracy",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "eer": "EER",
+}
 TITLES = {
     "rank": "Rank",
     "detector": "Detector",
-    "original_accuracy": "Original accuracy (%)",
     "average": "Average",
     "degradation": "Degradation (% points)",
     "specialized_average": "Specialized average",
@@ -24,11 +33,24 @@ TITLES = {
     "architecture": "Architecture",
     "training_dataset": "Training dataset",
     "fine_tuning": "Fine-tuning",
-    "average_accuracy": "Average accuracy (%)",
     "lowest": "Lowest",
     "highest": "Highest",
+    "set": "Set",
+    "auc_rank": "AUC rank",
+    "auc": "AUC (%)",
+    "accuracy": "Accuracy at 0.5 (%)",
+    "validation_accuracy": "At the validation threshold (%)",
+    "oracle_accuracy": "At the set's own best threshold (%, oracle)",
+    "ranking_lost": "Ranking lost (% points)",
+    "threshold_moved": "Threshold moved (% points)",
+    **{
+        f"{what}_{by}{metric}": f"{what.title()} {title}{' by video' if by else ''} (%)"
+        for what in ("original", "average")
+        for by in ("", "video_")
+        for metric, title in METRIC_TITLES.items()
+    },
 }
-_WORDS = ("detector", "architecture", "training_dataset", "fine_tuning")
+_WORDS = ("set", "detector", "architecture", "training_dataset", "fine_tuning")
 _MARKDOWN = str.maketrans(
     {
         "&": "&amp;",
@@ -127,19 +149,35 @@ def _marked_down(text: str) -> str:
 
 
 def _latex(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    title, *body = (_guarded(" & ".join(cell.translate(_LATEX) for cell in row)) for row in rows)
+    """Write a table no wider than the page, shrunk where it must be: booktabs and graphicx."""
     columns = "".join("r" if right else "l" for right in numeric)
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", title, r"\midrule", *body]
-    lines.append(r"\bottomrule")
+    title, *body = (
+        _guarded(" & ".join(cells)) + r" \\"
+        for cells in (
+            map(_stacked, rows[0], columns),
+            *((cell.translate(_LATEX) for cell in row) for row in rows[1:]),
+        )
+    )
+    lines = [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
+    lines.append(r"\setlength{\tabcolsep}{4pt}")
+    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", title, r"\midrule", *body]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     if caption:
-        said = rf"\footnotesize {caption.translate(_LATEX)}"
-        lines.append(rf"\multicolumn{{{len(numeric)}}}{{l}}{{{said}}} \\")
-    return "\n".join([*lines, r"\end{tabular}"])
+        said = caption.translate(_LATEX)
+        lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {said}}}")
+    return "\n".join(lines)
 
 
-def _guarded(row: str) -> str:
-    """End a row, and begin it so that the rule or the end of line before it takes no argument."""
-    return ("{}" if row[:1] in {"[", "*"} else "") + row + r" \\"
+def _stacked(heading: str, align: str) -> str:
+    """Break a heading into short lines, one above the other."""
+    lines = textwrap.wrap(heading, 13, break_long_words=False, break_on_hyphens=False)
+    text = r"\\".join(_guarded(line.translate(_LATEX)) for line in lines)
+    return rf"\shortstack[{align}]{{{text}}}" if len(lines) > 1 else text
+
+
+def _guarded(text: str) -> str:
+    """Begin a line so that the rule or the end of line before it takes no argument."""
+    return ("{}" if text[:1] in {"[", "*"} else "") + text
 
 
 def _html(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:

@@ -58,7 +58,7 @@ def test_a_tie_shares_the_better_rank_and_stands_before_its_equal(make) -> None:
     [
         (92.4, 50.0, "mine"),
         (100.0, 30.0, "a detector with a very long name indeed, longer than its column is wide"),
-        (60.0, 90.0, "better abroad"),
+        (75.0, 90.0, "better abroad"),
     ],
 )
 def test_no_text_is_cut_off_or_under_another(make, original, unseen, name) -> None:

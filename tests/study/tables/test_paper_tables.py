@@ -102,7 +102,7 @@ def test_an_accuracy_is_a_percentage(thirty, number, wrong) -> None:
     ("table_format", "line"),
     [
         ("markdown", "*Drawn &amp; not filmed*"),
-        ("latex", r"\multicolumn{9}{l}{\footnotesize Drawn \& not filmed} \\"),
+        ("latex", r"\par\smallskip\parbox{\linewidth}{\footnotesize Drawn \& not filmed}"),
         ("html", "<caption>Drawn &amp; not filmed</caption>"),
         ("text", "Drawn & not filmed"),
     ],

@@ -14,7 +14,7 @@ from deepfake_generalize import metrics
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import published
 from deepfake_generalize.study.protocol import UNSEEN_SETS
-from deepfake_generalize.study.tables.published import rank_among_published
+from deepfake_generalize.study.tables.published import little_to_lose, rank_among_published
 from deepfake_generalize.study.tables.render import two_decimals
 
 FLOAT_NOISE = 1e-9
@@ -124,11 +124,30 @@ def test_an_equal_detector_takes_the_published_rank() -> None:
 
 
 @pytest.mark.parametrize(
+    ("original", "low", "chance", "ranked"),
+    [
+        (50.0, None, 50.0, False),
+        (71.0, None, 50.0, False),
+        (71.05, None, 50.0, True),
+        (75.0, 70.95, 50.0, False),
+        (75.0, 71.1, 50.0, True),
+        # Calling all images fake where nine of ten are.
+        (90.0, 88.25, 90.0, False),
+        (95.0, 91.0, 90.0, True),
+    ],
+)
+def test_who_has_little_to_lose(original, low, chance, ranked) -> None:
+    reason = little_to_lose(original, low=low, chance=chance)
+    assert ("is not clearly above" in reason) is not ranked
+    assert (f"{low} by its interval" in reason) is (low is not None and not ranked)
+
+
+@pytest.mark.parametrize(
     ("degradation", "rank"),
-    [(-50, 1), (5.14, 1), (5.16, 2), (20, 8), (42.36, 25), (44.75, 30), (44.77, 31), (50, 31)],
+    [(0, 1), (5.14, 1), (5.16, 2), (20, 8), (42.36, 25), (44.75, 30), (44.77, 31), (50, 31)],
 )
 def test_a_new_detector_lands_between_its_neighbours(degradation: float, rank: int) -> None:
-    found, reason = rank_among_published(50 + degradation, dict.fromkeys(UNSEEN, 50.0))
+    found, reason = rank_among_published(100.0, dict.fromkeys(UNSEEN, 100.0 - degradation))
     assert (found, reason) == (rank, "")
 
 

@@ -3,12 +3,15 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
 from html import unescape
 
 import pandas as pd
 import pytest
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.tables import published
 from deepfake_generalize.study.tables.render import render, two_decimals
 
 AWKWARD = r"a_b & 50% <i> | \x {y} #1 $ ~ ^"
@@ -39,14 +42,34 @@ def test_markdown(frame: pd.DataFrame) -> None:
 def test_latex(frame: pd.DataFrame) -> None:
     name = r"a\_b \& 50\% <i> | \textbackslash{}x \{y\} \#1 \$ \textasciitilde{} \textasciicircum{}"
     assert render(frame, "latex").splitlines() == [
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        r"\setlength{\tabcolsep}{4pt}",
         r"\begin{tabular}{rlrr}",
         r"\toprule",
-        r"Rank & Detector & DFD & Degradation (\% points) \\",
+        r"Rank & Detector & DFD & \shortstack[r]{Degradation\\(\% points)} \\",
         r"\midrule",
         rf"7 & {name} & 51.75 & -0.10 \\",
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
     ]
+
+
+@pytest.mark.slow
+def test_latex_fits_the_page(tmp_path) -> None:
+    program = shutil.which("pdflatex")
+    if program is None:
+        pytest.skip("needs pdflatex")
+    parts = [
+        render(published(number), "latex", caption="50 % of a long caption. " * 20)
+        for number in ("IV", "V", "VI", "VII")
+    ]
+    packages = r"\usepackage{booktabs,graphicx}"
+    page = "\n\n".join(rf"\begin{{table}}{part}\end{{table}}" for part in parts)
+    text = rf"\documentclass{{article}}{packages}\begin{{document}}{page}\end{{document}}"
+    (tmp_path / "page.tex").write_text(text)
+    command = [program, "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Overfull" not in done.stdout
 
 
 def test_html_gives_the_cells_back_and_lets_no_tag_through(frame: pd.DataFrame) -> None:
@@ -91,10 +114,12 @@ def test_an_interval_is_no_link_in_markdown_unless_an_address_follows() -> None:
 @pytest.mark.parametrize("name", ["[2cm]x", "*", "*x", " [x"])
 def test_no_name_is_an_argument_of_the_rule_before_it_in_latex(name: str) -> None:
     frame = pd.DataFrame({"detector": [name, name], "DFD": [1.0, 2.0]})
-    rows = render(frame, "latex").splitlines()[4:6]
+    rows = render(frame, "latex").splitlines()[6:8]
     assert all(row.startswith("{}" + name.strip()) for row in rows)
     titled = render(pd.DataFrame({name.strip(): ["a"]}), "latex").splitlines()
-    assert titled[2] == "{}" + name.strip() + r" \\"
+    assert titled[4] == "{}" + name.strip() + r" \\"
+    stacked = render(pd.DataFrame({f"thirteen-long {name.strip()} behind": ["a"]}), "latex")
+    assert r"\\{}" + name.strip() in stacked
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("http://evil","x")', "+1", "-x", "@a", " =1"])
