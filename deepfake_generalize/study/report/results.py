@@ -118,16 +118,24 @@ class RunResults:
         )
 
     @cached_property
-    def similarities(self) -> dict[str, DoubleArray]:
-        """Family and set, joined by a slash, to the similarity of each fake's heat maps.
+    def similarities(self) -> dict[str, pd.DataFrame]:
+        """Family and set, joined by a slash, to how alike each fake's heat maps are.
 
-        NaN where two or more of the maps are empty.
+        Columns are what is compared and by which measure, such as ("floor", "ssim"), rows are named
+        by the fakes' videos; NaN where two or more of the maps are empty.
         """
         found = {}
         for record in self.of("similarity"):
-            values = np.asarray(record["values"], float)
-            values = check_unit(f"the similarities of {record['key']}", values, least=-1.0)
-            found[record["key"]] = np.where(record["comparable"], values, np.nan)
+            columns = {
+                (name, measure): np.array(values, float)
+                for name, compared in record["compared"].items()
+                for measure, values in compared.items()
+                if measure != "bins"
+            }
+            for column, values in columns.items():
+                what = f"the {' '.join(column)} of {record['key']}"
+                check_unit(what, values[~np.isnan(values)], least=-1.0)
+            found[record["key"]] = pd.DataFrame(columns, index=record["videos"])
         return found
 
     @cached_property
