@@ -6,7 +6,7 @@ import math
 import warnings
 import zipfile
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -19,16 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deepfake_generalize.models import Detector
-    from deepfake_generalize.types import AnyArray, DoubleArray
+    from deepfake_generalize.types import AnyArray
 
 TARGET: Final = "fake"
 """The class that the maps speak for."""
 _RENDER: Final = "jet"
-_MEASURES: Final[tuple[Literal["ssim", "rank_correlation", "top_overlap"], ...]] = (
-    "ssim",
-    "rank_correlation",
-    "top_overlap",
-)
+_MEASURES: Final[tuple[Any, ...]] = ("ssim", "rank_correlation", "top_overlap")
 _JPEG_QUALITY = 90
 """Of the copies that say how alike the maps of one detector are on what looks the same."""
 _AT_ONCE = 100
@@ -50,22 +46,27 @@ def compare_maps(
     detector's two maps of the face and of its copy as a JPEG.
     """
     empty = np.zeros(len(detectors), int)
-    parts: dict[str, list[dict[str, DoubleArray]]] = {"own": [], "floor": [], "ceiling": []}
+    compared: dict[str, dict[str, Any]] = {"own": {}, "floor": {}, "ceiling": {}}
     # Part by part: the coloured maps of a thousand images at once would fill the memory.
     for part in np.array_split(np.arange(len(fakes)), math.ceil(len(fakes) / _AT_ONCE)):
         maps = _maps(detectors, fakes[part])
         others = _of_other_faces(maps, [videos[index] for index in part])
         copies = _maps(detectors, np.stack([_as_jpeg(fake) for fake in fakes[part]]))
-        parts["own"].append(_likeness([maps]))
-        parts["floor"].append(_likeness([others]))
-        parts["ceiling"].append(_likeness(list(zip(maps, copies, strict=True))))
+        groups: Any = ([maps], [others], list(zip(maps, copies, strict=True)))
+        for found, own in zip(compared.values(), groups, strict=True):
+            for measure in _MEASURES:
+                found.setdefault(measure, []).extend(_likeness(own, measure))
         empty += [int(_is_empty(own).sum()) for own in maps]
+    for found in compared.values():
+        known = [value for value in found["ssim"] if value is not None]
+        missing = len(found["ssim"]) - len(known)
+        found["bins"] = {**interpret.similarity_bins(known), "empty": missing}
     return {
         "render": _RENDER,
         "target": TARGET,
         "videos": list(videos),
         "empty_maps": dict(zip(detectors, empty.tolist(), strict=True)),
-        "compared": {name: _plain(found) for name, found in parts.items()},
+        "compared": compared,
     }
 
 
@@ -93,32 +94,15 @@ def _is_empty(maps: AnyArray) -> AnyArray:
     return np.asarray(maps.max(axis=(1, 2)) == 0)
 
 
-def _likeness(groups: Sequence[Sequence[AnyArray]]) -> dict[str, DoubleArray]:
-    """Return by each measure how alike the maps of a group are, (N,), the mean over groups.
+def _likeness(groups: Sequence[Sequence[AnyArray]], measure: Any) -> list[float | None]:
+    """Return how alike the maps of a group are on each face, the mean over groups.
 
-    A group in which too many maps of a face are empty is left out; NaN where all are.
+    A group in which too many maps of a face are empty is left out; None where all are.
     """
     told = [np.sum([_is_empty(own) for own in maps], axis=0) < _TOO_EMPTY for maps in groups]
-    found: dict[str, DoubleArray] = {}
-    for measure in _MEASURES:
-        values = [interpret.congenetic_similarity(maps, measure=measure) for maps in groups]
-        known = np.ma.masked_invalid(np.where(told, values, np.nan))
-        found[measure] = np.ma.filled(known.mean(axis=0), np.nan)
-    return found
-
-
-def _plain(parts: Sequence[Mapping[str, DoubleArray]]) -> dict[str, Any]:
-    """Put the parts together as lists, NaN as None, and count the SSIM's bins."""
-    whole = {measure: np.concatenate([part[measure] for part in parts]) for measure in _MEASURES}
-    missing = np.isnan(whole["ssim"])
-    bins = interpret.similarity_bins(whole["ssim"][~missing])
-    return {
-        **{
-            measure: [None if math.isnan(value) else round(value, 6) for value in values.tolist()]
-            for measure, values in whole.items()
-        },
-        "bins": {**bins, "empty": int(missing.sum())},
-    }
+    values = [interpret.congenetic_similarity(maps, measure=measure) for maps in groups]
+    known: Any = np.ma.masked_invalid(np.where(told, values, np.nan))
+    return list(known.mean(axis=0).round(6).tolist())  # None where all are masked.
 
 
 def write_maps(

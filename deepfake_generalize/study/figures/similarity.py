@@ -34,8 +34,8 @@ _BINS = {
 _EMPTY = "empty"
 _OPTIONAL = {_EMPTY: ("not compared: two or more maps empty", GREY)}
 _MARKS = {
-    "floor": ("maps of other faces (floor)", "solid"),
-    "ceiling": ("one detector, face and its JPEG (ceiling)", "dotted"),
+    "floor": ("maps of other faces (floor)", "-"),
+    "ceiling": ("one detector, face and its JPEG (ceiling)", ":"),
 }
 _HEIGHT_OF_A_COUNT = 12.0
 """On the axis of percentages: a mark as close above a bar is below the bar's count."""
@@ -152,10 +152,9 @@ def _panel(
         axes.bar(at, shares, 0.92, color=colour, label=label)
         heights = shares.copy()
         for name, level in levels.items() if column in _BINS else ():
-            title, line = _MARKS[name]
-            mark = title if offset == len(_BINS) - 1 else ""
+            title, dash = _MARKS[name]
             marked = level[column].to_numpy()
-            mark_chance(axes, at, marked, 0.46, mark, line=line)
+            mark_chance(axes, at, marked, 0.46, title if column == "high" else "", dash)
             close = (marked >= heights) & (marked < heights + _HEIGHT_OF_A_COUNT)
             heights[close] = marked[close]
         for place, height, count in zip(at, heights, counts, strict=True):
