@@ -138,15 +138,12 @@ def congenetic_similarity(
         >>> congenetic_similarity([first, first], measure="rank_correlation").round(6).tolist()
         [1.0]
     """
-    if isinstance(heatmaps, str | Mapping) or not isinstance(heatmaps, Iterable):
+    alone = isinstance(heatmaps, str | Mapping) or not isinstance(heatmaps, Iterable)
+    heatmaps = heatmaps if alone else list(heatmaps)
+    if alone or len(heatmaps) < 2:
+        received = describe(heatmaps) if alone else len(heatmaps)
         raise InputError(
-            f"expected the maps of at least two detectors, received {describe(heatmaps)}.",
-            hint="Pass a sequence with one (N, H, W) array a detector.",
-        )
-    heatmaps = list(heatmaps)
-    if len(heatmaps) < 2:
-        raise InputError(
-            f"expected the maps of at least two detectors, received {len(heatmaps)}.",
+            f"expected the maps of at least two detectors, received {received}.",
             hint="Pass a sequence with one (N, H, W) array a detector.",
         )
     check_choice("measure", measure, MEASURES)

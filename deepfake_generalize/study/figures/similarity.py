@@ -88,8 +88,8 @@ def figure_3(
     """
     check_choice("render", render, _RENDERS)
     _check(bins, "bins")
-    references = {"floor": floor, "ceiling": ceiling}
-    marks = {name: frame for name, frame in references.items() if frame is not None}
+    given = (("floor", floor), ("ceiling", ceiling))
+    marks = {name: frame for name, frame in given if frame is not None}
     for name, frame in marks.items():
         _check(frame, name)
     bars = dict(_BINS)

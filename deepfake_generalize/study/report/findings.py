@@ -1,9 +1,8 @@
 """The paper's four findings, each checked against a study's records by a rule that is written here.
 
 The rules were fixed before any study was run, and know nothing of its data. One was mended since:
-Finding 3 counted fakes whose heat maps are empty as alike, and took no floor and no ceiling into
-account. A finding holds, does not hold, or
-cannot be told, always with the numbers and their 95 % intervals.
+Finding 3 counted fakes whose heat maps are empty as alike, and knew no floor and no ceiling. A
+finding holds, does not hold, or cannot be told, always with the numbers and their 95 % intervals.
 """
 
 from __future__ import annotations
@@ -216,14 +215,9 @@ def undiscriminating_features(
     elif most:
         why += f", and {'' if near else 'not clearly '}nearer to maps of other faces than to those "
         why += "of a copy of the same"
-    facts = (
-        Fact("fakes of the unseen sets with dissimilar heat maps (%)", unlike),
-        *places,
-        _fact(
-            "videos they are of", len(set().union(*(own.index for own in similarities.values())))
-        ),
-        omitted,
-    )
+    share = Fact("fakes of the unseen sets with dissimilar heat maps (%)", unlike)
+    videos = set().union(*(frame.index for frame in similarities.values()))
+    facts = (share, *places, _fact("videos they are of", len(videos)), omitted)
     return Finding(3, claim, rule, verdict, f"{why}.", facts)
 
 

@@ -66,11 +66,8 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     architectures = in_table_order(results.config.architectures)
     for name in architectures:
         yield f"figure_2_{name}", _figure_2(results, name)
-    references = {name: _bins(results, name) for name in ("floor", "ceiling")}
-    figure = figures.figure_3(
-        _bins(results, "own"), render="jet", synthetic=synthetic, **references
-    )
-    yield "figure_3", figure
+    bins = {name: _bins(results, name) for name in ("own", "floor", "ceiling")}
+    yield "figure_3", figures.figure_3(bins.pop("own"), **bins, render="jet", synthetic=synthetic)
     for name in architectures:
         overlaps = _overlaps(results, name)
         if overlaps:

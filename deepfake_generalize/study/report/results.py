@@ -127,15 +127,16 @@ class RunResults:
         found = {}
         for record in self.of("similarity"):
             columns = {
-                (name, measure): np.array(values, float)
+                (name, measure): values
                 for name, compared in record["compared"].items()
                 for measure, values in compared.items()
                 if measure != "bins"
             }
-            for column, values in columns.items():
-                what = f"the {' '.join(column)} of {record['key']}"
-                check_unit(what, values[~np.isnan(values)], least=-1.0)
-            found[record["key"]] = pd.DataFrame(columns, index=record["videos"])
+            frame = pd.DataFrame(columns, index=record["videos"], dtype=float)
+            numbers = frame.to_numpy()
+            what = f"the similarities of {record['key']}"
+            check_unit(what, numbers[~np.isnan(numbers)], least=-1.0)
+            found[record["key"]] = frame
         return found
 
     @cached_property
