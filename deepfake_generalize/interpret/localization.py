@@ -52,10 +52,8 @@ def localization(heatmaps: AnyArray, masks: AnyArray) -> pd.DataFrame:
     total, region = values.sum(axis=over), inside.mean(axis=over)
     empty = (total == 0) | (region == 0)
     if empty.any():
-        message = (
-            f"{int(empty.sum())} of {len(maps)} rows are NaN: {int((total == 0).sum())} maps and "
-            f"{int((region == 0).sum())} masks are empty."
-        )
+        of_each = f"{(total == 0).sum()} maps and {(region == 0).sum()} masks are empty."
+        message = f"{empty.sum()} of {len(maps)} rows are NaN: {of_each}"
         warnings.warn(message, RuntimeWarning, stacklevel=2)
     largest = values == values.max(axis=over, keepdims=True)
     mass = (values * inside).sum(axis=over) / np.where(empty, np.nan, total)

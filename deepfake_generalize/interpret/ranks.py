@@ -8,9 +8,6 @@ import numpy as np
 
 from deepfake_generalize.types import AnyArray, DoubleArray
 
-TOP = 0.1
-"""The share of a map's positions that counts as its top."""
-
 
 def rank_correlation(maps: Sequence[AnyArray]) -> float:
     """Return Spearman's rank correlation of (H, W) maps of one image, the mean over their pairs.
@@ -34,7 +31,7 @@ def top_overlap(maps: Sequence[AnyArray]) -> float:
     with a map that is the same everywhere are left out, as in `rank_correlation`.
     """
     values = np.array([own.ravel() for own in maps])
-    place = values.shape[1] - max(1, round(TOP * values.shape[1]))
+    place = values.shape[1] - max(1, round(values.shape[1] / 10))
     border = np.partition(values, place, axis=1)[:, place, np.newaxis]
     top = ((values >= border) & (values > values.min(axis=1, keepdims=True))).astype(np.float32)
     return _mean_over_pairs(top @ top.T, top.sum(axis=1), lambda a, b: (a + b) / 2)
