@@ -80,6 +80,10 @@ def test_floor_and_ceiling_are_matched_by_name_and_may_be_missing():
     assert dotted == [{-1.0: 0.0}, {0.0: 50.0}, {1.0: 50.0}]
     (axes,) = figure_3(bins, render="raw", floor=floor).axes
     assert list(marks_of(axes)) == [True]
+    none = bins.assign(dissimilar=0, low=0, high=0, empty=2)  # too few faces for a floor
+    (axes,) = figure_3(bins, render="raw", floor=none).axes
+    assert all(np.isnan(list(marks.values())).all() for marks in marks_of(axes)[True])
+    assert "nan" not in "".join(text.get_text() for text in axes.texts)
 
 
 def test_a_count_stands_above_a_mark_that_is_close_to_its_bar():
