@@ -166,7 +166,7 @@ def test_finding_3s_interval_covers_the_truth_where_frames_of_a_video_are_alike(
     random = np.random.default_rng(0)
     covered = []
     for _ in range(200):
-        # Beta-binomial with a correlation of .3 within a video: single fakes covered .54.
+        # Beta-binomial with a correlation of .3 within a video: drawing single fakes covers .68.
         chances = random.beta(0.6 * 7 / 3, 0.4 * 7 / 3, 50)
         values = np.where(random.random((50, 10)) < chances[:, None], 0.3, 0.95).ravel()
         clips = [f"clip {n}" for n in np.repeat(np.arange(50), 10)]
