@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import deepfake_generalize._system.keras_backend  # noqa: F401 - it refuses
 from deepfake_generalize.interpret.grad_cam import grad_cam, guided_grad_cam
+from deepfake_generalize.interpret.localization import localization
 from deepfake_generalize.interpret.rendering import colorize, overlay
 from deepfake_generalize.interpret.similarity import congenetic_similarity, similarity_bins, ssim
 
@@ -12,6 +13,7 @@ __all__ = [
     "congenetic_similarity",
     "grad_cam",
     "guided_grad_cam",
+    "localization",
     "overlay",
     "similarity_bins",
     "ssim",

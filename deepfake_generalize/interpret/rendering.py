@@ -110,13 +110,15 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
 
     Each map is coloured (VIRIDIS), added to 70 % of the photograph, and the picture's grey values,
     stretched to 0 to 255, are coloured with JET. What the photograph shows is then part of the
-    picture, so pictures of unrelated maps over one photograph resemble each other.
+    picture, so pictures of unrelated maps over one photograph resemble each other, and red is
+    where map and photograph together are bright.
     Maps are (N, H, W) float in [0, 1], the images as for `overlay`, the result (N, H, W, 3) uint8.
 
     Reproduction notes:
-        What tf-explain 0.3 draws by default, then the scripts' own colouring. tf-explain stretches
-        every map to [0, 1] first; here they are taken as they are, so that a map that is zero
-        everywhere does not become NaN.
+        What tf-explain 0.3 draws by default, then the scripts' own colouring, pixel for pixel:
+        they hand tf-explain's RGB to OpenCV, which takes it for BGR, so its grey weighs red as blue
+        and blue as red. tf-explain stretches every map to [0, 1] first; here they are taken as they
+        are, so that a map that is zero everywhere does not become NaN.
     """
     heatmaps = check_heatmaps(heatmaps)
     images = _check_photographs(images, heatmaps)
@@ -129,7 +131,8 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
         coloured = cv2.applyColorMap(level, cv2.COLORMAP_VIRIDIS)
         blend = cv2.addWeighted(photograph[..., ::-1].copy(), PHOTOGRAPH_WEIGHT, coloured, 1.0, 0.0)
         stretched = cv2.normalize(blend, np.empty_like(blend), 0, 255, cv2.NORM_MINMAX)
-        grey[index] = cv2.cvtColor(stretched, cv2.COLOR_BGR2GRAY)
+        # The scripts' order of channels, the other way round than OpenCV's.
+        grey[index] = cv2.cvtColor(stretched, cv2.COLOR_RGB2GRAY)
     return _colours(cv2.COLORMAP_JET)[grey]
 
 

@@ -1,4 +1,4 @@
-"""How alike the heat maps of congenetic detectors are, by structural similarity.
+"""How alike the heat maps of congenetic detectors are: structural similarity, and by ranks.
 
 Every map's window sums are taken once and shared by all pairs it is part of. Levels (uint8) are
 summed and multiplied in integers, exactly; floats in double precision.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.interpret import ranks
 from deepfake_generalize.interpret.rendering import check_heatmaps, colorize, study_overlay
 from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import (
@@ -29,6 +30,8 @@ from deepfake_generalize.validation import (
     refuse_masked,
 )
 
+MEASURES = ("ssim", "rank_correlation", "top_overlap")
+"""What maps are compared by; the last two are functions of `ranks`."""
 WINDOW = 7
 """Side in pixels of the uniform window, scikit-image's default."""
 
@@ -89,6 +92,7 @@ def ssim(a: AnyArray, b: AnyArray) -> DoubleArray:
 def congenetic_similarity(
     heatmaps: Sequence[AnyArray],
     *,
+    measure: Literal["ssim", "rank_correlation", "top_overlap"] = "ssim",
     render: Literal["jet", "raw", "study"] = "jet",
     images: AnyArray | None = None,
 ) -> DoubleArray:
@@ -101,22 +105,27 @@ def congenetic_similarity(
     Args:
         heatmaps: One entry a detector, at least two: (N, H, W) float in [0, 1], the maps of the
             same N images in the same order.
-        render: What is compared. "jet": the coloured maps, as the paper's text says; "raw": the
+        measure: "ssim"; "rank_correlation", Spearman's, of all positions; or "top_overlap", how far
+            the top tenths of the positions overlap (Dice, 0 to 1; about 0.1 for unrelated maps).
+            Window and colours, of which SSIM depends, have no part in the last two.
+        render: What SSIM compares. "jet": the coloured maps, as the paper's text says; "raw": the
             maps' own values; "study": the scripts' pictures, 70 % photograph, see below.
         images: (N, H, W, 3) RGB, uint8 or float in [0, 1]: the photographs. For "study" only.
 
     Returns:
-        (N,) float64: the mean SSIM over all pairs of detectors.
+        (N,) float64: the mean over all pairs of detectors. A map that is the same everywhere has no
+        order: by the measures of ranks its pairs are left out, and NaN is where none is left.
 
     Raises:
-        InputError: Fewer than two detectors, maps of unequal shapes or under 7 pixels, an unknown
-            `render`, or images missing or unequal in size.
+        InputError: Fewer than two detectors, maps of unequal shapes or (SSIM) under 7 pixels, an
+            unknown `measure` or `render`, "study" for another measure than SSIM, or images missing
+            or unequal in size.
 
     Reproduction notes:
         The paper's text compares pure heat maps. The scripts compare pictures in which the map lies
         over 70 % of the photograph. Both pictures of a pair then show the same photograph, whose
         structure agrees with itself, and maps that have nothing to do with each other look alike:
-        random ones over one face rose from 0.10 ("jet") to 0.41 ("study"). Maps that are empty over
+        random ones over one face rose from 0.10 ("jet") to 0.38 ("study"). Maps that are empty over
         most of the image agree there already and gain nothing, or lose. Compare "study" values with
         the paper's Figure 3, and draw conclusions from "jet" or "raw".
 
@@ -126,25 +135,27 @@ def congenetic_similarity(
         [1.0]
         >>> bool(congenetic_similarity([first, second, third], render="raw")[0] < 0.5)
         True
+        >>> congenetic_similarity([first, first], measure="rank_correlation").round(6).tolist()
+        [1.0]
     """
-    if isinstance(heatmaps, str | Mapping) or not isinstance(heatmaps, Iterable):
+    alone = isinstance(heatmaps, str | Mapping) or not isinstance(heatmaps, Iterable)
+    heatmaps = heatmaps if alone else list(heatmaps)
+    if alone or len(heatmaps) < 2:
+        received = describe(heatmaps) if alone else len(heatmaps)
         raise InputError(
-            f"expected the maps of at least two detectors, received {describe(heatmaps)}.",
+            f"expected the maps of at least two detectors, received {received}.",
             hint="Pass a sequence with one (N, H, W) array a detector.",
         )
-    heatmaps = list(heatmaps)
-    if len(heatmaps) < 2:
-        raise InputError(
-            f"expected the maps of at least two detectors, received {len(heatmaps)}.",
-            hint="Pass a sequence with one (N, H, W) array a detector.",
-        )
-    check_choice("render", render, ("jet", "raw", "study"))
+    check_choice("measure", measure, MEASURES)
+    check_choice("render", render, ("jet", "raw", "study") if measure == "ssim" else ("jet", "raw"))
     if (images is None) == (render == "study"):
         raise InputError(
             f'expected images with render="study" and only there, received render="{render}" '
             f"and {'no images' if images is None else 'images'}."
         )
     maps = [check_heatmaps(own, name=f"heatmaps[{i}]") for i, own in enumerate(heatmaps)]
+    if measure != "ssim":
+        return over_images(getattr(ranks, measure), maps)
     if render == "raw":
         return mean_ssim_over_pairs(maps)
     if images is None:
@@ -203,23 +214,31 @@ def _check_pictures(pictures: AnyArray, *, name: str) -> None:
 
 def mean_ssim_over_pairs(pictures: Sequence[AnyArray]) -> DoubleArray:
     """Return the mean SSIM over all pairs of at least two arrays, (N,) float64, on all cores."""
+    height, width = pictures[0].shape[1:3]
+    if min(height, width) < WINDOW:
+        raise InputError(
+            f"expected images of at least {WINDOW}x{WINDOW} pixels, received {height}x{width}: the "
+            "window does not fit.",
+            hint="Compare maps at the size of the images.",
+        )
+    return over_images(_mean_of_image, pictures)
+
+
+def over_images(
+    measure: Callable[[Sequence[AnyArray]], float], pictures: Sequence[AnyArray]
+) -> DoubleArray:
+    """Measure arrays of equal shapes, (N, ...), image by image, on all cores."""
     shape = pictures[0].shape
     for other in pictures[1:]:
         if other.shape != shape:
             raise InputError(f"expected maps of equal shapes, received {shape} and {other.shape}.")
-    if min(shape[1:3]) < WINDOW:
-        raise InputError(
-            f"expected images of at least {WINDOW}x{WINDOW} pixels, received "
-            f"{shape[1]}x{shape[2]}: the window does not fit.",
-            hint="Compare maps at the size of the images.",
-        )
 
-    def mean_at(index: int) -> float:
-        return _mean_of_image([images[index] for images in pictures])
+    def at(index: int) -> float:
+        return measure([images[index] for images in pictures])
 
     # NumPy and OpenCV let go of the interpreter while they compute, so threads share the images.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.fromiter(pool.map(mean_at, range(shape[0])), np.float64, shape[0])
+        return np.fromiter(pool.map(at, range(shape[0])), np.float64, shape[0])
 
 
 def _mean_of_image(pictures: Sequence[AnyArray]) -> float:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from skimage import io
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret import colorize, overlay
@@ -38,17 +39,24 @@ def test_what_is_no_map_is_refused(maps, message):
         colorize(maps)
 
 
-def test_the_studys_picture_is_tf_explains_coloured_by_grey():
+def as_the_scripts_draw(heatmap, photograph, file):
+    """Return the picture, RGB, that the study's scripts write of a map: their calls, in order."""
     display = pytest.importorskip("tf_explain.utils.display")
-    random = np.random.default_rng(0)
-    photograph = random.integers(0, 256, (1, 20, 24, 3), dtype=np.uint8)
-    maps = random.random((1, 20, 24))
-    maps.flat[0], maps.flat[1] = 0.0, 1.0  # already what tf-explain would stretch them to
-    blend = display.heatmap_display(maps[0], photograph[0])
-    low, high = float(blend.min()), float(blend.max())
-    stretched = np.rint((blend - low) * (255 / (high - low))).astype(np.uint8)
-    expected = cv2.applyColorMap(cv2.cvtColor(stretched, cv2.COLOR_RGB2GRAY), cv2.COLORMAP_JET)
-    np.testing.assert_array_equal(study_overlay(maps, photograph)[0], expected[..., ::-1])
+    image = photograph.astype(np.float32) / 255.0
+    grid = display.grid_display(np.array([display.heatmap_display(heatmap, image)]))
+    grid = cv2.normalize(grid, None, 0, 255, norm_type=cv2.NORM_MINMAX, dtype=cv2.CV_8U)
+    assert cv2.imwrite(str(file), cv2.applyColorMap(grid, cv2.COLORMAP_JET))  # of RGB, as if BGR
+    return io.imread(file)
+
+
+@pytest.mark.parametrize("cells", [3, 12, 32])
+def test_the_studys_picture_is_that_of_the_scripts(cells, tmp_path):
+    random = np.random.default_rng(cells)
+    photograph = random.integers(0, 256, (1, 40, 48, 3), dtype=np.uint8)
+    heatmap = cv2.resize(random.random((cells, cells)), (48, 40))
+    heatmap = (heatmap - heatmap.min()) / (heatmap.max() - heatmap.min())
+    expected = as_the_scripts_draw(heatmap, photograph[0], tmp_path / "heatmap.png")
+    np.testing.assert_array_equal(study_overlay(heatmap[None], photograph)[0], expected)
 
 
 def test_the_photograph_must_fit_the_map():

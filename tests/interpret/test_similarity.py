@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
 from deepfake_generalize.errors import InputError
@@ -72,6 +73,67 @@ def test_three_detectors_give_the_mean_of_three_pairs(render):
     np.testing.assert_allclose(measured, expected, atol=1e-6, rtol=0)
 
 
+def rectified(random, count, size, share):
+    """Maps of which about `share` is above zero, as Grad-CAM's often are."""
+    maps = smooth_maps(random, count, size)
+    kept = np.quantile(maps, 1 - share, axis=(1, 2), keepdims=True)
+    return np.maximum(maps - kept, 0)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.04])
+def test_rank_correlation_is_scipys_over_all_pairs(share):
+    maps = [rectified(np.random.default_rng(seed), 3, (21, 30), share) for seed in range(3)]
+    expected = [
+        np.mean([spearmanr(a[i].ravel(), b[i].ravel())[0] for a, b in combinations(maps, 2)])
+        for i in range(3)
+    ]
+    found = congenetic_similarity(maps, measure="rank_correlation")
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    squeezed = [own**3 for own in maps]  # another scale, the same order
+    again = congenetic_similarity(squeezed, measure="rank_correlation", render="raw")
+    np.testing.assert_allclose(again, expected, atol=1e-12)
+
+
+def top_places(heatmap):
+    """Places of the tenth of largest values, with those equal to the last, without zeros."""
+    values = sorted(heatmap.ravel(), reverse=True)
+    border = values[round(0.1 * len(values)) - 1]
+    return {place for place, value in enumerate(heatmap.ravel()) if value >= border and value > 0}
+
+
+@pytest.mark.parametrize("share", [0.5, 0.04])
+def test_top_overlap_is_dices_of_the_top_tenths(share):
+    maps = [rectified(np.random.default_rng(seed), 3, (21, 30), share) for seed in range(3)]
+    maps[2] = 0.5 * maps[1] + 0.5 * maps[2]
+    tops = [[top_places(each) for each in own] for own in maps]
+    expected = [
+        np.mean([2 * len(a[i] & b[i]) / (len(a[i]) + len(b[i])) for a, b in combinations(tops, 2)])
+        for i in range(3)
+    ]
+    found = congenetic_similarity(maps, measure="top_overlap")
+    np.testing.assert_allclose(found, expected, atol=1e-7)
+
+
+def test_unrelated_maps_share_a_tenth_of_their_top_tenths():
+    a, b = np.random.default_rng(0).random((2, 50, 60, 60))
+    assert congenetic_similarity([a, b], measure="top_overlap").mean() == pytest.approx(
+        0.1, abs=5e-3
+    )
+    assert congenetic_similarity([a, a], measure="top_overlap").tolist() == [1.0] * 50
+
+
+@pytest.mark.parametrize("measure", ["rank_correlation", "top_overlap"])
+def test_a_map_without_an_order_is_left_out(measure):
+    a, b = np.random.default_rng(1).random((2, 1, 12, 12))
+    flat = np.zeros((1, 12, 12))
+    expected = congenetic_similarity([a, b], measure=measure)
+    found = congenetic_similarity([a, flat, b], measure=measure)
+    np.testing.assert_array_equal(found, expected)
+    assert np.isnan(congenetic_similarity([a, flat], measure=measure)).all()
+    few = np.random.default_rng(2).random((2, 1, 3, 3))  # no window is needed
+    assert np.isfinite(congenetic_similarity(few, measure=measure)).all()
+
+
 def test_the_photograph_inflates_the_similarity_of_unrelated_maps():
     random = np.random.default_rng(3)
     maps = [smooth_maps(random, 1, (96, 96)) for _ in range(3)]
@@ -119,6 +181,8 @@ def test_pictures_that_cannot_be_compared_are_refused(a, b, message):
         (2, {"render": "viridis"}, "one of jet, raw, study, received 'viridis'"),
         (2, {"render": "study"}, 'images with render="study" and only there, .* and no images'),
         (2, {"images": np.zeros((1, 8, 8, 3))}, 'received render="jet" and images'),
+        (2, {"measure": "mse"}, "one of ssim, rank_correlation, top_overlap, received 'mse'"),
+        (2, {"measure": "top_overlap", "render": "study"}, "one of jet, raw, received 'study'"),
     ],
 )
 def test_calls_that_make_no_sense_are_refused(count, options, message):

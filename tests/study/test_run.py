@@ -52,8 +52,11 @@ def test_every_step_has_one_record_that_says_where_it_comes_from(tiny_run, tiny_
         assert each["synthetic"] is True
     for each in records:
         if each["kind"] == "similarity":
-            assert sum(each["bins"].values()) == len(each["values"]) == 4
-            assert each["bins"]["empty"] == each["comparable"].count(False)
+            assert len(each["videos"]) == 4
+            assert list(each["compared"]) == ["ceiling", "floor", "own"]
+            for compared in each["compared"].values():
+                assert sum(compared["bins"].values()) == len(compared["top_overlap"]) == 4
+                assert compared["bins"]["empty"] == compared["ssim"].count(None)
     training = [each["training"] for each in records if each["kind"] == "detector"]
     assert all("val_accuracy" in json.dumps(each) for each in training)
     assert training[1]["parent"]["name"] == training[2]["parent"]["name"] == "MesoNet1"

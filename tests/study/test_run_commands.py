@@ -114,7 +114,8 @@ def test_damaged_heat_maps_are_said_to_be(run, capsys):
         ("data", "audit", {"x": 3}),
         ("evaluation", "scores", None),
         ("evaluation", "set", {}),
-        ("similarity", "values", ["x"]),
+        ("similarity", "compared", {"own": {"ssim": ["x"]}}),
+        ("similarity", "compared", {"own": {"ssim": [7.0]}}),
     ],
 )
 def test_altered_records_are_said_to_be(run, capsys, kind, field, value):

@@ -148,16 +148,16 @@ def make_aligner(name: str) -> Aligner:
 
 def align_crop(
     image: UInt8Array, face: Face, aligner: Aligner, *, size: int, margin: float
-) -> tuple[UInt8Array, str]:
+) -> tuple[UInt8Array, str, DoubleArray]:
     """Cut one face out of an (H, W, 3) uint8 RGB frame, upright, `margin` times its box's side.
 
-    Returns the crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame, and the
-    name of what found the eyes: the aligner's, "finder" or "none".
+    Returns the crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame, the name
+    of what found the eyes: the aligner's, "finder" or "none", and how it was cut: `crop_matrix`'s.
     """
     frame = check_frame(image)
     roll, named = aligner.roll(frame, face)
     matrix = crop_matrix(face.box, roll=roll, size=size, margin=margin)
-    return cut_out(frame, matrix, size), named
+    return cut_out(frame, matrix, size), named, matrix
 
 
 def _eye_line(points: DoubleArray) -> float:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from deepfake_generalize.data.crops import read_image
 from deepfake_generalize.data.faces.alignment import Aligner, align_crop, make_aligner
 from deepfake_generalize.data.faces.finder import LOW_SCORE, FaceFinder, check_finder
-from deepfake_generalize.data.faces.manipulation_masks import mask_of, read_masks
+from deepfake_generalize.data.faces.manipulation_masks import cut_area, mask_of, read_masks
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.layouts import looks_like
@@ -69,11 +70,14 @@ class VideoCrops:
             where such a video is there and ends early, marks nothing or cannot be read), `faces`
             (how many faces the frame shows, the subject included; NA where it could not be read).
         note: What is wrong with the file; empty where nothing is.
+        masks: (N, size, size) bool: where the pictures were manipulated, by the mask video of
+            FaceForensics++ or DFD; all False where it says nothing. None without such a video.
     """
 
     images: UInt8Array
     frames: pd.DataFrame
     note: str = ""
+    masks: npt.NDArray[np.bool_] | None = None
 
     @property
     def coverage(self) -> float:
@@ -161,14 +165,16 @@ def crop_opened(
     masks = None if mask is None else read_masks(mask, batch.indices)
     subject = find_subject(batch.images, finder, None if masks is None else masks.areas)
     damaged = any(status != "ok" for status in batch.status)
-    images, rows = [], []
+    images, rows, areas = [], [], []
     for at, (image, face) in enumerate(zip(batch.images, subject.faces, strict=True)):
         row = _frame_row(batch, at, subject)
         if image is not None and face is not None:
-            crop, aligned_by = align_crop(
+            crop, aligned_by, matrix = align_crop(
                 image, face, aligner, size=settings.size, margin=settings.margin
             )
             images.append(crop)
+            if masks is not None:
+                areas.append(cut_area(masks.areas[at], image, matrix, settings.size))
             flags = {
                 "low_score": face.score < LOW_SCORE,
                 "second_look": subject.second_look[at],
@@ -191,7 +197,8 @@ def crop_opened(
     types |= {"frame": "Int64", "faces": "Int64", "score": "float64"}
     frames = pd.DataFrame(rows, columns=list(FRAME_COLUMNS)).astype(types)
     shape = (len(images), settings.size, settings.size, 3)
-    return VideoCrops(np.array(images, np.uint8).reshape(shape), frames, batch.note)
+    marked = None if masks is None else np.array(areas, bool).reshape(shape[:3])
+    return VideoCrops(np.array(images, np.uint8).reshape(shape), frames, batch.note, marked)
 
 
 def _one_frame(path: str | os.PathLike[str]) -> FrameBatch:

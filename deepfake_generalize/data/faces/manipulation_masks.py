@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.data.faces.finder import Box
+from deepfake_generalize.data.faces.geometry import cut_out
 from deepfake_generalize.data.video import probe, read_frames
 from deepfake_generalize.errors import VideoError
-from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import DoubleArray, UInt8Array
 
 # Masks are compressed videos, black but for the face in white or in colours.
 _MARKED = 64
@@ -101,3 +103,13 @@ def bounds(area: npt.NDArray[np.bool_], height: int, width: int) -> Box:
     down, right = height / area.shape[0], width / area.shape[1]
     x0, x1 = float(columns[0] * right), float((columns[-1] + 1) * right)
     return x0, float(rows[0] * down), x1, float((rows[-1] + 1) * down)
+
+
+def cut_area(
+    area: npt.NDArray[np.bool_] | None, frame: UInt8Array, matrix: DoubleArray, size: int
+) -> npt.NDArray[np.bool_]:
+    """Cut a changed area as the crop of its frame, (size, size) bool; all False for None."""
+    if area is None:
+        return np.zeros((size, size), bool)
+    whole = cv2.resize(area.astype(np.uint8) * 255, frame.shape[1::-1])
+    return np.asarray(cut_out(np.asarray(whole, np.uint8), matrix, size) >= 128)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import zipfile
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+import cv2
 import numpy as np
 
 from deepfake_generalize import interpret
 from deepfake_generalize._system.atomic_files import replacing, write_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from deepfake_generalize.models import Detector
@@ -21,39 +24,85 @@ if TYPE_CHECKING:
 TARGET: Final = "fake"
 """The class that the maps speak for."""
 _RENDER: Final = "jet"
+_MEASURES: Final[tuple[Any, ...]] = ("ssim", "rank_correlation", "top_overlap")
+_JPEG_QUALITY = 90
+"""Of the copies that say how alike the maps of one detector are on what looks the same."""
 _AT_ONCE = 100
 """Fakes whose heat maps are compared at once."""
 _TOO_EMPTY = 2
 """Empty maps of one fake with which it is not compared: they are equal and show no region."""
 
 
-def compare_maps(detectors: Mapping[str, Detector], fakes: AnyArray) -> dict[str, Any]:
+def compare_maps(
+    detectors: Mapping[str, Detector], fakes: AnyArray, videos: Sequence[str]
+) -> dict[str, Any]:
     """Compare the maps of a family's detectors for each fake, (N, H, W, 3) uint8 (Figure 3).
 
-    Returns plain JSON values: how the maps were made; `values`, the mean similarity of each fake's
-    maps; `comparable`, which of them count; `bins`, how many are alike by how much, and how many
-    are too empty to tell; `empty_maps`, how many of each detector's show nothing.
+    `videos` names the video of each. Returns plain JSON values: how the maps were made; `videos`;
+    `empty_maps`, how many of each detector's show nothing; and by each measure of
+    `interpret.congenetic_similarity` the likeness of each fake's maps, None where two or more of
+    those compared are empty, with their number in each bin of SSIM: `own`, the detectors' maps;
+    `floor`, their maps of other faces, of other videos where there are enough; `ceiling`, each
+    detector's two maps of the face and of its copy as a JPEG.
     """
-    values: list[float] = []
-    empties: list[AnyArray] = []
+    empty = np.zeros(len(detectors), int)
+    compared: dict[str, dict[str, Any]] = {"own": {}, "floor": {}, "ceiling": {}}
     # Part by part: the coloured maps of a thousand images at once would fill the memory.
-    for start in range(0, len(fakes), _AT_ONCE):
-        maps = _maps(detectors, fakes[start : start + _AT_ONCE])
-        values += interpret.congenetic_similarity(maps, render=_RENDER).tolist()
-        empties.append(np.stack(maps).max(axis=(2, 3)) == 0)
-    empty = np.concatenate(empties, axis=1)
-    comparable = empty.sum(axis=0) < _TOO_EMPTY
+    for part in np.array_split(np.arange(len(fakes)), math.ceil(len(fakes) / _AT_ONCE)):
+        maps = _maps(detectors, fakes[part])
+        others = _of_other_faces(maps, [videos[index] for index in part])
+        copies = _maps(detectors, np.stack([_as_jpeg(fake) for fake in fakes[part]]))
+        groups: Any = ([maps], [others], list(zip(maps, copies, strict=True)))
+        for found, own in zip(compared.values(), groups, strict=True):
+            for measure in _MEASURES:
+                found.setdefault(measure, []).extend(_likeness(own, measure))
+        empty += [int(_is_empty(own).sum()) for own in maps]
+    for found in compared.values():
+        known = [value for value in found["ssim"] if value is not None]
+        missing = len(found["ssim"]) - len(known)
+        found["bins"] = {**interpret.similarity_bins(known), "empty": missing}
     return {
         "render": _RENDER,
         "target": TARGET,
-        "values": [round(value, 6) for value in values],
-        "comparable": comparable.tolist(),
-        "bins": {
-            **interpret.similarity_bins(np.asarray(values)[comparable]),
-            "empty": int((~comparable).sum()),
-        },
-        "empty_maps": dict(zip(detectors, empty.sum(axis=1).tolist(), strict=True)),
+        "videos": list(videos),
+        "empty_maps": dict(zip(detectors, empty.tolist(), strict=True)),
+        "compared": compared,
     }
+
+
+def _of_other_faces(maps: Sequence[AnyArray], videos: Sequence[str]) -> list[AnyArray]:
+    """Return, for each face, the first detector's map of it and the others' of other faces.
+
+    With fewer faces than detectors there are none: all are returned empty.
+    """
+    order, count = np.argsort(videos, kind="stable"), len(videos)
+    # By that many places further on, sorted by video, another one begins.
+    step = min(max(Counter(videos).values()), count // len(maps))
+    place = np.argsort(order, kind="stable")
+    return [
+        own[order[(place + number * step) % count]] * np.float32(step > 0)
+        for number, own in enumerate(maps)
+    ]
+
+
+def _as_jpeg(image: AnyArray) -> AnyArray:
+    _, content = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1]
+
+
+def _is_empty(maps: AnyArray) -> AnyArray:
+    return np.asarray(maps.max(axis=(1, 2)) == 0)
+
+
+def _likeness(groups: Sequence[Sequence[AnyArray]], measure: Any) -> list[float | None]:
+    """Return how alike the maps of a group are on each face, the mean over groups.
+
+    A group in which too many maps of a face are empty is left out; None where all are.
+    """
+    told = [np.sum([_is_empty(own) for own in maps], axis=0) < _TOO_EMPTY for maps in groups]
+    values = [interpret.congenetic_similarity(maps, measure=measure) for maps in groups]
+    known: Any = np.ma.masked_invalid(np.where(told, values, np.nan))
+    return list(known.mean(axis=0).round(6).tolist())  # None where all are masked.
 
 
 def write_maps(

@@ -14,6 +14,7 @@ from deepfake_generalize import augment, causal, metrics, models
 from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
+from deepfake_generalize.data.manifests import clip_keys
 from deepfake_generalize.study.benchmarking import (
     ScoredSet,
     describe_detector,
@@ -222,10 +223,10 @@ class _Work:
         file = write_scores(self.folder / SCORES, f"{name}-{scored.name}", scored.frame, facts)
         return scored, f"{SCORES}/{file.name}"
 
-    def _fakes(self, key: str, count: int) -> AnyArray:
-        """Return images of fakes of a test set, the same ones whoever asks."""
+    def _fakes(self, key: str, count: int) -> pd.DataFrame:
+        """Return fakes of a test set, the same ones whoever asks."""
         crops = self.splits[key].test
-        return _images(_sampled(crops[crops["label"] == 1], count, self._seed_of(key)))
+        return _sampled(crops[crops["label"] == 1], count, self._seed_of(key))
 
     def _seed_of(self, key: str) -> int:
         return derived_seed(self.config.seed, f"analysed images of {key}")
@@ -235,11 +236,13 @@ class _Work:
 
     def _compare_maps(self, step: Step) -> dict[str, Any]:
         key = step.key.split("/")[1]
-        images = self._fakes(key, self.config.analysis.heat_map_fakes)
-        return {"set": key, **heat_maps.compare_maps(self._congenetic(), images)}
+        fakes = self._fakes(key, self.config.analysis.heat_map_fakes)
+        videos = clip_keys(fakes).tolist()
+        return {"set": key, **heat_maps.compare_maps(self._congenetic(), _images(fakes), videos)}
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:
-        images = {key: self._fakes(key, self.config.analysis.shown_fakes) for key in UNSEEN_SETS}
+        count = self.config.analysis.shown_fakes
+        images = {key: _images(self._fakes(key, count)) for key in UNSEEN_SETS}
         file = self.folder / HEAT_MAPS / f"{step.key}.npz"
         heat_maps.write_maps(file, self._congenetic(), images)
         return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET}

@@ -172,12 +172,12 @@ def draw_panels(
 
 
 def mark_chance(
-    axes: Axes, places: AnyArray, heights: AnyArray, half_width: float, label: str
+    axes: Axes, places: AnyArray, heights: AnyArray, half_width: float, label: str, dash: str = "-"
 ) -> None:
-    """Mark on bars how high they would be by chance: black lines on white ones."""
+    """Mark on bars how high they would be, by chance for one: black lines on white ones."""
     axes.hlines(heights, places - 0.5, places + 0.5, color="white", linewidth=2.6)
     ends = (places - half_width, places + half_width)
-    axes.hlines(heights, *ends, color="black", linewidth=1.2, label=label)
+    axes.hlines(heights, *ends, color="black", linewidth=1.2, linestyle=dash, label=label)
 
 
 def lettered(index: int, text: str) -> str:

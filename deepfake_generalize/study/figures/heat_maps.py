@@ -54,7 +54,9 @@ def figure_2(
 
     Reproduction notes:
         Each map is stretched to its own largest value, as in the paper: colours compare places
-        within a map, and not one map with another. Maps that are empty are said to be.
+        within a map, and not one map with another. Maps that are empty are said to be. In the
+        paper red is high and blue is low ("jet"); by its scripts the colours are those of map and
+        photograph together, here of the map alone.
 
     Examples:
         >>> import numpy as np

@@ -33,6 +33,12 @@ _BINS = {
 }
 _EMPTY = "empty"
 _OPTIONAL = {_EMPTY: ("not compared: two or more maps empty", GREY)}
+_MARKS = {
+    "floor": ("maps of other faces (floor)", "-"),
+    "ceiling": ("one detector, face and its JPEG (ceiling)", ":"),
+}
+_HEIGHT_OF_A_COUNT = 12.0
+"""On the axis of percentages: a mark as close above a bar is below the bar's count."""
 _RENDERS = {
     "jet": "coloured maps without the photograph, as the paper's text says",
     "raw": "the maps' own values",
@@ -44,7 +50,8 @@ def figure_3(
     bins: pd.DataFrame,
     *,
     render: Literal["jet", "raw", "study"],
-    chance: pd.DataFrame | None = None,
+    floor: pd.DataFrame | None = None,
+    ceiling: pd.DataFrame | None = None,
     synthetic: bool = False,
 ) -> Figure:
     """Draw the histograms of heat-map similarity: a panel each architecture and source.
@@ -59,8 +66,10 @@ def figure_3(
             counts faces that are in no bin, because their maps have nothing in them to compare;
             it is drawn where it is not zero throughout.
         render: What was compared, as in `interpret.congenetic_similarity`; said below the figure.
-        chance: The same columns, for maps that have nothing to do with each other, such as those of
-            different faces. Black marks beside the bars show the share they would have by chance.
+        floor: The same columns, for maps that have nothing to do with each other: those of other
+            faces. Black lines on the bars show the shares they would have by chance.
+        ceiling: The same columns, for maps that should agree: one detector's of a face and of the
+            same picture coded again. Dotted lines show their shares.
         synthetic: Mark the figure as drawn from synthetic faces.
 
     Returns:
@@ -79,14 +88,16 @@ def figure_3(
     """
     check_choice("render", render, _RENDERS)
     _check(bins, "bins")
-    if chance is not None:
-        _check(chance, "chance")
+    given = (("floor", floor), ("ceiling", ceiling))
+    marks = {name: frame for name, frame in given if frame is not None}
+    for name, frame in marks.items():
+        _check(frame, name)
     bars = dict(_BINS)
     if _EMPTY in bins.columns and bins[_EMPTY].any():
         bars |= _OPTIONAL
     panels = {
         f"{architecture} detectors trained on {source}": functools.partial(
-            _panel, rows=rows, bars=bars, chance=chance
+            _panel, rows=rows, bars=bars, marks=marks
         )
         for (architecture, source), rows in bins.groupby(["architecture", "source"], sort=False)
     }
@@ -97,7 +108,7 @@ def figure_3(
         title="Similarity (SSIM) of heat maps between congenetic detectors",
         notes=f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
         ylabel="faces (%)",
-        legend_lines=-(-len(bars) // (3 if len(panels) > 1 else 2)),
+        legend_lines=-(-(len(bars) + len(marks)) // (3 if len(panels) > 1 else 2)),
         synthetic=synthetic,
     )
 
@@ -127,23 +138,27 @@ def _panel(
     axes: Axes,
     rows: pd.DataFrame,
     bars: Mapping[str, tuple[str, str]],
-    chance: pd.DataFrame | None,
+    marks: Mapping[str, pd.DataFrame],
 ) -> None:
     """Draw one group of detectors: three or four bars a dataset."""
     places = np.arange(len(rows)) * (len(bars) + 1.0)
     totals = rows[list(bars)].sum(axis=1).to_numpy()
-    by_chance = None if chance is None else _chance_of(chance, rows)
+    levels = {name: _shares_of(frame, rows) for name, frame in marks.items()}
     half = (len(bars) - 1) / 2
     for offset, (column, (label, colour)) in enumerate(bars.items()):
         at = places + offset - half
         counts = rows[column].to_numpy()
         shares = 100.0 * counts / totals
         axes.bar(at, shares, 0.92, color=colour, label=label)
-        if by_chance is not None and column in _BINS:
-            mark = "maps of different faces" if offset == len(_BINS) - 1 else ""
-            mark_chance(axes, at, by_chance[column].to_numpy(), 0.46, mark)
-        for place, share, count in zip(at, shares, counts, strict=True):
-            axes.text(place, share + 2, f"{count:,}", ha="center", va="bottom", fontsize=6.0)
+        heights = shares.copy()
+        for name, level in levels.items() if column in _BINS else ():
+            title, dash = _MARKS[name]
+            marked = level[column].to_numpy()
+            mark_chance(axes, at, marked, 0.46, title if column == "high" else "", dash)
+            close = (marked >= heights) & (marked < heights + _HEIGHT_OF_A_COUNT)
+            heights[close] = marked[close]
+        for place, height, count in zip(at, heights, counts, strict=True):
+            axes.text(place, height + 2, f"{count:,}", ha="center", va="bottom", fontsize=6.0)
     source = str(rows["source"].iloc[0])
     names = [f"{name}*" if name == source else str(name) for name in rows["dataset"]]
     axes.set_xticks(places, names)
@@ -153,7 +168,7 @@ def _panel(
     axes.set_xlim(-half - 1.0, places[-1] + half + 1.0)
 
 
-def _chance_of(chance: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the chance shares in percent, in the order of the rows; NaN where there are none."""
-    found = rows[list(_KEYS)].merge(chance, on=list(_KEYS), how="left")[list(_BINS)]
+def _shares_of(marks: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the shares to mark in percent, in the order of the rows; NaN where there are none."""
+    found = rows[list(_KEYS)].merge(marks, on=list(_KEYS), how="left")[list(_BINS)]
     return 100.0 * found.div(found.sum(axis=1), axis=0)

@@ -70,7 +70,8 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     architectures = in_table_order(results.config.architectures)
     for name in architectures:
         yield f"figure_2_{name}", _figure_2(results, name)
-    yield "figure_3", figures.figure_3(_bins(results), render="jet", synthetic=synthetic)
+    bins = {name: _bins(results, name) for name in ("own", "floor", "ceiling")}
+    yield "figure_3", figures.figure_3(bins.pop("own"), **bins, render="jet", synthetic=synthetic)
     for name in architectures:
         overlaps = _overlaps(results, name)
         if overlaps:
@@ -119,13 +120,13 @@ def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyA
     return photographs, maps
 
 
-def _bins(results: RunResults) -> pd.DataFrame:
+def _bins(results: RunResults, compared: str) -> pd.DataFrame:
     rows = [
         {
             "architecture": architecture_facts(record["architecture"]).title,
             "source": record["source"],
             "dataset": record["set"],
-            **record["bins"],
+            **record["compared"][compared]["bins"],
         }
         for family in results.families
         for record in results.of("similarity")

@@ -136,16 +136,25 @@ class RunResults:
         return resample(scored, ["accuracy"], resampling, scale=100.0)
 
     @cached_property
-    def similarities(self) -> dict[str, DoubleArray]:
-        """Family and set, joined by a slash, to the similarity of each fake's heat maps.
+    def similarities(self) -> dict[str, pd.DataFrame]:
+        """Family and set, joined by a slash, to how alike each fake's heat maps are.
 
-        NaN where two or more of the maps are empty.
+        Columns are what is compared and by which measure, such as ("floor", "ssim"), rows are named
+        by the fakes' videos; NaN where two or more of the maps are empty.
         """
         found = {}
         for record in self.of("similarity"):
-            values = np.asarray(record["values"], float)
-            values = check_unit(f"the similarities of {record['key']}", values, least=-1.0)
-            found[record["key"]] = np.where(record["comparable"], values, np.nan)
+            columns = {
+                (name, measure): values
+                for name, compared in record["compared"].items()
+                for measure, values in compared.items()
+                if measure != "bins"
+            }
+            frame = pd.DataFrame(columns, index=record["videos"], dtype=float)
+            numbers = frame.to_numpy()
+            what = f"the similarities of {record['key']}"
+            check_unit(what, numbers[~np.isnan(numbers)], least=-1.0)
+            found[record["key"]] = frame
         return found
 
     @cached_property

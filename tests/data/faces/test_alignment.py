@@ -38,7 +38,7 @@ def test_a_tilted_head_comes_out_upright():
         cv2.circle(image, (round(x), round(y)), 4, (255, 255, 255), -1)
     face = Face((60, 60, 140, 140), 0.9, (right, left))
 
-    crop, named = align_crop(image, face, Aligner(), size=160, margin=1.5)
+    crop, named, _ = align_crop(image, face, Aligner(), size=160, margin=1.5)
 
     rows, columns = np.nonzero(crop[..., 0] > 128)
     middle = columns.mean()

@@ -95,6 +95,27 @@ def test_a_mask_of_another_size_is_scaled(fake, mask):
     assert set(lefts(crop(fake))) == {180}
 
 
+@pytest.mark.parametrize("size", [(120, 240), (60, 120)])
+def test_crops_have_the_part_of_the_mask_that_they_show(fake, mask, size):
+    scale = size[0] // 60
+    mask([scale * side for side in (90, 30, 110, 40)], size=size)  # the upper part of the face
+    found = crop_video(fake, size=52, finder=BoxFinder(), aligner="finder")
+    assert found.masks.shape == (10, 52, 52)
+    # The crop shows 1.3 faces of 40 pixels at one to one, so from 174 and 54 on.
+    expected = np.zeros((52, 52), bool)
+    expected[60 - 54 : 80 - 54, 180 - 174 : 220 - 174] = True
+    assert (found.masks != expected).mean() < 0.03  # blurred edges of a compressed video
+    blue = (found.images[..., 2] > 150) & (found.images[..., 0] < 90)
+    assert blue[found.masks].mean() > 0.9
+
+
+def test_crops_without_a_mask_have_none_and_behind_its_end_an_empty_one(fake, mask):
+    assert crop_video(fake, size=32, finder=BoxFinder(), aligner="finder").masks is None
+    mask((185, 70, 215, 98), n_frames=6)
+    found = crop_video(fake, size=32, finder=BoxFinder(), aligner="finder").masks
+    assert found.any(axis=(1, 2)).tolist() == [True] * 3 + [False] * 7
+
+
 def test_a_mask_that_ends_early_says_who_it_is_in_the_rest(fake, mask):
     mask((185, 70, 215, 98), n_frames=6)
     frames = crop(fake)

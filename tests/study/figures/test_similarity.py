@@ -32,7 +32,7 @@ def frame(architectures=ARCHITECTURES, sources=("CELEB", "F2F"), faces=1000):
     ],
 )
 def test_nothing_is_cut_off(bins, render, synthetic, written):
-    figure = figure_3(bins, render=render, chance=bins, synthetic=synthetic)
+    figure = figure_3(bins, render=render, floor=bins, ceiling=bins, synthetic=synthetic)
     texts = written(figure)
     groups = bins[["architecture", "source"]].drop_duplicates()
     assert len(figure.axes) == len(groups)
@@ -60,16 +60,37 @@ def test_the_bars_are_percentages_in_the_order_of_the_rows(written):
     assert "30" in texts
 
 
-def test_chance_is_matched_by_name_and_may_be_missing():
+def marks_of(axes):
+    """Line style to the marks of each bin: their places to their heights."""
+    found = {}
+    for each in axes.collections[1::2]:  # the black lines; each lies on a white one
+        places = {float(p[:, 0].mean()): float(p[0, 1]) for p in each.get_segments() if len(p)}
+        found.setdefault(each.get_linestyle()[0][1] is None, []).append(places)
+    return found
+
+
+def test_floor_and_ceiling_are_matched_by_name_and_may_be_missing():
     bins = frame(ARCHITECTURES[:1], ("CELEB",))
-    chance = bins.iloc[[3, 1]].assign(dissimilar=1, low=3, high=0)
-    (axes,) = figure_3(bins, render="raw", chance=chance).axes
+    floor = bins.iloc[[3, 1]].assign(dissimilar=1, low=3, high=0)
+    ceiling = bins.iloc[[0]].assign(dissimilar=0, low=1, high=1)
+    (axes,) = figure_3(bins, render="raw", floor=floor, ceiling=ceiling).axes
     # Left of the datasets' places 0, 4, 8, ...: the bars of what is dissimilar.
-    marks = [
-        {float(part[:, 0].mean()): float(part[0, 1]) for part in each.get_segments() if len(part)}
-        for each in axes.collections[1::2]
-    ]
-    assert marks == [{3.0: 25.0, 11.0: 25.0}, {4.0: 75.0, 12.0: 75.0}, {5.0: 0.0, 13.0: 0.0}]
+    solid, dotted = marks_of(axes)[True], marks_of(axes)[False]
+    assert solid == [{3.0: 25.0, 11.0: 25.0}, {4.0: 75.0, 12.0: 75.0}, {5.0: 0.0, 13.0: 0.0}]
+    assert dotted == [{-1.0: 0.0}, {0.0: 50.0}, {1.0: 50.0}]
+    (axes,) = figure_3(bins, render="raw", floor=floor).axes
+    assert list(marks_of(axes)) == [True]
+    none = bins.assign(dissimilar=0, low=0, high=0, empty=2)  # too few faces for a floor
+    (axes,) = figure_3(bins, render="raw", floor=none).axes
+    assert all(np.isnan(list(marks.values())).all() for marks in marks_of(axes)[True])
+    assert "nan" not in "".join(text.get_text() for text in axes.texts)
+
+
+def test_a_count_stands_above_a_mark_that_is_close_to_its_bar():
+    bins = frame(ARCHITECTURES[:1], ("CELEB",)).iloc[[0]].assign(dissimilar=90, low=10, high=0)
+    floor = bins.assign(dissimilar=97, low=3)
+    (axes,) = figure_3(bins, render="jet", floor=floor).axes
+    assert [text.get_position()[1] for text in axes.texts] == [99.0, 12.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The four findings on records whose verdicts are known, among them the paper's own tables."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepfake_generalize.metrics.resampling import Replicates, Resampling
@@ -94,30 +95,97 @@ def test_the_papers_printed_tables_bear_out_the_papers_second_finding():
     assert "7 detectors" in found.facts[1].what
 
 
+MEASURES = ("ssim", "rank_correlation", "top_overlap")
+
+
+def likeness(ssim, *, own=0.3, floor=0.2, ceiling=0.9, videos=None):
+    """Records as a study reads them: the SSIM of each fake, one number for all else."""
+    ssim = np.asarray(ssim, float)
+    values = {("own", measure): np.full(len(ssim), own) for measure in MEASURES[1:]}
+    values |= {("own", "ssim"): ssim}
+    for name, value in (("floor", floor), ("ceiling", ceiling)):
+        values |= {(name, measure): np.full(len(ssim), value) for measure in MEASURES}
+    names = [f"clip {n}" for n in range(len(ssim))] if videos is None else videos
+    frame = pd.DataFrame(values, index=names)
+    frame.loc[np.isnan(ssim)] = np.nan
+    return frame
+
+
+def third(sets, n_resamples=200):
+    sets = {f"mesonet-celeb/{name}": frame for name, frame in sets.items()}
+    return findings.undiscriminating_features(sets, n_resamples=n_resamples, seed=0)
+
+
 @pytest.mark.parametrize(("share", "verdict"), [(0.9, "holds"), (0.5, "does not hold")])
 def test_finding_3_counts_dissimilar_maps(share, verdict):
     values = np.where(np.arange(200) < share * 200, 0.3, 0.95)
-    sets = {f"mesonet-celeb/{name}": values for name in UNSEEN}
-    found = findings.undiscriminating_features(sets, n_resamples=200, seed=0)
+    found = third({name: likeness(values) for name in UNSEEN})
     assert found.verdict == verdict
     assert found.facts[0].value.estimate == pytest.approx(100 * share)
+    assert {fact.what: fact.value.estimate for fact in found.facts}["videos they are of"] == 200
+
+
+def test_finding_3_asks_where_the_maps_lie_between_floor_and_ceiling():
+    values = np.full(50, 0.5)
+    found = third({name: likeness(values, own=0.48) for name in UNSEEN})
+    assert found.verdict == "holds"
+    places = {fact.what: fact.value for fact in found.facts if "its place" in fact.what}
+    what = "mean SSIM of the maps: 0.50, floor 0.20, ceiling 0.90; its place between them"
+    assert places[what].estimate == pytest.approx((0.5 - 0.2) / (0.9 - 0.2))
+    assert [value.estimate for value in places.values()][1:] == pytest.approx([0.4, 0.4])
+    # All dissimilar, yet by their ranks most of the way to one detector's own agreement.
+    near = third({name: likeness(values, own=0.8) for name in UNSEEN})
+    assert near.facts[0].value.estimate == pytest.approx(100.0)
+    assert near.verdict == "does not hold"
+    assert "not clearly nearer to maps of other faces" in near.why
+
+
+def test_finding_3_cannot_be_told_where_even_one_detector_does_not_agree_with_itself():
+    found = third({name: likeness(np.full(50, 0.5), ceiling=0.2) for name in UNSEEN})
+    assert found.verdict == "cannot be told"
+    assert "do not" not in found.why
+    assert "not all measures tell maps of one face from maps of different ones" in found.why
+    without = {name: likeness(np.full(50, 0.5)) for name in UNSEEN}
+    for frame in without.values():
+        frame["floor", "ssim"] = np.nan
+    assert third(without).verdict == "cannot be told"
+
+
+def test_finding_3_resamples_whole_videos():
+    alike = np.repeat(np.where(np.arange(40) < 28, 0.3, 0.95), 10)
+    single = third({"FS": likeness(alike)}, 1000).facts[0].value
+    clips = [f"clip {n}" for n in np.repeat(np.arange(40), 10)]
+    whole = third({"FS": likeness(alike, videos=clips)}, 1000).facts[0].value
+    assert whole.estimate == single.estimate == pytest.approx(70.0)
+    assert (whole.high - whole.low) == pytest.approx(np.sqrt(10) * (single.high - single.low), 0.1)
+    # A video in several sets has one weight; the mean over them is not more certain for it.
+    both = third({name: likeness(alike, videos=clips) for name in UNSEEN}, 1000).facts[0].value
+    assert (both.low, both.high) == pytest.approx((whole.low, whole.high))
+
+
+def test_finding_3s_interval_covers_the_truth_where_frames_of_a_video_are_alike():
+    random = np.random.default_rng(0)
+    covered = []
+    for _ in range(200):
+        # Beta-binomial with a correlation of .3 within a video: drawing single fakes covers .68.
+        chances = random.beta(0.6 * 7 / 3, 0.4 * 7 / 3, 50)
+        values = np.where(random.random((50, 10)) < chances[:, None], 0.3, 0.95).ravel()
+        clips = [f"clip {n}" for n in np.repeat(np.arange(50), 10)]
+        value = third({"FS": likeness(values, videos=clips)}).facts[0].value
+        covered.append(value.low <= 60.0 <= value.high)
+    assert 0.9 <= np.mean(covered) <= 0.99
 
 
 def test_finding_3_leaves_out_what_cannot_be_compared():
     values = np.array([0.3, 0.3, 0.3, 0.95, np.nan, np.nan, np.nan, np.nan])
-    sets = {
-        "mesonet-celeb/FS": values,
-        "mesonet-celeb/NT": np.full(8, np.nan),
-    }
-    found = findings.undiscriminating_features(sets, n_resamples=200, seed=0)
+    found = third({"FS": likeness(values), "NT": likeness(np.full(8, np.nan))})
     assert found.facts[0].value.estimate == pytest.approx(75.0)
-    assert found.facts[1].value.estimate == pytest.approx(75.0)
-    assert "left out" in found.facts[1].what
+    assert found.facts[-1].value.estimate == pytest.approx(75.0)
+    assert "left out" in found.facts[-1].what
 
 
 def test_finding_3_cannot_be_told_where_no_maps_can_be_compared():
-    sets = {f"mesonet-celeb/{name}": np.full(5, np.nan) for name in UNSEEN}
-    found = findings.undiscriminating_features(sets, n_resamples=200, seed=0)
+    found = third({name: likeness(np.full(5, np.nan)) for name in UNSEEN})
     assert found.verdict == "cannot be told"
     assert found.why == "On every fake, two or more of the three heat maps are empty."
 
