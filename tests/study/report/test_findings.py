@@ -24,6 +24,17 @@ def accuracies(values, spread=1.0, seed=0):
     )
 
 
+def spread_on(found, sets, spread):
+    """The same accuracies, but on some sets with resamples that vary as much as said."""
+    rng = np.random.default_rng(1)
+    wide = {
+        key: np.concatenate([[values[0]], values[0] + spread * rng.standard_normal(400)])
+        for key, values in found.values.items()
+        if key[1] in sets
+    }
+    return Accuracies({**found.values, **wide})
+
+
 def of(family, tuning, original, unseen, special):
     name = family.detector(tuning)
     sets = {family.source: original, **dict.fromkeys(UNSEEN, unseen)}
@@ -56,6 +67,32 @@ def test_a_study_like_the_papers_bears_out_findings_1_and_2():
 @pytest.mark.parametrize("changed", [{"unseen": 95.0, "tuned": 96.0}, {"tuned": 55.0}])
 def test_finding_1_needs_both_the_loss_and_the_gain(changed):
     assert findings.zero_shot_failure([CELEB, F2F], study(**changed)).verdict == "does not hold"
+
+
+def test_finding_1_is_told_by_the_lower_ends_of_intervals_and_not_by_estimates():
+    # 7 points are lost and 7 gained: with little spread that is clear, with much it is not.
+    small = {"unseen": 88.0, "tuned": 95.0}
+    assert findings.zero_shot_failure([CELEB, F2F], study(**small)).verdict == "holds"
+    lost = spread_on(study(**small), ("CELEB", "F2F"), 30.0)
+    found = findings.zero_shot_failure([CELEB, F2F], lost)
+    assert found.facts[0].value.low < 0 < found.facts[0].value.estimate
+    assert found.facts[1].value.low > 0
+    assert found.verdict == "does not hold"
+    gain = spread_on(study(**small), ("FS", "NT"), 30.0)
+    found = findings.zero_shot_failure([CELEB, F2F], gain)
+    assert found.facts[0].value.low < 0 or found.facts[1].value.low < 0
+    assert found.verdict == "does not hold"
+
+
+@pytest.mark.parametrize("sets", [("CELEB-M",), ("FS-I", "NT-I")])
+def test_finding_2_is_told_by_the_end_of_the_interval_that_may_refute_it(sets):
+    # The method makes 5 points of difference, people 6: clear only where little varies.
+    near = {"method": 60.0, "people": 61.0}
+    assert findings.unwanted_properties([CELEB, F2F], study(**near)).verdict == "holds"
+    found = findings.unwanted_properties([CELEB, F2F], spread_on(study(**near), sets, 20.0))
+    method, people = (fact.value for fact in found.facts[:2])
+    assert method.low < 0 < method.high if sets == ("CELEB-M",) else people.low < 10 < people.high
+    assert found.verdict == "does not hold"
 
 
 @pytest.mark.parametrize("changed", [{"method": 55.0}, {"people": 75.0}])
