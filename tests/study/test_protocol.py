@@ -166,12 +166,12 @@ def test_each_source_is_measured_on_the_sets_of_its_tables(source, own):
 def test_the_other_source_trains_on_its_own_parts_too(tiny_run, tiny_config, monkeypatch):
     given = {}
 
-    class _Enough(Exception):
+    class _EnoughError(Exception):
         pass
 
     def taken(*tables, **_options):
         given.update(zip(("start", "train", "val"), tables, strict=True))
-        raise _Enough
+        raise _EnoughError
 
     family = DetectorFamily("mesonet", "F2F")
     config = dataclasses.replace(tiny_config, sources=("F2F",))
@@ -181,11 +181,11 @@ def test_the_other_source_trains_on_its_own_parts_too(tiny_run, tiny_config, mon
     monkeypatch.setattr(work, "detector", lambda name: name)
     names = {step.key for step in plan_steps(config, family, tuple(work.splits))}
     assert {"MesoNet4", "MesoNet6"} <= names
-    with pytest.raises(_Enough):
+    with pytest.raises(_EnoughError):
         work._train(Step("detector", "MesoNet4", 1.0))
     for role in ("train", "val"):
         assert given[role].equals(getattr(work.splits["F2F"], role))
-    with pytest.raises(_Enough):
+    with pytest.raises(_EnoughError):
         work._train(Step("detector", "MesoNet6", 1.0))
     assert given["start"] == "MesoNet4"
     for role, original in (("train", 16), ("val", 8)):
