@@ -15,7 +15,13 @@ from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS, architecture_facts, in_table_order
-from deepfake_generalize.study.report.sections import SHOWN_OF_A_HASH, SYNTHETIC, report_page
+from deepfake_generalize.study.report.sections import (
+    BETWEEN,
+    SHOWN_OF_A_HASH,
+    SYNTHETIC,
+    report_page,
+    seeds_of,
+)
 from deepfake_generalize.study.tables import CAPTIONS, render, why_empty
 
 if TYPE_CHECKING:
@@ -40,9 +46,13 @@ def publish_results(results: RunResults) -> Path:
 def _write_tables(results: RunResults) -> None:
     folder = results.folder / "tables"
     folder.mkdir(exist_ok=True)
-    known_by = f"Seed {results.config.seed}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
-    for number, caption in CAPTIONS.items():
-        table = results.table(number)
+    seeds, splits = seeds_of(results.config), results.splits_sha256[:SHOWN_OF_A_HASH]
+    known_by = f"Seed {seeds}; splits {splits}."
+    captions, tables = dict(CAPTIONS), {number: results.table(number) for number in CAPTIONS}
+    if len(results.trainings) > 1:
+        captions["trainings"], tables["trainings"] = BETWEEN, results.between_trainings
+    for number, caption in captions.items():
+        table = tables[number]
         said = f"{caption} {known_by} {SYNTHETIC if results.synthetic else ''}"
         empty = why_empty(number) if number in {"VI", "VII"} else ""
         for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval, resample_jointly
+from deepfake_generalize.metrics.resampling import Accuracies, resample_jointly
 from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
     StudyConfig,
+    all_families,
     derived_seed,
     of_kind,
     read_all,
@@ -34,6 +35,12 @@ from deepfake_generalize.study.protocol import (
 )
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.report.findings import Finding
+from deepfake_generalize.study.report.trainings import (
+    between_trainings,
+    mean_accuracies,
+    over_trainings,
+    renamed,
+)
 from deepfake_generalize.study.scores import read_scores
 from deepfake_generalize.study.tables import CAPTIONS, check_table, table
 from deepfake_generalize.types import DoubleArray
@@ -71,7 +78,7 @@ class RunResults:
 
     @cached_property
     def families(self) -> list[DetectorFamily]:
-        """The study's families in the order of Table IV."""
+        """The study's families in the order of Table IV, as its first training has them."""
         return [
             DetectorFamily(architecture, source)
             for architecture in in_table_order(self.config.architectures)
@@ -109,13 +116,26 @@ class RunResults:
         return tables
 
     @cached_property
-    def accuracies(self) -> Accuracies:
-        """Accuracies in percent, with their resamples."""
-        return resample_jointly(
+    def trainings(self) -> list[Accuracies]:
+        """Accuracies in percent of each training, with the same resamples of the test videos.
+
+        The detectors bear the names that the first training gives them.
+        """
+        found = resample_jointly(
             self.scored,
             n_resamples=self.config.analysis.resamples,
             seed=derived_seed(derived_seed(self.config.seed, "intervals"), "resampling"),
         )
+        names: dict[int | None, dict[str, str]] = {}
+        for family in all_families(self.config):
+            own = {family.detector(kind): family.first.detector(kind) for kind in FINE_TUNINGS}
+            names.setdefault(family.retrained, {}).update(own)
+        return [renamed(found, own) for own in names.values()]
+
+    @cached_property
+    def accuracies(self) -> Accuracies:
+        """Accuracies in percent, with their resamples: means over the trainings."""
+        return mean_accuracies(self.trainings)
 
     @cached_property
     def similarities(self) -> dict[str, DoubleArray]:
@@ -185,14 +205,20 @@ class RunResults:
     @cached_property
     def table_v_with_intervals(self) -> pd.DataFrame:
         """Table V with the 95 % interval of each degradation, for readers on a screen."""
-        source = {name: family.source for name, family, _ in self.detectors}
-        found = [
-            percentile_interval(self.accuracies.degradation(name, source[name], UNSEEN_SETS))
-            for name in self.table("V")["detector"]
-        ]
-        return self.table("V").assign(
-            lowest=[value.low for value in found], highest=[value.high for value in found]
-        )
+        ends = self.between_trainings.set_index("detector")[["lowest", "highest"]]
+        return self.table("V").join(ends, on="detector")
+
+    @cached_property
+    def between_trainings(self) -> pd.DataFrame:
+        """How the degradation of each detector varies, in points; over_videos: a standard error."""
+        rows = []
+        for name, family, _ in self.detectors:
+            lost = [each.degradation(name, family.source, UNSEEN_SETS) for each in self.trainings]
+            found, error = over_trainings(lost), np.std(np.mean(lost, axis=0)[1:], ddof=1)
+            apart = (between_trainings(lost), error)
+            rows.append((name, len(lost), found.estimate, *apart, found.low, found.high))
+        columns = ("detector", "trainings", "degradation", "between_trainings", "over_videos")
+        return pd.DataFrame(rows, columns=[*columns, "lowest", "highest"])
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -203,8 +229,12 @@ class RunResults:
             if key.split("/")[1] in UNSEEN_SETS
         }
         return [
-            findings.zero_shot_failure(self.families, self.accuracies),
-            findings.unwanted_properties(self.families, self.accuracies),
+            findings.zero_shot_failure(
+                self.families,
+                self.trainings,
+                smallest_loss=self.config.analysis.smallest_loss,
+            ),
+            findings.unwanted_properties(self.families, self.trainings),
             findings.undiscriminating_features(
                 unseen,
                 n_resamples=self.config.analysis.resamples,

@@ -35,6 +35,10 @@ _SELECTION = (
     "Originals: the epoch with the best accuracy on the source's validation split. Fine-tuned: the "
     "epoch with the best accuracy on the validation part of the few-shot mix. Test sets never."
 )
+BETWEEN = (
+    "Degradation over several trainings on the same data: their mean, the standard deviation "
+    "between them, the standard error over test videos, and the 95 % interval over both."
+)
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -54,6 +58,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
                 name: architecture_facts(name).title
                 for name in in_table_order(results.config.architectures)
             },
+            between=BETWEEN if len(results.trainings) > 1 else "",
             null_set=_null_set(results),
             not_compared=not_compared(results.config),
             audit=audit,
@@ -116,6 +121,17 @@ def not_compared(config: StudyConfig) -> str:
     )
 
 
+def seeds_of(config: StudyConfig) -> str:
+    """Write the seed of a study, and those of its trainings where they are others.
+
+    Examples:
+        >>> seeds_of(StudyConfig(seed=7)), seeds_of(StudyConfig(training_seeds=(0, 1)))
+        ('7', '0, of the trainings 0, 1')
+    """
+    own = ", ".join(map(str, config.training_seeds))
+    return f"{config.seed}, of the trainings {own}" if own else str(config.seed)
+
+
 def counts(images: Mapping[str, int]) -> str:
     """Write how many images the parts of a set have, in the order of their use."""
     return ", ".join(f"{part} {images[part]:,}" for part in SUBSETS if images[part])
@@ -151,7 +167,7 @@ def _provenance(results: RunResults) -> dict[str, object]:
     versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
     return {
         "Data": "synthetic, drawn by data.synthetic" if results.synthetic else "videos",
-        "Seed": config.seed,
+        "Seed": seeds_of(config),
         "Selection rule": _SELECTION,
         "Detectors": f"{len(training)} trained in this run folder",
         "Intervals": f"95 %, {config.analysis.resamples:,} resamples of the test videos",

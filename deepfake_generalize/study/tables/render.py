@@ -27,6 +27,9 @@ TITLES = {
     "average_accuracy": "Average accuracy (%)",
     "lowest": "Lowest",
     "highest": "Highest",
+    "trainings": "Trainings",
+    "between_trainings": "SD between trainings",
+    "over_videos": "SE over test videos",
 }
 _WORDS = ("detector", "architecture", "training_dataset", "fine_tuning")
 _MARKDOWN = str.maketrans(
