@@ -23,6 +23,10 @@ ALL_SETS = ("CELEB", "F2F", *UNSEEN, "CELEB-M", "FS-I", "NT-I", "NULL")
 NAMES = ("MesoNet1", "MesoNet2", "MesoNet3")
 
 
+class _EnoughError(Exception):
+    """Ends a step once it has said what it would train on."""
+
+
 @pytest.fixture(scope="module")
 def crops(tiny_run):
     """(set, part) to label to the crops within data/."""
@@ -166,9 +170,6 @@ def test_each_source_is_measured_on_the_sets_of_its_tables(source, own):
 def test_the_other_source_trains_on_its_own_parts_too(tiny_run, tiny_config, monkeypatch):
     given = {}
 
-    class _EnoughError(Exception):
-        pass
-
     def taken(*tables, **_options):
         given.update(zip(("start", "train", "val"), tables, strict=True))
         raise _EnoughError
@@ -192,6 +193,30 @@ def test_the_other_source_trains_on_its_own_parts_too(tiny_run, tiny_config, mon
         within = given[role]["path"].astype(str).str.rpartition("/run/data/")[2]
         each = original // 2
         assert parts(within) == {f"F2F/{role}": original, f"FS/{role}": each, f"NT/{role}": each}
+
+
+def test_originals_of_the_mix_may_be_held_back_from_the_training_of_the_original(
+    tiny_run, tiny_config, spied, monkeypatch
+):
+    mix = [path for path in spied["detector", "MesoNet2"]["train"] if path.startswith("CELEB/")]
+    assert set(mix) <= set(spied["detector", "MesoNet1"]["train"])  # As in the scripts.
+    config = dataclasses.replace(tiny_config, few_shot_originals="held_back")
+    work = steps._Work(config, DetectorFamily("mesonet", "CELEB"), tiny_run.folder)
+    given = []
+
+    def taken(_architecture, train, val, **_options):
+        given.extend((train, val))
+        raise _EnoughError
+
+    monkeypatch.setattr(models, "train", taken)
+    with pytest.raises(_EnoughError):
+        work._train(Step("detector", "MesoNet1", 1.0))
+    own = work.splits["CELEB"]
+    held_back = work._few_shot_data()[0].query("set == 'original'")
+    assert set(given[0]["path"]).isdisjoint(held_back["path"])
+    assert {*given[0]["path"], *held_back["path"]} == set(own.train["path"])
+    assert given[0]["label"].tolist().count(1) == 8
+    assert given[1].equals(own.val)
 
 
 @pytest.mark.parametrize(("key", "counts"), [*((key, True) for key in UNSEEN), ("CELEB", False)])

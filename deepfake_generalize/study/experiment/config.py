@@ -57,6 +57,9 @@ class StudyConfig:
             None: all threads, in the process that calls `run` or in joblib's.
         seed: Everything random follows from it: faces or splits, the few-shot mix, which images are
             analysed, resamples, and the training of `training_seeds`' default.
+        few_shot_originals: "trained_on" draws the source's part of the few-shot mix from the images
+            that the original was trained on, as the paper's scripts do; "held_back" keeps these few
+            from the training of the original.
         training_seeds: One for each training of every detector, all on the same data: initial
             weights and the order of images follow from it. Numbers are then means over the
             trainings, with intervals over test videos and trainings. Empty: one, by `seed`.
@@ -82,11 +85,13 @@ class StudyConfig:
     aligner: str = "landmarks"
     threads: int | None = None
     seed: int = 0
+    few_shot_originals: Literal["trained_on", "held_back"] = "trained_on"
     training_seeds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
         check_choice("data", self.data, get_args(DataKind))
+        check_choice("few_shot_originals", self.few_shot_originals, ("trained_on", "held_back"))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
         for name in ("frames_per_video", "frames_per_real_video"):

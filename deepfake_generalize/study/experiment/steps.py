@@ -150,10 +150,12 @@ class _Work:
         }
         if kind == ORIGINAL:
             own = self.splits[self.family.source]
-            side = self.config.image_size
+            side, train = self.config.image_size, own.train
+            if self.config.few_shot_originals == "held_back":
+                train = train[~train["path"].isin(self._few_shot_data()[0]["path"])]
             detector = models.train(
                 self.family.architecture,
-                own.train,
+                train,
                 own.val,
                 input_shape=(side, side, 3),
                 **common,

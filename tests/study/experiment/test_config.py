@@ -99,6 +99,7 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
         ("[roots]\nimagenet = 'x'", "expected roots to be one of faceforensics"),
         ("training_seeds = [1, 2, 1]", "expected training_seeds that differ, received [1, 2, 1]"),
         ("training_seeds = [0.5]", "expected training_seeds to be int, received 0.5"),
+        ("few_shot_originals = 'new'", "few_shot_originals to be one of trained_on, held_back"),
         ("finder = 'eyes'", "expected finder to be one of mediapipe, cascade, received"),
         ("image_size = 64", "expected image_size of at least 71 for xception, received 64"),
     ],
