@@ -10,17 +10,23 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from deepfake_generalize import augment, causal, data, interpret, models
+from deepfake_generalize import augment, causal, data, interpret, metrics, models
 from deepfake_generalize.data import Splits
 from deepfake_generalize.study.experiment import DetectorFamily, steps
 from deepfake_generalize.study.experiment.detector_family import Step, plan_steps
 from deepfake_generalize.study.experiment.records import read_lines
 from deepfake_generalize.study.report.results import RunResults
+from deepfake_generalize.study.scores import read_scores
 
 UNSEEN = ("FS", "NT", "DF", "DFD")
 ANALYSED = ("CELEB", *UNSEEN)
 ALL_SETS = ("CELEB", "F2F", *UNSEEN, "CELEB-M", "FS-I", "NT-I", "NULL")
 NAMES = ("MesoNet1", "MesoNet2", "MesoNet3")
+
+
+def within(paths):
+    """The paths of crops within data/."""
+    return paths.astype(str).str.replace("\\", "/").str.rpartition("/run/data/")[2]
 
 
 class _EnoughError(Exception):
@@ -33,8 +39,8 @@ def crops(tiny_run):
 
     def of(name, part):
         table = getattr(Splits.load(tiny_run.folder / "splits" / f"{name}.csv"), part)
-        within = table["path"].astype(str).str.replace("\\", "/").str.rpartition("/run/data/")[2]
-        return {label: set(within[table["label"] == label]) for label in (0, 1)}
+        paths = within(table["path"])
+        return {label: set(paths[table["label"] == label]) for label in (0, 1)}
 
     return of
 
@@ -107,11 +113,23 @@ def test_the_epoch_kept_is_the_first_of_the_best_on_the_validation_data(records)
         assert training["best_epoch"] == best
 
 
-def test_detectors_are_measured_on_the_whole_test_part_of_a_set_and_nothing_else(spied, crops):
+def test_detectors_are_measured_on_the_whole_test_part_of_a_set(spied, crops, records, tiny_run):
+    validation = crops("CELEB", "val")
     for name in NAMES:
         for key in (*ANALYSED, "CELEB-M", "NULL"):
             own = crops(key, "test")
-            assert set(spied["evaluation", f"{name}/{key}"]["crops"]) == own[0] | own[1]
+            read = set(spied["evaluation", f"{name}/{key}"]["crops"])
+            assert read >= own[0] | own[1]
+            # The source's validation part may serve to choose a threshold, nothing else may.
+            others = read - own[0] - own[1]
+            assert others <= (validation[0] | validation[1] if key == "CELEB" else set())
+            record = records["evaluation", f"{name}/{key}"]
+            frame = read_scores(tiny_run.folder / record["scores"]).frame
+            scored = within(frame["path"])
+            assert set(scored[frame["label"] == 0]) == own[0]
+            assert set(scored[frame["label"] == 1]) == own[1]
+            right = 100 * metrics.accuracy(frame["label"], frame["score"])
+            assert record["frame_accuracy"] == pytest.approx(right)
 
 
 def test_heat_maps_are_of_fakes_of_the_sets_test(spied, crops):
@@ -190,9 +208,12 @@ def test_the_other_source_trains_on_its_own_parts_too(tiny_run, tiny_config, mon
         work._train(Step("detector", "MesoNet6", 1.0))
     assert given["start"] == "MesoNet4"
     for role, original in (("train", 16), ("val", 8)):
-        within = given[role]["path"].astype(str).str.rpartition("/run/data/")[2]
         each = original // 2
-        assert parts(within) == {f"F2F/{role}": original, f"FS/{role}": each, f"NT/{role}": each}
+        assert parts(within(given[role]["path"])) == {
+            f"F2F/{role}": original,
+            f"FS/{role}": each,
+            f"NT/{role}": each,
+        }
 
 
 def test_originals_of_the_mix_may_be_held_back_from_the_training_of_the_original(

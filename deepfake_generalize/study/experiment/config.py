@@ -57,12 +57,10 @@ class StudyConfig:
             None: all threads, in the process that calls `run` or in joblib's.
         seed: Everything random follows from it: faces or splits, the few-shot mix, which images are
             analysed, resamples, and the training of `training_seeds`' default.
-        few_shot_originals: "trained_on" draws the source's part of the few-shot mix from the images
-            that the original was trained on, as the paper's scripts do; "held_back" keeps these few
-            from the training of the original.
-        training_seeds: One for each training of every detector, all on the same data: initial
-            weights and the order of images follow from it. Numbers are then means over the
-            trainings, with intervals over test videos and trainings. Empty: one, by `seed`.
+        few_shot_originals: Images of the source in the few-shot mix: "trained_on" by the original,
+            as in the paper's scripts, or "held_back" from its training.
+        training_seeds: One for each training of every detector, all on the same data: of initial
+            weights and order. Numbers are then means over them. Empty: one training, by `seed`.
 
     Examples:
         >>> config = StudyConfig.demo(quick=True)

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
@@ -30,7 +31,7 @@ from deepfake_generalize.study.protocol import (
     UNSEEN_SETS,
     is_poor,
 )
-from deepfake_generalize.study.report.trainings import mean_accuracies, over_trainings
+from deepfake_generalize.study.report.seeds import mean_accuracies, over_trainings
 from deepfake_generalize.types import DoubleArray
 
 SMALL = 10.0
@@ -79,7 +80,6 @@ class Finding:
 def zero_shot_failure(
     families: Sequence[DetectorFamily],
     trainings: Sequence[Accuracies],
-    *,
     smallest_loss: float = PASSABLE_POINTS,
 ) -> Finding:
     """Check Finding 1: no generalization in zero-shot settings, mitigated in few-shot settings.
@@ -88,7 +88,7 @@ def zero_shot_failure(
     `smallest_loss` points: the paper calls a degradation below 20 passable.
     """
 
-    def lost(accuracies: Accuracies) -> DoubleArray:
+    def lost(accuracies: Accuracies, _kinds: Sequence[str]) -> DoubleArray:
         return _mean(
             accuracies.degradation(family.detector(ORIGINAL), family.source, UNSEEN_SETS)
             for family in families
@@ -103,14 +103,15 @@ def zero_shot_failure(
         )
 
     tuned = FINE_TUNINGS[1:]
-    gain = {
-        "mean few-shot gain in accuracy on FS and NT (points)": tuned,
-        **{f"the same by {kind} alone (points)": (kind,) for kind in tuned},
-    }
-    what = "mean degradation of the original detectors on FS, NT, DF, DFD (points)"
-    facts = [Fact(what, over_trainings([lost(each) for each in trainings]))]
-    for what, kinds in gain.items():
-        facts.append(Fact(what, over_trainings([gained(each, kinds) for each in trainings])))
+    numbers = (
+        ("mean degradation of the original detectors on FS, NT, DF, DFD (points)", lost, ()),
+        ("mean few-shot gain in accuracy on FS and NT (points)", gained, tuned),
+        *((f"the same by {kind} alone (points)", gained, (kind,)) for kind in tuned),
+    )
+    facts = tuple(
+        Fact(what, over_trainings([number(each, kinds) for each in trainings]))
+        for what, number, kinds in numbers
+    )
     zero, few = facts[0].value.low > smallest_loss, facts[1].value.low > 0
     return Finding(
         number=1,
@@ -122,22 +123,26 @@ def zero_shot_failure(
         why=f"The original detectors {'lose' if zero else 'do not clearly lose'} more than "
         f"{smallest_loss:g} points of accuracy on unseen sets; fine-tuning on a few images "
         f"{'helps' if few else 'does not clearly help'}.",
-        facts=tuple(facts),
+        facts=facts,
     )
 
 
 def unwanted_properties(
-    families: Sequence[DetectorFamily], trainings: Sequence[Accuracies]
+    families: Sequence[DetectorFamily],
+    trainings: Sequence[Accuracies],
+    scored: Mapping[str, Mapping[str, pd.DataFrame]] | None = None,
 ) -> Finding:
     """Check Finding 2: method-specific features are learnt, identities do not matter.
 
     As in Tables VI and VII, only detectors that degrade by more than 30 points count, original and
-    fine-tuned ones alike. `trainings` are the accuracies of each training, under the same names.
+    fine-tuned ones alike. `trainings` are the accuracies of each training, under the same names;
+    `scored` maps set and detector to scores, those of the first training under these names.
 
     Reproduction notes:
         The paper compares the specialized sets with the mean of all four unseen ones: FS-I and NT-I
         also with DF and DFD, which other methods made; and CELEB-M, where nothing is said of DFD,
-        made by a method of the same family. Both are compared by method here besides.
+        made by a method of the same family. Both are compared by method here besides, and reals,
+        whose clips were trained on, apart from fakes, of which only the people were.
     """
     mean = mean_accuracies(trainings)
     found = {source: _in_table(families, mean, source) for source in SOURCES}
@@ -160,6 +165,14 @@ def unwanted_properties(
         why = f"No {missing}-trained detector degrades by more than {POOR_POINTS:g} points."
         return Finding(2, claim, rule, "cannot be told", why, tuple(facts))
     method, people, matched, family = (fact.value for fact in facts)
+    for label, whose in enumerate(("reals, of clips trained on", "fakes, of people trained on")):
+        if scored:
+            apart = [
+                _share_right(scored[own][name], label) - _share_right(scored[of][name], label)
+                for name in found["F2F"]
+                for own, of in zip(SOURCES["F2F"].specialized, FEW_SHOT_SETS, strict=True)
+            ]
+            facts.append(_fact(f"by method on {whose}, alone (points)", float(np.mean(apart))))
     same_method, no_people = method.low > 0, max(people.high, matched.high) < SMALL
     easier = "is" if same_method else "is not clearly"
     people_too = "make less than" if no_people else "may make"
@@ -169,9 +182,8 @@ def unwanted_properties(
     )
     if family.low > 0:
         why += (
-            f" But DFD, made by a method of CELEB's family with other people, is "
-            f"{family.estimate:.1f} points harder than CELEB-M: the method alone does not explain "
-            "what is easy."
+            " But DFD, made by a method of CELEB's family with other people, is "
+            f"{family.estimate:.1f} points harder than CELEB-M: it is not the method alone."
         )
     return Finding(2, claim, rule, _verdict(same_method and no_people), why, tuple(facts))
 
@@ -199,6 +211,12 @@ _DIFFERENCES: Sequence[tuple[str, str, Callable[[Accuracies, str, str], DoubleAr
     ("accuracy on CELEB-M less that on DFD", "CELEB", _beside_dfd),
 )
 """What is compared of the detectors of Tables VI and VII, and what they were trained on."""
+
+
+def _share_right(scores: pd.DataFrame, label: int) -> float:
+    """Return the accuracy in percent on the images of one class."""
+    usable = scores[(scores["label"] == label) & (scores["status"] == "ok")]
+    return 100.0 * float(((usable["score"] >= 0.5) == (label == 1)).mean())
 
 
 def _in_table(families: Sequence[DetectorFamily], accuracies: Accuracies, source: str) -> list[str]:

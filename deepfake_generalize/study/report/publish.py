@@ -46,8 +46,7 @@ def publish_results(results: RunResults) -> Path:
 def _write_tables(results: RunResults) -> None:
     folder = results.folder / "tables"
     folder.mkdir(exist_ok=True)
-    seeds, splits = seeds_of(results.config), results.splits_sha256[:SHOWN_OF_A_HASH]
-    known_by = f"Seed {seeds}; splits {splits}."
+    known_by = f"Seed {seeds_of(results.config)}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
     captions, tables = dict(CAPTIONS), {number: results.table(number) for number in CAPTIONS}
     if len(results.trainings) > 1:
         captions["trainings"], tables["trainings"] = BETWEEN, results.between_trainings

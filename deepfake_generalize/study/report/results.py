@@ -33,14 +33,8 @@ from deepfake_generalize.study.protocol import (
     architecture_facts,
     in_table_order,
 )
-from deepfake_generalize.study.report import findings
+from deepfake_generalize.study.report import findings, seeds
 from deepfake_generalize.study.report.findings import Finding
-from deepfake_generalize.study.report.trainings import (
-    between_trainings,
-    mean_accuracies,
-    over_trainings,
-    renamed,
-)
 from deepfake_generalize.study.scores import read_scores
 from deepfake_generalize.study.tables import CAPTIONS, check_table, table
 from deepfake_generalize.types import DoubleArray
@@ -117,10 +111,7 @@ class RunResults:
 
     @cached_property
     def trainings(self) -> list[Accuracies]:
-        """Accuracies in percent of each training, with the same resamples of the test videos.
-
-        The detectors bear the names that the first training gives them.
-        """
+        """Accuracies in percent of each training, under the first one's names, resampled alike."""
         found = resample_jointly(
             self.scored,
             n_resamples=self.config.analysis.resamples,
@@ -130,12 +121,12 @@ class RunResults:
         for family in all_families(self.config):
             own = {family.detector(kind): family.first.detector(kind) for kind in FINE_TUNINGS}
             names.setdefault(family.retrained, {}).update(own)
-        return [renamed(found, own) for own in names.values()]
+        return [seeds.renamed(found, own) for own in names.values()]
 
     @cached_property
     def accuracies(self) -> Accuracies:
         """Accuracies in percent, with their resamples: means over the trainings."""
-        return mean_accuracies(self.trainings)
+        return seeds.mean_accuracies(self.trainings)
 
     @cached_property
     def similarities(self) -> dict[str, DoubleArray]:
@@ -214,8 +205,8 @@ class RunResults:
         rows = []
         for name, family, _ in self.detectors:
             lost = [each.degradation(name, family.source, UNSEEN_SETS) for each in self.trainings]
-            found, error = over_trainings(lost), np.std(np.mean(lost, axis=0)[1:], ddof=1)
-            apart = (between_trainings(lost), error)
+            found, error = seeds.over_trainings(lost), np.std(np.mean(lost, axis=0)[1:], ddof=1)
+            apart = (seeds.between_trainings(lost), error)
             rows.append((name, len(lost), found.estimate, *apart, found.low, found.high))
         columns = ("detector", "trainings", "degradation", "between_trainings", "over_videos")
         return pd.DataFrame(rows, columns=[*columns, "lowest", "highest"])
@@ -230,11 +221,9 @@ class RunResults:
         }
         return [
             findings.zero_shot_failure(
-                self.families,
-                self.trainings,
-                smallest_loss=self.config.analysis.smallest_loss,
+                self.families, self.trainings, self.config.analysis.smallest_loss
             ),
-            findings.unwanted_properties(self.families, self.trainings),
+            findings.unwanted_properties(self.families, self.trainings, self.scored),
             findings.undiscriminating_features(
                 unseen,
                 n_resamples=self.config.analysis.resamples,

@@ -122,12 +122,7 @@ def not_compared(config: StudyConfig) -> str:
 
 
 def seeds_of(config: StudyConfig) -> str:
-    """Write the seed of a study, and those of its trainings where they are others.
-
-    Examples:
-        >>> seeds_of(StudyConfig(seed=7)), seeds_of(StudyConfig(training_seeds=(0, 1)))
-        ('7', '0, of the trainings 0, 1')
-    """
+    """Write the seed of a study, and those of its trainings where they are others."""
     own = ", ".join(map(str, config.training_seeds))
     return f"{config.seed}, of the trainings {own}" if own else str(config.seed)
 

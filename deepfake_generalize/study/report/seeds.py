@@ -13,15 +13,12 @@ from deepfake_generalize.metrics import Interval
 from deepfake_generalize.metrics.resampling import Accuracies, percentile_interval
 from deepfake_generalize.types import DoubleArray
 
-_LEVEL = 0.95
-
 
 def over_trainings(values: Sequence[DoubleArray]) -> Interval:
     """Return the mean of a number over trainings, and its interval over videos and trainings.
 
     Args:
-        values: The number in each training, (1 + resamples,): itself first. The resamples are of
-            the same videos for all trainings.
+        values: For each training (1 + resamples,), itself first; resamples of the same videos.
 
     Returns:
         With one training, the interval over videos. With more, each half of it is the root of the
@@ -37,8 +34,7 @@ def over_trainings(values: Sequence[DoubleArray]) -> Interval:
     count = len(values)
     if count == 1:
         return found
-    margin = stats.t.ppf((1 + _LEVEL) / 2, count - 1) * between_trainings(values)
-    margin /= math.sqrt(count)
+    margin = stats.t.ppf(0.975, count - 1) * between_trainings(values) / math.sqrt(count)
     low = found.estimate - math.hypot(found.estimate - found.low, margin)
     high = found.estimate + math.hypot(found.high - found.estimate, margin)
     return Interval(found.estimate, low, high)
@@ -51,8 +47,8 @@ def between_trainings(values: Sequence[DoubleArray]) -> float:
 
 def renamed(accuracies: Accuracies, names: Mapping[str, str]) -> Accuracies:
     """Return the accuracies of the detectors named, under other names."""
-    items = accuracies.values.items()
-    values = {(names[name], key): of for (name, key), of in items if name in names}
+    known = [key for key in accuracies.values if key[0] in names]
+    values = {(names[name], of): accuracies[name, of] for name, of in known}
     return dataclasses.replace(accuracies, values=values)
 
 

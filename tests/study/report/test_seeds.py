@@ -12,9 +12,9 @@ from deepfake_generalize import augment, metrics, models, study
 from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.experiment import all_families, derived_seed, plan_steps, steps
 from deepfake_generalize.study.experiment.records import read_lines
-from deepfake_generalize.study.report import trainings
 from deepfake_generalize.study.report.publish import publish_results
 from deepfake_generalize.study.report.results import RunResults
+from deepfake_generalize.study.report.seeds import over_trainings
 from deepfake_generalize.study.scores import read_scores, write_scores
 
 UNSEEN = ("FS", "NT", "DF", "DFD")
@@ -137,7 +137,7 @@ def test_the_report_says_that_there_were_several(retrained):
 
 def test_one_training_has_the_interval_over_videos(tiny_run):
     values = np.r_[3.0, np.random.default_rng(0).normal(3, 1, 500)]
-    assert trainings.over_trainings([values]) == percentile_interval(values)
+    assert over_trainings([values]) == percentile_interval(values)
     assert np.isnan(tiny_run.results.between_trainings["between_trainings"]).all()
     assert not (tiny_run.folder / "tables" / "table_trainings.csv").exists()
 
@@ -152,7 +152,7 @@ def test_the_interval_covers_the_mean_over_all_videos_and_trainings(count, video
         # The same videos for all trainings: their error is shared, as are the resamples.
         estimates = rng.normal(0, videos) + rng.normal(0, between, count)
         resamples = rng.normal(0, videos, 400)
-        found = trainings.over_trainings([np.r_[each, each + resamples] for each in estimates])
+        found = over_trainings([np.r_[each, each + resamples] for each in estimates])
         covered += found.low <= 0 <= found.high
     assert 0.93 <= covered / 800 <= 0.985
 
