@@ -89,6 +89,22 @@ def test_a_second_training_has_its_own_seed_and_the_same_data(tiny_run, two, mon
     assert theirs[1][0][0] == "MesoNet1-seed6"  # Fine-tuned from its own original.
 
 
+def test_all_trainings_are_analysed_on_the_same_images(tiny_run, two):
+    first, second = (steps._Work(two, each, tiny_run.folder) for each in all_families(two))
+    for key in UNSEEN:
+        assert first._seed_of(key) == second._seed_of(key)
+    mixes = [work._few_shot_data() for work in (first, second)]
+    assert all(mine.equals(its) for mine, its in zip(*mixes, strict=True))
+
+
+def test_the_configuration_says_what_loss_counts(tiny_run, tiny_config):
+    assert "above 20 points" in tiny_run.results.findings[0].rule
+    analysis = dataclasses.replace(tiny_config.analysis, smallest_loss=3.5)
+    config = dataclasses.replace(tiny_config, analysis=analysis)
+    results = RunResults(tiny_run.folder, config, tiny_run.results.records)
+    assert "above 3.5 points" in results.findings[0].rule
+
+
 def test_figure_2_is_drawn_of_the_first_training_alone(two):
     kinds = [{s.kind for s in plan_steps(two, f, (*UNSEEN, "CELEB"))} for f in all_families(two)]
     assert kinds[0] - kinds[1] == {"maps"}
