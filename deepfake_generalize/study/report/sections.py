@@ -12,7 +12,6 @@ import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.metrics import Interval
-from deepfake_generalize.metrics.resampling import percentile_interval
 from deepfake_generalize.study.experiment import StudyConfig, read_log, when_and_where
 from deepfake_generalize.study.protocol import (
     NULL_SET,
@@ -22,6 +21,7 @@ from deepfake_generalize.study.protocol import (
     shared_table,
 )
 from deepfake_generalize.study.report.results import RunResults
+from deepfake_generalize.study.report.seeds import over_trainings
 from deepfake_generalize.study.tables import CAPTIONS, TITLES, two_decimals, why_empty
 
 SYNTHETIC = (
@@ -141,9 +141,8 @@ def _null_set(results: RunResults) -> Interval | None:
     if NULL_SET not in results.scored:
         return None
     names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
-    return percentile_interval(
-        np.mean([results.accuracies[name, NULL_SET] for name in names], axis=0)
-    )
+    each = [[one[name, NULL_SET] for name in names] for one in results.trainings]
+    return over_trainings([np.mean(values, axis=0) for values in each])
 
 
 def _images(results: RunResults) -> dict[str, str]:

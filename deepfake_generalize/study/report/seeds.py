@@ -42,7 +42,8 @@ def over_trainings(values: Sequence[DoubleArray]) -> Interval:
 
 def between_trainings(values: Sequence[DoubleArray]) -> float:
     """Return the standard deviation of a number between trainings; NaN of one training."""
-    return float(np.std([one[0] for one in values], ddof=1)) if len(values) > 1 else math.nan
+    each = [np.ravel(one)[0] for one in values]
+    return float(np.std(each, ddof=1)) if len(values) > 1 else math.nan
 
 
 def renamed(accuracies: Accuracies, names: Mapping[str, str]) -> Accuracies:

@@ -144,6 +144,7 @@ def test_seeds_and_videos_vary_apart(retrained):
 def test_the_report_says_that_there_were_several(retrained):
     page = publish_results(retrained).read_text(encoding="utf-8")
     assert "Every detector was trained 2 times on the same data" in page
+    assert "Tables, Findings 1 and 2 and the control are means over the trainings" in page
     assert "The figures show the first training, with seed 5." in page
     assert "5, of the trainings 5, 6" in page
     rows = (retrained.folder / "tables" / "table_trainings.csv").read_text().splitlines()
