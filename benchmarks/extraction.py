@@ -130,8 +130,8 @@ def _against_the_papers_tool(run: _Extractions, clips: list[Path], quick: bool) 
         theirs=theirs,
         rounds=1 if quick else 2,
         target=12.0,
-        note="library defaults; its crops are not aligned; the dlib that pip "
-        "builds takes about twice the time of the prebuilt dlib-bin for a frame",
+        note="library defaults; its crops are not aligned here, as the paper's are; the dlib that "
+        "pip builds takes about twice the time of the prebuilt dlib-bin for a frame",
     )
 
 

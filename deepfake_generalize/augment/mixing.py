@@ -61,7 +61,10 @@ def few_shot_mix(
     Reproduction notes:
         The paper gives the totals. The study's scripts keep the two halves in two folders and
         alternate between batches of the one and of the other; training here shuffles the mix as a
-        whole, so that a batch holds both.
+        whole, so that a batch holds both. The paper's 2,000 "additional" original images come from
+        the training set, so the detector was trained on them; to keep them apart, take the mix
+        first and train on the rest, `train[~train["path"].isin(mix["path"])]`
+        (`few_shot_originals="held_back"` in a study).
 
     Examples:
         >>> def crops(name, n):

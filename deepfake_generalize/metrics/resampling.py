@@ -170,10 +170,8 @@ class Replicates:
             if shares[0, 0] in (0.0, 1.0):
                 return Interval(estimate, estimate, estimate, least.n, least.unit, notes)
             values = logit(np.clip(shares, _NEXT_TO_A_BORDER, 1.0 - _NEXT_TO_A_BORDER))
-        variances = values[:, 1:].var(axis=1)
-        both = variances[0] if len(variances) < 3 else variances[0] + variances[1] - variances[2]
-        spread = math.sqrt(max(both, *variances[:2]) * (least.n + 1) / (least.n - 1))
-        margin = float(t.ppf((1.0 + self.resampling.level) / 2.0, least.n - 1)) * spread
+        margin = float(t.ppf((1.0 + self.resampling.level) / 2.0, least.n - 1))
+        margin *= standard_error(values, least.n)
         if margin == 0.0:
             return Interval(estimate, estimate, estimate, least.n, least.unit, notes)
         centre = float(values[0, 0])
@@ -181,6 +179,13 @@ class Replicates:
         if bounded:
             ends = low + (high - low) * expit(ends)
         return Interval(estimate, float(ends[0]), float(ends[1]), least.n, least.unit, notes)
+
+
+def standard_error(values: DoubleArray, n: int) -> float:
+    """Return the spread of (ways, 1 + resamples) of `n` units, itself first: of both ways added."""
+    variances = values[:, 1:].var(axis=1)
+    both = variances[0] if len(variances) < 3 else variances[0] + variances[1] - variances[2]
+    return math.sqrt(max(both, *variances[:2]) * (n + 1) / (n - 1))
 
 
 def resample(

@@ -20,8 +20,8 @@ from deepfake_generalize.study.experiment import (
     CHECKPOINTS,
     CONFIG,
     RECORDS,
-    DetectorFamily,
     StudyConfig,
+    all_families,
     check_roots,
     plan_steps,
     prepare,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from deepfake_generalize.study.experiment import Step
+    from deepfake_generalize.study.experiment import DetectorFamily, Step
     from deepfake_generalize.study.report import Finding, RunResults
     from deepfake_generalize.study.tables import Unit
 
@@ -205,8 +205,7 @@ def _failing_in_words(folder: Path) -> Iterator[None]:
 
 
 def _plan(config: StudyConfig, available: tuple[str, ...]) -> _Plans:
-    families = [DetectorFamily(*pair) for pair in config.families]
-    return {family: plan_steps(config, family, available) for family in families}
+    return {family: plan_steps(config, family, available) for family in all_families(config)}
 
 
 def _check_finished(study: Study) -> None:

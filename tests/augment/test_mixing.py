@@ -50,6 +50,26 @@ def test_another_seed_takes_other_rows() -> None:
     assert set(first["path"]) != set(other["path"])
 
 
+def test_which_rows_and_in_what_order_is_fixed_by_the_seed() -> None:
+    # Batches are drawn from the rows by number: trainings repeat only where their order does.
+    shared = crops("r", 5, 0)
+    sets = {
+        "NT": pd.concat([shared, crops("n", 0, 7)]),
+        "FS": pd.concat([shared, crops("f", 2, 4)]),
+    }
+    mix = few_shot_mix(crops("o", 6, 6), sets, n_original=8, n_unseen=8, seed=3)
+    expected = {
+        "o/real": [3, 5, 0, 2],
+        "o/fake": [2, 1, 5, 4],
+        "r/real": [4, 2],
+        "n/fake": [4, 5],
+        "f/real": [0, 1],
+        "f/fake": [2, 3],
+    }
+    paths = [f"/{folder}/{number}.png" for folder, those in expected.items() for number in those]
+    assert mix["path"].tolist() == paths
+
+
 @settings(max_examples=20)
 @given(seed=st.integers(0, 1000), n_sets=st.integers(1, 3), each=st.integers(1, 4))
 def test_neither_the_order_of_rows_nor_of_sets_matters(seed: int, n_sets: int, each: int) -> None:

@@ -1,9 +1,12 @@
 """One small study, run once for all tests that look at its folder."""
 
+import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +15,50 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize import study
+from deepfake_generalize import augment, models, study
 from deepfake_generalize._system.file_locks import lock
+from deepfake_generalize.study.experiment import steps
 from deepfake_generalize.study.experiment.records import read_all
+
+_OPENED: list[str] = []
+"""Crops that this process has opened, as the interpreter says, whoever opened them."""
+
+
+@contextmanager
+def _spied(file: Path) -> Iterator[None]:
+    """Write down which crops each step of a study reads, and which as training and validation."""
+    hooked: list[bool] = [True]
+
+    def hear(event: str, arguments: tuple) -> None:
+        if hooked and event == "open" and str(arguments[0]).endswith(".png"):
+            _OPENED.append(str(arguments[0]))
+
+    def note(folder: Path, name: str, step: tuple[str, str], began: object) -> None:
+        found = {"step": step, "crops": list(dict.fromkeys(_OPENED)), **roles}
+        with file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(found) + "\n")
+        _OPENED.clear()
+        roles.clear()
+        real_note(folder, name, step, began)
+
+    def spying_on(train: Callable) -> Callable:
+        def spy(start, train_data, val_data, **options):
+            roles.update(train=list(train_data["path"]), val=list(val_data["path"]))
+            roles.update(called=train.__name__, seed=options["seed"])
+            roles.update(start=start if isinstance(start, str) else start.name)
+            _OPENED.clear()  # What preparing the sets has opened is no part of the first step.
+            return train(start, train_data, val_data, **options)
+
+        return spy
+
+    real_note, roles = steps.note, {}
+    sys.addaudithook(hear)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "note", note)
+        for room, name in ((models, "train"), (augment, "transfer"), (augment, "merge")):
+            patch.setattr(room, name, spying_on(getattr(room, name)))
+        yield
+    hooked.clear()
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +74,28 @@ def tiny_run(tiny_config, tmp_path_factory, testrun_uid) -> study.Study:
     shared.mkdir(exist_ok=True)
     with (shared / "wanted").open("w") as file:
         lock(file.fileno(), wait=True)
-        study.run(tiny_config, shared / "run")
+        with _spied(shared / "spied.jsonl"):
+            study.run(tiny_config, shared / "run")
     own = shutil.copytree(shared / "run", tmp_path_factory.mktemp("study") / "run")
+    shutil.copy(shared / "spied.jsonl", own.parent)
     return study.run(tiny_config, own)
+
+
+@pytest.fixture(scope="session")
+def spied(tiny_run) -> dict[tuple[str, str], dict]:
+    """Step's kind and key to what it read: crops within data/, the training and validation ones."""
+
+    def within(value: object) -> object:
+        if isinstance(value, list):
+            return [path.replace("\\", "/").rpartition("/run/data/")[2] for path in value]
+        return value
+
+    lines = (tiny_run.folder.parent / "spied.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    return {
+        tuple(each.pop("step")): {name: within(value) for name, value in each.items()}
+        for each in found
+    }
 
 
 @pytest.fixture(scope="session")

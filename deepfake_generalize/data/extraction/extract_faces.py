@@ -147,8 +147,8 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         {'ok': 0, 'missing': 1}
 
     Reproduction notes:
-        The paper takes ten frames a video and crops faces of 256x256 (section IV); it does not
-        align them and does not say how many videos fail.
+        The paper takes ten frames a video, aligns faces and crops them to 256x256 (section III-C);
+        it says neither how it aligns them nor how many videos fail.
     """
     start = time.perf_counter()
     settings = crop_settings(size, margin)

@@ -127,8 +127,9 @@ def crop_video(
         deepfake_generalize.errors.VideoError: ...
 
     Reproduction notes:
-        The paper crops faces with dlib through face_recognition and does not align them; here the
-        full-range network of MediaPipe finds them, and they are turned upright.
+        The paper crops and aligns faces with dlib through face_recognition and does not say how it
+        aligns them; here the full-range network of MediaPipe finds them, and eyes are made
+        level.
     """
     settings = crop_settings(size, margin)
     count = check_frame_count(frames_per_video)

@@ -7,6 +7,7 @@ from deepfake_generalize.study.experiment.datasets import prepare, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
     Step,
+    all_families,
     derived_seed,
     plan_steps,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Schedule",
     "Step",
     "StudyConfig",
+    "all_families",
     "check_roots",
     "derived_seed",
     "of_kind",

@@ -55,7 +55,12 @@ class StudyConfig:
         threads: Processor threads that a family computes with, in processes of its own; the same
             seed then gives the same figures on one machine however many families run at a time.
             None: all threads, in the process that calls `run` or in joblib's.
-        seed: Everything random follows from it.
+        seed: Everything random follows from it: faces or splits, the few-shot mix, which images are
+            analysed, resamples, and the training of `training_seeds`' default.
+        few_shot_originals: Images of the source in the few-shot mix: "trained_on" by the original,
+            as in the paper's scripts, or "held_back" from its training.
+        training_seeds: One for each training of every detector, all on the same data: of initial
+            weights and order. Numbers are then means over them. Empty: one training, by `seed`.
 
     Examples:
         >>> config = StudyConfig.demo(quick=True)
@@ -78,16 +83,26 @@ class StudyConfig:
     aligner: str = "landmarks"
     threads: int | None = None
     seed: int = 0
+    few_shot_originals: Literal["trained_on", "held_back"] = "trained_on"
+    training_seeds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
         check_choice("data", self.data, get_args(DataKind))
+        check_choice("few_shot_originals", self.few_shot_originals, ("trained_on", "held_back"))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
         for name in ("frames_per_video", "frames_per_real_video"):
             check_whole(name, getattr(self, name), least=1)
         check_whole("image_size", self.image_size, least=1, most=math.isqrt(MAX_PIXELS))
         object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
+        of_training = [check_whole("training_seeds", one, least=0) for one in self.training_seeds]
+        if len(set(of_training)) < len(of_training):
+            raise InputError(
+                f"expected training_seeds that differ, received {of_training}.",
+                hint="Equal seeds give equal detectors.",
+            )
+        object.__setattr__(self, "training_seeds", tuple(of_training))
         if self.threads is not None:
             hint = "Leave it out for all processors."
             check_whole("threads", self.threads, least=1, most=_MOST_THREADS, hint=hint)
@@ -118,6 +133,11 @@ class StudyConfig:
     def families(self) -> tuple[tuple[str, str], ...]:
         """(architecture, source) of each group of congenetic detectors."""
         return tuple((name, source) for name in self.architectures for source in self.sources)
+
+    @property
+    def trainings(self) -> tuple[int, ...]:
+        """The seed of each training of every detector."""
+        return self.training_seeds or (self.seed,)
 
     @property
     def sha256(self) -> str:

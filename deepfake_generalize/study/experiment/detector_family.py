@@ -36,6 +36,12 @@ class Step:
 class DetectorFamily:
     """An architecture and a source: an original detector and the two fine-tuned from it.
 
+    Attributes:
+        architecture: A name of `models.ARCHITECTURES`.
+        source: "CELEB" or "F2F".
+        retrained: The seed of a further training; None of a study's first one, whose detectors bear
+            the paper's names alone.
+
     Examples:
         >>> family = DetectorFamily("xception", "F2F")
         >>> family.name, [family.detector(kind) for kind in FINE_TUNINGS]
@@ -44,22 +50,38 @@ class DetectorFamily:
 
     architecture: str
     source: str
+    retrained: int | None = None
 
     @property
     def name(self) -> str:
         """What its file of records is called."""
-        return f"{self.architecture}-{self.source.lower()}"
+        return f"{self.architecture}-{self.source.lower()}{self._suffix}"
+
+    @property
+    def first(self) -> DetectorFamily:
+        """The same of the first training."""
+        return DetectorFamily(self.architecture, self.source)
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.retrained is None else f"-seed{self.retrained}"
 
     def detector(self, fine_tuning: str) -> str:
-        """Return the paper's name of one of the three (Table IV)."""
+        """Return the name of one of the three: the paper's (Table IV), and a retraining's seed."""
         before = len(FINE_TUNINGS) * list(SOURCES).index(self.source)
         number = before + FINE_TUNINGS.index(fine_tuning) + 1
-        return f"{architecture_facts(self.architecture).title}{number}"
+        return f"{architecture_facts(self.architecture).title}{number}{self._suffix}"
 
     def test_sets(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """Return the sets its detectors are measured on, its own test set first."""
         wanted = (self.source, *UNSEEN_SETS, *SOURCES[self.source].specialized, NULL_SET)
         return tuple(name for name in wanted if name in available)
+
+
+def all_families(config: StudyConfig) -> list[DetectorFamily]:
+    """Return the families of a study, those of its first training first."""
+    retrained = (None, *config.trainings[1:])
+    return [DetectorFamily(*pair, seed) for seed in retrained for pair in config.families]
 
 
 def plan_steps(
@@ -79,7 +101,8 @@ def plan_steps(
             for key in family.test_sets(available)
         ]
     steps += [Step("similarity", f"{family.name}/{key}", (cost + 1) * fakes) for key in analysed]
-    steps.append(Step("maps", family.name, cost * analysis.shown_fakes * len(UNSEEN_SETS)))
+    if family.retrained is None:  # Figure 2 shows one training.
+        steps.append(Step("maps", family.name, cost * analysis.shown_fakes * len(UNSEEN_SETS)))
     if network.has_hidden_neurons:
         steps += [
             Step("causal", f"{name}/{key}", looked_at * analysis.causal_images)

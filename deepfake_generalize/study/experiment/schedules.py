@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deepfake_generalize.study.protocol import ORIGINAL
+from deepfake_generalize.study.protocol import ORIGINAL, PASSABLE_POINTS
 from deepfake_generalize.validation import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Analysis:
         causal_steps: Values that each neuron is set to.
         top_fractions: Parts of the layer that count as contributing (Figure 5).
         resamples: Of every bootstrap interval.
+        smallest_loss: Points of accuracy that originals must lose on unseen sets for Finding 1 to
+            hold: the paper calls less than 20 passable.
     """
 
     heat_map_fakes: int = 1_000
@@ -119,6 +121,7 @@ class Analysis:
     causal_steps: int = 4
     top_fractions: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
     resamples: int = 1_000
+    smallest_loss: float = PASSABLE_POINTS
 
     def __post_init__(self) -> None:
         """Refuse what cannot be counted or sampled."""
@@ -126,6 +129,7 @@ class Analysis:
         for name, low in least.items():
             check_whole(name, getattr(self, name), least=low)
         check_whole("resamples", self.resamples, least=1, most=1_000_000)
+        check_number("smallest_loss", self.smallest_loss, least=0, most=100)
         for fraction in self.top_fractions:
             check_number("top_fractions", fraction, above=0, most=1)
 

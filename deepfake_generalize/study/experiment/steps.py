@@ -80,6 +80,8 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.synthetic = bool(read_facts(self.folder)["synthetic"])
+        retrained = self.family.retrained
+        self.training_seed = self.config.trainings[0] if retrained is None else retrained
         files = sorted((self.folder / SPLITS).glob("*.csv"))
         self.splits = {file.stem: Splits.load(file) for file in files}
         self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
@@ -121,6 +123,7 @@ class _Work:
             "source": self.family.source,
             "config_sha256": self.config.sha256,
             "seed": self.config.seed,
+            "training_seed": self.training_seed,
             "synthetic": self.synthetic,
         }
 
@@ -143,7 +146,7 @@ class _Work:
         schedule = self.config.schedules.get(self.family.architecture, Schedule())
         common: dict[str, Any] = {
             "recipe": recipe_for(schedule, self.family.architecture, kind, study=self.config.name),
-            "seed": derived_seed(self.config.seed, step.key),
+            "seed": derived_seed(self.training_seed, self.family.first.detector(kind)),
             "name": step.key,
             "progress": None,
             "checkpoint": self._checkpoint(step.key),
@@ -152,10 +155,12 @@ class _Work:
         }
         if kind == ORIGINAL:
             own = self.splits[self.family.source]
-            side = self.config.image_size
+            side, train = self.config.image_size, own.train
+            if self.config.few_shot_originals == "held_back":
+                train = train[~train["path"].isin(self._few_shot_data()[0]["path"])]
             detector = models.train(
                 self.family.architecture,
-                own.train,
+                train,
                 own.val,
                 input_shape=(side, side, 3),
                 **common,

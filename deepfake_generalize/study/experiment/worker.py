@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +17,7 @@ from deepfake_generalize._system.machine import peak_memory
 from deepfake_generalize._system.processes import acting_before_interruption
 from deepfake_generalize.errors import PartialError
 from deepfake_generalize.study.experiment.config import StudyConfig
-from deepfake_generalize.study.experiment.detector_family import DetectorFamily
+from deepfake_generalize.study.experiment.detector_family import DetectorFamily, all_families
 
 _LEFT = 75
 """Exit code of a process that has grown: steps are left, for a new one."""
@@ -93,7 +92,7 @@ def work_apart(family: DetectorFamily, folder: Path) -> None:
 
     Raises what they raised, or PartialError where one ended without a word, as when it was killed.
     """
-    command = [sys.executable, "-c", _PROGRAM, folder, *astuple(family), str(_GROWN)]
+    command = [sys.executable, "-c", _PROGRAM, str(folder), family.name, str(_GROWN)]
     code = _LEFT
     while code == _LEFT:
         with _WORKERS.begun(command) as process:
@@ -115,12 +114,12 @@ def work_apart(family: DetectorFamily, folder: Path) -> None:
 
 def main() -> NoReturn:
     """Be the process: work on the family of the arguments until it is done or memory has grown."""
-    folder, architecture, source, most = sys.argv[1:]
+    folder, name, most = sys.argv[1:]
     # Ctrl+C reaches every process of a terminal; the parent ends this one, and speaks for it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        done = _work(Path(folder), DetectorFamily(architecture, source), int(most))
+        done = _work(Path(folder), name, int(most))
     except Exception as error:
         sys.stdout.buffer.write(pickle.dumps(error))
         sys.exit(1)
@@ -133,7 +132,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(folder: Path, family: DetectorFamily, most: int) -> bool:
+def _work(folder: Path, name: str, most: int) -> bool:
     import tensorflow as tf
 
     from deepfake_generalize.study.experiment.config import CONFIG, StudyConfig
@@ -143,4 +142,5 @@ def _work(folder: Path, family: DetectorFamily, most: int) -> bool:
     if config.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
         tf.config.threading.set_inter_op_parallelism_threads(config.threads)
+    family = next(family for family in all_families(config) if family.name == name)
     return run_family(config, family, folder, until=lambda: peak_memory() > most)

@@ -55,6 +55,8 @@ FINE_TUNINGS = (ORIGINAL, "transfer", "merge")
 
 Their place in this list gives the detectors' numbers.
 """
+PASSABLE_POINTS = 20.0
+"""The paper calls a degradation below this passable (section IV-B)."""
 POOR_POINTS = 30.0
 """Tables VI and VII hold the detectors that degrade by more than this."""
 

@@ -15,7 +15,13 @@ from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS, architecture_facts, in_table_order
-from deepfake_generalize.study.report.sections import SHOWN_OF_A_HASH, SYNTHETIC, report_page
+from deepfake_generalize.study.report.sections import (
+    BETWEEN,
+    SHOWN_OF_A_HASH,
+    SYNTHETIC,
+    report_page,
+    seeds_of,
+)
 from deepfake_generalize.study.tables import CAPTIONS, THRESHOLD_CAPTION, render, why_empty
 
 if TYPE_CHECKING:
@@ -40,12 +46,14 @@ def publish_results(results: RunResults) -> Path:
 def _write_tables(results: RunResults) -> None:
     folder = results.folder / "tables"
     folder.mkdir(exist_ok=True)
-    known_by = f"Seed {results.config.seed}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
+    known_by = f"Seed {seeds_of(results.config)}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
     shown = {
         f"table_{number.lower()}": (results.table(number), caption)
         for number, caption in CAPTIONS.items()
     }
     shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
+    if len(results.trainings) > 1:
+        shown["table_trainings"] = (results.between_trainings, BETWEEN)
     empty = {f"table_{number.lower()}": why_empty(number) for number in ("VI", "VII")}
     for name, (table, caption) in shown.items():
         said = f"{caption} {known_by} {SYNTHETIC if results.synthetic else ''}"

@@ -15,11 +15,12 @@ import pandas as pd
 
 from deepfake_generalize.errors import DataMismatchError
 from deepfake_generalize.metrics import Resampling, decompose_degradation
-from deepfake_generalize.metrics.resampling import Replicates, resample
+from deepfake_generalize.metrics.resampling import Replicates, resample, standard_error
 from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
     StudyConfig,
+    all_families,
     derived_seed,
     of_kind,
     read_all,
@@ -33,7 +34,7 @@ from deepfake_generalize.study.protocol import (
     architecture_facts,
     in_table_order,
 )
-from deepfake_generalize.study.report import findings
+from deepfake_generalize.study.report import findings, seeds
 from deepfake_generalize.study.report.findings import Finding
 from deepfake_generalize.study.scores import as_scored, read_scores
 from deepfake_generalize.study.tables import (
@@ -79,7 +80,7 @@ class RunResults:
 
     @cached_property
     def families(self) -> list[DetectorFamily]:
-        """The study's families in the order of Table IV."""
+        """The study's families in the order of Table IV, as its first training has them."""
         return [
             DetectorFamily(architecture, source)
             for architecture in in_table_order(self.config.architectures)
@@ -126,14 +127,27 @@ class RunResults:
         }
 
     @cached_property
-    def accuracies(self) -> Replicates:
-        """Accuracies in percent, with their resamples, as `benchmark` makes them."""
+    def trainings(self) -> list[Replicates]:
+        """Accuracies in percent of each training, under the first one's names, resampled alike.
+
+        As `benchmark` makes them: the same scores have the same interval there.
+        """
         scored = {
             name: {key: as_scored(table[table["status"] == "ok"]) for key, table in tables.items()}
             for name, tables in self.scored.items()
         }
         resampling = Resampling(n_resamples=self.config.analysis.resamples)
-        return resample(scored, ["accuracy"], resampling, scale=100.0)
+        found = resample(scored, ["accuracy"], resampling, scale=100.0)
+        names: dict[int | None, dict[str, str]] = {}
+        for family in all_families(self.config):
+            own = {family.detector(kind): family.first.detector(kind) for kind in FINE_TUNINGS}
+            names.setdefault(family.retrained, {}).update(own)
+        return [seeds.renamed(found, own) for own in names.values()]
+
+    @cached_property
+    def accuracies(self) -> Replicates:
+        """Accuracies in percent, with their resamples: means over the trainings."""
+        return seeds.mean_accuracies(self.trainings)
 
     @cached_property
     def similarities(self) -> dict[str, pd.DataFrame]:
@@ -244,20 +258,22 @@ class RunResults:
     @cached_property
     def table_v_with_intervals(self) -> pd.DataFrame:
         """Table V with each degradation's 95 % interval and its two parts, for a screen."""
-        source = {name: family.source for name, family, _ in self.detectors}
-        found = [
-            self.accuracies.interval(
-                self.accuracies.degradation(name, source[name], UNSEEN_SETS),
-                (source[name], *UNSEEN_SETS),
-            )
-            for name in self.table("V")["detector"]
-        ]
+        ends = self.between_trainings.set_index("detector")[["lowest", "highest"]]
         parts = self.thresholds.groupby("detector")[["ranking_lost", "threshold_moved"]].mean()
-        return (
-            self.table("V")
-            .assign(lowest=[value.low for value in found], highest=[value.high for value in found])
-            .join(parts.round(10), on="detector")
-        )
+        return self.table("V").join(ends, on="detector").join(parts.round(10), on="detector")
+
+    @cached_property
+    def between_trainings(self) -> pd.DataFrame:
+        """How the degradation of each detector varies, in points; over_videos: a standard error."""
+        rows = []
+        for name, family, _ in self.detectors:
+            lost = [each.degradation(name, family.source, UNSEEN_SETS) for each in self.trainings]
+            found = seeds.over_trainings(self.trainings, lost, (family.source, *UNSEEN_SETS))
+            error = standard_error(np.mean(lost, axis=0), found.n) if found.n > 1 else nan
+            apart = (seeds.between_trainings(lost), error)
+            rows.append((name, len(lost), found.estimate, *apart, found.low, found.high))
+        columns = ("detector", "trainings", "degradation", "between_trainings", "over_videos")
+        return pd.DataFrame(rows, columns=[*columns, "lowest", "highest"])
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -268,8 +284,10 @@ class RunResults:
             if key.split("/")[1] in UNSEEN_SETS
         }
         return [
-            findings.zero_shot_failure(self.families, self.accuracies),
-            findings.unwanted_properties(self.families, self.accuracies),
+            findings.zero_shot_failure(
+                self.families, self.trainings, self.config.analysis.smallest_loss
+            ),
+            findings.unwanted_properties(self.families, self.trainings, self.scored),
             findings.undiscriminating_features(
                 unseen,
                 n_resamples=self.config.analysis.resamples,

@@ -21,6 +21,7 @@ from deepfake_generalize.study.protocol import (
     shared_table,
 )
 from deepfake_generalize.study.report.results import RunResults
+from deepfake_generalize.study.report.seeds import over_trainings
 from deepfake_generalize.study.tables import (
     CAPTIONS,
     THRESHOLD_CAPTION,
@@ -39,6 +40,10 @@ SHOWN_OF_A_HASH = 12
 _SELECTION = (
     "Originals: the epoch with the best accuracy on the source's validation split. Fine-tuned: the "
     "epoch with the best accuracy on the validation part of the few-shot mix. Test sets never."
+)
+BETWEEN = (
+    "Degradation over several trainings on the same data: their mean, the standard deviation "
+    "between them, the standard error over test videos, and the 95 % interval over both."
 )
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
@@ -60,6 +65,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
                 name: architecture_facts(name).title
                 for name in in_table_order(results.config.architectures)
             },
+            between=BETWEEN if len(results.trainings) > 1 else "",
             null_set=_null_set(results),
             not_compared=not_compared(results.config),
             audit=audit,
@@ -122,6 +128,12 @@ def not_compared(config: StudyConfig) -> str:
     )
 
 
+def seeds_of(config: StudyConfig) -> str:
+    """Write the seed of a study, and those of its trainings where they are others."""
+    own = ", ".join(map(str, config.training_seeds))
+    return f"{config.seed}, of the trainings {own}" if own else str(config.seed)
+
+
 def counts(images: Mapping[str, int]) -> str:
     """Write how many images the parts of a set have, in the order of their use."""
     return ", ".join(f"{part} {images[part]:,}" for part in SUBSETS if images[part])
@@ -136,9 +148,8 @@ def _null_set(results: RunResults) -> Interval | None:
     if NULL_SET not in results.scored:
         return None
     names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
-    accuracies = results.accuracies
-    values = np.mean([accuracies[name, NULL_SET] for name in names], axis=0)
-    return accuracies.interval(values, [NULL_SET], within=(0.0, 100.0))
+    each = [np.mean([one[name, NULL_SET] for name in names], axis=0) for one in results.trainings]
+    return over_trainings(results.trainings, each, [NULL_SET], within=(0.0, 100.0))
 
 
 def _images(results: RunResults) -> dict[str, str]:
@@ -157,7 +168,7 @@ def _provenance(results: RunResults) -> dict[str, object]:
     versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
     return {
         "Data": "synthetic, drawn by data.synthetic" if results.synthetic else "videos",
-        "Seed": config.seed,
+        "Seed": seeds_of(config),
         "Selection rule": _SELECTION,
         "Detectors": f"{len(training)} trained in this run folder",
         "Intervals": f"95 %, {config.analysis.resamples:,} resamples of the test videos",

@@ -49,6 +49,9 @@ TITLES = {
         for by in ("", "video_")
         for metric, title in METRIC_TITLES.items()
     },
+    "trainings": "Trainings",
+    "between_trainings": "SD between trainings",
+    "over_videos": "SE over test videos",
 }
 _WORDS = ("set", "detector", "architecture", "training_dataset", "fine_tuning")
 _MARKDOWN = str.maketrans(

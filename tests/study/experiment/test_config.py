@@ -40,14 +40,18 @@ def test_toml_gives_back_an_equal_configuration(tmp_path, config):
     rate=st.one_of(st.none(), st.floats(1e-6, 1.0)),
     fractions=st.lists(st.floats(0.01, 1.0), min_size=1, max_size=3).map(tuple),
     seed=st.integers(0, 2**31),
+    trainings=st.lists(st.integers(0, 2**31), max_size=3, unique=True).map(tuple),
 )
-def test_toml_gives_back_whatever_is_set(tmp_path_factory, name, train, rate, fractions, seed):
+def test_toml_gives_back_whatever_is_set(
+    tmp_path_factory, name, train, rate, fractions, seed, trainings
+):
     config = StudyConfig(
         name=name,
         sizes=Sizes(train=train),
         schedules={"xception": Schedule(learning_rate=rate)},
         analysis=Analysis(top_fractions=fractions),
         seed=seed,
+        training_seeds=trainings,
     )
     path = tmp_path_factory.mktemp("toml") / "study.toml"
     path.write_text(config.to_toml(), encoding="utf-8")
@@ -93,6 +97,9 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
         ("roots = 1", "expected roots to be a table, received int"),
         ("[roots]\nfaceforensics = 3", "expected roots.faceforensics to be str, received 3"),
         ("[roots]\nimagenet = 'x'", "expected roots to be one of faceforensics"),
+        ("training_seeds = [1, 2, 1]", "expected training_seeds that differ, received [1, 2, 1]"),
+        ("training_seeds = [0.5]", "expected training_seeds to be int, received 0.5"),
+        ("few_shot_originals = 'new'", "few_shot_originals to be one of trained_on, held_back"),
         ("finder = 'eyes'", "expected finder to be one of mediapipe, cascade, received"),
         ("image_size = 64", "expected image_size of at least 71 for xception, received 64"),
     ],
@@ -113,6 +120,8 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, text, message):
         "image_size = 999999999999",
         "frames_per_video = 0",
         "seed = -1",
+        "training_seeds = [-1]",
+        "[analysis]\nsmallest_loss = -1.0",
         "[analysis]\nresamples = -1",
         "[analysis]\nresamples = 99999999999999",
         "[analysis]\ntop_fractions = [1.5]",
