@@ -12,15 +12,17 @@ from deepfake_generalize.study.figures.drawing import ACCENT, draw_panels, mark_
 from deepfake_generalize.validation import check_counts, check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from deepfake_generalize.causal import Overlap
+    from deepfake_generalize.types import AnyArray
 
 _FEW, _MANY = (0.86, 0.91, 0.96), (0.18, 0.38, 0.62)
 _WIDTH = 0.9
+_MARKERS = ("o", "s", "D", "v")
 
 
 def figure_5(
@@ -32,11 +34,14 @@ def figure_5(
     """Draw how many of the top neurons contribute on exactly 1, 2, ... datasets.
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5: one panel a
-    detector. The black marks are ours: the count expected if every dataset's top were drawn at
-    random. Only what rises above its mark says that neurons carry over.
+    detector. Ours are the black lines, the count expected if every dataset's top were drawn at
+    random, and beside the last bar of a group the same count of each control network. Only what
+    rises above both says that neurons carry over because of what was learnt. The bars set the
+    scale; marks beyond it stand at the upper edge.
 
     Args:
-        overlaps: Detector's name -> k, how many neurons are in the top -> `causal.overlap` of it.
+        overlaps: Detector's name -> k, how many neurons are in the top -> `causal.overlap` of it,
+            with controls or without.
         neurons: How many the layer has; for the fractions below the bars.
         synthetic: Mark the figure as drawn from synthetic faces.
 
@@ -57,16 +62,19 @@ def figure_5(
     datasets = _datasets(overlaps, neurons)
     return draw_panels(
         {
-            name: functools.partial(_panel, by_k=by_k, neurons=neurons, datasets=datasets)
+            name: functools.partial(
+                _panel, by_k=by_k, neurons=neurons, datasets=datasets, kinds=_kinds(overlaps)
+            )
             for name, by_k in overlaps.items()
         },
         columns=3,
         size=(4.3, 2.35),
         title=f"Neurons that contribute on exactly 1 to {datasets} datasets",
-        notes="Below the bars: how many neurons of the layer count as contributing on each "
-        "dataset.",
+        notes="Below the bars: their heights, and how many neurons of the layer count as "
+        "contributing on each dataset. Beside the last bar of a group: the same of each control "
+        "network. An arrow at the upper edge stands for a mark beyond it.",
         ylabel="neurons",
-        legend_lines=1 if len(overlaps) > 1 else 2,
+        legend_lines=(1 if len(overlaps) > 1 else 2) + bool(_kinds(overlaps)),
         synthetic=synthetic,
     )
 
@@ -84,7 +92,7 @@ def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> in
     for detector, by_k in overlaps.items():
         for k, found in by_k.items():
             check_whole("the number of top neurons", k, least=1)
-            for values in (found.counts, found.expected):
+            for values in (found.counts, found.expected, *found.controls.values()):
                 check_counts(f"the overlaps of the top {k} of {detector}", values, most=neurons)
     largest = max(k for by_k in overlaps.values() for k in by_k)
     if largest > neurons:
@@ -95,26 +103,49 @@ def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> in
     return lengths.pop()
 
 
-def _panel(axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int) -> None:
-    """Draw one detector's bars, their counts, and what chance would give."""
-    groups = np.arange(len(by_k)) * (datasets + 1.0)
-    top = max(float(max(found.counts.max(), found.expected.max())) for found in by_k.values())
+def _kinds(overlaps: Mapping[str, Mapping[int, Overlap]]) -> list[str]:
+    """Return the kinds of controls of any overlap, in their order."""
+    found = [each for by_k in overlaps.values() for each in by_k.values()]
+    return list(dict.fromkeys(kind for each in found for kind in each.controls))
+
+
+def _panel(
+    axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int, kinds: Sequence[str]
+) -> None:
+    """Draw one detector's bars, their counts, and what chance and controls would give."""
+    groups = np.arange(len(by_k)) * (datasets + 1.0 + 0.5 * len(kinds))
+    top = max(1.0, *(float(found.counts.max()) for found in by_k.values()))
     for index in range(datasets):
         counts = np.array([found.counts[index] for found in by_k.values()])
         chance = np.array([found.expected[index] for found in by_k.values()])
         places, last = groups + index, index + 1 == datasets
         label = f"all {datasets} datasets" if last else f"exactly {index + 1}"
         axes.bar(places, counts, _WIDTH, color=_colour(index, datasets), label=label)
-        mark_chance(axes, places, chance, 0.45, "expected by chance" if last else "")
-        for place, count, expected in zip(places, counts, chance, strict=True):
-            # Above the bar, and above the chance mark where that would cross the figure.
-            near = count - 0.02 * top < expected < count + 0.13 * top
-            height = (max(count, expected) if near else count) + 0.02 * top
-            axes.text(place, height, f"{count}", ha="center", va="bottom", fontsize=6.0)
-    axes.set_ylim(0, 1.14 * top if top else 1)
+        shown = chance <= 1.03 * top
+        mark_chance(axes, places[shown], chance[shown], 0.45, "expected by chance" if last else "")
+        _mark_beyond(axes, places[~shown], top)
+        for place, count in zip(places, counts, strict=True):
+            axes.text(
+                place, -0.02 * top, f"{count}", ha="center", va="top", rotation=90, fontsize=5.5
+            )
+    for number, kind in enumerate(kinds):
+        networks = [found.controls.get(kind, np.empty((0, 1))) for found in by_k.values()]
+        heights = np.concatenate([counts[:, -1] for counts in networks])
+        places = np.repeat(groups + datasets - 0.2 + 0.5 * number, list(map(len, networks)))
+        shown = heights <= 1.03 * top
+        drawn = axes.plot(places[shown], heights[shown], _MARKERS[number % 4] + "k", label=kind)
+        drawn[0].set(markersize=3.5, markerfacecolor="none", markeredgewidth=0.7)
+        _mark_beyond(axes, places[~shown], top)
+    axes.set_ylim(-0.14 * top, 1.12 * top)
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.spines["bottom"].set_visible(False)
     axes.set_xticks(groups + (datasets - 1) / 2, [_top_label(k, neurons) for k in by_k])
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.8, groups[-1] + datasets - 0.2)
+    axes.tick_params(axis="x", length=0, pad=1)
+    axes.set_xlim(-0.8, groups[-1] + datasets - 0.2 + 0.5 * len(kinds))
+
+
+def _mark_beyond(axes: Axes, places: AnyArray, top: float) -> None:
+    axes.plot(places, np.full(len(places), 1.08 * top), "k^", markersize=2.5)
 
 
 def _colour(index: int, datasets: int) -> object:
