@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import deepfake_generalize._system.keras_backend  # noqa: F401 - it refuses
-from deepfake_generalize.causal.controls import new_head, untrained
+from deepfake_generalize.causal.controls import control
 from deepfake_generalize.causal.effect import (
     NeuronEffects,
     average_causal_effect,
     site_activations,
 )
-from deepfake_generalize.causal.neurons import (
-    Overlap,
-    overlap,
-    shared_by_chance,
-    top_neurons,
-    universal_neurons,
-)
+from deepfake_generalize.causal.neurons import Overlap, overlap, top_neurons, universal_neurons
 from deepfake_generalize.causal.stability import TopStability, top_stability
 
 __all__ = [
@@ -23,14 +17,12 @@ __all__ = [
     "Overlap",
     "TopStability",
     "average_causal_effect",
-    "new_head",
+    "control",
     "overlap",
-    "shared_by_chance",
     "site_activations",
     "top_neurons",
     "top_stability",
     "universal_neurons",
-    "untrained",
 ]
 
 

@@ -151,12 +151,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
 
 
 def site_activations(detector: Detector, images: Images, *, site: str = "paper") -> AnyArray:
-    """Return what `average_causal_effect` takes instead of images, where it is needed twice.
-
-    Args:
-        detector: As there.
-        images: As there.
-        site: As there.
+    """Return the activations that `average_causal_effect` takes instead of images; as there.
 
     Returns:
         (N, neurons) float32; beyond 256 MB in an unnamed temporary file.

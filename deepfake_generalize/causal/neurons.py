@@ -12,13 +12,7 @@ import numpy as np
 from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
-from deepfake_generalize.validation import (
-    check_mapping,
-    check_whole,
-    describe,
-    is_whole,
-    refuse_masked,
-)
+from deepfake_generalize.validation import check_mapping, describe, is_whole, refuse_masked
 
 
 @dataclass(frozen=True)
@@ -42,28 +36,30 @@ class Overlap:
 
     @property
     def p_chance(self) -> float:
-        """How likely random tops share as many neurons as all datasets do here, or more; exact."""
-        shared, datasets = int(self.counts[-1]), len(self.counts)
-        return shared_by_chance(shared, self.k, neurons=self.neurons, datasets=datasets)
+        """How likely random tops share as many neurons as all datasets do here, or more; exact.
+
+        What one more random top leaves of those that are shared is hypergeometric. 0.0 below what
+        a float can hold.
+        """
+        likely = _shared_by(len(self.counts), self.k, self.neurons)
+        return min(1.0, float(likely[self.counts[-1] :].sum()))
 
     @property
     def p_controls(self) -> dict[str, float]:
         """Kind of control -> how likely one more such network shares as many neurons, or more.
 
-        The neurons that all datasets share are counted. One-sided, by Student's t: .05 is where
-        the 95 % prediction interval for one more network ends. Three networks say little of how
-        much such networks vary, which makes that interval wide: the mean and 3.4 standard
-        deviations, taken as one neuron at least. A kind of one network is left out.
+        One-sided, by Student's t: at .05 ends the 95 % prediction interval for one more network,
+        which three of them make wide (3.4 standard deviations, each taken as one neuron at least).
+        A kind of one network is left out: it says nothing of how much such networks vary.
         """
         from scipy.stats import t
 
         found = {}
         for kind, counts in self.controls.items():
-            shared, networks = counts[:, -1], len(counts)
-            if networks > 1:
-                spread = max(float(shared.std(ddof=1)), 1.0) * math.sqrt(1 + 1 / networks)
-                away = (self.counts[-1] - shared.mean()) / spread
-                found[kind] = float(t.sf(away, networks - 1))
+            shared, n = counts[:, -1], len(counts)
+            if n > 1:
+                spread = max(float(shared.std(ddof=1)), 1.0) * math.sqrt(1 + 1 / n)
+                found[kind] = float(t.sf((self.counts[-1] - shared.mean()) / spread, n - 1))
         return found
 
 
@@ -106,14 +102,14 @@ def overlap(
     datasets, and means add up although the neurons compete for k places. (The overlap of two
     random tops is hypergeometric; this is its mean.)
 
-    Chance is a low bar: neurons with large weights contribute everywhere in a network that was
-    never trained, too. Controls, which are ours, show how much of the overlap is learnt.
+    Chance is a low bar: in a network that was never trained, too, neurons with large weights
+    contribute everywhere. Controls, which are ours, show how much of the overlap is learnt.
 
     Args:
         effects: Dataset's name -> effects of one detector on it, all at the same site.
         k: As in `top_neurons`.
-        controls: Kind of control -> the same of each network, on the same images: of `untrained`
-            ones, of the detector with a `new_head`, of networks trained on shuffled labels.
+        controls: Kind -> the same of each network, on the same images: those of `control`, say, or
+            networks trained on shuffled labels.
 
     Returns:
         Counts of the detector and of its controls, and the counts expected by chance.
@@ -151,35 +147,6 @@ def overlap(
             compared.setdefault(kind, []).append(_counts(found, datasets))
     stacked = {kind: np.stack(each) for kind, each in compared.items()}
     return Overlap(_counts(times, datasets), np.asarray(expected), taken, neurons, stacked)
-
-
-def shared_by_chance(shared: int, k: int, *, neurons: int = 1024, datasets: int = 5) -> float:
-    """Return how likely the random tops of several datasets share so many neurons, or more.
-
-    Exact: what one more random top leaves of the neurons that are shared is hypergeometric.
-
-    Args:
-        shared: Neurons in the top k of every dataset.
-        k: Neurons in each top, up to `neurons`.
-        neurons: Neurons of the layer.
-        datasets: How many tops there are.
-
-    Returns:
-        A probability; 0.0 below what a float can hold.
-
-    Raises:
-        InputError: Not whole numbers, or a k above `neurons`.
-
-    Examples:
-        Two of the top 64 of 1,024 neurons in five sets would already be no chance:
-
-        >>> f"{shared_by_chance(1, 64):.1g}, {shared_by_chance(2, 64):.1g}"
-        '0.00098, 4.3e-07'
-    """
-    check_whole("datasets", datasets, least=1)
-    check_whole("k", k, least=1, most=check_whole("neurons", neurons, least=1))
-    check_whole("shared", shared, least=0)
-    return min(1.0, float(_shared_by(datasets, k, neurons)[shared:].sum()))
 
 
 @functools.lru_cache(maxsize=32)

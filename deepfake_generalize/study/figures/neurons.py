@@ -12,17 +12,15 @@ from deepfake_generalize.study.figures.drawing import ACCENT, draw_panels, mark_
 from deepfake_generalize.validation import check_counts, check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from deepfake_generalize.causal import Overlap
-    from deepfake_generalize.types import AnyArray
 
 _FEW, _MANY = (0.86, 0.91, 0.96), (0.18, 0.38, 0.62)
 _WIDTH = 0.9
-_MARKERS = ("o", "s", "D", "v")
 
 
 def figure_5(
@@ -60,21 +58,21 @@ def figure_5(
         1
     """
     datasets = _datasets(overlaps, neurons)
+    controlled = any(found.controls for by_k in overlaps.values() for found in by_k.values())
     return draw_panels(
         {
-            name: functools.partial(
-                _panel, by_k=by_k, neurons=neurons, datasets=datasets, kinds=_kinds(overlaps)
-            )
+            name: functools.partial(_panel, by_k=by_k, neurons=neurons, datasets=datasets)
             for name, by_k in overlaps.items()
         },
         columns=3,
         size=(4.3, 2.35),
         title=f"Neurons that contribute on exactly 1 to {datasets} datasets",
         notes="Below the bars: their heights, and how many neurons of the layer count as "
-        "contributing on each dataset. Beside the last bar of a group: the same of each control "
-        "network. An arrow at the upper edge stands for a mark beyond it.",
+        "contributing on each dataset. An arrow at the upper edge stands for a mark beyond it."
+        + controlled
+        * " Beside the last bar of a group: the same of each control network.",
         ylabel="neurons",
-        legend_lines=(1 if len(overlaps) > 1 else 2) + bool(_kinds(overlaps)),
+        legend_lines=(1 if len(overlaps) > 1 else 2) + controlled,
         synthetic=synthetic,
     )
 
@@ -103,17 +101,11 @@ def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> in
     return lengths.pop()
 
 
-def _kinds(overlaps: Mapping[str, Mapping[int, Overlap]]) -> list[str]:
-    """Return the kinds of controls of any overlap, in their order."""
-    found = [each for by_k in overlaps.values() for each in by_k.values()]
-    return list(dict.fromkeys(kind for each in found for kind in each.controls))
-
-
-def _panel(
-    axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int, kinds: Sequence[str]
-) -> None:
+def _panel(axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int) -> None:
     """Draw one detector's bars, their counts, and what chance and controls would give."""
+    kinds = list(dict.fromkeys(kind for found in by_k.values() for kind in found.controls))
     groups = np.arange(len(by_k)) * (datasets + 1.0 + 0.5 * len(kinds))
+    beyond: list[float] = []
     top = max(1.0, *(float(found.counts.max()) for found in by_k.values()))
     for index in range(datasets):
         counts = np.array([found.counts[index] for found in by_k.values()])
@@ -123,29 +115,24 @@ def _panel(
         axes.bar(places, counts, _WIDTH, color=_colour(index, datasets), label=label)
         shown = chance <= 1.03 * top
         mark_chance(axes, places[shown], chance[shown], 0.45, "expected by chance" if last else "")
-        _mark_beyond(axes, places[~shown], top)
+        beyond += places[~shown].tolist()
         for place, count in zip(places, counts, strict=True):
-            axes.text(
-                place, -0.02 * top, f"{count}", ha="center", va="top", rotation=90, fontsize=5.5
-            )
+            axes.text(place, -0.02 * top, f"{count}", rotation=90, va="top", ha="center", size=5.5)
     for number, kind in enumerate(kinds):
         networks = [found.controls.get(kind, np.empty((0, 1))) for found in by_k.values()]
         heights = np.concatenate([counts[:, -1] for counts in networks])
         places = np.repeat(groups + datasets - 0.2 + 0.5 * number, list(map(len, networks)))
         shown = heights <= 1.03 * top
-        drawn = axes.plot(places[shown], heights[shown], _MARKERS[number % 4] + "k", label=kind)
+        drawn = axes.plot(places[shown], heights[shown], "osDv"[number % 4] + "k", label=kind)
         drawn[0].set(markersize=3.5, markerfacecolor="none", markeredgewidth=0.7)
-        _mark_beyond(axes, places[~shown], top)
+        beyond += places[~shown].tolist()
+    axes.plot(beyond, np.full(len(beyond), 1.08 * top), "k^", markersize=2.5)
     axes.set_ylim(-0.14 * top, 1.12 * top)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks(groups + (datasets - 1) / 2, [_top_label(k, neurons) for k in by_k])
     axes.tick_params(axis="x", length=0, pad=1)
     axes.set_xlim(-0.8, groups[-1] + datasets - 0.2 + 0.5 * len(kinds))
-
-
-def _mark_beyond(axes: Axes, places: AnyArray, top: float) -> None:
-    axes.plot(places, np.full(len(places), 1.08 * top), "k^", markersize=2.5)
 
 
 def _colour(index: int, datasets: int) -> object:
