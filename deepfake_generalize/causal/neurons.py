@@ -152,10 +152,15 @@ def overlap(
 @functools.lru_cache(maxsize=32)
 def _shared_by(datasets: int, k: int, neurons: int) -> DoubleArray:
     """Return the probabilities that random tops share 0 to k neurons."""
-    from scipy.stats import hypergeom
+    from scipy.special import gammaln
 
-    sizes = np.arange(k + 1)
-    left = hypergeom.pmf(sizes[None, :], neurons, sizes[:, None], k)
+    def log_ways(of: IntArray | int, some: IntArray | int) -> DoubleArray:
+        return np.asarray(gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1))
+
+    # Of `had` shared neurons one more top has `kept`; -inf, so 0, where that cannot be.
+    had, kept = np.ogrid[: k + 1, : k + 1]
+    ways = log_ways(had, kept) + log_ways(neurons - had, k - kept)
+    left = np.exp(ways - log_ways(neurons, k))
     probabilities: DoubleArray = np.eye(k + 1)[k]
     for _ in range(datasets - 1):
         probabilities = probabilities @ left

@@ -92,7 +92,8 @@ def plan_steps(
             for key in analysed
         ]
         measured = looked_at * analysis.causal_images * len(analysed)
-        trained = cost * _images_trained_on(config, family.architecture, ORIGINAL)
+        short = (analysis.shuffled_epochs or 0) * config.sizes.train
+        trained = cost * (short or _images_trained_on(config, family.architecture, ORIGINAL))
         steps += [
             Step("control", f"{family.name}/{kind}/{number}", weight)
             for kind, count, weight in (
