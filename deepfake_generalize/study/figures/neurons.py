@@ -21,14 +21,10 @@ if TYPE_CHECKING:
 
 _FEW, _MANY = (0.86, 0.91, 0.96), (0.18, 0.38, 0.62)
 _WIDTH = 0.9
+_BESIDE = " Beside the last bar of a group: the same of each control network."
 
 
-def figure_5(
-    overlaps: Mapping[str, Mapping[int, Overlap]],
-    *,
-    neurons: int = 1024,
-    synthetic: bool = False,
-) -> Figure:
+def figure_5(overlaps: Mapping[str, Mapping[int, Overlap]], *, synthetic: bool = False) -> Figure:
     """Draw how many of the top neurons contribute on exactly 1, 2, ... datasets.
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5: one panel a
@@ -40,44 +36,42 @@ def figure_5(
     Args:
         overlaps: Detector's name -> k, how many neurons are in the top -> `causal.overlap` of it,
             with controls or without.
-        neurons: How many the layer has; for the fractions below the bars.
         synthetic: Mark the figure as drawn from synthetic faces.
 
     Returns:
         A matplotlib figure, three panels in a row.
 
     Raises:
-        InputError: Nothing to draw, overlaps over unequal numbers of datasets, a k above `neurons`,
-            or counts outside 0 to `neurons`.
+        InputError: Nothing to draw, overlaps over unequal numbers of datasets, or counts outside 0
+            to their layer's neurons.
 
     Examples:
         >>> from deepfake_generalize.causal import overlap
         >>> tops = {name: np.random.default_rng(i).random(64) for i, name in enumerate("abcde")}
-        >>> figure = figure_5({"MesoNet1": {k: overlap(tops, k) for k in (4, 8)}}, neurons=64)
+        >>> figure = figure_5({"MesoNet1": {k: overlap(tops, k) for k in (4, 8)}})
         >>> len(figure.axes)
         1
     """
-    datasets = _datasets(overlaps, neurons)
+    datasets = _datasets(overlaps)
     controlled = any(found.controls for by_k in overlaps.values() for found in by_k.values())
     return draw_panels(
         {
-            name: functools.partial(_panel, by_k=by_k, neurons=neurons, datasets=datasets)
+            name: functools.partial(_panel, by_k=by_k, datasets=datasets)
             for name, by_k in overlaps.items()
         },
         columns=3,
         size=(4.3, 2.35),
         title=f"Neurons that contribute on exactly 1 to {datasets} datasets",
         notes="Below the bars: their heights, and how many neurons of the layer count as "
-        "contributing on each dataset. An arrow at the upper edge stands for a mark beyond it."
-        + controlled
-        * " Beside the last bar of a group: the same of each control network.",
+        f"contributing on each dataset.{_BESIDE if controlled else ''} An arrow at the upper edge "
+        "stands for a mark beyond it.",
         ylabel="neurons",
         legend_lines=(1 if len(overlaps) > 1 else 2) + controlled,
         synthetic=synthetic,
     )
 
 
-def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> int:
+def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]]) -> int:
     """Return over how many datasets all overlaps were counted."""
     if not overlaps or not all(overlaps.values()):
         raise InputError("expected at least one detector with an overlap, received none.")
@@ -86,22 +80,16 @@ def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> in
         raise InputError(
             f"expected overlaps over equally many datasets, received {sorted(lengths)}."
         )
-    check_whole("neurons", neurons, least=1)
     for detector, by_k in overlaps.items():
         for k, found in by_k.items():
-            check_whole("the number of top neurons", k, least=1)
+            check_whole("the number of top neurons", k, least=1, most=found.neurons)
             for values in (found.counts, found.expected, *found.controls.values()):
-                check_counts(f"the overlaps of the top {k} of {detector}", values, most=neurons)
-    largest = max(k for by_k in overlaps.values() for k in by_k)
-    if largest > neurons:
-        raise InputError(
-            f"expected k up to neurons={neurons}, received {largest}.",
-            hint="Say with neurons= how many the layer has.",
-        )
+                what = f"the overlaps of the top {k} of {detector}"
+                check_counts(what, values, most=found.neurons)
     return lengths.pop()
 
 
-def _panel(axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int) -> None:
+def _panel(axes: Axes, by_k: Mapping[int, Overlap], datasets: int) -> None:
     """Draw one detector's bars, their counts, and what chance and controls would give."""
     kinds = list(dict.fromkeys(kind for found in by_k.values() for kind in found.controls))
     groups = np.arange(len(by_k)) * (datasets + 1.0 + 0.5 * len(kinds))
@@ -130,7 +118,8 @@ def _panel(axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int)
     axes.set_ylim(-0.14 * top, 1.12 * top)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.spines["bottom"].set_visible(False)
-    axes.set_xticks(groups + (datasets - 1) / 2, [_top_label(k, neurons) for k in by_k])
+    labels = [_top_label(k, found.neurons) for k, found in by_k.items()]
+    axes.set_xticks(groups + (datasets - 1) / 2, labels)
     axes.tick_params(axis="x", length=0, pad=1)
     axes.set_xlim(-0.8, groups[-1] + datasets - 0.2 + 0.5 * len(kinds))
 

@@ -249,10 +249,9 @@ def universal_neurons(overlaps: Mapping[str, Sequence[causal.Overlap]]) -> Findi
             for of, values in means.items()
         ]
     beyond = np.max(list(tests.values()), axis=0) <= _LEVEL
-    controlled = f"untrained (controls: {', '.join([*tests][1:])})"
     why = (
-        f"{beyond.sum()} of {len(found)} detectors share so many neurons over all datasets. Claim "
-        f"tested: more than {controlled if len(tests) > 1 else 'chance'}."
+        f"Claim tested: more than {', '.join([*tests][1:] or tests)}. {beyond.sum()} of "
+        f"{len(found)} detectors share so many neurons over all datasets."
     )
     return Finding(4, claim, rule, _verdict(bool(beyond.all())), why, tuple(facts))
 

@@ -70,9 +70,7 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     for name in architectures:
         overlaps = _overlaps(results, name)
         if overlaps:
-            neurons = next(iter(next(iter(overlaps.values())).values())).neurons
-            figure = figures.figure_5(overlaps, neurons=neurons, synthetic=synthetic)
-            yield f"figure_5_{name}", figure
+            yield f"figure_5_{name}", figures.figure_5(overlaps, synthetic=synthetic)
 
 
 def _figure_2(results: RunResults, architecture: str) -> Figure:
