@@ -152,15 +152,10 @@ def overlap(
 @functools.lru_cache(maxsize=32)
 def _shared_by(datasets: int, k: int, neurons: int) -> DoubleArray:
     """Return the probabilities that random tops share 0 to k neurons."""
-    from scipy.special import gammaln
+    from scipy.stats import hypergeom
 
-    def log_ways(of: IntArray | int, some: IntArray | int) -> DoubleArray:
-        return np.asarray(gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1))
-
-    # Of `had` shared neurons one more top has `kept`; -inf, so 0, where that cannot be.
     had, kept = np.ogrid[: k + 1, : k + 1]
-    ways = log_ways(had, kept) + log_ways(neurons - had, k - kept)
-    left = np.exp(ways - log_ways(neurons, k))
+    left = hypergeom(neurons, had, k).pmf(kept)
     probabilities: DoubleArray = np.eye(k + 1)[k]
     for _ in range(datasets - 1):
         probabilities = probabilities @ left

@@ -135,7 +135,7 @@ def test_figure_and_finding_show_the_controls(tiny_run):
     wanted = [causal.overlap(network, 1 / 4).counts.tolist() for network in networks]
     assert overlaps[0].controls["untrained"].tolist() == wanted
     page = tiny_run.report.read_text(encoding="utf-8")
-    assert "2 untrained networks" in page
+    assert "Untrained: 2 a family" in page
 
 
 def test_controls_on_other_images_are_refused(tiny_run, tmp_path):
