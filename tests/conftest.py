@@ -198,7 +198,9 @@ def tiny_study() -> Callable[..., study.StudyConfig]:
                 train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
             ),
             schedules={architecture: schedule},
-            analysis=study.Analysis(heat_map_fakes=4, causal_images=8, resamples=100),
+            analysis=study.Analysis(
+                heat_map_fakes=4, causal_images=8, resamples=100, controls=2, shuffled_controls=1
+            ),
         )
 
     return make

@@ -76,7 +76,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     Args:
         detector: Around a functional or Sequential Keras model.
         images: (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3).
-        activations: (N, neurons) at the site, instead of images.
+        activations: (N, neurons), what `site_activations` gives, instead of images.
         labels: (N,), 1 = fake, 0 = real; needed for `true_class`.
         site: `paper`: the outputs of the first dense layer if it has 256 units or more
             (ShallowNet's 1,024), else the features that enter it (MesoNet's and MesoInception's
@@ -151,12 +151,31 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     return NeuronEffects(values, effects[..., 0], resampled)
 
 
+def site_activations(detector: Detector, images: Images, *, site: str = "paper") -> AnyArray:
+    """Return the activations that `average_causal_effect` takes instead of images; as there.
+
+    Returns:
+        (N, neurons) float32; beyond 256 MB in an unnamed temporary file.
+
+    Raises:
+        InputError: As there.
+
+    Examples:
+        >>> from deepfake_generalize.models import mesonet
+        >>> images = np.zeros((2, 32, 32, 3), np.uint8)
+        >>> site_activations(Detector(mesonet((32, 32, 3))), images).shape
+        (2, 16)
+    """
+    return _activations(open_site(_checked(detector).model, site), images, detector)
+
+
+def _checked(detector: object) -> Detector:
+    hint = "Wrap a Keras model: Detector(model, fake_index=...)."
+    return check_type("a models.Detector", detector, Detector, hint=hint)
+
+
 def _check_choices(detector: object, steps: object, grid: object, outcome: object) -> None:
-    if not isinstance(detector, Detector):
-        raise InputError(
-            f"expected a models.Detector, received {describe(detector)}.",
-            hint="Wrap a Keras model: Detector(model, fake_index=...).",
-        )
+    _checked(detector)
     check_whole("steps", steps, least=2)
     check_choice("grid", grid, ("study", "minmax"))
     check_choice("outcome", outcome, ("true_class", "score"))

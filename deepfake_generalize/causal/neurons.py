@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import comb
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,10 +23,44 @@ class Overlap:
         counts: (n_datasets,) int64; `counts[j]` neurons are in the top k of exactly j + 1 datasets.
         expected: (n_datasets,) float64; the mean of the same if every dataset's top k were sampled
             at random, independently of the others.
+        k: How many neurons are in a top.
+        neurons: How many the layer has.
+        controls: Kind of control -> (networks, n_datasets) int64, the counts of each of them.
     """
 
     counts: IntArray
     expected: DoubleArray
+    k: int
+    neurons: int
+    controls: Mapping[str, IntArray] = field(default_factory=dict)
+
+    @property
+    def p_chance(self) -> float:
+        """How likely random tops share as many neurons as all datasets do here, or more; exact.
+
+        What one more random top leaves of those that are shared is hypergeometric. 0.0 below what
+        a float can hold.
+        """
+        likely = _shared_by(len(self.counts), self.k, self.neurons)
+        return min(1.0, float(likely[self.counts[-1] :].sum()))
+
+    @property
+    def p_controls(self) -> dict[str, float]:
+        """Kind of control -> how likely one more such network shares as many neurons, or more.
+
+        One-sided, by Student's t: at .05 ends the 95 % prediction interval for one more network,
+        which three of them make wide (3.4 standard deviations, each taken as one neuron at least).
+        A kind of one network is left out: it says nothing of how much such networks vary.
+        """
+        from scipy.stats import t
+
+        found = {}
+        for kind, counts in self.controls.items():
+            shared, n = counts[:, -1], len(counts)
+            if n > 1:
+                spread = max(float(shared.std(ddof=1)), 1.0) * math.sqrt(1 + 1 / n)
+                found[kind] = float(t.sf((self.counts[-1] - shared.mean()) / spread, n - 1))
+        return found
 
 
 def top_neurons(effects: NeuronEffects | AnyArray, k: float) -> IntArray:
@@ -53,7 +88,12 @@ def top_neurons(effects: NeuronEffects | AnyArray, k: float) -> IntArray:
     return order[: _count(k, len(contribution))].astype(np.int64)
 
 
-def overlap(effects: Mapping[str, NeuronEffects | AnyArray], k: float) -> Overlap:
+def overlap(
+    effects: Mapping[str, NeuronEffects | AnyArray],
+    k: float,
+    *,
+    controls: Mapping[str, Sequence[Mapping[str, NeuronEffects | AnyArray]]] | None = None,
+) -> Overlap:
     """Count the neurons that are in the top k of exactly 1, 2, ... of the datasets.
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5. The count expected
@@ -62,31 +102,64 @@ def overlap(effects: Mapping[str, NeuronEffects | AnyArray], k: float) -> Overla
     datasets, and means add up although the neurons compete for k places. (The overlap of two
     random tops is hypergeometric; this is its mean.)
 
+    Chance is a low bar: in a network that was never trained, too, neurons with large weights
+    contribute everywhere. Controls, which are ours, show how much of the overlap is learnt.
+
     Args:
         effects: Dataset's name -> effects of one detector on it, all at the same site.
         k: As in `top_neurons`.
+        controls: Kind -> the same of each network, on the same images: those of `control`, say, or
+            networks trained on shuffled labels.
 
     Returns:
-        Counts, and the counts expected by chance.
+        Counts of the detector and of its controls, and the counts expected by chance.
 
     Raises:
-        InputError: No datasets, sites of unequal size, or what `top_neurons` refuses.
+        InputError: No datasets, sites of unequal size, controls on other datasets, or what
+            `top_neurons` refuses.
 
     Examples:
         >>> a, b = np.array([0.4, 0.3, 0.0, 0.0]), np.array([0.4, 0.0, 0.3, 0.0])
         >>> found = overlap({"FS": a, "NT": b}, 2)
         >>> found.counts, found.expected
         (array([2, 1]), array([2., 1.]))
+        >>> found = overlap({"FS": a, "NT": b}, 2, controls={"untrained": [{"FS": a, "NT": a}]})
+        >>> found.controls
+        {'untrained': array([[0, 2]])}
     """
     times, taken = _times_in_top(effects, k)
     neurons, datasets = len(times), len(effects)
-    counts = np.bincount(times, minlength=datasets + 1)[1:].astype(np.int64)
     share = taken / neurons
     expected = [
-        neurons * comb(datasets, j) * share**j * (1 - share) ** (datasets - j)
+        neurons * math.comb(datasets, j) * share**j * (1 - share) ** (datasets - j)
         for j in range(1, datasets + 1)
     ]
-    return Overlap(counts, np.asarray(expected))
+    compared: dict[str, list[IntArray]] = {}
+    for kind, networks in (controls or {}).items():
+        for control in networks:
+            found, _ = _times_in_top(control, k)
+            if control.keys() != effects.keys() or len(found) != neurons:
+                raise InputError(
+                    f"expected controls on {', '.join(effects)} with {neurons} neurons, received "
+                    f"one of kind {kind!r} on {', '.join(control)} with {len(found)}.",
+                    hint="Measure controls at the site and on the images of the detector.",
+                )
+            compared.setdefault(kind, []).append(_counts(found, datasets))
+    stacked = {kind: np.stack(each) for kind, each in compared.items()}
+    return Overlap(_counts(times, datasets), np.asarray(expected), taken, neurons, stacked)
+
+
+@functools.lru_cache(maxsize=32)
+def _shared_by(datasets: int, k: int, neurons: int) -> DoubleArray:
+    """Return the probabilities that random tops share 0 to k neurons."""
+    from scipy.stats import hypergeom
+
+    had, kept = np.ogrid[: k + 1, : k + 1]
+    left = hypergeom(neurons, had, k).pmf(kept)
+    probabilities: DoubleArray = np.eye(k + 1)[k]
+    for _ in range(datasets - 1):
+        probabilities = probabilities @ left
+    return probabilities
 
 
 def universal_neurons(effects: Mapping[str, NeuronEffects | AnyArray], k: float) -> IntArray:
@@ -111,6 +184,10 @@ def universal_neurons(effects: Mapping[str, NeuronEffects | AnyArray], k: float)
     """
     times, _ = _times_in_top(effects, k)
     return np.flatnonzero(times == len(effects)).astype(np.int64)
+
+
+def _counts(times: IntArray, datasets: int) -> IntArray:
+    return np.bincount(times, minlength=datasets + 1)[1:].astype(np.int64)
 
 
 def _times_in_top(

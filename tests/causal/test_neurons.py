@@ -1,11 +1,20 @@
 """The top neurons, and their overlap between datasets."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from deepfake_generalize.causal import NeuronEffects, overlap, top_neurons, universal_neurons
+from deepfake_generalize.causal import (
+    NeuronEffects,
+    Overlap,
+    overlap,
+    top_neurons,
+    universal_neurons,
+)
 from deepfake_generalize.errors import InputError
 
 CONTRIBUTION = np.array([0.1, 0.5, 0.1, 0.9])
@@ -79,3 +88,88 @@ def test_effects_have_the_names_of_datasets(effects):
 def test_masked_contributions_are_refused():
     with pytest.raises(InputError, match="contributions without gaps"):
         top_neurons(np.ma.masked_less(CONTRIBUTION, CONTRIBUTION.max()), 1)
+
+
+def counted(shared, k, neurons, datasets, controls=None):
+    """An overlap of which only the neurons that all datasets share are known."""
+    counts = np.array([0] * (datasets - 1) + [shared])
+    compared = {
+        kind: np.array([[0] * (datasets - 1) + [each] for each in of])
+        for kind, of in (controls or {}).items()
+    }
+    return Overlap(counts, np.zeros(datasets), k, neurons, compared)
+
+
+def test_the_chance_of_a_count_is_that_of_every_way_to_draw_the_tops():
+    tops = [set(top) for top in itertools.combinations(range(6), 3)]
+    ways = [len(set.intersection(*drawn)) for drawn in itertools.product(tops, repeat=3)]
+    for shared in range(4):
+        wanted = np.mean([each >= shared for each in ways])
+        assert counted(shared, 3, 6, 3).p_chance == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("shared", [0, 3, 17, 64])
+def test_the_chance_of_two_tops_is_hypergeometric(shared):
+    wanted = stats.hypergeom(1024, 64, 64).sf(shared - 1)
+    assert counted(shared, 64, 1024, 2).p_chance == pytest.approx(wanted, rel=1e-9)
+
+
+def test_the_chance_goes_with_what_random_tops_share():
+    rng = np.random.default_rng(0)
+    draws = [overlap({name: rng.random(24) for name in "abc"}, 12) for _ in range(3000)]
+    shared = np.array([each.counts[-1] for each in draws])
+    by_count = {each.counts[-1]: each.p_chance for each in draws}
+    for count, p in by_count.items():
+        assert np.mean(shared >= count) == pytest.approx(p, abs=4 * (0.25 / len(draws)) ** 0.5)
+
+
+def test_a_control_is_counted_as_the_detector_is():
+    rng = np.random.default_rng(1)
+    effects, *others = ({name: rng.random(40) for name in "abc"} for _ in range(4))
+    found = overlap(effects, 1 / 4, controls={"untrained": others[:2], "new head": others[2:]})
+    for kind, networks in {"untrained": others[:2], "new head": others[2:]}.items():
+        wanted = [overlap(each, 10).counts.tolist() for each in networks]
+        assert found.controls[kind].tolist() == wanted
+    assert (found.k, found.neurons) == (10, 40)
+    assert found.counts.tolist() == overlap(effects, 10).counts.tolist()
+    assert list(found.p_controls) == ["untrained"]  # One network does not say how much they vary.
+
+
+@pytest.mark.parametrize("controls", [[30, 25, 41], [3, 9], [100, 120, 90, 140, 113]])
+def test_one_more_control_is_a_t_test_of_one_against_the_others(controls):
+    for shared in (5, 30, 60, 150):
+        found = counted(shared, 512, 1024, 5, {"untrained": controls}).p_controls["untrained"]
+        wanted = stats.ttest_ind([shared], controls, alternative="greater").pvalue
+        assert found == pytest.approx(wanted)
+
+
+def test_controls_that_are_all_alike_are_taken_to_vary_by_a_neuron():
+    p = {
+        shared: counted(shared, 9, 144, 5, {"untrained": [4, 4, 4]}).p_controls["untrained"]
+        for shared in (4, 7, 8)
+    }
+    assert p[4] == 0.5
+    assert p[7] > 0.05 > p[8]
+
+
+def test_a_network_of_the_controls_kind_is_seldom_beyond_them():
+    rng = np.random.default_rng(2)
+    p = []
+    for _ in range(1000):
+        one, *others = rng.normal(300, 25, 4).round().astype(int).tolist()
+        p.append(counted(one, 512, 1024, 5, {"untrained": others}).p_controls["untrained"])
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=4 * (0.05 * 0.95 / 1000) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("control", "message"),
+    [
+        ({"a": CONTRIBUTION}, "expected controls on a, b with 4 neurons, received one of kind 'x'"),
+        ({"a": CONTRIBUTION, "c": CONTRIBUTION}, "on a, c with 4"),
+        ({"a": CONTRIBUTION[:3], "b": CONTRIBUTION[:3]}, "on a, b with 3"),
+        ([CONTRIBUTION], "the name of a dataset to its effects"),
+    ],
+)
+def test_controls_on_other_datasets_or_at_another_site_are_refused(control, message):
+    with pytest.raises(InputError, match=message):
+        overlap({"a": CONTRIBUTION, "b": CONTRIBUTION}, 1, controls={"x": [control]})

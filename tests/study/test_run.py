@@ -45,7 +45,14 @@ def test_the_run_folder_is_laid_out_as_designed(tiny_run):
 def test_every_step_has_one_record_that_says_where_it_comes_from(tiny_run, tiny_config):
     records = read_lines(tiny_run.folder / "records" / "mesonet-celeb.jsonl")
     kinds = pd.Series([each["kind"] for each in records]).value_counts().to_dict()
-    assert kinds == {"detector": 3, "evaluation": 21, "similarity": 5, "maps": 1, "causal": 15}
+    assert kinds == {
+        "detector": 3,
+        "evaluation": 21,
+        "similarity": 5,
+        "maps": 1,
+        "causal": 15,
+        "control": 3,
+    }
     for each in records:
         assert each["config_sha256"] == tiny_config.sha256
         assert each["seed"] == tiny_config.seed

@@ -43,7 +43,9 @@ def config(tiny_config, shared_data) -> study.StudyConfig:
                 epochs=20, batch_size=8, fine_tuning_epochs=4, fine_tuning_batch_size=8
             )
         },
-        analysis=study.Analysis(heat_map_fakes=2, causal_images=4, resamples=20),
+        analysis=study.Analysis(
+            heat_map_fakes=2, causal_images=4, resamples=20, controls=1, shuffled_controls=0
+        ),
     )
 
 

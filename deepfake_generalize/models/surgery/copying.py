@@ -67,8 +67,11 @@ def copy_network(model: keras.Model, make: Callable[[Any], Any] = remake) -> ker
     return clone
 
 
-def twin(model: keras.Model, make: Callable[[Any], Any]) -> keras.Model:
-    """Copy a network as `copy_network` does, without a trial: for one that computes differently."""
+def twin(model: keras.Model, make: Callable[[Any], Any], *, weights: bool = True) -> keras.Model:
+    """Copy a network as `copy_network` does, without a trial: for one that computes differently.
+
+    Without `weights` they are drawn anew, by the layers' initializers.
+    """
     try:
         if is_graph(model):
             clone = keras.models.clone_model(
@@ -77,7 +80,8 @@ def twin(model: keras.Model, make: Callable[[Any], Any]) -> keras.Model:
         else:
             clone = remake(model)
             clone.build(model.input_shape)
-        clone.set_weights(model.get_weights())
+        if weights:
+            clone.set_weights(model.get_weights())
     except Exception as error:  # Whatever layers of somebody's own raise.
         raise InputError(
             f"expected a network whose layers can be made again, a copy of {model.name!r} failed: "

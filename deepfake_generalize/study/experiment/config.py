@@ -213,7 +213,10 @@ class StudyConfig:
             ),
             architectures=("mesonet",) if quick else tuple(PAPER_ARCHITECTURES),
             schedules=DEMO_SCHEDULES,
-            analysis=Analysis(heat_map_fakes=60, causal_images=200),
+            # One network on shuffled labels, not three, and briefly: it is shown, not tested.
+            analysis=Analysis(
+                heat_map_fakes=60, causal_images=200, shuffled_controls=1, shuffled_epochs=3
+            ),
             threads=1,
             seed=seed,
         )

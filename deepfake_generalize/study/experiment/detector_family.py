@@ -23,8 +23,8 @@ _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
 class Step:
     """One piece of work with one record.
 
-    Kind ("detector", "evaluation", "similarity", "maps" or "causal") and key, what it is about,
-    name its record. The weight is its share of the work, roughly: the time left is guessed from it.
+    Kind ("detector", "evaluation", "similarity", "maps", "causal" or "control") and key, what it is
+    about, name its record. The weight is its share of the work, roughly, for the time left.
     """
 
     kind: str
@@ -72,6 +72,11 @@ class DetectorFamily:
         number = before + FINE_TUNINGS.index(fine_tuning) + 1
         return f"{architecture_facts(self.architecture).title}{number}{self._suffix}"
 
+    @property
+    def analysed(self) -> tuple[str, ...]:
+        """The sets that Figures 3 and 5 show: its own test set and the unseen ones."""
+        return (self.source, *UNSEEN_SETS)
+
     def test_sets(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """Return the sets its detectors are measured on, its own test set first."""
         wanted = (self.source, *UNSEEN_SETS, *SOURCES[self.source].specialized, NULL_SET)
@@ -89,7 +94,7 @@ def plan_steps(
 ) -> list[Step]:
     """Return all steps of a family in the order of their doing; `available` are the sets' names."""
     network, analysis = architecture_facts(family.architecture), config.analysis
-    cost, analysed = network.cost, (family.source, *UNSEEN_SETS)  # Figures 3 and 5 show these five.
+    cost, analysed = network.cost, family.analysed
     looked_at, fakes = cost / 3, analysis.heat_map_fakes
     names = {kind: family.detector(kind) for kind in FINE_TUNINGS}
     steps = []
@@ -109,7 +114,24 @@ def plan_steps(
             for name in names.values()
             for key in analysed
         ]
+        if family.retrained is None:  # All trainings are held against the same controls.
+            steps += _control_steps(config, family)
     return steps
+
+
+def _control_steps(config: StudyConfig, family: DetectorFamily) -> list[Step]:
+    cost, analysis = architecture_facts(family.architecture).cost, config.analysis
+    measured = cost / 3 * analysis.causal_images * len(family.analysed)
+    short = (analysis.shuffled_epochs or 0) * config.sizes.train
+    trained = cost * (short or _images_trained_on(config, family.architecture, ORIGINAL))
+    return [
+        Step("control", f"{family.name}/{kind}/{number}", weight)
+        for kind, count, weight in (
+            ("untrained", analysis.controls, measured),
+            ("shuffled labels", analysis.shuffled_controls, measured + trained),
+        )
+        for number in range(count)
+    ]
 
 
 def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str) -> float:

@@ -109,6 +109,11 @@ class Analysis:
         shown_fakes: Fakes of a set that are drawn in Figure 2.
         causal_images: Images of a set, of both classes, for causal effects (the scripts' 1,920).
         causal_steps: Values that each neuron is set to.
+        controls: Untrained networks beside each group of congenetic detectors, and copies with a
+            new head of each detector, whose shared neurons are counted as well (Finding 4).
+        shuffled_controls: Networks trained on shuffled labels beside each group; each costs a
+            training.
+        shuffled_epochs: Of their training; None: as many as of original training.
         top_fractions: Parts of the layer that count as contributing (Figure 5).
         resamples: Of every bootstrap interval.
         smallest_loss: Points of accuracy that originals must lose on unseen sets for Finding 1 to
@@ -119,6 +124,9 @@ class Analysis:
     shown_fakes: int = 1
     causal_images: int = 1_920
     causal_steps: int = 4
+    controls: int = 3
+    shuffled_controls: int = 3
+    shuffled_epochs: int | None = None
     top_fractions: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
     resamples: int = 1_000
     smallest_loss: float = PASSABLE_POINTS
@@ -126,6 +134,9 @@ class Analysis:
     def __post_init__(self) -> None:
         """Refuse what cannot be counted or sampled."""
         least = {"heat_map_fakes": 0, "shown_fakes": 0, "causal_images": 0, "causal_steps": 2}
+        least |= {"controls": 0, "shuffled_controls": 0}
+        if self.shuffled_epochs is not None:
+            least["shuffled_epochs"] = 1
         for name, low in least.items():
             check_whole(name, getattr(self, name), least=low)
         check_whole("resamples", self.resamples, least=1, most=1_000_000)

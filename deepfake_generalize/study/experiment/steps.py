@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import shutil
 import time
 from dataclasses import dataclass
@@ -42,7 +44,7 @@ from deepfake_generalize.study.protocol import FEW_SHOT_SETS, FINE_TUNINGS, ORIG
 from deepfake_generalize.study.scores import write_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from deepfake_generalize.models import Detector
@@ -95,6 +97,7 @@ class _Work:
             "similarity": self._compare_maps,
             "maps": self._draw_maps,
             "causal": self._intervene,
+            "control": self._control,
         }
         everything = plan_steps(self.config, self.family, tuple(self.splits))
         left = [step for step in everything if self.records.find(step.kind, step.key) is None]
@@ -106,7 +109,7 @@ class _Work:
                 {"kind": step.kind, "key": step.key, **self._origin(), **facts, TIMING: spent}
             )
             note(self.folder, self.family.name, (step.kind, step.key), started)
-            if step.kind == "detector":
+            if step.kind in {"detector", "control"}:
                 # A finished training has no more use for what it would have gone on from.
                 shutil.rmtree(self._checkpoint(step.key), ignore_errors=True)
                 if until is not None and number < len(left) and until():
@@ -254,20 +257,66 @@ class _Work:
 
     def _intervene(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")
+        detector = self.detector(name)
+        heads = [
+            causal.control(detector, "new head", seed=derived_seed(self.config.seed, f"{name} {i}"))
+            for i in range(self.config.analysis.controls)
+        ]
+        return {"set": key, "detector": name, **self._contributions(key, detector, heads)}
+
+    def _control(self, step: Step) -> dict[str, Any]:
+        """Measure a network that learnt nothing of forgeries on the detectors' images."""
+        kind = step.key.split("/")[1]
+        if kind == "untrained":
+            original = self.detector(self.family.detector(ORIGINAL))
+            seed = derived_seed(self.config.seed, step.key)
+            network = causal.control(original, "untrained", seed=seed)
+        else:
+            network = self._train_on_shuffled_labels(step.key)
+        sets = {key: self._contributions(key, network) for key in self.family.analysed}
+        return {"control": kind, "training": network.training, "sets": sets}
+
+    def _train_on_shuffled_labels(self, name: str) -> Detector:
+        """Train as an original detector is trained; nothing can be learnt but single images."""
+        architecture, config = self.family.architecture, self.config
+        schedule = config.schedules.get(architecture, Schedule())
+        recipe = recipe_for(schedule, architecture, ORIGINAL, study=config.name)
+        epochs = config.analysis.shuffled_epochs or recipe.epochs
+        seed, own = derived_seed(config.seed, name), self.splits[self.family.source]
+        rng = np.random.default_rng(seed)
+        return models.train(
+            architecture,
+            *(x.assign(label=rng.permutation(x["label"])) for x in (own.train, own.val)),
+            # It does not get off the ground, and need not begin again for that.
+            recipe=dataclasses.replace(recipe, epochs=epochs, restart_below=None),
+            seed=seed,
+            input_shape=(config.image_size, config.image_size, 3),
+            checkpoint=self._checkpoint(name),
+            early_stopping=schedule.patience,
+            precision=schedule.precision or "float32",
+            progress=None,
+            name=name,
+        )
+
+    def _contributions(
+        self, key: str, network: Detector, heads: Sequence[Detector] = ()
+    ) -> dict[str, Any]:
+        """Return what each neuron does on a set, in a network and under other heads of it."""
         test, half = self.splits[key].test, self.config.analysis.causal_images // 2
         seed = self._seed_of(key)
         crops = pd.concat([_sampled(test[test["label"] == label], half, seed) for label in (0, 1)])
-        effects = causal.average_causal_effect(
-            self.detector(name),
-            _images(crops),
-            labels=crops["label"].to_numpy(),
-            steps=self.config.analysis.causal_steps,
+        images, labels = _images(crops), crops["label"].to_numpy()
+        found, steps = causal.site_activations(network, images), self.config.analysis.causal_steps
+        own, *others = (
+            causal.average_causal_effect(each, activations=found, labels=labels, steps=steps)
+            for each in (network, *heads)
         )
         return {
-            "set": key,
-            "detector": name,
             "images": len(crops),
-            "contribution": [float(value) for value in effects.contribution],
+            "images_sha256": hashlib.sha256(images.data).hexdigest(),
+            "outcome": "true_class",  # The paper's, and not the scripts'.
+            "contribution": own.contribution.tolist(),
+            "new_heads": [other.contribution.tolist() for other in others],
         }
 
 

@@ -148,7 +148,7 @@ def draw_panels(
     `panels` maps a title to what draws the panel; `size` is (width, height) of a panel in inches.
     The y label stands beside the first panel of each row.
     """
-    from matplotlib.collections import LineCollection
+    from matplotlib.container import BarContainer
 
     columns = min(columns, len(panels))
     body = (size[0] * columns, size[1] * math.ceil(len(panels) / columns))
@@ -163,7 +163,7 @@ def draw_panels(
         # Marks come after bars.
         entries = sorted(
             zip(*grid[0].get_legend_handles_labels(), strict=True),
-            key=lambda entry: isinstance(entry[0], LineCollection),
+            key=lambda entry: not isinstance(entry[0], BarContainer),
         )
         handles, labels = zip(*entries, strict=True)
         in_a_row = math.ceil(len(labels) / legend_lines)

@@ -21,57 +21,57 @@ if TYPE_CHECKING:
 
 _FEW, _MANY = (0.86, 0.91, 0.96), (0.18, 0.38, 0.62)
 _WIDTH = 0.9
+_BESIDE = " Beside the last bar of a group: the same of each control network."
 
 
-def figure_5(
-    overlaps: Mapping[str, Mapping[int, Overlap]],
-    *,
-    neurons: int = 1024,
-    synthetic: bool = False,
-) -> Figure:
+def figure_5(overlaps: Mapping[str, Mapping[int, Overlap]], *, synthetic: bool = False) -> Figure:
     """Draw how many of the top neurons contribute on exactly 1, 2, ... datasets.
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5: one panel a
-    detector. The black marks are ours: the count expected if every dataset's top were drawn at
-    random. Only what rises above its mark says that neurons carry over.
+    detector. Ours are the black lines, the count expected if every dataset's top were drawn at
+    random, and beside the last bar of a group the same count of each control network. Only what
+    rises above both says that neurons carry over because of what was learnt. The bars set the
+    scale; marks beyond it stand at the upper edge.
 
     Args:
-        overlaps: Detector's name -> k, how many neurons are in the top -> `causal.overlap` of it.
-        neurons: How many the layer has; for the fractions below the bars.
+        overlaps: Detector's name -> k, how many neurons are in the top -> `causal.overlap` of it,
+            with controls or without.
         synthetic: Mark the figure as drawn from synthetic faces.
 
     Returns:
         A matplotlib figure, three panels in a row.
 
     Raises:
-        InputError: Nothing to draw, overlaps over unequal numbers of datasets, a k above `neurons`,
-            or counts outside 0 to `neurons`.
+        InputError: Nothing to draw, overlaps over unequal numbers of datasets, or counts outside 0
+            to their layer's neurons.
 
     Examples:
         >>> from deepfake_generalize.causal import overlap
         >>> tops = {name: np.random.default_rng(i).random(64) for i, name in enumerate("abcde")}
-        >>> figure = figure_5({"MesoNet1": {k: overlap(tops, k) for k in (4, 8)}}, neurons=64)
+        >>> figure = figure_5({"MesoNet1": {k: overlap(tops, k) for k in (4, 8)}})
         >>> len(figure.axes)
         1
     """
-    datasets = _datasets(overlaps, neurons)
+    datasets = _datasets(overlaps)
+    controlled = any(found.controls for by_k in overlaps.values() for found in by_k.values())
     return draw_panels(
         {
-            name: functools.partial(_panel, by_k=by_k, neurons=neurons, datasets=datasets)
+            name: functools.partial(_panel, by_k=by_k, datasets=datasets)
             for name, by_k in overlaps.items()
         },
         columns=3,
         size=(4.3, 2.35),
         title=f"Neurons that contribute on exactly 1 to {datasets} datasets",
-        notes="Below the bars: how many neurons of the layer count as contributing on each "
-        "dataset.",
+        notes="Below the bars: their heights, and how many neurons of the layer count as "
+        f"contributing on each dataset.{_BESIDE if controlled else ''} An arrow at the upper edge "
+        "stands for a mark beyond it.",
         ylabel="neurons",
-        legend_lines=1 if len(overlaps) > 1 else 2,
+        legend_lines=(1 if len(overlaps) > 1 else 2) + controlled,
         synthetic=synthetic,
     )
 
 
-def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> int:
+def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]]) -> int:
     """Return over how many datasets all overlaps were counted."""
     if not overlaps or not all(overlaps.values()):
         raise InputError("expected at least one detector with an overlap, received none.")
@@ -80,41 +80,48 @@ def _datasets(overlaps: Mapping[str, Mapping[int, Overlap]], neurons: int) -> in
         raise InputError(
             f"expected overlaps over equally many datasets, received {sorted(lengths)}."
         )
-    check_whole("neurons", neurons, least=1)
     for detector, by_k in overlaps.items():
         for k, found in by_k.items():
-            check_whole("the number of top neurons", k, least=1)
-            for values in (found.counts, found.expected):
-                check_counts(f"the overlaps of the top {k} of {detector}", values, most=neurons)
-    largest = max(k for by_k in overlaps.values() for k in by_k)
-    if largest > neurons:
-        raise InputError(
-            f"expected k up to neurons={neurons}, received {largest}.",
-            hint="Say with neurons= how many the layer has.",
-        )
+            check_whole("the number of top neurons", k, least=1, most=found.neurons)
+            for values in (found.counts, found.expected, *found.controls.values()):
+                what = f"the overlaps of the top {k} of {detector}"
+                check_counts(what, values, most=found.neurons)
     return lengths.pop()
 
 
-def _panel(axes: Axes, by_k: Mapping[int, Overlap], neurons: int, datasets: int) -> None:
-    """Draw one detector's bars, their counts, and what chance would give."""
-    groups = np.arange(len(by_k)) * (datasets + 1.0)
-    top = max(float(max(found.counts.max(), found.expected.max())) for found in by_k.values())
+def _panel(axes: Axes, by_k: Mapping[int, Overlap], datasets: int) -> None:
+    """Draw one detector's bars, their counts, and what chance and controls would give."""
+    kinds = list(dict.fromkeys(kind for found in by_k.values() for kind in found.controls))
+    groups = np.arange(len(by_k)) * (datasets + 1.0 + 0.5 * len(kinds))
+    beyond: list[float] = []
+    top = max(1.0, *(float(found.counts.max()) for found in by_k.values()))
     for index in range(datasets):
         counts = np.array([found.counts[index] for found in by_k.values()])
         chance = np.array([found.expected[index] for found in by_k.values()])
         places, last = groups + index, index + 1 == datasets
         label = f"all {datasets} datasets" if last else f"exactly {index + 1}"
         axes.bar(places, counts, _WIDTH, color=_colour(index, datasets), label=label)
-        mark_chance(axes, places, chance, 0.45, "expected by chance" if last else "")
-        for place, count, expected in zip(places, counts, chance, strict=True):
-            # Above the bar, and above the chance mark where that would cross the figure.
-            near = count - 0.02 * top < expected < count + 0.13 * top
-            height = (max(count, expected) if near else count) + 0.02 * top
-            axes.text(place, height, f"{count}", ha="center", va="bottom", fontsize=6.0)
-    axes.set_ylim(0, 1.14 * top if top else 1)
-    axes.set_xticks(groups + (datasets - 1) / 2, [_top_label(k, neurons) for k in by_k])
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.8, groups[-1] + datasets - 0.2)
+        shown = chance <= 1.03 * top
+        mark_chance(axes, places[shown], chance[shown], 0.45, "expected by chance" if last else "")
+        beyond += places[~shown].tolist()
+        for place, count in zip(places, counts, strict=True):
+            axes.text(place, -0.02 * top, f"{count}", rotation=90, va="top", ha="center", size=5.5)
+    for number, kind in enumerate(kinds):
+        networks = [found.controls.get(kind, np.empty((0, 1))) for found in by_k.values()]
+        heights = np.concatenate([counts[:, -1] for counts in networks])
+        places = np.repeat(groups + datasets - 0.2 + 0.5 * number, list(map(len, networks)))
+        shown = heights <= 1.03 * top
+        drawn = axes.plot(places[shown], heights[shown], "osDv"[number % 4] + "k", label=kind)
+        drawn[0].set(markersize=3.5, markerfacecolor="none", markeredgewidth=0.7)
+        beyond += places[~shown].tolist()
+    axes.plot(beyond, np.full(len(beyond), 1.08 * top), "k^", markersize=2.5)
+    axes.set_ylim(-0.14 * top, 1.12 * top)
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.spines["bottom"].set_visible(False)
+    labels = [_top_label(k, found.neurons) for k, found in by_k.items()]
+    axes.set_xticks(groups + (datasets - 1) / 2, labels)
+    axes.tick_params(axis="x", length=0, pad=1)
+    axes.set_xlim(-0.8, groups[-1] + datasets - 0.2 + 0.5 * len(kinds))
 
 
 def _colour(index: int, datasets: int) -> object:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize import causal
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.bounded_files import open_arrays
 from deepfake_generalize.errors import InputError
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from deepfake_generalize.causal import Overlap
     from deepfake_generalize.study.report.results import RunResults
     from deepfake_generalize.types import AnyArray
 
@@ -83,9 +83,7 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     for name in architectures:
         overlaps = _overlaps(results, name)
         if overlaps:
-            neurons = len(next(iter(results.contributions[next(iter(overlaps))].values())))
-            figure = figures.figure_5(overlaps, neurons=neurons, synthetic=synthetic)
-            yield f"figure_5_{name}", figure
+            yield f"figure_5_{name}", figures.figure_5(overlaps, synthetic=synthetic)
 
 
 def _figure_2(results: RunResults, architecture: str) -> Figure:
@@ -143,16 +141,13 @@ def _bins(results: RunResults, compared: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, causal.Overlap]]:
-    found: dict[str, dict[int, causal.Overlap]] = {}
-    for name, family, _ in results.detectors:
-        if family.architecture == architecture and name in results.contributions:
-            sets = results.contributions[name]
-            first = next(iter(sets.values()))
-            for fraction in results.config.analysis.top_fractions:
-                count = len(causal.top_neurons(first, fraction))
-                found.setdefault(name, {})[count] = causal.overlap(sets, count)
-    return found
+def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, Overlap]]:
+    fractions = results.config.analysis.top_fractions
+    return {
+        name: {found.k: found for found in results.overlaps(name, fractions)}
+        for name, family, _ in results.detectors
+        if family.architecture == architecture and name in results.contributions
+    }
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize import causal
 from deepfake_generalize.errors import DataMismatchError
 from deepfake_generalize.metrics import Resampling, decompose_degradation
 from deepfake_generalize.metrics.resampling import Replicates, resample, standard_error
@@ -48,7 +50,8 @@ from deepfake_generalize.study.tables import (
 from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import check_unit
 
-_FINDING_4_FRACTION = 1 / 16
+_FINDING_4_FRACTIONS = (1 / 4, 1 / 2)
+"""The sizes of top at which the paper has no detector without universal neurons."""
 
 
 @dataclass(frozen=True)
@@ -177,10 +180,39 @@ class RunResults:
         found: dict[str, dict[str, DoubleArray]] = {}
         for record in self.of("causal"):
             of_detector = found.setdefault(record["detector"], {})
-            effects = np.asarray(record["contribution"], float)
-            what = f"the contributions of {record['detector']} on {record['set']}"
-            of_detector[record["set"]] = check_unit(what, effects)
+            of_detector[record["set"]] = _contribution(record["key"], record["contribution"])
         return found
+
+    @cached_property
+    def controls(self) -> dict[str, dict[str, list[dict[str, DoubleArray]]]]:
+        """Detector to kind of control to the contributions of each network, by set."""
+        found: dict[str, dict[str, list[dict[str, DoubleArray]]]] = {}
+        everyone = all_families(self.config)
+        for family, kind in itertools.product(everyone, FINE_TUNINGS):
+            name = family.detector(kind)
+            own = {each["set"]: each for each in self.of("causal") if each["detector"] == name}
+            kinds = found.setdefault(name, {})
+            for record in self.of("control"):
+                if record["key"].split("/")[0] != family.first.name:
+                    continue
+                sets = record["sets"]
+                if any(sets[key]["images_sha256"] != own[key]["images_sha256"] for key in own):
+                    raise DataMismatchError(
+                        f"expected control {record['key']} on the images of {name}, has others.",
+                        hint="The records were altered: run the study again in a new folder.",
+                    )
+                network = {key: _contribution(key, sets[key]["contribution"]) for key in own}
+                kinds.setdefault(record["control"], []).append(network)
+            kinds["new head"] = [
+                {key: _contribution(key, own[key]["new_heads"][i]) for key in own}
+                for i in range(self.config.analysis.controls)
+            ]
+        return found
+
+    def overlaps(self, detector: str, fractions: Sequence[float]) -> list[causal.Overlap]:
+        """Return how many of its top neurons a detector shares over the sets, and its controls."""
+        effects, controls = self.contributions[detector], self.controls[detector]
+        return [causal.overlap(effects, part, controls=controls) for part in fractions]
 
     @cached_property
     def detectors(self) -> list[tuple[str, DetectorFamily, str]]:
@@ -293,10 +325,16 @@ class RunResults:
                 n_resamples=self.config.analysis.resamples,
                 seed=derived_seed(self.config.seed, "similarity interval"),
             ),
-            findings.universal_neurons(self.contributions, _FINDING_4_FRACTION),
+            findings.universal_neurons(
+                {name: self.overlaps(name, _FINDING_4_FRACTIONS) for name in self.contributions}
+            ),
         ]
 
 
 def _pair(scores: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[float]]:
     usable = scores[scores["status"] == "ok"]
     return usable["label"], usable["score"]
+
+
+def _contribution(key: str, values: list[float]) -> DoubleArray:
+    return check_unit(f"the contributions of {key}", np.asarray(values, float))

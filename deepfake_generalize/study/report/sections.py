@@ -171,6 +171,9 @@ def _provenance(results: RunResults) -> dict[str, object]:
         "Seed": seeds_of(config),
         "Selection rule": _SELECTION,
         "Detectors": f"{len(training)} trained in this run folder",
+        "Controls of Finding 4": f"Untrained: {config.analysis.controls} a family; new heads: as "
+        f"many a detector; on shuffled labels: {config.analysis.shuffled_controls} a family, "
+        f"trained for {config.analysis.shuffled_epochs or 'all'} epochs",
         "Intervals": f"95 %, {config.analysis.resamples:,} resamples of the test videos",
         "Versions": ", ".join(sorted(versions)),
         "Configuration hash": config.sha256,

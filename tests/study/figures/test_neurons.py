@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
-from deepfake_generalize.causal import Overlap, overlap
+from deepfake_generalize import causal
+from deepfake_generalize.causal import overlap
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import figure_5
+
+
+def Overlap(counts, expected, controls=None, neurons=20):  # noqa: N802 - what is counted, and nothing else
+    return causal.Overlap(counts, expected, k=1, neurons=neurons, controls=controls or {})
+
 
 NAMES = [f"{name}{i}" for name in ("MesoNet", "MesoInception", "ShallowNet") for i in range(1, 7)]
 
@@ -32,7 +38,7 @@ def test_nothing_is_cut_off(names, synthetic, written):
 
 def test_bars_and_marks_are_counts_and_chance(written):
     given = {"MesoNet1": {2: Overlap(np.array([3, 1, 4]), np.array([1.5, 2.5, 0.25]))}}
-    figure = figure_5(given, neurons=20)
+    figure = figure_5(given)
     (axes,) = figure.axes
     assert [bar.get_height() for bar in axes.patches] == [3, 1, 4]
     black = [
@@ -46,9 +52,57 @@ def test_bars_and_marks_are_counts_and_chance(written):
     assert "Neurons that contribute on exactly 1 to 3 datasets" in texts
 
 
+def points(figure):
+    (axes,) = figure.axes
+    return {
+        line.get_label(): line.get_xydata().tolist()
+        for line in axes.get_lines()
+        if len(line.get_xydata()) and line.get_marker() not in {"None", ""}
+    }
+
+
+def test_controls_stand_beside_the_bar_of_all_datasets(written):
+    controls = {"untrained": np.array([[3, 2, 1], [2, 1, 3]]), "new head": np.array([[0, 0, 2]])}
+    given = {"a": {2: Overlap(np.array([3, 1, 4]), np.array([1.5, 2.5, 0.25]), controls)}}
+    figure = figure_5(given)
+    found = points(figure)
+    assert [y for _, y in found["untrained"]] == [1, 3]
+    assert [y for _, y in found["new head"]] == [2]
+    last_bar = figure.axes[0].patches[-1]
+    for label in ("untrained", "new head"):
+        assert all(x > last_bar.get_x() + last_bar.get_width() for x, _ in found[label])
+    texts = written(figure)
+    assert {"untrained", "new head"} <= set(texts)
+    assert "the same of each control network" in " ".join(texts).replace("\n", " ")
+    alone = figure_5({"a": {2: Overlap(np.array([3, 1, 4]), np.zeros(3))}})
+    assert "control" not in " ".join(written(alone))
+
+
+def test_the_bars_set_the_scale_and_marks_beyond_it_are_arrows():
+    controls = {"untrained": np.array([[0, 0, 19]])}
+    given = {"a": {2: Overlap(np.array([3, 1, 4]), np.array([18.0, 2.5, 0.25]), controls)}}
+    figure = figure_5(given)
+    (axes,) = figure.axes
+    assert axes.get_ylim()[1] < 5
+    (arrows,) = [line for line in axes.get_lines() if line.get_marker() == "^"]
+    first, last = axes.patches[0], axes.patches[-1]
+    assert arrows.get_xdata()[0] == first.get_x() + first.get_width() / 2
+    assert arrows.get_xdata()[1] > last.get_x() + last.get_width()
+    assert arrows.get_ydata() == pytest.approx([4 * 1.08] * 2)
+
+
+def test_numbers_stand_below_the_bars_where_no_mark_is():
+    figure = figure_5(overlaps(NAMES[:1]))
+    (axes,) = figure.axes
+    numbers = [text for text in axes.texts if text.get_text().isdigit()]
+    assert len(numbers) == 20
+    assert all(text.get_position()[1] < 0 for text in numbers)
+    assert all(text.get_verticalalignment() == "top" for text in numbers)
+
+
 def test_an_odd_share_is_a_percentage(written):
     given = {"a": {7: Overlap(np.array([1, 3]), np.array([1.0, 2.0]))}}
-    assert "top 7 (35 %)" in written(figure_5(given, neurons=20))
+    assert "top 7 (35 %)" in written(figure_5(given))
 
 
 @pytest.mark.parametrize(
@@ -60,11 +114,14 @@ def test_an_odd_share_is_a_percentage(written):
             {"a": {2: Overlap(np.zeros(2), np.zeros(2)), 3: Overlap(np.zeros(3), np.zeros(3))}},
             r"equally many datasets, received \[2, 3\]",
         ),
-        ({"a": {2000: Overlap(np.zeros(2), np.zeros(2))}}, "k up to neurons=1024, received 2000"),
-        ({"a": {2: Overlap(np.array([2000, 0]), np.zeros(2))}}, "of a from 0 to 1024, received 20"),
-        ({"a": {2: Overlap(np.array([1, -1]), np.zeros(2))}}, "from 0 to 1024, received -1"),
-        ({"a": {2: Overlap(np.ones(2), np.full(2, np.nan))}}, "from 0 to 1024, received nan"),
-        ({"a": {0: Overlap(np.zeros(2), np.zeros(2))}}, "a whole number from 1, received 0"),
+        (
+            {"a": {2000: Overlap(np.zeros(2), np.zeros(2))}},
+            "a whole number from 1 to 20, received 2000",
+        ),
+        ({"a": {2: Overlap(np.array([2000, 0]), np.zeros(2))}}, "of a from 0 to 20, received 2000"),
+        ({"a": {2: Overlap(np.array([1, -1]), np.zeros(2))}}, "from 0 to 20, received -1"),
+        ({"a": {2: Overlap(np.ones(2), np.full(2, np.nan))}}, "from 0 to 20, received nan"),
+        ({"a": {0: Overlap(np.zeros(2), np.zeros(2))}}, "a whole number from 1 to 20, received 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(given, message):
