@@ -89,11 +89,11 @@ def score_keys(rows: pd.DataFrame) -> list[str]:
         if name in rows
     ]
     if "video" in rows:
-        parts.append([_short_name(video, suffix=False) for video in rows["video"]])
+        parts.append([short_name(video, suffix=False) for video in rows["video"]])
     if "frame" in rows and rows["frame"].notna().all():
         parts.append(rows["frame"].astype("string").tolist())
     elif "path" in rows:
-        parts.append([_short_name(path, suffix=True) for path in rows["path"]])
+        parts.append([short_name(path, suffix=True) for path in rows["path"]])
     keys = ["/".join(filter(None, row)) for row in zip(*parts, strict=True)] if parts else []
     keys = keys or [""] * len(rows)
     twice = pd.Series(keys, dtype="string").duplicated(keep=False)
@@ -156,7 +156,8 @@ def _folder_and_stem(path: str) -> tuple[str, str]:
     return folder.rpartition("/")[2], stem if dot and stem else name
 
 
-def _short_name(value: Any, *, suffix: bool) -> str:
+def short_name(value: Any, *, suffix: bool) -> str:
+    """Return the last folder and the name of a path, the same on every machine; "" for none."""
     if pd.isna(value):
         return ""
     path = PurePath(str(value))

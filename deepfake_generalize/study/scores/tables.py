@@ -17,6 +17,7 @@ from deepfake_generalize.data.manifests import (
     read_header,
     read_table,
     score_keys,
+    short_name,
     text_column,
     video_keys,
 )
@@ -155,6 +156,12 @@ def as_scored(rows: pd.DataFrame) -> Scored:
         rows: With label and score in every row, as `arrange` makes them, and maybe `tie`.
     """
     videos = video_keys(rows)
+    if videos is not None:
+        # Resamples hang on these names: they are to be the same wherever the files lie.
+        short = rows.assign(video=[short_name(video, suffix=False) for video in rows["video"]])
+        renamed = video_keys(short)
+        if renamed is not None and renamed.nunique() == videos.nunique():
+            videos = renamed
     seen, put_in = (text_column(rows, f"{role}_identity") for role in ("target", "source"))
     people = None
     if videos is not None and (seen != "").all():

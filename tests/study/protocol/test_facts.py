@@ -61,7 +61,7 @@ def test_another_network_needs_no_line_in_the_study(monkeypatch):
     family = DetectorFamily(*config.families[0])
     assert [family.detector(kind) for kind in FINE_TUNINGS] == ["tinynet4", "tinynet5", "tinynet6"]
     kinds = {step.kind for step in plan_steps(config, family, ("F2F", "FS"))}
-    assert kinds == {"detector", "evaluation", "similarity", "maps", "causal"}
+    assert kinds == {"detector", "evaluation", "similarity", "maps", "causal", "control"}
     assert in_table_order(config.architectures) == ["xception", "tinynet"]
     architecture_facts.cache_clear()
 

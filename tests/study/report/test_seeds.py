@@ -110,7 +110,7 @@ def test_the_configuration_says_what_loss_counts(tiny_run, tiny_config):
 
 def test_figure_2_is_drawn_of_the_first_training_alone(two):
     kinds = [{s.kind for s in plan_steps(two, f, (*UNSEEN, "CELEB"))} for f in all_families(two)]
-    assert kinds[0] - kinds[1] == {"maps"}
+    assert kinds[0] - kinds[1] == {"maps", "control"}
 
 
 def test_tables_are_means_over_the_trainings(retrained):
@@ -139,11 +139,12 @@ def test_seeds_and_videos_vary_apart(retrained):
         mean = np.mean(resampled, axis=0)
         n = retrained.trainings[0].interval(mean).n
         spread = np.std(mean[0, 1:]) * math.sqrt((n + 1) / (n - 1))
-        assert found["over_videos"] == pytest.approx(spread)
+        assert found["over_videos"] == pytest.approx(spread, nan_ok=True)
         margin = stats.t.ppf(0.975, 1) * between / math.sqrt(2)
         below = np.mean(lost) - retrained.trainings[0].interval(mean).low
-        assert found["lowest"] == pytest.approx(np.mean(lost) - math.sqrt(below**2 + margin**2))
-        assert shown.loc[name, "lowest"] == found["lowest"]
+        lowest = np.mean(lost) - math.sqrt(below**2 + margin**2)
+        assert found["lowest"] == pytest.approx(lowest, nan_ok=True)
+        assert shown.loc[name, "lowest"] == pytest.approx(found["lowest"], nan_ok=True)
 
 
 def test_the_report_says_that_there_were_several(retrained):
