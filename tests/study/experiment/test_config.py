@@ -146,3 +146,11 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_the_paper_needs_all_its_roots():
     with pytest.raises(InputError, match="celebdf_v1 missing"):
         StudyConfig.paper({"faceforensics": "a", "celebdf_v2": Path("b")})
+
+
+@pytest.mark.parametrize("name", ["controls", "shuffled_controls", "shuffled_epochs"])
+def test_numbers_of_controls_that_cannot_be_are_refused(name):
+    least = int(name == "shuffled_epochs")
+    assert getattr(Analysis(**{name: least}), name) == least
+    with pytest.raises(InputError, match=f"{name} to be a whole number from {least}"):
+        Analysis(**{name: least - 1})
