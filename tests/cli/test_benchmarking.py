@@ -58,14 +58,15 @@ def score_files(tmp_path: Path) -> Callable[[str], list[str]]:
     """Return the options of a benchmark on score files whose accuracies are 90, 60 and so on."""
 
     def options(*names: str) -> list[str]:
-        def write(name: str, fakes_found: int) -> Path:
+        def write(name: str, fakes_found: int, times: int = 1) -> Path:
             found = [0.9] * fakes_found + [0.1] * (10 - fakes_found)
-            table = pd.DataFrame({"label": [1] * 10 + [0] * 10, "score": found + [0.1] * 10})
+            rows = {"label": [1] * 10 + [0] * 10, "score": found + [0.1] * 10}
+            table = pd.DataFrame({key: values * times for key, values in rows.items()})
             table.to_csv(tmp_path / f"{name}.csv", index=False)
             return tmp_path / f"{name}.csv"
 
         unseen = [f"--unseen={name}={write(name, 2)}" for name in names]
-        return ["benchmark", "--detector=mine", f"--original={write('home', 8)}", *unseen]
+        return ["benchmark", "--detector=mine", f"--original={write('home', 8, 6)}", *unseen]
 
     return options
 
@@ -110,7 +111,7 @@ def test_tables_for_papers_go_to_stdout_and_remarks_to_stderr(
     assert shown.out == out.read_text()
     assert shown.out.startswith("|")
     assert "no rank: " in shown.err
-    assert "images scored: original 20 of 20, A 20 of 20" in shown.err
+    assert "images scored: original 120 of 120, A 20 of 20" in shown.err
 
 
 def test_a_benchmark_with_every_option(

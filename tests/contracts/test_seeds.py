@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize import augment, data, metrics, models, study
+from deepfake_generalize import augment, causal, data, metrics, models, study
 from deepfake_generalize.data import synthetic
 from deepfake_generalize.errors import InputError
 
@@ -57,6 +57,7 @@ CALLS = {
     "data.synthetic.make_videos": lambda seed, _, folder: synthetic.make_videos(
         folder, size=96, frames=1, per_split={"train": 0, "val": 0, "test": 2}, seed=seed
     ),
+    "causal.control": lambda seed, detector, _: causal.control(detector, "untrained", seed=seed),
     "data.to_dataset": lambda seed, *_: data.to_dataset(CROPS, shuffle_seed=seed, size=(8, 8)),
     "metrics.Resampling": lambda seed, *_: metrics.Resampling(seed=seed),
     "metrics.bootstrap_interval": interval(metrics.bootstrap_interval, "auc", LABELS, SCORES),

@@ -61,6 +61,7 @@ class StudyConfig:
             as in the paper's scripts, or "held_back" from its training.
         training_seeds: One for each training of every detector, all on the same data: of initial
             weights and order. Numbers are then means over them. Empty: one training, by `seed`.
+        follows: Where the paper and its scripts differ, which of them; see `as_scripts`.
 
     Examples:
         >>> config = StudyConfig.demo(quick=True)
@@ -85,11 +86,13 @@ class StudyConfig:
     seed: int = 0
     few_shot_originals: Literal["trained_on", "held_back"] = "trained_on"
     training_seeds: tuple[int, ...] = ()
+    follows: Literal["paper", "scripts"] = "paper"
 
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
         check_choice("data", self.data, get_args(DataKind))
         check_choice("few_shot_originals", self.few_shot_originals, ("trained_on", "held_back"))
+        check_choice("follows", self.follows, ("paper", "scripts"))
         check_choice("finder", self.finder, FINDERS)
         check_choice("aligner", self.aligner, ALIGNERS)
         for name in ("frames_per_video", "frames_per_real_video"):
@@ -220,6 +223,27 @@ class StudyConfig:
             threads=1,
             seed=seed,
         )
+
+    def as_scripts(self) -> StudyConfig:
+        """Return the same study, done as the paper's public scripts do it where the paper differs.
+
+        Recipes are the scripts' (`models.Recipe.as_scripts`), with what `schedules` change; dropout
+        is active in the layers that transfer leaves frozen; heat maps are without a ReLU, of the
+        network's first output (P(real) of one sigmoid unit, P(fake) of two columns), and compared
+        over the photograph, in the scripts' colours; causal effects are on the output, whatever
+        the label.
+
+        Reproduction notes:
+            What stays as in the paper, or as here: faces, splits and sizes; batch norm in frozen
+            layers uses its stored statistics, where the scripts' TensorFlow 1 took the batch's;
+            images of the mix come in one shuffled order, where the scripts go through the whole
+            trees of original and new images in turn; Figure 2's maps show what speaks for "fake".
+
+        Examples:
+            >>> StudyConfig.demo().as_scripts().follows
+            'scripts'
+        """
+        return dataclasses.replace(self, follows="scripts")
 
     @classmethod
     def from_toml(cls, path: str | Path) -> StudyConfig:

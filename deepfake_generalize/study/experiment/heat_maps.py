@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 TARGET: Final = "fake"
 """The class that the maps speak for."""
-_RENDER: Final = "jet"
 _MEASURES: Final[tuple[Any, ...]] = ("ssim", "rank_correlation", "top_overlap")
 _JPEG_QUALITY = 90
 """Of the copies that say how alike the maps of one detector are on what looks the same."""
@@ -34,36 +33,44 @@ _TOO_EMPTY = 2
 
 
 def compare_maps(
-    detectors: Mapping[str, Detector], fakes: AnyArray, videos: Sequence[str]
+    detectors: Mapping[str, Detector],
+    fakes: AnyArray,
+    videos: Sequence[str],
+    *,
+    as_scripts: bool = False,
 ) -> dict[str, Any]:
     """Compare the maps of a family's detectors for each fake, (N, H, W, 3) uint8 (Figure 3).
 
-    `videos` names the video of each. Returns plain JSON values: how the maps were made; `videos`;
+    `videos` names the video of each; `as_scripts` takes signed maps of each network's first output,
+    over the photograph. Returns plain JSON values: how the maps were made; `videos`;
     `empty_maps`, how many of each detector's show nothing; and by each measure of
     `interpret.congenetic_similarity` the likeness of each fake's maps, None where two or more of
     those compared are empty, with their number in each bin of SSIM: `own`, the detectors' maps;
     `floor`, their maps of other faces, of other videos where there are enough; `ceiling`, each
     detector's two maps of the face and of its copy as a JPEG.
     """
+    make = _maps_of_scripts if as_scripts else _maps
     empty = np.zeros(len(detectors), int)
     compared: dict[str, dict[str, Any]] = {"own": {}, "floor": {}, "ceiling": {}}
     # Part by part: the coloured maps of a thousand images at once would fill the memory.
     for part in np.array_split(np.arange(len(fakes)), math.ceil(len(fakes) / _AT_ONCE)):
-        maps = _maps(detectors, fakes[part])
+        maps = make(detectors, fakes[part])
         others = _of_other_faces(maps, [videos[index] for index in part])
-        copies = _maps(detectors, np.stack([_as_jpeg(fake) for fake in fakes[part]]))
+        jpegs = np.stack([_as_jpeg(fake) for fake in fakes[part]])
+        copies = make(detectors, jpegs)
         groups: Any = ([maps], [others], list(zip(maps, copies, strict=True)))
         for found, own in zip(compared.values(), groups, strict=True):
             for measure in _MEASURES:
-                found.setdefault(measure, []).extend(_likeness(own, measure))
+                shown = fakes[part] if as_scripts and measure == "ssim" else None
+                found.setdefault(measure, []).extend(_likeness(own, measure, shown))
         empty += [int(_is_empty(own).sum()) for own in maps]
     for found in compared.values():
         known = [value for value in found["ssim"] if value is not None]
         missing = len(found["ssim"]) - len(known)
         found["bins"] = {**interpret.similarity_bins(known), "empty": missing}
     return {
-        "render": _RENDER,
-        "target": TARGET,
+        "render": "study" if as_scripts else "jet",
+        "target": "the first output" if as_scripts else TARGET,
         "videos": list(videos),
         "empty_maps": dict(zip(detectors, empty.tolist(), strict=True)),
         "compared": compared,
@@ -94,13 +101,19 @@ def _is_empty(maps: AnyArray) -> AnyArray:
     return np.asarray(maps.max(axis=(1, 2)) == 0)
 
 
-def _likeness(groups: Sequence[Sequence[AnyArray]], measure: Any) -> list[float | None]:
+def _likeness(
+    groups: Sequence[Sequence[AnyArray]], measure: Any, photographs: AnyArray | None
+) -> list[float | None]:
     """Return how alike the maps of a group are on each face, the mean over groups.
 
     A group in which too many maps of a face are empty is left out; None where all are.
     """
     told = [np.sum([_is_empty(own) for own in maps], axis=0) < _TOO_EMPTY for maps in groups]
-    values = [interpret.congenetic_similarity(maps, measure=measure) for maps in groups]
+    render: Any = "jet" if photographs is None else "study"
+    values = [
+        interpret.congenetic_similarity(maps, measure=measure, render=render, images=photographs)
+        for maps in groups
+    ]
     known: Any = np.ma.masked_invalid(np.where(told, values, np.nan))
     return list(known.mean(axis=0).round(6).tolist())  # None where all are masked.
 
@@ -126,6 +139,21 @@ def _maps(detectors: Mapping[str, Detector], images: AnyArray) -> list[AnyArray]
     with warnings.catch_warnings():
         # Empty maps are counted in the records, where they stay.
         warnings.filterwarnings("ignore", message=".* maps are returned as zeros")
-        return [
-            interpret.grad_cam(detector, images, target=TARGET) for detector in detectors.values()
-        ]
+        return [interpret.grad_cam(each, images, target=TARGET) for each in detectors.values()]
+
+
+def _maps_of_scripts(detectors: Mapping[str, Detector], images: AnyArray) -> list[AnyArray]:
+    return [_of_the_first_output(each, images) for each in detectors.values()]
+
+
+def _of_the_first_output(detector: Detector, images: AnyArray) -> AnyArray:
+    """Return maps as the scripts make them: P(real) of one sigmoid unit, P(fake) of two columns.
+
+    What speaks against it is in them too; each is stretched from its lowest to its highest value.
+    """
+    target: Any = "real" if detector.model.output_shape[-1] == 1 else TARGET
+    maps = interpret.grad_cam(detector, images, target=target, relu=False)
+    low, high = (bound(maps, axis=(1, 2), keepdims=True) for bound in (np.min, np.max))
+    found: AnyArray = np.zeros_like(maps)
+    np.divide(maps - low, high - low, out=found, where=high > low)
+    return found

@@ -153,8 +153,10 @@ def epochs_of(schedule: Schedule, fine_tuning: str) -> int | None:
     return schedule.fine_tuning_epochs if own is None else own
 
 
-def recipe_for(schedule: Schedule, architecture: str, fine_tuning: str, *, study: str) -> Recipe:
-    """Return the paper's recipe of a stage with the changes that a study's schedule makes to it.
+def recipe_for(
+    schedule: Schedule, architecture: str, fine_tuning: str, *, study: str, follows: str = "paper"
+) -> Recipe:
+    """Return the paper's recipe of a stage, or its scripts', as a study's schedule changes it.
 
     Examples:
         >>> recipe_for(Schedule(epochs=3), "mesonet", "none", study="mine").epochs
@@ -178,6 +180,8 @@ def recipe_for(schedule: Schedule, architecture: str, fine_tuning: str, *, study
             "learning_rate": schedule.fine_tuning_rate,
             "batch_size": schedule.fine_tuning_batch_size,
         }
+    if follows == "scripts":
+        paper = paper.as_scripts
     made = {name: value for name, value in changes.items() if value is not None}
     if not made:
         return paper

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from deepfake_generalize.models import Detector
+    from deepfake_generalize.models import Detector, Recipe
     from deepfake_generalize.study.experiment.config import StudyConfig
     from deepfake_generalize.study.experiment.detector_family import Step
     from deepfake_generalize.types import AnyArray
@@ -148,7 +148,7 @@ class _Work:
         kind = next(kind for kind in FINE_TUNINGS if self.family.detector(kind) == step.key)
         schedule = self.config.schedules.get(self.family.architecture, Schedule())
         common: dict[str, Any] = {
-            "recipe": recipe_for(schedule, self.family.architecture, kind, study=self.config.name),
+            "recipe": self._recipe(schedule, kind),
             "seed": derived_seed(self.training_seed, self.family.first.detector(kind)),
             "name": step.key,
             "progress": None,
@@ -170,6 +170,8 @@ class _Work:
             )
         else:
             fine_tune = getattr(augment, kind)
+            if kind == "transfer" and self._as_scripts:
+                common |= {"cache": False, "trunk": "scripts"}
             parent = self.detector(self.family.detector(ORIGINAL))
             detector = fine_tune(parent, *self._few_shot_data(), **common)
         file = self._file(step.key)
@@ -177,6 +179,14 @@ class _Work:
         detector.save(file)
         self._detectors[step.key] = detector
         return {"fine_tuning": kind, "training": detector.training}
+
+    def _recipe(self, schedule: Schedule, kind: str) -> Recipe:
+        architecture, config = self.family.architecture, self.config
+        return recipe_for(schedule, architecture, kind, study=config.name, follows=config.follows)
+
+    @property
+    def _as_scripts(self) -> bool:
+        return self.config.follows == "scripts"
 
     def _few_shot_data(self) -> list[pd.DataFrame]:
         """Return the mixes that train fine-tuned detectors and choose among their epochs."""
@@ -246,7 +256,10 @@ class _Work:
         key = step.key.split("/")[1]
         fakes = self._fakes(key, self.config.analysis.heat_map_fakes)
         videos = clip_keys(fakes).tolist()
-        return {"set": key, **heat_maps.compare_maps(self._congenetic(), _images(fakes), videos)}
+        found = heat_maps.compare_maps(
+            self._congenetic(), _images(fakes), videos, as_scripts=self._as_scripts
+        )
+        return {"set": key, **found}
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:
         count = self.config.analysis.shown_fakes
@@ -280,7 +293,7 @@ class _Work:
         """Train as an original detector is trained; nothing can be learnt but single images."""
         architecture, config = self.family.architecture, self.config
         schedule = config.schedules.get(architecture, Schedule())
-        recipe = recipe_for(schedule, architecture, ORIGINAL, study=config.name)
+        recipe = self._recipe(schedule, ORIGINAL)
         epochs = config.analysis.shuffled_epochs or recipe.epochs
         seed, own = derived_seed(config.seed, name), self.splits[self.family.source]
         rng = np.random.default_rng(seed)
@@ -307,14 +320,18 @@ class _Work:
         crops = pd.concat([_sampled(test[test["label"] == label], half, seed) for label in (0, 1)])
         images, labels = _images(crops), crops["label"].to_numpy()
         found, steps = causal.site_activations(network, images), self.config.analysis.causal_steps
+        # Of the true class in the paper, of the output in its scripts.
+        outcome: Any = "score" if self._as_scripts else "true_class"
         own, *others = (
-            causal.average_causal_effect(each, activations=found, labels=labels, steps=steps)
+            causal.average_causal_effect(
+                each, activations=found, labels=labels, steps=steps, outcome=outcome
+            )
             for each in (network, *heads)
         )
         return {
             "images": len(crops),
             "images_sha256": hashlib.sha256(images.data).hexdigest(),
-            "outcome": "true_class",  # The paper's, and not the scripts'.
+            "outcome": outcome,
             "contribution": own.contribution.tolist(),
             "new_heads": [other.contribution.tolist() for other in others],
         }

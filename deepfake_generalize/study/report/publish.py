@@ -79,7 +79,15 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     for name in architectures:
         yield f"figure_2_{name}", _figure_2(results, name)
     bins = {name: _bins(results, name) for name in ("own", "floor", "ceiling")}
-    yield "figure_3", figures.figure_3(bins.pop("own"), **bins, render="jet", synthetic=synthetic)
+    yield (
+        "figure_3",
+        figures.figure_3(
+            bins.pop("own"),
+            **bins,
+            render="study" if results.config.follows == "scripts" else "jet",
+            synthetic=synthetic,
+        ),
+    )
     for name in architectures:
         overlaps = _overlaps(results, name)
         if overlaps:

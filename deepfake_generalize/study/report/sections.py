@@ -165,6 +165,7 @@ def _images(results: RunResults) -> dict[str, str]:
 def _provenance(results: RunResults) -> dict[str, object]:
     config = results.config
     training = [record["training"] for record in results.of("detector")]
+    units = results.accuracies.units
     versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
     return {
         "Data": "synthetic, drawn by data.synthetic" if results.synthetic else "videos",
@@ -174,7 +175,8 @@ def _provenance(results: RunResults) -> dict[str, object]:
         "Controls of Finding 4": f"Untrained: {config.analysis.controls} a family; new heads: as "
         f"many a detector; on shuffled labels: {config.analysis.shuffled_controls} a family, "
         f"trained for {config.analysis.shuffled_epochs or 'all'} epochs",
-        "Intervals": f"95 %, {config.analysis.resamples:,} resamples of the test videos",
+        "Intervals": f"95 %, {config.analysis.resamples:,} resamples; drawn, of the rarer class: "
+        + ", ".join(f"{name} {of.n} {of.unit}" for name, of in sorted(units.items())),
         "Versions": ", ".join(sorted(versions)),
         "Configuration hash": config.sha256,
     }
