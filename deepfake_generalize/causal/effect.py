@@ -14,7 +14,6 @@ import tensorflow as tf
 from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.resampling import Resampling, resample_counts
-from deepfake_generalize.metrics.units import group_codes
 from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
 from deepfake_generalize.types import AnyArray, DoubleArray, Images
 from deepfake_generalize.validation import (
@@ -136,8 +135,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     # The first column is the images themselves, each once; the others are resamples.
     times = np.ones((len(known), 1))
     if resampling is not None:
-        codes = group_codes(groups, len(known))
-        times = np.hstack([times, resample_counts(codes, resampling)])
+        times = np.hstack([times, resample_counts(groups, len(known), resampling)])
     # What overflows float32 on the way is not finite at the end either.
     with np.errstate(over="ignore", invalid="ignore"):
         sums = summed_scores(opened, known, values, times * signs[:, None], detector.fake_of)

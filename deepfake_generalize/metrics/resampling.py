@@ -236,7 +236,7 @@ def resample(
                 values.setdefault((*key, metric), []).append(row)
     return Replicates(
         {key: np.stack(rows) for key, rows in values.items()},
-        {name: units[detector, name] for detector, name in reversed(units)},
+        {name: units[next(iter(detectors)), name] for name, detectors in scored.items()},
         resampling,
         scale=scale,
     )
@@ -402,9 +402,20 @@ def _strata(codes: IntArray, labels: IntArray) -> list[IntArray]:
     return [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
 
 
-def resample_counts(codes: IntArray, resampling: Resampling) -> DoubleArray:
-    """Return how often each image is sampled in every resample of groups, (N, n_resamples)."""
-    n_groups = int(codes.max()) + 1
+def resample_counts(groups: npt.ArrayLike | None, size: int, resampling: Resampling) -> DoubleArray:
+    """Return how often each image is sampled in every resample of groups, (size, n_resamples).
+
+    `groups` None makes each image a group of its own. Fewer than two groups raise
+    `UndefinedMetricError`: what varies between them is unknown.
+    """
+    given = np.arange(size) if groups is None else groups
+    codes, names = number_groups(given, size, in_order=True)
+    if len(names) < 2:
+        raise UndefinedMetricError(
+            "resampling is undefined for one group only.",
+            hint="Pass the images of at least two videos.",
+        )
     rng = np.random.default_rng(resampling.seed)
-    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), resampling.n_resamples)
+    shares = np.full(len(names), 1 / len(names))
+    counts = rng.multinomial(len(names), shares, resampling.n_resamples)
     return np.asarray(counts.T[codes], dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, IntArray
 from deepfake_generalize.validation import refuse_masked
 
@@ -98,21 +98,17 @@ def _people(given: npt.ArrayLike, labels: AnyArray) -> Units:
             hint="Pass who is seen in each image, or who is seen and whose face was put in.",
         )
     seen = who[:, 0]
-    codes, names = number_groups(seen, len(labels))
-    first = (codes, [f"person {name}" for name in names])
-    if who.shape[1] == 1 or not (who[:, 1] != "").any():
-        return Units((first[1],), codes[np.newaxis], _rarer(codes[np.newaxis], labels), "people")
-    put_in = np.where(who[:, 1] == "", seen, who[:, 1])
-    others, put_names = number_groups(put_in, len(labels))
-    both, pairs = number_groups(codes * (len(put_names) + 1) + others, len(labels))
-    pair_names = [
-        f"pair {names[int(pair) // (len(put_names) + 1)]}\t"
-        f"{put_names[int(pair) % (len(put_names) + 1)]}"
-        for pair in pairs
-    ]
-    stacked = np.stack([codes, others, both])
-    ways = (first[1], [f"person {name}" for name in put_names], pair_names)
-    return Units(ways, stacked, _rarer(stacked[:2], labels), "people")
+    ways, prefixes = [seen], ["person", "person", "pair"]
+    if who.shape[1] == 2 and (who[:, 1] != "").any():
+        put_in = np.where(who[:, 1] == "", seen, who[:, 1])
+        ways += [put_in, seen + "\t" + put_in]
+    numbered = [number_groups(way, len(labels)) for way in ways]
+    codes = np.stack([own for own, _ in numbered])
+    names = tuple(
+        [f"{prefix} {name}" for name in named]
+        for prefix, (_, named) in zip(prefixes, numbered, strict=False)
+    )
+    return Units(names, codes, _rarer(codes[:2], labels), "people")
 
 
 def _rarer(codes: IntArray, labels: AnyArray) -> int:
@@ -161,22 +157,3 @@ def number_groups(
             hint="Name the video of every image, or leave these images out.",
         )
     return np.asarray(codes, dtype=np.int64), [str(name) for name in names]
-
-
-def group_codes(groups: npt.ArrayLike | None, size: int) -> IntArray:
-    """Return for each of `size` images the number of its group, by the groups' sorted names.
-
-    None makes each image a group of its own. Fewer than two groups raise `UndefinedMetricError`:
-    what varies between them is unknown.
-    """
-    if groups is None:
-        codes, count = np.arange(size, dtype=np.int64), size
-    else:
-        codes, names = number_groups(groups, size, in_order=True)
-        count = len(names)
-    if count < 2:
-        raise UndefinedMetricError(
-            "resampling is undefined for one group only.",
-            hint="Pass the images of at least two videos.",
-        )
-    return codes

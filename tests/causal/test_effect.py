@@ -12,7 +12,6 @@ from deepfake_generalize.causal.intervention import open_site, summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.resampling import resample_counts
-from deepfake_generalize.metrics.units import group_codes
 from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet, shallownet
 from deepfake_generalize.models.surgery.cut import cut
 
@@ -137,7 +136,7 @@ def test_resamples_are_the_effects_on_the_images_drawn(outcome, randomised):
     activations = cut(detector.model, "flatten").trunk(IMAGES / np.float32(255)).numpy()
     site, labels = open_site(detector.model, "paper"), np.array(LABELS)
     assert found.resampled.shape == (3, 64)
-    counts = resample_counts(group_codes(groups, 5), resampling)
+    counts = resample_counts(groups, 5, resampling)
     for row, times in zip(found.resampled, counts.T, strict=True):
         drawn = np.repeat(np.arange(5), times.astype(int))
         signs = np.where(labels[drawn] == 1, 1.0, -1.0) if outcome == "true_class" else 1.0

@@ -17,7 +17,7 @@ from deepfake_generalize.metrics.resampling import (
     resample_counts,
     resample_means,
 )
-from deepfake_generalize.metrics.units import Scored, Units, find_units, group_codes, number_groups
+from deepfake_generalize.metrics.units import Scored, Units, find_units, number_groups
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_a_missing_group_is_refused_and_not_named_nan(groups, in_order):
 
 def test_a_video_may_be_called_nan():
     assert number_groups(["nan", "a", "b"], 3)[0].tolist() == [0, 1, 2]
-    assert group_codes(["nan", "a", "b"], 3).tolist() == [2, 0, 1]
+    assert number_groups(["nan", "a", "b"], 3, in_order=True)[0].tolist() == [2, 0, 1]
 
 
 def test_whole_videos_are_drawn():
     videos = np.array(["b", "a", "b", "c", "a", "d"])
     resampling = Resampling(n_resamples=500, seed=1)
-    times = resample_counts(group_codes(videos, 6), resampling)
+    times = resample_counts(videos, 6, resampling)
     assert times.shape == (6, 500)
     for name in "ab":
         of_video = times[videos == name]
@@ -54,21 +54,21 @@ def test_whole_videos_are_drawn():
     per_video = times[0] + times[1] + times[3] + times[5]
     np.testing.assert_array_equal(per_video, 4)
     assert times.mean() == pytest.approx(1, abs=0.1)
-    again = resample_counts(group_codes(videos.tolist(), 6), resampling)
+    again = resample_counts(videos.tolist(), 6, resampling)
     np.testing.assert_array_equal(times, again)
 
 
 def test_without_groups_every_image_is_its_own():
-    times = resample_counts(group_codes(None, 5), Resampling(n_resamples=50))
+    times = resample_counts(None, 5, Resampling(n_resamples=50))
     np.testing.assert_array_equal(times.sum(axis=0), 5)
     assert len({tuple(column) for column in times.T}) > 10
 
 
 def test_groups_that_cannot_be_drawn_are_refused():
     with pytest.raises(UndefinedMetricError, match="undefined for one group only"):
-        group_codes(["a"] * 4, 4)
+        resample_counts(["a"] * 4, 4, Resampling())
     with pytest.raises(InputError, match=r"one group for each of 4 images, received shape \(2,\)"):
-        group_codes(["a", "b"], 4)
+        number_groups(["a", "b"], 4)
     with pytest.raises(InputError, match="n_resamples to be a whole number from 1, received 0"):
         Resampling(n_resamples=0)
 
