@@ -150,8 +150,7 @@ class Replicates:
             variances are added, and that by both together is taken off (Cameron, Gelbach and
             Miller, 2011). How often they hold the truth is in docs/explanations/intervals.md.
         """
-        from scipy.special import expit, logit
-        from scipy.stats import t
+        from scipy.special import expit, logit, stdtrit
 
         values = np.atleast_2d(values)
         found = [self.units[name] for name in (self.units if sets is None else sets)]
@@ -170,7 +169,7 @@ class Replicates:
             if shares[0, 0] in (0.0, 1.0):
                 return Interval(estimate, estimate, estimate, least.n, least.unit, notes)
             values = logit(np.clip(shares, _NEXT_TO_A_BORDER, 1.0 - _NEXT_TO_A_BORDER))
-        margin = float(t.ppf((1.0 + self.resampling.level) / 2.0, least.n - 1))
+        margin = float(stdtrit(least.n - 1, (1.0 + self.resampling.level) / 2.0))
         margin *= standard_error(values, least.n)
         if margin == 0.0:
             return Interval(estimate, estimate, estimate, least.n, least.unit, notes)

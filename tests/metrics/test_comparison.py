@@ -135,7 +135,7 @@ def test_the_difference_from_a_constant_is_the_interval_of_the_other() -> None:
     assert width == pytest.approx(alone.high - alone.low, rel=0.03)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_six_equal_detectors_are_seldom_told_apart() -> None:
     """The chance that any of fifteen pairs has an adjusted p-value below 5 %."""
     rng = np.random.default_rng(17)

@@ -87,14 +87,13 @@ BALANCED = {"real": 0.9, "fake": 0.9}
 LOPSIDED = {"real": 0.97, "fake": 0.05}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_videos", "least", "errors", "trials"),
     [
-        (10, 0.90, BALANCED, 400),
-        (20, 0.92, BALANCED, 400),
-        (50, 0.93, BALANCED, 400),
-        (140, 0.93, LOPSIDED, 200),
+        pytest.param(10, 0.90, BALANCED, 400, marks=pytest.mark.nightly),
+        pytest.param(20, 0.92, BALANCED, 400, marks=pytest.mark.slow),
+        pytest.param(50, 0.93, BALANCED, 400, marks=pytest.mark.nightly),
+        pytest.param(140, 0.93, LOPSIDED, 200, marks=pytest.mark.nightly),
     ],
 )
 def test_nominal_95_percent_hold_the_truth(n_videos, least, errors, trials) -> None:
