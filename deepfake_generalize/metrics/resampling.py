@@ -26,7 +26,6 @@ from deepfake_generalize.metrics.units import (
     find_units,
     number_groups,
     numbered_together,
-    way_of,
 )
 from deepfake_generalize.metrics.weighted import WeightedScores, available, is_correct
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
@@ -221,11 +220,16 @@ def resample(
     }
     places = {name: str(number) for number, name in enumerate(scored)} if len(scored) > 1 else {}
     units = {key: find_units(of, places.get(key[1], "")) for key, (of, *_) in checked.items()}
+    ways = max(len(found.names) for found in units.values())
     values: dict[tuple[str, str, str], list[DoubleArray]] = {}
-    for way in range(max(len(found.names) for found in units.values())):
-        names, codes = numbered_together([way_of(of, way) for of in units.values()])
+    for way in range(ways):
+        drawn_so = {key: found for key, found in units.items() if way < len(found.names)}
+        names, codes = numbered_together(
+            [(found.names[way], found.codes[way]) for found in drawn_so.values()]
+        )
         ready = {}
-        for (key, (of, labels, scores)), own in zip(checked.items(), codes, strict=True):
+        for key, own in zip(drawn_so, codes, strict=True):
+            of, labels, scores = checked[key]
             right = is_correct(labels, scores, threshold=threshold, tie=of.tie)
             weighted = WeightedScores(labels, scores, right, own, len(names))
             ready[key] = weighted, available(labels, metrics)
@@ -234,7 +238,8 @@ def resample(
             for metric, row in zip(ready[key][1], rows, strict=True):
                 values.setdefault((*key, metric), []).append(row)
     return Replicates(
-        {key: np.stack(rows) for key, rows in values.items()},
+        # What is drawn in one way is drawn so in all.
+        {key: np.stack([*rows, *rows[:1] * (ways - len(rows))]) for key, rows in values.items()},
         {name: units[next(iter(detectors)), name] for name, detectors in scored.items()},
         resampling,
         scale=scale,

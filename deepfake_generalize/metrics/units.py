@@ -116,12 +116,6 @@ def _rarer(codes: IntArray, labels: AnyArray) -> int:
     return min(len(np.unique(way[labels == label])) for way in codes for label in np.unique(labels))
 
 
-def way_of(units: Units, way: int) -> tuple[Sequence[str], IntArray]:
-    """Return names and codes of one way; a set that is drawn in one way is so in all."""
-    way = min(way, len(units.names) - 1)
-    return units.names[way], units.codes[way]
-
-
 def numbered_together(
     ways: Sequence[tuple[Sequence[str], IntArray]],
 ) -> tuple[list[str], list[IntArray]]:

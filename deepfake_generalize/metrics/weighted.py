@@ -98,7 +98,7 @@ class WeightedScores:
         self._labels, self._scores, self._codes, self._n_units = labels, scores, codes, n_units
         self._classes = [np.flatnonzero(labels == label) for label in (0, 1)]
         self._sizes = [self._sums(own, None) for own in self._classes]
-        self._values = {"accuracy": right}
+        self._right = right
         self._totals: dict[str, list[DoubleArray]] = {}
 
     def measure(self, weights: DoubleArray, names: Sequence[str]) -> DoubleArray:
@@ -114,8 +114,8 @@ class WeightedScores:
         """Return a metric of the scores as they are, every digit as its function has it."""
         if name in _FUNCTIONS:
             return _FUNCTIONS[name](self._labels, self._scores)
-        if name in self._values:
-            return float(self._values[name].mean())
+        if name == "accuracy":
+            return float(self._right.mean())
         return float(self.measure(np.ones((self._n_units, 1)), [name])[0, 0])
 
     def _measure(self, name: str, weights: DoubleArray, ranked: _Ranked) -> DoubleArray:
@@ -144,7 +144,7 @@ class WeightedScores:
 
     def _value(self, name: str) -> DoubleArray:
         if name == "accuracy":
-            return self._values[name]
+            return self._right
         if name == "brier_score":
             return np.asarray((self._scores - self._labels) ** 2)
         given = np.where(self._labels == 1, self._scores, 1.0 - self._scores)

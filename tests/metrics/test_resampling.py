@@ -232,6 +232,20 @@ def test_swaps_that_are_each_of_another_pair_are_drawn_as_videos():
     assert widths[1] == pytest.approx(widths[0], rel=0.1)
 
 
+def test_a_set_without_people_beside_one_with_them_varies_as_it_does_alone():
+    labels, scores, videos, people = by_person((1.5, 0.0))
+    known = {"": Scored(labels, scores, videos, people=people)}
+    unknown = {"": scored(np.arange(50) < 40, prefix="other ")}
+    alone = accuracies({"u": unknown}, n_resamples=20)["", "u"]
+    found = accuracies({"k": known, "u": unknown}, n_resamples=20)
+    assert found["", "k"].shape == found["", "u"].shape == (3, 21)
+    for way in found["", "u"]:
+        np.testing.assert_allclose(way, alone[0], rtol=1e-12)
+    np.testing.assert_array_equal(
+        found.degradation("", "k", ["u"]), found["", "k"] - found["", "u"]
+    )
+
+
 def test_few_people_are_not_drawn_and_that_is_said():
     labels = np.repeat([0, 1], 20)
     people = np.array([f"{i % 4}" for i in range(40)], dtype=object)

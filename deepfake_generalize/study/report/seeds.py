@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from deepfake_generalize.metrics import Interval
 from deepfake_generalize.metrics.resampling import Replicates
@@ -35,11 +34,13 @@ def over_trainings(
         is the method of variance estimates recovery: Zou and Donner, "Construction of confidence
         limits about effect measures", Statistics in Medicine 2008.
     """
+    from scipy.special import stdtrit
+
     found = trainings[0].interval(np.mean(values, axis=0), sets, within=within)
     count = len(values)
     if count == 1:
         return found
-    margin = stats.t.ppf(0.975, count - 1) * between_trainings(values) / math.sqrt(count)
+    margin = stdtrit(count - 1, 0.975) * between_trainings(values) / math.sqrt(count)
     low = found.estimate - math.hypot(found.estimate - found.low, margin)
     high = found.estimate + math.hypot(found.high - found.estimate, margin)
     low, high = np.clip((low, high), *within)
