@@ -68,25 +68,28 @@ def load_detector(name: str, weights: Path | None) -> Detector:
     return models.Detector.load(Path(name))
 
 
-def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Detector | str:
+def load_scorer(name: str, weights: Path | None, sets: Mapping[str, str]) -> Detector | str:
     """Load a detector for these sets; where all are CSV files of scores its name is enough."""
-    for set_name, path in sets.items():
+    from deepfake_generalize.data.manifests import split_query
+
+    places = {set_name: split_query(place)[0] for set_name, place in sets.items()}
+    for set_name, path in places.items():
         if not path.exists():
             raise InputError(
                 f"expected a folder of crops or a CSV of scores for the set {set_name}, "
                 f"{path} does not exist.",
                 hint="Check the path; `extract` makes a folder of crops from videos.",
             )
-    from deepfake_generalize.data import read_crops
+    from deepfake_generalize.data import read_set
     from deepfake_generalize.study.scores import is_score_table
 
-    crops = [path for path in sets.values() if not is_score_table(path)]
+    crops = [of for set_name, of in sets.items() if not is_score_table(places[set_name])]
     if not crops:
         return name
     check_detector(name, weights)
 
-    for path in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
-        read_crops(path)
+    for place in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
+        read_set(place)
     require_detector(name, weights, videos=False)
     return load_detector(name, weights)
 
@@ -126,14 +129,14 @@ def write_out(out: Path, text: str) -> None:
         ) from error
 
 
-def named_sets(given: Sequence[str]) -> dict[str, Path]:
-    """Read options of the form NAME=FOLDER or NAME=SCORES.csv.
+def named_sets(given: Sequence[str]) -> dict[str, str]:
+    """Read options of the form NAME=FOLDER or NAME=SCORES.csv, either maybe with a query.
 
     Examples:
-        >>> named_sets(["DFD=crops/dfd"])
-        {'DFD': PosixPath('crops/dfd')}
+        >>> named_sets(["DFD=crops/dfd", "FS=crops/ff[method=FaceSwap]"])
+        {'DFD': 'crops/dfd', 'FS': 'crops/ff[method=FaceSwap]'}
     """
-    named: dict[str, Path] = {}
+    named: dict[str, str] = {}
     for text in given:
         name, _, folder = text.partition("=")
         if not (name and folder):
@@ -145,5 +148,5 @@ def named_sets(given: Sequence[str]) -> dict[str, Path]:
             raise InputError(
                 f"the set {name} is given twice.", hint="Give every set a name of its own."
             )
-        named[name] = Path(folder)
+        named[name] = folder
     return named

@@ -43,7 +43,7 @@ TableFormat = Annotated[
 def benchmark(
     detector: DetectorName,
     original: Annotated[
-        Path, typer.Option(help="New material of the kind that the detector was trained on.")
+        str, typer.Option(help="New material of the kind that the detector was trained on.")
     ],
     unseen: Annotated[
         list[str], typer.Option(help="NAME=SET that it has never seen; may be repeated.")
@@ -72,7 +72,9 @@ def benchmark(
 
     A set is a folder of crops (an extraction's, or real/ and fake/ with images), or a CSV of
     scores with the columns label (1 = fake) and score; where all are scores, any name will do for
-    the detector. Ranks exist where the unseen sets are FS, NT, DF and DFD. Tables VI and VII hold
+    the detector. A query in brackets chooses rows by any column: FS="crops[method=FaceSwap]" is
+    the fakes of FaceSwap beside the reals of their data set, "crops[compression=c23,method!=DF]"
+    what both conditions leave; | joins alternatives. Ranks exist where the unseen sets are FS, NT, DF and DFD. Tables VI and VII hold
     detectors that degrade by more than 30 points.
 
     JSON keys: detector, row (percent), intervals, rank, rank_interval, rank_reason, metrics, auc,
@@ -112,11 +114,11 @@ def benchmark(
     _account_for_coverage(result)
 
 
-def _training(given: str | None) -> Path | dict[str, Path] | None:
+def _training(given: str | None) -> str | dict[str, str] | None:
     if given is None:
         return None
-    named = "=" in given and not Path(given).exists()
-    return arguments.named_sets([given]) if named else Path(given)
+    named = "=" in given.partition("[")[0] and not Path(given).exists()
+    return arguments.named_sets([given]) if named else given
 
 
 def _document(result: Benchmark) -> dict[str, Any]:

@@ -46,11 +46,11 @@ Overwrite = Annotated[
 def train(
     architecture: Architecture,
     crops: Annotated[
-        Path,
+        str,
         typer.Option("--train", help="A folder of crops to learn from, such as `split` makes."),
     ],
     val: Annotated[
-        Path,
+        str,
         typer.Option(help="Crops of the same source to choose the best epoch on; no test set."),
     ],
     out: Annotated[Path, typer.Option("--out", help="The detector's file, ending in .keras.")],
@@ -69,7 +69,8 @@ def train(
 ) -> None:
     """Train a detector by the paper's recipe and save it with the record of its training.
 
-    A folder of crops is an extraction's, or holds real/ and fake/ with images. The weights are
+    A folder of crops is an extraction's, or holds real/ and fake/ with images; a query behind it
+    chooses rows, as in "crops[method=Deepfakes,split=train]". The weights are
     those of the best epoch on the validation crops, which must share no image and no video with
     the others. With --checkpoint, the same command goes on after a stop and ends in the same
     weights. A detector that is there already is not replaced but by --overwrite, or by the same
@@ -82,7 +83,7 @@ def train(
     from deepfake_generalize import data
 
     # Read before TensorFlow is loaded, which takes seconds.
-    learn, choose = data.read_crops(crops), data.read_crops(val)
+    learn, choose = data.read_set(crops), data.read_set(val)
     from deepfake_generalize import models
 
     detector = models.train(

@@ -201,3 +201,26 @@ def test_extraction_then_a_benchmark_on_the_crops(
     assert result["coverage"]["DFDC"] == {"ok": summary["crops"], "total": summary["crops"]}
     assert result["rank"] is None
     assert "ranks do not compare" in result["rank_reason"]
+
+
+def test_sets_are_chosen_by_a_query(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, fails: Any
+) -> None:
+    rows = {"label": [0, 0, 1, 1, 1], "score": [0.1, 0.2, 0.9, 0.3, 0.8]}
+    table = pd.DataFrame(rows | {"method": ["real"] * 2 + ["FaceSwap", "DF", "DF"]})
+    table.to_csv(tmp_path / "all.csv", index=False)
+    place = f"{tmp_path / 'all.csv'}"
+    argv = ["benchmark", "--detector=d", f"--original={place}[method=FaceSwap]"]
+    assert main([*argv, f"--unseen=DF={place}[method=DF]", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["row"]["original_accuracy"] == 100.0
+    assert document["row"]["DF"] == 75.0
+    assert any(note.startswith("DF: method=DF chose 4 of 5 rows") for note in document["notes"])
+    code, error, hint = fails(*argv, f"--unseen=DF={place}[method=F2F]")
+    assert code == 2
+    assert "the set DF: " in error
+    assert "DF, FaceSwap, real" in hint
+    absent = f"{tmp_path / 'no'}[method=DF]"
+    code, error, _ = fails(*argv, f"--unseen=DF={place}", f"--trained-on={absent}")
+    assert code == 2
+    assert "does not exist" in error

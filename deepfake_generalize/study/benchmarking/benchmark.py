@@ -16,6 +16,7 @@ from deepfake_generalize.study.benchmarking import provenance
 from deepfake_generalize.study.benchmarking.alarms import alarms
 from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
+    Outcomes,
     ScoredSet,
     SetInput,
     check_detector,
@@ -93,8 +94,9 @@ def benchmark(
             of a detector's name to its scores, and the audit is made for the first alone.
         original: Crops (a DataFrame with path and label, 1 is fake), a folder of them, scores (a
             DataFrame with label and score, optionally status, reason, path, video, dataset,
-            method, frame), or a CSV file of scores. Must not be what the detector was trained on,
-            but of its kind.
+            method, frame), or a CSV file of scores; paths may end in a query, as in
+            "crops[method=FaceSwap]" (`data.select`). Must not be what the detector was trained on,
+            but of its kind. A crop of several sets is scored once.
         unseen: Name to the same, for the sets that it has not seen.
         specialized: Name to the same, for sets that share the synthesis method (Table VI) or the
             people (Table VII) with the training data.
@@ -231,7 +233,11 @@ def _load(
 ) -> list[ScoredSet]:
     check_detector(detector)
     check_polarity(polarity)
-    sets = [load_scored_set(key, of, detector, polarity=polarity) for key, of in given.items()]
+    known: Outcomes = {}
+    sets = [
+        load_scored_set(key, of, detector, polarity=polarity, known=known)
+        for key, of in given.items()
+    ]
     check_direction(sets[0])
     return sets
 
@@ -265,6 +271,8 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
                 f"threshold, which only an oracle knows; AUC {part['auc']:.3f}."
             )
     for scored in sets:
+        if chosen := scored.frame.attrs.get("selected"):
+            yield f"{scored.name}: {chosen}"
         yield from coverage_notes(scored, policy)
     for scored in sets:
         name, counts = scored.name, scored.class_counts

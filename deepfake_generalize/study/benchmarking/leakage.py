@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from deepfake_generalize.data.crops import read_crops, split_packed
+from deepfake_generalize.data.crops import read_set, split_packed
 from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
 from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
@@ -36,7 +36,7 @@ def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFram
     if given is None or isinstance(given, pd.DataFrame | Splits):
         return name, given
     if isinstance(given, str | Path):
-        return name, read_crops(given)
+        return name, read_set(given)
     raise InputError(
         f"expected trained_on to be crops, a folder of them or Splits, received {describe(given)}.",
         hint='Pass trained_on=crops, or trained_on={"CELEB": crops} to name the data set.',
