@@ -74,8 +74,8 @@ def benchmark(
     scores with the columns label (1 = fake) and score; where all are scores, any name will do for
     the detector. A query in brackets chooses rows by any column: FS="crops[method=FaceSwap]" is
     the fakes of FaceSwap beside the reals of their data set, "crops[compression=c23,method!=DF]"
-    what both conditions leave; | joins alternatives. Ranks exist where the unseen sets are FS, NT, DF and DFD. Tables VI and VII hold
-    detectors that degrade by more than 30 points.
+    what both conditions leave; | joins alternatives. Ranks exist where the unseen sets are FS, NT,
+    DF and DFD. Tables VI and VII hold detectors that degrade by more than 30 points.
 
     JSON keys: detector, row (percent), intervals, rank, rank_interval, rank_reason, metrics, auc,
     coverage, policy, leakage, notes, provenance. Exits with 3 when less than 99 % of the images of

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from deepfake_generalize.metrics import Interval
+from deepfake_generalize.metrics import Interval, Resampling
+from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
 from deepfake_generalize.study.scores import write_scores
@@ -153,6 +154,21 @@ class Benchmark:
         if self.rank is None:
             return f"no rank: {self.rank_reason}"
         return f"rank {self.rank} {RANK_CAVEAT}"
+
+    def breakdown(
+        self, by: str, metric: str = "auc", *, unit: Literal["frame", "video"] = "frame"
+    ) -> pd.DataFrame:
+        """Measure each group of every set by itself, the worst first: see `study.breakdown`."""
+        return breakdown(self.scores, by, metric, unit=unit, **self._counting)
+
+    def gaps(self, by: str) -> pd.DataFrame:
+        """Measure how unequally groups of every set are treated: see `study.gaps`."""
+        return gaps(self.scores, by, **self._counting)
+
+    @property
+    def _counting(self) -> dict[str, Any]:
+        given = self.provenance["resampling"]
+        return {"policy": self.policy, "resampling": given and Resampling(**given)}
 
     def save_scores(self, folder: str | Path) -> list[Path]:
         """Write the scores of every set as a score file: NAME.csv with NAME.json beside it.

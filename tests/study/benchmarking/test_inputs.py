@@ -273,7 +273,7 @@ def test_a_query_chooses_rows_of_score_files_too(redness, one_extraction, tmp_pa
     filed = benchmark(redness, **chosen, unseen={"A": f"{file}[method=Deepfakes]"})
     pd.testing.assert_frame_equal(filed.row, crops.row)
     assert filed.provenance["data_sha256"] == crops.provenance["data_sha256"]
-    with pytest.raises(InputError, match="the set A: .*'F2F', which no row has"):
+    with pytest.raises(InputError, match=r"the set A: .*'F2F', which no row has"):
         benchmark(redness, **chosen, unseen={"A": f"{file}[method=F2F]"})
 
 
