@@ -25,9 +25,11 @@ from deepfake_generalize.study.benchmarking.inputs import (
     load_scored_set,
 )
 from deepfake_generalize.study.benchmarking.leakage import (
+    Shared,
     TrainedOn,
     audit_sets,
     leak_notes,
+    read_shared,
     read_training,
 )
 from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_sets, row_intervals
@@ -56,6 +58,7 @@ class _Choices(TypedDict, total=False):
     specialized: Mapping[str, SetInput] | None
     trained_on: TrainedOn | None
     audit: bool
+    shared_by_design: Shared
     policy: Policy
     polarity: Polarity | None
     resampling: Resampling | None
@@ -65,7 +68,7 @@ class _Choices(TypedDict, total=False):
 def benchmark(detector: Scorer | str, **choices: Unpack[_Choices]) -> Benchmark: ...
 @overload
 def benchmark(detector: list[Any] | tuple[Any, ...], **choices: Unpack[_Choices]) -> Benchmarks: ...
-def benchmark(
+def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     detector: Scorer | str | list[Any] | tuple[Any, ...],
     *,
     original: SetInput,
@@ -73,6 +76,7 @@ def benchmark(
     specialized: Mapping[str, SetInput] | None = None,
     trained_on: TrainedOn | None = None,
     audit: bool = True,
+    shared_by_design: Shared = (),
     policy: Policy = "exclude",
     polarity: Polarity | None = None,
     resampling: Resampling | None = Resampling(),  # noqa: B008  (it is frozen)
@@ -106,6 +110,11 @@ def benchmark(
         audit: Whether to look for videos, people and near-identical images that the sets share
             where nothing should be; what is found is in `leakage`, and a `LeakageWarning`. Needs
             images or names of videos.
+        shared_by_design: Groups of sets that are meant to share material, "original" and "training"
+            among them: [("original", "FS", "DF")] where all have the reals of FaceForensics++. One
+            note counts what they share. A mapping of a group to kinds of `data.audit_leakage` says
+            what exactly; else it is everything, but with "training" no frame. Unseen and
+            specialized sets may share anything among themselves without it.
         policy: What counts for images without a score: "exclude" leaves them out, "as-real" and
             "as-fake" count them as called so, "as-chance" as half right (score one half). Every
             one but the first keeps a detector from gaining by failing on hard images.
@@ -148,7 +157,9 @@ def benchmark(
     check_sets(unseen, specialized)
     check_choice("policy", policy, get_args(Policy), hint=_POLICY_HINT)
     given = ({ORIGINAL: original}, unseen, specialized)
-    choices = (read_training(trained_on), policy, polarity, resampling)
+    names = [name for group in given for name in group]
+    shared = read_shared(shared_by_design, names)
+    choices = (read_training(trained_on), shared, policy, polarity, resampling)
     if not isinstance(detector, list | tuple):
         return _benchmark(detector, given, audit, *choices)
     if not detector:
@@ -171,6 +182,7 @@ def _benchmark(
     given: Sequence[Mapping[str, SetInput]],
     audit: bool,
     trained_on: tuple[str | None, pd.DataFrame | Splits | None],
+    shared: Mapping[tuple[str, str], tuple[str, ...]],
     policy: Policy,
     polarity: Polarity | None,
     resampling: Resampling | None,
@@ -190,8 +202,7 @@ def _benchmark(
     on_unseen = {key: accuracies[key] for key in names}
     rank, reason = rank_among_published(accuracies[ORIGINAL], on_unseen, little=little)
     found = measured.table.set_index("set")["frame_auc"]
-    split = 1 + len(names)
-    leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
+    leakage = audit_sets(sets, names, special, training, shared) if audit else None
     choices = {
         "policy": policy,
         "split_sha256": getattr(training, "sha256", None),
