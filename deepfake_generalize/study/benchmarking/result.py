@@ -16,6 +16,7 @@ from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source
 from deepfake_generalize.study.scores import write_scores
 from deepfake_generalize.study.tables import (
     RANK_CAVEAT,
+    beside_published,
     render,
     two_decimals,
     why_not_in,
@@ -164,6 +165,26 @@ class Benchmark:
     def gaps(self, by: str) -> pd.DataFrame:
         """Measure how unequally groups of every set are treated: see `study.gaps`."""
         return gaps(self.scores, by, **self._counting)
+
+    def beside(self, source: str, *, unit: Literal["frame", "video"] = "frame") -> pd.DataFrame:
+        """Return the AUC, in percent, beside what others published for sets of the same names.
+
+        Args:
+            source: As in `published`: "deepfakebench", "forensics-adapter" or "sbi".
+            unit: Which AUC. Rows of the other are never shown beside it.
+
+        Returns:
+            This detector's row first: detector, training_set, and a column a set.
+
+        Raises:
+            InputError: No such source, none of its numbers are of this unit, or no set in common.
+        """
+        mine: dict[Any, Any] = {
+            "detector": self.detector,
+            "training_set": self.training_dataset or "not said",
+        }
+        auc = self.metrics.set_index("set").get(f"{unit}_auc", pd.Series(dtype=float))
+        return beside_published(source, unit, mine | (100.0 * auc).to_dict())
 
     @property
     def _counting(self) -> dict[str, Any]:
