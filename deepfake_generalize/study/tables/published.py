@@ -100,8 +100,8 @@ def beside_published(source: str, unit: str, mine: Mapping[str, float]) -> pd.Da
     index = ["detector", "training_set"]
     known = theirs.dropna(subset="set")
     wide = known.pivot_table("auc", index, "set", sort=False).reset_index()
-    own = pd.DataFrame([mine])[wide.columns]
-    return pd.concat([own, wide], ignore_index=True).rename_axis(columns=None)
+    both = pd.concat([pd.DataFrame([mine]), wide], ignore_index=True)
+    return both[[name for name in mine if name in wide]]
 
 
 def _plain(name: str) -> str:
