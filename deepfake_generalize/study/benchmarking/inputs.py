@@ -217,7 +217,7 @@ def _read(name: str, place: str | Path, polarity: Polarity | None) -> pd.DataFra
 def _read_whole(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
     if path.is_dir() or is_pack(path):
         return read_crops(path)
-    if path.with_suffix(".json").exists():
+    if any(path.with_suffix(suffix).exists() for suffix in (".json", ".meta.json")):
         file = read_scores(path)
         return ScoredSet(name, file.frame, "scores", file.facts)
     if header := read_header(path, CROP_COLUMNS):

@@ -13,7 +13,7 @@ from deepfake_generalize.metrics import Interval, Resampling
 from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
-from deepfake_generalize.study.scores import write_scores
+from deepfake_generalize.study.scores import Style, write_scores
 from deepfake_generalize.study.tables import (
     RANK_CAVEAT,
     beside_published,
@@ -191,11 +191,12 @@ class Benchmark:
         given = self.provenance["resampling"]
         return {"policy": self.policy, "resampling": given and Resampling(**given)}
 
-    def save_scores(self, folder: str | Path) -> list[Path]:
+    def save_scores(self, folder: str | Path, *, style: Style = "own") -> list[Path]:
         """Write the scores of every set as a score file: NAME.csv with NAME.json beside it.
 
         Args:
             folder: Made if missing. `benchmark` takes the files in place of crops.
+            style: "own", or "dfwb" for Deepfake Workbench: see `study.write_scores`.
 
         Returns:
             The CSV files, the original set's first.
@@ -205,8 +206,9 @@ class Benchmark:
         """
         of_set = ("images", "source", "data_sha256")
         facts = {key: value for key, value in self.provenance.items() if key not in of_set}
+        source = self.provenance["source"]
         return [
-            write_scores(folder, name, frame, {**facts, "source": self.provenance["source"][name]})
+            write_scores(folder, name, frame, facts | {"source": source[name]}, style=style)
             for name, frame in self.scores.items()
         ]
 
