@@ -15,6 +15,8 @@ from deepfake_generalize.errors import InputError, PartialError, UndefinedMetric
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pandas as pd
+
     from deepfake_generalize.study import Benchmark
 
 Detectors = Annotated[
@@ -192,23 +194,12 @@ def _breakdowns(result: Benchmark, columns: Sequence[str], metric: str) -> dict[
     return {"breakdowns": breakdowns, "gaps": gaps}
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for every group, the worst first, and for every gap."""
-    for by, table in document["breakdowns"].items():
-        for of, value, frames, videos, people, *numbers in table.itertuples(index=False):
-            told = f"{of}, {by} {value}: {table.columns[5]} {_interval(*numbers)}, {frames} frames"
-            counts = ((videos, "videos"), (people, "people"))
-            yield ", ".join(
-                [told, *(f"{n} {what}" for n, what in counts if console.plain(n) is not None)]
-            )
-        yield from (f"note: {note}" for note in table.attrs["notes"])
-    for by, table in document["gaps"].items():
-        for of, gap, *numbers, _, groups in table.itertuples(index=False):
-            yield f"{of}, gap by {by} ({groups}): {gap} {_interval(*numbers)}"
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    return f"{console.number(value)} [{console.number(low)}, {console.number(high)}]"
+def _lines(part: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[str]:
+    """Yield the tables of groups, the worst first, and those of the gaps between them."""
+    for what, tables in part.items():
+        for by, table in tables.items():
+            yield f"{what} by {by}:\n{table.round(4).to_string(index=False)}"
+            yield from (f"note: {note}" for note in table.attrs["notes"])
 
 
 def _training(given: str | None) -> str | dict[str, str] | None:
