@@ -19,7 +19,7 @@ from deepfake_generalize.data.faces import (
     VideoCrops,
     crop_video,
 )
-from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
+from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos, layouts
 from deepfake_generalize.data.leakage import (
     LeakageWarning,
     Selection,
@@ -49,6 +49,7 @@ __all__ = [
     "exclude",
     "extract_faces",
     "find_videos",
+    "layouts",
     "only_identities",
     "pack",
     "read_crops",

@@ -1,6 +1,7 @@
 """One reader per on-disk layout; each returns the same video manifest."""
 
-from deepfake_generalize.data.layouts.find_videos import find_videos
+from deepfake_generalize.data.layouts.catalogue import layouts
+from deepfake_generalize.data.layouts.find_videos import find_pictures, find_videos
 from deepfake_generalize.data.layouts.folders import Place, place_of
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
@@ -24,8 +25,10 @@ __all__ = [
     "Place",
     "Problem",
     "counts_of",
+    "find_pictures",
     "find_videos",
     "is_video_name",
+    "layouts",
     "left_out",
     "looks_like",
     "place_of",

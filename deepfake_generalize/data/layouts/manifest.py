@@ -76,11 +76,13 @@ class Reading:
         recognised_by: A sentence: what under the root made this the layout.
         rows: The videos.
         problems: What could not be read as a video of this layout.
+        notes: What else is to be told of the data set.
     """
 
     recognised_by: str
     rows: list[VideoRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
