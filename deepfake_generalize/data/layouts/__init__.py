@@ -1,13 +1,14 @@
 """One reader per on-disk layout; each returns the same video manifest."""
 
 from deepfake_generalize.data.layouts.catalogue import layouts
-from deepfake_generalize.data.layouts.find_videos import find_pictures, find_videos
+from deepfake_generalize.data.layouts.find_videos import find_pictures, find_videos, survey
 from deepfake_generalize.data.layouts.folders import Place, place_of
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
     VIDEO_COLUMNS,
     LayoutWarning,
     Problem,
+    at_frame,
 )
 from deepfake_generalize.data.layouts.problems import counts_of, left_out, told_by_folder
 from deepfake_generalize.data.layouts.scanning import (
@@ -24,6 +25,7 @@ __all__ = [
     "LayoutWarning",
     "Place",
     "Problem",
+    "at_frame",
     "counts_of",
     "find_pictures",
     "find_videos",
@@ -32,6 +34,7 @@ __all__ = [
     "left_out",
     "looks_like",
     "place_of",
+    "survey",
     "told_by_folder",
     "walk_files",
 ]

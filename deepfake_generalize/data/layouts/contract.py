@@ -191,8 +191,8 @@ class Layout:
 @cache
 def compiled(path: str) -> re.Pattern[str]:
     """Compile a pattern of the table."""
-    path = re.sub(r"(^|/)\*\*/", r"\1(?:.*/)?", path)
     path = re.sub(r"(^|/)\*(?=/|$)", r"\1[^/]+", path)
+    path = re.sub(r"(^|/)\*\*/", r"\1(?:.*/)?", path)
     path = re.sub(
         r"<(\w+)(?::([^>]*))?>",
         lambda name: f"(?P<{name[1]}>{name[2] or _FORMS.get(name[1], '[^/]+')})",
@@ -306,13 +306,12 @@ def _placed(layout: Layout, folder: Path, name: str) -> tuple[str, Fields | None
         return "", {"label": None}
     below = name.rpartition(".")[0]
     plain = "/".join(part for part in below.split("/") if part.lower() != "videos")
-    for path in dict.fromkeys((below, plain, f"{folder.name}/{plain}")):
-        for pattern in layout.patterns:
-            found = compiled(pattern.path).fullmatch(path)
-            if found is not None:
-                said = found.groupdict()
-                fields = {_IDENTITIES.get(k, k): _word(k, v) for k, v in said.items() if v}
-                return pattern.path, {"label": pattern.label, **pattern.fixed, **fields}
+    paths = dict.fromkeys((below, plain, f"{folder.name}/{plain}"))
+    for pattern in layout.patterns:
+        for found in filter(None, map(compiled(pattern.path).fullmatch, paths)):
+            said = found.groupdict()
+            fields = {_IDENTITIES.get(k, k): _word(k, v) for k, v in said.items() if v}
+            return pattern.path, {"label": pattern.label, **pattern.fixed, **fields}
     return "", None
 
 

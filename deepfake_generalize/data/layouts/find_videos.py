@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,6 +120,31 @@ def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFr
     if found.problems:
         _report(found.folder, found.frame.attrs["layout"], found.problems, strict=False)
     return found.frame
+
+
+def survey(root: Path) -> list[dict[str, Any]]:
+    """Say of each data set under a root, of videos and of crops, what is there and what is not.
+
+    Keys: place, layout, reads, real, fake, missing, unknown, mismatch (numbers of files) and notes.
+    """
+    disk, told = Disk(), []
+    for pictures in (False, True):
+        for place in find_places(disk, root, _offered(pictures=pictures)):
+            reading = _read(disk, place, {})
+            labels = Counter(row.label for row in reading.rows)
+            counts = Counter(problem.status for problem in reading.problems)
+            told.append(
+                {
+                    "place": str(place.root),
+                    "layout": place.layout,
+                    "reads": "crops" if pictures else "videos",
+                    "real": labels[0],
+                    "fake": labels[1],
+                    **{status: counts[status] for status in ("missing", "unknown", "mismatch")},
+                    "notes": notes_on(place, reading),
+                }
+            )
+    return told
 
 
 class _Found(NamedTuple):
