@@ -19,7 +19,13 @@ from deepfake_generalize.data.faces import (
     VideoCrops,
     crop_video,
 )
-from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos, layouts
+from deepfake_generalize.data.layouts import (
+    VIDEO_COLUMNS,
+    LayoutWarning,
+    find_videos,
+    layouts,
+    unpack_archives,
+)
 from deepfake_generalize.data.leakage import (
     LeakageWarning,
     Selection,
@@ -57,6 +63,7 @@ __all__ = [
     "read_image",
     "synthetic",
     "to_dataset",
+    "unpack_archives",
 ]
 
 

@@ -1,5 +1,6 @@
 """One reader per on-disk layout; each returns the same video manifest."""
 
+from deepfake_generalize.data.layouts.archives import unpack_archives
 from deepfake_generalize.data.layouts.catalogue import layouts
 from deepfake_generalize.data.layouts.find_videos import find_pictures, find_videos, survey
 from deepfake_generalize.data.layouts.folders import Place, place_of
@@ -36,5 +37,6 @@ __all__ = [
     "place_of",
     "survey",
     "told_by_folder",
+    "unpack_archives",
     "walk_files",
 ]

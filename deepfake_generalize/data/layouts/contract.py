@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -105,9 +105,10 @@ class Root:
         self.path, self.disk = path, disk
         self.names = ["/".join(parts) for parts, its_kind in found if its_kind == kind]
         self._exact = frozenset(self.names)
-        self._loose: dict[str, str] = {}
-        for name in self.names:
-            self._loose.setdefault(_loosened(name), name)
+
+    @cached_property
+    def _loose(self) -> dict[str, str]:
+        return {_loosened(name): name for name in reversed(self.names)}
 
     def find(self, name: str) -> str | None:
         """Return the name of a file on disk that a list names, with or without `videos`."""

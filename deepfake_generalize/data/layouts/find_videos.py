@@ -217,7 +217,7 @@ def find_places(disk: Disk, root: Path, offered: Mapping[str, Layout]) -> list[_
         inner = _recognised(disk, folder / name, offered, without="csv")
         if inner is not None and inner != own:
             places.append(_Place(folder / name, inner))
-        elif inner is None and folder == root and not own:
+        elif inner is None and folder == root:
             waiting += [(folder / name, below) for below in disk.entries(folder / name)[0]]
     if own == "csv" and len(places) > 1:
         # A table may name the very videos that lie in the folders beside it.

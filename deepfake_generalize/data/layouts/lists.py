@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
+from deepfake_generalize.data.layouts.archives import ENDS
 from deepfake_generalize.data.layouts.contract import SPLITS, Entry, Fields, Lists, Root
 from deepfake_generalize.data.layouts.manifest import Problem
 from deepfake_generalize.data.layouts.scanning import read_json
@@ -320,3 +321,14 @@ def forgerynet(root: Root) -> Lists:
                 fields = {"label": int(found[2]), "method": f"method_{found[3]}", "split": split}
                 entries.append(Entry(f"{part}/image/{found[1]}", fields, f"{part}/{place}"))
     return Lists(entries)
+
+
+def wilddeepfake(root: Root) -> Lists:
+    """Tell of the archives that are not unpacked yet."""
+    problems = [
+        Problem(f"{folder}/{name}", "unknown", "a packed archive: see data.unpack_archives")
+        for folder in root.disk.subfolders(root.path).values()
+        for name in root.disk.entries(folder)[1]
+        if name.endswith(ENDS) and name.partition(".")[0] not in root.disk.entries(folder)[0]
+    ]
+    return Lists(problems=problems)
