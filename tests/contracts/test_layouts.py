@@ -52,7 +52,8 @@ EXPECTED = {
         "YouTube-real/00170.mp4": "0 real - - - -",
         "Celeb-synthesis/FaceSwap/Celeb-DF/id0_id1_0000.mp4": "1 Celeb-synthesis id0 id1 - -",
         "Celeb-synthesis/FaceSwap/GHOST/id0_id1_0000.mp4": "1 GHOST id0 id1 - test kind=FaceSwap",
-        "Celeb-synthesis/TalkingFace/FLOAT/id0_0001_test_a.mp4": "1 FLOAT id0 - - - kind=TalkingFace",
+        "Celeb-synthesis/TalkingFace/FLOAT/id0_0001_test_a.mp4": "1 FLOAT id0 - - - "
+        "kind=TalkingFace",
     },
     "deeperforensics": {
         f"manipulated_videos/{kind}/{name}.mp4": f"1 {kind} {name.replace('_', ' ')} - {split}"

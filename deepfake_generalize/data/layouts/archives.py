@@ -36,14 +36,14 @@ def unpack_archives(root: str | os.PathLike[str], out: str | os.PathLike[str]) -
     for folder in waiting:
         folders, others = disk.entries(folder)
         waiting += [folder / name for name in folders]
-        archives += [folder / name for name in others if name.lower().endswith(ENDS)]
+        archives += [folder / name for name in others if name.endswith(ENDS)]
     if not archives:
         raise InputError(
             f"expected archives ({', '.join(ENDS)}) under {place}, received none.",
             hint="Pass the folder that was downloaded.",
         )
     for archive in archives:
-        stem = archive.name[: -len(next(e for e in ENDS if archive.name.lower().endswith(e)))]
+        stem = archive.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
         into = target / archive.parent.relative_to(place) / stem
         if not into.exists():
             _unpack(archive, into)
@@ -58,17 +58,12 @@ def _unpack(archive: Path, into: Path) -> None:
     try:
         with tarfile.open(archive) as opened:
             for member in opened:
-                name = PurePosixPath(member.name.replace("\\", "/"))
                 left -= member.size
-                content = opened.extractfile(member) if member.isfile() else None
-                if ".." in name.parts or name.is_absolute() or ":" in member.name or left < 0:
-                    raise ValueError(f"{member.name!r} leads out of its folder or is too large")
-                if content is not None:
+                name = _checked(member, left)
+                if (content := opened.extractfile(member)) is not None:
                     (partial / name).parent.mkdir(parents=True, exist_ok=True)
                     with (partial / name).open("xb") as file:
                         shutil.copyfileobj(content, file)
-                elif not member.isdir():
-                    raise ValueError(f"{member.name!r} is neither file nor folder")
         partial.rename(into)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise InputError(
@@ -77,3 +72,12 @@ def _unpack(archive: Path, into: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _checked(member: tarfile.TarInfo, left: int) -> PurePosixPath:
+    name = PurePosixPath(member.name.replace("\\", "/"))
+    if not (member.isfile() or member.isdir()):
+        raise ValueError(f"{member.name!r} is neither file nor folder")
+    if ".." in name.parts or name.is_absolute() or ":" in member.name or left < 0:
+        raise ValueError(f"{member.name!r} leads out of its folder, or is too large")
+    return name

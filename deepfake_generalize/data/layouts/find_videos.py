@@ -13,11 +13,12 @@ import pandas as pd
 
 from deepfake_generalize.data.layouts import folders
 from deepfake_generalize.data.layouts.catalogue import LAYOUTS
-from deepfake_generalize.data.layouts.contract import Layout, compiled
+from deepfake_generalize.data.layouts.contract import BESIDE, Layout, compiled
 from deepfake_generalize.data.layouts.manifest import (
     LayoutWarning,
     Problem,
     Reading,
+    VideoRow,
     to_frame,
 )
 from deepfake_generalize.data.layouts.problems import counts_of, left_out
@@ -92,21 +93,18 @@ def find_videos(
         >>> find_videos(root)[["method", "label"]].to_dict("list")
         {'method': ['FaceSwap', 'real'], 'label': [1, 0]}
     """
-    found = _find(root, layout, choices, strict=strict)
-    if found is None:
+    frame = _find(root, layout, choices, strict=strict)
+    if frame is None:
         raise _unrecognised(Path(root), _offered(pictures=False), ())
-    folder, name = found.folder, found.frame.attrs["layout"]
-    if name == "unlabelled" != layout:
+    if frame.attrs["layout"] == "unlabelled" != layout:
         warnings.warn(
-            f"{folder} has no marks of a known layout, such as folders real and fake: its "
-            f"{len(found.frame)} videos are listed without a label. Their faces can be cut and "
-            "scored, not learned from or measured on; layout='unlabelled' says that this is meant.",
+            f"{root} has no marks of a known layout, such as folders real and fake: its "
+            f"{len(frame)} videos are listed without a label. Their faces can be cut and scored, "
+            "not learned from or measured on; layout='unlabelled' says that this is meant.",
             LayoutWarning,
             stacklevel=2,
         )
-    if found.problems:
-        _report(folder, name, found.problems, strict=strict)
-    return found.frame
+    return frame
 
 
 def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame | None:
@@ -114,12 +112,7 @@ def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFr
 
     None where `layout` is "auto" and no layout of crops is recognised.
     """
-    found = _find(root, layout, choices, strict=False, pictures=True)
-    if found is None:
-        return None
-    if found.problems:
-        _report(found.folder, found.frame.attrs["layout"], found.problems, strict=False)
-    return found.frame
+    return _find(root, layout, choices, pictures=True)
 
 
 def survey(root: Path) -> list[dict[str, Any]]:
@@ -129,8 +122,8 @@ def survey(root: Path) -> list[dict[str, Any]]:
     """
     disk, told = Disk(), []
     for pictures in (False, True):
-        for place in find_places(disk, root, _offered(pictures=pictures)):
-            reading = _read(disk, place, {})
+        for place in _find_places(disk, root, _offered(pictures=pictures)):
+            (reading,) = _read_all(disk, root, [place], {})
             labels = Counter(row.label for row in reading.rows)
             counts = Counter(problem.status for problem in reading.problems)
             told.append(
@@ -141,16 +134,10 @@ def survey(root: Path) -> list[dict[str, Any]]:
                     "real": labels[0],
                     "fake": labels[1],
                     **{status: counts[status] for status in ("missing", "unknown", "mismatch")},
-                    "notes": notes_on(place, reading),
+                    "notes": _notes(place, reading),
                 }
             )
     return told
-
-
-class _Found(NamedTuple):
-    folder: Path
-    frame: pd.DataFrame
-    problems: list[Problem]
 
 
 def _offered(*, pictures: bool) -> dict[str, Layout]:
@@ -162,10 +149,10 @@ def _find(
     layout: str,
     choices: Mapping[str, Any],
     *,
-    strict: bool,
+    strict: bool = False,
     pictures: bool = False,
-) -> _Found | None:
-    """Find the data sets under a root and read them; None where there are none."""
+) -> pd.DataFrame | None:
+    """Find the data sets under a root, read them and tell of problems; None without any."""
     if not isinstance(root, (str, os.PathLike)):
         raise InputError(
             f"expected the folder of a data set, received {describe(root)}.",
@@ -175,37 +162,40 @@ def _find(
     disk, offered = Disk(), _offered(pictures=pictures)
     try:
         asked = _layout_of(folder, layout, offered)
-        places = [_Place(folder, asked)] if asked else find_places(disk, folder, offered)
+        places = [_Place(folder, asked)] if asked else _find_places(disk, folder, offered)
         if not places and not pictures and not strict and _unmarked(disk, folder):
             places = [_Place(folder, "unlabelled")]
         if not places:
             return None
         _check_choices(places, choices)
-        readings = [_read(disk, place, choices) for place in places]
-        problems = _problems(disk, folder, places, readings)
+        readings = _read_all(disk, folder, places, choices)
         rows = [row for reading in readings for row in reading.rows]
-        unread = left_out({row.path: row.label for row in rows})
+        problems = left_out({row.path: row.label for row in rows})
+        gone = {problem.path for problem in problems}
+        problems += [problem for reading in readings for problem in reading.problems]
+        if not pictures and all(place.root != folder for place in places):
+            problems += _strays(disk, folder, places)
     except OSError as error:
         raise InputError(
             f"expected to read {error.filename or folder}: {error.strerror or error}.",
             hint="Check that the disk is there and that you may read it.",
         ) from error
-    problems = sorted([*problems, *unread], key=lambda problem: (problem.path, problem.status))
-    gone = {problem.path for problem in unread}
+    problems.sort(key=lambda problem: (problem.path, problem.status))
     rows = [row for row in rows if row.path not in gone]
     if not rows:
         raise _no_files(folder, places, problems)
     frame = to_frame(rows)
+    told = list(zip(places, readings, strict=True))
     frame.attrs["layout"] = " + ".join(dict.fromkeys(place.layout for place in places))
-    frame.attrs["recognised_by"] = _recognised_by(folder, places, readings)
-    frame.attrs["notes"] = [
-        note for place, read in zip(places, readings, strict=True) for note in notes_on(place, read)
-    ]
+    frame.attrs["recognised_by"] = _recognised_by(folder, told)
+    frame.attrs["notes"] = [note for place, reading in told for note in _notes(place, reading)]
     frame.attrs["problems"] = [problem._asdict() for problem in problems]
-    return _Found(folder, frame, problems)
+    if problems:
+        _report(folder, frame.attrs["layout"], problems, strict=strict)
+    return frame
 
 
-def find_places(disk: Disk, root: Path, offered: Mapping[str, Layout]) -> list[_Place]:
+def _find_places(disk: Disk, root: Path, offered: Mapping[str, Layout]) -> list[_Place]:
     """Return the data sets under a root: itself, and those in its folders or one further down."""
     own = _recognised(disk, root, offered)
     places = [_Place(root, own)] if own else []
@@ -253,30 +243,44 @@ def _unmarked(disk: Disk, root: Path) -> bool:
     return bool(found) and not marked
 
 
-def _read(disk: Disk, place: _Place, choices: Mapping[str, Any]) -> Reading:
-    layout = LAYOUTS[place.layout]
-    own = {name: value for name, value in choices.items() if name != "reals"}
-    reading = layout.read(disk, place.root, **own)
-    if layout.reals is not None and choices.get("reals") is not None:
-        conditions = dict(layout.reals)
-        other = LAYOUTS[conditions.pop("layout")]
-        reals = [
-            row._replace(dataset=layout.title)
-            for row in other.read(disk, Path(choices["reals"]).expanduser().absolute()).rows
-            if row.label == 0
-            and all(compiled(v).fullmatch(getattr(row, k) or "") for k, v in conditions.items())
-        ]
-        if not reals:
-            raise InputError(
-                f"expected real videos of {other.title} ({conditions}) in reals=, received none in "
-                f"{choices['reals']}.",
-                hint=f"Pass a root of {other.title}.",
-            )
-        reading.rows += reals
-    return reading
+def _read_all(
+    disk: Disk, root: Path, places: Sequence[_Place], choices: Mapping[str, Any]
+) -> list[Reading]:
+    """Read data sets; what is in one of the inner ones is none of the outer one's."""
+    inner = tuple(f"{place.root}{os.sep}" for place in places if place.root != root)
+    readings = []
+    for place in places:
+        layout, own = LAYOUTS[place.layout], dict(choices)
+        reals = own.pop("reals", None)
+        reading = layout.read(disk, place.root, **own)
+        if place.root == root and inner:
+            reading.rows = [row for row in reading.rows if not row.path.startswith(inner)]
+            reading.problems = [p for p in reading.problems if not p.path.startswith(inner)]
+        if layout.reals is not None and reals is not None:
+            reading.rows += _reals(disk, layout, layout.reals, Path(reals).expanduser().absolute())
+        readings.append(reading)
+    return readings
 
 
-def notes_on(place: _Place, reading: Reading) -> list[str]:
+def _reals(disk: Disk, layout: Layout, of: Mapping[str, str], root: Path) -> list[VideoRow]:
+    other = LAYOUTS[of["layout"]]
+    conditions = {column: form for column, form in of.items() if column != "layout"}
+    rows = [
+        row._replace(dataset=layout.title)
+        for row in other.read(disk, root).rows
+        if row.label == 0
+        and all(compiled(form).fullmatch(getattr(row, c) or "") for c, form in conditions.items())
+    ]
+    if not rows:
+        raise InputError(
+            f"expected real videos of {other.title} ({conditions}) in reals=, received none in "
+            f"{root}.",
+            hint=f"Pass a root of {other.title}.",
+        )
+    return rows
+
+
+def _notes(place: _Place, reading: Reading) -> list[str]:
     """Return what is to be told of a data set: its notes, and which classes and splits it lacks."""
     layout = LAYOUTS[place.layout]
     notes = list(reading.notes)
@@ -293,35 +297,20 @@ def notes_on(place: _Place, reading: Reading) -> list[str]:
     return [f"{place.root.name} ({place.layout}): {note}" for note in notes]
 
 
-def _problems(
-    disk: Disk, root: Path, places: list[_Place], readings: list[Reading]
-) -> list[Problem]:
-    """Gather the problems of all data sets; what one takes for a stray may be another's."""
-    inner = tuple(f"{place.root}{os.sep}" for place in places if place.root != root)
-    found = [
-        problem
-        for place, reading in zip(places, readings, strict=True)
-        for problem in reading.problems
-        if place.root != root or not problem.path.startswith(inner)
-    ]
-    pictures = LAYOUTS[places[0].layout].pictures
-    if not pictures and all(place.root != root for place in places):
-        reason = "it is in none of the data sets recognised under the root"
-        skip = frozenset(place.root.name.lower() for place in places)
-        strays = (
-            "/".join((str(root), *parts)) for parts in walk_videos(root, disk=disk, skip=skip)
-        )
-        found += [Problem(path, "unknown", reason) for path in strays]
-    return found
+def _strays(disk: Disk, root: Path, places: Sequence[_Place]) -> list[Problem]:
+    inner = tuple(f"{place.root}{os.sep}" for place in places)
+    reason = "it is in none of the data sets recognised under the root"
+    names = ("/".join((str(root), *parts)) for parts in walk_videos(root, skip=BESIDE, disk=disk))
+    return [Problem(name, "unknown", reason) for name in names if not name.startswith(inner)]
 
 
-def _recognised_by(root: Path, places: list[_Place], readings: list[Reading]) -> str:
-    if [place.root for place in places] == [root]:
-        return readings[0].recognised_by
+def _recognised_by(root: Path, told: Sequence[tuple[_Place, Reading]]) -> str:
+    if [place.root for place, _ in told] == [root]:
+        return told[0][1].recognised_by
     return "; ".join(
-        f"{place.root.relative_to(root) if place.root != root else root.name} is {place.layout}: "
+        f"{place.root.relative_to(root.parent if place.root == root else root)} is {place.layout}: "
         f"{reading.recognised_by}"
-        for place, reading in zip(places, readings, strict=True)
+        for place, reading in told
     )
 
 
@@ -334,7 +323,7 @@ def _layout_of(root: Path, layout: str, offered: Mapping[str, Layout]) -> str | 
             hint="Check the path.",
         )
     if root.is_file():
-        alone = {".csv": "csv", ".json": "deepfakebench"}.get(root.suffix.lower())
+        alone = {".json": "deepfakebench", ".csv": "csv"}.get(root.suffix.lower())
         alone = "csv" if layout == "csv" else alone
         if alone in offered and layout in ("auto", alone):
             return alone
@@ -422,7 +411,7 @@ def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> 
         f"{root} (layout {name!r}): {counts_of(problems)}; the other videos were read. Each is "
         "listed with its reason in .attrs['problems'] of the result.",
         LayoutWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

@@ -64,7 +64,7 @@ def test_one_archive_that_is_not_unpacked_is_told(wild):
     assert crops.attrs["problems"][0]["path"] == str(wild / "real_test/1.tar.gz")
 
 
-@pytest.mark.parametrize("name", ["../out.png", "/tmp/out.png", "a/../../out.png", "..\\out.png"])
+@pytest.mark.parametrize("name", ["../out.png", "/out.png", "a/../../out.png", "..\\out.png"])
 def test_names_that_lead_out_are_refused_and_nothing_is_left(tmp_path, name):
     pack(tmp_path / "in/0.tar.gz", ["good.png", name])
     with pytest.raises(InputError, match="leads out of its folder"):

@@ -198,7 +198,8 @@ TREE = {
     f"{REAL}/004/000.png": "FF++ real 0 004 - c23",
     f"{FAKE.format('FaceSwap')}/004_982/013.png": "FF++ FaceSwap 1 004 982 raw",
     "Celeb-DF-v2/YouTube-real/frames/00170/001.png": "Celeb-DF-v2 real 0 - - -",
-    "Celeb-DF-v1/Celeb-synthesis/frames/id0_id1_0000/001.png": "Celeb-DF-v1 Celeb-synthesis 1 id0 id1 -",
+    "Celeb-DF-v1/Celeb-synthesis/frames/id0_id1_0000/001.png": "Celeb-DF-v1 Celeb-synthesis 1 "
+    "id0 id1 -",
     "DFDCP/method_A/12/12_1/frames/12_1_A_000/001.png": "DFDCP method_A 1 - - -",
     "DFDCP/original_videos/12/frames/12_A_000/001.png": "DFDCP real 0 - - -",
     "UADFV/fake/frames/0048_fake/087.png": "UADFV FakeApp 1 0048 - -",
