@@ -12,8 +12,9 @@ import re
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -24,7 +25,7 @@ from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import console
 from deepfake_generalize.cli.arguments import Json
 from deepfake_generalize.cli.failures import PROGRAM
-from deepfake_generalize.errors import MissingDependencyError
+from deepfake_generalize.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,22 +135,60 @@ class Diagnosis:
         }
 
 
-def doctor(json: Json = False) -> None:
-    """Say what is installed and found. Downloads nothing.
+def doctor(
+    data: Annotated[
+        Path | None, typer.Argument(help="A folder of data sets: say what of them is there.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what is installed and found, or what is in a folder of data sets. Downloads nothing.
 
-    JSON keys: ok, missing, versions, packages, extras, opencv, assets, cpus, memory_gib. Exits
-    with 5 when something required is missing.
+    JSON keys: ok, missing, versions, packages, extras, opencv, assets, cpus, memory_gib; with DATA
+    also data: of each data set place, layout, reads (videos or crops), the numbers of files real,
+    fake, missing, unknown and mismatch, and notes. Exits with 5 when something required is missing.
     """
     found = diagnose()
+    sets = None if data is None else _survey(data)
     if json:
-        console.write_json(found.to_dict())
-    else:
+        console.write_json(found.to_dict() | ({} if sets is None else {"data": sets}))
+    elif data is None or sets is None:
         _show(found)
+    else:
+        _show_data(data, sets)
     if found.missing:
         raise MissingDependencyError(
             f"not everything required is there: {'; '.join(found.missing).rstrip('.')}.",
             hint=f"Run pip install --upgrade {PROGRAM}, or mend the variable or file named above.",
         )
+
+
+def _survey(data: Path) -> list[dict[str, Any]]:
+    from deepfake_generalize.data.layouts import survey
+
+    if not data.is_dir():
+        raise InputError(
+            f"expected a folder of data sets, received {data}, which is none.",
+            hint="Check the path.",
+        )
+    return survey(data.absolute())
+
+
+def _show_data(data: Path, sets: list[dict[str, Any]]) -> None:
+    """Show the data sets of a folder, then what they lack, then what is none of them."""
+    names = ("real", "fake", "missing", "unknown", "mismatch")
+    rows = [
+        (Path(found["place"]).name, found["layout"], found["reads"], *(found[n] for n in names))
+        for found in sets
+    ]
+    console.write_table(str(data), ("folder", "layout", "reads", *names), rows)
+    for note in (note for found in sets for note in found["notes"]):
+        console.write_text(note)
+    read = [Path(found["place"]) for found in sets]
+    for folder in sorted(path for path in data.absolute().iterdir() if path.is_dir()):
+        if not any(place.is_relative_to(folder) or folder.is_relative_to(place) for place in read):
+            console.write_text(
+                f"{folder.name}: not recognised as a data set; data.layouts() says what is"
+            )
 
 
 def diagnose() -> Diagnosis:

@@ -20,7 +20,13 @@ from deepfake_generalize.data.faces import (
     VideoCrops,
     crop_video,
 )
-from deepfake_generalize.data.layouts import VIDEO_COLUMNS, LayoutWarning, find_videos
+from deepfake_generalize.data.layouts import (
+    VIDEO_COLUMNS,
+    LayoutWarning,
+    find_videos,
+    layouts,
+    unpack_archives,
+)
 from deepfake_generalize.data.leakage import (
     LeakageWarning,
     Selection,
@@ -51,6 +57,7 @@ __all__ = [
     "exclude",
     "extract_faces",
     "find_videos",
+    "layouts",
     "only_identities",
     "pack",
     "read_crops",
@@ -60,6 +67,7 @@ __all__ = [
     "select",
     "synthetic",
     "to_dataset",
+    "unpack_archives",
 ]
 
 

@@ -7,11 +7,125 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from deepfake_generalize import data
 from deepfake_generalize.data import VIDEO_COLUMNS, LayoutWarning, find_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 # For each layout: its videos, the texts beside them, and what makes a problem.
 DFDC = {"a.mp4": {"label": "FAKE", "original": "b.mp4"}, "b.mp4": {"label": "REAL"}}
+EVAL = """Filename,Video Ground Truth,Audio Ground Truth,Finetuning Set
+a.mp4,Fake,Real,Train
+b.mp4,REAL,Fake,test
+"""
+LAVDF = [
+    {"file": "train/000001.mp4", "modify_video": True, "split": "train", "original": None}
+    | {"fake_periods": [[1.0, 2.0]], "duration": 4.0, "video_frames": 100},
+    {"file": "dev/000002.mp4", "modify_video": False, "modify_audio": True, "split": "dev"}
+    | {"fake_periods": [[1.0, 2.0]], "original": "dev/000009.mp4"},
+]
+AV1M = [
+    {"file": f"vox/id00012/x/00001/{kind}.mp4", "original": "vox/id00012/x/00001/real.mp4"}
+    | {"modify_type": kind, "visual_fake_segments": [[3.28, 3.46]], "split": "train"}
+    for kind in ("both_modified", "audio_modified")
+]
+FAKEAV = """source,target1,target2,method,category,type,race,gender,path,
+id00076,id00100,-,faceswap-wav2lip,C,FakeVideo-FakeAudio,African,men,a.mp4,FakeAVCeleb/FakeVideo-FakeAudio/African/men/id00076
+id00076,-,-,rtvc,B,RealVideo-FakeAudio,African,men,b.mp4,FakeAVCeleb/RealVideo-FakeAudio/African/men/id00076
+"""
+SPEAK = """video-file,engine,identity-source,identity-target
+diff2lip-1-2-play.mp4,diff2lip,10,11
+"""
+RACE = "Asian (East)"
+KODF = ("0123456789abcdef0123", "fedcba9876543210fedc")
+# What each row must say: label, method, target, source, compression, split, other columns.
+EXPECTED = {
+    "faceforensics_kaggle": {
+        "original/000.mp4": "0 real 000 - c23 -",
+        "Deepfakes/videos/000_003.mp4": "1 Deepfakes 000 003 c23 -",
+        "FaceShifter/000_003.mp4": "1 FaceShifter 000 003 c23 -",
+        "DeepFakeDetection/24_23__kitchen_pan__YR5OVD4S.mp4": "1 DeepFakeDetection 24 23 c23 -",
+        "manipulated-sequences-F-c40-videos/videos/000_003.mp4": "1 F 000 003 c40 -",
+        "original-sequences-raw-videos/000.mp4": "0 real 000 - raw -",
+    },
+    "celebdf++": {
+        "Celeb-real/id0_0000.mp4": "0 real id0 - - test",
+        "YouTube-real/00170.mp4": "0 real - - - -",
+        "Celeb-synthesis/FaceSwap/Celeb-DF/id0_id1_0000.mp4": "1 Celeb-synthesis id0 id1 - -",
+        "Celeb-synthesis/FaceSwap/GHOST/id0_id1_0000.mp4": "1 GHOST id0 id1 - test kind=FaceSwap",
+        "Celeb-synthesis/TalkingFace/FLOAT/id0_0001_test_a.mp4": "1 FLOAT id0 - - - "
+        "kind=TalkingFace",
+    },
+    "deeperforensics": {
+        f"manipulated_videos/{kind}/{name}.mp4": f"1 {kind} {name.replace('_', ' ')} - {split}"
+        for kind in ("end_to_end", "end_to_end_level_5", "reenact_postprocess")
+        for name, split in (("000_M101", "train"), ("003_W102", "val"))
+    },
+    "fakeavceleb": {
+        f"RealVideo-RealAudio/{RACE}/women/id00166/x.mp4": "0 real id00166 - - - "
+        f"audio=Real ethnicity={RACE} gender=female",
+        "RealVideo-FakeAudio/African/men/id00076/b.mp4": "0 real id00076 - - - "
+        "audio=Fake ethnicity=African gender=male",
+        "FakeVideo-FakeAudio/African/men/id00076/a.mp4": "1 faceswap-wav2lip id00076 id00100 - - "
+        "audio=Fake ethnicity=African gender=male",
+    },
+    "uadfv": {"real/0001.mp4": "0 real 0001 - - -", "fake/0001_fake.mp4": "1 FakeApp 0001 - - -"},
+    "ffiw10k": {
+        "source/train/a.mp4": "0 real - - - train",
+        "target/val/videos/a.mp4": "1 FFIW10K - - - val",
+    },
+    "deepfake_eval_2024": {
+        "video-data/a.mp4": "1 fake - - - train",
+        "video-data/b.mp4": "0 real - - - test",
+    },
+    "kodf": {
+        f"original_videos/{KODF[0]}/{KODF[0]}_001.mp4": f"0 real {KODF[0]} - - -",
+        f"synthesized_videos/dfl/20201012/{KODF[0]}/{KODF[0]}_{KODF[1]}_1_0012.mp4": "1 dfl "
+        f"{KODF[0]} {KODF[1]} - -",
+        "synthesized_videos/audio-driven/x/123456/123456_654321_5_1.mp4": "1 audio-driven 123456 "
+        "654321 - -",
+    },
+    "dfdm": {
+        "DFaker/id0_id1_0000_x.mp4": "1 DFaker id0 id1 crf10 -",
+        "FaceSwap/id0_id1_0000.mp4": "1 FaceSwap id0 id1 crf10 -",
+    },
+    "deepspeak": {
+        "10-4100.mp4": "0 real 10 - - train",
+        "facefusion_gan--12-11--4100-4897--0.mp4": "1 facefusion_gan 11 12 - test",
+        "deep/facefusion--10-11--4100-4897--0.mp4": "1 facefusion 11 10 - -",
+        "diff2lip-1-2-play.mp4": "1 diff2lip 11 10 - -",
+    },
+    "lavdf": {
+        "train/000001.mp4": "1 Wav2Lip 000001 - - train fake_frames=25-50",
+        "dev/000002.mp4": "0 real 000009 - - val",
+    },
+    "avdeepfake1m": {
+        "train/vox/id00012/x/00001/both_modified.mp4": "1 fake id00012 - - train "
+        "audio_video=both_modified fake_frames=82-87",
+        "train/vox/id00012/x/00001/audio_modified.mp4": "0 real id00012 - - train "
+        "audio_video=audio_modified",
+    },
+}
+TEXTS = {
+    "celebdf++": {
+        "List_of_testing_videos.txt": "1 Celeb-real/id0_0000.mp4\n"
+        "0 Celeb-synthesis/FaceSwap/GHOST/id0_id1_0000.mp4"
+    },
+    "deeperforensics": {
+        "lists/splits/train.txt": "000_M101.mp4\n",
+        "lists/splits/val.txt": "003_W102.mp4",
+    },
+    "fakeavceleb": {"meta_data.csv": FAKEAV},
+    "deepfake_eval_2024": {"video-metadata-publish-with-links.csv": EVAL},
+    "deepspeak": {
+        "annotations-fake.csv": SPEAK,
+        "annotations-split-def.csv": "identity,split\n10,train\n11,test\n12,test\n",
+    },
+    "lavdf": {"metadata.min.json": json.dumps(LAVDF)},
+    "avdeepfake1m": {"train_metadata.json": json.dumps(AV1M)},
+}
+# Names of roots that say what is in them, and layouts of other names than the tree.
+ROOTS = {"uadfv": "UADFV", "ffiw10k": "FFIW10K-v1-release", "dfdm": "DFDM_crf10"}
+LAYOUTS = {"celebdf++": "celebdf"}
 TREES = {
     "faceforensics": (
         ["original_sequences/youtube/c23/videos/004.mp4"]
@@ -31,21 +145,25 @@ TREES = {
     ),
     "folders": (["real/a.mp4", "real/ü.MKV", "fake/x/b.mp4"], {}, "stray.mp4"),
     "csv": (["a.mp4", "b.mp4"], {"v.csv": "path,label\na.mp4,1\nb.mp4,0\n"}, None),
+    **{name: ([*rows], TEXTS.get(name, {}), "stray.mp4") for name, rows in EXPECTED.items()},
 }
+STRAYS = {"deepfake_eval_2024": "video-data/stray.mp4"}
 
 
 def _build(root: Path, layout: str, *, backwards: bool = False) -> Path:
+    root = root / ROOTS.get(layout, "set")
     videos, texts, _ = TREES[layout]
     for name in reversed(videos) if backwards else videos:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return root
 
 
 def _spoil(root: Path, layout: str) -> Path:
-    stray = TREES[layout][2]
+    stray = STRAYS.get(layout, TREES[layout][2])
     if stray is None:
         (root / TREES[layout][0][0]).unlink()
         return root / TREES[layout][0][0]
@@ -61,19 +179,26 @@ def layout(request) -> str:
 def test_auto_recognises_it_and_reads_every_video_once(tmp_path, layout):
     root = _build(tmp_path, layout)
     videos = find_videos(root)
-    assert videos.attrs["layout"] == layout
+    assert videos.attrs["layout"] == LAYOUTS.get(layout, layout)
     assert videos.attrs["recognised_by"]
     assert videos.attrs["problems"] == []
     assert videos["path"].tolist() == sorted(str(root / name) for name in TREES[layout][0])
-    pd.testing.assert_frame_equal(videos, find_videos(root, layout=layout, strict=True))
+    pd.testing.assert_frame_equal(
+        videos, find_videos(root, layout=LAYOUTS.get(layout, layout), strict=True)
+    )
 
 
 def test_columns_types_and_labels(tmp_path, layout):
     videos = find_videos(_build(tmp_path, layout))
-    assert tuple(videos.columns) == VIDEO_COLUMNS
+    assert tuple(videos.columns[: len(VIDEO_COLUMNS)]) == VIDEO_COLUMNS
     assert videos["label"].dtype == "int64"
-    assert set(videos["label"]) == {0, 1}
-    strings = [name for name in VIDEO_COLUMNS if name != "label"]
+    assert 1 in set(videos["label"])
+    notes = " ".join(videos.attrs["notes"])
+    for name, labels in videos.groupby("dataset")["label"]:
+        assert (0 in set(labels)) == (f"no real videos of {name} are" not in notes)
+    splits = data.layouts().set_index("layout").loc[LAYOUTS.get(layout, layout), "splits"]
+    assert (splits == "none") == ("no official split" in notes)
+    strings = [name for name in videos.columns if name != "label"]
     assert all(isinstance(videos[name].dtype, pd.StringDtype) for name in strings)
     assert all(videos[name].dtype == "string" for name in strings)
     assert all(Path(path).is_absolute() and Path(path).is_file() for path in videos["path"])
@@ -83,9 +208,25 @@ def test_columns_types_and_labels(tmp_path, layout):
     assert videos.index.tolist() == list(range(len(videos)))
 
 
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_row_says_what_its_place_and_the_lists_say(tmp_path, name):
+    root = _build(tmp_path, name)
+    videos = find_videos(root).fillna("-").set_index("path")
+    for path, line in EXPECTED[name].items():
+        row = videos.loc[str(root / path)]
+        columns = ["label", "method", "target_identity", "source_identity", "compression", "split"]
+        extra = " ".join(f"{k}={v}" for k, v in row.iloc[7:].sort_index().items() if v != "-")
+        assert " ".join([*map(str, row[columns]), extra]).strip() == line
+
+
+def test_every_layout_of_videos_has_a_tree():
+    known = data.layouts().query("reads == 'videos'")["layout"]
+    assert {LAYOUTS.get(name, name) for name in TREES} == set(known) - {"unlabelled"}
+
+
 def test_the_order_is_that_of_the_paths_whatever_the_disk_did(tmp_path, layout):
-    first = find_videos(_build(tmp_path / "1" / "set", layout))
-    second = find_videos(_build(tmp_path / "2" / "set", layout, backwards=True))
+    first = find_videos(_build(tmp_path / "1", layout))
+    second = find_videos(_build(tmp_path / "2", layout, backwards=True))
     assert second["path"].is_monotonic_increasing
     first["path"] = first["path"].str.replace(str(tmp_path / "1"), str(tmp_path / "2"))
     pd.testing.assert_frame_equal(first, second)
@@ -119,7 +260,9 @@ def test_hidden_files_are_passed_over(tmp_path, layout):
 
 def test_no_videos_and_unknown_choices_are_refused(tmp_path, layout):
     root = _build(tmp_path, layout)
-    with pytest.raises(InputError, match=f"choices of layout '{layout}'.*received colour"):
+    with pytest.raises(
+        InputError, match=f"choices of layout '{LAYOUTS.get(layout, layout)}'.*received colour"
+    ):
         find_videos(root, colour="red")
     for name in TREES[layout][0]:
         (root / name).unlink()
@@ -127,5 +270,5 @@ def test_no_videos_and_unknown_choices_are_refused(tmp_path, layout):
         find_videos(root)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"expected .*received") as caught:
-        find_videos(tmp_path / "empty", layout=layout)
+        find_videos(tmp_path / "empty", layout=LAYOUTS.get(layout, layout))
     assert caught.value.hint

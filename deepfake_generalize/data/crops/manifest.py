@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
 from deepfake_generalize.data.crops.image_folder import read_image_folder
-from deepfake_generalize.data.layouts import REAL, VIDEO_COLUMNS
+from deepfake_generalize.data.layouts import REAL, VIDEO_COLUMNS, find_pictures
 from deepfake_generalize.data.manifests import (
     check_labels,
     check_once,
@@ -79,14 +80,18 @@ def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequen
         ) from error
 
 
-def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.DataFrame:
+def read_crops(
+    source: str | Path, *, video_pattern: str | None = None, layout: str = "auto", **choices: Any
+) -> pd.DataFrame:
     r"""Read the crops of a folder or a pack.
 
     A pack is one file, .h5 or .hdf5, as `pack` writes it. A table is a CSV file with the columns
     `path` and `label` (0 or `real`, 1 or `fake`), and any other of `CROP_COLUMNS`; `identity` is
     taken for `target_identity`, and columns of other names are kept. Crops without a label can be
-    scored, not learned from. Three kinds of folder are
-    accepted: one that `extract_faces` wrote (with `crops.csv`); a tree with folders `real` and
+    scored, not learned from. Four kinds of folder are
+    accepted: a data set of crops that `data.layouts()` lists, or a folder around several (of
+    DeepfakeBench also a list, a .json file), with `mask` and `landmarks` where they lie beside a
+    frame; one that `extract_faces` wrote (with `crops.csv`); a tree with folders `real` and
     `fake`, whose inner folders are methods; and a study's tree `{train,val,test}/{real,fake}`,
     whose parts fill the column `split` (`valid` and `validation` are `val`). In the trees PNG,
     JPEG, BMP and WebP images of any size are taken, at any depth, the folder's name is the dataset,
@@ -101,6 +106,11 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
             expression, searched in each file's name, whose first group names the video. Without it
             each image counts as a video of its own, so frames of one video are not kept together
             in splits.
+        layout: A name of `data.layouts()` that reads crops, `folders` for a tree with `real` and
+            `fake`, or `auto`: what is recognised.
+        **choices: Of the layout: `methods=`; of DeepfakeBench `split="as-listed"` (its own parts:
+            crops that it lists in several come once for each) and `frames=` (the folder of the
+            frames, where it is not near the lists).
 
     Returns:
         A DataFrame with the columns `CROP_COLUMNS`; `label` int64 (1 = fake; Int64
@@ -145,13 +155,15 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         _refuse_pattern(path, video_pattern)
         text = open_pack(path).index.manifest
         return _checked(parse_manifest(text, path, path, CROP_COLUMNS, PATH_COLUMNS), path)
-    if path.is_dir():
+    if path.is_dir() or path.suffix.lower() == ".json":
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
-        found = read_image_folder(path, video_pattern)
-        problems = found.attrs["problems"]
-        crops = restore_types(with_columns(found, CROP_COLUMNS)[list(CROP_COLUMNS)], CROP_COLUMNS)
-        crops.attrs["problems"] = problems
+        plain = video_pattern is not None or layout == "folders"
+        found = None if plain else find_pictures(path, layout, **choices)
+        if found is None:
+            found = read_image_folder(path, video_pattern)
+        crops = restore_types(with_columns(found, CROP_COLUMNS), CROP_COLUMNS)
+        crops.attrs |= found.attrs
         return crops
     if path.exists():
         raise InputError(

@@ -30,6 +30,7 @@ from deepfake_generalize.data.faces import (
     check_frame_count,
     crop_settings,
 )
+from deepfake_generalize.data.layouts import at_frame
 from deepfake_generalize.data.manifests import check_labels, require_columns, with_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
@@ -240,7 +241,8 @@ def _tables(
     for fields, (task, record) in zip(own.to_dict("records"), done, strict=True):
         about = {str(name): value for name, value in fields.items()}
         about |= {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
-        crops += [about | row for row in video_record.crop_rows(job.root / task.folder, record)]
+        cut = video_record.crop_rows(job.root / task.folder, record)
+        crops += [about | row | at_frame(about, int(str(row["frame"]))) for row in cut]
         failures += video_record.failure_rows(task.path, record)
     typed = video_record.typed
     others = [name for name in own.columns if name not in VIDEO_COLUMNS]

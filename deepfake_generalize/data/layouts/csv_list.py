@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from deepfake_generalize.data.layouts.contract import Layout
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
     VIDEO_COLUMNS,
@@ -12,7 +13,7 @@ from deepfake_generalize.data.layouts.manifest import (
     Reading,
     VideoRow,
 )
-from deepfake_generalize.data.layouts.scanning import looks_like
+from deepfake_generalize.data.layouts.scanning import Disk, looks_like
 from deepfake_generalize.data.manifests import (
     ALIASES,
     LABELS,
@@ -23,20 +24,19 @@ from deepfake_generalize.data.manifests import (
 from deepfake_generalize.errors import InputError
 
 LOOKS_FOR = "a CSV file with the columns path and label"
-CHOICES = ()
-OWN_FOLDERS: frozenset[str] = frozenset()
 
 _OPTIONAL = tuple(name for name in VIDEO_COLUMNS if name not in ("path", "label"))
 _KNOWN = {*VIDEO_COLUMNS, *ALIASES}
 _BEGINNINGS = 3
 
 
-def recognise(root: Path) -> bool:
+def recognise(disk: Disk, root: Path) -> bool:
     """Say whether the root is such a file, or a folder with such files directly in it."""
-    return bool(_candidates(root))
+    tables = root.is_file() or any(n.lower().endswith(".csv") for n in disk.entries(root)[1])
+    return tables and bool(_candidates(root))
 
 
-def read(root: Path) -> Reading:
+def read(_: Layout, __: Disk, root: Path) -> Reading:
     """Read the videos that a CSV file names: the root itself, or the one directly in the root.
 
     Paths in the file are absolute, or relative to the file; labels are 0 and 1, or real and fake,

@@ -11,28 +11,14 @@ actor's several originals together. The preview names its actors, the test set n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
-from deepfake_generalize.data.layouts.scanning import (
-    read_json,
-    subfolders,
-    walk_videos,
-)
+from deepfake_generalize.data.layouts.contract import Entry, Fields, Lists, Root
+from deepfake_generalize.data.layouts.scanning import Disk, read_json
 from deepfake_generalize.data.manifests import opened_table, read_header
 from deepfake_generalize.errors import InputError
 
-LOOKS_FOR = (
-    "metadata.json (training parts), dataset.json (preview) or labels.csv (test) beside the "
-    "videos, in the root or in its folders"
-)
-CHOICES = ()
-OWN_FOLDERS: frozenset[str] = frozenset()
-
-_DFDC = "DFDC"
-_LEVEL = "videos"
-_BESIDE = frozenset({"frames", "images", "landmarks", "faces"})
 _METADATA, _PREVIEW, _LABELS = "metadata.json", "dataset.json", "labels.csv"
 _LIST_FILES = (_METADATA, _PREVIEW, _LABELS)
 
@@ -41,47 +27,37 @@ _FLAGS = {"0": 0, "1": 1}
 _CSV_COLUMNS = {"filename", "label"}
 
 
-def recognise(root: Path) -> bool:
+def recognise(disk: Disk, root: Path) -> bool:
     """Say whether the root is a part of DFDC, or holds parts."""
-    return any(_is_list(path) for path in _lists(root))
+    return any(_is_list(path) for path in _lists(disk, root))
 
 
-def read(root: Path) -> Reading:
-    """Read one part of DFDC, or a root that holds several.
+def lists(root: Root) -> Lists:
+    """Read the lists of one part of DFDC, or of a root that holds several.
 
     The videos lie where a list (metadata.json, dataset.json or labels.csv) says, or in a folder
     `videos` put between. Fakes of the preview have the method `method_A` or `method_B`, others
-    `fake`. Among the problems: names in a list that are not on disk, videos that no list names, and
-    videos that two lists label differently.
+    `fake`.
     """
-    lists = [path for path in _lists(root) if _is_list(path)] or _lists(root)
-    reading = Reading(_told(root, lists))
-    on_disk = {str(root.joinpath(*parts)) for parts in walk_videos(root, skip=_BESIDE)}
-    rows: dict[str, VideoRow] = {}
-    for path in lists:
-        for listed in _read_list(path):
-            row = listed._replace(path=_where(path.parent, listed.path, on_disk))
-            if row.path not in on_disk:
-                reason = f"{path.parent.name}/{path.name} names it, and it is not on disk"
-                reading.problems.append(Problem(row.path, "missing", reason))
-            elif rows.setdefault(row.path, row).label != row.label:
-                reason = f"{path.name} contradicts another list about its label, which was taken"
-                reading.problems.append(Problem(row.path, "mismatch", reason))
-    reading.rows = list(rows.values())
-    names = ", ".join(_LIST_FILES)
-    reading.problems += [
-        Problem(path, "unknown", f"no list ({names}) names it, so its label is not known")
-        for path in sorted(on_disk - rows.keys())
-    ]
-    return reading
+    found = _lists(root.disk, root.path)
+    files = [path for path in found if _is_list(path)] or found
+    entries = []
+    for path in files:
+        below, file = (
+            path.parent.relative_to(root.path).as_posix(),
+            f"{path.parent.name}/{path.name}",
+        )
+        folder = "" if below == "." else f"{below}/"
+        entries += [Entry(folder + name, fields, file) for name, fields in _read_list(path)]
+    return Lists(entries, told=_told(root.path, files))
 
 
-def _lists(root: Path) -> list[Path]:
+def _lists(disk: Disk, root: Path) -> list[Path]:
     # Two levels: an archive unpacked into a folder of its own has its part inside that.
-    outer = list(subfolders(root).values())
-    folders = [root, *outer, *(inner for f in outer for inner in subfolders(f).values())]
-    places = [folder / name for folder in folders for name in _LIST_FILES]
-    return [place for place in places if place.is_file()]
+    outer = list(disk.subfolders(root).values())
+    folders = [root, *outer, *(inner for f in outer for inner in disk.subfolders(f).values())]
+    places = [(folder, name) for folder in folders for name in _LIST_FILES]
+    return [folder / name for folder, name in places if name in disk.entries(folder)[1]]
 
 
 def _told(root: Path, lists: list[Path]) -> str:
@@ -89,14 +65,6 @@ def _told(root: Path, lists: list[Path]) -> str:
     shown = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
     names = " and ".join(sorted({path.name for path in lists})) or "no list"
     return f"{names} lies in {len(lists)} of its folders ({shown})"
-
-
-def _where(folder: Path, name: str, on_disk: Collection[str]) -> str:
-    """Return where a listed video is, or where the list says it should be."""
-    first, slash, rest = name.partition("/")
-    inserted = folder / first / _LEVEL / rest if slash else folder / _LEVEL / name
-    places = [str(folder / name), str(inserted)]
-    return next((place for place in places if place in on_disk), places[0])
 
 
 def _is_list(path: Path) -> bool:
@@ -115,34 +83,31 @@ def _is_list(path: Path) -> bool:
     )
 
 
-def _read_list(path: Path) -> Iterator[VideoRow]:
-    """Yield what a list says of each video, by names below its folder instead of paths, sorted."""
+def _read_list(path: Path) -> Iterator[tuple[str, Fields]]:
+    """Yield what a list says of each video that it names below its folder, sorted."""
     if path.name == _LABELS:
-        yield from sorted(_read_labels(path), key=lambda row: (row.path, row.label))
+        yield from sorted(_read_labels(path), key=lambda row: (row[0], row[1]["label"]))
         return
     of_entry = _preview if path.name == _PREVIEW else _trained
     for name, entry in sorted(_entries(path).items()):
-        yield of_entry(name, _label(path, name, entry), entry)
+        yield name, of_entry(name, _label(path, name, entry), entry)
 
 
-def _trained(name: str, label: int, entry: dict[str, object]) -> VideoRow:
+def _trained(name: str, label: int, entry: dict[str, object]) -> Fields:
     clip = name if not label else entry.get("original")
     stem = clip.rpartition(".")[0] or clip if isinstance(clip, str) else None
-    method = "fake" if label else REAL
-    return VideoRow(name, _DFDC, method, label, stem, split=_text(entry.get("split")))
+    return {"label": label, "target_identity": stem, "split": _text(entry.get("split"))}
 
 
-def _preview(name: str, label: int, entry: dict[str, object]) -> VideoRow:
+def _preview(name: str, label: int, entry: dict[str, object]) -> Fields:
     folder, slash, _ = name.partition("/")
-    return VideoRow(
-        path=name,
-        dataset=_DFDC,
-        method=(folder if slash and folder else "fake") if label else REAL,
-        label=label,
-        target_identity=_text(entry.get("target_id")),
-        source_identity=_text(entry.get("swapped_id")) if label else None,
-        split=_text(entry.get("set")),
-    )
+    return {
+        "label": label,
+        "method": folder if slash else None,
+        "target_identity": _text(entry.get("target_id")),
+        "source_identity": _text(entry.get("swapped_id")),
+        "split": _text(entry.get("set")),
+    }
 
 
 def _label(path: Path, name: str, entry: dict[str, object]) -> int:
@@ -171,7 +136,7 @@ def _entries(path: Path) -> dict[str, dict[str, object]]:
     return content
 
 
-def _read_labels(path: Path) -> Iterator[VideoRow]:
+def _read_labels(path: Path) -> Iterator[tuple[str, Fields]]:
     with opened_table(path, _CSV_COLUMNS) as reader:
         if not set(reader.fieldnames or ()) >= _CSV_COLUMNS:
             raise InputError(
@@ -187,5 +152,4 @@ def _read_labels(path: Path) -> Iterator[VideoRow]:
                     f"{path}, received {name!r} and {said!r}.",
                     hint="Download the file again, or correct the line.",
                 )
-            label = _FLAGS[said]
-            yield VideoRow(name, _DFDC, "fake" if label else REAL, label, split="test")
+            yield name, {"label": _FLAGS[said], "split": "test"}

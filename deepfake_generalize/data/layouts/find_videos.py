@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from deepfake_generalize.data.layouts import (
-    celebdf,
-    csv_list,
-    dfdc,
-    faceforensics,
-    folders,
-    unlabelled,
+from deepfake_generalize.data.layouts import folders
+from deepfake_generalize.data.layouts.catalogue import LAYOUTS
+from deepfake_generalize.data.layouts.contract import BESIDE, Layout, compiled
+from deepfake_generalize.data.layouts.manifest import (
+    LayoutWarning,
+    Problem,
+    Reading,
+    VideoRow,
+    to_frame,
 )
-from deepfake_generalize.data.layouts.manifest import LayoutWarning, Problem, Reading, to_frame
 from deepfake_generalize.data.layouts.problems import counts_of, left_out
-from deepfake_generalize.data.layouts.scanning import subfolders, walk_videos
+from deepfake_generalize.data.layouts.scanning import Disk, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice, describe
 
@@ -31,22 +32,6 @@ _SHOWN = 5
 class _Place(NamedTuple):
     root: Path
     layout: str
-
-
-# Each defines recognise, read, LOOKS_FOR (a phrase), CHOICES (arguments of read) and OWN_FOLDERS
-# (names in lower case).
-_LAYOUTS: dict[str, ModuleType] = {
-    "faceforensics": faceforensics,
-    "celebdf": celebdf,
-    "dfdc": dfdc,
-    "folders": folders,
-    "csv": csv_list,
-    "unlabelled": unlabelled,
-}
-_MARKS = frozenset.union(
-    frozenset(folders.LABEL_FOLDERS), celebdf.OWN_FOLDERS, faceforensics.OWN_FOLDERS
-)
-"""Folders that are marks of a data set which is not whole, or lies too deep."""
 
 
 def find_videos(
@@ -64,18 +49,18 @@ def find_videos(
 
     Args:
         root: The folder of a data set as downloaded (or, for `csv`, the file).
-        layout: `faceforensics` (FaceForensics++, DFD, or both in one root), `celebdf`, `dfdc`
-            (training parts, the preview or the test set), `folders` (`real/` and `fake/`, or
-            `fake/<method>/`, at any depth; also in `train/`, `val/` and `test/`), `csv` (columns
-            `path` and `label`; of a file that is named `path` is enough), `unlabelled` (all videos
-            under the folder, with label and method NA: their faces can be cut and scored), or
-            `auto`: the one whose marks the root has. With `auto` a root may also be the folder
-            around several data sets, each in a folder of its own: all that are recognised are read.
-            Marks of several layouts in one and the same folder are refused; a root without any is
-            read as `unlabelled`, with a warning.
+        layout: A name of `data.layouts()`, which says what each needs, or `auto`: the one whose
+            marks the root has. With `auto` a root may also be the folder around several data sets,
+            each in a folder of its own or one further down: all that are recognised are read. Marks
+            of several layouts in one and the same folder are refused; a root without any is read as
+            `unlabelled` (all videos under the folder, with label and method NA: their faces can be
+            cut and scored), with a warning.
         strict: Raise where files are missing or could not be placed, instead of warning.
-        **choices: What to keep, or how to read. `faceforensics`: `methods=`, `compression=`;
-            `folders`: `methods=`; `celebdf`: `version=`. None where there are several data sets.
+        **choices: What to keep, or how to read: `methods=` and `compression=` (names to keep beside
+            all originals), `version=` (of Celeb-DF), `reals=` (a root with the real videos of a
+            data set that ships none: FaceForensics++ for DeeperForensics-1.0, Celeb-DF for DFDM).
+            Which layout takes which, `data.layouts()` says. None where there are several data sets
+            of different layouts.
 
     Returns:
         One row a video, sorted by path, with the columns path (absolute), dataset, method (`real`
@@ -85,7 +70,8 @@ def find_videos(
         names nobody, target_identity is the clip: a fake's original's stem, or an original's own.
 
         `.attrs` holds `layout` (its name; of several data sets the names, joined by " + "),
-        `recognised_by` (a sentence for each data set, which says what was recognised and why) and
+        `recognised_by` (a sentence for each data set, which says what was recognised and why),
+        `notes` (sentences on what a data set has not: official splits, real videos) and
         `problems`: a list of dicts with path, status (`missing`: named by a list, not on disk;
         `unknown`: nothing tells its label, or it is no video; `mismatch`: list and folder, or two
         folders, contradict each other, or it is a file that was read already) and reason.
@@ -107,137 +93,257 @@ def find_videos(
         >>> find_videos(root)[["method", "label"]].to_dict("list")
         {'method': ['FaceSwap', 'real'], 'label': [1, 0]}
     """
+    frame = _find(root, layout, choices, strict=strict)
+    if frame is None:
+        raise _unrecognised(Path(root), _offered(pictures=False), ())
+    if frame.attrs["layout"] == "unlabelled" != layout:
+        warnings.warn(
+            f"{root} has no marks of a known layout, such as folders real and fake: its "
+            f"{len(frame)} videos are listed without a label. Their faces can be cut and scored, "
+            "not learned from or measured on; layout='unlabelled' says that this is meant.",
+            LayoutWarning,
+            stacklevel=2,
+        )
+    return frame
+
+
+def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame | None:
+    """List face crops as `find_videos` does videos, with their videos, frames, masks and landmarks.
+
+    None where `layout` is "auto" and no layout of crops is recognised.
+    """
+    return _find(root, layout, choices, pictures=True)
+
+
+def survey(root: Path) -> list[dict[str, Any]]:
+    """Say of each data set under a root, of videos and of crops, what is there and what is not.
+
+    Keys: place, layout, reads, real, fake, missing, unknown, mismatch (numbers of files) and notes.
+    """
+    disk, told = Disk(), []
+    for pictures in (False, True):
+        for place in _find_places(disk, root, _offered(pictures=pictures)):
+            (reading,) = _read_all(disk, root, [place], {})
+            labels = Counter(row.label for row in reading.rows)
+            counts = Counter(problem.status for problem in reading.problems)
+            told.append(
+                {
+                    "place": str(place.root),
+                    "layout": place.layout,
+                    "reads": "crops" if pictures else "videos",
+                    "real": labels[0],
+                    "fake": labels[1],
+                    **{status: counts[status] for status in ("missing", "unknown", "mismatch")},
+                    "notes": _notes(place, reading),
+                }
+            )
+    return told
+
+
+def _offered(*, pictures: bool) -> dict[str, Layout]:
+    return {name: layout for name, layout in LAYOUTS.items() if layout.pictures == pictures}
+
+
+def _find(
+    root: str | os.PathLike[str],
+    layout: str,
+    choices: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    pictures: bool = False,
+) -> pd.DataFrame | None:
+    """Find the data sets under a root, read them and tell of problems; None without any."""
     if not isinstance(root, (str, os.PathLike)):
         raise InputError(
             f"expected the folder of a data set, received {describe(root)}.",
             hint="Pass a str or Path.",
         )
     folder = Path(os.path.normpath(Path(root).expanduser().absolute()))
+    disk, offered = Disk(), _offered(pictures=pictures)
     try:
-        places = _places(folder, layout, strict=strict)
+        asked = _layout_of(folder, layout, offered)
+        places = [_Place(folder, asked)] if asked else _find_places(disk, folder, offered)
+        if not places and not pictures and not strict and _unmarked(disk, folder):
+            places = [_Place(folder, "unlabelled")]
+        if not places:
+            return None
         _check_choices(places, choices)
-        readings = [_LAYOUTS[place.layout].read(place.root, **choices) for place in places]
-        problems = _problems(folder, places, readings)
+        readings = _read_all(disk, folder, places, choices)
         rows = [row for reading in readings for row in reading.rows]
-        unread = left_out({row.path: row.label for row in rows})
+        problems = left_out({row.path: row.label for row in rows})
+        gone = {problem.path for problem in problems}
+        problems += [problem for reading in readings for problem in reading.problems]
+        if not pictures and all(place.root != folder for place in places):
+            problems += _strays(disk, folder, places)
     except OSError as error:
         raise InputError(
             f"expected to read {error.filename or folder}: {error.strerror or error}.",
             hint="Check that the disk is there and that you may read it.",
         ) from error
-    name = " + ".join(dict.fromkeys(place.layout for place in places))
-    problems = sorted([*problems, *unread], key=lambda problem: (problem.path, problem.status))
-    gone = {problem.path for problem in unread}
+    problems.sort(key=lambda problem: (problem.path, problem.status))
     rows = [row for row in rows if row.path not in gone]
     if not rows:
-        raise _no_videos(folder, places, problems)
-    if name == "unlabelled" != layout:
-        warnings.warn(
-            f"{folder} has no marks of a known layout, such as folders real and fake: its "
-            f"{len(rows)} videos are listed without a label. Their faces can be cut and scored, "
-            "not learned from or measured on; layout='unlabelled' says that this is meant.",
-            LayoutWarning,
-            stacklevel=2,
-        )
-    if problems:
-        _report(folder, name, problems, strict=strict)
+        raise _no_files(folder, places, problems)
     frame = to_frame(rows)
-    frame.attrs["layout"] = name
-    frame.attrs["recognised_by"] = _recognised_by(folder, places, readings)
+    told = list(zip(places, readings, strict=True))
+    frame.attrs["layout"] = " + ".join(dict.fromkeys(place.layout for place in places))
+    frame.attrs["recognised_by"] = _recognised_by(folder, told)
+    frame.attrs["notes"] = [note for place, reading in told for note in _notes(place, reading)]
     frame.attrs["problems"] = [problem._asdict() for problem in problems]
+    if problems:
+        _report(folder, frame.attrs["layout"], problems, strict=strict)
     return frame
 
 
-def _places(root: Path, layout: str, *, strict: bool) -> list[_Place]:
-    """Return the data sets under a root: itself, or those in its folders."""
-    asked = _layout_of(root, layout)
-    if asked is not None:
-        return [_Place(root, asked)]
-    own = _recognised(root)
+def _find_places(disk: Disk, root: Path, offered: Mapping[str, Layout]) -> list[_Place]:
+    """Return the data sets under a root: itself, and those in its folders or one further down."""
+    own = _recognised(disk, root, offered)
     places = [_Place(root, own)] if own else []
-    for name, folder in subfolders(root).items():
-        if own and name.lower() in _LAYOUTS[own].OWN_FOLDERS:
+    waiting = [(root, name) for name in disk.entries(root)[0]]
+    for folder, name in waiting:
+        if own and folder == root and offered[own].is_own(name):
             continue
         # A table of videos marks a root that the caller points to, not any folder with a table.
-        inner = _recognised(folder, without="csv")
+        inner = _recognised(disk, folder / name, offered, without="csv")
         if inner is not None and inner != own:
-            places.append(_Place(folder, inner))
-    if not places and not strict and not _marked(root) and unlabelled.recognise(root):
-        return [_Place(root, "unlabelled")]
-    if not places or (own == "csv" and len(places) > 1):
+            places.append(_Place(folder / name, inner))
+        elif inner is None and folder == root:
+            waiting += [(folder / name, below) for below in disk.entries(folder / name)[0]]
+    if own == "csv" and len(places) > 1:
         # A table may name the very videos that lie in the folders beside it.
-        raise _unrecognised(root, [place.layout for place in places])
-    return places
+        raise _unrecognised(root, offered, [place.layout for place in places])
+    return sorted(places[:1] if own else []) + sorted(places[bool(own) :])
 
 
-def _recognised(folder: Path, *, without: str = "") -> str | None:
-    asked = [name for name in _LAYOUTS if name not in (without, "unlabelled")]
-    matching = [name for name in asked if _LAYOUTS[name].recognise(folder)]
+def _recognised(
+    disk: Disk, folder: Path, offered: Mapping[str, Layout], *, without: str = ""
+) -> str | None:
+    matching = [
+        name
+        for name, layout in offered.items()
+        if name not in (without, "unlabelled") and layout.recognised(disk, folder)
+    ]
+    if any(offered[name].named for name in matching):
+        # UADFV, too, has folders real and fake; its name says more.
+        matching = [name for name in matching if name != "folders"]
     if len(matching) > 1:
-        raise _unrecognised(folder, matching)
+        raise _unrecognised(folder, offered, matching)
     return matching[0] if matching else None
 
 
-def _marked(root: Path) -> bool:
-    """Say whether a video under the root lies in a folder of a data set's name."""
-    return any(_MARKS & {name.lower() for name in parts[:-1]} for parts in walk_videos(root))
+def _unmarked(disk: Disk, root: Path) -> bool:
+    """Say whether there are videos, and none in a folder of a data set's name."""
+    found = walk_videos(root, disk=disk)
+    names = {name for parts in found for name in parts[:-1]}
+    marks = (LAYOUTS["celebdf"], LAYOUTS["faceforensics"])
+    marked = any(
+        name.lower() in folders.LABEL_FOLDERS or any(mark.is_own(name) for mark in marks)
+        for name in names
+    )
+    return bool(found) and not marked
 
 
-def _problems(root: Path, places: list[_Place], readings: list[Reading]) -> list[Problem]:
-    """Gather the problems of all data sets; what one takes for a stray may be another's."""
-    inner = [f"{place.root}{os.sep}" for place in places if place.root != root]
-    found = [
-        problem
-        for place, reading in zip(places, readings, strict=True)
-        for problem in reading.problems
-        if place.root != root or not problem.path.startswith(tuple(inner))
+def _read_all(
+    disk: Disk, root: Path, places: Sequence[_Place], choices: Mapping[str, Any]
+) -> list[Reading]:
+    """Read data sets; what is in one of the inner ones is none of the outer one's."""
+    inner = tuple(f"{place.root}{os.sep}" for place in places if place.root != root)
+    readings = []
+    for place in places:
+        layout, own = LAYOUTS[place.layout], dict(choices)
+        reals = own.pop("reals", None)
+        reading = layout.read(disk, place.root, **own)
+        if place.root == root and inner:
+            reading.rows = [row for row in reading.rows if not row.path.startswith(inner)]
+            reading.problems = [p for p in reading.problems if not p.path.startswith(inner)]
+        if layout.reals is not None and reals is not None:
+            reading.rows += _reals(disk, layout, layout.reals, Path(reals).expanduser().absolute())
+        readings.append(reading)
+    return readings
+
+
+def _reals(disk: Disk, layout: Layout, of: Mapping[str, str], root: Path) -> list[VideoRow]:
+    other = LAYOUTS[of["layout"]]
+    conditions = {column: form for column, form in of.items() if column != "layout"}
+    rows = [
+        row._replace(dataset=layout.title)
+        for row in other.read(disk, root).rows
+        if row.label == 0
+        and all(compiled(form).fullmatch(getattr(row, c) or "") for c, form in conditions.items())
     ]
-    if all(place.root != root for place in places):
-        skipped = frozenset(place.root.name.lower() for place in places)
-        reason = "it is in none of the data sets recognised under the root"
-        strays = walk_videos(root, skip=skipped)
-        found += [Problem(str(root.joinpath(*parts)), "unknown", reason) for parts in strays]
-    return found
+    if not rows:
+        raise InputError(
+            f"expected real videos of {other.title} ({conditions}) in reals=, received none in "
+            f"{root}.",
+            hint=f"Pass a root of {other.title}.",
+        )
+    return rows
 
 
-def _recognised_by(root: Path, places: list[_Place], readings: list[Reading]) -> str:
-    if [place.root for place in places] == [root]:
-        return readings[0].recognised_by
+def _notes(place: _Place, reading: Reading) -> list[str]:
+    """Return what is to be told of a data set: its notes, and which classes and splits it lacks."""
+    layout = LAYOUTS[place.layout]
+    notes = list(reading.notes)
+    labels: dict[str, set[int | None]] = {}
+    for row in reading.rows:
+        labels.setdefault(row.dataset, set()).add(row.label)
+    if layout.source:
+        notes += [f"no real videos of {name} are here" for name in labels if labels[name] == {1}]
+        if layout.reals and any(found == {1} for found in labels.values()):
+            other = LAYOUTS[layout.reals["layout"]].title
+            notes.append(f"its real videos are some of {other}: pass that root as reals=")
+    if layout.splits == "none":
+        notes.append("it has no official split")
+    return [f"{place.root.name} ({place.layout}): {note}" for note in notes]
+
+
+def _strays(disk: Disk, root: Path, places: Sequence[_Place]) -> list[Problem]:
+    inner = tuple(f"{place.root}{os.sep}" for place in places)
+    reason = "it is in none of the data sets recognised under the root"
+    names = ("/".join((str(root), *parts)) for parts in walk_videos(root, skip=BESIDE, disk=disk))
+    return [Problem(name, "unknown", reason) for name in names if not name.startswith(inner)]
+
+
+def _recognised_by(root: Path, told: Sequence[tuple[_Place, Reading]]) -> str:
+    if [place.root for place, _ in told] == [root]:
+        return told[0][1].recognised_by
     return "; ".join(
-        f"{place.root.name} is {place.layout}: {reading.recognised_by}"
-        for place, reading in zip(places, readings, strict=True)
+        f"{place.root.relative_to(root.parent if place.root == root else root)} is {place.layout}: "
+        f"{reading.recognised_by}"
+        for place, reading in told
     )
 
 
-def _layout_of(root: Path, layout: str) -> str | None:
+def _layout_of(root: Path, layout: str, offered: Mapping[str, Layout]) -> str | None:
     """Check that the root is there; return the layout that was asked for, None to recognise it."""
-    check_choice("layout=", layout, ("auto", *_LAYOUTS), hint="layout='auto' recognises it.")
+    check_choice("layout=", layout, ("auto", *offered), hint="layout='auto' recognises it.")
     if not root.exists():
         raise InputError(
             f"expected a folder of videos, received {root}, which does not exist.",
             hint="Check the path.",
         )
-    is_list = root.is_file() and (layout == "csv" or root.suffix.lower() == ".csv")
-    if not root.is_dir() and not (is_list and layout in ("auto", "csv")):
+    if root.is_file():
+        alone = {".json": "deepfakebench", ".csv": "csv"}.get(root.suffix.lower())
+        alone = "csv" if layout == "csv" else alone
+        if alone in offered and layout in ("auto", alone):
+            return alone
         raise InputError(
             f"expected a folder of videos, received the file {root}.",
             hint="Pass the folder around the data set, or a CSV file with path and label.",
         )
-    if layout != "auto":
-        return layout
-    return "csv" if is_list else None
+    return None if layout == "auto" else layout
 
 
-def _unrecognised(root: Path, matching: list[str]) -> InputError:
+def _unrecognised(root: Path, offered: Mapping[str, Layout], matching: Sequence[str]) -> InputError:
     if matching:
-        marks = "; ".join(f"{name}: {_LAYOUTS[name].LOOKS_FOR}" for name in matching)
+        marks = "; ".join(f"{name}: {offered[name].needs}" for name in matching)
         return InputError(
             f"expected the marks of one layout in {root}, received those of several ({marks}); "
             f"the root holds {_contents(root)}.",
             hint=f"Choose one with layout=, such as layout='{matching[0]}', or give each data set "
             "a folder of its own.",
         )
-    marks = "; ".join(f"{name}: {item.LOOKS_FOR}" for name, item in _LAYOUTS.items())
+    marks = "; ".join(f"{name}: {item.needs}" for name, item in offered.items())
     return InputError(
         f"expected a known layout in {root} or in its folders ({marks}), received a root that "
         f"holds {_contents(root)}.",
@@ -254,7 +360,7 @@ def _contents(root: Path) -> str:
 
 
 def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
-    if len(places) > 1 and choices:
+    if len({place.layout for place in places}) > 1 and choices:
         there = ", ".join(f"{place.root.name} ({place.layout})" for place in places)
         raise InputError(
             f"expected no choices for a root of several data sets ({there}), received "
@@ -262,7 +368,7 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
             hint="Pass the folder of one data set, or choose among the rows that come back.",
         )
     name = places[0].layout
-    valid = _LAYOUTS[name].CHOICES
+    valid = LAYOUTS[name].choices
     unknown = sorted(set(choices) - set(valid))
     if unknown:
         raise InputError(
@@ -272,22 +378,25 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
         )
 
 
-def _no_videos(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
+def _no_files(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
+    what, hint = "videos (.mp4, .mov, .avi and what else FFmpeg decodes)", "face crops"
+    if LAYOUTS[places[0].layout].pictures:
+        what, hint = "crops (PNG, JPEG, BMP and WebP)", "videos"
+    file = "picture" if hint == "videos" else "video"
     if problems:
         found = f"none that could be placed, {counts_of(problems)} ({_examples(problems)})"
     elif root.is_dir():
-        found = f"{_contents(root)}; no file that looks like a video"
+        found = f"{_contents(root)}; no file that looks like a {file}"
     else:
-        found = f"no line with a video in {root.name}; no file that looks like a video"
+        found = f"no line with a {file} in {root.name}; no file that looks like a {file}"
     layouts = ", ".join(
-        f"layout {name!r} ({_LAYOUTS[name].LOOKS_FOR})"
+        f"layout {name!r} ({LAYOUTS[name].needs})"
         for name in dict.fromkeys(place.layout for place in places)
     )
     return InputError(
-        f"expected videos (.mp4, .mov, .avi and what else FFmpeg decodes) in {root}, {layouts}, "
-        f"received {found}.",
+        f"expected {what} in {root}, {layouts}, received {found}.",
         hint="Check that the download is complete and that root and layout= are the ones meant; "
-        "folders of face crops are for read_crops.",
+        f"folders of {hint} are for {'read_crops' if file == 'video' else 'find_videos'}.",
     )
 
 
@@ -302,7 +411,7 @@ def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> 
         f"{root} (layout {name!r}): {counts_of(problems)}; the other videos were read. Each is "
         "listed with its reason in .attrs['problems'] of the result.",
         LayoutWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

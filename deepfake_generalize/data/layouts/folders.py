@@ -1,4 +1,4 @@
-"""Anybody's videos or crops: a folder `real` and a folder `fake`, with splits around or inside."""
+"""Anybody's videos or crops: in folders `real` and `fake`, or with nothing that labels them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from deepfake_generalize.data.layouts.contract import SPLITS, Layout
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
     Problem,
@@ -14,20 +15,9 @@ from deepfake_generalize.data.layouts.manifest import (
     choose_methods,
 )
 from deepfake_generalize.data.layouts.problems import told_by_folder
-from deepfake_generalize.data.layouts.scanning import subfolders, walk_files
-
-LOOKS_FOR = "a folder real and a folder fake, or train, val and test with these two in each"
-CHOICES = ("methods",)
-
-SPLIT_FOLDERS: dict[str, str] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-"""The split that a folder of this name, in lower case, holds."""
+from deepfake_generalize.data.layouts.scanning import Disk, walk_files
 
 LABEL_FOLDERS: dict[str, int] = {REAL: 0, "fake": 1}
-OWN_FOLDERS = frozenset({*LABEL_FOLDERS, *SPLIT_FOLDERS})
 
 
 class Place(NamedTuple):
@@ -38,17 +28,19 @@ class Place(NamedTuple):
     split: str | None
 
 
-def recognise(root: Path) -> bool:
+def recognise(disk: Disk, root: Path) -> bool:
     """Say whether the root, or its folder of a split, has both folders; case does not matter."""
-    inside = subfolders(root)
-    parts = [path for name, path in inside.items() if name.lower() in SPLIT_FOLDERS]
+    inside = disk.subfolders(root)
+    parts = [path for name, path in inside.items() if name.lower() in SPLITS]
     return any(
         LABEL_FOLDERS.keys() <= {name.lower() for name in names}
-        for names in (inside, *map(subfolders, parts))
+        for names in (inside, *map(disk.subfolders, parts))
     )
 
 
-def read(root: Path, *, methods: str | Sequence[str] | None = None) -> Reading:
+def read(
+    _: Layout, disk: Disk, root: Path, *, methods: str | Sequence[str] | None = None
+) -> Reading:
     """Read the videos in folders `real` and `fake`, in folders of splits or around them.
 
     The root's name becomes the data set's; the method of a fake is the first folder under `fake`,
@@ -56,10 +48,10 @@ def read(root: Path, *, methods: str | Sequence[str] | None = None) -> Reading:
     originals only); None keeps all. Videos elsewhere under the root, and those whose folders
     contradict each other, are among the problems, and so are folders of pictures.
     """
-    here = [name for name in subfolders(root) if name.lower() in OWN_FOLDERS]
+    here = [name for name in disk.subfolders(root) if name.lower() in (*LABEL_FOLDERS, *SPLITS)]
     reading = Reading(f"it holds {' and '.join(here) or 'neither real nor fake'}")
     pictures = []
-    for parts, kind in walk_files(root):
+    for parts, kind in walk_files(root, disk=disk):
         path, place = str(root.joinpath(*parts)), place_of(parts, LABEL_FOLDERS)
         if kind == "video" and isinstance(place, Place):
             reading.rows.append(
@@ -76,6 +68,18 @@ def read(root: Path, *, methods: str | Sequence[str] | None = None) -> Reading:
     return reading
 
 
+def read_unlabelled(_: Layout, disk: Disk, root: Path) -> Reading:
+    """Read all videos of a folder, without label and method; the root's name is the data set's."""
+    reading = Reading("nothing in it tells which videos are real: they have no label")
+    for parts, kind in walk_files(root, disk=disk):
+        path = str(root.joinpath(*parts))
+        if kind == "video":
+            reading.rows.append(VideoRow(path, root.name, None, None))
+        elif kind == "unknown":
+            reading.problems.append(Problem(path, "unknown", "nothing tells what it is"))
+    return reading
+
+
 def place_of(parts: Sequence[str], labels: Mapping[str, int]) -> Place | Problem:
     """Say what the folders of a relative path say; a `Problem`, without a path, where they do not.
 
@@ -85,17 +89,17 @@ def place_of(parts: Sequence[str], labels: Mapping[str, int]) -> Place | Problem
     """
     folders = [name.lower() for name in parts[:-1]]
     named = [number for number, name in enumerate(folders) if name in labels]
-    if not named or not all(name in SPLIT_FOLDERS for name in folders[: named[0]]):
+    if not named or not all(name in SPLITS for name in folders[: named[0]]):
         reason = "it is neither in real nor in fake, so its label is not known"
         return Problem("", "unknown", reason)
     if len({labels[folders[number]] for number in named}) > 1:
         reason = "its folders contradict each other: it is in real and in fake"
         return Problem("", "mismatch", reason)
     label = labels[folders[named[0]]]
-    splits = {SPLIT_FOLDERS[name] for name in folders if name in SPLIT_FOLDERS}
+    splits = {SPLITS[name] for name in folders if name in SPLITS}
     if len(splits) > 1:
         reason = f"its folders contradict each other: it is in {' and in '.join(sorted(splits))}"
         return Problem("", "mismatch", reason)
-    inner = [name for name in parts[named[0] + 1 : -1] if name.lower() not in SPLIT_FOLDERS]
+    inner = [name for name in parts[named[0] + 1 : -1] if name.lower() not in SPLITS]
     method = (inner[0] if inner else folders[named[0]]) if label else REAL
     return Place(label, method, splits.pop() if splits else None)

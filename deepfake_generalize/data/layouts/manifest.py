@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -76,11 +77,28 @@ class Reading:
         recognised_by: A sentence: what under the root made this the layout.
         rows: The videos.
         problems: What could not be read as a video of this layout.
+        notes: What else is to be told of the data set.
     """
 
     recognised_by: str
     rows: list[VideoRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def at_frame(fields: Mapping[str, object], frame: int) -> dict[str, object]:
+    """Return what is not so at one frame of a video: outside its `fake_frames` a fake is real.
+
+    Examples:
+        >>> at_frame({"fake_frames": "12-40;70-95", "label": 1}, 40)
+        {'label': 0, 'method': 'real', 'source_identity': None}
+        >>> at_frame({"fake_frames": "12-40;70-95", "label": 1}, 39)
+        {}
+    """
+    spans = re.findall(r"(\d+)-(\d+)", str(fields.get("fake_frames")))
+    if not spans or any(int(begin) <= frame < int(end) for begin, end in spans):
+        return {}
+    return {"label": 0, "method": REAL, "source_identity": None}
 
 
 def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:

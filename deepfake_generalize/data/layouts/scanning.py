@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from bisect import bisect_left
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -116,11 +117,38 @@ def _by_content(path: str | os.PathLike[str], *, named: bool) -> Kind | None:
     return None if start or named else "unknown"
 
 
-def subfolders(folder: Path) -> dict[str, Path]:
-    """Return the visible folders directly in a folder by their names, sorted."""
-    with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
-    return {name: folder / name for name in names}
+class Disk:
+    """Folders as they were at the first look: each is listed once, whoever asks."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._listed: dict[str, tuple[list[str], list[str]]] = {}
+
+    def entries(self, folder: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+        """Return the names of the visible folders and of the other visible entries, sorted."""
+        key = os.fspath(folder)
+        if key not in self._listed:
+            folders, others = list[str](), list[str]()
+            with os.scandir(key) as entries:
+                for entry in entries:
+                    if not entry.name.startswith("."):
+                        (folders if _is_folder(entry) else others).append(entry.name)
+            self._listed[key] = sorted(folders), sorted(others)
+        return self._listed[key]
+
+    def subfolders(self, folder: Path) -> dict[str, Path]:
+        """Return the visible folders directly in a folder by their names, sorted."""
+        return {name: folder / name for name in self.entries(folder)[0]}
+
+    def has(self, path: str) -> bool:
+        """Say whether a visible file is there; nothing but its folder is looked at."""
+        folder, _, name = path.rpartition("/")
+        try:
+            others = self.entries(folder)[1]
+        except (OSError, ValueError):
+            return False
+        at = bisect_left(others, name)
+        return at < len(others) and others[at] == name
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -131,13 +159,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def walk_files(
-    root: Path, *, skip: frozenset[str] = frozenset(), still: bool = False
+    root: Path,
+    *,
+    skip: frozenset[str] = frozenset(),
+    still: bool = False,
+    disk: Disk | None = None,
 ) -> list[Found]:
     """List what may be a video or a picture at any depth under a root, sorted.
 
     Linked folders are followed, but for those that lead back to a folder above them. Folders whose
-    names, in lower case, are in `skip` are not entered; `still` is as in `looks_like`.
+    names, in lower case, are in `skip` are not entered; `still` is as in `looks_like`; what `disk`
+    has listed already is not listed again.
     """
+    disk = disk or Disk()
     found: list[Found] = []
     entered: set[str] = set()
     detours = 0
@@ -156,22 +190,19 @@ def walk_files(
                 hint="Remove links between the folders.",
             )
         entered.add(real)
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda item: item.name):
-                if entry.name.startswith("."):
-                    continue
-                own = (*parts, entry.name)
-                if _is_folder(entry):
-                    if entry.name.lower() not in skip:
-                        waiting.append((own, (*above, real)))
-                elif kind := looks_like(entry.path, still=still):
-                    found.append(Found(own, kind))
+        folders, others = disk.entries(folder)
+        waiting += [((*parts, n), (*above, real)) for n in folders if n.lower() not in skip]
+        kinds = ((name, looks_like(f"{folder}/{name}", still=still)) for name in others)
+        found += [Found((*parts, name), kind) for name, kind in kinds if kind]
     return sorted(found)
 
 
-def walk_videos(root: Path, *, skip: frozenset[str] = frozenset()) -> list[tuple[str, ...]]:
+def walk_videos(
+    root: Path, *, skip: frozenset[str] = frozenset(), disk: Disk | None = None
+) -> list[tuple[str, ...]]:
     """List the videos that `walk_files` finds, as the parts of their relative paths."""
-    return [found.parts for found in walk_files(root, skip=skip) if found.kind == "video"]
+    found = walk_files(root, skip=skip, disk=disk)
+    return [parts for parts, kind in found if kind == "video"]
 
 
 def _suffix(name: str) -> str:

@@ -17,14 +17,18 @@ import pandas as pd
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.manifests.checks import own_names
 
-# Version 2 of Celeb-DF extends version 1. Whether both number people and clips alike is not said
-# by their authors; to take them as alike errs on the side of a false alarm.
-_FAMILIES = {"Celeb-DF-v1": "Celeb-DF", "Celeb-DF-v2": "Celeb-DF"}
+# Version 2 of Celeb-DF extends version 1, ++ version 2. Whether all number people and clips alike
+# is not said by their authors; to take them as alike errs on the side of a false alarm. The others
+# are made from videos of the data set that they are said to be of.
+_FAMILIES = {
+    **dict.fromkeys(("Celeb-DF-v1", "Celeb-DF-v2", "Celeb-DF++", "DFDM", "DF40-cdf"), "Celeb-DF"),
+    **dict.fromkeys(("DeeperForensics-1.0", "DF40-ff"), "FF++"),
+}
 _NAMED_CLIPS = frozenset({"FF++", "DFD", "Celeb-DF", "DFDC"})
 
 
 def dataset_family(dataset: str) -> str:
-    """Name the data sets that share people and clips: both versions of Celeb-DF are one."""
+    """Name the data sets that share people and clips: all versions of Celeb-DF are one."""
     return _FAMILIES.get(dataset, dataset)
 
 

@@ -76,7 +76,7 @@ def test_what_the_list_and_the_disk_say_differently_is_reported(make):
 
 def test_a_bad_list_or_version_is_named(make):
     root = make()
-    with pytest.raises(InputError, match="'v1' or 'v2', received 'v3'"):
+    with pytest.raises(InputError, match=r"one of v1, v2, \+\+, received 'v3'"):
         find_videos(root, version="v3")
     (root / LIST).write_text("1 Celeb-real/id0_0000.mp4\nreal Celeb-real/x.mp4")
     with pytest.raises(InputError, match=r"line 2 of .*received 'real Celeb-real/x.mp4'"):

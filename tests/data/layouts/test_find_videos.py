@@ -36,7 +36,7 @@ def test_videos_that_nothing_labels_are_listed_and_told(tmp_path, touch):
         find_videos(root, strict=True)
 
 
-@pytest.mark.parametrize("mark", ["real/a.mp4", "deep/er/Fake/a.mp4", "x/y/Celeb-real/a.mp4"])
+@pytest.mark.parametrize("mark", ["real/a.mp4", "deep/er/Fake/a.mp4", "x/y/z/Celeb-real/a.mp4"])
 def test_a_root_with_marks_is_not_taken_for_an_unlabelled_one(tmp_path, touch, mark):
     root = touch(tmp_path, [*UNLABELLED, mark])
     with pytest.raises(InputError, match="known layout"):
@@ -57,7 +57,7 @@ def test_a_root_of_two_layouts_is_answered_with_both(tmp_path, touch):
         ("nowhere", "auto", "nowhere, which does not exist"),
         ("file.mp4", "auto", "received the file"),
         ("file.mp4", "folders", "received the file"),
-        (".", "imagenet", "dfdc, folders, csv, unlabelled, received 'imagenet'"),
+        (".", "imagenet", "folders, csv, unlabelled, received 'imagenet'"),
     ],
 )
 def test_what_is_no_root_is_refused(tmp_path, touch, name, layout, text):

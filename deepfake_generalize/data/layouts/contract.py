@@ -1,0 +1,371 @@
+"""What a layout is: a table of path patterns, and lists beside the files that say more of them.
+
+`read_layout` reads any of them: a file is placed by the first pattern that its path below the root
+has, the lists add what they know, and what neither tells is a problem.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from deepfake_generalize.data.layouts.manifest import (
+    REAL,
+    VIDEO_COLUMNS,
+    Problem,
+    Reading,
+    VideoRow,
+    as_names,
+    check_present,
+    choose_methods,
+)
+from deepfake_generalize.data.layouts.scanning import Disk, walk_files
+
+Fields: TypeAlias = dict[str, Any]
+"""What is known of a file, by the names of the manifest's columns or of others."""
+
+BESIDE = frozenset({"masks", "frames", "images", "landmarks", "faces"})
+"""Folders of frames, crops and masks beside videos, often of millions of files: never entered."""
+
+SPLITS: dict[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""The split that a folder or a word of this name, in lower case, stands for."""
+
+_WORDS = {
+    "split": SPLITS,
+    "compression": {"c0": "raw"},
+    "gender": {"m": "male", "men": "male", "w": "female", "women": "female"},
+}
+_FORMS = {"compression": "raw|c0|c23|c40", "split": "|".join((*SPLITS,))}
+_IDENTITIES = {"target": "target_identity", "source": "source_identity"}
+_HEAD = 1 << 16
+
+
+class Pattern(NamedTuple):
+    """A kind of file of a data set, told by its path.
+
+    Attributes:
+        path: The whole path below the root, as the head of the table says; the name of the root
+            may stand before it, and folders `videos` in it are passed over.
+        label: 1 = fake, 0 = real; None where a list tells.
+        fixed: What else is the same for all of them.
+    """
+
+    path: str
+    label: int | None
+    fixed: Mapping[str, str] = {}
+
+
+class Entry(NamedTuple):
+    """What a list says of a file that it names below the root."""
+
+    name: str
+    fields: Fields
+    file: str
+
+
+class Lists(NamedTuple):
+    """What the lists beside the files of one root say.
+
+    Attributes:
+        entries: Of files by their paths.
+        stems: The split by the name without suffix, and the list that says so. A folder with
+            videos of a pattern lacks those of its names that are not there.
+        people: Identities that are those of others.
+        problems: Files that a list excludes.
+        notes: What else is to be told.
+        dataset: The data set's name, where it is not the layout's.
+        told: What was recognised, where it is more than the marks.
+    """
+
+    entries: Sequence[Entry] = ()
+    stems: Mapping[str, tuple[str, str]] = {}
+    people: Mapping[str, str] = {}
+    problems: Sequence[Problem] = ()
+    notes: Sequence[str] = ()
+    dataset: str = ""
+    told: str = ""
+
+
+class Root:
+    """The files under a root, found once."""
+
+    def __init__(self, path: Path, layout: Layout, disk: Disk) -> None:
+        """Find them."""
+        found = walk_files(path, skip=layout.beside, still=layout.pictures, disk=disk)
+        kind = "picture" if layout.pictures else "video"
+        self.path, self.disk = path, disk
+        self.names = ["/".join(parts) for parts, its_kind in found if its_kind == kind]
+        self._exact = frozenset(self.names)
+
+    @cached_property
+    def _loose(self) -> dict[str, str]:
+        return {_loosened(name): name for name in reversed(self.names)}
+
+    def find(self, name: str) -> str | None:
+        """Return the name of a file on disk that a list names, with or without `videos`."""
+        return name if name in self._exact else self._loose.get(_loosened(name))
+
+
+def _loosened(name: str) -> str:
+    folder, _, file = name.rpartition("/")
+    return "/".join([*(p for p in folder.lower().split("/") if p not in ("", "videos")), file])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A data set as people have it on disk.
+
+    Attributes:
+        name: What `layout=` calls it.
+        title: The data set's name, and that of its rows where nothing else names them.
+        needs: What marks its root, in words.
+        source: Where it is had.
+        splits: Which official split it has, in words; "none" without one.
+        marks: Each alternative marks the root by names that it holds, all of them: regular
+            expressions of "name" or "folder/name", in any case; behind "::" stands a word that the
+            head of that file holds.
+        named: A part of the root's name that is needed besides; then `folders` gives way to it.
+        patterns: Tried in this order; none where lists tell all.
+        lists: Reads the lists of a root; may take `choices` of its own.
+        pictures: Whether it holds face crops instead of videos.
+        whole: Of pictures, whether each is by itself, and no frame of a video.
+        beside: Folders that are not entered.
+        own: Folders of the root that hold no other data sets, besides those of the marks.
+        reals: The layout that its real videos are had from, and conditions on their rows.
+        notes: What to tell whoever reads it.
+        choices: Arguments of `find_videos` or `read_crops` that it takes.
+        unplaced: Why a file has no row.
+        recognise, reader: Functions instead of marks and patterns.
+        tables: What else its reader needs.
+    """
+
+    name: str
+    title: str
+    needs: str
+    source: str = ""
+    splits: str = "none"
+    marks: Sequence[Sequence[str]] = ()
+    named: str = ""
+    patterns: Sequence[Pattern] = ()
+    lists: Callable[..., Lists] | None = None
+    pictures: bool = False
+    whole: bool = False
+    beside: frozenset[str] = frozenset()
+    own: Sequence[str] = ()
+    reals: Mapping[str, str] | None = None
+    notes: Sequence[str] = ()
+    choices: Sequence[str] = ("methods", "compression")
+    unplaced: str = "not where this data set keeps its files, or not named like one of them"
+    recognise: Callable[[Disk, Path], bool] | None = None
+    reader: Callable[..., Reading] | None = None
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+    def recognised(self, disk: Disk, root: Path) -> bool:
+        """Say whether a root has the marks of this layout."""
+        if self.recognise is not None and self.recognise(disk, root):
+            return True
+        if self.named and not re.search(self.named, root.name, re.IGNORECASE):
+            return False
+        return any(all(_marked(disk, root, mark) for mark in marks) for marks in self.marks)
+
+    def is_own(self, folder: str) -> bool:
+        """Say whether a folder of the root is a part of the data set."""
+        firsts = (mark.split("::")[0].split("/")[0] for marks in self.marks for mark in marks)
+        return folder.lower() in self.own or any(compiled(f).fullmatch(folder) for f in firsts)
+
+    def read(self, disk: Disk, root: Path, **choices: Any) -> Reading:
+        """Read a root of this layout, whether it has the marks or not."""
+        if self.reader is not None:
+            return self.reader(self, disk, root, **choices)
+        return read_layout(self, disk, root, **choices)
+
+
+@cache
+def compiled(path: str) -> re.Pattern[str]:
+    """Compile a pattern of the table."""
+    path = re.sub(r"(^|/)\*(?=/|$)", r"\1[^/]+", path)
+    path = re.sub(r"(^|/)\*\*/", r"\1(?:.*/)?", path)
+    path = re.sub(
+        r"<(\w+)(?::([^>]*))?>",
+        lambda name: f"(?P<{name[1]}>{name[2] or _FORMS.get(name[1], '[^/]+')})",
+        path,
+    )
+    return re.compile(path, re.ASCII | re.IGNORECASE)
+
+
+def _marked(disk: Disk, folder: Path, mark: str) -> list[str]:
+    """Return the names in a folder that have a mark."""
+    path, _, word = mark.partition("::")
+    first, _, rest = path.partition("/")
+    folders, others = disk.entries(folder)
+    found = [name for name in (*folders, *others) if compiled(first).fullmatch(name)]
+    if rest:
+        return [n for n in found if n in folders and _marked(disk, folder / n, rest)]
+    if word:
+        return [n for n in found if n in others and word.encode() in _head(folder / n)]
+    return found
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(_HEAD)
+
+
+def read_layout(
+    layout: Layout,
+    disk: Disk,
+    folder: Path,
+    *,
+    methods: str | Sequence[str] | None = None,
+    compression: str | Sequence[str] | None = None,
+    **own: Any,
+) -> Reading:
+    """Read a root by the patterns and lists of a layout.
+
+    `methods` are manipulations to keep, beside the originals of the same data set; `real` alone
+    keeps originals only. `compression` are levels to keep. None keeps all; one that is not there
+    raises `InputError`. `own` are choices of the layout's lists.
+    """
+    root = Root(folder, layout, disk)
+    lists = layout.lists(root, **own) if layout.lists else Lists()
+    reading = Reading(lists.told or _told(layout, root), notes=[*layout.notes, *lists.notes])
+    reading.problems += lists.problems
+    listed = _listed(root, lists, reading)
+    skipped = {problem.path for problem in lists.problems}
+    places: dict[tuple[str, str], dict[str, VideoRow]] = defaultdict(dict)
+    for name in root.names:
+        path = f"{folder}/{name}"
+        if path in skipped:
+            continue
+        pattern, fields = _placed(layout, folder, name)
+        entry = listed.get(name)
+        if fields is None or (fields["label"] is None and entry is None):
+            reading.problems.append(Problem(path, "unknown", layout.unplaced))
+            continue
+        label = fields["label"]
+        if entry is not None:
+            fields |= {key: value for key, value in entry.fields.items() if value is not None}
+            if label is not None and label != fields["label"]:
+                reason = (
+                    f"{entry.file} and the folder disagree about its label; the folder's was taken"
+                )
+                reading.problems.append(Problem(path, "mismatch", reason))
+                fields["label"] = label
+        stem = name.rpartition("/")[2].rpartition(".")[0]
+        if stem in lists.stems:
+            fields["split"] = lists.stems[stem][0]
+        row = _row(layout, path, fields, lists)
+        reading.rows.append(row)
+        places[path.rpartition("/")[0], pattern][stem] = row
+    rows = choose_methods(reading.rows, methods)
+    if compression is not None:
+        names = as_names(compression, choice="compression")
+        levels = {_WORDS["compression"].get(name, name) for name in names}
+        check_present(levels, {row.compression or "" for row in rows}, choice="compression")
+        rows = [row for row in rows if row.compression in levels]
+    reading.rows = rows
+    kept = {row.path for row in rows}
+    reading.problems += _lacking(places, kept, lists)
+    return reading
+
+
+def _told(layout: Layout, root: Root) -> str:
+    marks = dict.fromkeys(mark for marks in layout.marks for mark in marks)
+    held = dict.fromkeys(name for m in marks for name in _marked(root.disk, root.path, m))
+    return f"it holds {' and '.join(held) or 'none of its marks'}, the marks of {layout.title}"
+
+
+def _listed(root: Root, lists: Lists, reading: Reading) -> dict[str, Entry]:
+    """Map files to their entries; what is not on disk, or contradicted, is a problem."""
+    found: dict[str, Entry] = {}
+    for entry in lists.entries:
+        name = root.find(entry.name)
+        if name is None:
+            reason = f"{entry.file} names it, and it is not on disk"
+            reading.problems.append(Problem(f"{root.path}/{entry.name}", "missing", reason))
+            continue
+        first = found.setdefault(name, entry)
+        if first.fields.get("label") != entry.fields.get("label"):
+            file = entry.file.rpartition("/")[2]
+            reason = f"{file} contradicts another list about its label, which was taken"
+            reading.problems.append(Problem(f"{root.path}/{name}", "mismatch", reason))
+    return found
+
+
+def _placed(layout: Layout, folder: Path, name: str) -> tuple[str, Fields | None]:
+    """Return the pattern of a file and what it says; None where no pattern is its."""
+    if not layout.patterns:
+        return "", {"label": None}
+    below = name.rpartition(".")[0]
+    plain = "/".join(part for part in below.split("/") if part.lower() != "videos")
+    paths = dict.fromkeys((below, plain, f"{folder.name}/{plain}"))
+    for pattern in layout.patterns:
+        for found in filter(None, map(compiled(pattern.path).fullmatch, paths)):
+            said = found.groupdict()
+            fields = {_IDENTITIES.get(k, k): _word(k, v) for k, v in said.items() if v}
+            return pattern.path, {"label": pattern.label, **pattern.fixed, **fields}
+    return "", None
+
+
+def _word(column: str, value: str) -> str:
+    return _WORDS[column].get(value.lower(), value.lower()) if column in _WORDS else value
+
+
+def _row(layout: Layout, path: str, fields: Fields, lists: Lists) -> VideoRow:
+    fake = fields["label"]
+    people = {
+        key: lists.people.get(fields[key], fields[key])
+        for key in _IDENTITIES.values()
+        if fields.get(key)
+    }
+    if layout.pictures:
+        fields = ({"video": path} if layout.whole else picture_of(path)) | fields
+    return VideoRow(
+        path=path,
+        dataset=fields.get("dataset") or lists.dataset or layout.title,
+        method=fields.get("method") or "fake" if fake else REAL,
+        label=fake,
+        target_identity=people.get("target_identity"),
+        source_identity=people.get("source_identity") if fake else None,
+        compression=fields.get("compression"),
+        split=fields.get("split"),
+        extra=tuple((k, str(v)) for k, v in fields.items() if k not in VIDEO_COLUMNS),
+    )
+
+
+def picture_of(path: str) -> dict[str, str]:
+    """Return the video of a frame, which is its folder, and its number, which is its name."""
+    folder, _, name = path.rpartition("/")
+    stem = name.rpartition(".")[0]
+    return {"video": folder} | ({"frame": str(int(stem))} if stem.isdecimal() else {})
+
+
+def _lacking(
+    places: Mapping[tuple[str, str], Mapping[str, VideoRow]], kept: set[str], lists: Lists
+) -> list[Problem]:
+    """Compare each folder of videos that is there with the names in the official split."""
+    problems = []
+    for (folder, pattern), rows in sorted(places.items()):
+        if not lists.stems or not any(row.path in kept for row in rows.values()):
+            continue
+        suffix = min(row.path.rpartition(".")[2] for row in rows.values())
+        named = compiled(pattern.rpartition("/")[2])
+        problems += [
+            Problem(
+                f"{folder}/{stem}.{suffix}",
+                "missing",
+                f"the official split names it ({file}), and it is not in the folder",
+            )
+            for stem, (_, file) in sorted(lists.stems.items())
+            if stem not in rows and named.fullmatch(stem)
+        ]
+    return problems

@@ -1,0 +1,334 @@
+"""The lists that data sets have beside their files: official splits, labels, people, periods.
+
+Each function takes a `Root` and returns `Lists`. What a list says is taken as it is; one that is
+not there leaves its columns empty.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
+from deepfake_generalize.data.layouts.archives import ENDS
+from deepfake_generalize.data.layouts.contract import SPLITS, Entry, Fields, Lists, Root
+from deepfake_generalize.data.layouts.manifest import Problem
+from deepfake_generalize.data.layouts.scanning import read_json
+from deepfake_generalize.data.manifests import opened_table
+from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.validation import check_choice
+
+_PARTS = ("train", "val", "test")
+_AV1M_FPS = 25.0
+
+
+def faceforensics(root: Root) -> Lists:
+    """Read the official split of FaceForensics++, and which clips were cut from one source video.
+
+    Both lie in the root, in `dataset` or in `splits`, as users put them there. Clips of one source
+    video have one identity, the first of their numbers.
+    """
+    places = ("", "splits", "dataset", "dataset/splits")
+    folder = _first(root, [f for f in places if f != "dataset"], "train.json val.json test.json")
+    stems: dict[str, tuple[str, str]] = {}
+    for split in _PARTS if folder else ():
+        path = root.path / folder.rpartition("/")[0] / f"{split}.json"
+        for a, b in _pairs(path) if path.is_file() else ():
+            for stem in (a, b, f"{a}_{b}", f"{b}_{a}"):
+                first, _ = stems.setdefault(stem, (split, path.name))
+                if first != split:
+                    raise DataMismatchError(
+                        f"expected the split files in {path.parent} to be disjoint, received {stem}"
+                        f" in both {first}.json and {path.name}.",
+                        hint="Download dataset/splits from the FaceForensics++ repository again.",
+                    )
+    conversion = _first(root, places, "conversion_dict.json")
+    return Lists(stems=stems, people=_clips(root.path / conversion) if conversion else {})
+
+
+def _first(root: Root, folders: Any, names: str) -> str:
+    """Return the first of the places below a root where one of some files lies, or ""."""
+    paths = (f"{folder}/{name}".lstrip("/") for folder in folders for name in names.split())
+    return next((path for path in paths if (root.path / path).is_file()), "")
+
+
+def _pairs(path: Path) -> list[tuple[str, str]]:
+    content = read_json(path)
+    if not isinstance(content, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+        for pair in content
+    ):
+        raise InputError(
+            f'expected {path} to be a list of pairs such as ["953", "974"], received other JSON.',
+            hint="Download dataset/splits from the FaceForensics++ repository again.",
+        )
+    return [(pair[0], pair[1]) for pair in content]
+
+
+def _clips(path: Path) -> dict[str, str]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise InputError(
+            f'expected {path} to map clips to source videos, such as {{"000": "NAME 0"}}, received '
+            "other JSON.",
+            hint="Download it from the FaceForensics++ repository again, or remove it.",
+        )
+    first: dict[str, str] = {}
+    return {
+        clip: first.setdefault(source.rpartition(" ")[0] or source, clip)
+        for clip, source in sorted(content.items())
+    }
+
+
+_FAKES_IN_VERSION_1 = 795
+_TESTED = "List_of_testing_videos.txt"
+
+
+def celebdf(root: Root, *, version: str | None = None) -> Lists:
+    """Read the official test videos of Celeb-DF, and tell its version.
+
+    `version` is `v1`, `v2` or `++`; None takes it from the folders of methods that only Celeb-DF++
+    has, from the name of the root, else from the number of fakes (version 1 has 795), and `v2`
+    where nothing tells.
+    """
+    if version is not None:
+        check_choice("version=", version, ("v1", "v2", "++"), hint="Leave it out to have it told.")
+    version, why = (version, "as asked") if version else _version(root)
+    own = ("celeb-real", "youtube-real", "celeb-synthesis")
+    held = " and ".join(name for name in root.disk.entries(root.path)[0] if name.lower() in own)
+    return Lists(
+        [*_tested(root.path / _TESTED)],
+        dataset="Celeb-DF++" if version == "++" else f"Celeb-DF-{version}",
+        told=f"it holds {held}; taken as {version}, {why}",
+    )
+
+
+def _version(root: Root) -> tuple[str, str]:
+    fakes = [n for n in root.names if n.lower().startswith("celeb-synthesis/")]
+    if any(re.match(r"(?i)[^/]+/(FaceSwap|FaceReenact|TalkingFace)/", name) for name in fakes):
+        return "++", "by its folders of methods"
+    found = re.search(r"v([12])(?![0-9])", root.path.name.lower())
+    if found:
+        return f"v{found[1]}", "by the name of the root"
+    if len(fakes) >= _FAKES_IN_VERSION_1:
+        version = "v1" if len(fakes) == _FAKES_IN_VERSION_1 else "v2"
+        return version, f"by its {len(fakes)} fakes"
+    return "v2", "since nothing tells the version (version='v1' for the other)"
+
+
+def _tested(path: Path) -> Iterator[Entry]:
+    """Yield our label (1 = fake) of each video in the list, whose own labels are the reverse."""
+    for number, line in _lines(path):
+        # A folder begins with no space: else a long line of them would be tried in every division.
+        found = re.fullmatch(r"([01])\s+([^/\s][^/]*(?:/[^/]+)*)", line)
+        if found is None or "/" not in found[2]:
+            raise InputError(
+                f"expected line {number} of {path} to be '<0|1> <folder>/<file>', received "
+                f"{line!r}.",
+                hint="Download the list again, or remove it if the official split is not wanted.",
+            )
+        yield Entry(found[2], {"label": 1 - int(found[1]), "split": "test"}, path.name)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text that are not empty, with their numbers; none without the file."""
+    if not path.is_file():
+        return
+    try:
+        text = read_regular(path, most=MAX_TEXT_BYTES).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise InputError(
+            f"expected to read {path}: {error.strerror}.", hint="Check its permissions."
+        ) from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def deeperforensics(root: Root) -> Lists:
+    """Read the official split, by names of fakes, from `lists/splits`."""
+    stems: dict[str, tuple[str, str]] = {}
+    for split in _PARTS:
+        for _, line in _lines(root.path / f"lists/splits/{split}.txt"):
+            stem = line.split()[0].rpartition("/")[2].removesuffix(".mp4")
+            stems[stem] = split, f"{split}.txt"
+    return Lists(stems=stems)
+
+
+def _rows(root: Root, name: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the lines of the tables in a root whose names fit, by columns in lower case."""
+    for file in root.disk.entries(root.path)[1]:
+        if re.fullmatch(name, file, re.IGNORECASE):
+            with opened_table(root.path / file, ()) as reader:
+                for line in reader:
+                    texts = {k: v for k, v in line.items() if isinstance(k, str)}
+                    yield file, {k.strip().lower(): (v or "").strip() for k, v in texts.items()}
+
+
+def fakeavceleb(root: Root) -> Lists:
+    """Read methods and the faces put in from meta_data.csv: `target1`, where faces are swapped."""
+    entries = []
+    for file, line in _rows(root, r"meta_?data\.csv"):
+        method, folder = line.get("method", ""), line.get("", "")
+        # The last column has no name: the folder, which begins with that of the data set.
+        name = f"{folder.partition('/')[2]}/{line.get('path', '')}"
+        fake = folder.partition("/")[2].lower().startswith("fakevideo")
+        swapped = re.search("faceswap|fsgan", method)
+        source = line.get("target1") if swapped and line.get("target1") not in ("-", "") else None
+        fields: Fields = {"label": int(fake), "method": method or None, "source_identity": source}
+        entries.append(Entry(name, fields, file))
+    return Lists(entries)
+
+
+def deepfake_eval(root: Root) -> Lists:
+    """Read the labels of the pictures and the parts; what the list calls Unknown has no row."""
+    entries, problems = [], []
+    for file, line in _rows(root, r"video-metadata-publish.*\.csv"):
+        name = f"video-data/{line.get('filename', '')}"
+        said = next((v.lower() for k, v in line.items() if k == "video ground truth"), "")
+        if said in ("real", "fake"):
+            split = SPLITS.get(line.get("finetuning set", "").lower())
+            entries.append(Entry(name, {"label": int(said == "fake"), "split": split}, file))
+        elif there := root.find(name):
+            reason = f"{file} calls its picture {said or 'nothing'!r}, neither real nor fake"
+            problems.append(Problem(f"{root.path}/{there}", "unknown", reason))
+    return Lists(entries, problems=problems)
+
+
+def deepspeak(root: Root) -> Lists:
+    """Read people, engines and the split of the actors from the annotations."""
+    splits = {
+        line.get("identity", ""): SPLITS.get(line.get("split", "").lower())
+        for _, line in _rows(root, r"annotations-split-def\.csv")
+    }
+    said: dict[str, tuple[str, Fields]] = {}
+    for file, line in _rows(root, r"annotations-fake\.csv"):
+        fields: Fields = {"label": 1, "method": line.get("engine")}
+        fields |= {f"{k}_identity": line.get(f"identity-{k}") for k in ("target", "source")}
+        said[line.get("video-file", "").rpartition("/")[2]] = file, fields
+    entries = []
+    for name in root.names:
+        base = name.rpartition("/")[2]
+        file, fields = said.pop(base, ("annotations-split-def.csv", {}))
+        real = re.fullmatch(r"(\d+)-.+", base)
+        own = re.fullmatch(r"\w+--(\d+)-(\d+)--.+", base)
+        who = {real[1]} if real else set(own.groups() if own else ())
+        who |= {v for k, v in fields.items() if k.endswith("_identity") and v}
+        parts = {splits.get(person) for person in who}
+        # Where the two people of a fake are in two parts, it is in none.
+        split = parts.pop() if len(parts) == 1 else None
+        label = fields.get("label", 0 if real else 1)
+        entries.append(Entry(name, {"label": label, **fields, "split": split}, file))
+    missing = [Entry(name, fields, file) for name, (file, fields) in said.items()]
+    return Lists([*entries, *missing])
+
+
+def _listed(path: Path) -> list[dict[str, Any]]:
+    content = read_json(path)
+    if not isinstance(content, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("file"), str) for item in content
+    ):
+        raise InputError(
+            f'expected {path} to be a list of objects with the key "file", received other JSON.',
+            hint="Download this file again.",
+        )
+    return content
+
+
+def _original(item: dict[str, Any]) -> str:
+    """Name the clip that a video was made from, which stands for the person."""
+    name = str(item.get("original") or item["file"])
+    found = re.search(r"(?:^|/)(id\d+)/", name)
+    return found[1] if found else name.rpartition("/")[2].rpartition(".")[0]
+
+
+def lavdf(root: Root) -> Lists:
+    """Read metadata.json of LAV-DF, its fakes with the frames that are fake."""
+    file = _first(root, [""], "metadata.min.json metadata.json")
+    entries = []
+    for item in _listed(root.path / file) if file else ():
+        fake = bool(item.get("modify_video"))
+        fields: Fields = {"label": int(fake), "method": "Wav2Lip"}
+        fields["target_identity"] = _original(item)
+        fields["split"] = SPLITS.get(str(item.get("split")))
+        seconds, frames = (item.get(key) for key in ("duration", "video_frames"))
+        fps = frames / seconds if frames and seconds else 25.0
+        if fake:
+            fields["fake_frames"] = fake_frames(item.get("fake_periods"), fps)
+        entries.append(Entry(item["file"], fields, file))
+    return Lists(entries)
+
+
+def avdeepfake1m(root: Root) -> Lists:
+    """Read the metadata of AV-Deepfake1M(++), its fakes with the frames that are fake."""
+    entries = []
+    for split in ("train", "val"):
+        path = root.path / f"{split}_metadata.json"
+        for item in _listed(path) if path.is_file() else ():
+            kind = str(item.get("modify_type"))
+            fake = kind in ("visual_modified", "both_modified")
+            fields: Fields = {"label": int(fake), "split": split, "audio_video": kind}
+            fields["target_identity"] = _original(item)
+            fields["method"] = item.get("video_model") or "fake"
+            # A picture that is real may have periods all the same: those of the sound.
+            if fake:
+                periods = item.get("visual_fake_segments", item.get("fake_segments"))
+                fields["fake_frames"] = fake_frames(periods, _AV1M_FPS)
+            names = [f"{split}/{item['file']}", item["file"]]
+            name = next((n for n in names if root.find(n)), names[0])
+            entries.append(Entry(name, fields, path.name))
+    return Lists(entries)
+
+
+def fake_frames(periods: object, fps: float) -> str | None:
+    """Turn periods in seconds, pairs of begin and end, into frames, such as "12-40;70-95".
+
+    Of each the first frame counts, and the last does not. None where there are no such pairs.
+
+    Examples:
+        >>> fake_frames([[3.28, 3.46], [4, 4]], 25.0)
+        '82-87;100-101'
+    """
+    ends = (
+        [p for p in periods if isinstance(p, list) and len(p) == 2]
+        if isinstance(periods, list)
+        else []
+    )
+    near = 1e-6
+    spans = [(math.floor(a * fps + near), math.ceil(b * fps - near)) for a, b in ends]
+    return ";".join(f"{a}-{max(a + 1, b)}" for a, b in spans) or None
+
+
+def forgerynet(root: Root) -> Lists:
+    """Read the image lists of ForgeryNet: path, label, and the number of the method."""
+    entries = []
+    for part in root.disk.entries(root.path)[0]:
+        split = SPLITS.get(part.lower())
+        for place in ("image_list.txt", "image/image_list.txt") if split else ():
+            for number, line in _lines(root.path / part / place):
+                found = re.fullmatch(r"(\S.*?)\s+([01])\s+\d+\s+(\d+)", line)
+                if found is None:
+                    if number == 1:
+                        continue  # A header.
+                    raise InputError(
+                        f"expected line {number} of {root.path / part / place} to be '<path> "
+                        f"<0|1> <0-2> <0-15>', received {line!r}.",
+                        hint="Download the list again.",
+                    )
+                fields = {"label": int(found[2]), "method": f"method_{found[3]}", "split": split}
+                entries.append(Entry(f"{part}/image/{found[1]}", fields, f"{part}/{place}"))
+    return Lists(entries)
+
+
+def wilddeepfake(root: Root) -> Lists:
+    """Tell of the archives that are not unpacked yet."""
+    problems = [
+        Problem(f"{folder}/{name}", "unknown", "a packed archive: see data.unpack_archives")
+        for folder in root.disk.subfolders(root.path).values()
+        for name in root.disk.entries(folder)[1]
+        if name.endswith(ENDS) and name.partition(".")[0] not in root.disk.entries(folder)[0]
+    ]
+    return Lists(problems=problems)
