@@ -33,7 +33,7 @@ DISTRICTS = {
         *("assets", "manifests", "layouts", "crops", "video"),
         *("faces", "extraction", "splits", "leakage", "synthetic"),
     ],
-    "models": ["surgery", "architectures", "detectors", "training"],
+    "models": ["surgery", "architectures", "passes", "detectors", "training"],
     "study": ["protocol", "scores", "tables", "benchmarking", "experiment", "figures", "report"],
 }
 # Doors beside a district's own: modules that load TensorFlow, which the district's door must not.
