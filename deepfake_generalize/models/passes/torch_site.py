@@ -22,10 +22,11 @@ from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray, Images
 
 _EXACT = 1e-4
 """How far the rest of a network may be from the whole, in its own outputs."""
+_SAME = ("Clone", "Alias", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze")
 _ELEMENTWISE = (
-    *("Clone", "Alias", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Relu"),
-    *("LeakyRelu", "PreluKernel", "Elu", "Gelu", "Silu", "Mish", "Softplus", "Hardtanh"),
-    *("Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "NativeBatchNorm", "CudnnBatchNorm"),
+    *(*_SAME, "Relu", "LeakyRelu", "PreluKernel", "Elu", "Gelu", "Silu", "Mish", "Softplus"),
+    *("Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh"),
+    *("NativeBatchNorm", "CudnnBatchNorm"),
 )
 
 
@@ -144,7 +145,7 @@ def open_site(
             f"{(None, *leaf.shape[1:])}.",
             hint="Name a linear layer, or what flattens the features before it.",
         )
-    if neurons < 2 or _leads(output.grad_fn, leaf) is not True:
+    if neurons < 2 or _is_elementwise(output.grad_fn, leaf, _SAME):
         raise InputError(
             "expected a site of several neurons before the network's output, received "
             f"{site!r} with {neurons}.",
@@ -270,10 +271,10 @@ def _leads(node: Any, leaf: Any, past: Any = None) -> bool:
     return False
 
 
-def _is_elementwise(node: Any, leaf: Any) -> bool:
+def _is_elementwise(node: Any, leaf: Any, known: tuple[str, ...] = _ELEMENTWISE) -> bool:
     """Say whether every step from a leaf to a node is known to treat each neuron on its own."""
     while node is not None and getattr(node, "variable", None) is not leaf:
-        if node.name().partition("Backward")[0] not in _ELEMENTWISE:
+        if node.name().partition("Backward")[0] not in known:
             return False
         ways = [before for before, _ in node.next_functions if _leads(before, leaf)]
         node = ways[0] if len(ways) == 1 else None
