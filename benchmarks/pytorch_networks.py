@@ -16,6 +16,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "sigmoid": nn.Sigmoid,
     "silu": nn.SiLU,
+    "softmax": lambda: nn.Softmax(1),
 }
 
 

@@ -9,13 +9,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
-from deepfake_generalize.causal.intervention import Site, open_site, summed_scores
+from deepfake_generalize.causal.intervention import summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.resampling import Resampling, resample_counts
-from deepfake_generalize.models.detectors import Detector, run_in_parts, unit_batches
-from deepfake_generalize.types import AnyArray, DoubleArray, Images
+from deepfake_generalize.types import AnyArray, DoubleArray, Explainable, Images, Site
 from deepfake_generalize.validation import (
     check_choice,
     check_type,
@@ -53,7 +51,7 @@ class NeuronEffects:
 
 
 def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
-    detector: Detector,
+    detector: Explainable,
     images: Images | None = None,
     *,
     activations: AnyArray | None = None,
@@ -73,14 +71,16 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Definition 3.
 
     Args:
-        detector: Around a functional or Sequential Keras model.
+        detector: A `models.Detector` around a functional or Sequential Keras model, or what
+            `models.as_detector` makes of a `torch.nn.Module`.
         images: (N, H, W, 3) RGB, uint8 or float in [0, 1], or a sequence of (H, W, 3).
         activations: (N, neurons), what `site_activations` gives, instead of images.
         labels: (N,), 1 = fake, 0 = real; needed for `true_class`.
         site: `paper`: the outputs of the first dense layer if it has 256 units or more
             (ShallowNet's 1,024), else the features that enter it (MesoNet's and MesoInception's
-            1,024 at 256x256). Or the name of a layer: its outputs, activation included. To set what
-            enters a dense layer, name the layer before it, such as `flatten`.
+            1,024 at 256x256). Or the name of a layer (of a PyTorch module, its path): its outputs,
+            activation included. To set what enters a dense layer, name the layer before it, such
+            as `flatten`.
         steps: How many values, at least 2.
         grid: `study`: evenly from min(minimum, 1) to max(maximum, 0) of the neuron's activations;
             `minmax`: from minimum to maximum.
@@ -126,10 +126,10 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
             "expected resampling with groups, received groups alone.",
             hint="Pass resampling=metrics.Resampling(n_resamples=200), or leave out the groups.",
         )
-    opened = open_site(detector.model, site)
+    opened = detector.open_site(site)
     if images is not None:
-        activations = _activations(opened, images, detector)
-    known = _checked_activations(activations, opened.neurons)
+        activations = _activations(opened, images)
+    known = _checked_activations(activations, len(opened.kernel))
     signs, constants = _outcome(labels, len(known), outcome)
     values = _grid(known, steps, grid)
     # The first column is the images themselves, each once; the others are resamples.
@@ -138,7 +138,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
         times = np.hstack([times, resample_counts(groups, len(known), resampling)])
     # What overflows float32 on the way is not finite at the end either.
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = summed_scores(opened, known, values, times * signs[:, None], detector.fake_of)
+        sums = summed_scores(opened, known, values, times * signs[:, None])
     if not np.isfinite(sums).all():
         raise InputError(
             "expected finite scores with the neurons set, received NaN or infinity.",
@@ -149,7 +149,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
     return NeuronEffects(values, effects[..., 0], resampled)
 
 
-def site_activations(detector: Detector, images: Images, *, site: str = "paper") -> AnyArray:
+def site_activations(detector: Explainable, images: Images, *, site: str = "paper") -> AnyArray:
     """Return the activations that `average_causal_effect` takes instead of images; as there.
 
     Returns:
@@ -164,30 +164,31 @@ def site_activations(detector: Detector, images: Images, *, site: str = "paper")
         >>> site_activations(Detector(mesonet((32, 32, 3))), images).shape
         (2, 16)
     """
-    return _activations(open_site(_checked(detector).model, site), images, detector)
+    return _activations(check_inside(detector).open_site(site), images)
 
 
-def _checked(detector: object) -> Detector:
-    hint = "Wrap a Keras model: Detector(model, fake_index=...)."
-    return check_type("a models.Detector", detector, Detector, hint=hint)
+def check_inside(detector: object) -> Explainable:
+    """Return the detector, or refuse one whose neurons cannot be set."""
+    hint = (
+        "Wrap a Keras model: Detector(model, fake_index=...), or a torch.nn.Module itself: "
+        "as_detector(module, ...)."
+    )
+    kind: type = Explainable
+    checked: Explainable = check_type("a models.Detector", detector, kind, hint=hint)
+    return checked
 
 
 def _check_choices(detector: object, steps: object, grid: object, outcome: object) -> None:
-    _checked(detector)
+    check_inside(detector)
     check_whole("steps", steps, least=2)
     check_choice("grid", grid, ("study", "minmax"))
     check_choice("outcome", outcome, ("true_class", "score"))
 
 
-def _activations(site: Site, images: Images, detector: Detector) -> AnyArray:
+def _activations(site: Site, images: Images) -> AnyArray:
     """Return the site's activations, (N, neurons) float32, on disk if they are many."""
-    # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
-    forward = tf.function(
-        lambda batch: site.trunk(batch, training=False),
-        input_signature=[tf.TensorSpec(site.trunk.input_shape, tf.float32)],
-    ).get_concrete_function()
     # What has no length is no sequence of images either, and refused with the first batch.
-    shape = (len(images) if isinstance(images, Sized) else 0, site.neurons)
+    shape = (len(images) if isinstance(images, Sized) else 0, len(site.kernel))
     kept: AnyArray
     if 4 * shape[0] * shape[1] <= BUDGET:
         kept = np.empty(shape, np.float32)
@@ -196,9 +197,8 @@ def _activations(site: Site, images: Images, detector: Detector) -> AnyArray:
         with tempfile.TemporaryFile() as file:
             kept = np.memmap(file, np.float32, "w+", shape=shape)
     done = 0
-    batches = unit_batches(images, detector.size, _BATCH, resizing=detector.resize)
-    for part in run_in_parts(forward, batches, model=detector.model):
-        kept[done : done + len(part)] = part.numpy()
+    for part in site.activations(images, _BATCH):
+        kept[done : done + len(part)] = part
         done += len(part)
     return kept
 

@@ -5,31 +5,25 @@ from __future__ import annotations
 import warnings
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.interpret.backward import (
-    check_call,
-    common_size,
-    guided_gradient,
-    weighted_features,
-)
-from deepfake_generalize.models.detectors import Detector
-from deepfake_generalize.models.surgery import last_convolution
-from deepfake_generalize.types import AnyArray, FloatArray, Images
+from deepfake_generalize.interpret.maps import empty_message, finished, shown_maps, signed_maps
+from deepfake_generalize.types import Explainable, FloatArray, Images, MapOps
 
-_ROUNDING = 8 * np.finfo(np.float32).eps
-"""What positions of a map may differ by, as a share of its largest, and count the same."""
+
+def _by_gradient(features: Any, gradient: Any, ops: MapOps) -> Any:
+    return ops.across(ops.mean(gradient) * features)
 
 
 def grad_cam(
-    detector: Detector,
+    detector: Explainable,
     images: Images,
     *,
     target: Literal["fake", "real"] = "fake",
     layer: str | None = None,
+    grid: tuple[int, int] | None = None,
     relu: bool = True,
     batch_size: int = 32,
 ) -> FloatArray:
@@ -40,14 +34,20 @@ def grad_cam(
     "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", section 3.
 
     Args:
-        detector: A Keras network that ends in a sigmoid or softmax.
+        detector: A `models.Detector` around a Keras network that ends in a sigmoid or softmax, or
+            what `models.as_detector` makes of a `torch.nn.Module`.
         images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of (H, W, 3)
             of one size. Other sizes than the network's are resized for it as in `Detector.scores`.
         target: The verdict whose evidence is shown.
-        layer: A layer with (N, h, w, C) outputs, or (N, C, h, w) if its data format says so, by
-            name; by default the last convolution whose outputs still are a picture, so none in a
-            gate or behind the pooling. It may be inside a nested model, or in a branch: then the
-            map shows what that branch says.
+        layer: A layer with (N, h, w, C) outputs, or (N, C, h, w) if its data format says so (in
+            PyTorch always), or with tokens (N, T, C), by name; of a PyTorch module by its path,
+            such as `layer4.1.conv2`. It may be inside a nested model, or in a branch: then the map
+            shows what that branch says. By default, in a transformer, the last normalization of
+            tokens on whose places the verdict depends: in the last block, and its first one if a
+            class token is read. Elsewhere the last convolution whose outputs still are a picture,
+            so none in a gate or behind the pooling.
+        grid: (height, width) of a layer's tokens; what stands before these, such as a class token,
+            is left out. By default all of them, or all but one, in the image's proportions.
         relu: Show only what speaks for the target, each map stretched to [0, 1]. False shows what
             speaks against it too: signed, each map divided by its largest magnitude.
         batch_size: Images at a time; bounds the memory.
@@ -80,23 +80,25 @@ def grad_cam(
         >>> grad_cam(Detector(mesonet((32, 32, 3))), photographs, relu=False).shape
         (2, 48, 40)
     """
-    signed, size, name = _signed_maps(detector, images, target, layer, batch_size)
-    if signed is None:
-        return np.zeros((0, *size), np.float32)
-    maps, flat = finished(signed, size, relu=relu, layer=name)
-    if flat.any():
-        shown = signed.numpy()[flat]
-        message = _empty_message(shown, len(maps), target=target, layer=name, relu=relu)
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-    return maps
+    return shown_maps(
+        detector,
+        images,
+        _by_gradient,
+        target=target,
+        layer=layer,
+        grid=grid,
+        relu=relu,
+        batch_size=batch_size,
+    )
 
 
 def guided_grad_cam(
-    detector: Detector,
+    detector: Explainable,
     images: Images,
     *,
     target: Literal["fake", "real"] = "fake",
     layer: str | None = None,
+    grid: tuple[int, int] | None = None,
     batch_size: int = 32,
 ) -> FloatArray:
     """Map which pixels speak for "fake" (or "real"): guided backpropagation times Grad-CAM.
@@ -108,10 +110,11 @@ def guided_grad_cam(
     All Convolutional Net", section 3.4.
 
     Args:
-        detector: A Keras network that ends in a sigmoid or softmax.
+        detector: As in `grad_cam`.
         images: As in `grad_cam`.
         target: The verdict whose evidence is shown.
         layer: Grad-CAM's layer, as in `grad_cam`.
+        grid: As in `grad_cam`.
         batch_size: Images at a time; bounds the memory.
 
     Returns:
@@ -128,7 +131,8 @@ def guided_grad_cam(
         holds for its kin with a leak or a soft bend (LeakyReLU, PReLU, ELU, SELU, CELU, GELU, SiLU
         or swish, Mish, ReLU6 and their hard forms), for which the source has no rule, as a layer of
         their own or as the `activation` of another. Every other activation is differentiated as it
-        is. What a custom layer does inside is not seen. The paper's text ends its account of
+        is. What a custom layer of Keras does inside is not seen; in PyTorch, functions of
+        `torch.nn.functional` are seen, too. The paper's text ends its account of
         Grad-CAM with this product; its scripts and figures show Grad-CAM alone.
 
     Examples:
@@ -139,11 +143,17 @@ def guided_grad_cam(
         >>> guided_grad_cam(Detector(mesonet((32, 32, 3))), photographs).shape
         (2, 48, 40, 3)
     """
-    signed, size, name = _signed_maps(detector, images, target, layer, batch_size)
-    if signed is None:
-        return np.zeros((0, *size, 3), np.float32)
+    signed, size, name = signed_maps(
+        detector,
+        images,
+        _by_gradient,
+        target=target,
+        layer=layer,
+        grid=grid,
+        batch_size=batch_size,
+    )
     maps, empty = finished(signed, size, relu=True, layer=name)
-    gradient = guided_gradient(detector, images, target=target, batch_size=batch_size)
+    gradient = detector.guided_gradient(images, target=target, batch_size=batch_size)
     product: FloatArray = tf.image.resize(gradient, size).numpy() * maps[..., None]
     if not np.isfinite(product).all():
         raise InputError(
@@ -154,7 +164,7 @@ def guided_grad_cam(
     blocked = (scale[:, 0, 0, 0] == 0) & ~empty
     reasons = []
     if empty.any():
-        reasons.append(_empty_message(signed.numpy()[empty], len(maps), target=target, layer=name))
+        reasons.append(empty_message(signed[empty], len(maps), target=target, layer=name))
     if blocked.any():
         reasons.append(
             f"{int(blocked.sum())} of {len(maps)} maps are returned as zeros: no positive gradient "
@@ -163,73 +173,3 @@ def guided_grad_cam(
     if reasons:
         warnings.warn(" ".join(reasons), RuntimeWarning, stacklevel=2)
     return np.divide(product, np.where(scale == 0, np.float32(1), scale), dtype=np.float32)
-
-
-def _signed_maps(
-    detector: Detector, images: Images, target: str, layer: str | None, batch_size: int
-) -> tuple[Any, tuple[int, int], str]:
-    """Check a call; return the layer's signed maps (None of no images), their size and its name."""
-    check_call(detector, target)
-    size = common_size(images, detector.size)
-    name = last_convolution(detector.model) if layer is None else layer
-    signed = weighted_features(detector, images, target=target, layer=name, batch_size=batch_size)
-    return signed, size, name
-
-
-def finished(
-    signed: Any, size: tuple[int, int], *, relu: bool, layer: str
-) -> tuple[FloatArray, AnyArray]:
-    """Rectify, resize bilinearly and scale signed maps, (N, h, w) float32.
-
-    Returns the maps (N, *size) float32, and (N,) bool: which are the same everywhere, but for
-    rounding, so zeros.
-    """
-    if not bool(tf.reduce_all(tf.math.is_finite(signed))):
-        raise InputError(
-            f"expected finite maps at {layer!r}, received NaN or infinity.",
-            hint="The network's weights may have diverged.",
-        )
-    height, width = size
-    small: FloatArray = (tf.nn.relu(signed) if relu else signed).numpy()
-    spread = small.max(axis=(1, 2)) - small.min(axis=(1, 2))
-    uniform = spread <= _ROUNDING * np.abs(small).max(axis=(1, 2))
-    # OpenCV rounds along a side of one pixel.
-    alone = [(0, int(side == 1)) for side in small.shape[1:]]
-    small = np.pad(small, [(0, 0), *alone], mode="edge")
-    maps = np.empty((len(small), height, width), np.float32)
-    flat = np.zeros(len(small), bool)
-    # One after the other, so that a map is still in the cache when it is scaled.
-    for number, features in enumerate(small):
-        shown = cv2.resize(features, (width, height), interpolation=cv2.INTER_LINEAR)
-        if relu:
-            shown -= shown.min()
-        scale = max(shown.max(), -shown.min())
-        flat[number] = uniform[number] or scale == 0
-        if flat[number]:
-            maps[number] = 0
-        else:
-            np.divide(shown, scale, out=maps[number])
-    return maps, flat
-
-
-def _empty_message(
-    signed: AnyArray, total: int, *, target: str, layer: str, relu: bool = True
-) -> str:
-    """Say how many of all maps are zeros, and why; `signed` (N, h, w) are those, unrectified."""
-    vanished = int((signed == 0).all(axis=(1, 2)).sum())
-    opposed = int((signed <= 0).all(axis=(1, 2)).sum()) - vanished if relu else 0
-    uniform = len(signed) - vanished - opposed
-    reasons = []
-    if opposed:
-        reasons.append(
-            f"in {opposed} nothing at {layer!r} speaks for {target!r}, relu=False shows what "
-            "speaks against it"
-        )
-    if vanished:
-        reasons.append(
-            f"in {vanished} the layer's features or the logit's gradient are zero, so the network "
-            "does not depend on them"
-        )
-    if uniform:
-        reasons.append(f"in {uniform} every position counts the same")
-    return f"{len(signed)} of {total} maps are returned as zeros: {'; '.join(reasons)}."

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from deepfake_generalize.causal import average_causal_effect, effect, top_neurons
-from deepfake_generalize.causal.intervention import open_site, summed_scores
+from deepfake_generalize.causal.intervention import summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.resampling import resample_counts
@@ -134,16 +134,14 @@ def test_resamples_are_the_effects_on_the_images_drawn(outcome, randomised):
     np.testing.assert_allclose(found.effects, plain.effects, atol=1e-12)
     assert plain.resampled is None
     activations = cut(detector.model, "flatten").trunk(IMAGES / np.float32(255)).numpy()
-    site, labels = open_site(detector.model, "paper"), np.array(LABELS)
+    site, labels = detector.open_site("paper"), np.array(LABELS)
     assert found.resampled.shape == (3, 64)
     counts = resample_counts(groups, 5, resampling)
     for row, times in zip(found.resampled, counts.T, strict=True):
         drawn = np.repeat(np.arange(5), times.astype(int))
         signs = np.where(labels[drawn] == 1, 1.0, -1.0) if outcome == "true_class" else 1.0
         weights = np.broadcast_to(signs, len(drawn))[:, None]
-        sums = summed_scores(site, activations[drawn], plain.values, weights, detector.fake_of)[
-            ..., 0
-        ]
+        sums = summed_scores(site, activations[drawn], plain.values, weights)[..., 0]
         np.testing.assert_allclose(row, np.ptp(sums, axis=1) / len(drawn), atol=1e-7)
 
 

@@ -37,6 +37,15 @@ def _network(architecture: str, classes: int, fake_index: int) -> Detector:
     return Detector(model, fake_index=fake_index)
 
 
+def _torch(**options) -> Scorer:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    nn = torch.nn
+    layers = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(2)
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, options.pop("classes", 1)))
+    return as_detector(network, name="torch", size=SIZE, logits=True, **options)
+
+
 def _mean(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).mean(axis=1)
 
@@ -55,6 +64,8 @@ SCORERS = {
         channels="first",
         scale="uint8",
     ),
+    "torch": _torch,
+    "torch-softmax-real": lambda: _torch(classes=2, column=0, returns="real"),
 }
 
 

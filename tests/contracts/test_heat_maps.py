@@ -8,7 +8,8 @@ import pytest
 
 from deepfake_generalize import interpret
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import Detector
+from deepfake_generalize.models import Detector, as_detector
+from deepfake_generalize.types import Explainable
 
 METHODS = {
     name: function
@@ -19,8 +20,7 @@ METHODS = {
 several = pytest.mark.parametrize("name", METHODS)
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
+def of_keras() -> Detector:
     keras.utils.set_random_seed(1)
     layers = keras.layers
     inputs = keras.Input((12, 10, 3))
@@ -28,6 +28,20 @@ def detector() -> Detector:
     x = layers.Conv2D(6, 3, activation="relu", name="conv2")(x)
     x = layers.Dense(1, activation="sigmoid", name="last")(layers.Flatten(name="flat")(x))
     return Detector(keras.Model(inputs, x, name="small"))
+
+
+def of_torch() -> Explainable:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(1)
+    nn = torch.nn
+    convolutions = nn.Conv2d(3, 6, 3), nn.ReLU(inplace=True), nn.Conv2d(6, 6, 3), nn.ReLU()
+    network = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(8 * 6 * 6, 1), nn.Sigmoid())
+    return as_detector(network, name="small", size=(12, 10))
+
+
+@pytest.fixture(scope="module", params=[of_keras, of_torch])
+def detector(request) -> Explainable:
+    return request.param()
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +80,17 @@ def test_what_speaks_for_real_is_another_map(name: str, detector: Detector, imag
 
 @several
 def test_neither_the_detector_nor_the_images_are_changed(name, detector, images) -> None:
-    weights, before = [w.copy() for w in detector.model.get_weights()], images.copy()
+    weights, before = _weights(detector), images.copy()
     METHODS[name](detector, images)
-    for now, then in zip(detector.model.get_weights(), weights, strict=True):
+    for now, then in zip(_weights(detector), weights, strict=True):
         np.testing.assert_array_equal(now, then)
     np.testing.assert_array_equal(images, before)
+
+
+def _weights(detector) -> list[np.ndarray]:
+    if isinstance(detector, Detector):
+        return [array.copy() for array in detector.model.get_weights()]
+    return [weights.numpy().copy() for weights in detector.function.module.state_dict().values()]
 
 
 @several

@@ -12,7 +12,7 @@ from keras import layers
 from deepfake_generalize.causal import average_causal_effect
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret import grad_cam, guided_grad_cam
-from deepfake_generalize.interpret.grad_cam import finished
+from deepfake_generalize.interpret.maps import finished
 from deepfake_generalize.models import Detector
 
 IMAGES = np.random.default_rng(0).random((4, 12, 10, 3)).astype(np.float32)
@@ -263,7 +263,7 @@ def test_networks_without_pictures_are_told_what_maps_need(kind):
         x = layers.Conv3D(2, (1, 3, 3))(layers.Reshape((1, 12, 10, 3))(image))
         x = layers.GlobalAveragePooling3D()(x)
     detector = Detector(keras.Model(image, layers.Dense(1, activation="sigmoid")(x)))
-    with pytest.raises(InputError, match=r"\(None, h, w, C\); tokens, .* and volumes, of Conv3D"):
+    with pytest.raises(InputError, match=r"\(None, h, w, C\) or of tokens, .*; volumes, of Conv3D"):
         grad_cam(detector, IMAGES)
 
 
@@ -321,10 +321,10 @@ def test_a_signed_map_of_one_value_is_zeros_and_a_warning(sign):
 def test_a_map_of_one_value_but_for_rounding_is_zeros_too(relu):
     steps = np.random.default_rng(0).integers(0, 3, (5, 7, 9)).astype(np.float32)
     value = np.float32(0.7)
-    maps, flat = finished(tf.constant(value + steps * 2**-24), (12, 10), relu=relu, layer="x")
+    maps, flat = finished(value + steps * 2**-24, (12, 10), relu=relu, layer="x")
     assert flat.all()
     assert not maps.any()
-    _, flat = finished(tf.constant(value + steps * 2**-16), (12, 10), relu=relu, layer="x")
+    _, flat = finished(value + steps * 2**-16, (12, 10), relu=relu, layer="x")
     assert not flat.any()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -12,10 +13,10 @@ import numpy as np
 from deepfake_generalize._system.exception_notes import noted
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.batching import unit_batches
-from deepfake_generalize.models.detectors.outputs import p_fake
+from deepfake_generalize.models.detectors.outputs import p_fake, single
 from deepfake_generalize.models.detectors.torch_modules import TorchFunction, is_torch_module
 from deepfake_generalize.models.detectors.video import ScoresVideos
-from deepfake_generalize.types import AnyArray, ImagePaths, Images
+from deepfake_generalize.types import AnyArray, FloatArray, ImagePaths, Images, MapRule, Site
 from deepfake_generalize.validation import (
     check_choice,
     check_type,
@@ -101,12 +102,11 @@ def as_detector(
     check_type("logits as True or False", logits, bool)
     if column is not None:
         column = check_whole("column", column, least=0)
-    if is_torch_module(function):
-        function, channels = TorchFunction(function), "first"
     sides = _pair(size)
-    return FunctionDetector(
-        name, sides, returns, channels, scale, function, batch_size, logits, column
-    )
+    kind: type[FunctionDetector] = FunctionDetector
+    if is_torch_module(function):
+        function, channels, kind = TorchFunction(function), "first", TorchDetector
+    return kind(name, sides, returns, channels, scale, function, batch_size, logits, column)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,26 +144,29 @@ class FunctionDetector(ScoresVideos):
 
     def _call(self, batch: AnyArray, *, first: int) -> AnyArray:
         count = len(batch)
-        if self.batch_size is not None:
-            batch = np.pad(batch, [(0, self.batch_size - count), *[(0, 0)] * 3], mode="edge")
-        if self.scale == "uint8":
-            batch = np.rint(batch * 255).astype(np.uint8)
-        if self.channels == "first":
-            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        batch = self._as_taken(batch)
         with noted(
             f"raised by the function of the detector {self.name} on images {first} to "
             f"{first + count - 1}, given {describe(batch)}"
         ):
             returned = self._returned(batch)
-        scores = p_fake(
-            returned,
-            len(batch),
-            source=self.name,
-            real=self.returns == "real",
-            logits=self.logits,
-            column=self.column,
+        return self._fake(returned, len(batch))[:count]
+
+    def _as_taken(self, batch: AnyArray) -> AnyArray:
+        """Return images as the function takes them: how many, and how."""
+        if self.batch_size is not None:
+            batch = np.pad(batch, [(0, self.batch_size - len(batch)), *[(0, 0)] * 3], mode="edge")
+        if self.scale == "uint8":
+            batch = np.rint(batch * 255).astype(np.uint8)
+        if self.channels == "first":
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        return batch
+
+    def _fake(self, returned: Any, count: int) -> AnyArray:
+        real = self.returns == "real"
+        return p_fake(
+            returned, count, source=self.name, real=real, logits=self.logits, column=self.column
         )
-        return scores[:count]
 
     def _returned(self, batch: AnyArray) -> Any:
         """Call the function; image by image where it takes one of them and not all."""
@@ -185,6 +188,100 @@ class FunctionDetector(ScoresVideos):
             )
         alone += [self.function(batch[place : place + 1]) for place in range(1, len(batch))]
         return alone
+
+
+@dataclass(frozen=True, eq=False)
+class TorchDetector(FunctionDetector):
+    """What `as_detector` returns for a `torch.nn.Module`: scores, maps and causal effects.
+
+    It is `types.Explainable`. Layers and sites are the modules of a path, as
+    `module.named_modules()` gives them; the site `paper` is what enters the first linear layer, or
+    the second one if the first has 256 units or more.
+    """
+
+    function: TorchFunction = field(repr=False)
+
+    def weighted_maps(
+        self,
+        images: Images,
+        rule: MapRule,
+        *,
+        target: str,
+        layer: str | None,
+        grid: tuple[int, int] | None,
+        batch_size: int,
+    ) -> tuple[FloatArray, str]:
+        """Return signed maps at a layer, and its path; see `types.Explainable`."""
+        from deepfake_generalize.models.passes.torch_maps import weighted_maps
+
+        name = self._default_layer if layer is None else layer
+        options: Any = {"target": target, "layer": name, "grid": grid}
+        parts = [
+            weighted_maps(self._network, tensor, rule, **options)[:count].cpu().numpy()
+            for tensor, count in self._tensors(images, batch_size)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, 1, 1), np.float32), name
+
+    def guided_gradient(self, images: Images, *, target: str, batch_size: int) -> FloatArray:
+        """Return the guided gradient in the images; see `types.Explainable`."""
+        from deepfake_generalize.models.passes.torch_maps import guided_gradient
+
+        parts = [
+            guided_gradient(self._network, tensor, target=target)[:count].cpu().numpy()
+            for tensor, count in self._tensors(images, batch_size)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, *self.size, 3), np.float32)
+
+    def open_site(self, site: str) -> Site:
+        """Cut the module open where neurons are set; see `types.Explainable`."""
+        from deepfake_generalize.models.passes.torch_site import open_site
+
+        return open_site(
+            self._network, site, self._noise(), p_fake=self._fake, batches=self._tensors
+        )
+
+    def redrawn(self, seed: int, *, behind: str | None = None) -> TorchDetector:
+        """Return a detector with new weights; see `types.Explainable`."""
+        from deepfake_generalize.models.passes.torch_site import redrawn
+
+        made = redrawn(self._network, seed, self._noise(), behind)
+        name = f"{self.name}, {'untrained' if behind is None else 'new head'}"
+        return replace(self, name=name, function=TorchFunction(made))
+
+    @property
+    def _network(self) -> Any:
+        from deepfake_generalize.models.passes.torch_maps import TorchNetwork
+
+        def rows(returned: Any, count: int) -> Any:
+            self._fake(returned, count)  # It refuses what is no score.
+            return single(returned, self.name).reshape(count, -1)
+
+        return TorchNetwork(
+            module=self.function.module,
+            evaluating=self.function.evaluating,
+            name=self.name,
+            size=self.size,
+            rows=rows,
+            logits=self.logits,
+            column=self.column or 0,
+            real=self.returns == "real",
+        )
+
+    @cached_property
+    def _default_layer(self) -> str:
+        from deepfake_generalize.models.passes.torch_maps import default_layer
+
+        return default_layer(self._network, self._noise())
+
+    def _noise(self) -> Any:
+        """Return a few images of noise, as the module takes them."""
+        noise = np.random.default_rng(0).random((self.batch_size or 3, *self.size, 3), np.float32)
+        return self.function.tensor(self._as_taken(noise))
+
+    def _tensors(self, images: Images, batch_size: int) -> Iterator[tuple[Any, int]]:
+        """Yield batches as the module takes them, and how many images each stands for."""
+        for batch in unit_batches(images, self.size, self.batch_size or batch_size):
+            yield self.function.tensor(self._as_taken(batch)), len(batch)
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import passes
 from deepfake_generalize.models.detectors import archive
 from deepfake_generalize.models.detectors.batching import (
     RESIZING,
@@ -30,7 +31,7 @@ from deepfake_generalize.models.surgery import (
     output_of,
     producer,
 )
-from deepfake_generalize.types import AnyArray, ImagePaths, Images
+from deepfake_generalize.types import AnyArray, FloatArray, ImagePaths, Images, MapRule, Site
 from deepfake_generalize.validation import check_choice, describe
 
 _PASSING_ON = (*NOISE, keras.layers.Identity, keras.layers.Flatten, keras.layers.Reshape)
@@ -159,12 +160,53 @@ class Detector(ScoresVideos):
             InputError: Images of another shape, dtype or range, or a network whose output is NaN,
                 outside [0, 1], or not softmax columns.
         """
-        batches = unit_batches(images, self.size, batch_size, resizing=self.resize)
         # Concrete, so that it is traced here and not by whichever thread comes first.
-        forward = self._forward.get_concrete_function()
-        parts = run_in_parts(forward, batches, model=self.model)
+        parts = self._run(self._forward.get_concrete_function(), images, batch_size)
         outputs = [self._fake(output.numpy()) for output in parts]
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
+
+    def _run(
+        self, forward: Callable[[Any], Any], images: Images | ImagePaths, batch_size: int
+    ) -> Iterator[Any]:
+        batches = unit_batches(images, self.size, batch_size, resizing=self.resize)
+        return run_in_parts(forward, batches, model=self.model)
+
+    def _joined(
+        self, function: Callable[[Any], Any], images: Images, batch_size: int
+    ) -> FloatArray | None:
+        parts = list(self._run(function, images, batch_size))
+        return tf.concat(parts, axis=0).numpy() if parts else None
+
+    def weighted_maps(
+        self,
+        images: Images,
+        rule: MapRule,
+        *,
+        target: str,
+        layer: str | None,
+        grid: tuple[int, int] | None,
+        batch_size: int,
+    ) -> tuple[FloatArray, str]:
+        """Return signed maps at a layer, and its name; see `types.Explainable`."""
+        name = passes.default_layer(self) if layer is None else layer
+        function = passes.weighted_maps(self, rule, target=target, layer=name, grid=grid)
+        maps = self._joined(function, images, batch_size)
+        return np.zeros((0, 1, 1), np.float32) if maps is None else maps, name
+
+    def guided_gradient(self, images: Images, *, target: str, batch_size: int) -> FloatArray:
+        """Return the guided gradient in the images; see `types.Explainable`."""
+        gradient = self._joined(passes.guided_gradient(self, target=target), images, batch_size)
+        return np.zeros((0, *self.size, 3), np.float32) if gradient is None else gradient
+
+    def open_site(self, site: str) -> Site:
+        """Cut the network open where neurons are set; see `types.Explainable`."""
+        return passes.open_site(self.model, site, fake=self.fake_of, run=self._run)
+
+    def redrawn(self, seed: int, *, behind: str | None = None) -> Self:  # noqa: ARG002
+        """Return a detector with new weights, by Python's generators; see `types.Explainable`."""
+        name = f"{self.name}, {'untrained' if behind is None else 'new head'}"
+        made = passes.redrawn(self.model, behind)
+        return type(self)(made, fake_index=self.fake_index, name=name, resize=self.resize)
 
     def _fake(self, output: AnyArray) -> AnyArray:
         # Half precisions are widened: their own rounding is no fault of the network.

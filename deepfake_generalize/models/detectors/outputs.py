@@ -69,7 +69,7 @@ def _softmax(rows: AnyArray, kept: int, *, real: bool) -> AnyArray:
 
 def _rows(returned: Any, count: int, source: str, column: int | None) -> tuple[AnyArray, str]:
     """Return (count, K) numbers and the type that the function gave them in."""
-    numbers, dtype = _to_numpy(_single(returned, source), source)
+    numbers, dtype = _to_numpy(single(returned, source), source)
     if count == 1 and numbers.shape[:1] != (1,):
         numbers = numbers[np.newaxis]
     while numbers.ndim > 2 and numbers.shape[-1] == 1:
@@ -91,7 +91,7 @@ def _rows(returned: Any, count: int, source: str, column: int | None) -> tuple[A
     return rows, dtype
 
 
-def _single(value: Any, source: str) -> Any:
+def single(value: Any, source: str) -> Any:
     """Return what is in a list, tuple or mapping of one output, else the value itself."""
     if isinstance(value, Mapping):
         parts, several, told = list(value.values()), len(value) > 1, ", ".join(map(str, value))
@@ -111,7 +111,7 @@ def _single(value: Any, source: str) -> Any:
             f"expected one output from {source}, received {len(parts)}: {told}.",
             hint="Return the one that says fake or real.",
         )
-    return _single(parts[0], source)
+    return single(parts[0], source)
 
 
 def _on_cpu(value: Any) -> tuple[Any, str]:

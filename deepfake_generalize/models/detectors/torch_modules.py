@@ -31,23 +31,26 @@ class TorchFunction:
 
     def __call__(self, batch: AnyArray) -> Any:
         """Compute a batch."""
-        torch = sys.modules["torch"]
-        tensor = torch.from_numpy(batch)
+        with sys.modules["torch"].no_grad(), self.evaluating():
+            return self.module(self.tensor(batch))
+
+    def tensor(self, batch: AnyArray) -> Any:
+        """Return a batch as the module takes it."""
+        tensor = sys.modules["torch"].from_numpy(batch)
         weights = itertools.chain(self.module.parameters(), self.module.buffers())
         if (first := next((w for w in weights if w.is_floating_point()), None)) is not None:
             tensor = tensor.to(first.device, first.dtype if tensor.is_floating_point() else None)
-        with torch.no_grad(), _evaluating(self.module):
-            return self.module(tensor)
+        return tensor
 
-
-@contextmanager
-def _evaluating(module: Any) -> Iterator[None]:
-    training = [part for part in module.modules() if getattr(part, "training", False)]
-    if training:
-        with suppress(NotImplementedError):  # Exported programs have one mode only.
-            module.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Let the module be in eval mode."""
+        training = [part for part in self.module.modules() if getattr(part, "training", False)]
+        if training:
+            with suppress(NotImplementedError):  # Exported programs have one mode only.
+                self.module.eval()
+        try:
+            yield
+        finally:
+            for part in training:
+                part.training = True

@@ -26,12 +26,21 @@ from deepfake_generalize.models.surgery.graph import (
     producer,
     run_through,
 )
-from deepfake_generalize.models.surgery.sites import NOISE, FirstDense, first_dense, site_cut
+from deepfake_generalize.models.surgery.sites import (
+    NOISE,
+    PAPER_REASON,
+    WIDE,
+    FirstDense,
+    first_dense,
+    site_cut,
+)
 from deepfake_generalize.models.surgery.stored_weights import check_self_contained
 from deepfake_generalize.models.surgery.weights import finalize, load_weights
 
 __all__ = [
     "NOISE",
+    "PAPER_REASON",
+    "WIDE",
     "Cut",
     "FirstDense",
     "check_alike",

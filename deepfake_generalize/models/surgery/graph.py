@@ -41,8 +41,8 @@ def last_convolution(model: keras.Model) -> str:
             "expected a network with a convolution whose outputs have more than one position, "
             f"received {model.name!r} without one.",
             hint=closed_parts(model)
-            or "Name a layer with outputs (None, h, w, C); tokens, as transformers have them, and "
-            "volumes, of Conv3D, are none.",
+            or "Name a layer with outputs (None, h, w, C) or of tokens, (None, T, C); volumes, of "
+            "Conv3D, are none.",
         )
     return found[-1]
 

@@ -46,7 +46,7 @@ _ELEMENTWISE_FUNCTIONS = {
     for name in _ELEMENTWISE_NAMES
     if hasattr(module, name)
 }
-_PAPER_REASON = (
+PAPER_REASON = (
     "The paper leaves such networks out too (threats to validity): detectors with only one dense "
     "layer, or none, such as XceptionNet and EfficientNet, have too few neurons there for it to "
     "make sense to analyse them."
@@ -89,7 +89,7 @@ def site_cut(model: keras.Model, site: str) -> Cut:
         raise InputError(
             f"expected a site of several neurons before the network's output, received {site!r} "
             f"with {shape[1]}.",
-            hint=_PAPER_REASON,
+            hint=PAPER_REASON,
         )
     return parts
 
@@ -117,7 +117,7 @@ def _paper_cut(model: keras.Model) -> Cut:
         raise InputError(
             f"expected a network with two dense layers or more for site='paper', received "
             f"{model.name!r} with {len(dense)}.",
-            hint=closed_parts(model) or _PAPER_REASON,
+            hint=closed_parts(model) or PAPER_REASON,
         )
     return cut(model, dense[0].name, before=dense[0].units < WIDE)
 

@@ -1,15 +1,14 @@
-"""A network's output before its sigmoid or softmax, where gradients do not saturate."""
+"""A Keras network's output before its sigmoid or softmax, where gradients do not saturate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import is_graph, is_plain, only, producer, run_through
 
 _SQUASHING = {
@@ -19,8 +18,16 @@ _SQUASHING = {
 }
 
 
+class Wrapped(Protocol):
+    """What `models.Detector` says of its network."""
+
+    model: keras.Model
+    fake_index: int
+    size: tuple[int, int]
+
+
 def logit_of(
-    detector: Detector,
+    detector: Wrapped,
     target: str,
     images: Any,
     around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
