@@ -87,12 +87,11 @@ def _holds_convolution(layer: Any) -> bool:
     return any(isinstance(part, _CONVOLUTIONS) for part in parts)
 
 
-def flat_layers(model: keras.Model) -> list[Any]:
+def flat_layers(network: Any) -> list[Any]:
     """Return, in order, the layers that are not models themselves; nested models are opened."""
-    leaves: list[Any] = []
-    for layer in model.layers:
-        leaves += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return leaves
+    if not isinstance(network, keras.Model):
+        return [network]
+    return [leaf for layer in network.layers for leaf in flat_layers(layer)]
 
 
 def every_layer(layer: Any) -> list[Any]:

@@ -11,7 +11,6 @@ from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
 from deepfake_generalize.models.training import fitting
-from deepfake_generalize.models.training.construction import copy
 from deepfake_generalize.models.training.loop import State
 
 
@@ -90,7 +89,7 @@ def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weig
     assert {layer.dtype_policy.name for layer in detector.model.layers} == {"float32"}
     assert detector.training["precision"] == "bfloat16"
     assert not same_weights(detector, train_small())
-    worker = copy(detector.model, precision="bfloat16")
+    worker = fitting.in_bfloat16(detector.model)
     policies = [layer.dtype_policy.name for layer in worker.layers[1:]]
     assert set(policies[:-1]) == {"mixed_bfloat16"}
     assert policies[-1] == "float32"
