@@ -69,7 +69,7 @@ def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], ob
     """Return an epoch of ours, without validation; the first call also traces the graph."""
     from deepfake_generalize.models import ARCHITECTURES, RECIPES
     from deepfake_generalize.models.training import data, fitting
-    from deepfake_generalize.models.training.loop import EpochLoop, State, TrainOptions
+    from deepfake_generalize.models.training.loop import EpochLoop, Fit, TrainOptions
 
     recipe = dataclasses.replace(RECIPES[name], batch_size=_batch(name, quick), epochs=1)
     model = ARCHITECTURES[name]((SIDE, SIDE, 3))
@@ -78,7 +78,7 @@ def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], ob
     options = TrainOptions(recipe)
     compiled = fitting.compile_shared(model, options)
     data = data.open_data(_images(name, quick), name="train")
-    batches = fitting.prepared_batches(data, options, EpochLoop(options, State(), {}), columns=1)
+    batches = fitting.prepared_batches(data, options, EpochLoop(options, Fit(), {}), columns=1)
     return lambda: compiled.fit(batches, epochs=1, shuffle=False, verbose=0)
 
 

@@ -10,8 +10,8 @@ from deepfake_generalize.models.training.data import (
     refuse_overlap,
 )
 from deepfake_generalize.models.training.datasets import refusals
-from deepfake_generalize.models.training.fitting import Fit, fit
-from deepfake_generalize.models.training.loop import TrainOptions, own_random_numbers
+from deepfake_generalize.models.training.fitting import fit
+from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, make_reporter
 from deepfake_generalize.models.training.recipes import (
     LAST_LAYERS,

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,7 +30,7 @@ from deepfake_generalize.models.training.data import LabelledImages, TrainingDat
 from deepfake_generalize.models.training.datasets import refusals
 from deepfake_generalize.models.training.loop import (
     EpochLoop,
-    State,
+    Fit,
     TrainOptions,
     own_random_numbers,
     resume,
@@ -41,23 +40,6 @@ from deepfake_generalize.models.training.recipes import Recipe
 from deepfake_generalize.models.training.short_steps import fit_short_steps
 
 _LOSSES = {"mse": keras.losses.MeanSquaredError, "bce": keras.losses.BinaryCrossentropy}
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What came of fitting a network.
-
-    The history has a value an epoch for loss, accuracy, val_loss and val_accuracy; the network has
-    the weights of `best_epoch`, from 1; `ended` is complete, stopped early, perfect or plateau, and
-    `notes` are sentences for people.
-    """
-
-    history: Mapping[str, list[float]]
-    best_epoch: int
-    ended: str
-    seconds: float
-    data: Mapping[str, Mapping[str, Any]]
-    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -139,12 +121,12 @@ def _fit_in_place(
                         verbose=0,
                     )
     finally:
-        notes = _notes(state, val.facts)
-        reporter.end(" ".join((_summary(state, recipe), *notes)))
+        state.notes = _notes(state, val.facts)
+        reporter.end(" ".join((_summary(state, recipe), *state.notes)))
     model.set_weights(state.best_weights)
     finalize(model)
-    data = {"train": train.facts, "val": val.facts}
-    return Fit(state.history, state.best_epoch, state.ended, state.seconds, data, notes)
+    state.data = {"train": train.facts, "val": val.facts}
+    return state
 
 
 def refuse_odd_batches(train: TrainingData, val: TrainingData, options: TrainOptions) -> None:
@@ -282,7 +264,7 @@ def _columns(model: keras.Model) -> int:
     return int(gives[1])
 
 
-def _notes(state: State, val: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(state: Fit, val: Mapping[str, Any]) -> tuple[str, ...]:
     """Say where a whole training was never better on the validation data than guessing is."""
     if not state.ended:
         return ()
@@ -299,7 +281,7 @@ def _notes(state: State, val: Mapping[str, Any]) -> tuple[str, ...]:
     return (note,)
 
 
-def _summary(state: State, recipe: Recipe) -> str:
+def _summary(state: Fit, recipe: Recipe) -> str:
     if not state.ended:
         return f"not finished: {state.epochs} of {recipe.epochs} epochs"
     best = state.history[recipe.selection][state.best_epoch - 1]

@@ -27,14 +27,18 @@ from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_choice, check_whole, describe
 
 Logs: TypeAlias = Mapping[str, Any] | None
+_STORED = ("epochs", "history", "best_epoch", "seconds", "ended")
 COMPLETE, STOPPED, PERFECT, PLATEAU = "complete", "stopped early", "perfect", "plateau"
 
 
 @dataclass
-class State:
-    """How far a run is: finished epochs, one value an epoch by name, the best epoch from 1.
+class Fit:
+    """How far a network is fitted, and in the end what came of it.
 
-    `seconds` were spent in epochs; `ended` says why no further epoch follows, or is empty.
+    `epochs` are finished; the history has a value for each by name: loss, accuracy, val_loss and
+    val_accuracy. `best_epoch` counts from 1, `seconds` were spent in epochs. `ended` is empty, or
+    says why no further epoch follows: complete, stopped early, perfect or plateau. At the end
+    `data` are the facts of what was learnt from, and `notes` sentences for people.
     """
 
     epochs: int = 0
@@ -43,6 +47,8 @@ class State:
     best_weights: list[AnyArray] = field(default_factory=list)
     seconds: float = 0.0
     ended: str = ""
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
     def __init__(
         self,
         options: TrainOptions,
-        state: State,
+        state: Fit,
         settings: Mapping[str, Any],
         reporter: Reporter = SILENT,
     ) -> None:
@@ -189,20 +195,20 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         arrays = {"weights": self.model.get_weights(), "optimizer": optimizer}
         if state.best_epoch != state.epochs:
             arrays["best"] = state.best_weights
-        known = {name: value for name, value in vars(state).items() if name != "best_weights"}
+        known = {name: getattr(state, name) for name in _STORED}
         checkpoints.write(file, arrays, {"settings": dict(self._settings), "state": known})
 
 
-def resume(model: keras.Model, checkpoint: str | Path | None, settings: Mapping[str, Any]) -> State:
+def resume(model: keras.Model, checkpoint: str | Path | None, settings: Mapping[str, Any]) -> Fit:
     """Bring a compiled model to where a checkpoint, if any, left it, and say how far that is."""
     file = None if checkpoint is None else checkpoints.locate(checkpoint)
     stored = None if file is None else checkpoints.read(file)
     if file is None or stored is None:
-        return State()
+        return Fit()
     arrays, facts = stored
     with checkpoints.readable(file):
         checkpoints.require_same(file, facts["settings"], settings)
-        state = State(**facts["state"])
+        state = Fit(**facts["state"])
         model.set_weights(arrays["weights"])
         state.best_weights = arrays.get("best", arrays["weights"])
         variables, values = model.optimizer.variables, arrays.get("optimizer", [])

@@ -192,7 +192,7 @@ def test_the_record_holds_what_the_last_digits_depend_on(trained, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
-    fitted = Fit({}, 1, "complete", 0.0, {})
+    fitted = Fit(best_epoch=1, ended="complete")
     record = training_record(fitted, TrainOptions(RECIPES["mesonet"]), trained.model)["computation"]
     set_here = tf.config.threading.get_intra_op_parallelism_threads()
     assert record["intra_op_threads"] == (set_here or 3)
@@ -202,6 +202,6 @@ def test_the_record_holds_what_the_last_digits_depend_on(trained, monkeypatch):
 
 def test_threads_that_are_no_number_do_not_cost_a_training_its_record(trained, monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "many")
-    fitted = Fit({}, 1, "complete", 0.0, {})
+    fitted = Fit(best_epoch=1, ended="complete")
     record = training_record(fitted, TrainOptions(RECIPES["mesonet"]), trained.model)
     assert record["computation"]["intra_op_threads"] >= 1
