@@ -67,17 +67,18 @@ def _images(name: str, quick: bool) -> tuple[Any, Any]:
 
 def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], object]:
     """Return an epoch of ours, without validation; the first call also traces the graph."""
-    from deepfake_generalize.models import RECIPES
-    from deepfake_generalize.models.training import construction, data, fitting
-    from deepfake_generalize.models.training.loop import EpochLoop, State, TrainOptions
+    from deepfake_generalize.models import ARCHITECTURES, RECIPES
+    from deepfake_generalize.models.training import data, fitting
+    from deepfake_generalize.models.training.loop import EpochLoop, Fit, TrainOptions
 
     recipe = dataclasses.replace(RECIPES[name], batch_size=_batch(name, quick), epochs=1)
-    model = construction.build(name, (SIDE, SIDE, 3), classes=1, seed=0)
-    model = construction.copy(model, precision=precision)
+    model = ARCHITECTURES[name]((SIDE, SIDE, 3))
+    if precision == "bfloat16":
+        model = fitting.in_bfloat16(model)
     options = TrainOptions(recipe)
     compiled = fitting.compile_shared(model, options)
     data = data.open_data(_images(name, quick), name="train")
-    batches = fitting.prepared_batches(data, options, EpochLoop(options, State(), {}), columns=1)
+    batches = fitting.prepared_batches(data, options, EpochLoop(options, Fit(), {}), columns=1)
     return lambda: compiled.fit(batches, epochs=1, shuffle=False, verbose=0)
 
 

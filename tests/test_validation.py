@@ -11,6 +11,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.batching import unit_batches
 from deepfake_generalize.validation import (
     check_choice,
+    check_counts,
     check_images,
     check_mapping,
     check_number,
@@ -170,3 +171,17 @@ def test_what_is_right_comes_back_as_pythons_own() -> None:
     assert check_type("a text", "x", str) == "x"
     sets = {"DFD": 1}
     assert check_mapping("m", sets, of="a to b") is sets
+
+
+@pytest.mark.parametrize(
+    ("came", "most", "message"),
+    [
+        (-1, 9, "faces from 0 to 9, received -1."),
+        (10, 9, "received 10."),
+        (-1, np.inf, "from 0, r"),
+    ],
+)
+def test_what_is_no_count_is_refused(came: int, most: float, message: str) -> None:
+    check_counts("faces", np.array([0, 3]), most=most)
+    with pytest.raises(InputError, match=message):
+        check_counts("faces", np.array([3, came]), most=most)

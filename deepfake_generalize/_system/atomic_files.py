@@ -22,24 +22,20 @@ if TYPE_CHECKING:
 def replacing(target: Path, *, suffix: str = ".tmp", durable: bool = False) -> Iterator[Path]:
     """Yield an empty file beside `target` that takes its place when the block ends well.
 
-    When the block raises, the file is removed and `target` stays as it was. What a killed process
-    left behind is removed by the next one that writes the same target; what a living process is
-    writing is left alone.
-
-    As with a file that is opened for writing, who may read it is for the umask to say where it is
-    new, and stays as it was where there was one.
-
-    Args:
-        target: The file to be; its folder exists.
-        suffix: What the yielded name ends in, for writers that go by it.
-        durable: Whether the content is on the disk before it takes the place, so that a machine
-            that loses its power keeps the old file or the new one too.
+    When the block raises, the file is removed and `target`, whose folder exists, stays as it was.
+    What a killed process left behind is removed by the next one that writes the same target; what a
+    living process is writing is left alone. Who may read it stays as it was, and is for the umask
+    to say where it is new. The yielded name ends in `suffix`. With `durable` the content is on the
+    disk before it takes the place, so that a loss of power leaves the old file or the new one too.
     """
     remove_abandoned(target, suffix=suffix)
     handle, temporary = _make_locked(target, suffix)
     try:
         yield temporary
-        _take_mode(temporary, target)
+        with contextlib.suppress(FileNotFoundError):
+            mode = stat.S_IMODE(target.stat().st_mode)
+            if mode != stat.S_IMODE(temporary.stat().st_mode):
+                temporary.chmod(mode)
         if durable:
             os.fsync(handle)
         temporary.replace(target)
@@ -114,10 +110,3 @@ def _make_locked(target: Path, suffix: str) -> tuple[int, Path]:
         if place.exists():
             return handle, place
         os.close(handle)
-
-
-def _take_mode(temporary: Path, target: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        mode = stat.S_IMODE(target.stat().st_mode)
-        if mode != stat.S_IMODE(temporary.stat().st_mode):
-            temporary.chmod(mode)

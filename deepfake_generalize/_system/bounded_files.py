@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 32
 MAX_TEXT_BYTES = 10_000_000
 """Of JSON in a file: the description of EfficientNet has a quarter of a million."""
-_MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
-"""A zip file may unpack to so many times its size, or to so many bytes, if that is more."""
+
+
+def may_unpack_to(packed: int) -> int:
+    """Return to how many bytes a file of so many may unpack."""
+    return max(20 * packed, 100_000_000)
 
 
 def open_regular(file: str | Path, *, most: int = MAX_BYTES) -> io.BufferedReader:
@@ -54,7 +57,7 @@ def check_unpacked(archive: zipfile.ZipFile, packed: int, texts: Collection[str]
 
     `zipfile` reads no more of a member than is declared. Those in `texts` are parsed whole.
     """
-    most = max(_MOST_TIMES * packed, _SMALL_BYTES)
+    most = may_unpack_to(packed)
     if (unpacked := sum(member.file_size for member in archive.infolist())) > most:
         raise ValueError(f"it may unpack to at most {most:,} bytes, it declares {unpacked:,}")
     for member in archive.infolist():

@@ -35,10 +35,6 @@ def quiet_native_logs() -> Iterator[None]:
 
     Lines that native loggers mark as information or warnings are dropped. All others are written
     when the block ends, unless it ends with an exception, which then speaks for itself.
-
-    Examples:
-        >>> with quiet_native_logs():
-        ...     _ = os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.")
     """
     with _LOCK, _held() as held:
         with _turned_to(held):
@@ -81,24 +77,19 @@ def _held() -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def _turned_to(held: IO[bytes]) -> Iterator[int | None]:
     """Let descriptor 2 lead to a file; yield one that leads where it led, None without any."""
-    try:
+    real = None
+    with contextlib.suppress(OSError):
         real = os.dup(_STDERR)
-    except OSError:
-        # No standard error: nothing to guard, but what is opened meanwhile must not become that.
-        os.dup2(held.fileno(), _STDERR)
-        try:
-            yield None
-        finally:
-            os.close(_STDERR)
-        return
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # None, full, or closed.
+        sys.stderr.flush()
+    # Also without standard error: what is opened meanwhile must not become that.
+    os.dup2(held.fileno(), _STDERR)
     try:
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # None, full, or closed.
-            sys.stderr.flush()
-        os.dup2(held.fileno(), _STDERR)
         yield real
     finally:
-        os.dup2(real, _STDERR)
-        os.close(real)
+        if real is not None:
+            os.dup2(real, _STDERR)
+        os.close(_STDERR if real is None else real)
 
 
 @contextlib.contextmanager
@@ -111,13 +102,8 @@ def _python_stderr_on(descriptor: int | None) -> Iterator[None]:
     if descriptor is None or not turned:
         yield
         return
-    stream = os.fdopen(
-        os.dup(descriptor),
-        "w",
-        buffering=1,
-        encoding=sys.stderr.encoding,
-        errors=sys.stderr.errors,
-    )
+    own = sys.stderr
+    stream = os.fdopen(os.dup(descriptor), "w", 1, encoding=own.encoding, errors=own.errors)
     try:
         with contextlib.redirect_stderr(stream):
             yield

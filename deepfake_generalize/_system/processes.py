@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def ending_with_parent(work: Callable[..., T]) -> Callable[..., T]:
@@ -35,8 +35,8 @@ def _do_in_worker(owner: int, work: Callable[..., T], *arguments: Any) -> T:
 def end_with_parent(parent: int) -> None:
     """Let this process end soon after `parent`, where that is who began it; else do nothing.
 
-    For workers of a pool, which else finish what they are at, for hours, when the process that
-    waits for it was killed. What another scheduler began is for that to end.
+    A worker of a pool would finish what it is at, for hours, after who waits for it was killed.
+    What another scheduler began is for that to end.
     """
     # The second tells who it was where that is dead already: a worker takes seconds to begin.
     begun_by = multiprocessing.parent_process()
@@ -51,31 +51,38 @@ def _end_after(parent: int) -> None:
 
 
 @contextlib.contextmanager
+def _answering(numbers: Iterable[int], instead_of: Callable[[Any], Any]) -> Iterator[None]:
+    """Within the block, let `instead_of(who answers a signal)` answer it, unless that is None."""
+    if threading.current_thread() is not threading.main_thread():
+        numbers = ()  # Signals are for the main thread alone.
+    before = {number: signal.getsignal(number) for number in numbers}
+    ours = {number: answer for number in before if (answer := instead_of(before[number]))}
+    for number, answer in ours.items():
+        signal.signal(number, answer)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+
+
+@contextlib.contextmanager
 def acting_before_interruption(act: Callable[[], object]) -> Iterator[None]:
     """Within the block, call `act` first where a signal is about to raise an exception in it.
 
     A pool of threads waits for its threads before an exception leaves it; they may wait for
     processes that nobody told to end.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Signals are for the main thread alone.
-        return
-    before = {number: signal.getsignal(number) for number in _ENDING}
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        act()
-        usual = before[signal.Signals(number)]
-        if callable(usual):
+    def first(usual: Any) -> Any:
+        def handle(number: int, frame: FrameType | None) -> None:
+            act()
             usual(number, frame)
 
-    raising = [number for number, usual in before.items() if callable(usual)]
-    for number in raising:
-        signal.signal(number, handle)
-    try:
+        return handle if callable(usual) else None
+
+    with _answering((signal.SIGINT, *_ENDING), first):
         yield
-    finally:
-        for number in raising:
-            signal.signal(number, before[number])
 
 
 @contextlib.contextmanager
@@ -91,14 +98,5 @@ def interrupted_by_termination() -> Iterator[list[int]]:
         came.append(number)
         raise KeyboardInterrupt
 
-    ours = []
-    if threading.current_thread() is threading.main_thread():
-        wanted = (signal.SIGTERM, signal.SIGHUP)
-        ours = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ours:
-        signal.signal(number, handle)
-    try:
+    with _answering(_ENDING, lambda usual: handle if usual is signal.SIG_DFL else None):
         yield came
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)

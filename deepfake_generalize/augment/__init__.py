@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import deepfake_generalize._system.keras_backend  # noqa: F401 - it refuses
+from deepfake_generalize.augment.fine_tuning import merge, transfer
 from deepfake_generalize.augment.focus import focus
-from deepfake_generalize.augment.merge import merge
 from deepfake_generalize.augment.mixing import few_shot_mix
-from deepfake_generalize.augment.transfer import transfer
 
 __all__ = ["few_shot_mix", "focus", "merge", "transfer"]
 

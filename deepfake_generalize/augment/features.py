@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
+from mmap import ACCESS_READ, mmap
+from tempfile import TemporaryFile, gettempdir
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.augment.unfreezing import Head, cut_before
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import PART, in_turn, on_gpu
@@ -52,28 +52,19 @@ def fit_cached(
 
     At most `memory` bytes of features are held in memory; beyond, they go to a file.
     """
-    parts = cut_before(model, head)
-    with FeatureCache(memory) as cache:
-        train, val = (
-            cache.add(parts.trunk, data, reporter=make_reporter(options.progress))
-            for data in (train, val)
-        )
-        return fit(parts.tail, train, val, replace(options, steps_per_call=STEPS_PER_CALL))
+    parts, cache = cut_before(model, head), FeatureCache(memory)
+    reporter = make_reporter(options.progress)
+    train, val = (cache.add(parts.trunk, data, reporter=reporter) for data in (train, val))
+    return fit(parts.tail, train, val, replace(options, steps_per_call=STEPS_PER_CALL))
 
 
-class FeatureCache(Closing):
-    """Holds the features of data sets until it is left: in memory up to a budget, else in files."""
+class FeatureCache:
+    """Holds the features of data sets: in memory up to a budget, else in files without names."""
 
     def __init__(self, memory: int) -> None:
         """Promise to hold at most so many bytes in memory, for all data sets together."""
         self.on_disk = False
         self._remaining = memory
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def close(self) -> None:
-        """Remove the files."""
-        if self._folder is not None:
-            self._folder.cleanup()
 
     def add(
         self, trunk: keras.Model, data: TrainingData, *, reporter: Reporter = SILENT
@@ -86,61 +77,38 @@ class FeatureCache(Closing):
                 hint="Pass cache=False.",
             )
         reporter.begin(title=f"{trunk.name}: features", epochs=1, done=0)
-        size = None if data.count is None else 4 * data.count * math.prod(shape)
-        parts = forward_batches(trunk, data, reporter)
-        if size is not None and size <= self._remaining:
-            self._remaining -= size
-            features, labels = _collect(parts, np.empty((data.count or 0, *shape), np.float32))
-        else:
-            features, labels = self._write(parts, shape)
-        reporter.end(f"features of {len(labels)} images {'on disk' if self.on_disk else ''}")
-        return data_of_arrays(features, labels, data.facts)
-
-    def _write(
-        self, parts: Iterator[tuple[AnyArray, AnyArray]], shape: tuple[int, ...]
-    ) -> tuple[AnyArray, AnyArray]:
-        self.on_disk = True
+        size = math.inf if data.count is None else 4 * data.count * math.prod(shape)
+        in_memory = size <= self._remaining
+        self._remaining -= int(size) if in_memory else 0
+        self.on_disk |= not in_memory
         labels = []
+        held: Any
         try:
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="deepfake_generalize-")
-            handle, name = tempfile.mkstemp(dir=self._folder.name, suffix=".features")
-            with os.fdopen(handle, "wb") as file:
-                for features, part in parts:
-                    file.write(np.ascontiguousarray(features, np.float32).data)
+            # A file without a name is gone when nobody reads it any more, whatever happens.
+            with nullcontext(mmap(-1, int(size))) if in_memory else TemporaryFile() as held:
+                for features, part in forward_batches(trunk, data, reporter):
+                    held.write(np.ascontiguousarray(features, np.float32).data)
                     labels.append(part)
+                if not any(map(len, labels)):
+                    raise InputError("expected images to train on, the dataset gave none.")
+                held.flush()
+                mapped = held if in_memory else mmap(held.fileno(), 0, access=ACCESS_READ)
         except OSError as error:
             raise InputError(
-                f"expected to keep features in {tempfile.gettempdir()}, the system refused: "
+                f"expected to keep features in {gettempdir()}, the system refused: "
                 f"{error.strerror or error}.",
                 hint="Set TMPDIR to a folder with room, raise cache_memory, or pass cache=False.",
             ) from error
-        count = sum(len(part) for part in labels)
-        if not count:
-            raise InputError("expected images to train on, the dataset gave none.")
-        mapped = np.memmap(Path(name), np.float32, mode="r", shape=(count, *shape))
-        return mapped, np.concatenate(labels)
-
-
-def _collect(
-    parts: Iterator[tuple[AnyArray, AnyArray]], into: AnyArray
-) -> tuple[AnyArray, AnyArray]:
-    labels, done = [], 0
-    for features, part in parts:
-        into[done : done + len(part)] = features
-        labels.append(part)
-        done += len(part)
-    return into, np.concatenate(labels)
+        count = sum(map(len, labels))
+        reporter.end(f"features of {count} images {'' if in_memory else 'on disk'}")
+        features = np.frombuffer(mapped, np.float32).reshape(count, *shape)
+        return data_of_arrays(features, np.concatenate(labels), data.facts)
 
 
 def forward_batches(
     trunk: keras.Model, data: TrainingData, reporter: Reporter = SILENT
 ) -> Iterator[tuple[AnyArray, AnyArray]]:
-    """Run a trunk over data in inference mode, several batches at a time.
-
-    Yields:
-        Features (B, ...) float32 and labels (B,), in the data's order.
-    """
+    """Yield features (B, ...) float32 that a trunk gives in inference mode, and labels (B,)."""
     # Concrete, because TensorFlow warns where functions that trace themselves are made in a loop.
     with norms_in_one_pass(trunk):
         forward = tf.function(lambda images: trunk(images, training=False)).get_concrete_function(

@@ -17,7 +17,7 @@ from deepfake_generalize.augment.fine_tuning import (
     recipe_for,
     twin_of,
 )
-from deepfake_generalize.augment.unfreezing import Head, choose_head, trainable_copy
+from deepfake_generalize.augment.unfreezing import Head, choose_head
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import FirstDense, first_dense, flat_layers, site_cut
@@ -105,14 +105,19 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     seed = check_whole("seed", seed, least=0)
     parts = site_cut(detector.model, site)
     chosen = _checked_neurons(neurons, int(parts.trunk.output_shape[1]))
-    behind = _first_dense(parts.tail, site, detector)
+    behind = first_dense(parts.tail)
+    if behind is None:
+        raise InputError(
+            f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
+            f"of {detector.model.name!r}.",
+            hint="Name the layer before a dense layer.",
+        )
+    weights = behind.dense.get_weights()
     opened = open_data(train, name="train", shape=(*detector.size, 3))
-    worker = trainable_copy(detector.model, seed=seed)
-    dense = _layer(worker, behind.dense.name)
     if mode == "silence":
-        _silence(dense, chosen, behind.before, _means(parts.trunk, opened))
+        weights = _silenced(behind, chosen, _means(parts.trunk, opened))
     elif mode == "upweight":
-        _upweight(dense, chosen, factor)
+        weights[0][chosen] *= np.float32(factor)
     asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     trains = mode == "freeze" or recipe is not None or any(x is not None for x in asked.values())
     facts: dict[str, Any] = {
@@ -120,39 +125,18 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         "factor": factor if mode == "upweight" else None,
         "site": site,
         "neurons": chosen.tolist(),
-        "trained_from": dense.name if trains else None,
+        "trained_from": behind.dense.name if trains else None,
     }
-    weights = worker.get_weights()
     if not trains:
         record = {"recipe": None, "seed": seed, **facts}
         learned = twin_of(detector, seed)
-        return child(detector, learned, weights, record, kind="focus", name=name)
+        _layer(learned, behind.dense.name).set_weights(weights)
+        return child(detector, learned, record, kind="focus", name=name)
     options = TrainOptions(recipe_for(detector, recipe, **asked), seed=seed, progress=progress)
-    head = choose_head(detector.model, dense.name, options.recipe)
+    head = choose_head(detector.model, behind.dense.name, options.recipe)
     learn = partial(_fit_rows, weights=weights, rows=chosen, head=head)
-    return fine_tune(
-        detector,
-        train,
-        val,
-        options,
-        learn,
-        kind="focus",
-        name=name,
-        first=head.first,
-        noise=False,
-        **facts,
-    )
-
-
-def _first_dense(tail: keras.Model, site: str, detector: Detector) -> FirstDense:
-    behind = first_dense(tail)
-    if behind is None:
-        raise InputError(
-            f"expected a site whose neurons a dense layer is the first to mix, received {site!r} "
-            f"of {detector.model.name!r}.",
-            hint="Name the layer before a dense layer.",
-        )
-    return behind
+    how: dict[str, Any] = {"kind": "focus", "name": name, "first": head.first, "noise": False}
+    return fine_tune(detector, train, val, options, learn, **how, **facts)
 
 
 def _layer(model: keras.Model, name: str) -> Any:
@@ -185,9 +169,9 @@ def _fit_rows(
     rows: IntArray,
     head: Head,
 ) -> Fit:
-    """Fit some rows of the kernel with which a head begins, from these weights of the network."""
-    model.set_weights(weights)
+    """Fit some rows of the kernel with which a head begins, from these weights of its layer."""
     dense = _layer(model, head.trained)
+    dense.set_weights(weights)
     for layer in flat_layers(model):
         layer.trainable = layer is dense
     dense.kernel.constraint = _KeepOtherRows(dense.kernel, rows)
@@ -196,29 +180,20 @@ def _fit_rows(
     return fit_cached(model, train, val, options, head=head)
 
 
-def _silence(
-    dense: keras.layers.Dense, rows: IntArray, before: keras.Model, means: DoubleArray
-) -> None:
+def _silenced(behind: FirstDense, rows: IntArray, means: DoubleArray) -> list[AnyArray]:
     """Fold do(neuron = mean) of all other rows into the bias of the layer that mixes them."""
-    if dense.bias is None:
+    if behind.dense.bias is None:
         raise InputError(
-            f"expected a layer with a bias to move the silenced neurons into, {dense.name!r} has "
-            "none.",
+            f"expected a layer with a bias to move the silenced neurons into, "
+            f"{behind.dense.name!r} has none.",
             hint="Use another mode or site.",
         )
+    kernel, bias = behind.dense.get_weights()
     others = np.setdiff1d(np.arange(len(means)), rows)
-    kernel = dense.kernel.numpy().copy()
-    entering = before(means[np.newaxis].astype(np.float32), training=False).numpy()[0]
+    entering = behind.before(means[np.newaxis].astype(np.float32), training=False).numpy()[0]
     moved = entering[others].astype(np.float64) @ kernel[others].astype(np.float64)
-    dense.bias.assign(dense.bias.numpy() + moved.astype(np.float32))
     kernel[others] = 0
-    dense.kernel.assign(kernel)
-
-
-def _upweight(dense: keras.layers.Dense, rows: IntArray, factor: float) -> None:
-    scale = np.ones((dense.kernel.shape[0], 1), np.float32)
-    scale[rows] = factor
-    dense.kernel.assign(dense.kernel * scale)
+    return [kernel, bias + moved.astype(np.float32)]
 
 
 def _means(trunk: keras.Model, data: TrainingData) -> DoubleArray:
@@ -229,23 +204,22 @@ def _means(trunk: keras.Model, data: TrainingData) -> DoubleArray:
         count += len(labels)
     if not count:
         raise InputError("expected images to take means over, the dataset gave none.")
-    means: DoubleArray = total / count
-    return means
+    return total / count
 
 
 def _checked_neurons(neurons: npt.ArrayLike, count: int) -> IntArray:
     chosen = np.asarray(neurons)
-    fits = chosen.ndim == 1 and chosen.size and np.issubdtype(chosen.dtype, np.integer)
-    if not fits:
+    if chosen.ndim != 1 or not chosen.size or not np.issubdtype(chosen.dtype, np.integer):
         raise InputError(
             f"expected neurons as indices, whole numbers of shape (k,), received "
             f"{describe(chosen)}.",
             hint="causal.universal_neurons gives some; it may find none.",
         )
-    if chosen.min() < 0 or chosen.max() >= count or len(np.unique(chosen)) < len(chosen):
+    different = len(np.unique(chosen))
+    if chosen.min() < 0 or chosen.max() >= count or different < len(chosen):
         raise InputError(
             f"expected different indices from 0 to {count - 1}, received {len(chosen)} from "
-            f"{chosen.min()} to {chosen.max()}, {len(np.unique(chosen))} of them different.",
+            f"{chosen.min()} to {chosen.max()}, {different} of them different.",
             hint="Take neurons of the same site.",
         )
     return chosen.astype(np.int64)

@@ -29,14 +29,7 @@ class Head:
 
 
 def choose_head(model: keras.Model, unfreeze: object, recipe: Recipe) -> Head:
-    """Find the layers that transfer learning trains; a dropout right before them is theirs too.
-
-    `unfreeze` is `paper`, as many as `recipe.last_layers` says; a count of the last layers as
-    `model.layers` lists them; or the name of the first layer.
-
-    Raises:
-        InputError: No such number or layer, or nothing to train, or nothing to freeze.
-    """
+    """Find the layers that `transfer` trains; a dropout right before them is theirs too."""
     leaves = flat_layers(model)
     index = _first_index(model, leaves, unfreeze, recipe)
     if not any(layer.weights for layer in leaves[index:]):
@@ -59,14 +52,13 @@ def choose_head(model: keras.Model, unfreeze: object, recipe: Recipe) -> Head:
 
 
 def _first_index(model: keras.Model, leaves: list[Any], unfreeze: object, recipe: Recipe) -> int:
-    if unfreeze == "paper":
-        unfreeze = recipe.last_layers
-        if unfreeze is None:
-            raise InputError(
-                f"expected a recipe that says how many layers to train for unfreeze='paper', "
-                f"{recipe.name!r} does not.",
-                hint="Pass unfreeze as a count or the first layer's name.",
-            )
+    if unfreeze == "paper" and recipe.last_layers is None:
+        raise InputError(
+            f"expected a recipe that says how many layers to train for unfreeze='paper', "
+            f"{recipe.name!r} does not.",
+            hint="Pass unfreeze as a count or the first layer's name.",
+        )
+    unfreeze = recipe.last_layers if unfreeze == "paper" else unfreeze
     if isinstance(unfreeze, str):
         names = [layer.name for layer in leaves]
         if names.count(unfreeze) != 1:
@@ -80,9 +72,7 @@ def _first_index(model: keras.Model, leaves: list[Any], unfreeze: object, recipe
             "expected unfreeze to be 'paper', the name of a layer, or a number of layers from 1 "
             f"to {len(model.layers)}, received {unfreeze!r}."
         )
-    last = model.layers[-int(unfreeze) :]
-    kept = sum(len(flat_layers(layer)) if isinstance(layer, keras.Model) else 1 for layer in last)
-    return len(leaves) - kept
+    return sum(len(flat_layers(layer)) for layer in model.layers[: -int(unfreeze)])
 
 
 def trainable_copy(
@@ -91,8 +81,7 @@ def trainable_copy(
     """Copy a network so that its last layers can be trained, whatever was frozen in it before.
 
     Flat layers before `first` are frozen; their batch norm uses its stored statistics. With `noise`
-    their dropout stays, as in the study's scripts; without it, they compute in training what they
-    compute in inference. `seed` is for what Keras draws for layers that have no seed.
+    their dropout stays, as in the study's scripts. Layers that have no seed draw by `seed`.
     """
     frozen = {layer.name for layer in flat_layers(model)[:first]}
 
@@ -113,9 +102,6 @@ def cut_before(model: keras.Model, head: Head) -> Cut:
     """Cut a copy of a network as near before its head as everything flows through one place.
 
     The tail may hold frozen layers where a skip connection ends inside the head.
-
-    Raises:
-        InputError: There is no such place behind the first layer that has weights.
     """
     leaves = flat_layers(model)
     wanted = {layer.name for layer in leaves[head.first :]}

@@ -54,7 +54,7 @@ def test_labels_are_learnt_in_the_networks_own_polarity(
 def test_the_lineage_reaches_back_and_how_to_train_is_handed_on(
     tiny_detector, dark_and_bright, short, monkeypatch
 ):
-    module = importlib.import_module("deepfake_generalize.augment.merge")
+    module = importlib.import_module("deepfake_generalize.augment.fine_tuning")
     taken = []
 
     def noted(model, train, val, options):

@@ -168,7 +168,7 @@ def test_how_to_train_is_handed_on(tiny_detector, dark_and_bright, short, monkey
         taken.append(vars(options))
         raise KeyError
 
-    for name in ("features", "transfer"):
+    for name in ("features", "fine_tuning"):
         module = importlib.import_module(f"deepfake_generalize.augment.{name}")
         monkeypatch.setattr(module, "fit", stop)
     strategy = tf.distribute.get_strategy()

@@ -27,12 +27,10 @@ _OPEN_SIDE = 8
 
 
 def remake(layer: Any, **changes: Any) -> Any:
-    """Make a layer or an operation again, without its weights.
+    """Make a layer, or an operation of `keras.ops` in a graph, again, without its weights.
 
-    Args:
-        layer: A layer, or an operation of `keras.ops` in a graph.
-        changes: Values of its configuration; what it does not have is not changed. `trainable` is
-            changed in the layers inside it too.
+    `changes` are values of its configuration; what it does not have is not changed. `trainable` is
+    changed in the layers inside it too.
     """
     config = layer.get_config()
     if "trainable" in changes:
@@ -43,8 +41,10 @@ def remake(layer: Any, **changes: Any) -> Any:
         if inspect.isroutine(own) and getattr(own, "__self__", None) is not layer:
             config[key] = own
     if isinstance(layer, keras.layers.Lambda):
-        # Keras would make its function from the byte code, without the names that it looks up.
-        return type(layer)(**{**config, "arguments": layer.arguments, **_lambda_shape(layer)})
+        # Keras would make its function from the byte code, without the names that it looks up, and
+        # keeps where its output has its shape from under another name.
+        own = {"output_shape": layer._output_shape, "mask": layer.mask}
+        return type(layer)(**{**config, "arguments": layer.arguments, **own})
     with keras.saving.custom_object_scope(_own_objects(layer)):
         return type(layer).from_config(config)
 
@@ -52,15 +52,12 @@ def remake(layer: Any, **changes: Any) -> Any:
 def copy_network(model: keras.Model, make: Callable[[Any], Any] = remake) -> keras.Model:
     """Return a copy of a built network with its weights, at every depth; it is not compiled.
 
-    The copy is tried before it is returned: its outputs are those of the original.
-
-    Args:
-        model: Functional, Sequential, or a class that says how it is made again (`get_config`).
-        make: From each layer that is no graph itself to the one that takes its place. It may leave
-            out what does nothing in inference.
+    The network is Functional, Sequential, or a class that says how it is made again (`get_config`).
+    `make` leads from each layer that is no graph itself to the one that takes its place; it may
+    leave out what does nothing in inference.
 
     Raises:
-        InputError: The network cannot be copied, or the copy computes something else.
+        InputError: The network cannot be copied, or the copy does not give the same outputs.
     """
     clone = twin(model, make)
     check_alike(model, clone)
@@ -74,18 +71,18 @@ def twin(model: keras.Model, make: Callable[[Any], Any], *, weights: bool = True
     """
     try:
         if is_graph(model):
-            clone = keras.models.clone_model(
-                _not_compiled(model), clone_function=make, recursive=True
-            )
+            plain = _not_compiled(model)
+            clone = keras.models.clone_model(plain, clone_function=make, recursive=True)
         else:
             clone = remake(model)
             clone.build(model.input_shape)
         if weights:
             clone.set_weights(model.get_weights())
     except Exception as error:  # Whatever layers of somebody's own raise.
+        said = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             f"expected a network whose layers can be made again, a copy of {model.name!r} failed: "
-            f"{_first_line(error)}",
+            f"{said[0]}",
             hint="Give layers of your own a get_config that returns the arguments of __init__, or "
             "rebuild the network with Keras's layers.",
         ) from error
@@ -126,15 +123,14 @@ def check_alike(model: keras.Model, clone: keras.Model) -> None:
     noise = np.random.default_rng(0).random((_TRIED_IMAGES, *shape), np.float32)
     noise[1] *= 0.5
     right, came = _outputs(model, noise), _outputs(clone, noise)
-    if right.shape == came.shape and _difference(right, came) < _MOST_DIFFERENCE:
-        return
+    apart = _difference(right, came) if right.shape == came.shape else np.inf
     # Dropout that is always active gives other outputs each time: nothing can be told from them.
-    if _difference(right, _outputs(model, noise)) >= _MOST_DIFFERENCE:
+    if apart < _MOST_DIFFERENCE or _difference(right, _outputs(model, noise)) >= _MOST_DIFFERENCE:
         return
     raise InputError(
         f"expected a copy of {model.name!r} to give what the network gives, the outputs of two "
         f"images of noise differ: {describe(right)} and {describe(came)}"
-        + (f", by up to {_difference(right, came):g}." if right.shape == came.shape else "."),
+        + (f", by up to {apart:g}." if right.shape == came.shape else "."),
         hint="A layer of it has a state that is no weight, or a get_config that leaves something "
         "out.",
     )
@@ -147,11 +143,6 @@ def _set_everywhere(config: Any, key: str, value: Any) -> None:
     for part in parts:
         if isinstance(part, dict | list | tuple):
             _set_everywhere(part, key, value)
-
-
-def _lambda_shape(layer: Any) -> dict[str, Any]:
-    """Return where a Lambda's output has its shape from, which Keras keeps under another name."""
-    return {"output_shape": layer._output_shape, "mask": layer.mask}
 
 
 def _own_objects(layer: Any) -> dict[str, Any]:
@@ -178,17 +169,10 @@ def _not_compiled(model: Any) -> keras.Model:
 
 
 def _outputs(model: keras.Model, batch: AnyArray) -> AnyArray:
-    outputs: AnyArray = keras.ops.convert_to_numpy(
-        keras.ops.cast(output_of(model, batch), "float32")
-    )
+    outputs: AnyArray = np.asarray(keras.ops.cast(output_of(model, batch), "float32"))
     return outputs
 
 
 def _difference(first: AnyArray, second: AnyArray) -> float:
     apart = np.where(np.isnan(first) & np.isnan(second), 0, np.abs(first - second))
     return float(np.nan_to_num(apart, nan=np.inf).max(initial=0))
-
-
-def _first_line(error: Exception) -> str:
-    said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery.graph import check_graph, graph_layers, is_graph, only
+from deepfake_generalize.models.surgery.graph import check_graph, graph_layers, is_graph, through
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,16 @@ class Cut:
 
 
 def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
-    """Cut a network at the output of a layer, or at its input.
+    """Cut a network at the output of the layer of that name, or at its input (`before`).
 
     The two parts hold the layers of `model` themselves, not copies: training one changes all three.
-    Nothing is computed yet; a part may be empty, and then returns its input.
-
-    Args:
-        model: Functional or Sequential, one input and one output. Functional and Sequential models
-            nested in it are opened when the layer is inside one of them; an argument given to them
-            where they are called, such as `training=False`, is lost then.
-        layer: The layer's name.
-        before: Cut where the layer begins instead of where it ends.
+    A part may be empty, and then returns its input. Functional and Sequential models nested in it
+    are opened when the layer is inside one of them; an argument given to them where they are
+    called, such as `training=False`, is lost then.
 
     Raises:
-        InputError: Not such a model; no such layer, or one that is used more than once; or a cut
-            that does not separate the network, because a skip connection runs past it.
+        InputError: Not a graph with one input and one output; no such layer, or one that is used
+            more than once; or a cut that a skip connection runs past.
     """
     graph = _graph(model, layer)
     matches = [node for node in _nodes(graph) if node.operation.name == layer]
@@ -47,20 +42,16 @@ def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
             hint="Cut at a layer before or after it.",
         )
     node = matches[0]
-    tensors = node.input_tensors if before else node.outputs
-    if before and node.is_input:
-        tensors = node.outputs
+    tensors = node.input_tensors if before and not node.is_input else node.outputs
     if len(tensors) != 1:
         raise InputError(
             f"expected a layer with one {'input' if before else 'output'}, received {layer!r} "
             f"with {len(tensors)}.",
             hint="Cut at the output of a layer." if before else "",
         )
-    _refuse_crossings(graph, tensors[0], layer)
-    return Cut(
-        trunk=_part(graph.inputs[0], tensors[0], f"{model.name}_trunk"),
-        tail=_part(tensors[0], graph.outputs[0], f"{model.name}_tail"),
-    )
+    trunk = _part(graph.inputs[0], tensors[0], f"{model.name}_trunk")
+    _refuse_crossings(graph, trunk, tensors[0], layer)
+    return Cut(trunk, tail=_part(tensors[0], graph.outputs[0], f"{model.name}_tail"))
 
 
 def _graph(model: keras.Model, layer: str) -> Any:
@@ -85,7 +76,7 @@ def _graph(model: keras.Model, layer: str) -> Any:
         )
     source = keras.Input(batch_shape=outer.inputs[0].shape, dtype=outer.inputs[0].dtype)
     try:
-        return keras.Model(source, _inlined(outer, source))
+        return keras.Model(source, through(outer, source, _opened))
     except ValueError as error:
         raise InputError(
             f"expected nested models that can be opened to reach {layer!r}, received "
@@ -99,31 +90,22 @@ def _nodes(graph: Any) -> list[Any]:
     return [node for level in graph._nodes_by_depth.values() for node in level]
 
 
-def _inlined(model: Any, tensor: Any) -> Any:
-    """Call every layer of the model on the tensor, opening the models among them."""
-    if isinstance(model, keras.Sequential):
-        for layer in model.layers:
-            tensor = only(_opened(layer)(tensor))
-        return tensor
-    return only(model._run_through_graph(tensor, operation_fn=_opened))
-
-
 def _opened(operation: Any) -> Any:
+    """Return what calls an operation, or all that a nested model consists of."""
     if not is_graph(operation):
         return operation
-    return lambda tensor, **_: _inlined(operation, tensor)
+    return lambda tensor, **_: through(operation, tensor, _opened)
 
 
-def _refuse_crossings(graph: Any, tensor: Any, layer: str) -> None:
-    """Raise unless every path from the input to the output runs through the tensor."""
-    makers = {id(output): node for node in _nodes(graph) for output in node.outputs}
-    above = _ancestors(makers, tensor, stop=None)
-    below = _ancestors(makers, graph.outputs[0], stop=tensor)
+def _refuse_crossings(graph: Any, trunk: Any, tensor: Any, layer: str) -> None:
+    """Raise unless every path from the input to the output runs through the end of the trunk."""
+    makers = {id(output): node for node in _nodes(trunk) for output in node.outputs}
+    above = set(_nodes(trunk))
     crossings = sorted(
         f"{makers[id(source)].operation.name} -> {node.operation.name}"
-        for node in below - above
+        for node in _nodes(graph)
         for source in node.input_tensors
-        if source is not tensor and makers[id(source)] in above
+        if node not in above and source is not tensor and id(source) in makers
     )
     if crossings:
         raise InputError(
@@ -131,19 +113,6 @@ def _refuse_crossings(graph: Any, tensor: Any, layer: str) -> None:
             f"{', '.join(crossings)}.",
             hint="Cut where the branches have joined again, or before they part.",
         )
-
-
-def _ancestors(makers: dict[int, Any], tensor: Any, *, stop: Any) -> set[Any]:
-    """Return the nodes that the tensor is computed by, without going past `stop`."""
-    found: set[Any] = set()
-    waiting = [tensor]
-    while waiting:
-        wanted = waiting.pop()
-        node = makers[id(wanted)]
-        if wanted is not stop and node not in found:
-            found.add(node)
-            waiting += node.input_tensors
-    return found
 
 
 def _part(start: Any, end: Any, name: str) -> keras.Model:

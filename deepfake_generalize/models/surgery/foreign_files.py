@@ -10,23 +10,16 @@ from deepfake_generalize._system.bounded_files import open_regular
 _OTHER_LIBRARY = "Load it with its own library and wrap that: models.as_detector(...)."
 _WHOLE = "Load it with Keras: Detector(keras.saving.load_model(path), fake_index=...)."
 
+_POINTER = "a pointer of Git LFS, and the file itself is elsewhere: fetch it by `git lfs pull`"
+_PAGE = "Download the file itself, not the page that shows it."
 _BEGINNINGS = (
-    (
-        (b"version https://git-lfs",),
-        "a pointer of Git LFS, and the file itself is elsewhere: fetch it by `git lfs pull`",
-        "",
-    ),
-    (
-        (b"<!doctype", b"<html"),
-        "a web page",
-        "Download the file itself, not the page that shows it.",
-    ),
+    ((b"version https://git-lfs",), (_POINTER, "")),
+    ((b"<!doctype", b"<html"), ("a web page", _PAGE)),
     (
         (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
-        "a pickle, as PyTorch and joblib write them",
-        _OTHER_LIBRARY,
+        ("a pickle, as PyTorch and joblib write them", _OTHER_LIBRARY),
     ),
-    ((b"\x1c\0\0\0tfl3", b"\x20\0\0\0tfl3"), "a network of TensorFlow Lite", _OTHER_LIBRARY),
+    ((b"\x1c\0\0\0tfl3", b"\x20\0\0\0tfl3"), ("a network of TensorFlow Lite", _OTHER_LIBRARY)),
 )
 """In small letters."""
 _ANY_SIZE = 1 << 62
@@ -38,9 +31,9 @@ def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
     None of HDF5 and what is not known, and of `.keras` files if `whole` models are expected.
     """
     if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            return "a folder of TensorFlow, a SavedModel", _OTHER_LIBRARY
-        return "a folder", "Pass the path of the file itself."
+        saved = "a folder of TensorFlow, a SavedModel", _OTHER_LIBRARY
+        other = "a folder", "Pass the path of the file itself."
+        return saved if (path / "saved_model.pb").is_file() else other
     try:
         with open_regular(path, most=_ANY_SIZE) as file:
             start = file.read(64)
@@ -50,8 +43,9 @@ def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
         return "empty", "Download or copy it again, or save it again."
     if path.suffix.lower() in (".onnx", ".safetensors"):
         return f"a file of {path.suffix[1:]}", _OTHER_LIBRARY
-    if known := _begins_as(start.lstrip().lower()):
-        return known
+    for beginnings, told in _BEGINNINGS:
+        if start.lstrip().lower().startswith(beginnings):
+            return told
     names = _members(path) if start.startswith(b"PK") else []
     if any(name.endswith(("/data.pkl", "constants.pkl")) for name in names):
         return "a file of PyTorch", _OTHER_LIBRARY
@@ -60,11 +54,6 @@ def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
     if any(name.endswith(".npy") for name in names):
         return "a file of NumPy", "Put its arrays into the network: model.set_weights(arrays)."
     return None
-
-
-def _begins_as(start: bytes) -> tuple[str, str] | None:
-    found = [(what, hint) for begins, what, hint in _BEGINNINGS if start.startswith(begins)]
-    return found[0] if found else None
 
 
 def _members(path: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -25,16 +26,17 @@ _CONVOLUTIONS = (
 def last_convolution(model: keras.Model) -> str:
     """Return the name of the last convolution whose outputs still are a picture.
 
-    Its outputs have height, width and more than one position, and the image reaches it without
-    being pooled to one: convolutions in gates (squeeze and excite) and in heads are passed over.
-    A layer of another class counts if there is a convolution in it. Nested models are looked into.
+    The image reaches it without being pooled to one position: convolutions in gates (squeeze and
+    excite) and in heads are passed over. A layer of another class counts if there is a convolution
+    in it. Nested models are looked into.
     """
     check_graph(model)
     pictured = _pictured(model)
     found: list[str] = [
         layer.name
         for layer in graph_layers(model)
-        if id(layer) in pictured and _holds_convolution(layer)
+        if id(layer) in pictured
+        and any(isinstance(part, _CONVOLUTIONS) for part in (layer, *every_layer(layer)))
     ]
     if not found:
         raise InputError(
@@ -82,17 +84,11 @@ def _has_positions(layer: Any, shape: tuple[int | None, ...]) -> bool:
     return len(shape) > 2
 
 
-def _holds_convolution(layer: Any) -> bool:
-    parts = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()
-    return any(isinstance(part, _CONVOLUTIONS) for part in parts)
-
-
-def flat_layers(model: keras.Model) -> list[Any]:
+def flat_layers(network: Any) -> list[Any]:
     """Return, in order, the layers that are not models themselves; nested models are opened."""
-    leaves: list[Any] = []
-    for layer in model.layers:
-        leaves += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return leaves
+    if not isinstance(network, keras.Model):
+        return [network]
+    return [leaf for layer in network.layers for leaf in flat_layers(layer)]
 
 
 def every_layer(layer: Any) -> list[Any]:
@@ -105,28 +101,32 @@ def every_layer(layer: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def in_inference(layers: Iterable[Any]) -> Iterator[None]:
-    """Let layers, and all inside them, compute as in scoring, whatever they are told."""
-    parts = {id(part): part for layer in layers for part in (layer, *every_layer(layer))}
-    held = [
-        part for part in parts.values() if "training" in inspect.signature(part.call).parameters
-    ]
-    for part in held:
-        # A layer of its own class calls the ones inside it in ways that cannot be followed.
-        part.call = partial(_without_training, part.call)
+def _calling(layers: list[Any], call: Callable[..., Any]) -> Iterator[None]:
+    """Let layers compute by `call(layer, its own call, inputs...)` within the block."""
+    for layer in layers:
+        layer.call = partial(call, layer, layer.call)
     try:
         yield
     finally:
-        for part in held:
-            del part.call
+        for layer in layers:
+            del layer.call
 
 
-def _without_training(call: Callable[..., Any], *inputs: Any, **arguments: Any) -> Any:
+def in_inference(layers: Iterable[Any]) -> AbstractContextManager[None]:
+    """Let layers, and all inside them, compute as in scoring, whatever they are told.
+
+    A layer of its own class calls the ones inside it in ways that cannot be followed.
+    """
+    parts = {id(part): part for layer in layers for part in (layer, *every_layer(layer))}.values()
+    held = [part for part in parts if "training" in inspect.signature(part.call).parameters]
+    return _calling(held, _without_training)
+
+
+def _without_training(_: Any, call: Callable[..., Any], *inputs: Any, **arguments: Any) -> Any:
     return call(*inputs, **{**arguments, "training": False})
 
 
-@contextlib.contextmanager
-def norms_in_one_pass(network: Any) -> Iterator[None]:
+def norms_in_one_pass(network: Any) -> AbstractContextManager[None]:
     """Let batch norms over the channels of pictures compute by TensorFlow's own operation.
 
     For the time in which a graph for inference is traced. Keras multiplies and then adds, each time
@@ -139,13 +139,7 @@ def norms_in_one_pass(network: Any) -> Iterator[None]:
         and layer.compute_dtype == "float32"
         and layer.axis in (-1, 3)
     ]
-    for layer in norms:
-        layer.call = partial(_in_one_pass, layer, layer.call)
-    try:
-        yield
-    finally:
-        for layer in norms:
-            del layer.call
+    return _calling(norms, _in_one_pass)
 
 
 def _in_one_pass(layer: Any, call: Callable[..., Any], inputs: Any, **options: Any) -> Any:
@@ -222,11 +216,9 @@ def run_through(
     """Compute a network's output for inference, with a say in what every layer gives.
 
     Nothing is built and nothing of the model changes: its own layers compute, one after the other.
-    Functional and Sequential models nested in it are opened. `images` are tensors, not symbols.
-
-    `around` is called for every layer, the inputs and the nested models themselves included, with
-    the layer, its inputs (none for an input) and a function that computes its output. What it
-    returns flows on in the place of that output.
+    `around` is called for each, the inputs and the nested models themselves included, with the
+    layer, its inputs (none for an input) and a function that computes its output. What it returns
+    flows on in the place of that output. `images` are tensors, not symbols.
     """
     check_graph(model)
 
@@ -234,24 +226,28 @@ def run_through(
         def call(*inputs: Any, **arguments: Any) -> Any:
             given = inputs or tuple(filter(keras.ops.is_tensor, arguments.values()))
             if is_graph(operation):
-                return around(operation, given, lambda: through(operation, given[0]))
+                return around(operation, given, lambda: enter(operation, given[0]))
             if "training" in inspect.signature(operation.call).parameters:
                 arguments["training"] = False
             return around(operation, given, lambda: operation(*inputs, **arguments))
 
         return call
 
-    def through(graph: Any, entering: Any) -> Any:
+    def enter(graph: Any, tensor: Any) -> Any:
         if len(graph.inputs) == 1:
-            source = producer(graph.inputs[0])
-            entering = around(source, (), lambda: entering)
-        if isinstance(graph, keras.Sequential):
-            for layer in graph.layers:
-                entering = only(called(layer)(entering))
-            return entering
-        return only(graph._run_through_graph(entering, operation_fn=called))
+            tensor = around(producer(graph.inputs[0]), (), lambda: tensor)
+        return through(graph, tensor, called)
 
-    return through(model, images)
+    return enter(model, images)
+
+
+def through(graph: Any, tensor: Any, called: Callable[[Any], Callable[..., Any]]) -> Any:
+    """Lead a tensor through a graph; `called` turns each operation into what is called for it."""
+    if isinstance(graph, keras.Sequential):
+        for layer in graph.layers:
+            tensor = only(called(layer)(tensor))
+        return tensor
+    return only(graph._run_through_graph(tensor, operation_fn=called))
 
 
 def producer(tensor: keras.KerasTensor) -> Any:

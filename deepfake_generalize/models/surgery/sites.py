@@ -55,7 +55,7 @@ PAPER_REASON = (
 
 @dataclass(frozen=True)
 class FirstDense:
-    """The dense layer that is the first to mix the neurons of a site, and what is around it.
+    """The dense layer that is the first to mix the neurons of a site.
 
     `before` is what happens to each neuron on its own, between the site and the layer; `after`
     leads from the layer's output to the network's.
@@ -67,16 +67,10 @@ class FirstDense:
 
 
 def site_cut(model: keras.Model, site: str) -> Cut:
-    """Cut a network where its neurons are looked at: they are the trunk's outputs.
+    """Cut a network where its neurons, at least two, are looked at: they are the trunk's outputs.
 
-    Args:
-        model: A network that `cut` can cut.
-        site: `paper`: the outputs of the first dense layer if it has 256 units or more, else the
-            features that enter it. Or the name of a layer whose outputs are (N, neurons).
-
-    Raises:
-        InputError: No such layer, a layer of another shape, fewer than two neurons, or the
-            network's output itself.
+    `site` is the name of a layer whose outputs are (N, neurons), not the network's own; or `paper`:
+    the outputs of the first dense layer if it has 256 units or more, else the features that enter.
     """
     parts = _paper_cut(model) if site == "paper" else cut(model, site)
     shape = parts.tail.input_shape

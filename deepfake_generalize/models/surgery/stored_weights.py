@@ -7,27 +7,23 @@ from typing import Any
 
 import h5py
 
-_MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
-"""How far weights may unpack: to so many times their file, or to so many bytes, if that is more."""
+from deepfake_generalize._system.bounded_files import may_unpack_to
+
 _MOST_OBJECTS = 1_000_000
 """More arrays and groups than any network has."""
 
 
 def check_self_contained(file: Any, n_bytes: int) -> None:
-    """Refuse an open HDF5 file whose arrays lie elsewhere, or are far larger than the file.
+    """Raise `ValueError` where arrays of an open HDF5 file of `n_bytes` lie elsewhere, or are huge.
 
-    `n_bytes` is how large the file is. Links that lead out of it are not followed, and no array
-    is opened.
-
-    Raises:
-        ValueError: One of them; the message says which.
+    Links that lead out of it are not followed, and no array is opened.
     """
     unpacked = 0
     for name, dataset in _datasets(file):
         if dataset.external or dataset.is_virtual:
             raise ValueError(f"the numbers of {name!r} lie in another file")
         unpacked += dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
-        if unpacked > max(_MOST_TIMES * n_bytes, _SMALL_BYTES):
+        if unpacked > may_unpack_to(n_bytes):
             raise ValueError(f"it declares {unpacked:,} bytes of numbers in {n_bytes:,}")
 
 

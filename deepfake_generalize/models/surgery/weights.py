@@ -31,12 +31,8 @@ def load_weights(model: Any, path: str | Path) -> None:
     """Fill `model` from a weights file, in place, by the order of its layers.
 
     The file is HDF5 as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file named
-    `*.weights.h5`.
-
-    Raises:
-        InputError: There is no such file, it is not HDF5, it is damaged, or it belongs to another
-            network; or it is called `imagenet`, of which there is none for this network. The model
-            is then as it was.
+    `*.weights.h5`. Any other is refused, and one of another network, and `imagenet`: the model is
+    then as it was.
     """
     if str(path) == "imagenet":
         raise InputError(
@@ -119,11 +115,8 @@ def _names(group: Any, attribute: str) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in raw]
 
 
-def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> list[list[AnyArray]]:
-    """Read the weights of each layer, after all of them are known to fit.
-
-    A file may declare what no memory can hold, so nothing is read before.
-    """
+def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> list[AnyArray]:
+    """Read the weights once all are known to fit: a file may declare what no memory can hold."""
     layers = [layer for layer in model.layers if layer.weights]
     if len(layers) != len(stored):
         raise _of_another(path, f"{len(layers)} layers with weights for {model.name}", len(stored))
@@ -136,7 +129,7 @@ def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> li
             raise _of_another(path, f"shapes {wanted} {place}", f"{shapes} from {name}")
         if not all(kind.kind in _NUMBERS for kind in kinds):
             raise _of_another(path, f"numbers {place}", f"{', '.join(map(str, kinds))} from {name}")
-    return [[np.asarray(dataset) for dataset in datasets] for _, datasets in stored]
+    return [np.asarray(dataset) for _, datasets in stored for dataset in datasets]
 
 
 def _of_another(path: Path, expected: str, received: object) -> InputError:
@@ -146,12 +139,12 @@ def _of_another(path: Path, expected: str, received: object) -> InputError:
     )
 
 
-def _assign(model: Any, arrays: list[list[AnyArray]], path: Path) -> None:
-    if not all(np.isfinite(array).all() for of_layer in arrays for array in of_layer):
+def _assign(model: Any, arrays: list[AnyArray], path: Path) -> None:
+    if not all(np.isfinite(array).all() for array in arrays):
         raise InputError(f"{path} holds weights that are NaN or infinite.", hint=_HINT)
-    layers = [layer for layer in model.layers if layer.weights]
-    for layer, of_layer in zip(layers, arrays, strict=True):
-        layer.set_weights(of_layer)
+    weights = (weight for layer in model.layers for weight in layer.weights)
+    for weight, array in zip(weights, arrays, strict=True):
+        weight.assign(array)
     finalize(model)
 
 

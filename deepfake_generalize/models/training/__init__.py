@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.models.training.construction import copy, own_random_numbers
 from deepfake_generalize.models.training.data import (
     LabelledImages,
     TrainingData,
@@ -11,8 +10,8 @@ from deepfake_generalize.models.training.data import (
     refuse_overlap,
 )
 from deepfake_generalize.models.training.datasets import refusals
-from deepfake_generalize.models.training.fitting import Fit, fit
-from deepfake_generalize.models.training.loop import TrainOptions
+from deepfake_generalize.models.training.fitting import fit
+from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, make_reporter
 from deepfake_generalize.models.training.recipes import (
     LAST_LAYERS,
@@ -33,7 +32,6 @@ __all__ = [
     "Reporter",
     "TrainOptions",
     "TrainingData",
-    "copy",
     "data_of_arrays",
     "fit",
     "make_reporter",

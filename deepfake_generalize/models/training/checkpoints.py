@@ -21,21 +21,23 @@ _FACTS = "facts"
 
 
 def locate(checkpoint: str | Path) -> Path:
-    """Return the file of a checkpoint: the path itself if it ends in .npz, else one in the folder.
-
-    The folder is made.
-    """
+    """Return the file of a checkpoint, in a folder that is made; itself where it ends in .npz."""
     path = Path(checkpoint)
     file = path if path.suffix == ".npz" else path / FILE
-    try:
+    with _refusals(f"a folder for the checkpoint {file}"):
         file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+@contextlib.contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
-            f"expected a folder for the checkpoint {file}, the system refused: "
-            f"{error.strerror or error}.",
-            hint="Choose a folder that you may write to.",
+            f"expected {what}, the system refused: {error.strerror or error}.",
+            hint="Choose a folder that you may write to, on a disk with room.",
         ) from error
-    return file
 
 
 def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[str, Any]) -> None:
@@ -47,15 +49,12 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
         for index, array in enumerate(map(np.asarray, group))
     }
     members[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    try:
-        with replacing(file, durable=True) as temporary, temporary.open("wb") as out:
-            write_arrays(out, members)
-    except OSError as error:
-        raise InputError(
-            f"expected to write the checkpoint {file}, the system refused: "
-            f"{error.strerror or error}.",
-            hint="Choose a folder that you may write to, on a disk with room.",
-        ) from error
+    with (
+        _refusals(f"to write the checkpoint {file}"),
+        replacing(file, durable=True) as temporary,
+        temporary.open("wb") as out,
+    ):
+        write_arrays(out, members)
 
 
 def read(file: Path) -> tuple[dict[str, list[AnyArray]], dict[str, Any]] | None:
@@ -85,13 +84,14 @@ def readable(file: Path) -> Iterator[None]:
 
 
 def require_same(file: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raise unless the settings in a checkpoint are those of this run, plain JSON values.
+    """Raise unless the settings in a checkpoint are those of this run, plain JSON values."""
 
-    Raises:
-        DataMismatchError: They differ; the message says in what.
-    """
+    def short(value: object) -> str:
+        text = str(value)
+        return text if len(text) <= 40 else f"{text[:12]}..."
+
     differing = [
-        f"{key} ({_short(stored.get(key))} there, {_short(value)} here)"
+        f"{key} ({short(stored.get(key))} there, {short(value)} here)"
         for key, value in wanted.items()
         if stored.get(key) != value
     ]
@@ -101,8 +101,3 @@ def require_same(file: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any
             f"{'; '.join(differing)}.",
             hint="Name another checkpoint, remove this one, or train with its settings.",
         )
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."

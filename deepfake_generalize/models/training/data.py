@@ -37,13 +37,11 @@ _HASHED_ROWS = 1024
 class TrainingData:
     """Examples of one shape and their labels, as the training loop goes through them.
 
-    Attributes:
-        shape: Of one example.
-        facts: For the record: `images` and `fakes` (counts) and `sha256`, of what identifies them;
-            all None for a dataset, which cannot tell without being read. Of crops also `synthetic`.
-        batches: (batch size, order, drop the last smaller one) -> dataset of (examples float32,
-            labels (B,) float32). The order is sampled anew each time it is gone through.
-        row: From row numbers (B,) to such a batch, inside TensorFlow, where that is cheap; or None.
+    The `facts` are for the record: `images` and `fakes` (counts) and `sha256`, of what identifies
+    them; all None for a dataset, which cannot tell without being read. Of crops also `synthetic`.
+    `batches` leads from (batch size, order, drop the last smaller one) to a dataset of (examples
+    float32, labels (B,) float32), whose order is sampled anew each time it is gone through; `row`
+    from row numbers (B,) to such a batch, inside TensorFlow, where that is cheap.
     """
 
     shape: tuple[int, ...]
@@ -61,13 +59,9 @@ class TrainingData:
 def open_data(
     data: LabelledImages | TrainingData, *, name: str, shape: tuple[int, ...] | None = None
 ) -> TrainingData:
-    """Bring data into the form that training takes.
+    """Bring data into the form that training takes; messages call them `name`.
 
-    `shape` is that of one example, to which crops are resized: (H, W, 3) of images, another of
-    features; None means images of any size. Messages call the data `name`.
-
-    Raises:
-        InputError: It is none of these, of another shape, empty, or has other labels than 0 and 1.
+    `shape` is that of one image, (H, W, 3), to which crops are resized; None means any size.
     """
     if isinstance(data, TrainingData):
         opened = data
@@ -78,8 +72,7 @@ def open_data(
         unknown = {"images": None, "fakes": None, "sha256": None}
         opened = TrainingData(shape_of, unknown, batches)
     elif isinstance(data, tuple | list) and len(data) == 2:
-        images = shape is None or (len(shape) == 3 and shape[2] == 3)
-        opened = _open_arrays(data[0], data[1], name, images)
+        opened = _open_arrays(data[0], data[1], name)
     else:
         raise InputError(f"expected {name} to be images, received {describe(data)}.", hint=_HINT)
     if shape is not None and tuple(opened.shape) != tuple(shape):
@@ -129,26 +122,20 @@ def _open_crops(crops: pd.DataFrame, size: tuple[int, int] | None) -> TrainingDa
     return TrainingData((height, width, 3), facts, batches)
 
 
-def _open_arrays(examples: Any, labels: Any, name: str, images: bool) -> TrainingData:
-    if images:
-        examples = check_images(examples, name=f"{name}[0]")
-    elif not (isinstance(examples, np.ndarray) and np.issubdtype(examples.dtype, np.floating)):
-        raise InputError(
-            f"expected {name}[0] to be a float array of features, received {describe(examples)}."
-        )
-    labels = _check_labels(labels, len(examples), name)
-
-    digest = _array_hash(examples, labels)
-    return data_of_arrays(examples, labels, {"sha256": digest})
+def _open_arrays(images: Any, labels: Any, name: str) -> TrainingData:
+    images = check_images(images, name=f"{name}[0]")
+    labels = _check_labels(labels, len(images), name)
+    digest = hashlib.sha256(f"{images.shape} {images.dtype}".encode())
+    for start in range(0, len(images), _HASHED_ROWS):
+        digest.update(np.ascontiguousarray(images[start : start + _HASHED_ROWS]).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    return data_of_arrays(images, labels, {"sha256": digest.hexdigest()})
 
 
 def data_of_arrays(examples: AnyArray, labels: AnyArray, facts: dict[str, Any]) -> TrainingData:
-    """Return examples in an array as data, with their counts among the facts.
+    """Return examples (N, ...) and labels (N,) float32 as data, with their counts among the facts.
 
-    Args:
-        examples: (N, ...) float, or uint8, which is scaled to [0, 1]; it may be mapped from a file.
-        labels: (N,) float32.
-        facts: Further ones.
+    Examples are float, or uint8, which is scaled to [0, 1], and may be mapped from a file.
     """
 
     def take(indices: AnyArray) -> AnyArray:
@@ -192,11 +179,3 @@ def _check_labels(labels: Any, count: int, name: str) -> AnyArray:
         )
     checked: AnyArray = labels.astype(np.float32)
     return checked
-
-
-def _array_hash(examples: AnyArray, labels: AnyArray) -> str:
-    digest = hashlib.sha256(f"{examples.shape} {examples.dtype}".encode())
-    for start in range(0, len(examples), _HASHED_ROWS):
-        digest.update(np.ascontiguousarray(examples[start : start + _HASHED_ROWS]).data)
-    digest.update(np.ascontiguousarray(labels).data)
-    return digest.hexdigest()

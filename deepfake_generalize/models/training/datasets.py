@@ -10,10 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import ROUNDING
 
 _REFUSED = "refused by deepfake_generalize"
 _TOLD = re.compile(rf"\[{_REFUSED}: (?P<words>[^\]]*)\] \[(?P<values>[^\]]*)", re.DOTALL)
-_ROUNDING = 1e-6
 _REALS = ("real", "reals", "original", "originals", "genuine", "pristine", "authentic")
 
 
@@ -24,10 +24,6 @@ def open_dataset(
 
     What it gives is looked at batch by batch while it is gone through, and never beforehand: a
     dataset may have another order each time, or be read only once. Go through it in `refusals`.
-
-    Raises:
-        InputError: It is not of batches of images and labels, is empty or endless, or says that
-            its class 1 is real.
     """
     spec = dataset.element_spec
     fits = (
@@ -72,17 +68,14 @@ def _refuse_empty_and_endless(dataset: tf.data.Dataset, name: str) -> None:
     number = int(dataset.cardinality())
     if number == 0:
         raise InputError(f"expected images in {name}, received a dataset without a batch.")
-    unknown = number == tf.data.UNKNOWN_CARDINALITY
-    if number == tf.data.INFINITE_CARDINALITY or (unknown and any(map(_endless, _below(dataset)))):
+    # Where TensorFlow cannot tell, it does not end if something that it is made of does not.
+    asked = _below(dataset) if number == tf.data.UNKNOWN_CARDINALITY else (dataset,)
+    if any(int(found.cardinality()) == tf.data.INFINITE_CARDINALITY for found in asked):
         raise InputError(
             f"expected {name} to end, received a dataset that repeats without an end.",
             hint="Leave .repeat() out: every epoch goes through the dataset anew. One that ends by "
             "itself says so by tf.data.experimental.assert_cardinality.",
         )
-
-
-def _endless(dataset: tf.data.Dataset) -> bool:
-    return bool(int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY)
 
 
 def _below(dataset: tf.data.Dataset) -> Iterator[tf.data.Dataset]:
@@ -135,7 +128,7 @@ def _checked(name: str, *, images: bool) -> Callable[[Any, Any], tuple[Any, Any]
         if images:
             ends = tf.stack([tf.reduce_min(examples), tf.reduce_max(examples)])
             # NaN is in no range.
-            inside = (ends[0] >= -_ROUNDING) & (ends[1] <= 1 + _ROUNDING)
+            inside = (ends[0] >= -ROUNDING) & (ends[1] <= 1 + ROUNDING)
             words = f"{_REFUSED}: expected images from 0 to 1 in {name}, received from, to"
             inside |= tf.size(examples) == 0
             checks.append(tf.debugging.Assert(inside, [words, ends]))

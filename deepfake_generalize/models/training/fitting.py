@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,43 +17,29 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import weights_sha256
 from deepfake_generalize.models.surgery import (
     NOISE,
+    copy_network,
     every_layer,
     finalize,
+    flat_layers,
     in_inference,
     is_graph,
+    remake,
+    twin,
 )
-from deepfake_generalize.models.training import construction
 from deepfake_generalize.models.training.data import LabelledImages, TrainingData, open_data
 from deepfake_generalize.models.training.datasets import refusals
 from deepfake_generalize.models.training.loop import (
-    BatchReports,
     EpochLoop,
-    State,
+    Fit,
     TrainOptions,
+    own_random_numbers,
     resume,
 )
 from deepfake_generalize.models.training.progress import make_reporter
 from deepfake_generalize.models.training.recipes import Recipe
-from deepfake_generalize.models.training.short_steps import fit_short_steps, takes_short_steps
+from deepfake_generalize.models.training.short_steps import fit_short_steps
 
 _LOSSES = {"mse": keras.losses.MeanSquaredError, "bce": keras.losses.BinaryCrossentropy}
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What came of fitting a network.
-
-    The history has a value an epoch for loss, accuracy, val_loss and val_accuracy; the network has
-    the weights of `best_epoch`, from 1; `ended` is complete, stopped early, perfect or plateau, and
-    `notes` are sentences for people.
-    """
-
-    history: Mapping[str, list[float]]
-    best_epoch: int
-    ended: str
-    seconds: float
-    data: Mapping[str, Mapping[str, Any]]
-    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -65,13 +50,10 @@ def fit(
 ) -> Fit:
     """Fit the trainable layers of a network; in the end it has the best epoch's weights.
 
-    What `models.train` does on a network of its own making, and augmentation on one that was
-    trained before or on the tail of one. Where precision or strategy ask for layers of another
-    making, a copy is trained and its weights are taken over.
-
-    The model leads from what `train` holds, arrays may be float features of any shape, to one
-    sigmoid unit (N, 1) or two softmax columns (N, 2). It is not compiled by this, unless it is a
-    subclassed model. A recipe that restarts takes a network that can be made anew: see `train`.
+    The model leads from what `train` holds to one sigmoid unit (N, 1) or two softmax columns
+    (N, 2). Where precision or strategy ask for layers of another making, a copy is trained and its
+    weights are taken over. A recipe that restarts takes a network that can be made anew: see
+    `train`.
     """
     shape = tuple(model.input_shape[1:])
     train = open_data(train, name="train", shape=shape)
@@ -80,12 +62,24 @@ def fit(
     if options.precision == "float32" and strategy is None:
         return _fit_in_place(model, train, val, options)
     with contextlib.nullcontext() if strategy is None else strategy.scope():
-        with construction.own_random_numbers(options.seed):
-            worker = construction.copy(model, precision=options.precision)
+        with own_random_numbers(options.seed):
+            worker = in_bfloat16(model) if options.precision != "float32" else copy_network(model)
         fitted = _fit_in_place(worker, train, val, options)
     model.set_weights(worker.get_weights())
     finalize(model)
     return fitted
+
+
+def in_bfloat16(model: keras.Model) -> keras.Model:
+    """Copy a network so that all layers but the last compute in bfloat16, on float32 weights."""
+    last = flat_layers(model)[-1]
+
+    def cast(layer: Any) -> Any:
+        if isinstance(layer, keras.layers.InputLayer):
+            return remake(layer)
+        return remake(layer, dtype="float32" if layer is last else "mixed_bfloat16")
+
+    return twin(model, cast)
 
 
 def _fit_in_place(
@@ -102,11 +96,18 @@ def _fit_in_place(
     callbacks: list[keras.callbacks.Callback] = [loop]
     reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
     if reporter.hears_batches:
-        callbacks.append(BatchReports(reporter, int(batches.cardinality())))
+        steps = max(int(batches.cardinality()), 1)
+
+        def tell(batch: int, logs: object) -> None:  # noqa: ARG001 - Keras calls it by these names
+            reporter.batch(min((batch + 1) / steps, 1.0))
+
+        callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=tell))
     try:
         if not state.ended:
             with _adjusted(model, recipe), in_inference(_frozen(model, options)), refusals():
-                if takes_short_steps(compiled, train, val, options):
+                # Several devices, and compiling for GPUs, stay with Keras.
+                alone = options.strategy is None and not compiled.jit_compile
+                if options.steps_per_call > 1 and train.row and val.row and alone:
                     prepared = partial(_prepared, options=options, columns=columns)
                     fit_short_steps(compiled, train, val, loop, recipe, prepared=prepared)
                 else:
@@ -120,12 +121,12 @@ def _fit_in_place(
                         verbose=0,
                     )
     finally:
-        notes = _notes(state, val.facts)
-        reporter.end(" ".join((_summary(state, recipe), *notes)))
+        state.notes = _notes(state, val.facts)
+        reporter.end(" ".join((_summary(state, recipe), *state.notes)))
     model.set_weights(state.best_weights)
     finalize(model)
-    data = {"train": train.facts, "val": val.facts}
-    return Fit(state.history, state.best_epoch, state.ended, state.seconds, data, notes)
+    state.data = {"train": train.facts, "val": val.facts}
+    return state
 
 
 def refuse_odd_batches(train: TrainingData, val: TrainingData, options: TrainOptions) -> None:
@@ -214,12 +215,8 @@ def compile_shared(model: keras.Model, options: TrainOptions) -> keras.Model:
     with standard_settings():
         if model.inputs:
             compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-        optimizer = keras.optimizers.Adam(
-            learning_rate=recipe.learning_rate,
-            beta_1=recipe.beta_1,
-            beta_2=recipe.beta_2,
-            epsilon=recipe.epsilon,
-        )
+        steps = recipe.learning_rate, recipe.beta_1, recipe.beta_2, recipe.epsilon
+        optimizer = keras.optimizers.Adam(*steps)
         if any(layer.compute_dtype == "float16" for layer in every_layer(model)):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         accuracy = "CategoricalAccuracy" if _columns(model) == 2 else "BinaryAccuracy"
@@ -242,13 +239,12 @@ def _settings(
         [type(layer).__name__, layer.dtype_policy.name, bool(layer.trainable), layer.count_params()]
         for layer in model.layers
     ]
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return {
         **{f"recipe.{key}": value for key, value in options.recipe.values().items()},
         "seed": options.seed,
         "fake_index": options.fake_index,
         "early_stopping": options.early_stopping,
-        "replicas": replicas,
+        "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "network": hashlib.sha256(json.dumps(layers).encode()).hexdigest(),
         "first weights": weights_sha256(model),
         "train": train.facts["sha256"],
@@ -268,7 +264,7 @@ def _columns(model: keras.Model) -> int:
     return int(gives[1])
 
 
-def _notes(state: State, val: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(state: Fit, val: Mapping[str, Any]) -> tuple[str, ...]:
     """Say where a whole training was never better on the validation data than guessing is."""
     if not state.ended:
         return ()
@@ -285,7 +281,7 @@ def _notes(state: State, val: Mapping[str, Any]) -> tuple[str, ...]:
     return (note,)
 
 
-def _summary(state: State, recipe: Recipe) -> str:
+def _summary(state: Fit, recipe: Recipe) -> str:
     if not state.ended:
         return f"not finished: {state.epochs} of {recipe.epochs} epochs"
     best = state.history[recipe.selection][state.best_epoch - 1]

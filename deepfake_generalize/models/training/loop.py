@@ -6,11 +6,13 @@ that goes on after a kill needs no generator's state to come out as if it had no
 
 from __future__ import annotations
 
+import contextlib
+import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -19,20 +21,24 @@ import tensorflow as tf
 from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training import checkpoints
-from deepfake_generalize.models.training.construction import PRECISIONS
-from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, check_progress
+from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter
 from deepfake_generalize.models.training.recipes import Recipe
 from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_choice, check_whole, describe
 
+Logs: TypeAlias = Mapping[str, Any] | None
+_STORED = ("epochs", "history", "best_epoch", "seconds", "ended")
 COMPLETE, STOPPED, PERFECT, PLATEAU = "complete", "stopped early", "perfect", "plateau"
 
 
 @dataclass
-class State:
-    """How far a run is: finished epochs, one value an epoch by name, the best epoch from 1.
+class Fit:
+    """How far a network is fitted, and in the end what came of it.
 
-    `seconds` were spent in epochs; `ended` says why no further epoch follows, or is empty.
+    `epochs` are finished; the history has a value for each by name: loss, accuracy, val_loss and
+    val_accuracy. `best_epoch` counts from 1, `seconds` were spent in epochs. `ended` is empty, or
+    says why no further epoch follows: complete, stopped early, perfect or plateau. At the end
+    `data` are the facts of what was learnt from, and `notes` sentences for people.
     """
 
     epochs: int = 0
@@ -41,11 +47,8 @@ class State:
     best_weights: list[AnyArray] = field(default_factory=list)
     seconds: float = 0.0
     ended: str = ""
-
-    def facts(self) -> dict[str, Any]:
-        """Return all but the weights as plain JSON values."""
-        names = ("epochs", "history", "best_epoch", "seconds", "ended")
-        return {name: getattr(self, name) for name in names}
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,8 @@ class TrainOptions:
 
     Labels are turned where the network's `fake_index` is 0. With `may_restart` training ends where
     the recipe says that another beginning is due. More of `steps_per_call`, which TensorFlow takes
-    before it returns to Python, are faster where a step is short, and change nothing else. With
-    `still` layers that are frozen do nothing random, even where they have no weights; dropout is
-    left to the caller.
+    before it returns to Python, are faster where a step is short. With `still` layers that are
+    frozen do nothing random, even where they have no weights; dropout is left to the caller.
     """
 
     recipe: Recipe
@@ -77,8 +79,11 @@ class TrainOptions:
         object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
         if self.early_stopping is not None:
             check_whole("early_stopping", self.early_stopping, least=1, hint="None: all epochs.")
-        check_choice("precision", self.precision, PRECISIONS)
-        check_progress(self.progress)
+        check_choice("precision", self.precision, ("float32", "bfloat16"))
+        if self.progress is not None:
+            check_choice(
+                "progress", self.progress, ("auto", "bar", "lines"), hint="None is silent."
+            )
         if self.strategy is not None and not isinstance(self.strategy, tf.distribute.Strategy):
             raise InputError(
                 f"expected a tf.distribute strategy, received {describe(self.strategy)}.",
@@ -92,14 +97,11 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
     def __init__(
         self,
         options: TrainOptions,
-        state: State,
+        state: Fit,
         settings: Mapping[str, Any],
         reporter: Reporter = SILENT,
     ) -> None:
-        """Go on from `state`, which is changed in place.
-
-        A checkpoint must have `settings`, plain JSON values, in common with the run.
-        """
+        """Go on from `state`, changed in place; checkpoints hold `settings`, plain JSON values."""
         super().__init__()
         self.state = state
         self._options = options
@@ -108,11 +110,11 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         self._epoch = state.epochs
         self._start = 0.0
 
-    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_test_begin(self, logs: Logs = None) -> None:  # noqa: ARG002
         """Refuse an epoch without a batch to train on, whose values would be zeros."""
         self._refuse_no_batch("train")
 
-    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_test_end(self, logs: Logs = None) -> None:  # noqa: ARG002
         """Refuse an epoch without a batch to validate on."""
         self._refuse_no_batch("val")
 
@@ -120,15 +122,17 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         """Return the order of the current epoch, (count,) int64."""
         return _generator(self._options.seed, self._epoch, 0).permutation(count)
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
         """Give dropout the random numbers of this epoch."""
         self._epoch = epoch
         self._start = time.perf_counter()
-        for index, state in enumerate(random_states(self.model), start=1):
+        weights = {id(variable) for variable in self.model.weights}
+        states = [variable for variable in self.model.variables if id(variable) not in weights]
+        for index, state in enumerate(states, start=1):
             sampled = _generator(self._options.seed, epoch, index).integers(2**31, size=state.shape)
             state.assign(sampled.astype(state.dtype))
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Keep what the epoch brought, and decide whether another follows."""
         state = self.state
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -191,41 +195,20 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         arrays = {"weights": self.model.get_weights(), "optimizer": optimizer}
         if state.best_epoch != state.epochs:
             arrays["best"] = state.best_weights
-        facts = {"settings": dict(self._settings), "state": state.facts()}
-        checkpoints.write(file, arrays, facts)
+        known = {name: getattr(state, name) for name in _STORED}
+        checkpoints.write(file, arrays, {"settings": dict(self._settings), "state": known})
 
 
-class BatchReports(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Tells a reporter of each batch; apart, because Keras is slower where batches are heard."""
-
-    def __init__(self, reporter: Reporter, batches: int) -> None:
-        """Report to `reporter` on epochs of `batches` batches."""
-        super().__init__()
-        self._reporter = reporter
-        self._batches = max(batches, 1)
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Report the part of the epoch that is done."""
-        self._reporter.batch(min((batch + 1) / self._batches, 1.0))
-
-
-def resume(model: keras.Model, checkpoint: str | Path | None, settings: Mapping[str, Any]) -> State:
-    """Bring a compiled model to where a checkpoint left it, and return how far that is.
-
-    Where there is no checkpoint, the state is a new one.
-
-    Raises:
-        InputError: The file is damaged.
-        DataMismatchError: It belongs to another run: other `settings`.
-    """
+def resume(model: keras.Model, checkpoint: str | Path | None, settings: Mapping[str, Any]) -> Fit:
+    """Bring a compiled model to where a checkpoint, if any, left it, and say how far that is."""
     file = None if checkpoint is None else checkpoints.locate(checkpoint)
     stored = None if file is None else checkpoints.read(file)
     if file is None or stored is None:
-        return State()
+        return Fit()
     arrays, facts = stored
     with checkpoints.readable(file):
         checkpoints.require_same(file, facts["settings"], settings)
-        state = State(**facts["state"])
+        state = Fit(**facts["state"])
         model.set_weights(arrays["weights"])
         state.best_weights = arrays.get("best", arrays["weights"])
         variables, values = model.optimizer.variables, arrays.get("optimizer", [])
@@ -234,11 +217,21 @@ def resume(model: keras.Model, checkpoint: str | Path | None, settings: Mapping[
     return state
 
 
-def random_states(model: keras.Model) -> list[Any]:
-    """Return the variables that hold the states of a model's random generators (dropout)."""
-    weights = {id(variable) for variable in model.weights}
-    return [variable for variable in model.variables if id(variable) not in weights]
-
-
 def _generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
     return np.random.default_rng([seed, epoch, stream])
+
+
+@contextlib.contextmanager
+def own_random_numbers(seed: int) -> Iterator[None]:
+    """Let Keras draw its seeds from `seed`, and leave Python's and NumPy's generators as they were.
+
+    Keras seeds initializers and dropout from Python's global generator where they have no seed.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - kept, not used
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - for builders that draw from it
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

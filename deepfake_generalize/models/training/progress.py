@@ -6,19 +6,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from deepfake_generalize.validation import check_choice
-
 Progress: TypeAlias = Literal["auto", "bar", "lines"] | None
 
 
 class Reporter:
-    """What the training loop tells how far it is; this one keeps silent.
-
-    Attributes:
-        hears_batches: Whether it wants to hear of batches, which costs a little each.
-    """
+    """What the training loop tells how far it is; this one keeps silent."""
 
     hears_batches = False
+    """Whether it wants to hear of batches, which costs a little each."""
 
     def begin(self, *, title: str, epochs: int, done: int) -> None:
         """Training begins, or goes on after `done` epochs."""
@@ -36,19 +31,8 @@ class Reporter:
 SILENT = Reporter()
 
 
-def check_progress(progress: object) -> None:
-    """Raise unless it is one of the ways to show progress, or None."""
-    if progress is not None:
-        check_choice("progress", progress, ("auto", "bar", "lines"), hint="None is silent.")
-
-
 def make_reporter(progress: Progress) -> Reporter:
-    """Return what shows progress, on stderr.
-
-    `auto` shows a bar in a terminal or a notebook and a line an epoch elsewhere, `bar` and `lines`
-    show that, None shows nothing.
-    """
-    check_progress(progress)
+    """Return what shows progress on stderr: `auto` a bar where something can be drawn over."""
     if progress is None:
         return SILENT
     from rich.console import Console
@@ -67,23 +51,17 @@ class Lines(Reporter):
         """Say what is trained."""
         self._epochs = epochs
         start = f"going on after epoch {done} of {epochs}" if done else f"{epochs} epochs"
-        self._write(f"{title}: {start}")
+        sys.stderr.write(f"{title}: {start}\n")
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
         """Write the epoch's line."""
-        width = len(str(self._epochs))
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        epoch = f"epoch {number:>{width}}/{self._epochs}"
-        self._write(f"{epoch}  {shown}  {seconds:.1f} s  best {best}")
+        epoch = f"epoch {number:>{len(str(self._epochs))}}/{self._epochs}"
+        sys.stderr.write(f"{epoch}  {shown}  {seconds:.1f} s  best {best}\n")
 
     def end(self, reason: str) -> None:
         """Say why it ended."""
-        self._write(reason)
-
-    @staticmethod
-    def _write(text: str) -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        sys.stderr.write(f"{reason}\n")
 
 
 class Bar(Reporter):

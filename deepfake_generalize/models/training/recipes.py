@@ -10,11 +10,19 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_choice, check_number, check_whole, describe
+from deepfake_generalize.validation import (
+    check_choice,
+    check_number,
+    check_type,
+    check_whole,
+    describe,
+)
 
 _PAPER = "paper, section III-C"
 _SCRIPTS = "the study's scripts; the paper does not say"
 _KERAS = "Keras's default, which the scripts keep; the paper does not say"
+_COUNTED = "paper, section III-C and Table IV; counted in the study's scripts"
+_SELECTED = "the paper keeps the best parameters; the scripts say by what"
 _OFF = "not in the study"
 
 
@@ -107,26 +115,18 @@ class Recipe:
             if value is not None or name not in _MAY_BE_NONE:
                 checked = check(f"{name} of a recipe", value, hint=_HINT)
                 object.__setattr__(self, name, checked)
-        for name, holds, wanted in (
-            ("name", isinstance(self.name, str) and bool(self.name), "a word"),
-            ("drop_last", isinstance(self.drop_last, bool), "True or False"),
-            ("classes", self.classes <= 2, "1 or 2"),
-        ):
-            if not holds:
-                raise InputError(
-                    f"expected {name} of a recipe to be {wanted}, received "
-                    f"{getattr(self, name)!r}.",
-                    hint=_HINT,
-                )
+        check_type("drop_last of a recipe to be True or False", self.drop_last, bool, hint=_HINT)
+        if not check_type("name of a recipe to be a word", self.name, str, hint=_HINT):
+            raise InputError("expected name of a recipe to be a word, received ''.", hint=_HINT)
 
     @property
     def sources(self) -> dict[str, str]:
         """Where each value comes from: setting -> citation."""
-        sources = {}
-        for name, value in self.values().items():
-            cited, citation = self.citations.get(name, (None, ""))
-            sources[name] = citation if citation and cited == value else "set by the user"
-        return sources
+        cited = {name: self.citations.get(name, (None, "")) for name in self.values()}
+        return {
+            name: citation if citation and value == getattr(self, name) else "set by the user"
+            for name, (value, citation) in cited.items()
+        }
 
     @property
     def fine_tuning(self) -> Recipe:
@@ -139,17 +139,12 @@ class Recipe:
 
     @property
     def as_scripts(self) -> Recipe:
-        """The same stage as the study's scripts run it, whatever was changed here.
-
-        Raises:
-            InputError: The recipe is not one of an architecture of the study.
-        """
+        """The same stage as the study's scripts run it; raises as `fine_tuning` does."""
         return _scripts(_paper(self._of_the_study(), self.stage))
 
     def values(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, as records hold them."""
-        names = [setting.name for setting in dataclasses.fields(self)]
-        return {name: getattr(self, name) for name in names if name != "citations"}
+        return {name: value for name, value in vars(self).items() if name != "citations"}
 
     def _of_the_study(self) -> str:
         name = f"the architecture of the recipe {self.name!r}"
@@ -164,35 +159,24 @@ _COUNT = partial(check_whole, least=1)
 _CHECKS: Mapping[str, Callable[..., Any]] = {
     "stage": partial(check_choice, choices=("original", "fine_tuning")),
     "learning_rate": _ABOVE_0,
-    "beta_1": _FRACTION,
-    "beta_2": _FRACTION,
+    **dict.fromkeys(("beta_1", "beta_2", "norm_momentum", "dropout"), _FRACTION),
     "epsilon": _ABOVE_0,
     "loss": partial(check_choice, choices=("mse", "bce")),
-    "epochs": _COUNT,
-    "batch_size": _COUNT,
-    "classes": _COUNT,
-    "last_layers": _COUNT,
+    **dict.fromkeys(("epochs", "batch_size", "last_layers", "restart_after"), _COUNT),
+    "classes": partial(check_whole, least=1, most=2),
     "selection": partial(check_choice, choices=("val_accuracy",)),
     "restart_below": partial(check_number, above=0, most=1),
-    "restart_after": _COUNT,
     "max_restarts": partial(check_whole, least=0),
-    "norm_momentum": _FRACTION,
-    "dropout": _FRACTION,
 }
 _MAY_BE_NONE = ("last_layers", "restart_below", "norm_momentum", "dropout")
 
+_NORMED = ("BatchNormalization", "Activation")
 LAST_LAYERS = {
     "mesonet": ("Dense", "LeakyReLU", "Dropout", "Dense"),
     "mesoinception": ("Dense", "LeakyReLU", "Dropout", "Dense"),
     "shallownet": ("Dense", "BatchNormalization", "Dropout", "Dense"),
-    "xception": (
-        *("SeparableConv2D", "BatchNormalization", "Activation"),
-        *("GlobalAveragePooling2D", "Dense"),
-    ),
-    "efficientnet_b0": (
-        *("Conv2D", "BatchNormalization", "Activation"),
-        *("GlobalAveragePooling2D", "Dropout", "Dense"),
-    ),
+    "xception": ("SeparableConv2D", *_NORMED, "GlobalAveragePooling2D", "Dense"),
+    "efficientnet_b0": ("Conv2D", *_NORMED, "GlobalAveragePooling2D", "Dropout", "Dense"),
 }
 """Architecture -> the kinds of its last layers, which transfer learning trains.
 
@@ -205,7 +189,10 @@ _SOFTMAX = ("xception", "efficientnet_b0")
 def _paper(architecture: str, stage: Literal["original", "fine_tuning"]) -> Recipe:
     original = stage == "original"
     small = architecture in _MESONETS
-    cited: dict[str, tuple[Any, str]] = {
+    citations: dict[str, tuple[Any, str]] = {
+        "name": (f"{architecture}-paper{'' if original else '-fine-tuning'}", "this library"),
+        "architecture": (architecture, "this library"),
+        "stage": (stage, _PAPER),
         "learning_rate": (1e-3 if small else 5e-5, _PAPER),
         "beta_1": (0.9, _PAPER),
         "beta_2": (0.999, _PAPER),
@@ -215,28 +202,16 @@ def _paper(architecture: str, stage: Literal["original", "fine_tuning"]) -> Reci
         "batch_size": (32 if original else 64, _SCRIPTS),
         "drop_last": (False, "the paper names no images that are left out"),
         "classes": (1, "one unit for all five here; the paper does not say"),
-        "last_layers": (
-            None if original else len(LAST_LAYERS[architecture]),
-            "everything is trained"
-            if original
-            else "paper, section III-C and Table IV; counted in the study's scripts",
-        ),
-        "selection": (
-            "val_accuracy",
-            "the paper keeps the best parameters; the scripts say by what",
-        ),
+        "last_layers": (None, "everything is trained")
+        if original
+        else (len(LAST_LAYERS[architecture]), _COUNTED),
+        "selection": ("val_accuracy", _SELECTED),
         "restart_below": (None, _OFF),
         "restart_after": (5, _OFF),
         "max_restarts": (3, _OFF),
         "norm_momentum": (None, _OFF),
         "dropout": (None, _OFF),
     }
-    named: dict[str, tuple[Any, str]] = {
-        "name": (f"{architecture}-paper{'' if original else '-fine-tuning'}", "this library"),
-        "architecture": (architecture, "this library"),
-        "stage": (stage, _PAPER),
-    }
-    citations = named | cited
     values = {key: value for key, (value, _) in citations.items()}
     return Recipe(**values, citations=citations)
 
@@ -264,10 +239,9 @@ instead in the same stage.
 
 
 def recipe_or_default(recipe: object, default: Recipe | None, **asked: float | None) -> Recipe:
-    """Return the recipe given, or the default where it is None.
+    """Return the recipe given, or the default for None, with the values `asked` for by name.
 
-    What was `asked` for by the names of its settings, and is not None, takes its values' place; the
-    recipe's name says so.
+    None asks for nothing. The recipe's name says what was changed.
     """
     chosen = default if recipe is None else recipe
     if not isinstance(chosen, Recipe):

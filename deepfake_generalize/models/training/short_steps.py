@@ -10,20 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.models.training.data import TrainingData
-from deepfake_generalize.models.training.loop import EpochLoop, TrainOptions
+from deepfake_generalize.models.training.loop import EpochLoop
 from deepfake_generalize.models.training.recipes import Recipe
-
-
-def takes_short_steps(
-    compiled: keras.Model, train: TrainingData, val: TrainingData, options: TrainOptions
-) -> bool:
-    """Return whether `fit_short_steps` is asked for and can do it.
-
-    Several devices, and compiling for GPUs, stay with Keras.
-    """
-    by_row = train.row is not None and val.row is not None
-    alone = options.strategy is None and not compiled.jit_compile
-    return options.steps_per_call > 1 and by_row and alone
 
 
 def fit_short_steps(
@@ -44,7 +32,11 @@ def fit_short_steps(
     batches: list[Any] = [
         lambda rows, data=data: prepared(*data.row(rows)) for data in (train, val)
     ]
-    _build_metrics(compiled, *batches[0](tf.range(1, dtype=tf.int64)))
+    # Keras makes metrics at the first step, and inside a loop of TensorFlow it cannot.
+    x, y = batches[0](tf.range(1, dtype=tf.int64))
+    outputs = compiled(x, training=False)
+    compiled.compute_loss(x=x, y=y, y_pred=outputs)
+    compiled.compute_metrics(x, y, outputs)
     learn = _pass(compiled.train_step, batches[0], size)
     validate = _pass(compiled.test_step, batches[1], size)
     counts = [data.count or 0 for data in (train, val)]
@@ -79,10 +71,3 @@ def _pass(step: Callable[[Any], Any], batch: Callable[[tf.Tensor], Any], size: i
 
     signature = [tf.TensorSpec((None,), tf.int64)]
     return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
-
-
-def _build_metrics(compiled: keras.Model, x: tf.Tensor, y: tf.Tensor) -> None:
-    """Let Keras make what it makes at the first step: inside a loop it cannot."""
-    outputs = compiled(x, training=False)
-    compiled.compute_loss(x=x, y=y, y_pred=outputs)
-    compiled.compute_metrics(x, y, outputs)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -15,16 +16,23 @@ import tensorflow as tf
 from deepfake_generalize._system.machine import cpu_model, processors
 from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.detectors import Detector
-from deepfake_generalize.models.surgery import every_layer
-from deepfake_generalize.models.training import checkpoints, construction
-from deepfake_generalize.models.training.construction import Architecture
+from deepfake_generalize.models.surgery import copy_network, every_layer
+from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
-from deepfake_generalize.models.training.fitting import Fit, fit
-from deepfake_generalize.models.training.loop import PLATEAU, TrainOptions
+from deepfake_generalize.models.training.fitting import fit
+from deepfake_generalize.models.training.loop import (
+    PLATEAU,
+    Fit,
+    TrainOptions,
+    own_random_numbers,
+)
 from deepfake_generalize.models.training.progress import Progress
 from deepfake_generalize.models.training.recipes import RECIPES, Recipe, recipe_or_default
-from deepfake_generalize.validation import is_whole
+from deepfake_generalize.validation import check_choice, check_type, is_whole
+
+Architecture: TypeAlias = "str | Callable[..., keras.Model] | keras.Model"
 
 
 def train(  # noqa: PLR0913  (each is a choice of its own)
@@ -102,7 +110,7 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         >>> detector.training["recipe"]["name"], len(detector.training["history"]["loss"])
         ('mesonet-paper, epochs 2', 2)
     """
-    known_as = construction.architecture_name(architecture)
+    known_as = _name_of(architecture)
     asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     recipe = recipe_or_default(recipe, RECIPES.get(known_as), **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
@@ -113,47 +121,51 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
     discarded: list[dict[str, Any]] = []
     while True:
         attempt = _attempt(options, len(discarded))
-        model = construction.build(
-            architecture,
-            shape or opened.shape,
-            classes=recipe.classes,
-            seed=attempt.seed,
-        )
+        with own_random_numbers(attempt.seed):
+            model = build(architecture, shape or opened.shape, classes=recipe.classes)
         # Before the first epoch: what is no detector must not cost a training.
         detector = Detector(model, name=name or known_as)
         fitted = fit(model, opened, opened_val, attempt)
         if fitted.ended != PLATEAU:
             break
         discarded.append({"seed": attempt.seed, "accuracy": fitted.history["accuracy"]})
-    detector.training = training_record(
-        fitted,
-        options,
-        model,
-        architecture=known_as,
-        input_shape=list(opened.shape),
-        restarts=discarded,
-    )
+    facts = {"architecture": known_as, "input_shape": list(opened.shape), "restarts": discarded}
+    detector.training = training_record(fitted, options, model) | facts
     return detector
 
 
-def training_record(
-    fitted: Fit,
-    options: TrainOptions,
-    model: keras.Model,
-    *,
-    parent: object = None,
-    **more: object,
-) -> dict[str, Any]:
-    """Return what a detector keeps of its training, plain JSON values.
+def _name_of(architecture: Architecture) -> str:
+    """Return the name by which records call an architecture, or refuse what is none."""
+    if isinstance(architecture, keras.Model):
+        return str(architecture.name)
+    if callable(architecture):
+        own = getattr(architecture, "__name__", type(architecture).__name__)
+        return next((x for x, builder in ARCHITECTURES.items() if builder is architecture), own)
+    hint = "Or pass a builder or a Keras model."
+    return check_choice("architecture", architecture, ARCHITECTURES, hint=hint)
 
-    `parent` says what the network was before; None for one that began from nothing.
+
+def build(architecture: Architecture, input_shape: tuple[int, ...], *, classes: int) -> keras.Model:
+    """Build a network that nobody else holds: a model is copied with its weights.
+
+    A builder is asked for the number of `classes` only where it is not one.
     """
+    if isinstance(architecture, keras.Model):
+        return copy_network(architecture)
+    builder = ARCHITECTURES[architecture] if isinstance(architecture, str) else architecture
+    model = builder(input_shape, **({} if classes == 1 else {"classes": classes}))
+    hint = "A builder takes input_shape (H, W, 3) and returns a keras.Model."
+    return check_type("a Keras model from the builder", model, keras.Model, hint=hint)
+
+
+def training_record(fitted: Fit, options: TrainOptions, model: keras.Model) -> dict[str, Any]:
+    """Return what a detector keeps of its training, plain JSON values."""
     recipe, strategy = options.recipe, options.strategy
     return {
         "recipe": recipe.values(),
         "sources": recipe.sources,
         "seed": options.seed,
-        "parent": parent,
+        "parent": None,  # It began from nothing; fine-tuning says from what.
         "selection": f"highest {recipe.selection} on the validation data, the earliest of equals",
         "best_epoch": fitted.best_epoch,
         "ended": fitted.ended,
@@ -172,13 +184,12 @@ def training_record(
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        **more,
     }
 
 
 def _precision(model: keras.Model) -> str:
     """Return what the layers of a network compute in, by Keras' names of it."""
-    layers = [x for x in every_layer(model) if not isinstance(x, keras.layers.InputLayer)]
+    layers = (x for x in every_layer(model) if not isinstance(x, keras.layers.InputLayer))
     return ", ".join(sorted({layer.dtype_policy.name for layer in layers}))
 
 
@@ -204,12 +215,12 @@ def _computation() -> dict[str, Any]:
 
 def _attempt(options: TrainOptions, number: int) -> TrainOptions:
     """Return the options of the first beginning (0) or of a later one."""
-    file = None if options.checkpoint is None else checkpoints.locate(options.checkpoint)
-    if number and file is not None:
-        file = file.with_stem(f"{file.stem}-{number + 1}")
-    seed = options.seed
+    seed, file = options.seed, options.checkpoint
     if number:
         seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    if number and file is not None:
+        first = checkpoints.locate(file)
+        file = first.with_stem(f"{first.stem}-{number + 1}")
     may_restart = number < options.recipe.max_restarts
     return replace(options, seed=seed, checkpoint=file, may_restart=may_restart)
 

@@ -6,6 +6,8 @@ import pytest
 from rich.console import Console
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import RECIPES
+from deepfake_generalize.models.training import TrainOptions
 from deepfake_generalize.models.training.progress import SILENT, Bar, Lines, make_reporter
 
 VALUES = {"loss": 0.25, "accuracy": 0.5, "val_loss": 0.3, "val_accuracy": 0.75}
@@ -65,4 +67,4 @@ def test_auto_draws_a_bar_in_a_terminal_and_in_a_notebook(monkeypatch):
 @pytest.mark.parametrize("progress", ["loud", 1, True])
 def test_other_choices_are_refused(progress):
     with pytest.raises(InputError, match="progress to be one of auto, bar, lines"):
-        make_reporter(progress)
+        TrainOptions(RECIPES["mesonet"], progress=progress)

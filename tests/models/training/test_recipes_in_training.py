@@ -11,8 +11,7 @@ from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
 from deepfake_generalize.models.training import fitting
-from deepfake_generalize.models.training.construction import copy
-from deepfake_generalize.models.training.loop import State
+from deepfake_generalize.models.training.loop import Fit
 
 
 class _Stop(BaseException):
@@ -90,7 +89,7 @@ def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weig
     assert {layer.dtype_policy.name for layer in detector.model.layers} == {"float32"}
     assert detector.training["precision"] == "bfloat16"
     assert not same_weights(detector, train_small())
-    worker = copy(detector.model, precision="bfloat16")
+    worker = fitting.in_bfloat16(detector.model)
     policies = [layer.dtype_policy.name for layer in worker.layers[1:]]
     assert set(policies[:-1]) == {"mixed_bfloat16"}
     assert policies[-1] == "float32"
@@ -147,9 +146,9 @@ def test_an_accuracy_that_never_leaves_chance_is_noted(train_small, capsys):
     ],
 )
 def test_chance_is_what_one_class_for_all_gives(best, images, fakes, noted):
-    state = State(history={"val_accuracy": [0.5, best, 0.5]}, ended="complete")
+    state = Fit(history={"val_accuracy": [0.5, best, 0.5]}, ended="complete")
     assert bool(fitting._notes(state, {"images": images, "fakes": fakes})) is noted
-    assert not fitting._notes(State(), {"images": images, "fakes": fakes})
+    assert not fitting._notes(Fit(), {"images": images, "fakes": fakes})
 
 
 def test_softmax_columns_are_trained_towards_the_fake_one(train_small, short_recipe, striped_val):

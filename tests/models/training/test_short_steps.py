@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.models import RECIPES, Recipe
-from deepfake_generalize.models.training import Fit, TrainOptions, fit
+from deepfake_generalize.models.training import Fit, TrainOptions, data_of_arrays, fit
 from deepfake_generalize.models.training.loop import EpochLoop
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RECIPE = dataclasses.replace(RECIPES["mesonet"].fine_tuning, epochs=3, batch_size=8, name="short")
 FEATURES = np.random.default_rng(0).random((35, 12), np.float32)
-LABELS = np.arange(35) % 2
+LABELS = np.float32(np.arange(35) % 2)
 
 
 def tail(classes: int = 1) -> keras.Model:
@@ -34,7 +34,9 @@ def tail(classes: int = 1) -> keras.Model:
 
 
 def learn(model: keras.Model, options: TrainOptions) -> Fit:
-    return fit(model, (FEATURES[:27], LABELS[:27]), (FEATURES[27:], LABELS[27:]), options)
+    rows = slice(27), slice(27, None)
+    train, val = (data_of_arrays(FEATURES[part], LABELS[part], {"sha256": ""}) for part in rows)
+    return fit(model, train, val, options)
 
 
 @pytest.mark.parametrize(

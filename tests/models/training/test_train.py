@@ -15,7 +15,13 @@ import tensorflow as tf
 from deepfake_generalize._system.machine import cpu_model
 from deepfake_generalize._version import __version__
 from deepfake_generalize.models import RECIPES, Detector, Recipe
-from deepfake_generalize.models.training import Fit, TrainOptions, fit, training_record
+from deepfake_generalize.models.training import (
+    Fit,
+    TrainOptions,
+    data_of_arrays,
+    fit,
+    training_record,
+)
 
 
 def test_the_seed_decides(trained, train_small, same_weights):
@@ -145,12 +151,11 @@ def test_fit_takes_features_and_the_networks_own_polarity(fake_index):
     features[:, 0] += 6 * labels - 3
     model = _tail()
     recipe = Recipe("tail", epochs=15, learning_rate=0.05, batch_size=8)
-    fitted = fit(
-        model,
-        (features[:48], labels[:48]),
-        (features[48:], labels[48:]),
-        TrainOptions(recipe, fake_index=fake_index, progress=None),
+    train, val = (
+        data_of_arrays(features[rows], labels[rows].astype(np.float32), {"sha256": ""})
+        for rows in (slice(48), slice(48, None))
     )
+    fitted = fit(model, train, val, TrainOptions(recipe, fake_index=fake_index, progress=None))
     output = model(features).numpy()[:, 0]
     fakes = output if fake_index == 1 else 1 - output
     assert np.mean((fakes > 0.5) == labels) > 0.9
@@ -187,7 +192,7 @@ def test_the_record_holds_what_the_last_digits_depend_on(trained, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
-    fitted = Fit({}, 1, "complete", 0.0, {})
+    fitted = Fit(best_epoch=1, ended="complete")
     record = training_record(fitted, TrainOptions(RECIPES["mesonet"]), trained.model)["computation"]
     set_here = tf.config.threading.get_intra_op_parallelism_threads()
     assert record["intra_op_threads"] == (set_here or 3)
@@ -197,6 +202,6 @@ def test_the_record_holds_what_the_last_digits_depend_on(trained, monkeypatch):
 
 def test_threads_that_are_no_number_do_not_cost_a_training_its_record(trained, monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "many")
-    fitted = Fit({}, 1, "complete", 0.0, {})
+    fitted = Fit(best_epoch=1, ended="complete")
     record = training_record(fitted, TrainOptions(RECIPES["mesonet"]), trained.model)
     assert record["computation"]["intra_op_threads"] >= 1
