@@ -8,6 +8,7 @@ from deepfake_generalize.data.crops import (
     read_crops,
     read_failures,
     read_image,
+    read_set,
     to_dataset,
 )
 from deepfake_generalize.data.extraction import Extraction, extract_faces
@@ -27,6 +28,7 @@ from deepfake_generalize.data.leakage import (
     exclude,
     only_identities,
 )
+from deepfake_generalize.data.manifests import select
 from deepfake_generalize.data.splits import Splits, balanced_splits
 
 __all__ = [
@@ -54,6 +56,8 @@ __all__ = [
     "read_crops",
     "read_failures",
     "read_image",
+    "read_set",
+    "select",
     "synthetic",
     "to_dataset",
 ]

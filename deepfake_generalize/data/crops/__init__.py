@@ -14,6 +14,7 @@ from deepfake_generalize.data.crops.manifest import (
     FAILURES_FILE,
     read_crops,
     read_failures,
+    read_set,
     write_crops,
     write_failures,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "read_crops",
     "read_failures",
     "read_image",
+    "read_set",
     "resize",
     "split_packed",
     "to_dataset",

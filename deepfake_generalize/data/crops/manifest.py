@@ -22,7 +22,10 @@ from deepfake_generalize.data.manifests import (
     parse_manifest,
     read_header,
     read_manifest,
+    require_columns,
     restore_types,
+    select,
+    split_query,
     with_columns,
     write_manifest,
 )
@@ -160,6 +163,38 @@ def read_crops(source: str | Path, *, video_pattern: str | None = None) -> pd.Da
         f"expected a folder or a pack of crops, {str(path)!r} does not exist.",
         hint="Check the path.",
     )
+
+
+def read_set(place: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
+    """Read a set of crops from wherever it is, as every option that names one does.
+
+    Args:
+        place: What `read_crops` reads, or a table of crops. A text may end in a query, as in
+            "crops[method=FaceSwap,compression=c23]"; `select` says what it chooses. So one
+            extraction of FaceForensics++ holds a set for each of its methods.
+
+    Returns:
+        As `read_crops`; a table as it came. `.attrs["selected"]` says what a query chose.
+
+    Raises:
+        InputError: As `read_crops` and `select`.
+
+    Examples:
+        >>> table = pd.DataFrame({"path": ["a.png"], "label": [1]})
+        >>> read_set(table) is table
+        True
+    """
+    if isinstance(place, pd.DataFrame):
+        require_columns(place, ("path",), what="a set of crops")
+        return place
+    query = None
+    if isinstance(place, (str, os.PathLike)):
+        place, query = split_query(place)
+    crops = read_crops(place)
+    try:
+        return crops if query is None else select(crops, query)
+    except InputError as error:
+        raise InputError(f"{place}: {error.message}", hint=error.hint) from error
 
 
 def read_failures(folder: str | Path) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from deepfake_generalize.data.manifests.identity import (
     text_sha256,
     video_keys,
 )
+from deepfake_generalize.data.manifests.queries import select, split_query
 from deepfake_generalize.data.manifests.tables import (
     first_line,
     opened_table,
@@ -60,7 +61,9 @@ __all__ = [
     "restore_types",
     "rows_sha256",
     "score_keys",
+    "select",
     "short_name",
+    "split_query",
     "text_column",
     "text_sha256",
     "video_keys",
