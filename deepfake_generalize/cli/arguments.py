@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfake_generalize._system.atomic_files import write_result
+from deepfake_generalize.cli import console
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
 
     from deepfake_generalize.types import Scorer
 
@@ -33,6 +38,20 @@ Weights = Annotated[
     Path | None,
     typer.Option("--weights", help="The public detector's weights file, instead of a download."),
 ]
+
+
+def takes(*options: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command that ends in `**options` the arguments of these functions as its own."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        found = [inspect.signature(of, eval_str=True).parameters for of in (command, *options)]
+        own = [one for part in found for one in part.values() if one.kind is not one.VAR_KEYWORD]
+        own.sort(key=lambda one: one.default is not one.empty)  # What is required comes first.
+        command.__annotations__ = {one.name: one.annotation for one in own} | {"return": None}
+        command.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+        return command
+
+    return add
 
 
 def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
@@ -72,6 +91,16 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Sc
     return models.load_detector(name, weights)
 
 
+def read_set(place: str | Path) -> pd.DataFrame:
+    """Read crops from wherever they are, and note what a query chose of them."""
+    from deepfake_generalize import data
+
+    crops = data.read_set(place)
+    if "selected" in crops.attrs:
+        console.write_note(f"note: {crops.attrs['selected']}")
+    return crops
+
+
 def check_out(out: Path | None, *, option: str = "--out") -> None:
     """Try whether a file can be written here, before work is spent on what goes into it.
 
@@ -108,23 +137,23 @@ def write_out(out: Path, text: str) -> None:
 
 
 def named_sets(given: Sequence[str]) -> dict[str, Path]:
-    """Read options of the form NAME=FOLDER or NAME=SCORES.csv.
+    """Read options of the form NAME=SET: crops, with a query or without, or NAME=SCORES.csv.
 
     Examples:
-        >>> named_sets(["DFD=crops/dfd"])
-        {'DFD': PosixPath('crops/dfd')}
+        >>> named_sets(["DFD=crops/dfd[compression=c23]"])
+        {'DFD': PosixPath('crops/dfd[compression=c23]')}
     """
     named: dict[str, Path] = {}
     for text in given:
-        name, _, folder = text.partition("=")
-        if not (name and folder):
+        found = re.fullmatch(r"([^=\[\]]+)=(.+)", text)
+        if found is None:
             raise InputError(
                 f"expected NAME=FOLDER or NAME=SCORES.csv, received {text!r}.",
-                hint="Name the set and where it is, as in --unseen DFD=crops/dfd.",
+                hint="Name the set and where it is, as in DFD=crops/dfd.",
             )
-        if name in named:
+        if found[1] in named:
             raise InputError(
-                f"the set {name} is given twice.", hint="Give every set a name of its own."
+                f"the set {found[1]} is given twice.", hint="Give every set a name of its own."
             )
-        named[name] = Path(folder)
+        named[found[1]] = Path(found[2])
     return named

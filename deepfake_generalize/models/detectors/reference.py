@@ -65,13 +65,17 @@ def load_detector(reference: str, weights: str | Path | None = None) -> Scorer:
         value, known = _of_onnx(found.place)
     else:
         value = Detector.load(found.place)
-    done = isinstance(value, Scorer) and not inspect.isclass(value)
+    if isinstance(value, Scorer) and not inspect.isclass(value):
+        if found.settings:
+            raise InputError(
+                f"expected no settings of {found.text}, which has its own, received "
+                f"{', '.join(found.settings)}.",
+                hint="They are for networks and functions.",
+            )
+        return value
     make: Callable[..., Scorer] = Detector if isinstance(value, keras.Model) else as_detector
-    takes = [] if done else [*inspect.signature(make).parameters][1:]
     for setting in found.settings:
-        check_choice(f"a setting of {found.text}", setting, takes)
-    if done:
-        return value  # type: ignore[no-any-return]
+        check_choice(f"a setting of {found.text}", setting, [*inspect.signature(make).parameters])
     settings = found.settings if make is Detector else known | found.settings
     if make is as_detector and callable(value) and "size" not in settings:
         raise InputError(
