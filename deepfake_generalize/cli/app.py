@@ -27,6 +27,7 @@ from deepfake_generalize._system.standard_streams import (
 )
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import (
+    analysis,
     benchmarking,
     console,
     doctor,
@@ -60,6 +61,9 @@ for command in (
     training.merge,
     training.focus,
     benchmarking.benchmark,
+    analysis.grad_cam,
+    analysis.causal,
+    analysis.compare,
     doctor.doctor,
     studies.demo,
     studies.study,

@@ -122,13 +122,15 @@ def check_out(out: Path | None, *, option: str = "--out") -> None:
         ) from error
 
 
-def write_out(out: Path, text: str) -> None:
+def write_out(out: Path, content: str | bytes) -> None:
     """Write a command's result into the file that the user named; what is there stays until then.
 
     Names of files that are no UTF-8 are written as the system has them.
     """
     try:
-        write_result(out, text.encode("utf-8", "surrogateescape"))
+        if isinstance(content, str):
+            content = content.encode("utf-8", "surrogateescape")
+        write_result(out, content)
     except OSError as error:
         raise InputError(
             f"expected to write {out}, the system refused: {error.strerror or error}.",

@@ -7,7 +7,7 @@ from deepfake_generalize.study.benchmarking.inputs import ScoredSet, load_scored
 from deepfake_generalize.study.benchmarking.missing_scores import COVERAGE_WANTED
 from deepfake_generalize.study.benchmarking.provenance import describe_detector, versions
 from deepfake_generalize.study.benchmarking.result import Benchmark
-from deepfake_generalize.study.benchmarking.several import Benchmarks
+from deepfake_generalize.study.benchmarking.several import Benchmarks, compare_scores
 
 __all__ = [
     "COVERAGE_WANTED",
@@ -15,6 +15,7 @@ __all__ = [
     "Benchmarks",
     "ScoredSet",
     "benchmark",
+    "compare_scores",
     "describe_detector",
     "load_scored_set",
     "versions",
