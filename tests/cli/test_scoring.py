@@ -199,6 +199,28 @@ def test_scores_are_shown_by_video_and_by_frame(
     assert shown.err == ""
 
 
+def test_a_summary_counts_verdicts_failures_and_frames(
+    stub: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("a.mp4", "real/a.mp4", "broken.mp4", "broken-1.mp4", "faceless.mp4")
+    assert main(["score", *names, "--frames", "4", "--summary"]) == 3
+    shown = capsys.readouterr().out
+    assert "5 videos: 2 fake, 0 real, 2 empty, 1 no_face without a score" in shown
+    assert "mean score 0.7500, 6 of 10 frames scored" in shown
+    assert "nobody" not in shown
+    assert "broken.mp4 is empty" in shown
+    assert main(["score", *names, "--frames", "4", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["summary"] == {
+        "videos": 5,
+        "fake": 2,
+        "real": 0,
+        "failed": {"empty": 2, "no_face": 1},
+        "mean_score": 0.75,
+        "frames": 10,
+        "frames_scored": 6,
+    }
+
+
 def test_a_detector_of_synthetic_faces_says_what_its_verdict_is_worth(
     stub: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
