@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -67,12 +68,13 @@ def grad_cam(
     if len(loaded) < len(detector):
         raise InputError(
             f"expected detectors of different names, received {', '.join(loaded)} and again.",
-            hint="Give one another name: file.py:network[name=mine], or --name of `train`.",
+            hint="Save one under another name, which --name of `train` gives it.",
         )
     chosen = np.linspace(0, len(table) - 1, min(images, len(table))).astype(int)
     paths = [Path(path) for path in table["path"].iloc[chosen]]
-    with console.progress("mapping", shown=not json) as advance:
-        options = {"target": target, "layer": layer}
+    options = {"target": target, "layer": layer}
+    with console.progress("mapping", shown=not json) as advance, warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # Empty maps and masks stand in the tables.
         rows, similarity = _mapped(paths, loaded, out, masks, advance, options)
     arguments.write_out(out / "maps.csv", rows.to_csv(index=False))
     if len(loaded) > 1:
