@@ -172,12 +172,18 @@ def _neurons(given: str) -> list[int]:
         import pandas as pd
 
         table = pd.read_csv(given, usecols=["neuron", "universal"])
-        return sorted({int(number) for number in table["neuron"][table["universal"]]})
+        universal = sorted({int(number) for number in table["neuron"][table["universal"]]})
     except (ValueError, KeyError) as error:
         raise InputError(
             f"expected numbers of neurons or a table that `causal` wrote, received {given!r}.",
             hint="As in --neurons 3,17,42 or --neurons effects.csv.",
         ) from error
+    if not universal:
+        raise InputError(
+            f"expected neurons in the top of every set, {given} has none.",
+            hint="Run `causal` with a larger --top, or name neurons: --neurons 3,17,42.",
+        )
+    return universal
 
 
 def _fine_tune(

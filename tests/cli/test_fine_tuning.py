@@ -26,6 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 cv2.imwrite(str(folder / part / label / f"{part}{label}{index}.png"), image)
     models.Detector(models.mesonet((16, 16, 3)), name="mine").save(folder / "mine.keras")
     (folder / "effects.csv").write_text("set,neuron,universal\nFS,0,True\nFS,1,False\nNT,3,True\n")
+    (folder / "none.csv").write_text("set,neuron,universal\nFS,0,False\n")
     return folder
 
 
@@ -112,6 +113,7 @@ def test_what_is_moved_without_training_is_told_as_such(
     [
         (["--neurons", "all"], "received 'all'", "--neurons 3,17,42"),
         (["--neurons", "mine.keras"], "received 'mine.keras'", "--neurons 3,17,42"),
+        (["--neurons", "none.csv"], "none.csv has none", "larger --top"),
         (["--neurons", "0", "--recipe", "resnet"], "mesoinception", ""),
         (["--neurons", "0", "--detector", "code.py:bright[size=8]"], "models.Detector", "Wrap a"),
     ],
