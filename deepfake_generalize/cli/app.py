@@ -27,6 +27,7 @@ from deepfake_generalize._system.standard_streams import (
 )
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import (
+    analysis,
     benchmarking,
     console,
     doctor,
@@ -56,7 +57,13 @@ for command in (
     scoring.score,
     splitting.split,
     training.train,
+    training.transfer,
+    training.merge,
+    training.focus,
     benchmarking.benchmark,
+    analysis.grad_cam,
+    analysis.causal,
+    analysis.compare,
     doctor.doctor,
     studies.demo,
     studies.study,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfake_generalize._system.atomic_files import write_result
+from deepfake_generalize.cli import console
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from deepfake_generalize.models import Detector
+    import pandas as pd
+
+    from deepfake_generalize.types import Scorer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Seed = Annotated[
@@ -22,7 +27,12 @@ Seed = Annotated[
 ]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
 DetectorName = Annotated[
-    str, typer.Option("--detector", help="A public detector's name, or a saved .keras file.")
+    str,
+    typer.Option(
+        "--detector",
+        help="A public detector's name, a saved .keras file, an .onnx file, file.py:name or "
+        "package.module:name; [size=256,logits=true] behind it sets what it does not say.",
+    ),
 ]
 Weights = Annotated[
     Path | None,
@@ -30,20 +40,18 @@ Weights = Annotated[
 ]
 
 
-def check_detector(name: str, weights: Path | None) -> None:
-    """Raise unless a detector has this name, and takes a weights file if one is given."""
-    from deepfake_generalize.data.assets import DETECTORS
+def takes(*options: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command that ends in `**options` the arguments of these functions as its own."""
 
-    if name not in DETECTORS and not Path(name).exists():
-        raise InputError(
-            f"expected the name of a public detector or a saved .keras file, received {name!r}.",
-            hint=f"The names are {', '.join(DETECTORS)}; no file is called that.",
-        )
-    if weights is not None and name not in DETECTORS:
-        raise InputError(
-            f"expected --weights beside a public detector's name, received it with {name}.",
-            hint=f"A saved detector holds its weights; the names are {', '.join(DETECTORS)}.",
-        )
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        found = [inspect.signature(of, eval_str=True).parameters for of in (command, *options)]
+        own = [one for part in found for one in part.values() if one.kind is not one.VAR_KEYWORD]
+        own.sort(key=lambda one: one.default is not one.empty)  # What is required comes first.
+        command.__annotations__ = {one.name: one.annotation for one in own} | {"return": None}
+        command.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+        return command
+
+    return add
 
 
 def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
@@ -51,24 +59,14 @@ def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
 
     `videos` says whether faces must be found first.
     """
-    from deepfake_generalize.data.assets import DETECTORS, face_assets, require
+    from deepfake_generalize.data.assets import DETECTORS, face_assets, find_detector, require
 
-    check_detector(name, weights)
+    find_detector(name, weights)
     faces = face_assets("landmarks", finds=True) if videos else []
     require(dict.fromkeys(faces) | ({name: weights} if name in DETECTORS else {}))
 
 
-def load_detector(name: str, weights: Path | None) -> Detector:
-    """Load what `require_detector` found: a public detector, or a saved one."""
-    from deepfake_generalize import models
-    from deepfake_generalize.data.assets import DETECTORS
-
-    if name in DETECTORS:
-        return models.load_pretrained(name, path=weights)
-    return models.Detector.load(Path(name))
-
-
-def load_scorer(name: str, weights: Path | None, sets: Mapping[str, str]) -> Detector | str:
+def load_scorer(name: str, weights: Path | None, sets: Mapping[str, str]) -> Scorer | str:
     """Load a detector for these sets; where all are CSV files of scores its name is enough."""
     from deepfake_generalize.data.manifests import split_query
 
@@ -80,18 +78,30 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, str]) -> Det
                 f"{path} does not exist.",
                 hint="Check the path; `extract` makes a folder of crops from videos.",
             )
-    from deepfake_generalize.data import read_set
+    from deepfake_generalize import data
+    from deepfake_generalize.data.assets import find_detector
     from deepfake_generalize.study.scores import is_score_table
 
     crops = [of for set_name, of in sets.items() if not is_score_table(places[set_name])]
     if not crops:
         return name
-    check_detector(name, weights)
-
+    find_detector(name, weights)
     for place in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
-        read_set(place)
+        data.read_set(place)
     require_detector(name, weights, videos=False)
-    return load_detector(name, weights)
+    from deepfake_generalize import models
+
+    return models.load_detector(name, weights)
+
+
+def read_set(place: str | Path) -> pd.DataFrame:
+    """Read crops from wherever they are, and note what a query chose of them."""
+    from deepfake_generalize import data
+
+    crops = data.read_set(place)
+    if "selected" in crops.attrs:
+        console.write_note(f"note: {crops.attrs['selected']}")
+    return crops
 
 
 def check_out(out: Path | None, *, option: str = "--out") -> None:
@@ -115,13 +125,15 @@ def check_out(out: Path | None, *, option: str = "--out") -> None:
         ) from error
 
 
-def write_out(out: Path, text: str) -> None:
+def write_out(out: Path, content: str | bytes) -> None:
     """Write a command's result into the file that the user named; what is there stays until then.
 
     Names of files that are no UTF-8 are written as the system has them.
     """
     try:
-        write_result(out, text.encode("utf-8", "surrogateescape"))
+        if isinstance(content, str):
+            content = content.encode("utf-8", "surrogateescape")
+        write_result(out, content)
     except OSError as error:
         raise InputError(
             f"expected to write {out}, the system refused: {error.strerror or error}.",
@@ -130,23 +142,23 @@ def write_out(out: Path, text: str) -> None:
 
 
 def named_sets(given: Sequence[str]) -> dict[str, str]:
-    """Read options of the form NAME=FOLDER or NAME=SCORES.csv, either maybe with a query.
+    """Read options of the form NAME=SET: crops, with a query or without, or NAME=SCORES.csv.
 
     Examples:
-        >>> named_sets(["DFD=crops/dfd", "FS=crops/ff[method=FaceSwap]"])
-        {'DFD': 'crops/dfd', 'FS': 'crops/ff[method=FaceSwap]'}
+        >>> named_sets(["DFD=crops/dfd[compression=c23]"])
+        {'DFD': 'crops/dfd[compression=c23]'}
     """
     named: dict[str, str] = {}
     for text in given:
-        name, _, folder = text.partition("=")
-        if not (name and folder):
+        found = re.fullmatch(r"([^=\[\]]+)=(.+)", text)
+        if found is None:
             raise InputError(
                 f"expected NAME=FOLDER or NAME=SCORES.csv, received {text!r}.",
-                hint="Name the set and where it is, as in --unseen DFD=crops/dfd.",
+                hint="Name the set and where it is, as in DFD=crops/dfd.",
             )
-        if name in named:
+        if found[1] in named:
             raise InputError(
-                f"the set {name} is given twice.", hint="Give every set a name of its own."
+                f"the set {found[1]} is given twice.", hint="Give every set a name of its own."
             )
-        named[name] = folder
+        named[found[1]] = found[2]
     return named

@@ -15,6 +15,7 @@ from deepfake_generalize.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import pandas as pd
     from rich.console import Console
 
 WIDTH_OF_A_PIPE = 160
@@ -104,6 +105,13 @@ def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     write_text(title)
     with writing_results():
         _console(sys.stdout).print(table)
+
+
+def write_frame(title: str, frame: pd.DataFrame) -> None:
+    """Show a DataFrame as `write_table` does, fractions with four digits."""
+    rows = frame.itertuples(index=False)
+    cells = [[number(cell) if isinstance(cell, float) else cell for cell in row] for row in rows]
+    write_table(title, [*map(str, frame.columns)], cells)
 
 
 def number(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from deepfake_generalize.data import FaceFinder
-    from deepfake_generalize.models import Detector
+    from deepfake_generalize.types import Scorer
 
 SCORE_COLUMNS = ("video", "video_score", "coverage", "frame", "score", "status", "reason")
 _LOW_COVERAGE = 0.5
@@ -106,6 +107,9 @@ def score(
         Path | None,
         typer.Option(help="Write a score file here, for `benchmark`: labels by real/ and fake/."),
     ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Count verdicts and failures; list no frames.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Score videos and pictures: P(fake) of each, and of each sampled frame.
@@ -114,9 +118,10 @@ def score(
     is cut already. Crops that `extract` wrote, packs and tables of crops are scored as they are,
     with labels or without.
 
-    JSON keys: detector, synthetic (trained on synthetic faces), videos (a list of: path, status,
-    reason, score, verdict, coverage, and frames, a list with a dictionary a frame). Exits with 3
-    when some videos could not be scored, with 2 when none could.
+    JSON keys: detector, synthetic (trained on synthetic faces), summary (videos, fake, real, failed
+    by status, mean_score, frames, frames_scored), videos (a list of: path, status, reason, score,
+    verdict, coverage, and frames, a list with a dictionary a frame). Exits with 3 when some videos
+    could not be scored, with 2 when none could.
     """
     # All that can be refused at once comes before TensorFlow, which takes seconds to load.
     sources = find_sources(videos, crops=crops, labelled=save_scores is not None)
@@ -124,17 +129,28 @@ def score(
     arguments.check_out(out)
     finds = any(source.crops is None for source in sources)
     arguments.require_detector(detector, weights, videos=finds)
-    loaded = arguments.load_detector(detector, weights)
+    from deepfake_generalize import models
+
+    loaded = models.load_detector(detector, weights)
+    synthetic = bool(getattr(loaded, "synthetic", False))
     with console.progress("scoring", shown=not json) as advance:
         scored = score_all(loaded, sources, frames_per_video=frames, progress=advance)
+    counts = summarise(scored)
     if json:
-        console.write_json(
-            {"detector": loaded.name, "synthetic": loaded.synthetic, "videos": scored}
-        )
+        document = {"detector": loaded.name, "synthetic": synthetic, "summary": counts}
+        console.write_json(document | {"videos": scored})
     else:
-        show_scores(loaded.name, scored)
+        show_scores(loaded.name, scored, frames=not summary)
+        if summary:
+            failed = ", ".join(f"{count} {status}" for status, count in counts["failed"].items())
+            console.write_text(
+                f"{counts['videos']} videos: {counts['fake']} fake, {counts['real']} real, "
+                f"{failed or 'none'} without a score\n"
+                f"mean score {console.number(counts['mean_score'])}, "
+                f"{counts['frames_scored']} of {counts['frames']} frames scored"
+            )
         note_low_coverage(scored)
-    if loaded.synthetic:
+    if synthetic:
         console.write_note(
             "This detector was trained on synthetic faces: it says nothing about real videos."
         )
@@ -282,7 +298,7 @@ def check_some_open(sources: Sequence[Source]) -> None:
 
 
 def score_all(
-    detector: Detector,
+    detector: Scorer,
     sources: Sequence[Source],
     *,
     frames_per_video: int,
@@ -307,10 +323,13 @@ def score_all(
 
 
 def _score(
-    detector: Detector, path: Path, frames_per_video: int, finder: FaceFinder | None
+    detector: Scorer, path: Path, frames_per_video: int, finder: FaceFinder | None
 ) -> ScoredVideo:
+    from deepfake_generalize.models.detectors import ScoresVideos
+
+    score_video = getattr(type(detector), "score_video", ScoresVideos.score_video)
     try:
-        scored = detector.score_video(path, frames_per_video=frames_per_video, finder=finder)
+        scored = score_video(detector, path, frames_per_video=frames_per_video, finder=finder)
     except VideoError as error:
         frames = console.plain(getattr(error, "frames", None))  # None: it could not be opened.
         return ScoredVideo(path, None, 0.0, frames or [], error)
@@ -318,7 +337,7 @@ def _score(
     return ScoredVideo(path, float(scored.score), float(scored.coverage), frames)
 
 
-def _score_crops(detector: Detector, path: Path, crops: pd.DataFrame) -> ScoredVideo:
+def _score_crops(detector: Scorer, path: Path, crops: pd.DataFrame) -> ScoredVideo:
     from deepfake_generalize.data import read_image
 
     images, frames = [], []
@@ -338,8 +357,24 @@ def _score_crops(detector: Detector, path: Path, crops: pd.DataFrame) -> ScoredV
     return ScoredVideo(path, sum(scores) / len(scores), len(scores) / len(frames), frames)
 
 
-def show_scores(name: str, scored: Sequence[ScoredVideo]) -> None:
-    """Show one table of videos, then each video's frames, and why it has no score."""
+def summarise(scored: Sequence[ScoredVideo]) -> dict[str, Any]:
+    """Count verdicts, failures and frames; the mean is over the videos that have a score."""
+    verdicts = Counter(video.verdict for video in scored)
+    scores = [video.score for video in scored if video.score is not None]
+    frames = [frame.get("score") is not None for video in scored for frame in video.frames]
+    return {
+        "videos": len(scored),
+        "fake": verdicts["fake"],
+        "real": verdicts["real"],
+        "failed": Counter(video.status for video in scored if video.score is None),
+        "mean_score": sum(scores) / len(scores) if scores else None,
+        "frames": len(frames),
+        "frames_scored": sum(frames),
+    }
+
+
+def show_scores(name: str, scored: Sequence[ScoredVideo], *, frames: bool = True) -> None:
+    """Show one table of videos, why one has no score, and each video's frames if asked for."""
     rows = []
     for video in scored:
         number, part = console.number(video.score), f"{video.coverage:.0%}"
@@ -349,13 +384,13 @@ def show_scores(name: str, scored: Sequence[ScoredVideo]) -> None:
     for video in scored:
         if video.error is not None and len(scored) > 1:  # That of a single one ends the command.
             console.write_text(f"{video.path}: {video.error.message}")
-        if video.error is not None and not video.frames:
+        if not frames or (video.error is not None and not video.frames):
             continue
         shown = ["frame", "score", "status", "reason"]
         if not any(frame.get("reason") for frame in video.frames):
             shown.remove("reason")
-        frames = [{**frame, "score": console.number(frame["score"])} for frame in video.frames]
-        cells = [[frame.get(column) for column in shown] for frame in frames]
+        told = [{**frame, "score": console.number(frame["score"])} for frame in video.frames]
+        cells = [[frame.get(column) for column in shown] for frame in told]
         console.write_table(str(video.path), shown, cells)
 
 
@@ -382,7 +417,7 @@ def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
 
 
 def save_score_file(
-    scored: Sequence[ScoredVideo], sources: Sequence[Source], detector: Detector, folder: Path
+    scored: Sequence[ScoredVideo], sources: Sequence[Source], detector: Scorer, folder: Path
 ) -> Path:
     """Write scores.csv and scores.json for `benchmark`, with the rows of `write_scores`."""
     import pandas as pd

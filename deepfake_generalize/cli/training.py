@@ -1,4 +1,4 @@
-"""The `train` command: a detector from two folders of crops."""
+"""The commands that end in a new detector: `train`, `transfer`, `merge` and `focus`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.arguments import Json, Seed
+from deepfake_generalize.cli.arguments import DetectorName, Json, Seed, Weights
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
-    from deepfake_generalize.models import Recipe
+    from collections.abc import Callable
+
+    from deepfake_generalize.models import Detector, Recipe
 
 Architecture = Annotated[
     str,
@@ -21,51 +23,73 @@ Architecture = Annotated[
         help="The study's are mesonet, mesoinception, shallownet, xception and efficientnet_b0.",
     ),
 ]
-Precision = Annotated[
-    Literal["float32", "bfloat16"], typer.Option(help="bfloat16 is quicker on CPUs that have it.")
-]
 Whole = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
-Number = Annotated[float | None, typer.Option(help="Instead of the recipe's.")]
-Size = Annotated[
-    int | None, typer.Option(min=8, help="Side of the input in pixels; by default the crops'.")
-]
-Checkpoint = Annotated[
-    Path | None, typer.Option(help="A folder to continue from after an interruption.")
-]
-Patience = Annotated[
-    int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
-]
-Name = Annotated[
-    str | None, typer.Option(help="What tables call it; by default the architecture's name.")
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the file that --out names, if there is one.")
+Neurons = Annotated[
+    str, typer.Option(help="As in 3,17,42; or what `causal` wrote, for the universal ones.")
 ]
 
 
-def train(
-    architecture: Architecture,
+def _sets_and_settings(
     crops: Annotated[
-        str,
-        typer.Option("--train", help="A folder of crops to learn from, such as `split` makes."),
+        list[str],
+        typer.Option("--train", help="Crops to learn from; several sets are put together."),
     ],
     val: Annotated[
-        str,
-        typer.Option(help="Crops of the same source to choose the best epoch on; no test set."),
+        str, typer.Option(help="Crops of the same source to choose the best epoch on; no test set.")
     ],
     out: Annotated[Path, typer.Option("--out", help="The detector's file, ending in .keras.")],
-    recipe: Annotated[Literal["paper", "scripts"], typer.Option(help="Whose settings.")] = "paper",
     epochs: Whole = None,
-    learning_rate: Number = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Whole = None,
     seed: Seed = 0,
-    size: Size = None,
-    checkpoint: Checkpoint = None,
-    early_stopping: Patience = None,
-    precision: Precision = "float32",
-    name: Name = None,
-    overwrite: Overwrite = False,
+    name: Annotated[
+        str | None, typer.Option(help="What tables call it; by default after what it comes from.")
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the file that --out names, if there is one."),
+    ] = False,
     json: Json = False,
+) -> None:
+    """Stand for the options of every command here."""
+
+
+def _long_training(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A folder to continue from after an interruption.")
+    ] = None,
+    early_stopping: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
+    ] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option(help="bfloat16 is quicker on CPUs that have it."),
+    ] = "float32",
+) -> None:
+    """Stand for the options of what takes long."""
+
+
+def _parent(
+    detector: DetectorName,
+    weights: Weights = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Whose settings, of a network that is none of the study's."
+        ),
+    ] = None,
+) -> None:
+    """Stand for the options of fine-tuning."""
+
+
+@arguments.takes(_sets_and_settings, _long_training)
+def train(
+    architecture: Architecture,
+    recipe: Annotated[Literal["paper", "scripts"], typer.Option(help="Whose settings.")] = "paper",
+    size: Annotated[
+        int | None, typer.Option(min=8, help="Side of the input in pixels; by default the crops'.")
+    ] = None,
+    **options: Any,
 ) -> None:
     """Train a detector by the paper's recipe and save it with the record of its training.
 
@@ -79,29 +103,124 @@ def train(
     JSON keys: detector, out, training (recipe, seed, selection, history, best_epoch, notes, data,
     versions ...). Exits with 4 when the checkpoint is of another training.
     """
-    _check_out(out, checkpoint, overwrite=overwrite)
-    from deepfake_generalize import data
+
+    def make(*crops: Any, **given: Any) -> Detector:
+        from deepfake_generalize import models
+
+        shape = None if size is None else (size, size, 3)
+        chosen = _recipe("--architecture", architecture)
+        chosen = chosen.as_scripts if recipe == "scripts" else chosen
+        return models.train(architecture, *crops, recipe=chosen, input_shape=shape, **given)
+
+    _save(make, **options)
+
+
+@arguments.takes(_parent, _sets_and_settings, _long_training)
+def transfer(
+    unfreeze: Annotated[
+        str,
+        typer.Option(help="What learns: paper, so many of the last layers, or from this one on."),
+    ] = "paper",
+    **options: Any,
+) -> None:
+    """Fine-tune the last layers of a detector on few crops of forgeries that are new to it.
+
+    The paper's few are 2,000 of the original set and 2,000 of the unseen ones: name both with
+    --train. The detector stays as it is; the new one's record says what it came from.
+
+    JSON keys: as of train.
+    """
+    layers = int(unfreeze) if unfreeze.isdecimal() else unfreeze
+    _fine_tune("transfer", unfreeze=layers, **options)
+
+
+@arguments.takes(_parent, _sets_and_settings, _long_training)
+def merge(**options: Any) -> None:
+    """Fine-tune all layers of a detector on few crops of forgeries that are new to it.
+
+    Crops, record and JSON keys are as of transfer.
+    """
+    _fine_tune("merge", **options)
+
+
+@arguments.takes(_parent, _sets_and_settings)
+def focus(
+    neurons: Neurons,
+    mode: Annotated[
+        Literal["freeze", "silence", "upweight"],
+        typer.Option(
+            help="freeze trains their weights alone, silence holds all others at their means, "
+            "upweight multiplies their weights."
+        ),
+    ] = "freeze",
+    factor: Annotated[float, typer.Option(help="By how much upweight multiplies.")] = 2.0,
+    site: Annotated[str, typer.Option(help="Where the neurons are, as of causal.")] = "paper",
+    **options: Any,
+) -> None:
+    """Let a detector decide by some of its neurons, such as those that contribute everywhere.
+
+    Crops, record and JSON keys are as of transfer. Without a value instead of the recipe's,
+    silence and upweight train nothing.
+    """
+    chosen = _neurons(neurons)
+    _fine_tune("focus", chosen, mode=mode, factor=factor, site=site, **options)
+
+
+def _neurons(given: str) -> list[int]:
+    try:
+        if not Path(given).is_file():
+            return [int(number) for number in given.split(",")]
+        import pandas as pd
+
+        table = pd.read_csv(given, usecols=["neuron", "universal"])
+        universal = sorted({int(number) for number in table["neuron"][table["universal"]]})
+    except (ValueError, KeyError) as error:
+        raise InputError(
+            f"expected numbers of neurons or a table that `causal` wrote, received {given!r}.",
+            hint="As in --neurons 3,17,42 or --neurons effects.csv.",
+        ) from error
+    if not universal:
+        raise InputError(
+            f"expected neurons in the top of every set, {given} has none.",
+            hint="Run `causal` with a larger --top, or name neurons: --neurons 3,17,42.",
+        )
+    return universal
+
+
+def _fine_tune(
+    kind: str, *first: Any, detector: str, weights: Path | None, recipe: str | None, **options: Any
+) -> None:
+    arguments.require_detector(detector, weights, videos=False)
+
+    def make(*crops: Any, **given: Any) -> Detector:
+        from deepfake_generalize import augment, models
+
+        parent = models.load_detector(detector, weights)
+        settings = None if recipe is None else _recipe("--recipe", recipe).fine_tuning
+        made: Detector = getattr(augment, kind)(parent, *first, *crops, recipe=settings, **given)
+        return made
+
+    _save(make, **options)
+
+
+def _save(
+    make: Callable[..., Detector],
+    *,
+    crops: list[str],
+    val: str,
+    out: Path,
+    overwrite: bool,
+    json: bool,
+    **given: Any,
+) -> None:
+    """Make a detector from two sets of crops, save it, and say what became of it."""
+    _check_out(out, given.get("checkpoint"), overwrite=overwrite)
+    import pandas as pd
 
     # Read before TensorFlow is loaded, which takes seconds.
-    learn, choose = data.read_set(crops), data.read_set(val)
-    from deepfake_generalize import models
-
-    detector = models.train(
-        architecture,
-        learn,
-        choose,
-        recipe=_recipe(architecture, recipe),
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        seed=seed,
-        input_shape=None if size is None else (size, size, 3),
-        checkpoint=checkpoint,
-        precision=precision,
-        early_stopping=early_stopping,
-        progress=None if json else "auto",
-        name=name,
-    )
+    parts, choose = [arguments.read_set(place) for place in crops], arguments.read_set(val)
+    learn = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    detector = make(learn, choose, progress=None if json else "auto", **given)
     detector.save(out)
     if json:
         document = {"detector": detector.name, "out": out, "training": detector.training}
@@ -126,25 +245,26 @@ def _check_out(out: Path, checkpoint: Path | None, *, overwrite: bool) -> None:
     arguments.check_out(out)
 
 
-def _recipe(architecture: str, whose: str) -> Recipe:
+def _recipe(option: str, name: str) -> Recipe:
     from deepfake_generalize.models import RECIPES
     from deepfake_generalize.validation import check_choice
 
-    recipe = RECIPES[check_choice("--architecture", architecture, RECIPES)]
-    return recipe.as_scripts if whose == "scripts" else recipe
+    return RECIPES[check_choice(option, name, RECIPES)]
 
 
 def _show(name: str, out: Path, record: Any) -> None:
-    best, history = record["best_epoch"], record["history"]
-    rows = [
-        ("file", out),
-        ("recipe", record["recipe"]["name"]),
-        ("seed", record["seed"]),
-        ("images", f"{record['data']['train']['images']} + {record['data']['val']['images']}"),
-        ("epochs", f"{len(history['loss'])} ({record['ended']})"),
-        ("best epoch", best),
-        ("its validation accuracy", console.number(history["val_accuracy"][best - 1])),
-        ("chosen by", record["selection"]),
-        *(("note", note) for note in record["notes"]),
-    ]
+    rows = [("file", out), ("seed", record["seed"])]
+    if record["recipe"] is not None:
+        best, history = record["best_epoch"], record["history"]
+        rows += [
+            ("recipe", record["recipe"]["name"]),
+            ("images", " + ".join(str(of["images"]) for of in record["data"].values())),
+            ("epochs", f"{len(history['loss'])} ({record['ended']})"),
+            ("best epoch", best),
+            ("its validation accuracy", console.number(history["val_accuracy"][best - 1])),
+            ("chosen by", record["selection"]),
+            *(("note", note) for note in record["notes"]),
+        ]
+    parent = record.get("parent")
+    rows += [("made from", f"{parent['name']}, by {record['kind']}")] if parent else []
     console.write_table(f"trained {name}", ("what", "value"), rows)

@@ -44,6 +44,8 @@ def outcomes(
     row = ["benchmark", "--detector", "mesonet-deepfakes", "--original", crops]
     train = ["train", "--architecture", "mesonet", "--out", f"{out}.keras", "--train", crops]
     (root / "saved.keras").touch()
+    few = ["--train", crops, "--val", crops, "--out", f"{out}.keras", "--detector"]
+    (root / "net.py").write_text("raise SystemExit")
     commands = {
         "score": ["score", str(video)],
         "extract": ["extract", str(root / "videos"), "--out", out],
@@ -53,6 +55,14 @@ def outcomes(
         "no videos": ["score", str(root / "notes.mp4"), str(root / "more.mp4")],
         "no crops": [*row, "--unseen", f"A={empty}"],
         "nothing to learn": [*train, "--val", empty],
+        "no module": ["score", str(video), "--detector", "no_such_pack.net:model"],
+        "no code": ["transfer", *few, f"{root}/gone.py:model"],
+        "no such weights": ["merge", *few, "mesonet-deepfakes", "--weights", f"{out}.h5"],
+        "no neurons": ["focus", *few, f"{root}/net.py:model", "--neurons", "all"],
+        "no place": ["transfer", *few, f"{root}/net.py:model", "--out", str(root / "saved.keras")],
+        "no maps": ["grad-cam", crops, "--out", out, "--detector", "mesonet"],
+        "no set": ["causal", f"A={empty}", "--detector", "mesonet-deepfakes"],
+        "no scores": ["compare", f"a={out}.csv", f"b={out}.csv"],
         "weights twice": ["score", str(video), "--detector", str(root / "saved.keras"),
                           "--weights", f"{out}.h5"],
     }  # fmt: skip
@@ -86,6 +96,14 @@ def outcomes(
         ("no videos", 2, "none of the 2 files can be scored; the first: ", ""),
         ("no crops", 2, "expected crops in ", "real and fake"),
         ("nothing to learn", 2, "expected crops in ", "real and fake"),
+        ("no module", 2, "received 'no_such_pack.net:model'", "there is no no_such_pack.net"),
+        ("no code", 2, "gone.py:model'", "there is no "),
+        ("no such weights", 5, "download mesonet-deepfakes, but the path given", "Four ways"),
+        ("no neurons", 2, "expected numbers of neurons", "--neurons 3,17,42"),
+        ("no place", 2, "expected --out to name a new file", "--overwrite"),
+        ("no maps", 2, "received 'mesonet'", "mesonet-deepfakes"),
+        ("no set", 2, "expected crops in ", "real and fake"),
+        ("no scores", 2, "which way the scores of", "--polarity fake-high"),
         ("weights twice", 2, "expected --weights beside a public detector's name", "mesonet-deep"),
     ],
 )

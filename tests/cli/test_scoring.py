@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize import data, errors, study
+from deepfake_generalize import data, errors, models, study
 from deepfake_generalize.cli import arguments, main, scoring
 from deepfake_generalize.models.detectors.video import NoScoredFrameError
 
@@ -48,7 +48,7 @@ class Stub:
 def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let the commands use `Stub` as the detector, and need neither videos nor a face finder."""
     monkeypatch.setattr(arguments, "require_detector", lambda *_, **__: None)
-    monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
+    monkeypatch.setattr(models, "load_detector", lambda *_: Stub())
     monkeypatch.chdir(tmp_path)
     for name in ("a", "[red]a", "broken", "broken-1", "faceless", "real/a"):
         (tmp_path / f"{name}.mp4").parent.mkdir(exist_ok=True)
@@ -134,7 +134,7 @@ class Bright(Stub):
 
 @pytest.fixture
 def bright(stub: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arguments, "load_detector", lambda *_: Bright())
+    monkeypatch.setattr(models, "load_detector", lambda *_: Bright())
     monkeypatch.setattr(data, "MediaPipeFinder", lambda: pytest.fail("looked for faces"))
 
 
@@ -197,6 +197,28 @@ def test_scores_are_shown_by_video_and_by_frame(
     assert "no_face" in shown.out
     assert "nobody" in shown.out
     assert shown.err == ""
+
+
+def test_a_summary_counts_verdicts_failures_and_frames(
+    stub: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("a.mp4", "real/a.mp4", "broken.mp4", "broken-1.mp4", "faceless.mp4")
+    assert main(["score", *names, "--frames", "4", "--summary"]) == 3
+    shown = capsys.readouterr().out
+    assert "5 videos: 2 fake, 0 real, 2 empty, 1 no_face without a score" in shown
+    assert "mean score 0.7500, 6 of 10 frames scored" in shown
+    assert "nobody" not in shown
+    assert "broken.mp4 is empty" in shown
+    assert main(["score", *names, "--frames", "4", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["summary"] == {
+        "videos": 5,
+        "fake": 2,
+        "real": 0,
+        "failed": {"empty": 2, "no_face": 1},
+        "mean_score": 0.75,
+        "frames": 10,
+        "frames_scored": 6,
+    }
 
 
 def test_a_detector_of_synthetic_faces_says_what_its_verdict_is_worth(
@@ -329,7 +351,7 @@ def test_scoring_photographs_with_the_public_weights(
     assert [frame["faces"] for frame in alone["frames"] + largest["frames"]] == [1, 2]
     assert main(["score", str(face), "--crops", "--json"]) == 0
     (cut,) = json.loads(capsys.readouterr().out)["videos"]
-    detector = arguments.load_detector("mesonet-deepfakes", None)
+    detector = models.load_detector("mesonet-deepfakes")
     assert detector.scores([face]).tolist() == [cut["score"]]
     assert detector.score_video(photo).score == alone["score"]
 

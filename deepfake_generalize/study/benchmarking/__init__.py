@@ -8,7 +8,7 @@ from deepfake_generalize.study.benchmarking.inputs import ScoredSet, load_scored
 from deepfake_generalize.study.benchmarking.missing_scores import COVERAGE_WANTED
 from deepfake_generalize.study.benchmarking.provenance import describe_detector, versions
 from deepfake_generalize.study.benchmarking.result import Benchmark
-from deepfake_generalize.study.benchmarking.several import Benchmarks
+from deepfake_generalize.study.benchmarking.several import Benchmarks, compare_scores
 
 __all__ = [
     "COVERAGE_WANTED",
@@ -17,6 +17,7 @@ __all__ = [
     "ScoredSet",
     "benchmark",
     "breakdown",
+    "compare_scores",
     "describe_detector",
     "gaps",
     "load_scored_set",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from deepfake_generalize import metrics
 from deepfake_generalize.data.manifests import video_keys
-from deepfake_generalize.errors import UndefinedMetricError
+from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.study.benchmarking.result import Benchmark
@@ -67,24 +67,11 @@ class Benchmarks:
         found, untested = [pd.DataFrame()], []
         sets = next(iter(self.results.values())).scores
         for name in sets if len(self.results) > 1 else ():
-            usable = [of.scores[name].query("status == 'ok'") for of in self.results.values()]
-            indexed = [rows.set_index(["key", "label"]) for rows in usable]
-            if not all(rows.index.is_unique for rows in indexed):
-                untested.append(f"{name}: detectors are not compared: a key comes twice")
-                continue
-            shared = pd.concat([rows["score"] for rows in indexed], axis=1, join="inner")
-            images = indexed[0].loc[shared.index].reset_index()
-            scores = dict(zip(self.results, shared.to_numpy().T, strict=True))
             try:
-                pairs = metrics.compare_all(
-                    images["label"],
-                    scores,
-                    groups=video_keys(images),
-                    level=self.resampling.level,
-                    n_resamples=self.resampling.n_resamples,
-                    seed=self.resampling.seed,
+                pairs = compare_scores(
+                    {who: of.scores[name] for who, of in self.results.items()}, self.resampling
                 )
-            except UndefinedMetricError as error:
+            except (UndefinedMetricError, InputError) as error:
                 untested.append(f"{name}: detectors are not compared: {error.message}")
             else:
                 pairs.insert(0, "set", name)
@@ -125,6 +112,33 @@ class Benchmarks:
     def __repr__(self) -> str:
         """Show the table and the notes."""
         return "\n".join([self.table("text"), *(f"note: {note}" for note in self.notes)])
+
+
+def compare_scores(scores: Mapping[str, pd.DataFrame], resampling: Resampling) -> pd.DataFrame:
+    """Compare every pair of detectors on the images that all of them scored.
+
+    Args:
+        scores: Detector to its rows of one set, as `ScoreFile.frame` has them.
+        resampling: How the intervals are made; whole videos are resampled where videos are known.
+
+    Returns:
+        As `metrics.compare_all`; `.attrs["images"]` says how many images all detectors scored.
+    """
+    usable = [rows.query("status == 'ok'").set_index(["key", "label"]) for rows in scores.values()]
+    if not all(rows.index.is_unique for rows in usable):
+        raise InputError("a key comes twice", hint="Give every image a key of its own.")
+    shared = pd.concat([rows["score"] for rows in usable], axis=1, join="inner")
+    images = usable[0].loc[shared.index].reset_index()
+    pairs = metrics.compare_all(
+        images["label"],
+        dict(zip(scores, shared.to_numpy().T, strict=True)),
+        groups=video_keys(images),
+        level=resampling.level,
+        n_resamples=resampling.n_resamples,
+        seed=resampling.seed,
+    )
+    pairs.attrs["images"] = len(images)
+    return pairs
 
 
 def _places(values: pd.Series[float], best: Literal["low", "high"]) -> pd.Series[int]:
