@@ -14,7 +14,7 @@ from deepfake_generalize.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deepfake_generalize.models import Detector
+    from deepfake_generalize.types import Scorer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Seed = Annotated[
@@ -22,7 +22,12 @@ Seed = Annotated[
 ]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
 DetectorName = Annotated[
-    str, typer.Option("--detector", help="A public detector's name, or a saved .keras file.")
+    str,
+    typer.Option(
+        "--detector",
+        help="A public detector's name, a saved .keras file, an .onnx file, file.py:name or "
+        "package.module:name; [size=256,logits=true] behind it sets what it does not say.",
+    ),
 ]
 Weights = Annotated[
     Path | None,
@@ -30,45 +35,19 @@ Weights = Annotated[
 ]
 
 
-def check_detector(name: str, weights: Path | None) -> None:
-    """Raise unless a detector has this name, and takes a weights file if one is given."""
-    from deepfake_generalize.data.assets import DETECTORS
-
-    if name not in DETECTORS and not Path(name).exists():
-        raise InputError(
-            f"expected the name of a public detector or a saved .keras file, received {name!r}.",
-            hint=f"The names are {', '.join(DETECTORS)}; no file is called that.",
-        )
-    if weights is not None and name not in DETECTORS:
-        raise InputError(
-            f"expected --weights beside a public detector's name, received it with {name}.",
-            hint=f"A saved detector holds its weights; the names are {', '.join(DETECTORS)}.",
-        )
-
-
 def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
     """Look for a detector and for all the model files that scoring takes; load nothing.
 
     `videos` says whether faces must be found first.
     """
-    from deepfake_generalize.data.assets import DETECTORS, face_assets, require
+    from deepfake_generalize.data.assets import DETECTORS, face_assets, find_detector, require
 
-    check_detector(name, weights)
+    find_detector(name, weights)
     faces = face_assets("landmarks", finds=True) if videos else []
     require(dict.fromkeys(faces) | ({name: weights} if name in DETECTORS else {}))
 
 
-def load_detector(name: str, weights: Path | None) -> Detector:
-    """Load what `require_detector` found: a public detector, or a saved one."""
-    from deepfake_generalize import models
-    from deepfake_generalize.data.assets import DETECTORS
-
-    if name in DETECTORS:
-        return models.load_pretrained(name, path=weights)
-    return models.Detector.load(Path(name))
-
-
-def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Detector | str:
+def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Scorer | str:
     """Load a detector for these sets; where all are CSV files of scores its name is enough."""
     for set_name, path in sets.items():
         if not path.exists():
@@ -78,17 +57,19 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> De
                 hint="Check the path; `extract` makes a folder of crops from videos.",
             )
     from deepfake_generalize.data import read_crops
+    from deepfake_generalize.data.assets import find_detector
     from deepfake_generalize.study.scores import is_score_table
 
     crops = [path for path in sets.values() if not is_score_table(path)]
     if not crops:
         return name
-    check_detector(name, weights)
-
+    find_detector(name, weights)
     for path in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
         read_crops(path)
     require_detector(name, weights, videos=False)
-    return load_detector(name, weights)
+    from deepfake_generalize import models
+
+    return models.load_detector(name, weights)
 
 
 def check_out(out: Path | None, *, option: str = "--out") -> None:

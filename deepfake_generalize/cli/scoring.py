@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from deepfake_generalize.data import FaceFinder
-    from deepfake_generalize.models import Detector
+    from deepfake_generalize.types import Scorer
 
 SCORE_COLUMNS = ("video", "video_score", "coverage", "frame", "score", "status", "reason")
 _LOW_COVERAGE = 0.5
@@ -124,17 +124,18 @@ def score(
     arguments.check_out(out)
     finds = any(source.crops is None for source in sources)
     arguments.require_detector(detector, weights, videos=finds)
-    loaded = arguments.load_detector(detector, weights)
+    from deepfake_generalize import models
+
+    loaded = models.load_detector(detector, weights)
+    synthetic = bool(getattr(loaded, "synthetic", False))
     with console.progress("scoring", shown=not json) as advance:
         scored = score_all(loaded, sources, frames_per_video=frames, progress=advance)
     if json:
-        console.write_json(
-            {"detector": loaded.name, "synthetic": loaded.synthetic, "videos": scored}
-        )
+        console.write_json({"detector": loaded.name, "synthetic": synthetic, "videos": scored})
     else:
         show_scores(loaded.name, scored)
         note_low_coverage(scored)
-    if loaded.synthetic:
+    if synthetic:
         console.write_note(
             "This detector was trained on synthetic faces: it says nothing about real videos."
         )
@@ -282,7 +283,7 @@ def check_some_open(sources: Sequence[Source]) -> None:
 
 
 def score_all(
-    detector: Detector,
+    detector: Scorer,
     sources: Sequence[Source],
     *,
     frames_per_video: int,
@@ -307,10 +308,13 @@ def score_all(
 
 
 def _score(
-    detector: Detector, path: Path, frames_per_video: int, finder: FaceFinder | None
+    detector: Scorer, path: Path, frames_per_video: int, finder: FaceFinder | None
 ) -> ScoredVideo:
+    from deepfake_generalize.models.detectors import ScoresVideos
+
+    score_video = getattr(type(detector), "score_video", ScoresVideos.score_video)
     try:
-        scored = detector.score_video(path, frames_per_video=frames_per_video, finder=finder)
+        scored = score_video(detector, path, frames_per_video=frames_per_video, finder=finder)
     except VideoError as error:
         frames = console.plain(getattr(error, "frames", None))  # None: it could not be opened.
         return ScoredVideo(path, None, 0.0, frames or [], error)
@@ -318,7 +322,7 @@ def _score(
     return ScoredVideo(path, float(scored.score), float(scored.coverage), frames)
 
 
-def _score_crops(detector: Detector, path: Path, crops: pd.DataFrame) -> ScoredVideo:
+def _score_crops(detector: Scorer, path: Path, crops: pd.DataFrame) -> ScoredVideo:
     from deepfake_generalize.data import read_image
 
     images, frames = [], []
@@ -382,7 +386,7 @@ def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
 
 
 def save_score_file(
-    scored: Sequence[ScoredVideo], sources: Sequence[Source], detector: Detector, folder: Path
+    scored: Sequence[ScoredVideo], sources: Sequence[Source], detector: Scorer, folder: Path
 ) -> Path:
     """Write scores.csv and scores.json for `benchmark`, with the rows of `write_scores`."""
     import pandas as pd

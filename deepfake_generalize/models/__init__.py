@@ -15,6 +15,7 @@ from deepfake_generalize.models.detectors import (
     Detector,
     VideoScore,
     as_detector,
+    load_detector,
     load_pretrained,
 )
 from deepfake_generalize.models.training import RECIPES, Recipe, train
@@ -29,6 +30,7 @@ __all__ = [
     "VideoScore",
     "as_detector",
     "efficientnet_b0",
+    "load_detector",
     "load_pretrained",
     "mesoinception",
     "mesonet",

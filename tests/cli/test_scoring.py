@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize import data, errors, study
+from deepfake_generalize import data, errors, models, study
 from deepfake_generalize.cli import arguments, main, scoring
 from deepfake_generalize.models.detectors.video import NoScoredFrameError
 
@@ -48,7 +48,7 @@ class Stub:
 def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let the commands use `Stub` as the detector, and need neither videos nor a face finder."""
     monkeypatch.setattr(arguments, "require_detector", lambda *_, **__: None)
-    monkeypatch.setattr(arguments, "load_detector", lambda *_: Stub())
+    monkeypatch.setattr(models, "load_detector", lambda *_: Stub())
     monkeypatch.chdir(tmp_path)
     for name in ("a", "[red]a", "broken", "broken-1", "faceless", "real/a"):
         (tmp_path / f"{name}.mp4").parent.mkdir(exist_ok=True)
@@ -134,7 +134,7 @@ class Bright(Stub):
 
 @pytest.fixture
 def bright(stub: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arguments, "load_detector", lambda *_: Bright())
+    monkeypatch.setattr(models, "load_detector", lambda *_: Bright())
     monkeypatch.setattr(data, "MediaPipeFinder", lambda: pytest.fail("looked for faces"))
 
 
@@ -329,7 +329,7 @@ def test_scoring_photographs_with_the_public_weights(
     assert [frame["faces"] for frame in alone["frames"] + largest["frames"]] == [1, 2]
     assert main(["score", str(face), "--crops", "--json"]) == 0
     (cut,) = json.loads(capsys.readouterr().out)["videos"]
-    detector = arguments.load_detector("mesonet-deepfakes", None)
+    detector = models.load_detector("mesonet-deepfakes")
     assert detector.scores([face]).tolist() == [cut["score"]]
     assert detector.score_video(photo).score == alone["score"]
 

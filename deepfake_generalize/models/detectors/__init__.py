@@ -7,8 +7,9 @@ from deepfake_generalize.models.detectors.batching import RESIZING, unit_batches
 from deepfake_generalize.models.detectors.callables import as_detector
 from deepfake_generalize.models.detectors.detector import Detector, weights_sha256
 from deepfake_generalize.models.detectors.pretrained import PRETRAINED, load_pretrained
+from deepfake_generalize.models.detectors.reference import load_detector
 from deepfake_generalize.models.detectors.running import PART, in_turn, on_gpu, run_in_parts
-from deepfake_generalize.models.detectors.video import VideoScore
+from deepfake_generalize.models.detectors.video import ScoresVideos, VideoScore
 
 __all__ = [
     "PART",
@@ -16,9 +17,11 @@ __all__ = [
     "RESIZING",
     "UNREADABLE",
     "Detector",
+    "ScoresVideos",
     "VideoScore",
     "as_detector",
     "in_turn",
+    "load_detector",
     "load_pretrained",
     "on_gpu",
     "run_in_parts",

@@ -1,0 +1,88 @@
+"""A detector named by a text: what kind of text it is, and whether it leads to anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import NamedTuple
+
+from deepfake_generalize.data.assets.registry import DETECTORS
+from deepfake_generalize.errors import InputError, MissingDependencyError
+
+
+class DetectorReference(NamedTuple):
+    """Where a detector is to be had: `net.py:model[size=256]` in its parts."""
+
+    text: str
+    """All but the settings."""
+    place: str
+    """A public name, a path, or the name of a module."""
+    name: str
+    """What is meant in a file of Python or in a module, else empty."""
+    settings: dict[str, object]
+    """Arguments of `models.as_detector`."""
+
+
+def find_detector(reference: str, weights: str | Path | None = None) -> DetectorReference:
+    """Find what `models.load_detector` would load; nothing is run, nothing heavy is loaded.
+
+    Raises:
+        InputError: It leads to nothing, or weights come with what is no public detector.
+        MissingDependencyError: An `.onnx` file without onnxruntime.
+
+    Examples:
+        >>> find_detector("mesonet-deepfakes").place
+        'mesonet-deepfakes'
+    """
+    text, inside = reference, ""
+    if not Path(text).exists() and (bracketed := re.fullmatch(r"(.+)\[(.+)\]", text)):
+        text, inside = bracketed.groups()
+    place, _, name = text.rpartition(":")
+    if Path(text).exists() or not (place and name.isidentifier()):
+        place, name = text, ""
+    if name:
+        there = Path(place).is_file() if place.endswith(".py") else _is_module(place)
+    else:
+        there = text in DETECTORS or (Path(text).exists() and not text.endswith(".py"))
+    if not there:
+        raise InputError(
+            "expected the name of a public detector, a saved .keras file, an .onnx file, "
+            f"path/to/file.py:name or package.module:name, received {text!r}.",
+            hint=f"The names are {', '.join(DETECTORS)}; "
+            + (f"there is no {place}." if name else "no file is called that."),
+        )
+    if weights is not None and text not in DETECTORS:
+        raise InputError(
+            f"expected weights= beside a public detector's name, received it with {text}.",
+            hint=f"Others hold their weights; the names are {', '.join(DETECTORS)}.",
+        )
+    if text.endswith(".onnx") and importlib.util.find_spec("onnxruntime") is None:
+        raise MissingDependencyError(
+            f"expected onnxruntime, which computes {text}: it is not installed.",
+            hint="pip install onnxruntime",
+        )
+    return DetectorReference(text, place, name, _settings(inside))
+
+
+def _settings(inside: str) -> dict[str, object]:
+    """Read `size=299,logits=true`: numbers, true and false, else words."""
+    found: dict[str, object] = {}
+    for part in filter(None, inside.split(",")):
+        name, _, value = (word.strip() for word in part.partition("="))
+        try:
+            found[name] = json.loads(value.lower())
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _is_module(name: str) -> bool:
+    """Say whether Python, or the folder that it runs in, has a module; none is imported."""
+    top, *rest = name.split(".")
+    spec = PathFinder.find_spec(top, [str(Path.cwd())]) or importlib.util.find_spec(top)
+    for part in rest:
+        spec = spec and PathFinder.find_spec(part, spec.submodule_search_locations or [])
+    return spec is not None

@@ -1,0 +1,166 @@
+"""A detector by a text: the same words on the command line, in TOML and in Python."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from deepfake_generalize.data.assets import DETECTORS, DetectorReference, find_detector
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors.callables import as_detector
+from deepfake_generalize.models.detectors.detector import Detector
+from deepfake_generalize.models.detectors.pretrained import load_pretrained
+from deepfake_generalize.models.detectors.torch_modules import is_torch_module
+from deepfake_generalize.types import Scorer
+from deepfake_generalize.validation import check_choice, describe
+
+_ONNX_TYPES = {"float": "float32", "float16": "float16", "double": "float64", "uint8": "uint8"}
+
+
+def load_detector(reference: str, weights: str | Path | None = None) -> Scorer:
+    r"""Load a detector that a text names.
+
+    Args:
+        reference: A public detector's name, as `load_pretrained` takes it; a `.keras` file that
+            `Detector.save` wrote; an `.onnx` file (needs onnxruntime), whose input says size and
+            order of the axes; or `path/to/file.py:name` or `package.module:name`, where `name` is a
+            detector, a Keras model, a scoring function, a `torch.nn.Module`, or a function or class
+            that without arguments gives one of those. Arguments of `as_detector` (of `Detector`
+            for a Keras model) stand in brackets behind it: `net.py:model[size=224,logits=true]`.
+            Python code is run, so it must be trusted.
+        weights: A public detector's weights file, instead of a download.
+
+    Returns:
+        What has `name` and `scores`: a `Detector`, what `as_detector` gives, or one's own.
+
+    Raises:
+        InputError: Nothing is there, code raised an error, or what is named is no detector.
+        MissingDependencyError: An `.onnx` file without onnxruntime.
+        MissingAssetError: A public detector's weights are nowhere to be had.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "mine.py")
+        ...     _ = file.write_text("def bright(images):\n    return images.mean((1, 2, 3))\n")
+        ...     load_detector(f"{file}:bright[size=8]").size
+        (8, 8)
+    """
+    found = find_detector(reference, weights)
+    known: dict[str, Any] = {}
+    value: Any
+    if found.name:
+        value, known = _of_python(found), {"name": found.name}
+    elif found.place in DETECTORS:
+        value = load_pretrained(found.place, path=weights)
+    elif found.place.endswith(".onnx"):
+        value, known = _of_onnx(found.place)
+    else:
+        value = Detector.load(found.place)
+    done = isinstance(value, Scorer) and not inspect.isclass(value)
+    make: Callable[..., Scorer] = Detector if isinstance(value, keras.Model) else as_detector
+    takes = [] if done else [*inspect.signature(make).parameters][1:]
+    for setting in found.settings:
+        check_choice(f"a setting of {found.text}", setting, takes)
+    if done:
+        return value  # type: ignore[no-any-return]
+    settings = found.settings if make is Detector else known | found.settings
+    if make is as_detector and callable(value) and "size" not in settings:
+        raise InputError(
+            f"expected the size of the images that {found.text} takes, {describe(value)} does not "
+            "say it.",
+            hint=f"Add it in pixels: {found.text}[size=256].",
+        )
+    return make(value, **{"size": 1} | settings if make is as_detector else settings)
+
+
+def _of_python(found: DetectorReference) -> Any:
+    """Return what a file or module calls so, or what that gives when it is called."""
+    module = _run(found, _module, found)
+    if not hasattr(module, found.name):
+        own = [name for name, value in vars(module).items() if name[0] != "_" and callable(value)]
+        raise InputError(
+            f"expected {found.name!r} in {found.place}, there is none.",
+            hint=f"It has {', '.join(own) or 'no function and no network'}.",
+        )
+    value = getattr(module, found.name)
+    if isinstance(value, keras.Model) or is_torch_module(value) or not callable(value):
+        return value
+    try:
+        inspect.signature(value).bind()
+    except (TypeError, ValueError):  # It takes images.
+        return value
+    return _run(found, value)
+
+
+def _module(found: DetectorReference) -> Any:
+    """Import a file or a module; what lies beside it can be imported too, as by a script."""
+    is_file = found.place.endswith(".py")
+    file = Path(found.place).absolute()
+    folder = str(file.parent if is_file else Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if not is_file:
+        return importlib.import_module(found.place)
+    name = f"{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name not in sys.modules:
+        spec: Any = importlib.util.spec_from_file_location(name, file)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(sys.modules[name])
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _run(found: DetectorReference, function: Callable[..., Any], *given: object) -> Any:
+    """Run code of somebody's own; what it raises is told with its place."""
+    try:
+        return function(*given)
+    except (Exception, SystemExit) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise InputError(
+            f"expected {found.text} to be a detector, it raised {type(error).__name__}: {error} "
+            f"({last.filename}, line {last.lineno}).",
+            hint="Run it in Python by itself until it works.",
+        ) from error
+
+
+def _of_onnx(path: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return a network of ONNX as a function, and what its input says of `as_detector`'s."""
+    import onnxruntime
+
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # It raises many kinds.
+        raise InputError(
+            f"expected a network of ONNX, onnxruntime cannot open {path}: {error}",
+            hint="Export or copy it again.",
+        ) from error
+    inputs = session.get_inputs()
+    name, shape = inputs[0].name, inputs[0].shape
+    dtype = _ONNX_TYPES.get(inputs[0].type[len("tensor(") : -1])
+    if len(inputs) > 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]) or dtype is None:
+        told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+        raise InputError(
+            f"expected one input (N, 3, H, W) or (N, H, W, 3) in {path}, received {told}.",
+            hint="Write what calls it in a file of Python: --detector file.py:name[size=256].",
+        )
+    first = shape[1] == 3
+    sides = tuple(shape[2:] if first else shape[1:3])
+    known = {
+        "name": Path(path).stem,
+        "channels": "first" if first else "last",
+        "scale": "uint8" if dtype == "uint8" else "unit",
+        "batch_size": shape[0] if isinstance(shape[0], int) else None,
+    } | ({"size": sides} if all(isinstance(side, int) for side in sides) else {})
+    return lambda batch: session.run(None, {name: batch.astype(dtype)}), known
