@@ -22,7 +22,7 @@ from deepfake_generalize.study.experiment import (
     RECORDS,
     StudyConfig,
     all_families,
-    check_roots,
+    check_data,
     plan_steps,
     prepare,
     read_all,
@@ -31,7 +31,6 @@ from deepfake_generalize.study.experiment import (
     work_on,
     workers_ended_by_signals,
 )
-from deepfake_generalize.study.protocol import FINE_TUNINGS
 from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def run(
         StudyConfig,
         hint="Begin with StudyConfig.demo() or StudyConfig.from_toml(path).",
     )
-    folder = absolute(out_dir)
+    folder, config = absolute(out_dir), config.absolute()
     say = progress or (lambda _what, _part: None)
     with _claimed(folder, config):
         plans = _plan(config, prepare(config, folder, n_jobs=n_jobs, progress=say))
@@ -244,7 +243,7 @@ def _claimed(folder: Path, config: StudyConfig) -> Iterator[None]:
     """Be the only study in a folder that is new, or holds a part of this very one."""
     # Before anything is made: what is refused leaves a folder of others as it was.
     if not _is_there(folder, config):
-        check_roots(config)
+        check_data(config)
     with claim_folder(folder, _LOCK, work="study"):
         if not _is_there(folder, config):
             write_whole(folder / CONFIG, config.to_toml().encode())
@@ -287,7 +286,7 @@ def _watched(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> 
         ]
         weight = sum(weights.get((record["kind"], record["key"]), 0.0) for record in finished)
         detectors = sum(record["kind"] == "detector" for record in finished)
-        of_all = len(FINE_TUNINGS) * len(plans)
+        of_all = sum(len(family.kinds) for family in plans if family.reference is None)
         say(f"{detectors} of {of_all} detectors", weight / sum(weights.values()))
 
     def watch() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -155,16 +155,20 @@ class StudyConfig:
                         f"received {self.image_size}.",
                         hint=f"Leave {name} out, or use larger crops.",
                     )
-                if name in self.architectures and not facts.has_hidden_neurons:
-                    if "focus" in self.protocol.fine_tunings:
-                        problems.add(f"expected networks with neurons to focus, {name} has none.")
+                focused = name in self.architectures and "focus" in self.protocol.fine_tunings
+                if focused and not facts.has_hidden_neurons:
+                    problems.add(f"expected networks with neurons to focus, {name} has none.")
         titles = [short_name(name) for name in self.architectures]
         for name in (*titles, *self.detectors):
             if not re.fullmatch(r"[\w.+-]([\w.+ -]*[\w.+-])?", name):
-                problems.add(f"expected names of detectors that a file can have, received {name!r}.")
+                problems.add(
+                    f"expected names of detectors that a file can have, received {name!r}."
+                )
         clashing = [name for name in titles if titles.count(name) > 1 or name in self.detectors]
         if clashing:
-            problems.add(f"expected networks and detectors of different names, received {clashing}.")
+            problems.add(
+                f"expected networks and detectors of different names, received {clashing}."
+            )
 
     @property
     def is_synthetic(self) -> bool:
@@ -294,8 +298,9 @@ class StudyConfig:
 
         Args:
             path: A TOML file as `to_toml` writes it; what it leaves out has its default. `protocol`
-                is a table, or the name of one of `PROTOCOLS`. Relative places of data, networks
-                and detectors are relative to its folder.
+                is the name of one of `PROTOCOLS`, or a table: with sources a protocol of its own,
+                else one of them, named by `like`, with other settings. Relative places of data,
+                networks and detectors are relative to the file's folder.
 
         Raises:
             InputError: No such file, not TOML, or all that is wrong: unknown settings, values of
@@ -303,8 +308,8 @@ class StudyConfig:
         """
         file = absolute(path)
         values = toml.load(file)
-        if isinstance(values.get("protocol"), str):
-            values["protocol"] = _protocol(values["protocol"])
+        if "protocol" in values:
+            values["protocol"] = _read_protocol(values["protocol"])
         config: StudyConfig = toml.build(cls, _beside(values, file.parent), str(file))
         return config
 
@@ -331,6 +336,17 @@ def _protocol(given: Protocol | str) -> Protocol:
     return check_type("protocol as study.Protocol or the name of one", given, Protocol)
 
 
+def _read_protocol(given: object) -> Protocol:
+    """Read a protocol of a file: a name, a whole table, or what differs from one of `PROTOCOLS`."""
+    if isinstance(given, str):
+        return _protocol(given)
+    table = dict(check_type("protocol to be a name or a table of settings", given, dict))
+    like = table.pop("like", None if "sources" in table else "paper")
+    base = None if like is None else _protocol(like)
+    built: Protocol = toml.build(Protocol, table, "protocol", base)
+    return built
+
+
 def needed(protocol: Protocol) -> tuple[str, ...]:
     """Return the entries of `data` that a protocol's sets are made of."""
     entries = (str(split_query(protocol.place_of(name))[0]) for name in protocol.names)
@@ -340,10 +356,10 @@ def needed(protocol: Protocol) -> tuple[str, ...]:
 def _beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return settings with the places that lie in a folder named from anywhere."""
 
-    def named(reference: object) -> object:
-        # A reference names a file or something else, and is told by the file's being there.
-        place, colon, _ = str(reference).rpartition(":")
-        return str(folder / str(reference)) if colon and (folder / place).is_file() else reference
+    def placed(reference: object) -> object:
+        # Whether it names a file is told by the file's being there.
+        file = re.sub(r"(:\w+)?(\[[^]]*\])?$", "", str(reference))
+        return str(folder / str(reference)) if (folder / file).is_file() else reference
 
     def each(given: Any, change: Callable[[object], object]) -> Any:
         if isinstance(given, Mapping):
@@ -353,5 +369,14 @@ def _beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     found = dict(values)
     for name in ("detectors", "architectures"):
         if name in found:
-            found[name] = each(found[name], lambda one: one if _is_file(one) else named(one))
+            found[name] = each(found[name], placed)
+    if isinstance(found.get("schedules"), Mapping):
+        found["schedules"] = {placed(name): each for name, each in found["schedules"].items()}
+    if isinstance(found.get("data"), Mapping):
+        found["data"] = each(
+            found["data"], lambda one: str(folder / one) if isinstance(one, str) else one
+        )
+    if isinstance(protocol := found.get("protocol"), Protocol):
+        kinds = each(protocol.fine_tunings, placed)
+        found["protocol"] = dataclasses.replace(protocol, fine_tunings=kinds)
     return found

@@ -31,6 +31,7 @@ from deepfake_generalize.study.protocol.value import (
     TABLE_SHARES,
     UNSEEN_SETS,
     Protocol,
+    Sharing,
     Source,
     source_of,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "UNSEEN_SETS",
     "Problems",
     "Protocol",
+    "Sharing",
     "Sizes",
     "Source",
     "architecture_facts",

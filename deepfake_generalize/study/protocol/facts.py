@@ -16,7 +16,6 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.fine_tuning import short_name
 from deepfake_generalize.validation import check_choice, check_whole
 
-
 ORIGINAL = "none"
 """The kind of detector that is trained from the beginning, and not fine-tuned."""
 NULL_SET = "NULL"
@@ -92,7 +91,9 @@ def architecture_facts(name: str) -> Architecture:
         builder = named(name)
     else:
         hint = 'Or name a builder of your own: "path/to/file.py:build".'
-        builder = models.ARCHITECTURES[check_choice("the architecture", name, models.ARCHITECTURES, hint=hint)]
+        builder = models.ARCHITECTURES[
+            check_choice("the architecture", name, models.ARCHITECTURES, hint=hint)
+        ]
     title = short_name(name)
     try:
         site_cut(builder((256, 256, 3)), "paper")

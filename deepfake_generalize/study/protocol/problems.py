@@ -36,10 +36,11 @@ class Problems:
             >>> problems = Problems()
             >>> problems.add("expected a."), problems.add("expected b.")
             (None, None)
-            >>> problems.tell("this")
-            Traceback (most recent call last):
-            ...
-            deepfake_generalize.errors.InputError: 2 things are wrong with this: expected a. expected b.
+            >>> try:
+            ...     problems.tell("this")
+            ... except InputError as error:
+            ...     print(error)
+            2 things are wrong with this: expected a. expected b.
         """
         if len(self.found) == 1:
             raise self.found[0]

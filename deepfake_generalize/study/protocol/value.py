@@ -105,12 +105,15 @@ class Protocol:
         for name in ("sources", "sets"):
             object.__setattr__(self, name, dict(getattr(self, name)))
         problems = Problems()
-        with problems:
-            check_choice("splits", self.splits, ("people", "paper"))
-        with problems:
-            check_choice("metric", self.metric, METRICS)
-        for name, choices in (("units", ("frame", "video")), ("analyses", ANALYSES)):
-            for each in getattr(self, name):
+        chosen = (
+            ("splits", ("people", "paper"), (self.splits,)),
+            ("metric", METRICS, (self.metric,)),
+            ("units", ("frame", "video"), self.units),
+            ("analyses", ANALYSES, self.analyses),
+            ("sets", self.names, self.sets),
+        )
+        for name, choices, given in chosen:
+            for each in given:
                 with problems:
                     check_choice(name, each, choices)
         for name in ("frames_per_video", "frames_per_real_video"):
@@ -121,21 +124,22 @@ class Protocol:
         for name in self.names:
             if not _FILE_NAME.fullmatch(name):
                 problems.add(f"expected names of sets that a file can have, received {name!r}.")
-        for name in self.sets:
-            with problems:
-                check_choice("sets", name, self.names, hint="It may hold the protocol's sets.")
-        if self.fine_tunings[:1] != (ORIGINAL,):
-            problems.add(
-                f"expected fine_tunings that begin with {ORIGINAL!r}, received "
-                f"{list(self.fine_tunings)}."
-            )
-        for kind in self.fine_tunings[1:]:
-            with problems:
-                fine_tuning(kind)
-            for source, facts in self.sources.items():
-                if kind in {"transfer", "merge", "focus"} and not facts.few_shot:
-                    problems.add(f"expected few-shot sets of {source} for {kind}, it has none.")
+        self._check_fine_tunings(problems)
         problems.tell("the protocol")
+
+    def _check_fine_tunings(self, problems: Problems) -> None:
+        first, *others = self.fine_tunings or ("",)
+        if first != ORIGINAL:
+            given = list(self.fine_tunings)
+            problems.add(f"expected fine_tunings that begin with {ORIGINAL!r}, received {given}.")
+        for kind in others:
+            with problems:
+                if fine_tuning(kind).sees == "few-shot":
+                    for name, source in self.sources.items():
+                        if not source.few_shot:
+                            problems.add(
+                                f"expected few-shot sets of {name} for {kind}, it has none."
+                            )
 
     @property
     def unseen(self) -> tuple[str, ...]:

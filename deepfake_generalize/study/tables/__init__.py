@@ -19,15 +19,23 @@ from deepfake_generalize.study.tables.published import (
     published_degradations,
     rank_among_published,
 )
-from deepfake_generalize.study.tables.render import TITLES, render, two_decimals
+from deepfake_generalize.study.tables.render import (
+    METRIC_TITLES,
+    TITLES,
+    in_words,
+    render,
+    two_decimals,
+)
 
 __all__ = [
     "CAPTIONS",
+    "METRIC_TITLES",
     "RANK_CAVEAT",
     "THRESHOLD_CAPTION",
     "TITLES",
     "Unit",
     "check_table",
+    "in_words",
     "little_to_lose",
     "measure",
     "published",
