@@ -138,13 +138,20 @@ def run(
     say = progress or (lambda _what, _part: None)
     with _claimed(folder, config):
         plans = _plan(config, prepare(config, folder, n_jobs=n_jobs, progress=say))
+        _say_what_is_left(plans, folder, say)
         with _watched(plans, folder, say), workers_ended_by_signals():
             # Where families have processes of their own, threads are enough to wait for them.
             waiting = None if config.threads is None else "threads"
             order = _in_order(plans, effective_n_jobs(n_jobs))
             work = delayed(ending_with_parent(work_on))
-            jobs = (work(config, family, folder) for family in order)
-            Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
+            # Maps of a further training are compared with those of the first, which is done before.
+            for again in (False, True):
+                jobs = (
+                    work(config, family, folder)
+                    for family in order
+                    if (family.retrained is not None) == again
+                )
+                Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         say("tables, figures, report", 1.0)
         return publish(folder)
@@ -218,6 +225,31 @@ def _check_finished(study: Study) -> None:
             f"{len(wanted)} steps are left, first the {left[0][0]} of {left[0][1]}.",
             hint="Run the study again with the same folder: it goes on where it was.",
         )
+
+
+def _say_what_is_left(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> None:
+    """Where a study goes on, say what each family has done, and what the rest waits for."""
+    done = {
+        family: {
+            (record["kind"], record["key"])
+            for record in read_lines(folder / RECORDS / f"{family.name}.jsonl")
+        }
+        for family in plans
+    }
+    if not any(done.values()):
+        return
+    steps = sum(map(len, plans.values()))
+    waiting = steps
+    for family, plan in plans.items():
+        left = [step for step in plan if (step.kind, step.key) not in done[family]]
+        waiting -= len(plan) - len(left)
+        what = f"{family.name}: {len(plan) - len(left)} of {len(plan)} steps are done"
+        if left:
+            what += f", next the {left[0].kind} of {left[0].key}"
+            if family.retrained is not None:
+                what += f", which waits for {family.first.name}"
+        say(what, 0.0)
+    say(f"tables, figures and report wait for {waiting} of {steps} steps", 1 - waiting / steps)
 
 
 def _in_order(plans: _Plans, n_jobs: int) -> list[DetectorFamily]:

@@ -297,12 +297,22 @@ class _Work:
     def _congenetic(self) -> dict[str, Detector]:
         return {name: self.detector(name) for name in self.family.names.values()}
 
+    def _twins(self) -> dict[str, Detector] | None:
+        """Return the first training's detectors, which know as much and differ by chance."""
+        if self.family.retrained is None:
+            return None
+        return {name: self.detector(name) for name in self.family.first.names.values()}
+
     def _compare_maps(self, step: Step) -> dict[str, Any]:
         key = step.key.split("/")[1]
         fakes = self._fakes(key, self.config.analysis.heat_map_fakes)
         videos = clip_keys(fakes).tolist()
         found = heat_maps.compare_maps(
-            self._congenetic(), _images(fakes), videos, as_scripts=self._as_scripts
+            self._congenetic(),
+            _images(fakes),
+            videos,
+            twins=self._twins(),
+            as_scripts=self._as_scripts,
         )
         return {"set": key, **found}
 

@@ -277,21 +277,25 @@ def undiscriminating_features(
         why += "of a copy of the same"
     share = Fact("fakes of the unseen sets with dissimilar heat maps (%)", unlike)
     videos = set().union(*(frame.index for frame in similarities.values()))
-    facts = (share, *places, _fact("videos they are of", len(videos)), omitted)
+    # Twins differ by the seed of their training alone: what no fine-tuning could be alike beyond.
+    twins = _places(resampled, means, "twin")
+    facts = (share, *places, *twins, _fact("videos they are of", len(videos)), omitted)
     return Finding(3, claim, rule, verdict, f"{why}.", facts)
 
 
-def _places(resampled: Replicates, means: Mapping[tuple[str, str], DoubleArray]) -> list[Fact]:
+def _places(
+    resampled: Replicates, means: Mapping[tuple[str, str], DoubleArray], top: str = "ceiling"
+) -> list[Fact]:
     """Return where the likeness lies between floor and ceiling, where these can be told apart."""
     found = []
     for measure, title in _LIKENESS.items():
-        columns = [(name, measure) for name in ("own", "floor", "ceiling")]
+        columns = [(name, measure) for name in ("own", "floor", top)]
         if all(column in means for column in columns):
             own, floor, ceiling = (means[column] for column in columns)
             if resampled.interval(ceiling - floor).low > 0:
                 numbers = ", ".join(
                     f"{said}{values[0, 0]:.2f}"
-                    for said, values in (("", own), ("floor ", floor), ("ceiling ", ceiling))
+                    for said, values in (("", own), ("floor ", floor), (f"{top} ", ceiling))
                 )
                 place = resampled.interval((own - floor) / (ceiling - floor))
                 found.append(Fact(f"{title}: {numbers}; its place between them", place))

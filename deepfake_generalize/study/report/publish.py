@@ -21,7 +21,7 @@ from deepfake_generalize.study.report.sections import (
     report_page,
     seeds_of,
 )
-from deepfake_generalize.study.tables import CAPTIONS, THRESHOLD_CAPTION, render, why_empty
+from deepfake_generalize.study.tables import THRESHOLD_CAPTION, captions, render, why_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ def _write_tables(results: RunResults) -> None:
     known_by = f"Seed {seeds_of(results.config)}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
     shown = {
         f"table_{number.lower()}": (results.table(number), caption)
-        for number, caption in CAPTIONS.items()
+        for number, caption in captions(results.protocol).items()
     }
     shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
     if results.side_by_side is not None:

@@ -328,7 +328,7 @@ class RunResults:
         of_unit = {unit: self.table("V", metric, unit).set_index("detector") for unit in units}
         for name, unit in itertools.product(sets, units):
             by = metric if unit == "frame" else f"video_{metric}"
-            own = f"{name}_{by}" if name in {"original", "average"} else name
+            own = f"original_{by}" if name == "original" else name
             title = f"{name} ({unit} {METRIC_TITLES[metric]})"
             columns[title] = of_unit[unit].loc[columns["detector"], own].to_numpy()
         return pd.DataFrame(columns)

@@ -23,9 +23,9 @@ from deepfake_generalize.study.protocol import (
 from deepfake_generalize.study.report.results import RunResults
 from deepfake_generalize.study.report.seeds import over_trainings
 from deepfake_generalize.study.tables import (
-    CAPTIONS,
     THRESHOLD_CAPTION,
     TITLES,
+    captions,
     in_words,
     two_decimals,
     why_empty,
@@ -59,7 +59,7 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
             results=results,
             pictures=pictures,
             synthetic=SYNTHETIC,
-            captions=CAPTIONS,
+            captions=captions(results.protocol),
             threshold_caption=THRESHOLD_CAPTION,
             why_empty=why_empty,
             figures_2={

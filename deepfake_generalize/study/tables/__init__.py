@@ -6,6 +6,7 @@ from deepfake_generalize.study.tables.metric_tables import Unit, measure, table_
 from deepfake_generalize.study.tables.paper_tables import (
     CAPTIONS,
     THRESHOLD_CAPTION,
+    captions,
     table,
     why_empty,
     why_not_in,
@@ -34,6 +35,7 @@ __all__ = [
     "THRESHOLD_CAPTION",
     "TITLES",
     "Unit",
+    "captions",
     "check_table",
     "in_words",
     "little_to_lose",

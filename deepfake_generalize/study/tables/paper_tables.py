@@ -26,9 +26,9 @@ CAPTIONS = {
     "IV": "Table IV: the detectors and their accuracy on the original test sets (%). "
     "The average is over the detectors of one architecture.",
     "V": "Table V: accuracy on unseen sets (%), least degradation first.",
-    "VI": "Table VI: the same synthesis method, other material (%). CELEB-trained detectors "
+    "VI": "Table VI: the same synthesis method, other material (%). {}-trained detectors "
     "that degrade by more than 30 points.",
-    "VII": "Table VII: the same people, other methods (%). F2F-trained detectors that "
+    "VII": "Table VII: the same people, other methods (%). {}-trained detectors that "
     "degrade by more than 30 points.",
 }
 _FACTS = ["detector", "architecture", "training_dataset", "fine_tuning", "original_accuracy"]
@@ -96,6 +96,8 @@ def table(
     if number == "V":
         return _ranked(_with_own_losses(rows, protocol), "degradation", best="low")
     asked = _asked(number, protocol)
+    if not asked:
+        return _ranked(_with_own_losses(rows.iloc[:0], protocol), "degradation", best="low")
     sets = (*protocol.unseen, *protocol.sharing(TABLE_SHARES[number]))
     _columns(rows, ["detector", "training_dataset", "original_accuracy", *sets])
     own = rows[rows["training_dataset"].isin(asked)].reset_index(drop=True)
@@ -163,6 +165,16 @@ def with_losses(
     ]
     found["degradation_difference"] = pd.Series(difference, dtype=float).round(10)
     return found
+
+
+def captions(protocol: Protocol) -> dict[str, str]:
+    """Return what each table of a protocol's detectors is about."""
+    return {
+        number: text.format("- or ".join(_asked(number, protocol)) or "No")
+        if number in TABLE_SHARES
+        else text
+        for number, text in CAPTIONS.items()
+    }
 
 
 def why_empty(number: str, protocol: Protocol = PAPER) -> str:
