@@ -97,7 +97,7 @@ class Protocol:
     metric: str = "accuracy"
     units: tuple[Literal["frame", "video"], ...] = ("frame",)
     analyses: tuple[str, ...] = ANALYSES
-    fine_tunings: tuple[str, ...] = (ORIGINAL, "transfer", "merge")
+    fine_tunings: tuple[str, ...] = (ORIGINAL,)
 
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
@@ -199,6 +199,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 **{f"{name}-I": f"{_FF}[method={_METHODS[name]}]" for name in ("FS", "NT")},
             },
             splits="paper",
+            fine_tunings=(ORIGINAL, "transfer", "merge"),
         ),
         "cross-dataset": Protocol(
             {"FF++": Source(("Celeb-DF-v2", "DFD", "DFDC", "DFDC-preview"))},
@@ -213,7 +214,6 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             frames_per_real_video=32,
             metric="auc",
             units=("frame", "video"),
-            fine_tunings=(ORIGINAL,),
         ),
         "leave-one-method-out": Protocol(
             {_but(name): Source((name,)) for name in _METHODS},
@@ -227,7 +227,6 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             },
             metric="auc",
             units=("frame", "video"),
-            fine_tunings=(ORIGINAL,),
         ),
     }
 )
