@@ -188,15 +188,16 @@ def tiny_study() -> Callable[..., study.StudyConfig]:
             fine_tuning_epochs=epochs,
             fine_tuning_batch_size=16,
         )
+        sizes = study.Sizes(
+            train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
+        )
         return dataclasses.replace(
             study.StudyConfig.demo(quick=True, seed=5),
             name="tiny",
             architectures=(architecture,),
             sources=("CELEB",),
             threads=None,
-            sizes=study.Sizes(
-                train=32, val=16, test=16, few_shot_original=16, few_shot_unseen=16, few_shot_val=8
-            ),
+            protocol=dataclasses.replace(study.PROTOCOLS["paper"], sizes=sizes),
             schedules={architecture: schedule},
             analysis=study.Analysis(
                 heat_map_fakes=4, causal_images=8, resamples=100, controls=2, shuffled_controls=1

@@ -120,8 +120,8 @@ def _write_template(path: Path) -> None:
     if path.exists():
         raise InputError(f"expected a new file, {str(path)!r} exists.", hint="Choose another name.")
     # Relative, so that they are looked for beside the file; `paper` would make them absolute.
-    roots = {name: f"path/to/{name}" for name in ROOTS}
-    text = dataclasses.replace(StudyConfig.paper(roots), roots=roots).to_toml()
+    places = {name: f"path/to/{name}" for name in ROOTS}
+    text = dataclasses.replace(StudyConfig.paper(places), data=places).to_toml()
     arguments.check_out(path, option="--write-config")
     arguments.write_out(path, text)
-    console.write_text(f"wrote {path}: enter the folders under [roots].")
+    console.write_text(f"wrote {path}: enter the folders under [data].")

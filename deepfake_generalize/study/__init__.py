@@ -11,18 +11,28 @@ from deepfake_generalize.study.figures import (
     figure_rank,
     save_figure,
 )
-from deepfake_generalize.study.protocol import Sizes, shared_by_design, study_sets
+from deepfake_generalize.study.protocol import (
+    PROTOCOLS,
+    Protocol,
+    Sizes,
+    Source,
+    shared_by_design,
+    study_sets,
+)
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.scores import ScoreFile, read_scores, write_scores
 from deepfake_generalize.study.tables import published, table
 
 __all__ = [
+    "PROTOCOLS",
     "Analysis",
     "Benchmark",
     "Benchmarks",
+    "Protocol",
     "Schedule",
     "ScoreFile",
     "Sizes",
+    "Source",
     "Study",
     "StudyConfig",
     "benchmark",

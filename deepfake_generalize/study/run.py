@@ -22,7 +22,7 @@ from deepfake_generalize.study.experiment import (
     RECORDS,
     StudyConfig,
     all_families,
-    check_roots,
+    check_data,
     plan_steps,
     prepare,
     read_all,
@@ -31,7 +31,6 @@ from deepfake_generalize.study.experiment import (
     work_on,
     workers_ended_by_signals,
 )
-from deepfake_generalize.study.protocol import FINE_TUNINGS
 from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
@@ -135,17 +134,24 @@ def run(
         StudyConfig,
         hint="Begin with StudyConfig.demo() or StudyConfig.from_toml(path).",
     )
-    folder = absolute(out_dir)
+    folder, config = absolute(out_dir), config.absolute()
     say = progress or (lambda _what, _part: None)
     with _claimed(folder, config):
         plans = _plan(config, prepare(config, folder, n_jobs=n_jobs, progress=say))
+        _say_what_is_left(plans, folder, say)
         with _watched(plans, folder, say), workers_ended_by_signals():
             # Where families have processes of their own, threads are enough to wait for them.
             waiting = None if config.threads is None else "threads"
             order = _in_order(plans, effective_n_jobs(n_jobs))
             work = delayed(ending_with_parent(work_on))
-            jobs = (work(config, family, folder) for family in order)
-            Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
+            # Maps of a further training are compared with those of the first, which is done before.
+            for again in (False, True):
+                jobs = (
+                    work(config, family, folder)
+                    for family in order
+                    if (family.retrained is not None) == again
+                )
+                Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         say("tables, figures, report", 1.0)
         return publish(folder)
@@ -221,6 +227,31 @@ def _check_finished(study: Study) -> None:
         )
 
 
+def _say_what_is_left(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> None:
+    """Where a study goes on, say what each family has done, and what the rest waits for."""
+    done = {
+        family: {
+            (record["kind"], record["key"])
+            for record in read_lines(folder / RECORDS / f"{family.name}.jsonl")
+        }
+        for family in plans
+    }
+    if not any(done.values()):
+        return
+    steps = sum(map(len, plans.values()))
+    waiting = steps
+    for family, plan in plans.items():
+        left = [step for step in plan if (step.kind, step.key) not in done[family]]
+        waiting -= len(plan) - len(left)
+        what = f"{family.name}: {len(plan) - len(left)} of {len(plan)} steps are done"
+        if left:
+            what += f", next the {left[0].kind} of {left[0].key}"
+            if family.retrained is not None:
+                what += f", which waits for {family.first.name}"
+        say(what, 0.0)
+    say(f"tables, figures and report wait for {waiting} of {steps} steps", 1 - waiting / steps)
+
+
 def _in_order(plans: _Plans, n_jobs: int) -> list[DetectorFamily]:
     """Return the slowest first, so that no processor waits for one of them alone at the end.
 
@@ -244,7 +275,7 @@ def _claimed(folder: Path, config: StudyConfig) -> Iterator[None]:
     """Be the only study in a folder that is new, or holds a part of this very one."""
     # Before anything is made: what is refused leaves a folder of others as it was.
     if not _is_there(folder, config):
-        check_roots(config)
+        check_data(config)
     with claim_folder(folder, _LOCK, work="study"):
         if not _is_there(folder, config):
             write_whole(folder / CONFIG, config.to_toml().encode())
@@ -287,7 +318,7 @@ def _watched(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> 
         ]
         weight = sum(weights.get((record["kind"], record["key"]), 0.0) for record in finished)
         detectors = sum(record["kind"] == "detector" for record in finished)
-        of_all = len(FINE_TUNINGS) * len(plans)
+        of_all = sum(len(family.kinds) for family in plans if family.reference is None)
         say(f"{detectors} of {of_all} detectors", weight / sum(weights.values()))
 
     def watch() -> None:

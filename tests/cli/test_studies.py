@@ -72,14 +72,14 @@ def test_write_config_gives_a_file_to_fill_in(capsys, tmp_path):
     file = tmp_path / "paper.toml"
     assert cli.main(["study", "--write-config", str(file)]) == 0
     values = tomllib.loads(file.read_text(encoding="utf-8"))
-    assert values["roots"] == {
+    assert values["data"] == {
         "faceforensics": "path/to/faceforensics",
         "celebdf_v2": "path/to/celebdf_v2",
         "celebdf_v1": "path/to/celebdf_v1",
     }
     config = StudyConfig.from_toml(file)
-    assert config.roots["celebdf_v1"] == str(tmp_path / "path/to/celebdf_v1")
-    assert config.sizes == StudyConfig().sizes
+    assert config.data["celebdf_v1"] == str(tmp_path / "path/to/celebdf_v1")
+    assert config.protocol.sizes == StudyConfig().protocol.sizes
     assert cli.main(["study", "--write-config", str(file)]) == 2
     assert "expected a new file" in capsys.readouterr().err
 

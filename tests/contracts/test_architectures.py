@@ -7,7 +7,7 @@ import pytest
 
 from deepfake_generalize import augment, study
 from deepfake_generalize.models import ARCHITECTURES, RECIPES, train
-from deepfake_generalize.study.protocol import FINE_TUNINGS
+from deepfake_generalize.study.protocol import PAPER
 
 # A study's smallest images: the deep networks need most of them.
 SIDE = 72
@@ -42,5 +42,5 @@ def test_is_trained_and_fine_tuned_by_its_own_recipes(architecture: str) -> None
 @pytest.mark.parametrize("architecture", NETWORKS)
 def test_runs_in_a_study(architecture: str, tiny_study, tmp_path) -> None:
     run = study.run(tiny_study(architecture), tmp_path / "run")
-    assert len(run.table("IV")) == len(FINE_TUNINGS)
+    assert len(run.table("IV")) == len(PAPER.fine_tunings)
     assert run.table("V")["degradation"].notna().all()

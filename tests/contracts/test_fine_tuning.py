@@ -9,9 +9,9 @@ import pytest
 from deepfake_generalize import augment, study
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
-from deepfake_generalize.study.protocol import FINE_TUNINGS, ORIGINAL
+from deepfake_generalize.study.protocol import PAPER
 
-KINDS = [kind for kind in FINE_TUNINGS if kind != ORIGINAL]
+KINDS = PAPER.fine_tunings[1:]
 SIDE = 8
 
 
@@ -83,5 +83,5 @@ def test_what_is_no_detector_is_refused_in_words(kind: str) -> None:
 def test_a_study_makes_one_from_each_source(kind: str, tiny_study, tmp_path) -> None:
     run = study.run(tiny_study(), tmp_path / "run")
     table = run.table("IV")
-    assert len(table) == len(FINE_TUNINGS)
+    assert len(table) == len(PAPER.fine_tunings)
     assert table["fine_tuning"].tolist().count(kind) == 1

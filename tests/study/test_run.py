@@ -264,7 +264,7 @@ def test_a_second_study_in_one_folder_is_refused_at_once(tiny_config, tmp_path):
 @pytest.mark.parametrize("roots", [{}, {"faceforensics": "{tmp}"}, dict.fromkeys(ROOTS, "/no")])
 def test_a_study_without_its_data_sets_claims_no_folder(tiny_config, tmp_path, roots):
     roots = {name: place.format(tmp=tmp_path) for name, place in roots.items()}
-    config = dataclasses.replace(tiny_config, data="videos", roots=roots)
-    with pytest.raises(InputError, match=r"received none for celebdf|nothing is there|none for"):
+    config = dataclasses.replace(tiny_config, data=roots)
+    with pytest.raises(InputError, match=r"expected a place of celebdf_v|nothing is there"):
         study.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()

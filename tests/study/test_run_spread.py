@@ -33,8 +33,11 @@ def two_config(tiny_config) -> study.StudyConfig:
         tiny_config,
         sources=("CELEB", "F2F"),
         image_size=48,
-        sizes=study.Sizes(
-            train=16, val=8, test=8, few_shot_original=8, few_shot_unseen=8, few_shot_val=8
+        protocol=dataclasses.replace(
+            tiny_config.protocol,
+            sizes=study.Sizes(
+                train=16, val=8, test=8, few_shot_original=8, few_shot_unseen=8, few_shot_val=8
+            ),
         ),
         analysis=study.Analysis(
             heat_map_fakes=2, causal_images=4, resamples=20, controls=1, shuffled_controls=0

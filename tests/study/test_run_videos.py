@@ -31,12 +31,15 @@ def config(tiny_config, shared_data) -> study.StudyConfig:
     return dataclasses.replace(
         tiny_config,
         name="videos",
-        data="videos",
+        data={},
         image_size=64,
-        frames_per_video=FRAMES,
-        frames_per_real_video=FRAMES,
-        sizes=study.Sizes(
-            train=16, val=8, test=8, few_shot_original=8, few_shot_unseen=8, few_shot_val=8
+        protocol=dataclasses.replace(
+            tiny_config.protocol,
+            sizes=study.Sizes(
+                train=16, val=8, test=8, few_shot_original=8, few_shot_unseen=8, few_shot_val=8
+            ),
+            frames_per_video=FRAMES,
+            frames_per_real_video=FRAMES,
         ),
         schedules={
             "mesonet": study.Schedule(
@@ -72,7 +75,7 @@ def run_over(config, shared_data, tmp_path_factory) -> Callable[..., study.Study
                 # What is not marked is filmed, as far as anybody can tell.
                 (folder / "synthetic.json").unlink()
             named = zip(("faceforensics", "celebdf_v1", "celebdf_v2"), roots.values(), strict=True)
-            own = dataclasses.replace(config, roots={name: str(root) for name, root in named})
+            own = dataclasses.replace(config, data={name: str(root) for name, root in named})
             return study.run(own, tmp_path_factory.mktemp("studies") / "run")
 
     return run
@@ -111,7 +114,7 @@ def test_the_sets_are_those_of_the_drawn_frames(compressed, lossless, config):
         theirs = splits(lossless)[name]
         for part in ("train", "val", "test"):
             pd.testing.assert_frame_equal(keys(getattr(ours, part)), keys(getattr(theirs, part)))
-        assert len(ours.test) == config.sizes.test
+        assert len(ours.test) == config.protocol.sizes.test
         assert ours.test["label"].mean() == 0.5
         pairs = zip(images(ours.test), images(theirs.test), strict=True)
         alike += [structural_similarity(a, b, channel_axis=2) for a, b in pairs]
@@ -151,7 +154,7 @@ def test_a_detector_scores_compressed_and_drawn_frames_alike(compressed, lossles
 
 def test_no_video_and_no_row_is_dropped_without_a_word(compressed, config):
     crops = compressed.folder / "crops"
-    for name, root in compressed.config.roots.items():
+    for name, root in compressed.config.data.items():
         there = {Path(path) for path in data.find_videos(root)["path"]}
         kept = {Path(path) for path in data.read_crops(crops / name)["video"]}
         assert kept == there
@@ -159,9 +162,12 @@ def test_no_video_and_no_row_is_dropped_without_a_word(compressed, config):
     records = of_kind(read_all(compressed.folder / "records"), "evaluation")
     assert {each["set"] for each in records} == set(TESTED)
     for each in records:
-        assert each["coverage"] == {"ok": config.sizes.test, "total": config.sizes.test}
+        assert each["coverage"] == {
+            "ok": config.protocol.sizes.test,
+            "total": config.protocol.sizes.test,
+        }
         rows = pd.read_csv(compressed.folder / each["scores"], comment="#")
-        assert len(rows) == config.sizes.test
+        assert len(rows) == config.protocol.sizes.test
         assert set(rows["status"]) == {"ok"}
 
 

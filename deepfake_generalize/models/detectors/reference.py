@@ -86,8 +86,9 @@ def load_detector(reference: str, weights: str | Path | None = None) -> Scorer:
     return make(value, **{"size": 1} | settings if make is as_detector else settings)
 
 
-def _of_python(found: DetectorReference) -> Any:
-    """Return what a file or module calls so, or what that gives when it is called."""
+def named(reference: str) -> Any:
+    """Return what a file or module of Python calls so, as it is: "path/to/file.py:name"."""
+    found = find_detector(reference)
     module = _run(found, _module, found)
     if not hasattr(module, found.name):
         own = [name for name, value in vars(module).items() if name[0] != "_" and callable(value)]
@@ -95,7 +96,12 @@ def _of_python(found: DetectorReference) -> Any:
             f"expected {found.name!r} in {found.place}, there is none.",
             hint=f"It has {', '.join(own) or 'no function and no network'}.",
         )
-    value = getattr(module, found.name)
+    return getattr(module, found.name)
+
+
+def _of_python(found: DetectorReference) -> Any:
+    """Return what a file or module calls so, or what that gives when it is called."""
+    value = named(found.text)
     if isinstance(value, keras.Model) or is_torch_module(value) or not callable(value):
         return value
     try:

@@ -12,7 +12,7 @@ import pandas as pd
 from deepfake_generalize.metrics import Interval, Resampling
 from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
-from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
+from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SHARES
 from deepfake_generalize.study.scores import Style, write_scores
 from deepfake_generalize.study.tables import (
     RANK_CAVEAT,
@@ -226,7 +226,7 @@ class Benchmark:
         check_choice("number", number, get_args(Number), hint=hint)
         if number == "V":
             return ()
-        own = SOURCES[source_of(number)].specialized
+        own = PAPER.sharing(TABLE_SHARES[number])
         others = set(SPECIALIZED_SETS) - set(own)
         return tuple(name for name in self.specialized if name not in others)
 

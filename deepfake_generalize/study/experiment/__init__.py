@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig, check_roots
+from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig
 from deepfake_generalize.study.experiment.datasets import prepare, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
@@ -11,6 +11,7 @@ from deepfake_generalize.study.experiment.detector_family import (
     derived_seed,
     plan_steps,
 )
+from deepfake_generalize.study.experiment.places import check_data
 from deepfake_generalize.study.experiment.records import (
     CHECKPOINTS,
     HEAT_MAPS,
@@ -35,7 +36,7 @@ __all__ = [
     "Step",
     "StudyConfig",
     "all_families",
-    "check_roots",
+    "check_data",
     "derived_seed",
     "of_kind",
     "plan_steps",

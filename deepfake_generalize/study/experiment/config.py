@@ -6,49 +6,58 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal
 
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.schedules import DEMO_SCHEDULES, Analysis, Schedule
 from deepfake_generalize.study.protocol import (
+    PAPER,
     PAPER_ARCHITECTURES,
-    SOURCES,
+    PROTOCOLS,
+    Problems,
+    Protocol,
     Sizes,
     architecture_facts,
+    short_name,
 )
-from deepfake_generalize.validation import MAX_PIXELS, check_choice, check_whole
+from deepfake_generalize.validation import MAX_PIXELS, check_choice, check_type, check_whole
 
 _MOST_THREADS = 1024
 CONFIG = "config.toml"
 """Its file in a run folder."""
-DataKind = Literal["synthetic", "videos"]
-
 FINDERS = ("mediapipe", "cascade")
 ALIGNERS = ("landmarks", "short-range", "finder")
+SYNTHETIC = "synthetic"
 ROOTS = ("faceforensics", "celebdf_v2", "celebdf_v1")
 """The data sets of `paper`: FaceForensics++ (with DeepFakeDetection in it), Celeb-DF v2 and v1."""
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A whole study: data, detectors, recipes, analyses and the seed.
+    """A whole study: what is asked, data, detectors, recipes and the seed.
 
     Attributes:
         name: What the report calls it.
-        data: "synthetic" renders the embedded faces, "videos" reads the data sets in `roots`.
-        roots: Data set's name (see `ROOTS`) to its folder, for "videos".
+        protocol: What is asked: the sets, and which are trained on. A `Protocol`, or the name of
+            one of `PROTOCOLS`.
+        data: "synthetic" for the embedded faces; or the protocol's names (its sets, or what they
+            are part of) to where each lies: crops, as `data.read_set` takes them, or a folder of
+            videos, whose faces are cut. Both may end in a query, "crops[method=FaceSwap]".
+        architectures: The networks to train: names of `models.ARCHITECTURES`, or builders of yours
+            by reference, "path/to/file.py:build", called with (H, W, 3). May be empty.
+        detectors: Name to a finished detector by reference, as `models.load_detector` takes it:
+            measured beside those that are trained, for every source.
         image_size: Side of the crops and of every network's input in pixels.
-        frames_per_video: Frames of a fake video, for "videos".
-        frames_per_real_video: The same of a real one: there are fewer of them.
-        sizes: Images in each split.
-        architectures: Which of the five.
-        sources: Which of CELEB and F2F the detectors are trained on.
-        schedules: Architecture to how its training leaves the paper's recipe.
+        sources: Which of the protocol's sources; empty for all.
+        schedules: Architecture to how its training leaves the paper's recipe (a builder of yours:
+            MesoNet's).
         analysis: How much the analyses look at.
         finder: What finds faces in videos: "mediapipe" or "cascade".
         aligner: What finds their eyes, as in `data.extract_faces`.
@@ -63,6 +72,9 @@ class StudyConfig:
             weights and order. Numbers are then means over them. Empty: one training, by `seed`.
         follows: Where the paper and its scripts differ, which of them; see `as_scripts`.
 
+    Raises:
+        InputError: All that is wrong with it, in one message.
+
     Examples:
         >>> config = StudyConfig.demo(quick=True)
         >>> config.architectures, len(config.families), config.is_synthetic
@@ -70,14 +82,12 @@ class StudyConfig:
     """
 
     name: str = "study"
-    data: DataKind = "videos"
-    roots: Mapping[str, str] = field(default_factory=dict)
-    image_size: int = 256
-    frames_per_video: int = 14
-    frames_per_real_video: int = 20
-    sizes: Sizes = field(default_factory=Sizes)
+    protocol: Protocol = PAPER
+    data: str | Mapping[str, str] = field(default_factory=dict)
     architectures: tuple[str, ...] = tuple(PAPER_ARCHITECTURES)
-    sources: tuple[str, ...] = tuple(SOURCES)
+    detectors: Mapping[str, str] = field(default_factory=dict)
+    image_size: int = 256
+    sources: tuple[str, ...] = ()
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     analysis: Analysis = field(default_factory=Analysis)
     finder: str = "mediapipe"
@@ -90,47 +100,85 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
-        check_choice("data", self.data, get_args(DataKind))
-        check_choice("few_shot_originals", self.few_shot_originals, ("trained_on", "held_back"))
-        check_choice("follows", self.follows, ("paper", "scripts"))
-        check_choice("finder", self.finder, FINDERS)
-        check_choice("aligner", self.aligner, ALIGNERS)
-        for name in ("frames_per_video", "frames_per_real_video"):
-            check_whole(name, getattr(self, name), least=1)
-        check_whole("image_size", self.image_size, least=1, most=math.isqrt(MAX_PIXELS))
-        object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
-        of_training = [check_whole("training_seeds", one, least=0) for one in self.training_seeds]
-        if len(set(of_training)) < len(of_training):
-            raise InputError(
-                f"expected training_seeds that differ, received {of_training}.",
-                hint="Equal seeds give equal detectors.",
-            )
-        object.__setattr__(self, "training_seeds", tuple(of_training))
+        object.__setattr__(self, "protocol", _protocol(self.protocol))
+        problems = Problems()
+        for name, choices in _CHOICES.items():
+            with problems:
+                check_choice(name, getattr(self, name), choices)
+        with problems:
+            check_whole("image_size", self.image_size, least=1, most=math.isqrt(MAX_PIXELS))
+        with problems:
+            object.__setattr__(self, "seed", check_whole("seed", self.seed, least=0))
+        with problems:
+            self._set_training_seeds()
         if self.threads is not None:
             hint = "Leave it out for all processors."
-            check_whole("threads", self.threads, least=1, most=_MOST_THREADS, hint=hint)
-        for name in self.sources:
-            check_choice("sources", name, SOURCES)
-        for name in self.roots:
-            check_choice("roots", name, ROOTS)
-        if not self.architectures or not self.sources:
-            raise InputError("expected at least one architecture and one source, received none.")
-        for name in (*self.architectures, *self.schedules):
-            smallest = architecture_facts(name).smallest_side
-            if name in self.architectures and self.image_size < smallest:
-                raise InputError(
-                    f"expected image_size of at least {smallest} for {name}, received "
-                    f"{self.image_size}.",
-                    hint=f"Leave {name} out, or use larger crops.",
-                )
+            with problems:
+                check_whole("threads", self.threads, least=1, most=_MOST_THREADS, hint=hint)
+        if isinstance(self.data, str) and self.data != SYNTHETIC:
+            problems.add(
+                f"expected data to be {SYNTHETIC!r} or names to places, received {self.data!r}."
+            )
+        for argument, names, known in (
+            ("sources", self.sources, self.protocol.sources),
+            ("data", () if isinstance(self.data, str) else self.data, needed(self.protocol)),
+        ):
+            for name in names:
+                with problems:
+                    check_choice(argument, name, known)
+        if not self.architectures and not self.detectors:
+            problems.add("expected at least one architecture or detector, received none.")
+        self._check_networks(problems)
+        problems.tell("the configuration")
         # Plain dictionaries of its own: a frozen value does not change with the caller's.
-        object.__setattr__(self, "roots", dict(self.roots))
-        object.__setattr__(self, "schedules", dict(self.schedules))
+        for name in ("data", "schedules", "detectors"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, given if isinstance(given, str) else dict(given))
+        object.__setattr__(self, "sources", tuple(self.sources or self.protocol.sources))
+
+    def _set_training_seeds(self) -> None:
+        found = [check_whole("training_seeds", one, least=0) for one in self.training_seeds]
+        if len(set(found)) < len(found):
+            raise InputError(
+                f"expected training_seeds that differ, received {found}.",
+                hint="Equal seeds give equal detectors.",
+            )
+        object.__setattr__(self, "training_seeds", tuple(found))
+
+    def _check_networks(self, problems: Problems) -> None:
+        for name in dict.fromkeys((*self.architectures, *self.schedules)):
+            with problems:
+                facts = architecture_facts(name)
+                if name in self.architectures and self.image_size < facts.smallest_side:
+                    problems.add(
+                        f"expected image_size of at least {facts.smallest_side} for {name}, "
+                        f"received {self.image_size}.",
+                        hint=f"Leave {name} out, or use larger crops.",
+                    )
+                focused = name in self.architectures and "focus" in self.protocol.fine_tunings
+                if focused and not facts.has_hidden_neurons:
+                    problems.add(f"expected networks with neurons to focus, {name} has none.")
+        titles = [short_name(name) for name in self.architectures]
+        for name in (*titles, *self.detectors):
+            if not re.fullmatch(r"[\w.+-]([\w.+ -]*[\w.+-])?", name):
+                problems.add(
+                    f"expected names of detectors that a file can have, received {name!r}."
+                )
+        clashing = [name for name in titles if titles.count(name) > 1 or name in self.detectors]
+        if clashing:
+            problems.add(
+                f"expected networks and detectors of different names, received {clashing}."
+            )
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the faces are synthetic rather than filmed."""
-        return self.data == "synthetic"
+        """Whether the faces are drawn by this study."""
+        return self.data == SYNTHETIC
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where the data lie; nowhere where they are drawn."""
+        return {} if isinstance(self.data, str) else self.data
 
     @property
     def families(self) -> tuple[tuple[str, str], ...]:
@@ -146,20 +194,22 @@ class StudyConfig:
     def sha256(self) -> str:
         """Hash of every setting but the name; where the data lie has no part in it."""
         kept = dataclasses.asdict(self)
-        del kept["name"], kept["roots"]
+        del kept["name"]
+        if not self.is_synthetic:
+            kept["data"] = {name: split_query(place)[1] for name, place in self.places.items()}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     @classmethod
-    def paper(cls, roots: Mapping[str, str | Path], *, seed: int = 0) -> StudyConfig:
+    def paper(cls, data: Mapping[str, str | Path], *, seed: int = 0) -> StudyConfig:
         """Return the paper's own study; only the data sets' folders are missing.
 
         Args:
-            roots: Where FaceForensics++ with DeepFakeDetection ("faceforensics"), Celeb-DF v2
+            data: Where FaceForensics++ with DeepFakeDetection ("faceforensics"), Celeb-DF v2
                 ("celebdf_v2") and v1 ("celebdf_v1") lie, each as downloaded.
             seed: Everything random follows from it.
 
         Raises:
-            InputError: A root is missing or unknown.
+            InputError: A data set is missing or unknown.
 
         Reproduction notes:
             Sections III-B and III-C: 16,000 training and 2,000 test images, 2,000 + 2,000 for
@@ -169,22 +219,18 @@ class StudyConfig:
             20. The validation split's size is not printed: 2,000 is ours.
 
         Examples:
-            >>> roots = {"faceforensics": "ff", "celebdf_v2": "v2", "celebdf_v1": "v1"}
-            >>> StudyConfig.paper(roots).sizes.train
+            >>> data = {"faceforensics": "ff", "celebdf_v2": "v2", "celebdf_v1": "v1"}
+            >>> StudyConfig.paper(data).protocol.sizes.train
             16000
         """
-        missing = [name for name in ROOTS if name not in roots]
+        missing = [name for name in ROOTS if name not in data]
         if missing:
             raise InputError(
                 f"expected the folders of {', '.join(ROOTS)}, {', '.join(missing)} missing.",
                 hint="Give each data set's folder as downloaded.",
             )
-        return cls(
-            name="paper",
-            data="videos",
-            roots={name: str(Path(root).absolute()) for name, root in roots.items()},
-            seed=seed,
-        )
+        places = {name: str(Path(root).absolute()) for name, root in data.items()}
+        return cls(name="paper", data=places, seed=seed)
 
     @classmethod
     def demo(cls, *, quick: bool = False, seed: int = 0) -> StudyConfig:
@@ -199,21 +245,22 @@ class StudyConfig:
             how the study works, and is no evidence about real deepfakes.
 
         Examples:
-            >>> StudyConfig.demo().sizes.train < StudyConfig().sizes.train
+            >>> StudyConfig.demo().protocol.sizes.train < StudyConfig().protocol.sizes.train
             True
         """
+        sizes = Sizes(
+            train=800,
+            val=200,
+            test=200,
+            few_shot_original=200,
+            few_shot_unseen=400,
+            few_shot_val=100,
+        )
         return cls(
             name="demo (quick)" if quick else "demo",
-            data="synthetic",
+            protocol=dataclasses.replace(PAPER, sizes=sizes),
+            data=SYNTHETIC,
             image_size=72,
-            sizes=Sizes(
-                train=800,
-                val=200,
-                test=200,
-                few_shot_original=200,
-                few_shot_unseen=400,
-                few_shot_val=100,
-            ),
             architectures=("mesonet",) if quick else tuple(PAPER_ARCHITECTURES),
             schedules=DEMO_SCHEDULES,
             # One network on shuffled labels, not three, and briefly: it is shown, not tested.
@@ -250,36 +297,86 @@ class StudyConfig:
         """Read a configuration.
 
         Args:
-            path: A TOML file as `to_toml` writes it; what it leaves out has its default. Relative
-                roots are relative to its folder.
+            path: A TOML file as `to_toml` writes it; what it leaves out has its default. `protocol`
+                is the name of one of `PROTOCOLS`, or a table: with sources a protocol of its own,
+                else one of them, named by `like`, with other settings. Relative places of data,
+                networks and detectors are relative to the file's folder.
 
         Raises:
-            InputError: No such file, not TOML, an unknown setting, a value of the wrong kind.
+            InputError: No such file, not TOML, or all that is wrong: unknown settings, values of
+                the wrong kind, what no study can be made of.
         """
         file = absolute(path)
-        config: StudyConfig = toml.build(cls, toml.load(file), str(file))
-        roots = {name: str(file.parent / root) for name, root in config.roots.items()}
-        return dataclasses.replace(config, roots=roots)
+        values = toml.load(file)
+        if "protocol" in values:
+            values["protocol"] = _read_protocol(values["protocol"])
+        config: StudyConfig = toml.build(cls, _beside(values, file.parent), str(file))
+        return config
 
     def to_toml(self) -> str:
         """Write the configuration as TOML, which `from_toml` reads back to an equal one."""
         return toml.dumps(dataclasses.asdict(self))
 
+    def absolute(self) -> StudyConfig:
+        """Return the same with every place absolute, as from the working directory."""
+        return dataclasses.replace(self, **_beside(vars(self), Path.cwd()))
 
-def check_roots(config: StudyConfig) -> None:
-    """Raise `InputError` unless the data sets of a study on videos are where its roots say."""
-    if config.is_synthetic:
-        return
-    missing = [name for name in ROOTS if name not in config.roots]
-    if missing:
-        raise InputError(
-            f"expected the folders of {', '.join(ROOTS)} as roots, received none for "
-            f"{', '.join(missing)}.",
-            hint="Enter them under [roots]: `study --write-config` writes a file that has it.",
+
+_CHOICES = {
+    "few_shot_originals": ("trained_on", "held_back"),
+    "follows": ("paper", "scripts"),
+    "finder": FINDERS,
+    "aligner": ALIGNERS,
+}
+
+
+def _protocol(given: Protocol | str) -> Protocol:
+    if isinstance(given, str):
+        given = PROTOCOLS[check_choice("protocol", given, PROTOCOLS)]
+    return check_type("protocol as study.Protocol or the name of one", given, Protocol)
+
+
+def _read_protocol(given: object) -> Protocol:
+    """Read a protocol of a file: a name, a whole table, or what differs from one of `PROTOCOLS`."""
+    if isinstance(given, str):
+        return _protocol(given)
+    table = dict(check_type("protocol to be a name or a table of settings", given, dict))
+    like = table.pop("like", None if "sources" in table else "paper")
+    base = None if like is None else _protocol(like)
+    built: Protocol = toml.build(Protocol, table, "protocol", base)
+    return built
+
+
+def needed(protocol: Protocol) -> tuple[str, ...]:
+    """Return the entries of `data` that a protocol's sets are made of."""
+    entries = (str(split_query(protocol.place_of(name))[0]) for name in protocol.names)
+    return tuple(dict.fromkeys(entries))
+
+
+def _beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return settings with the places that lie in a folder named from anywhere."""
+
+    def placed(reference: object) -> object:
+        # Whether it names a file is told by the file's being there.
+        file = re.sub(r"(:\w+)?(\[[^]]*\])?$", "", str(reference))
+        return str(folder / str(reference)) if (folder / file).is_file() else reference
+
+    def each(given: Any, change: Callable[[object], object]) -> Any:
+        if isinstance(given, Mapping):
+            return {key: change(value) for key, value in given.items()}
+        return type(given)(map(change, given)) if isinstance(given, list | tuple) else given
+
+    found = dict(values)
+    for name in ("detectors", "architectures"):
+        if name in found:
+            found[name] = each(found[name], placed)
+    if isinstance(found.get("schedules"), Mapping):
+        found["schedules"] = {placed(name): each for name, each in found["schedules"].items()}
+    if isinstance(found.get("data"), Mapping):
+        found["data"] = each(
+            found["data"], lambda one: str(folder / one) if isinstance(one, str) else one
         )
-    for name in ROOTS:
-        if not Path(config.roots[name]).exists():
-            raise InputError(
-                f"expected the data set {name} at {str(config.roots[name])!r}, nothing is there.",
-                hint="Enter its folder under [roots].",
-            )
+    if isinstance(protocol := found.get("protocol"), Protocol):
+        kinds = each(protocol.fine_tunings, placed)
+        found["protocol"] = dataclasses.replace(protocol, fine_tunings=kinds)
+    return found

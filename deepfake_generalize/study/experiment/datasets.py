@@ -1,4 +1,4 @@
-"""The nine sets of a study, synthetic or cut from videos, as files of splits in the run folder."""
+"""The sets of a study, drawn, given or cut from videos, as files of splits in the run folder."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ import pandas as pd
 from deepfake_generalize import data
 from deepfake_generalize.data import Splits
 from deepfake_generalize.data.leakage import warn_of_leaks
+from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.detector_family import derived_seed
+from deepfake_generalize.study.experiment.places import read_entries, sets_of
 from deepfake_generalize.study.experiment.records import RECORDS, Records
 from deepfake_generalize.study.experiment.run_log import note, now
-from deepfake_generalize.study.protocol import count_shared, shared_by_design, study_sets
+from deepfake_generalize.study.protocol import (
+    PAPER,
+    count_shared,
+    sets_apart,
+    shared_by_design,
+    study_sets,
+)
 
 SPLITS = "splits"
 _SYNTHETIC = "data"
 _CROPS = "crops"
-
-_LAYOUTS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "faceforensics": ("faceforensics", {"compression": "c23"}),
-    "celebdf_v2": ("celebdf", {"version": "v2"}),
-    "celebdf_v1": ("celebdf", {"version": "v1"}),
-}
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -57,16 +59,17 @@ def prepare(
     if known is not None:
         return tuple(known["sets"])
     began = now()
-    make = _make_synthetic if config.is_synthetic else _cut_from_videos
+    make = _make_synthetic if config.is_synthetic else _make_of_places
     sets = make(config, folder, n_jobs, progress)
     (folder / SPLITS).mkdir(exist_ok=True)
     for name, splits in sets.items():
         splits.save(folder / SPLITS / f"{name}.csv")
     progress("auditing the sets", 0.0)
-    findings = data.audit_leakage(sets, shared_by_design=shared_by_design(sets))
+    designed = PAPER if config.is_synthetic else config.protocol
+    findings = data.audit_leakage(sets, shared_by_design=shared_by_design(sets, designed))
     warn_of_leaks(findings)
     # Videos may be synthetic too, which no table or figure may keep to itself.
-    marked = any(data.synthetic.is_synthetic(root) for root in config.roots.values())
+    marked = any(data.synthetic.is_synthetic(split_query(at)[0]) for at in config.places.values())
     records.append(
         {
             "kind": "data",
@@ -90,35 +93,41 @@ def _make_synthetic(
     return data.synthetic.make_datasets(
         folder / _SYNTHETIC,
         size=config.image_size,
-        per_split={part: getattr(config.sizes, part) for part in SUBSETS},
+        per_split={part: getattr(config.protocol.sizes, part) for part in SUBSETS},
         seed=derived_seed(config.seed, "faces"),
         n_jobs=n_jobs,
     )
 
 
-def _cut_from_videos(
+def _make_of_places(
     config: StudyConfig, folder: Path, n_jobs: int, progress: Callable[[str, float], None]
 ) -> Mapping[str, Splits]:
-    tables = {}
-    frames = {"real": config.frames_per_real_video, "fake": config.frames_per_video}
-    for number, (name, (layout, choices)) in enumerate(_LAYOUTS.items()):
-        videos = data.find_videos(config.roots[name], layout=layout, **choices)
+    protocol = config.protocol
+    tables: dict[str, pd.DataFrame] = {}
+    frames = {"real": protocol.frames_per_real_video, "fake": protocol.frames_per_video}
+    entries = read_entries(config)
+    for number, entry in enumerate(entries.values()):
+        if not entry.videos:
+            tables[entry.name] = entry.rows
+            continue
 
-        def advance(done: int, total: int, name: str = name, number: int = number) -> None:
-            progress(f"cutting faces of {name}", (number + done / total) / len(_LAYOUTS))
+        def advance(done: int, total: int, name: str = entry.name, number: int = number) -> None:
+            progress(f"cutting faces of {name}", (number + done / total) / len(entries))
 
-        extraction = data.extract_faces(
-            videos,
-            folder / _CROPS / name,
+        tables[entry.name] = data.extract_faces(
+            entry.rows,
+            folder / _CROPS / entry.name,
             frames_per_video=frames,
             size=config.image_size,
             finder=data.CascadeFinder() if config.finder == "cascade" else None,
             aligner=config.aligner,
             n_jobs=n_jobs,
             progress=advance,
-        )
-        tables[name] = extraction.crops
-    return study_sets(tables, config.sizes, seed=derived_seed(config.seed, "splits"))
+        ).crops
+    seed = derived_seed(config.seed, "splits")
+    if protocol.splits == "paper":
+        return study_sets(tables, protocol.sizes, seed=seed)
+    return sets_apart(sets_of(protocol, tables), protocol, seed, trains=bool(config.architectures))
 
 
 def _facts(splits: Splits) -> dict[str, Any]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.schedules import Schedule, epochs_of
 from deepfake_generalize.study.protocol import (
-    FINE_TUNINGS,
-    NULL_SET,
     ORIGINAL,
-    SOURCES,
-    UNSEEN_SETS,
+    PAPER,
+    Protocol,
     architecture_facts,
+    short_name,
 )
 
 _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
@@ -34,87 +33,140 @@ class Step:
 
 @dataclass(frozen=True)
 class DetectorFamily:
-    """An architecture and a source: an original detector and the two fine-tuned from it.
+    """An architecture and a source: an original detector and those fine-tuned from it.
+
+    Or a finished detector and a source, whose sets it is measured on.
 
     Attributes:
-        architecture: A name of `models.ARCHITECTURES`.
-        source: "CELEB" or "F2F".
+        architecture: A name of `models.ARCHITECTURES`, a builder by reference, or a finished
+            detector's name.
+        source: A set of the protocol, such as "CELEB" or "F2F".
         retrained: The seed of a further training; None of a study's first one, whose detectors bear
             the paper's names alone.
+        protocol: The study's.
+        reference: The finished detector's.
 
     Examples:
         >>> family = DetectorFamily("xception", "F2F")
-        >>> family.name, [family.detector(kind) for kind in FINE_TUNINGS]
+        >>> family.name, list(family.names.values())
         ('xception-f2f', ['XceptionNet4', 'XceptionNet5', 'XceptionNet6'])
     """
 
     architecture: str
     source: str
     retrained: int | None = None
+    protocol: Protocol = field(default=PAPER, compare=False, repr=False)
+    reference: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
         """What its file of records is called."""
-        return f"{self.architecture}-{self.source.lower()}{self._suffix}"
+        return f"{short_name(self.architecture)}-{self.source.lower()}{self._suffix}"
 
     @property
     def first(self) -> DetectorFamily:
         """The same of the first training."""
-        return DetectorFamily(self.architecture, self.source)
+        return replace(self, retrained=None)
 
     @property
     def _suffix(self) -> str:
         return "" if self.retrained is None else f"-seed{self.retrained}"
 
+    @property
+    def title(self) -> str:
+        """What figures and tables call its network."""
+        if self.reference is not None:
+            return self.architecture
+        return architecture_facts(self.architecture).title
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its detectors: of fine-tuning, the original's first."""
+        return self.protocol.fine_tunings if self.reference is None else (ORIGINAL,)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Kind to detector."""
+        return {kind: self.detector(kind) for kind in self.kinds}
+
     def detector(self, fine_tuning: str) -> str:
-        """Return the name of one of the three: the paper's (Table IV), and a retraining's seed."""
-        before = len(FINE_TUNINGS) * list(SOURCES).index(self.source)
-        number = before + FINE_TUNINGS.index(fine_tuning) + 1
-        return f"{architecture_facts(self.architecture).title}{number}{self._suffix}"
+        """Return the name of one of them: the paper's (Table IV), and a retraining's seed."""
+        sources = list(self.protocol.sources)
+        if self.reference is not None:
+            return self.architecture if len(sources) == 1 else f"{self.architecture}-{self.source}"
+        before = len(self.kinds) * sources.index(self.source)
+        return f"{self.title}{before + self.kinds.index(fine_tuning) + 1}{self._suffix}"
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The unseen sets of its source."""
+        return self.protocol.sources[self.source].unseen
+
+    @property
+    def few_shot(self) -> tuple[str, ...]:
+        """Those of which fine-tuning is shown a few images."""
+        return self.protocol.sources[self.source].few_shot
 
     @property
     def analysed(self) -> tuple[str, ...]:
         """The sets that Figures 3 and 5 show: its own test set and the unseen ones."""
-        return (self.source, *UNSEEN_SETS)
+        return (self.source, *self.unseen)
 
     def test_sets(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """Return the sets its detectors are measured on, its own test set first."""
-        wanted = (self.source, *UNSEEN_SETS, *SOURCES[self.source].specialized, NULL_SET)
-        return tuple(name for name in wanted if name in available)
+        return tuple(name for name in self.protocol.test_sets(self.source) if name in available)
 
 
 def all_families(config: StudyConfig) -> list[DetectorFamily]:
     """Return the families of a study, those of its first training first."""
     retrained = (None, *config.trainings[1:])
-    return [DetectorFamily(*pair, seed) for seed in retrained for pair in config.families]
+    trained = [
+        DetectorFamily(*pair, seed, config.protocol)
+        for seed in retrained
+        for pair in config.families
+    ]
+    finished = [
+        DetectorFamily(name, source, None, config.protocol, reference)
+        for name, reference in config.detectors.items()
+        for source in config.sources
+    ]
+    return trained + finished
 
 
 def plan_steps(
     config: StudyConfig, family: DetectorFamily, available: tuple[str, ...]
 ) -> list[Step]:
     """Return all steps of a family in the order of their doing; `available` are the sets' names."""
-    network, analysis = architecture_facts(family.architecture), config.analysis
-    cost, analysed = network.cost, family.analysed
+    analysis, analyses = config.analysis, config.protocol.analyses
+    finished, analysed = family.reference is not None, family.analysed
+    cost = 1.0 if finished else architecture_facts(family.architecture).cost
     looked_at, fakes = cost / 3, analysis.heat_map_fakes
-    names = {kind: family.detector(kind) for kind in FINE_TUNINGS}
     steps = []
-    for kind, name in names.items():
-        images = _images_trained_on(config, family.architecture, kind)
-        steps.append(Step("detector", name, cost * images))
+    for kind, name in family.names.items():
+        if not finished:
+            images = _images_trained_on(config, family.architecture, kind)
+            steps.append(Step("detector", name, cost * images))
         steps += [
-            Step("evaluation", f"{name}/{key}", looked_at * config.sizes.test)
+            Step("evaluation", f"{name}/{key}", looked_at * config.protocol.sizes.test)
             for key in family.test_sets(available)
         ]
-    steps += [Step("similarity", f"{family.name}/{key}", (cost + 1) * fakes) for key in analysed]
-    if family.retrained is None:  # Figure 2 shows one training.
-        steps.append(Step("maps", family.name, cost * analysis.shown_fakes * len(UNSEEN_SETS)))
-    if network.has_hidden_neurons:
+    if "heat maps" in analyses:
+        if len(family.kinds) > 1:
+            weight = (cost + 1) * fakes
+            steps += [Step("similarity", f"{family.name}/{key}", weight) for key in analysed]
+        if family.retrained is None:  # Figure 2 shows one training.
+            weight = cost * analysis.shown_fakes * len(family.unseen)
+            steps.append(Step("maps", family.name, weight))
+    if "causal" in analyses and (
+        finished or architecture_facts(family.architecture).has_hidden_neurons
+    ):
         steps += [
             Step("causal", f"{name}/{key}", looked_at * analysis.causal_images)
-            for name in names.values()
+            for name in family.names.values()
             for key in analysed
         ]
-        if family.retrained is None:  # All trainings are held against the same controls.
+        if family.retrained is None and not finished:
+            # All trainings are held against the same controls.
             steps += _control_steps(config, family)
     return steps
 
@@ -122,7 +174,7 @@ def plan_steps(
 def _control_steps(config: StudyConfig, family: DetectorFamily) -> list[Step]:
     cost, analysis = architecture_facts(family.architecture).cost, config.analysis
     measured = cost / 3 * analysis.causal_images * len(family.analysed)
-    short = (analysis.shuffled_epochs or 0) * config.sizes.train
+    short = (analysis.shuffled_epochs or 0) * config.protocol.sizes.train
     trained = cost * (short or _images_trained_on(config, family.architecture, ORIGINAL))
     return [
         Step("control", f"{family.name}/{kind}/{number}", weight)
@@ -136,7 +188,7 @@ def _control_steps(config: StudyConfig, family: DetectorFamily) -> list[Step]:
 
 def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str) -> float:
     """Return how many images a training goes through, over all its epochs."""
-    sizes, schedule = config.sizes, config.schedules.get(architecture, Schedule())
+    sizes, schedule = config.protocol.sizes, config.schedules.get(architecture, Schedule())
     epochs = epochs_of(schedule, fine_tuning)
     if fine_tuning == ORIGINAL:
         return sizes.train * (epochs or _PAPER_EPOCHS)

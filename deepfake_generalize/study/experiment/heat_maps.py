@@ -37,28 +37,35 @@ def compare_maps(
     fakes: AnyArray,
     videos: Sequence[str],
     *,
+    twins: Mapping[str, Detector] | None = None,
     as_scripts: bool = False,
 ) -> dict[str, Any]:
     """Compare the maps of a family's detectors for each fake, (N, H, W, 3) uint8 (Figure 3).
 
-    `videos` names the video of each; `as_scripts` takes signed maps of each network's first output,
+    `videos` names the video of each; `twins` are the same detectors, trained with another seed;
+    `as_scripts` takes signed maps of each network's first output,
     over the photograph. Returns plain JSON values: how the maps were made; `videos`;
     `empty_maps`, how many of each detector's show nothing; and by each measure of
     `interpret.congenetic_similarity` the likeness of each fake's maps, None where two or more of
     those compared are empty, with their number in each bin of SSIM: `own`, the detectors' maps;
     `floor`, their maps of other faces, of other videos where there are enough; `ceiling`, each
-    detector's two maps of the face and of its copy as a JPEG.
+    detector's two maps of the face and of its copy as a JPEG; `twin`, each detector's and its
+    twin's.
     """
     make = _maps_of_scripts if as_scripts else _maps
     empty = np.zeros(len(detectors), int)
     compared: dict[str, dict[str, Any]] = {"own": {}, "floor": {}, "ceiling": {}}
+    if twins is not None:
+        compared["twin"] = {}
     # Part by part: the coloured maps of a thousand images at once would fill the memory.
     for part in np.array_split(np.arange(len(fakes)), math.ceil(len(fakes) / _AT_ONCE)):
         maps = make(detectors, fakes[part])
         others = _of_other_faces(maps, [videos[index] for index in part])
         jpegs = np.stack([_as_jpeg(fake) for fake in fakes[part]])
         copies = make(detectors, jpegs)
-        groups: Any = ([maps], [others], list(zip(maps, copies, strict=True)))
+        groups: Any = [[maps], [others], list(zip(maps, copies, strict=True))]
+        if twins is not None:
+            groups.append(list(zip(maps, make(twins, fakes[part]), strict=True)))
         for found, own in zip(compared.values(), groups, strict=True):
             for measure in _MEASURES:
                 shown = fakes[part] if as_scripts and measure == "ssim" else None

@@ -164,7 +164,7 @@ def recipe_for(
     """
     from deepfake_generalize.models import RECIPES
 
-    paper = RECIPES[architecture]
+    paper = RECIPES[architecture if architecture in RECIPES else "mesonet"]
     changes: dict[str, Any] = {
         "epochs": epochs_of(schedule, fine_tuning),
         "norm_momentum": schedule.norm_momentum,
@@ -182,6 +182,8 @@ def recipe_for(
         }
     if follows == "scripts":
         paper = paper.as_scripts
+    if architecture not in RECIPES:  # As MesoNet's, but that no paper says so of this network.
+        changes |= {"architecture": "", "last_layers": None if fine_tuning == ORIGINAL else 1}
     made = {name: value for name, value in changes.items() if value is not None}
     if not made:
         return paper

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import shutil
 import time
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
 from deepfake_generalize.data.manifests import clip_keys
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.detectors import named
 from deepfake_generalize.study.benchmarking import (
     ScoredSet,
     describe_detector,
@@ -40,8 +43,9 @@ from deepfake_generalize.study.experiment.records import (
 )
 from deepfake_generalize.study.experiment.run_log import note, now
 from deepfake_generalize.study.experiment.schedules import Schedule, recipe_for
-from deepfake_generalize.study.protocol import FEW_SHOT_SETS, FINE_TUNINGS, ORIGINAL, UNSEEN_SETS
+from deepfake_generalize.study.protocol import ORIGINAL, fine_tuning, short_name
 from deepfake_generalize.study.scores import write_scores
+from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +91,8 @@ class _Work:
         files = sorted((self.folder / SPLITS).glob("*.csv"))
         self.splits = {file.stem: Splits.load(file) for file in files}
         self.records = Records(self.folder / RECORDS / f"{self.family.name}.jsonl")
-        self._detectors: dict[str, Detector] = {}
+        # A finished one may be any that scores; analyses refuse those that they have no way for.
+        self._detectors: dict[str, Any] = {}
         self._hashes: dict[str, str] = {}
 
     def run(self, until: Callable[[], bool] | None) -> bool:
@@ -103,7 +108,7 @@ class _Work:
         left = [step for step in everything if self.records.find(step.kind, step.key) is None]
         for number, step in enumerate(left, start=1):
             began, started = time.monotonic(), now()
-            facts = do[step.kind](step)
+            facts = self._where_possible(do[step.kind], step)
             spent = round(time.monotonic() - began, 3)
             self.records.append(
                 {"kind": step.kind, "key": step.key, **self._origin(), **facts, TIMING: spent}
@@ -117,12 +122,23 @@ class _Work:
         shutil.rmtree(self.folder / CHECKPOINTS / self.family.name, ignore_errors=True)
         return True
 
+    def _where_possible(self, do: Callable[[Step], dict[str, Any]], step: Step) -> dict[str, Any]:
+        """Do a step; an analysis that somebody's own network has no way for is left out, named."""
+        family = self.family
+        own = family.reference is not None or ":" in family.architecture
+        if not own or step.kind in {"detector", "evaluation"}:
+            return do(step)
+        try:
+            return do(step)
+        except InputError as error:
+            return {"left_out": str(error)}
+
     def _checkpoint(self, name: str) -> Path:
         return self.folder / CHECKPOINTS / self.family.name / name
 
     def _origin(self) -> dict[str, Any]:
         return {
-            "architecture": self.family.architecture,
+            "architecture": short_name(self.family.architecture),
             "source": self.family.source,
             "config_sha256": self.config.sha256,
             "seed": self.config.seed,
@@ -130,9 +146,14 @@ class _Work:
             "synthetic": self.synthetic,
         }
 
-    def detector(self, name: str) -> Detector:
+    def detector(self, name: str) -> Any:
         if name not in self._detectors:
-            self._detectors[name] = models.Detector.load(self._file(name))
+            reference = self.family.reference
+            self._detectors[name] = (
+                models.Detector.load(self._file(name))
+                if reference is None
+                else models.load_detector(reference)
+            )
         return self._detectors[name]
 
     def _file(self, name: str) -> Path:
@@ -145,7 +166,7 @@ class _Work:
         return self._hashes[name]
 
     def _train(self, step: Step) -> dict[str, Any]:
-        kind = next(kind for kind in FINE_TUNINGS if self.family.detector(kind) == step.key)
+        kind = next(kind for kind, name in self.family.names.items() if name == step.key)
         schedule = self.config.schedules.get(self.family.architecture, Schedule())
         common: dict[str, Any] = {
             "recipe": self._recipe(schedule, kind),
@@ -157,28 +178,51 @@ class _Work:
             "precision": schedule.precision or "float32",
         }
         if kind == ORIGINAL:
-            own = self.splits[self.family.source]
-            side, train = self.config.image_size, own.train
-            if self.config.few_shot_originals == "held_back":
+            own, train = self._own_parts(), self.splits[self.family.source].train
+            if self.config.few_shot_originals == "held_back" and self.family.few_shot:
                 train = train[~train["path"].isin(self._few_shot_data()[0]["path"])]
             detector = models.train(
-                self.family.architecture,
+                self._network(),
                 train,
-                own.val,
-                input_shape=(side, side, 3),
+                own[1],
+                input_shape=self._input_shape,
                 **common,
             )
         else:
-            fine_tune = getattr(augment, kind)
-            if kind == "transfer" and self._as_scripts:
-                common |= {"cache": False, "trunk": "scripts"}
-            parent = self.detector(self.family.detector(ORIGINAL))
-            detector = fine_tune(parent, *self._few_shot_data(), **common)
+            detector = self._fine_tune(kind, common)
         file = self._file(step.key)
         file.parent.mkdir(parents=True, exist_ok=True)
         detector.save(file)
         self._detectors[step.key] = detector
         return {"fine_tuning": kind, "training": detector.training}
+
+    def _own_parts(self) -> list[pd.DataFrame]:
+        own = self.splits[self.family.source]
+        return [own.train, own.val]
+
+    def _network(self) -> Any:
+        """Return the architecture as `models.train` takes it: by its name, or its builder."""
+        architecture = self.family.architecture
+        return named(architecture) if ":" in architecture else architecture
+
+    @property
+    def _input_shape(self) -> tuple[int, int, int]:
+        return (self.config.image_size, self.config.image_size, 3)
+
+    def _fine_tune(self, kind: str, common: dict[str, Any]) -> Detector:
+        """Fine-tune the original by a kind's function, with what of the usual it takes."""
+        spec = fine_tuning(kind)
+        function = named(spec.function)
+        if kind == "transfer" and self._as_scripts:
+            common |= {"cache": False, "trunk": "scripts"}
+        takes = inspect.signature(function).parameters
+        if not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+            common = {name: value for name, value in common.items() if name in takes}
+        parent = self.detector(self.family.detector(ORIGINAL))
+        seen = self._few_shot_data() if spec.sees == "few-shot" else self._own_parts()
+        return check_type(
+            f"a models.Detector from {kind}", function(parent, *seen, **common), models.Detector
+        )
 
     def _recipe(self, schedule: Schedule, kind: str) -> Recipe:
         architecture, config = self.family.architecture, self.config
@@ -190,11 +234,11 @@ class _Work:
 
     def _few_shot_data(self) -> list[pd.DataFrame]:
         """Return the mixes that train fine-tuned detectors and choose among their epochs."""
-        sizes, own = self.config.sizes, self.splits[self.family.source]
+        sizes, own = self.config.protocol.sizes, self.splits[self.family.source]
         return [
             augment.few_shot_mix(
                 getattr(own, part),
-                {name: getattr(self.splits[name], part) for name in FEW_SHOT_SETS},
+                {name: getattr(self.splits[name], part) for name in self.family.few_shot},
                 n_original=n_original,
                 n_unseen=n_unseen,
                 seed=derived_seed(self.config.seed, f"few-shot {part} {self.family.source}"),
@@ -211,7 +255,8 @@ class _Work:
         usable = scored.usable
         labels, scores = usable["label"].to_numpy(), usable["score"].to_numpy()
         validation = {}
-        if key == self.family.source:  # For a threshold that no test set has a part in.
+        if key == self.family.source and len(self.splits[key].val):
+            # For a threshold that no test set has a part in.
             validation = {"validation_scores": self._score(name, key, "val")[1]}
         return {
             "set": key,
@@ -250,20 +295,30 @@ class _Work:
         return derived_seed(self.config.seed, f"analysed images of {key}")
 
     def _congenetic(self) -> dict[str, Detector]:
-        return {name: self.detector(name) for name in map(self.family.detector, FINE_TUNINGS)}
+        return {name: self.detector(name) for name in self.family.names.values()}
+
+    def _twins(self) -> dict[str, Detector] | None:
+        """Return the first training's detectors, which know as much and differ by chance."""
+        if self.family.retrained is None:
+            return None
+        return {name: self.detector(name) for name in self.family.first.names.values()}
 
     def _compare_maps(self, step: Step) -> dict[str, Any]:
         key = step.key.split("/")[1]
         fakes = self._fakes(key, self.config.analysis.heat_map_fakes)
         videos = clip_keys(fakes).tolist()
         found = heat_maps.compare_maps(
-            self._congenetic(), _images(fakes), videos, as_scripts=self._as_scripts
+            self._congenetic(),
+            _images(fakes),
+            videos,
+            twins=self._twins(),
+            as_scripts=self._as_scripts,
         )
         return {"set": key, **found}
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:
         count = self.config.analysis.shown_fakes
-        images = {key: _images(self._fakes(key, count)) for key in UNSEEN_SETS}
+        images = {key: _images(self._fakes(key, count)) for key in self.family.unseen}
         file = self.folder / HEAT_MAPS / f"{step.key}.npz"
         heat_maps.write_maps(file, self._congenetic(), images)
         return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET}
@@ -298,12 +353,12 @@ class _Work:
         seed, own = derived_seed(config.seed, name), self.splits[self.family.source]
         rng = np.random.default_rng(seed)
         return models.train(
-            architecture,
+            self._network(),
             *(x.assign(label=rng.permutation(x["label"])) for x in (own.train, own.val)),
             # It does not get off the ground, and need not begin again for that.
             recipe=dataclasses.replace(recipe, epochs=epochs, restart_below=None),
             seed=seed,
-            input_shape=(config.image_size, config.image_size, 3),
+            input_shape=self._input_shape,
             checkpoint=self._checkpoint(name),
             early_stopping=schedule.patience,
             precision=schedule.precision or "float32",

@@ -12,6 +12,7 @@ import tomli_w
 
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol import Problems
 from deepfake_generalize.validation import check_type
 
 _MOST_BYTES, _MOST_DOTS = 256_000, 256
@@ -53,7 +54,7 @@ def _check_simple(text: str) -> None:
             raise ValueError(f"line {number} holds more than {_MOST_DOTS} dots")
 
 
-def build(kind: Any, value: object, where: str) -> Any:
+def build(kind: Any, value: object, where: str, base: Any = None) -> Any:
     """Return what a file holds as what a dataclass or a field of one is declared to be.
 
     Args:
@@ -61,21 +62,18 @@ def build(kind: Any, value: object, where: str) -> Any:
             mapping of names to one, or a choice among words, which the dataclass checks itself.
         value: What the file holds.
         where: What messages call it.
+        base: A dataclass that has what the file leaves out, in place of the defaults.
 
     Raises:
         InputError: A value of another type, or a name that the dataclass does not have.
     """
+    if isinstance(value, dict):  # Of the kinds that a field may have, a table is the mapping.
+        kind = next((arm for arm in get_args(kind) if get_origin(arm) is Mapping), kind)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if isinstance(value, kind):
+            return value
         given = check_type(f"{where} to be a table of settings", value, dict)
-        names, kinds = [field.name for field in dataclasses.fields(kind)], get_type_hints(kind)
-        for name in given:
-            if name not in names:
-                raise InputError(
-                    f"expected only known settings in {where}, received {name!r}.",
-                    hint=f"It may hold {', '.join(names)}.",
-                )
-        built = {name: build(kinds[name], item, name) for name, item in given.items()}
-        return kind(**built)
+        return _dataclass(kind, given, where, base)
     if get_origin(kind) is tuple:
         items = check_type(f"{where} to be a list", value, list)
         return tuple(build(get_args(kind)[0], item, where) for item in items)
@@ -88,9 +86,30 @@ def build(kind: Any, value: object, where: str) -> Any:
     return value
 
 
+def _dataclass(kind: Any, given: Mapping[str, object], where: str, base: Any) -> Any:
+    fields = dataclasses.fields(kind)
+    names, kinds = [field.name for field in fields], get_type_hints(kind)
+    problems, built = Problems(), {}
+    for name, item in given.items():
+        if name not in names:
+            problems.add(
+                f"expected only known settings in {where}, received {name!r}.",
+                hint=f"It may hold {', '.join(names)}.",
+            )
+        else:
+            with problems:
+                built[name] = build(kinds[name], item, name, getattr(base, name, None))
+    for field in fields:
+        needed = field.default is field.default_factory is dataclasses.MISSING
+        if needed and field.name not in given and base is None:
+            problems.add(f"expected {field.name} in {where}, there is none.")
+    problems.tell(where)
+    return kind(**built) if base is None else dataclasses.replace(base, **built)
+
+
 def _check_plain(kind: Any, value: object, where: str) -> None:
-    kinds = get_args(kind) or (kind,)
-    if get_origin(kind) is Literal or any(get_origin(part) is Literal for part in kinds):
+    kinds = tuple(get_origin(part) or part for part in get_args(kind)) or (kind,)
+    if get_origin(kind) is Literal or Literal in kinds:
         return
     if float in kinds:
         kinds = (*kinds, int)

@@ -135,12 +135,14 @@ def _end_with_parent() -> None:
 def _work(folder: Path, name: str, most: int) -> bool:
     import tensorflow as tf
 
+    from deepfake_generalize.study.experiment import toml
     from deepfake_generalize.study.experiment.config import CONFIG, StudyConfig
     from deepfake_generalize.study.experiment.steps import run_family
 
+    # Before the configuration is read, which may build somebody's own network.
+    if threads := toml.load(folder / CONFIG).get("threads"):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     config = StudyConfig.from_toml(folder / CONFIG)
-    if config.threads is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(config.threads)
     family = next(family for family in all_families(config) if family.name == name)
     return run_family(config, family, folder, until=lambda: peak_memory() > most)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.study.protocol.apart import sets_apart, uses_of
 from deepfake_generalize.study.protocol.facts import (
-    FEW_SHOT_SETS,
-    FINE_TUNINGS,
     NULL_SET,
     ORIGINAL,
     PAPER_ARCHITECTURES,
     PASSABLE_POINTS,
     POOR_POINTS,
-    SOURCES,
-    SPECIALIZED_SETS,
-    UNSEEN_SETS,
     Sizes,
     architecture_facts,
     in_table_order,
     is_poor,
-    source_of,
 )
+from deepfake_generalize.study.protocol.fine_tuning import FINE_TUNINGS, fine_tuning, short_name
+from deepfake_generalize.study.protocol.problems import Problems
 from deepfake_generalize.study.protocol.sets import study_sets
 from deepfake_generalize.study.protocol.sharing import (
     count_shared,
@@ -26,26 +23,48 @@ from deepfake_generalize.study.protocol.sharing import (
     shared_by_design,
     shared_table,
 )
+from deepfake_generalize.study.protocol.value import (
+    FEW_SHOT_SETS,
+    PAPER,
+    PROTOCOLS,
+    SPECIALIZED_SETS,
+    TABLE_SHARES,
+    UNSEEN_SETS,
+    Protocol,
+    Sharing,
+    Source,
+    source_of,
+)
 
 __all__ = [
     "FEW_SHOT_SETS",
     "FINE_TUNINGS",
     "NULL_SET",
     "ORIGINAL",
+    "PAPER",
     "PAPER_ARCHITECTURES",
     "PASSABLE_POINTS",
     "POOR_POINTS",
-    "SOURCES",
+    "PROTOCOLS",
     "SPECIALIZED_SETS",
+    "TABLE_SHARES",
     "UNSEEN_SETS",
+    "Problems",
+    "Protocol",
+    "Sharing",
     "Sizes",
+    "Source",
     "architecture_facts",
     "count_shared",
+    "fine_tuning",
     "in_table_order",
     "is_poor",
+    "sets_apart",
     "shared_by_benchmark",
     "shared_by_design",
     "shared_table",
+    "short_name",
     "source_of",
     "study_sets",
+    "uses_of",
 ]

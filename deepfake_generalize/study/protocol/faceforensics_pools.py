@@ -25,7 +25,7 @@ from deepfake_generalize.data.splits import (
     in_order,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol.facts import Sizes, share_of_each
+from deepfake_generalize.study.protocol.facts import Sizes, share_of
 from deepfake_generalize.types import IntArray
 
 _METHODS = ("real", "Face2Face", "FaceSwap", "NeuralTextures", "Deepfakes")
@@ -89,9 +89,16 @@ class _Pools:
         return np.flatnonzero((self.pools == pool) & (self.methods == method))
 
     def _spread(self, candidates: IntArray) -> IntArray:
-        order = self.rng.permutation(candidates)
-        turns = self.rows["video"].iloc[order].groupby(self.rows["video"].iloc[order]).cumcount()
-        return order[np.argsort(turns.to_numpy(), kind="stable")]
+        return spread_over_videos(self.rows["video"], candidates, self.rng)
+
+
+def spread_over_videos(
+    videos: pd.Series, candidates: IntArray, rng: np.random.Generator
+) -> IntArray:
+    """Return numbers of rows in random order, one of each video before a second of any."""
+    order = rng.permutation(candidates)
+    turns = videos.iloc[order].groupby(videos.iloc[order]).cumcount()
+    return order[np.argsort(turns.to_numpy(), kind="stable")]
 
 
 def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str, Splits]:
@@ -122,7 +129,7 @@ def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str
 def _half(sizes: Sizes, part: str, pool: int) -> int:
     """Return how many originals, and how many fakes, a part takes from a pool."""
     few_shot = {_Q1: sizes.few_shot_unseen, _Q1_VAL: sizes.few_shot_val}
-    size = share_of_each(few_shot[pool]) if pool in few_shot else getattr(sizes, part)
+    size = share_of(few_shot[pool], 2) if pool in few_shot else getattr(sizes, part)
     return int(size) // 2
 
 

@@ -8,53 +8,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol.fine_tuning import short_name
 from deepfake_generalize.validation import check_choice, check_whole
 
-
-@dataclass(frozen=True)
-class Source:
-    """A set to train on, and the sets made to ask what its detectors learned from it.
-
-    Attributes:
-        table: The paper's table about its detectors.
-        shares: What its specialized sets share with it: the manipulation's method, or the people.
-        specialized: Those sets.
-    """
-
-    table: str
-    shares: Literal["method", "people"]
-    specialized: tuple[str, ...]
-
-
-SOURCES: Mapping[str, Source] = MappingProxyType(
-    {
-        "CELEB": Source("VI", "method", ("CELEB-M",)),
-        "F2F": Source("VII", "people", ("FS-I", "NT-I")),
-    }
-)
-"""The sets that original detectors are trained on."""
-FEW_SHOT_SETS = ("FS", "NT")
-"""The unseen sets of which fine-tuning is shown a few images."""
-UNSEEN_SETS = (*FEW_SHOT_SETS, "DF", "DFD")
-"""The unseen sets of Table V, in its order."""
-SPECIALIZED_SETS = tuple(name for source in SOURCES.values() for name in source.specialized)
-STUDY_SETS = (*SOURCES, *UNSEEN_SETS, *SPECIALIZED_SETS)
-"""The paper's nine sets."""
+ORIGINAL = "none"
+"""The kind of detector that is trained from the beginning, and not fine-tuned."""
 NULL_SET = "NULL"
 """Synthetic data only: reals and "fakes" that nothing was done to; nobody can tell them apart."""
-
-ORIGINAL = "none"
-FINE_TUNINGS = (ORIGINAL, "transfer", "merge")
-"""Kinds of detectors in the order of Table IV: not fine-tuned, then by which function of `augment`.
-
-Their place in this list gives the detectors' numbers.
-"""
 PASSABLE_POINTS = 20.0
 """The paper calls a degradation below this passable (section IV-B)."""
 POOR_POINTS = 30.0
@@ -70,11 +35,6 @@ def is_poor(degradation: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """
     # Finer than any difference between two test sets, coarser than the noise of adding floats.
     return np.round(np.asarray(degradation, float), 6) > POOR_POINTS
-
-
-def source_of(table: str) -> str:
-    """Return what the detectors of Table "VI" or "VII" were trained on."""
-    return next(name for name, source in SOURCES.items() if source.table == table)
 
 
 @dataclass(frozen=True)
@@ -116,22 +76,31 @@ PAPER_ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
 
 @functools.cache
 def architecture_facts(name: str) -> Architecture:
-    """Return what the study has to know of a network of `models.ARCHITECTURES`, or InputError.
+    """Return what the study has to know of a network, or InputError.
 
-    The paper's five are known; any other one is built and looked at, which loads TensorFlow.
+    The paper's five are known; any other of `models.ARCHITECTURES`, or a builder by reference
+    ("file.py:build"), is built and looked at, which loads TensorFlow.
     """
     if name in PAPER_ARCHITECTURES:
         return PAPER_ARCHITECTURES[name]
     from deepfake_generalize import models
+    from deepfake_generalize.models.detectors import named
     from deepfake_generalize.models.surgery import site_cut
 
-    check_choice("the architecture", name, models.ARCHITECTURES)
+    if ":" in name:
+        builder = named(name)
+    else:
+        hint = 'Or name a builder of your own: "path/to/file.py:build".'
+        builder = models.ARCHITECTURES[
+            check_choice("the architecture", name, models.ARCHITECTURES, hint=hint)
+        ]
+    title = short_name(name)
     try:
-        site_cut(models.ARCHITECTURES[name](), "paper")
+        site_cut(builder((256, 256, 3)), "paper")
         has_hidden_neurons = True
     except InputError:
         has_hidden_neurons = False
-    return Architecture(name, layers=name, cost=10.0, has_hidden_neurons=has_hidden_neurons)
+    return Architecture(title, layers=title, cost=10.0, has_hidden_neurons=has_hidden_neurons)
 
 
 def in_table_order(architectures: Iterable[str]) -> list[str]:
@@ -181,11 +150,11 @@ class Sizes:
             check_whole(name, size, least=2, even=True, hint="Half of the images are real.")
 
 
-def share_of_each(size: int) -> int:
-    """Return how many images FS and NT each give to so many of both: an even number.
+def share_of(size: int, sets: int) -> int:
+    """Return how many images each of some few-shot sets gives to so many of all: an even number.
 
     Examples:
-        >>> share_of_each(2_000), share_of_each(10)
+        >>> share_of(2_000, 2), share_of(10, 2)
         (1000, 6)
     """
-    return 2 * math.ceil(size / 4)
+    return 2 * math.ceil(size / (2 * sets))

@@ -20,7 +20,8 @@ from deepfake_generalize.data.splits import (
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.faceforensics_pools import faceforensics_sets
-from deepfake_generalize.study.protocol.facts import STUDY_SETS, Sizes
+from deepfake_generalize.study.protocol.facts import Sizes
+from deepfake_generalize.study.protocol.value import STUDY_SETS
 from deepfake_generalize.validation import check_type, check_whole
 
 _FF, _DFD, _CELEB_1, _CELEB_2 = "FF++", "DFD", "Celeb-DF-v1", "Celeb-DF-v2"

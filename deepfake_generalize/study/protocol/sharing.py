@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from deepfake_generalize.data.splits import SUBSETS, Splits
-from deepfake_generalize.study.protocol.facts import SOURCES
+from deepfake_generalize.study.protocol.value import PAPER, Protocol
 
 _KINDS = {"identity": "People", "video": "Videos", "near_duplicate": "Lookalike pairs"}
 """Kind of a finding of the audit to the column that counts it."""
@@ -45,15 +45,18 @@ _DESIGNS = (
     ),
 )
 _REASON = {pair: reason for reason, _, pairs in _DESIGNS for pair in pairs}
+_ANY = "the protocol says so: sets of one part, or a test of people who are trained on"
 
 
 def shared_by_design(
-    sets: Mapping[str, object],
+    sets: Mapping[str, object], protocol: Protocol = PAPER
 ) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Say which of the study's sets are meant to share people, for `audit_leakage`.
+    """Say which of a study's sets are meant to share people, for `audit_leakage`.
 
     Args:
         sets: What `study_sets` returned, or its parts under names such as "F2F train".
+        protocol: Whose sets they are. Where it splits by people, sets of one part may share all,
+            and those specialized in the source's people also people and clips with training.
 
     Returns:
         Pairs of parts to what they share by design.
@@ -68,7 +71,18 @@ def shared_by_design(
             there |= {f"{name} {part}" for part in SUBSETS if len(getattr(crops, part))}
         else:
             there.add(name)
-    return {pair: kinds for _, kinds, pairs in _DESIGNS for pair in pairs if there.issuperset(pair)}
+    if protocol.splits == "paper":
+        designs = {pair: kinds for _, kinds, pairs in _DESIGNS for pair in pairs}
+    else:
+        known = {f"{name} test" for name in protocol.sharing("people")}
+        designs = {}
+        for pair in itertools.combinations(sorted(there), 2):
+            first, second = (name.rpartition(" ")[2] for name in pair)
+            if first == second:
+                designs[pair] = _FRAMES
+            elif known.intersection(pair) and "train" in (first, second):
+                designs[pair] = _CLIPS
+    return {pair: kinds for pair, kinds in designs.items() if there.issuperset(pair)}
 
 
 def shared_by_benchmark(
@@ -80,8 +94,7 @@ def shared_by_benchmark(
     method made (CELEB-M) may share people with it and with the training data; other specialized
     sets, which Table VII is about, people and clips with the training data.
     """
-    by_method = [source for source in SOURCES.values() if source.shares == "method"]
-    same_method = {name for source in by_method for name in source.specialized}
+    same_method = PAPER.sharing("method")
     pairs = itertools.combinations([*unseen, *specialized], 2)
     designs: dict[tuple[str, str], tuple[str, ...]] = dict.fromkeys(pairs, _FRAMES)
     for name in specialized:
@@ -108,7 +121,7 @@ def shared_table(shared: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return what `count_shared` counted as a table, with the reason for each pair."""
     fields = ("set_a", "set_b", *_KINDS)
     rows = [
-        [*(pair[field] for field in fields), _REASON[pair["set_a"], pair["set_b"]]]
+        [*(pair[field] for field in fields), _REASON.get((pair["set_a"], pair["set_b"]), _ANY)]
         for pair in shared
     ]
     return pd.DataFrame(rows, columns=["Set", "Shares with", *_KINDS.values(), "Because"])

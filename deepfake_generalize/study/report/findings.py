@@ -25,16 +25,14 @@ from deepfake_generalize.metrics.resampling import Replicates, Resampling, resam
 from deepfake_generalize.metrics.units import FEWEST
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.protocol import (
-    FEW_SHOT_SETS,
-    FINE_TUNINGS,
     ORIGINAL,
     PASSABLE_POINTS,
     POOR_POINTS,
-    SOURCES,
-    UNSEEN_SETS,
     is_poor,
+    short_name,
 )
 from deepfake_generalize.study.report.seeds import mean_accuracies, over_trainings
+from deepfake_generalize.study.report.specialized import classes_apart, differences
 from deepfake_generalize.types import AnyArray, DoubleArray
 
 SMALL = 10.0
@@ -95,42 +93,55 @@ def zero_shot_failure(
     `trainings` are the accuracies of each training, under the same names. A loss counts from
     `smallest_loss` points: the paper calls a degradation below 20 passable.
     """
+    tuned = families[0].protocol.fine_tunings[1:]
+    trained = [family for family in families if family.reference is None] or families
+    learners = [family for family in trained if family.few_shot]
 
     def lost(accuracies: Replicates, _kinds: Sequence[str]) -> DoubleArray:
         return _mean(
-            accuracies.degradation(family.detector(ORIGINAL), family.source, UNSEEN_SETS)
-            for family in families
+            accuracies.degradation(family.detector(ORIGINAL), family.source, family.unseen)
+            for family in trained
         )
 
     def gained(accuracies: Replicates, kinds: Sequence[str]) -> DoubleArray:
         return _mean(
             accuracies[family.detector(kind), name] - accuracies[family.detector(ORIGINAL), name]
             for kind in kinds
-            for family in families
-            for name in FEW_SHOT_SETS
+            for family in learners
+            for name in family.few_shot
         )
 
-    tuned = FINE_TUNINGS[1:]
-    numbers = (
-        ("mean degradation of the original detectors on FS, NT, DF, DFD (points)", lost, ()),
-        ("mean few-shot gain in accuracy on FS and NT (points)", gained, tuned),
-        *((f"the same by {kind} alone (points)", gained, (kind,)) for kind in tuned),
-    )
+    sets = ", ".join(families[0].protocol.unseen)
+    numbers: list[tuple[str, Callable[[Replicates, Sequence[str]], DoubleArray], tuple[str, ...]]]
+    numbers = [(f"mean degradation of the original detectors on {sets} (points)", lost, ())]
+    if tuned and learners:
+        few = " and ".join(families[0].protocol.few_shot)
+        numbers.append((f"mean few-shot gain in accuracy on {few} (points)", gained, tuned))
+        numbers += [
+            (f"the same by {short_name(kind)} alone (points)", gained, (kind,)) for kind in tuned
+        ]
     facts = tuple(
         Fact(what, over_trainings(trainings, [number(each, kinds) for each in trainings]))
         for what, number, kinds in numbers
     )
-    zero, few = facts[0].value.low > smallest_loss, facts[1].value.low > 0
+    zero = facts[0].value.low > smallest_loss
+    few_shot = len(facts) > 1 and facts[1].value.low > 0
+    why = (
+        f"The original detectors {'lose' if zero else 'do not clearly lose'} more than "
+        f"{smallest_loss:g} points of accuracy on unseen sets; "
+    )
+    if len(facts) > 1:
+        why += f"fine-tuning on a few images {'helps' if few_shot else 'does not clearly help'}."
+    else:
+        why += "the rest is left out: nothing is fine-tuned on a few images of them."
     return Finding(
         number=1,
         claim="Detectors are not generalizable in zero-shot settings; few-shot settings mitigate "
         "the degradation.",
         rule=f"The interval of the mean degradation lies above {smallest_loss:g} points, the "
         "smallest loss that counts, and that of the mean gain above zero.",
-        verdict=_verdict(zero and few),
-        why=f"The original detectors {'lose' if zero else 'do not clearly lose'} more than "
-        f"{smallest_loss:g} points of accuracy on unseen sets; fine-tuning on a few images "
-        f"{'helps' if few else 'does not clearly help'}.",
+        verdict=_verdict(zero and few_shot) if len(facts) > 1 else "cannot be told",
+        why=why,
         facts=facts,
     )
 
@@ -152,90 +163,66 @@ def unwanted_properties(
         made by a method of the same family. Both are compared by method here besides, and reals,
         whose clips were trained on, apart from fakes, of which only the people were.
     """
-    mean = mean_accuracies(trainings)
-    found = {source: _in_table(families, mean, source) for source in SOURCES}
-    facts = []
-    for what, source, difference in _DIFFERENCES:
+    mean, protocol = mean_accuracies(trainings), families[0].protocol
+    found = {source: _in_table(families, mean, source) for source in protocol.sources}
+    facts: list[Fact] = []
+    intervals: dict[str, list[Interval]] = {"method": [], "people": [], "family": []}
+    asked = differences(protocol)
+    for kind, what, source, difference in asked:
         if names := found[source]:
             each = [_mean(difference(one, name, source) for name in names) for one in trainings]
             detectors = f"{len(names)} detector{'s' if len(names) != 1 else ''}"
-            facts.append(Fact(f"{what} (points), {detectors}", over_trainings(trainings, each)))
+            interval = over_trainings(trainings, each)
+            facts.append(Fact(f"{what} (points), {detectors}", interval))
+            intervals[kind].append(interval)
     claim = (
         "Detectors learn features specific to synthesis methods; human identities do not appear "
         "to matter."
     )
-    rule = (
-        f"On CELEB-M the interval lies above zero, and on FS-I and NT-I below {SMALL:g} points, "
-        "against the four unseen sets, as in the paper, and method by method."
+    method_sets, people_sets = (
+        " and ".join(protocol.sharing(shares)) or "no set of this protocol"
+        for shares in ("method", "people")
     )
-    if len(facts) < len(_DIFFERENCES):
-        missing = "CELEB" if not found["CELEB"] else "F2F"
-        why = f"No {missing}-trained detector degrades by more than {POOR_POINTS:g} points."
+    rule = (
+        f"On {method_sets} the interval lies above zero, and on {people_sets} below {SMALL:g} "
+        "points, against all unseen sets, as in the paper, and method by method."
+    )
+    lacking = [what for what in ("method", "people") if not protocol.sharing(what)]
+    if lacking or len(facts) < len(asked):
+        if lacking:
+            shared = " and none that shares the ".join(lacking)
+            why = f"Left out: the protocol has no set that shares the {shared} with a source."
+        else:
+            missing = next(source for _, _, source, _ in asked if not found[source])
+            why = f"No {missing}-trained detector degrades by more than {POOR_POINTS:g} points."
         return Finding(2, claim, rule, "cannot be told", why, tuple(facts))
-    method, *people, family = (fact.value for fact in facts)
-    for label, whose in enumerate(("reals, of clips trained on", "fakes, of people trained on")):
-        if scored:
-            apart = [
-                _share_right(scored[own][name], label) - _share_right(scored[of][name], label)
-                for name in found["F2F"]
-                for own, of in zip(SOURCES["F2F"].specialized, FEW_SHOT_SETS, strict=True)
-            ]
-            facts.append(
-                _fact(
-                    f"FS-I less FS, NT-I less NT, on {whose}, alone (points)", float(np.mean(apart))
-                )
-            )
-    same_method, no_people = method.low > 0, max(each.high for each in people) < SMALL
+    apart = classes_apart(protocol, found, scored or {})
+    facts += [_fact(what, value) for what, value in apart]
+    same_method = min(each.low for each in intervals["method"]) > 0
+    no_people = max(each.high for each in intervals["people"]) < SMALL
     easier = "is" if same_method else "is not clearly"
     people_too = "make less than" if no_people else "may make"
     why = (
         f"The method trained on {easier} easier on other material than other methods are; the "
         f"people trained on, in the clips trained on, {people_too} {SMALL:g} points of difference."
     )
-    if family.low > 0:
-        why += (
-            " But DFD, made by a method of CELEB's family with other people, is "
-            f"{family.estimate:.1f} points harder than CELEB-M: it is not the method alone."
-        )
+    for family in intervals["family"]:
+        if family.low > 0:
+            why += (
+                " But DFD, made by a method of CELEB's family with other people, is "
+                f"{family.estimate:.1f} points harder than CELEB-M: it is not the method alone."
+            )
     return Finding(2, claim, rule, _verdict(same_method and no_people), why, tuple(facts))
-
-
-def _against_unseen(accuracies: Replicates, name: str, source: str) -> DoubleArray:
-    """Return the degradation difference of Table VI or VII."""
-    specialized = accuracies.degradation(name, source, SOURCES[source].specialized)
-    return accuracies.degradation(name, source, UNSEEN_SETS) - specialized
-
-
-def _less(own: str, other: str) -> Callable[[Replicates, str, str], DoubleArray]:
-    return lambda accuracies, name, _source: accuracies[name, own] - accuracies[name, other]
-
-
-_DIFFERENCES: Sequence[tuple[str, str, Callable[[Replicates, str, str], DoubleArray]]] = (
-    ("mean degradation difference on CELEB-M", "CELEB", _against_unseen),
-    ("mean degradation difference on FS-I and NT-I", "F2F", _against_unseen),
-    ("accuracy on FS-I less that on FS", "F2F", _less("FS-I", "FS")),
-    ("accuracy on NT-I less that on NT", "F2F", _less("NT-I", "NT")),
-    ("accuracy on CELEB-M less that on DFD", "CELEB", _less("CELEB-M", "DFD")),
-)
-"""What is compared of the detectors of Tables VI and VII, and what they were trained on."""
-
-
-def _share_right(scores: pd.DataFrame, label: int) -> float:
-    """Return the accuracy in percent on the images of one class."""
-    usable = scores[(scores["label"] == label) & (scores["status"] == "ok")]
-    return 100.0 * float(((usable["score"] >= 0.5) == (label == 1)).mean())
 
 
 def _in_table(families: Sequence[DetectorFamily], accuracies: Replicates, source: str) -> list[str]:
     """Return the detectors that enter Table VI or VII."""
-    names = [
-        family.detector(kind)
-        for family in families
-        if family.source == source
-        for kind in FINE_TUNINGS
-    ]
     return [
-        name for name in names if is_poor(accuracies.degradation(name, source, UNSEEN_SETS)[0, 0])
+        name
+        for family in families
+        if family.source == source and family.reference is None
+        for name in family.names.values()
+        if is_poor(accuracies.degradation(name, source, family.unseen)[0, 0])
     ]
 
 
@@ -258,6 +245,9 @@ def undiscriminating_features(
         "above its floor it cannot be told. Fakes on which two or more of the three maps are empty "
         "are left out: empty maps equal each other."
     )
+    if not similarities:
+        why = "Left out: no heat maps of an original detector and its fine-tuned ones are compared."
+        return Finding(3, claim, rule, "cannot be told", why, ())
     left_out = [float(frame["own", "ssim"].isna().mean()) for frame in similarities.values()]
     omitted = _fact(
         "fakes left out, two or more of their maps being empty (%)",
@@ -287,21 +277,25 @@ def undiscriminating_features(
         why += "of a copy of the same"
     share = Fact("fakes of the unseen sets with dissimilar heat maps (%)", unlike)
     videos = set().union(*(frame.index for frame in similarities.values()))
-    facts = (share, *places, _fact("videos they are of", len(videos)), omitted)
+    # Twins differ by the seed of their training alone: what no fine-tuning could be alike beyond.
+    twins = _places(resampled, means, "twin")
+    facts = (share, *places, *twins, _fact("videos they are of", len(videos)), omitted)
     return Finding(3, claim, rule, verdict, f"{why}.", facts)
 
 
-def _places(resampled: Replicates, means: Mapping[tuple[str, str], DoubleArray]) -> list[Fact]:
+def _places(
+    resampled: Replicates, means: Mapping[tuple[str, str], DoubleArray], top: str = "ceiling"
+) -> list[Fact]:
     """Return where the likeness lies between floor and ceiling, where these can be told apart."""
     found = []
     for measure, title in _LIKENESS.items():
-        columns = [(name, measure) for name in ("own", "floor", "ceiling")]
+        columns = [(name, measure) for name in ("own", "floor", top)]
         if all(column in means for column in columns):
             own, floor, ceiling = (means[column] for column in columns)
             if resampled.interval(ceiling - floor).low > 0:
                 numbers = ", ".join(
                     f"{said}{values[0, 0]:.2f}"
-                    for said, values in (("", own), ("floor ", floor), ("ceiling ", ceiling))
+                    for said, values in (("", own), ("floor ", floor), (f"{top} ", ceiling))
                 )
                 place = resampled.interval((own - floor) / (ceiling - floor))
                 found.append(Fact(f"{title}: {numbers}; its place between them", place))
@@ -347,7 +341,7 @@ def universal_neurons(overlaps: Mapping[str, Sequence[causal.Overlap]]) -> Findi
         "adjusted; the numbers of detectors beyond are, by Holm's method."
     )
     if not overlaps:
-        why = "No detector with more than one neuron in a dense layer was studied."
+        why = "Left out: no detector with more than one neuron in a dense layer was studied."
         return Finding(4, claim, rule, "cannot be told", why, ())
     found, level = list(overlaps.values()), 0.05
     tests = {"chance": [max(each.p_chance for each in sizes) for sizes in found]}

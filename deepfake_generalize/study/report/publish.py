@@ -13,7 +13,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
-from deepfake_generalize.study.protocol import UNSEEN_SETS, architecture_facts, in_table_order
+from deepfake_generalize.study.protocol import UNSEEN_SETS, short_name
 from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
@@ -21,15 +21,16 @@ from deepfake_generalize.study.report.sections import (
     report_page,
     seeds_of,
 )
-from deepfake_generalize.study.tables import CAPTIONS, THRESHOLD_CAPTION, render, why_empty
+from deepfake_generalize.study.tables import THRESHOLD_CAPTION, captions, render, why_empty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from deepfake_generalize.causal import Overlap
+    from deepfake_generalize.study.experiment import DetectorFamily
     from deepfake_generalize.study.report.results import RunResults
     from deepfake_generalize.types import AnyArray
 
@@ -49,12 +50,16 @@ def _write_tables(results: RunResults) -> None:
     known_by = f"Seed {seeds_of(results.config)}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
     shown = {
         f"table_{number.lower()}": (results.table(number), caption)
-        for number, caption in CAPTIONS.items()
+        for number, caption in captions(results.protocol).items()
     }
     shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
+    if results.side_by_side is not None:
+        shown["table_units"] = (results.side_by_side, results.units_caption)
     if len(results.trainings) > 1:
         shown["table_trainings"] = (results.between_trainings, BETWEEN)
-    empty = {f"table_{number.lower()}": why_empty(number) for number in ("VI", "VII")}
+    empty = {
+        f"table_{number.lower()}": why_empty(number, results.protocol) for number in ("VI", "VII")
+    }
     for name, (table, caption) in shown.items():
         said = f"{caption} {known_by} {SYNTHETIC if results.synthetic else ''}"
         for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
@@ -75,46 +80,46 @@ def _write_figures(results: RunResults) -> dict[str, Path]:
 
 def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     synthetic = results.synthetic
-    architectures = in_table_order(results.config.architectures)
-    for name in architectures:
-        yield f"figure_2_{name}", _figure_2(results, name)
+    for name, families in results.drawn.items():
+        yield f"figure_2_{name}", _figure_2(results, families)
     bins = {name: _bins(results, name) for name in ("own", "floor", "ceiling")}
-    yield (
-        "figure_3",
-        figures.figure_3(
-            bins.pop("own"),
-            **bins,
-            render="study" if results.config.follows == "scripts" else "jet",
-            synthetic=synthetic,
-        ),
-    )
-    for name in architectures:
+    if len(bins["own"]):
+        yield (
+            "figure_3",
+            figures.figure_3(
+                bins.pop("own"),
+                **bins,
+                render="study" if results.config.follows == "scripts" else "jet",
+                synthetic=synthetic,
+            ),
+        )
+    for name in results.titles:
         overlaps = _overlaps(results, name)
         if overlaps:
             yield f"figure_5_{name}", figures.figure_5(overlaps, synthetic=synthetic)
 
 
-def _figure_2(results: RunResults, architecture: str) -> Figure:
+def _figure_2(results: RunResults, families: Sequence[DetectorFamily]) -> Figure:
     photographs: dict[str, AnyArray] = {}
-    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN_SETS}
-    for family in results.families:
-        if family.architecture != architecture:
-            continue
-        faces, shown = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz")
+    maps: dict[str, dict[str, AnyArray]] = {}
+    for family in families:
+        faces, shown = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz", family.unseen)
         photographs |= faces
         for key, of_set in shown.items():
-            maps[key] |= of_set
+            maps.setdefault(key, {}).update(of_set)
     return figures.figure_2(photographs, maps, synthetic=results.synthetic)
 
 
-def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyArray]]]:
+def read_maps(
+    file: Path, unseen: Sequence[str] = UNSEEN_SETS
+) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyArray]]]:
     """Read the faces and heat maps of Figure 2 that a study keeps.
 
     Returns:
         Set to its images, and set to detector to maps, float32.
     """
     photographs: dict[str, AnyArray] = {}
-    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in UNSEEN_SETS}
+    maps: dict[str, dict[str, AnyArray]] = {key: {} for key in unseen}
     try:
         with open_arrays(file) as arrays:
             for name in arrays.files:
@@ -137,7 +142,7 @@ def read_maps(file: Path) -> tuple[dict[str, AnyArray], dict[str, dict[str, AnyA
 def _bins(results: RunResults, compared: str) -> pd.DataFrame:
     rows = [
         {
-            "architecture": architecture_facts(record["architecture"]).title,
+            "architecture": family.title,
             "source": record["source"],
             "dataset": record["set"],
             **record["compared"][compared]["bins"],
@@ -154,7 +159,7 @@ def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, Ove
     return {
         name: {found.k: found for found in results.overlaps(name, fractions)}
         for name, family, _ in results.detectors
-        if family.architecture == architecture and name in results.contributions
+        if short_name(family.architecture) == architecture and name in results.contributions
     }
 
 

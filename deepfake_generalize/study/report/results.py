@@ -29,18 +29,17 @@ from deepfake_generalize.study.experiment import (
     read_facts,
 )
 from deepfake_generalize.study.protocol import (
-    FINE_TUNINGS,
-    SOURCES,
-    SPECIALIZED_SETS,
-    UNSEEN_SETS,
+    Protocol,
     architecture_facts,
     in_table_order,
+    short_name,
 )
 from deepfake_generalize.study.report import findings, seeds
 from deepfake_generalize.study.report.findings import Finding
 from deepfake_generalize.study.scores import as_scored, read_scores
 from deepfake_generalize.study.tables import (
     CAPTIONS,
+    METRIC_TITLES,
     Unit,
     check_table,
     measure,
@@ -84,11 +83,41 @@ class RunResults:
     @cached_property
     def families(self) -> list[DetectorFamily]:
         """The study's families in the order of Table IV, as its first training has them."""
-        return [
-            DetectorFamily(architecture, source)
-            for architecture in in_table_order(self.config.architectures)
-            for source in self.config.sources
-        ]
+        order = in_table_order(self.config.architectures)
+        return sorted(
+            (family for family in all_families(self.config) if family.retrained is None),
+            key=lambda family: (*order, family.architecture).index(family.architecture),
+        )
+
+    @property
+    def trained(self) -> list[DetectorFamily]:
+        """Those of them that the study has trained."""
+        return [family for family in self.families if family.reference is None]
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What files call each network or finished detector, to what people call it."""
+        return {short_name(family.architecture): family.title for family in self.families}
+
+    @cached_property
+    def drawn(self) -> dict[str, list[DetectorFamily]]:
+        """The families of each Figure 2: of one network, with the same unseen sets."""
+        drawn = {record["key"] for record in self.of("maps")}
+        groups: dict[tuple[str, tuple[str, ...]], list[DetectorFamily]] = {}
+        for family in self.families:
+            if family.name in drawn:
+                name = short_name(family.architecture)
+                groups.setdefault((name, family.unseen), []).append(family)
+        names = [name for name, _ in groups]
+        return {
+            name if names.count(name) == 1 else f"{name}_{own[0].source}": own
+            for (name, _), own in groups.items()
+        }
+
+    @property
+    def protocol(self) -> Protocol:
+        """What was asked."""
+        return self.config.protocol
 
     @cached_property
     def synthetic(self) -> bool:
@@ -108,8 +137,20 @@ class RunResults:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """Return the records of one kind."""
-        return of_kind(self.records, kind)
+        """Return the records of one kind, but for what was left out."""
+        return [record for record in of_kind(self.records, kind) if "left_out" not in record]
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """What no analysis could be made of, by name, to why."""
+        found = {}
+        for record in self.records:
+            if "left_out" in record:
+                what = {"maps": "heat maps", "similarity": "heat maps"}.get(
+                    record["kind"], "neurons"
+                )
+                found[f"{record['key'].split('/')[0]}, {what}"] = record["left_out"]
+        return found
 
     @cached_property
     def scored(self) -> dict[str, dict[str, pd.DataFrame]]:
@@ -142,10 +183,14 @@ class RunResults:
         resampling = Resampling(n_resamples=self.config.analysis.resamples)
         found = resample(scored, ["accuracy"], resampling, scale=100.0)
         names: dict[int | None, dict[str, str]] = {}
+        finished: dict[str, str] = {}
         for family in all_families(self.config):
-            own = {family.detector(kind): family.first.detector(kind) for kind in FINE_TUNINGS}
-            names.setdefault(family.retrained, {}).update(own)
-        return [seeds.renamed(found, own) for own in names.values()]
+            again = dict(zip(family.names.values(), family.first.names.values(), strict=True))
+            if family.reference is None:
+                names.setdefault(family.retrained, {}).update(again)
+            else:  # The same in every training.
+                finished |= again
+        return [seeds.renamed(found, own | finished) for own in names.values() or ({},)]
 
     @cached_property
     def accuracies(self) -> Replicates:
@@ -187,9 +232,8 @@ class RunResults:
     def controls(self) -> dict[str, dict[str, list[dict[str, DoubleArray]]]]:
         """Detector to kind of control to the contributions of each network, by set."""
         found: dict[str, dict[str, list[dict[str, DoubleArray]]]] = {}
-        everyone = all_families(self.config)
-        for family, kind in itertools.product(everyone, FINE_TUNINGS):
-            name = family.detector(kind)
+        named = [(each, name) for each in all_families(self.config) for name in each.names.values()]
+        for family, name in named:
             own = {each["set"]: each for each in self.of("causal") if each["detector"] == name}
             kinds = found.setdefault(name, {})
             for record in self.of("control"):
@@ -205,7 +249,7 @@ class RunResults:
                 kinds.setdefault(record["control"], []).append(network)
             kinds["new head"] = [
                 {key: _contribution(key, own[key]["new_heads"][i]) for key in own}
-                for i in range(self.config.analysis.controls)
+                for i in range(min((len(each["new_heads"]) for each in own.values()), default=0))
             ]
         return found
 
@@ -218,9 +262,7 @@ class RunResults:
     def detectors(self) -> list[tuple[str, DetectorFamily, str]]:
         """(name, family, fine-tuning) of every detector in the order of Table IV."""
         return [
-            (family.detector(kind), family, kind)
-            for family in self.families
-            for kind in FINE_TUNINGS
+            (name, family, kind) for family in self.families for kind, name in family.names.items()
         ]
 
     def accuracy(self, detector: str, name: str) -> float:
@@ -231,25 +273,27 @@ class RunResults:
 
     def rows(self, value: Callable[[str, str], float]) -> pd.DataFrame:
         """Return a row a detector in the order of Table IV: what it is, its value on each set."""
-        sets = [name for name in self.scored if name not in SOURCES]
-        return pd.DataFrame(
-            [
-                {
-                    "detector": name,
-                    "architecture": architecture_facts(family.architecture).layers,
-                    "training_dataset": family.source,
-                    "fine_tuning": kind,
-                    "original_accuracy": value(name, family.source),
-                    **{key: value(name, key) for key in sets},
-                }
-                for name, family, kind in self.detectors
-            ]
-        ).assign(**{key: nan for key in SPECIALIZED_SETS if key not in self.scored})
+        protocol = self.protocol
+        sets = [name for name in self.scored if name not in protocol.sources]
+        found = [
+            {
+                "detector": name,
+                "architecture": _layers(family),
+                "training_dataset": family.source if family.reference is None else "elsewhere",
+                "fine_tuning": short_name(kind) if family.reference is None else "finished",
+                "source": family.source,
+                "original_accuracy": value(name, family.source),
+                **{key: value(name, key) for key in sets},
+            }
+            for name, family, kind in self.detectors
+        ]
+        missing = [key for key in protocol.names if key not in self.scored]
+        return pd.DataFrame(found).assign(**dict.fromkeys(missing, nan))
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
         rows = self.rows(self.accuracy)
-        return {number: table(number, rows) for number in CAPTIONS}
+        return {number: table(number, rows, protocol=self.protocol) for number in CAPTIONS}
 
     def table(self, number: str, metric: str = "accuracy", unit: Unit = "frame") -> pd.DataFrame:
         """Return one of the paper's tables of this study's detectors; see `Study.table`."""
@@ -261,7 +305,33 @@ class RunResults:
             scores = self.scored.get(name, {}).get(detector)
             return nan if scores is None else measure(scores, metric, unit)
 
-        return table_in(number, self.rows(value), metric, unit, set(own["detector"]))
+        entrants = set(own["detector"])
+        return table_in(number, self.rows(value), metric, unit, entrants, self.protocol)
+
+    @property
+    def units_caption(self) -> str:
+        """What the table of the protocol's own metric and units is about."""
+        title = METRIC_TITLES[self.protocol.metric]
+        return f"Table V in {title} (%), by {' and by '.join(self.protocol.units)}, each named."
+
+    @cached_property
+    def side_by_side(self) -> pd.DataFrame | None:
+        """Table V in the protocol's metric, a column for each set and unit; None if it is Table V.
+
+        In the order of the first unit's Table V.
+        """
+        metric, units = self.protocol.metric, self.protocol.units
+        if (metric, units) == ("accuracy", ("frame",)):
+            return None
+        sets = ("original", *self.protocol.unseen, "average")
+        columns = {"detector": self.table("V", metric, units[0])["detector"]}
+        of_unit = {unit: self.table("V", metric, unit).set_index("detector") for unit in units}
+        for name, unit in itertools.product(sets, units):
+            by = metric if unit == "frame" else f"video_{metric}"
+            own = f"original_{by}" if name == "original" else name
+            title = f"{name} ({unit} {METRIC_TITLES[metric]})"
+            columns[title] = of_unit[unit].loc[columns["detector"], own].to_numpy()
+        return pd.DataFrame(columns)
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
@@ -271,7 +341,7 @@ class RunResults:
         """
         found = []
         for name, family, _ in self.detectors:
-            pairs = {key: _pair(self.scored[key][name]) for key in (family.source, *UNSEEN_SETS)}
+            pairs = {key: _pair(self.scored[key][name]) for key in family.analysed}
             known = self.validation.get(name)
             parts = decompose_degradation(
                 pairs.pop(family.source), pairs, validation=None if known is None else _pair(known)
@@ -299,8 +369,8 @@ class RunResults:
         """How the degradation of each detector varies, in points; over_videos: a standard error."""
         rows = []
         for name, family, _ in self.detectors:
-            lost = [each.degradation(name, family.source, UNSEEN_SETS) for each in self.trainings]
-            found = seeds.over_trainings(self.trainings, lost, (family.source, *UNSEEN_SETS))
+            lost = [each.degradation(name, family.source, family.unseen) for each in self.trainings]
+            found = seeds.over_trainings(self.trainings, lost, family.analysed)
             error = standard_error(np.mean(lost, axis=0), found.n) if found.n > 1 else nan
             apart = (seeds.between_trainings(lost), error)
             rows.append((name, len(lost), found.estimate, *apart, found.low, found.high))
@@ -313,7 +383,13 @@ class RunResults:
         unseen = {
             key: values
             for key, values in self.similarities.items()
-            if key.split("/")[1] in UNSEEN_SETS
+            if key.split("/")[1] in self.protocol.unseen
+        }
+        trained = {
+            name
+            for each in all_families(self.config)
+            if not each.reference
+            for name in each.names.values()
         }
         return [
             findings.zero_shot_failure(
@@ -326,9 +402,20 @@ class RunResults:
                 seed=derived_seed(self.config.seed, "similarity interval"),
             ),
             findings.universal_neurons(
-                {name: self.overlaps(name, _FINDING_4_FRACTIONS) for name in self.contributions}
+                {
+                    name: self.overlaps(name, _FINDING_4_FRACTIONS)
+                    for name in self.contributions
+                    if name in trained
+                }
             ),
         ]
+
+
+def _layers(family: DetectorFamily) -> str:
+    """Return what Table IV says of a family's network."""
+    if family.reference is not None:
+        return family.architecture
+    return architecture_facts(family.architecture).layers
 
 
 def _pair(scores: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[float]]:

@@ -23,9 +23,10 @@ from deepfake_generalize.study.protocol import (
 from deepfake_generalize.study.report.results import RunResults
 from deepfake_generalize.study.report.seeds import over_trainings
 from deepfake_generalize.study.tables import (
-    CAPTIONS,
     THRESHOLD_CAPTION,
     TITLES,
+    captions,
+    in_words,
     two_decimals,
     why_empty,
 )
@@ -58,12 +59,13 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
             results=results,
             pictures=pictures,
             synthetic=SYNTHETIC,
-            captions=CAPTIONS,
+            captions=captions(results.protocol),
             threshold_caption=THRESHOLD_CAPTION,
             why_empty=why_empty,
-            architectures={
-                name: architecture_facts(name).title
-                for name in in_table_order(results.config.architectures)
+            figures_2={
+                name: " and ".join(dict.fromkeys(family.title for family in families))
+                + ("" if name in results.titles else f" trained on {families[0].source}")
+                for name, families in results.drawn.items()
             },
             between=BETWEEN if len(results.trainings) > 1 else "",
             null_set=_null_set(results),
@@ -88,7 +90,7 @@ def environment() -> jinja2.Environment:
     )
     made.globals["titles"] = TITLES
     made.filters |= {
-        "two_decimals": two_decimals,
+        "in_words": in_words,
         "with_interval": with_interval,
         "data_uri": _data_uri,
     }
@@ -145,9 +147,13 @@ def _data_uri(file: Path) -> str:
 
 def _null_set(results: RunResults) -> Interval | None:
     """Return the original detectors' accuracy where the fakes are no fakes, in percent."""
-    if NULL_SET not in results.scored:
+    if NULL_SET not in results.scored or not results.trained:
         return None
-    names = [name for name, _, kind in results.detectors if kind == ORIGINAL]
+    names = [
+        name
+        for name, family, kind in results.detectors
+        if kind == ORIGINAL and family.reference is None
+    ]
     each = [np.mean([one[name, NULL_SET] for name in names], axis=0) for one in results.trainings]
     return over_trainings(results.trainings, each, [NULL_SET], within=(0.0, 100.0))
 
@@ -168,7 +174,7 @@ def _provenance(results: RunResults) -> dict[str, object]:
     units = results.accuracies.units
     versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
     return {
-        "Data": "synthetic, drawn by data.synthetic" if results.synthetic else "videos",
+        "Data": "synthetic, drawn by data.synthetic" if results.synthetic else _data_of(config),
         "Seed": seeds_of(config),
         "Selection rule": _SELECTION,
         "Detectors": f"{len(training)} trained in this run folder",
@@ -180,6 +186,10 @@ def _provenance(results: RunResults) -> dict[str, object]:
         "Versions": ", ".join(sorted(versions)),
         "Configuration hash": config.sha256,
     }
+
+
+def _data_of(config: StudyConfig) -> str:
+    return ", ".join(config.places) or "synthetic"
 
 
 def _when_and_where(results: RunResults) -> dict[str, str]:

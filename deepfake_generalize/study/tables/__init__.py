@@ -6,6 +6,7 @@ from deepfake_generalize.study.tables.metric_tables import Unit, measure, table_
 from deepfake_generalize.study.tables.paper_tables import (
     CAPTIONS,
     THRESHOLD_CAPTION,
+    captions,
     table,
     why_empty,
     why_not_in,
@@ -20,16 +21,25 @@ from deepfake_generalize.study.tables.published import (
     published_degradations,
     rank_among_published,
 )
-from deepfake_generalize.study.tables.render import TITLES, render, two_decimals
+from deepfake_generalize.study.tables.render import (
+    METRIC_TITLES,
+    TITLES,
+    in_words,
+    render,
+    two_decimals,
+)
 
 __all__ = [
     "CAPTIONS",
+    "METRIC_TITLES",
     "RANK_CAVEAT",
     "THRESHOLD_CAPTION",
     "TITLES",
     "Unit",
     "beside_published",
+    "captions",
     "check_table",
+    "in_words",
     "little_to_lose",
     "measure",
     "published",

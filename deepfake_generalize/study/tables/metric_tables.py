@@ -10,6 +10,7 @@ import pandas as pd
 from deepfake_generalize import metrics
 from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.protocol import Protocol
 from deepfake_generalize.study.tables.paper_tables import table
 from deepfake_generalize.study.tables.render import METRIC_TITLES
 from deepfake_generalize.validation import check_choice
@@ -46,15 +47,22 @@ def measure(frame: pd.DataFrame, metric: str, unit: Unit) -> float:
 
 
 def table_in(
-    number: str, rows: pd.DataFrame, metric: str, unit: Unit, entrants: Collection[str] | None
+    number: str,
+    rows: pd.DataFrame,
+    metric: str,
+    unit: Unit,
+    entrants: Collection[str] | None,
+    protocol: Protocol,
 ) -> pd.DataFrame:
     """Return one of the paper's tables with a metric in place of the accuracy, and named by it.
 
-    `rows` and `entrants` are as in `table`, what is called accuracy there being the metric. Of the
-    EER, which grows as a detector gets worse, the degradation is by how much it grew.
+    `rows`, `entrants` and `protocol` are as in `table`, what is called accuracy there being the
+    metric. Of the EER, which grows as a detector gets worse, the degradation is by how much it
+    grew.
     """
     grows = metric == "eer"
-    found = table(number, _turned(rows) if grows else rows, entrants=entrants)
+    turned = _turned(rows) if grows else rows
+    found = table(number, turned, entrants=entrants, protocol=protocol)
     named = metric if unit == "frame" else f"video_{metric}"
     titles = {f"{what}_accuracy": f"{what}_{named}" for what in ("original", "average")}
     return (_turned(found) if grows else found).rename(columns=titles)

@@ -11,9 +11,10 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, degradation_difference
 from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.study.protocol import (
+    PAPER,
     POOR_POINTS,
-    SOURCES,
-    UNSEEN_SETS,
+    TABLE_SHARES,
+    Protocol,
     is_poor,
     source_of,
 )
@@ -25,9 +26,9 @@ CAPTIONS = {
     "IV": "Table IV: the detectors and their accuracy on the original test sets (%). "
     "The average is over the detectors of one architecture.",
     "V": "Table V: accuracy on unseen sets (%), least degradation first.",
-    "VI": "Table VI: the same synthesis method, other material (%). CELEB-trained detectors "
+    "VI": "Table VI: the same synthesis method, other material (%). {}-trained detectors "
     "that degrade by more than 30 points.",
-    "VII": "Table VII: the same people, other methods (%). F2F-trained detectors that "
+    "VII": "Table VII: the same people, other methods (%). {}-trained detectors that "
     "degrade by more than 30 points.",
 }
 _FACTS = ["detector", "architecture", "training_dataset", "fine_tuning", "original_accuracy"]
@@ -46,20 +47,20 @@ def table(
     number: str,
     rows: pd.DataFrame,
     *,
-    unseen: Sequence[str] = UNSEEN_SETS,
+    protocol: Protocol = PAPER,
     entrants: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Return one of the paper's tables of your detectors, from their accuracies in percent.
 
     Args:
         number: "IV", detectors and their accuracy on their own test set; "V", unseen sets; "VI",
-            detectors trained on CELEB on the set made by the same method; or "VII", detectors
-            trained on F2F on the sets with the same people.
+            detectors on the sets made by the method they were trained on (CELEB); or "VII", on
+            those with the people they were trained on (F2F).
         rows: One row a detector. All tables need detector and original_accuracy; IV needs
             architecture, training_dataset and fine_tuning too; V the unseen sets; VI and VII
             training_dataset, the unseen sets, and CELEB-M or FS-I and NT-I, which may be NaN for
             detectors that are not in the table.
-        unseen: The names of the unseen sets.
+        protocol: Whose sets they are; sets that a source does not have may be NaN.
         entrants: The names of the detectors that enter VI and VII, in place of the paper's rule.
 
     Returns:
@@ -93,16 +94,47 @@ def table(
             "average_accuracy", ascending=False, kind="stable", ignore_index=True
         )
     if number == "V":
-        return _ranked(with_losses(rows, unseen), "degradation", best="low")
-    source = source_of(number)
-    special = SOURCES[source].specialized
-    _columns(rows, ["detector", "training_dataset", "original_accuracy", *unseen, *special])
-    own = rows[rows["training_dataset"] == source].reset_index(drop=True)
-    lost = with_losses(own, unseen)["degradation"]
+        return _ranked(_with_own_losses(rows, protocol), "degradation", best="low")
+    asked = _asked(number, protocol)
+    if not asked:
+        return _ranked(_with_own_losses(rows.iloc[:0], protocol), "degradation", best="low")
+    sets = (*protocol.unseen, *protocol.sharing(TABLE_SHARES[number]))
+    _columns(rows, ["detector", "training_dataset", "original_accuracy", *sets])
+    own = rows[rows["training_dataset"].isin(asked)].reset_index(drop=True)
+    lost = _with_own_losses(own, protocol)["degradation"]
     enter = is_poor(lost) if entrants is None else own["detector"].isin(entrants)
     poor = lost[enter].sort_values(kind="stable").index
-    chosen = with_losses(own.loc[poor], unseen, special)
+    chosen = _with_own_losses(own.loc[poor].reset_index(drop=True), protocol, number)
     return _ranked(chosen, "degradation_difference", best="high")
+
+
+def _asked(number: str, protocol: Protocol) -> list[str]:
+    """Return the sources that Table VI or VII is about."""
+    shares = TABLE_SHARES[number]
+    return [name for name, source in protocol.sources.items() if source.sharing(shares)]
+
+
+def _with_own_losses(
+    rows: pd.DataFrame, protocol: Protocol, number: str | None = None
+) -> pd.DataFrame:
+    """Return what follows from each detector's accuracies on its own source's sets."""
+    shares = "nothing" if number is None else TABLE_SHARES[number]
+    sets = {
+        name: (source.unseen, () if number is None else source.sharing(shares))
+        for name, source in protocol.sources.items()
+        if number is None or source.sharing(shares)
+    }
+    if len(set(sets.values())) <= 1:
+        return with_losses(rows, *next(iter(sets.values()), (protocol.unseen, ())))
+    home = rows["source" if "source" in rows else "training_dataset"]
+    parts = [
+        with_losses(rows[home == name], *own).set_index(rows.index[home == name])
+        for name, own in sets.items()
+    ]
+    joined = pd.concat([part for part in parts if len(part)]).sort_index()
+    first = ["detector", "original_accuracy", *protocol.unseen, "average", "degradation"]
+    order = [*first, *protocol.sharing(shares), *joined.columns]
+    return joined[[name for name in dict.fromkeys(order) if name in joined]]
 
 
 def with_losses(
@@ -135,15 +167,29 @@ def with_losses(
     return found
 
 
-def why_empty(number: str) -> str:
+def captions(protocol: Protocol) -> dict[str, str]:
+    """Return what each table of a protocol's detectors is about."""
+    return {
+        number: text.format("- or ".join(_asked(number, protocol)) or "No")
+        if number in TABLE_SHARES
+        else text
+        for number, text in CAPTIONS.items()
+    }
+
+
+def why_empty(number: str, protocol: Protocol = PAPER) -> str:
     """Return what an empty Table VI or VII says: that no detector qualifies, and by what rule.
 
     Examples:
         >>> why_empty("VI")
         'No detector trained on CELEB degrades by more than 30 points.'
     """
-    source = source_of(number)
-    return f"No detector trained on {source} degrades by more than {POOR_POINTS:g} points."
+    asked = _asked(number, protocol)
+    if not asked:
+        shares = TABLE_SHARES[number]
+        return f"Left out: the protocol has no set that shares the {shares} with a source."
+    trained = f"No detector trained on {' or '.join(asked)}"
+    return f"{trained} degrades by more than {POOR_POINTS:g} points."
 
 
 def why_not_in(
@@ -162,9 +208,9 @@ def why_not_in(
     if not sets:
         return (
             f"{detector} was measured on no specialized set of Table {number} "
-            f"({', '.join(SOURCES[source].specialized)})"
+            f"({', '.join(PAPER.sharing(TABLE_SHARES[number]))})"
         )
-    if training_dataset in set(SOURCES) - {source}:
+    if training_dataset in set(PAPER.sources) - {source}:
         return (
             f"Table {number} is about detectors trained on {source}, {detector} was trained on "
             f"{training_dataset}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -85,6 +86,16 @@ def two_decimals(value: float) -> str:
     return str(meant.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
+def in_words(value: float) -> str:
+    """Write a percentage, or a dash where there is none: a set that a detector is not measured on.
+
+    Examples:
+        >>> in_words(69.025), in_words(float("nan"))
+        ('69.03', '-')
+    """
+    return "-" if math.isnan(value) else two_decimals(value)
+
+
 def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: str = "") -> str:
     """Write a table of percentages, two decimals each, names escaped as the format asks.
 
@@ -109,7 +120,7 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
     if table_format == "csv":
         return _csv(frame, names)
     cells = [
-        [two_decimals(cell) if isinstance(cell, float) else str(cell) for cell in row]
+        [in_words(cell) if isinstance(cell, float) else str(cell) for cell in row]
         for row in frame.itertuples(index=False, name=None)
     ]
     numeric = [name not in _WORDS for name in names]

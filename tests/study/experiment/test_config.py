@@ -8,15 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study import Analysis, Schedule, Sizes, StudyConfig
+from deepfake_generalize.study import PROTOCOLS, Analysis, Schedule, Sizes, StudyConfig
 
 ROOTS = {"faceforensics": "/ff", "celebdf_v2": "/v2", "celebdf_v1": "/v1"}
 
 
 def test_the_papers_study_has_the_papers_sizes_and_changes_no_recipe():
     config = StudyConfig.paper(ROOTS)
-    assert (config.sizes.train, config.sizes.test) == (16_000, 2_000)
-    assert (config.sizes.few_shot_original, config.sizes.few_shot_unseen) == (2_000, 2_000)
+    assert (config.protocol.sizes.train, config.protocol.sizes.test) == (16_000, 2_000)
+    assert (config.protocol.sizes.few_shot_original, config.protocol.sizes.few_shot_unseen) == (
+        2_000,
+        2_000,
+    )
     assert config.image_size == 256
     assert config.schedules == {}
     assert (config.analysis.heat_map_fakes, config.analysis.causal_images) == (1_000, 1_920)
@@ -47,7 +50,7 @@ def test_toml_gives_back_whatever_is_set(
 ):
     config = StudyConfig(
         name=name,
-        sizes=Sizes(train=train),
+        protocol=dataclasses.replace(PROTOCOLS["paper"], sizes=Sizes(train=train)),
         schedules={"xception": Schedule(learning_rate=rate)},
         analysis=Analysis(top_fractions=fractions),
         seed=seed,
@@ -63,29 +66,30 @@ def test_the_hash_tells_studies_apart_but_not_where_their_data_lie():
     moved = StudyConfig.paper(dict(ROOTS, celebdf_v2="/elsewhere"))
     assert moved.sha256 == config.sha256
     assert dataclasses.replace(config, seed=1).sha256 != config.sha256
-    assert dataclasses.replace(config, sizes=Sizes(train=8)).sha256 != config.sha256
+    smaller = dataclasses.replace(config.protocol, sizes=Sizes(train=8))
+    assert dataclasses.replace(config, protocol=smaller).sha256 != config.sha256
 
 
 def test_relative_roots_are_relative_to_the_file(tmp_path):
     path = tmp_path / "study.toml"
-    path.write_text('[roots]\nfaceforensics = "data/ff"\n', encoding="utf-8")
-    assert StudyConfig.from_toml(path).roots["faceforensics"] == str(tmp_path / "data/ff")
+    path.write_text('[data]\nfaceforensics = "data/ff"\n', encoding="utf-8")
+    assert StudyConfig.from_toml(path).data["faceforensics"] == str(tmp_path / "data/ff")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("seed = ", "expected a configuration in TOML"),
-        ("sed = 1", "received 'sed'. It may hold name, data, roots"),
+        ("sed = 1", "received 'sed'. It may hold name, protocol, data"),
         ("seed = 'one'", "expected seed to be int, received 'one'"),
         ("seed = true", "expected seed to be int, received True"),
-        ("sizes = 3", "expected sizes to be a table of settings, received int"),
-        ("[sizes]\ntrain = 7", "expected train to be an even number from 2, received 7"),
-        ("[sizes]\ntrane = 8", "expected only known settings in sizes, received 'trane'"),
-        ("data = 'films'", "expected data to be one of synthetic, videos, received 'films'"),
+        ("protocol.sizes = 3", "expected sizes to be a table of settings, received int"),
+        ("[protocol.sizes]\ntrain = 7", "expected train to be an even number from 2, received 7"),
+        ("[protocol.sizes]\ntrane = 8", "expected only known settings in sizes, received 'trane'"),
+        ("data = 'films'", "expected data to be 'synthetic' or names to places, received 'films'"),
         ("architectures = ['resnet']", "expected the architecture to be one of mesonet"),
         ("architectures = 'mesonet'", "expected architectures to be a list"),
-        ("architectures = []", "at least one architecture and one source"),
+        ("architectures = []", "at least one architecture or detector"),
         ("sources = ['FS']", "expected sources to be one of CELEB, F2F, received 'FS'"),
         ("schedules = 1", "expected schedules to be a table"),
         ("[schedules.resnet]", "expected the architecture to be one of mesonet"),
@@ -94,9 +98,9 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
             "[schedules.mesonet]\nprecision = 'int8'",
             "expected precision to be one of float32, bfloat16",
         ),
-        ("roots = 1", "expected roots to be a table, received int"),
-        ("[roots]\nfaceforensics = 3", "expected roots.faceforensics to be str, received 3"),
-        ("[roots]\nimagenet = 'x'", "expected roots to be one of faceforensics"),
+        ("data = 1", "expected data to be str | collections.abc.Mapping[str, str], received 1"),
+        ("[data]\nfaceforensics = 3", "expected data.faceforensics to be str, received 3"),
+        ("[data]\nimagenet = 'x'", "expected data to be one of celebdf_v2, faceforensics"),
         ("training_seeds = [1, 2, 1]", "expected training_seeds that differ, received [1, 2, 1]"),
         ("training_seeds = [0.5]", "expected training_seeds to be int, received 0.5"),
         ("few_shot_originals = 'new'", "few_shot_originals to be one of trained_on, held_back"),
@@ -118,7 +122,7 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, text, message):
         "threads = 0",
         "threads = 99999999999999999999",
         "image_size = 999999999999",
-        "frames_per_video = 0",
+        "[protocol]\nframes_per_video = 0",
         "seed = -1",
         "training_seeds = [-1]",
         "[analysis]\nsmallest_loss = -1.0",

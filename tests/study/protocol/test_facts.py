@@ -13,17 +13,16 @@ from deepfake_generalize.study.experiment import DetectorFamily, plan_steps
 from deepfake_generalize.study.protocol import (
     FINE_TUNINGS,
     NULL_SET,
+    PAPER,
     PAPER_ARCHITECTURES,
-    SOURCES,
     architecture_facts,
     in_table_order,
     is_poor,
 )
-from deepfake_generalize.study.protocol.facts import STUDY_SETS
 
 
 def test_the_synthetic_sets_are_the_studys():
-    assert list(synthetic_sets.SETS) == [*STUDY_SETS, NULL_SET]
+    assert list(synthetic_sets.SETS) == [*PAPER.names, NULL_SET]
 
 
 def test_table_iv_names_the_networks_and_detectors_as_the_facts_do():
@@ -31,7 +30,7 @@ def test_table_iv_names_the_networks_and_detectors_as_the_facts_do():
     families = {
         (architecture_facts(name).title, source): DetectorFamily(name, source)
         for name in PAPER_ARCHITECTURES
-        for source in SOURCES
+        for source in PAPER.sources
     }
     ours = [
         families[row["architecture"], row["training_dataset"]].detector(row["fine_tuning"])
@@ -43,7 +42,8 @@ def test_table_iv_names_the_networks_and_detectors_as_the_facts_do():
 
 def test_the_networks_are_those_of_the_models_and_the_fine_tunings_those_of_augment():
     assert set(PAPER_ARCHITECTURES) == set(models.ARCHITECTURES)
-    assert all(callable(getattr(augment, kind)) for kind in FINE_TUNINGS[1:])
+    assert set(PAPER.fine_tunings[1:]) < set(FINE_TUNINGS)
+    assert all(callable(getattr(augment, kind)) for kind in FINE_TUNINGS)
 
 
 @pytest.mark.parametrize("name", ["mesonet", "xception"])
@@ -59,7 +59,7 @@ def test_another_network_needs_no_line_in_the_study(monkeypatch):
     monkeypatch.setattr(models, "ARCHITECTURES", MappingProxyType(known))
     config = study.StudyConfig(architectures=("tinynet", "xception"), sources=("F2F",))
     family = DetectorFamily(*config.families[0])
-    assert [family.detector(kind) for kind in FINE_TUNINGS] == ["tinynet4", "tinynet5", "tinynet6"]
+    assert list(family.names.values()) == ["tinynet4", "tinynet5", "tinynet6"]
     kinds = {step.kind for step in plan_steps(config, family, ("F2F", "FS"))}
     assert kinds == {"detector", "evaluation", "similarity", "maps", "causal", "control"}
     assert in_table_order(config.architectures) == ["xception", "tinynet"]

@@ -11,7 +11,7 @@ from deepfake_generalize.metrics.resampling import Replicates, Resampling
 from deepfake_generalize.metrics.units import Units
 from deepfake_generalize.study import published
 from deepfake_generalize.study.experiment import DetectorFamily
-from deepfake_generalize.study.protocol import FINE_TUNINGS
+from deepfake_generalize.study.protocol import PAPER
 from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.report import findings
 
@@ -55,7 +55,7 @@ def of(family, tuning, original, unseen, special):
 def study(original=95.0, unseen=55.0, tuned=70.0, method=80.0, people=56.0):
     values = {}
     for family, special in ((CELEB, method), (F2F, people)):
-        for tuning in FINE_TUNINGS:
+        for tuning in PAPER.fine_tunings:
             abroad = unseen if tuning == "none" else tuned
             values |= of(family, tuning, original, abroad, special)
     return accuracies(values)
@@ -88,7 +88,7 @@ def test_finding_1_is_told_by_the_lower_ends_of_intervals_and_not_by_estimates()
     assert found.facts[0].value.low < 20 < found.facts[0].value.estimate
     assert found.facts[1].value.low > 0
     assert found.verdict == "does not hold"
-    tuned = {family.detector(kind) for family in (CELEB, F2F) for kind in FINE_TUNINGS[1:]}
+    tuned = {family.detector(kind) for family in (CELEB, F2F) for kind in PAPER.fine_tunings[1:]}
     gain = spread_on(study(**small), ("FS", "NT"), 30.0, tuned)
     found = findings.zero_shot_failure([CELEB, F2F], [gain])
     assert found.facts[0].value.low > 20
@@ -182,7 +182,7 @@ def test_the_papers_printed_tables_bear_out_the_papers_second_finding():
         DetectorFamily(each, source) for each in architectures for source in ("CELEB", "F2F")
     ]
     for family in families:
-        for name in map(family.detector, FINE_TUNINGS):
+        for name in map(family.detector, PAPER.fine_tunings):
             if (name, family.source) not in values:
                 values |= {(name, key): 70.0 for key in (family.source, *UNSEEN)}
     found = findings.unwanted_properties(families, [accuracies(values, spread=0.5)])

@@ -1,0 +1,54 @@
+"""Kinds of fine-tuning: a name, or a function of one's own by reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from deepfake_generalize.validation import check_choice
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """One kind of fine-tuning.
+
+    Attributes:
+        function: By reference, "package.module:name" or "path/to/file.py:name": called with the
+            original detector, train and val, and with those of recipe, seed, name, progress,
+            checkpoint, early_stopping and precision that it takes; it returns a detector.
+        sees: What train and val are: the "few-shot" mix, or the parts of the "source" alone.
+    """
+
+    function: str
+    sees: Literal["few-shot", "source"] = "few-shot"
+
+
+FINE_TUNINGS: Mapping[str, FineTuning] = MappingProxyType(
+    {
+        "transfer": FineTuning("deepfake_generalize.augment:transfer"),
+        "merge": FineTuning("deepfake_generalize.augment:merge"),
+        "focus": FineTuning("deepfake_generalize.study.experiment.focusing:focus_where_shared"),
+    }
+)
+"""The kinds that have a name of their own, besides "none"."""
+
+
+def fine_tuning(kind: str) -> FineTuning:
+    """Return a kind by its name, or one's own by its reference, or raise `InputError`."""
+    if ":" in kind:
+        return FineTuning(kind)
+    hint = 'Or name a function of your own: "path/to/file.py:name".'
+    check_choice("the kind of fine-tuning", kind, FINE_TUNINGS, hint=hint)
+    return FINE_TUNINGS[kind]
+
+
+def short_name(reference: str) -> str:
+    """Return what tables call something named by reference: what stands behind the colon.
+
+    Examples:
+        >>> short_name("nets/mine.py:build"), short_name("merge")
+        ('build', 'merge')
+    """
+    return reference.rpartition(":")[2]
