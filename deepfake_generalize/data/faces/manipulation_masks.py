@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from deepfake_generalize.data.faces.finder import Box
 from deepfake_generalize.data.faces.geometry import cut_out
-from deepfake_generalize.data.video import probe, read_frames
+from deepfake_generalize.data.video import read_frames
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.types import DoubleArray, UInt8Array
 
@@ -61,19 +61,15 @@ def read_masks(path: Path, indices: Sequence[int]) -> Masks:
     Frames are taken by their number: a mask that ends early (many of DFD's do) says nothing about
     the frames behind its end. Nothing is raised: a mask is a help, not a condition.
     """
-    nothing = (None,) * len(indices)
     try:
-        n_frames = probe(path).n_frames
-        there = [index for index in indices if index < n_frames]
-        batch = read_frames(path, there)
+        batch = read_frames(path, indices)
     except VideoError:
-        return Masks(nothing, "mask_unreadable")
-    found = dict(zip(there, batch.images, strict=True))
-    areas = tuple(_area(found.get(index)) for index in indices)
-    if len(there) < len(indices):
+        return Masks((None,) * len(indices), "mask_unreadable")
+    areas = tuple(_area(image) for image in batch.images)
+    if any(index >= batch.info.n_frames for index in indices):
         return Masks(areas, "mask_short")
     if all(image is None for image in batch.images):
-        return Masks(nothing, "mask_unreadable")
+        return Masks(areas, "mask_unreadable")
     return Masks(areas, "" if any(area is not None for area in areas) else "mask_empty")
 
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
-_FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
 _EXPECTED = "expected a video in an MP4/MOV, Matroska/WebM, AVI, MPEG, FLV, ASF, Ogg or IVF file"
-_OPEN_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+_OPEN_OPTIONS = {
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,ivf",
+    "protocol_whitelist": "file",
+}
 # Decoders that mark the pictures of which they invented a part, and go on. All others invent in
 # silence, so they are asked to object; to what they object, these would, too, and to oddities.
 _MARKING_CODECS = frozenset(
@@ -50,9 +52,7 @@ _SIGNATURES = (
 def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a local video file; yield it and its main video stream (see `main_stream`).
 
-    `strict` has decoders object to damage that they would hide. VideoError where there is no such
-    file (status "missing"), it is not a file, unreadable or not a video in a known container
-    ("error"), or is without a video stream ("no_frames").
+    `strict` has decoders object to damage that they would hide. VideoError as `sampling.probe`.
     """
     _check_file(path)
     try:
@@ -78,10 +78,9 @@ def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer,
 
 
 def main_stream(container: InputContainer) -> tuple[VideoStream | None, str]:
-    """Return the video stream that a player shows, and words where there was a choice.
+    """Return the video stream that a player shows (or None), and words where there was a choice.
 
-    The default one; of several, the largest; of several as large, the first. Cover pictures do not
-    count, nor does what cannot be decoded where another can. None where there is none.
+    The default one; of several, the largest. Cover pictures do not count.
     """
     cover = Disposition.attached_pic | Disposition.timed_thumbnails
     videos = [video for video in container.streams.video if not video.disposition & cover]

@@ -72,10 +72,7 @@ class Damage:
 def packets(
     container: InputContainer, stream: VideoStream, damage: Damage
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets that carry data in decoding order, going on behind unreadable ones.
-
-    `damage` receives each place that could not be read, or not whole.
-    """
+    """Yield the packets with data in decoding order; `damage` receives what cannot be read."""
     in_a_row = position = 0
     while in_a_row < _MAX_ERRORS_IN_A_ROW:
         try:
@@ -96,14 +93,9 @@ def packets(
 
 def presentation_order(stamps: Sequence[Stamp]) -> dict[int | None, int] | None:
     """Return presentation index by PTS, or None where times are absent or repeated."""
-    return index_of_times(sorted_times(stamps))
-
-
-def sorted_times(stamps: Sequence[Stamp]) -> list[int | None]:
-    """Return the times of the packets that are shown, ascending; as they are if some are absent."""
     times = [stamp.pts for stamp in stamps if stamp.shown]
-    known = [pts for pts in times if pts is not None]
-    return [*sorted(known)] if len(known) == len(times) else times
+    known = sorted(pts for pts in times if pts is not None)
+    return index_of_times(known) if len(known) == len(times) else None
 
 
 def index_of_times(times: Sequence[int | None]) -> dict[int | None, int] | None:
@@ -118,9 +110,8 @@ def is_believable(stamps: Sequence[Stamp], stream: VideoStream) -> bool:
     frames = _SURE_FRAMES if context.name == "h264" else _ANY_FRAMES
     if context.name not in _ONE_PICTURE or context.field_order not in frames:
         return False
-    times = [stamp.pts for stamp in stamps if stamp.shown]
-    known = [pts for pts in times if pts is not None]
-    if len(set(known)) != len(times):
+    known = [stamp.pts for stamp in stamps if stamp.shown and stamp.pts is not None]
+    if len(set(known)) != sum(stamp.shown for stamp in stamps):
         return False
     # Stamps of decoding are passed for times by containers that have no others.
     if context.has_b_frames and known == sorted(known):
@@ -135,11 +126,9 @@ def is_believable(stamps: Sequence[Stamp], stream: VideoStream) -> bool:
 
 
 def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
-    """Whether nothing before a keyframe is needed after it.
-
-    Containers also call the first packet of a gradual intra refresh a keyframe, from which H.264
-    decoders show half-built pictures without a mark; only what the stream itself says counts.
-    """
+    """Whether nothing before a keyframe is needed after it."""
+    # Containers also call the first packet of a gradual intra refresh a keyframe, from which H.264
+    # decoders show half-built pictures without a mark; only what the stream itself says counts.
     if not packet.is_keyframe or codec not in _CLEAN_UNITS:
         return packet.is_keyframe
     shift, mask, clean = _CLEAN_UNITS[codec]
@@ -162,15 +151,12 @@ def _is_shown(packet: Packet[VideoStream], codec: str) -> bool:
 
 
 def _unit_headers(data: bytes) -> list[int]:
-    """Return the first byte of each unit, behind four-byte lengths or start codes.
-
-    A length of 256 to 511 looks like a start code, so lengths are believed where they tile the
-    packet exactly.
-    """
+    """Return the first byte of each unit, behind four-byte lengths or start codes."""
     headers, at = [], 0
     while at + 4 < len(data):
         headers.append(data[at + 4])
         at += 4 + int.from_bytes(data[at : at + 4], "big")
+    # A length of 256 to 511 looks like a start code.
     if at == len(data):
         return headers
     return [unit[0] for unit in data.split(b"\0\0\1")[1:] if unit]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -24,7 +23,7 @@ from deepfake_generalize.data.video.packets import (
     packets,
     presentation_order,
 )
-from deepfake_generalize.errors import InputError, VideoError
+from deepfake_generalize.errors import VideoError
 
 if TYPE_CHECKING:
     import os
@@ -83,20 +82,10 @@ class _Plan(NamedTuple):
     """Frames that a truncated file has lost."""
     damage: Damage
     """Of reading, not of decoding."""
-    counted: bool
-    """Whether frames were counted by decoding them."""
 
 
 def sample_indices(n_frames: int, k: int) -> list[int]:
-    """Return the centres of `k` equal parts of a video: distinct indices, ascending, from 0.
-
-    All of a shorter video. InputError for a negative count, or less than one frame asked for.
-    """
-    if n_frames < 0 or k < 1:
-        raise InputError(
-            f"expected n_frames >= 0 and k >= 1, received n_frames={n_frames} and k={k}.",
-            hint="Ask for at least one frame.",
-        )
+    """Return the centres of `k` equal parts, ascending from 0; all frames of a shorter video."""
     taken = min(k, n_frames)
     return [(2 * part + 1) * n_frames // (2 * taken) for part in range(taken)]
 
@@ -114,43 +103,36 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
     """Read frames by their presentation index, bit-identical to decoding the file from its start.
 
     Only what the wanted frames need is decoded. Where that leaves anything missing or damaged, the
-    whole file is decoded instead. VideoError as `probe`; InputError where an index, in any order,
-    is not an integer or lies outside the video.
+    whole file is decoded instead. VideoError as `probe`; frames outside the video are "missing".
     """
-    source = Path(path)
-    plan = _plan(source)
-    asked = _check_indices(indices, plan.info)
-    return _batch(plan, asked, _decode(source, plan, asked))
+    plan = _plan(Path(path))
+    inside = tuple(index for index in indices if 0 <= index < plan.info.n_frames)
+    return _batch(plan, tuple(indices), _decode(plan, inside))
 
 
 def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
-    """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one.
-
-    The same as `read_frames` at the indices of `sample_indices`, with one look at the file less.
-    """
-    source = Path(path)
-    plan = _plan(source)
+    """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one."""
+    plan = _plan(Path(path))
     asked = tuple(sample_indices(plan.info.n_frames, k))
-    found = _decode(source, plan, asked)
-    counts = found.is_whole and found.is_clean and not plan.lost
+    found = _decode(plan, asked)
+    counts = found.is_whole and not found.damage.errors and not plan.lost
     if counts and len(found.times) != plan.info.n_frames:
         # A whole pass without damage is the truth, whatever the packets promised.
         plan = _counted(plan, found)
         asked = tuple(sample_indices(plan.info.n_frames, k))
-        found = _decode(source, plan, asked)
+        found = _decode(plan, asked)
     return _batch(plan, asked, found)
 
 
 def _batch(plan: _Plan, asked: tuple[int, ...], found: Found) -> FrameBatch:
     # The last picture that a truncated file holds is a piece of the first that it lost.
     cut = {plan.order.get(plan.stamps[-1].pts)} if plan.lost and plan.order else set()
-    images: list[UInt8Array | None] = []
-    status: list[FrameStatus] = []
-    for index in asked:
-        image = found.images.get(index)
-        images.append(image)
-        corrupt = index in found.corrupt - cut
-        status.append("ok" if image is not None else "corrupt" if corrupt else "missing")
+    corrupt = found.corrupt - cut
+    images = [found.images.get(index) for index in asked]
+    status: list[FrameStatus] = [
+        "ok" if image is not None else "corrupt" if index in corrupt else "missing"
+        for index, image in zip(asked, images, strict=True)
+    ]
     return FrameBatch(asked, images, status, plan.info, _note(plan, found, status))
 
 
@@ -168,26 +150,23 @@ def _note(plan: _Plan, found: Found, status: Sequence[FrameStatus]) -> str:
     return "; ".join(notes)
 
 
-def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
+def _decode(plan: _Plan, indices: tuple[int, ...]) -> Found:
     if plan.order is not None and not plan.lost and not plan.damage.errors:
-        with contextlib.suppress(*DECODING_ERRORS), opened(path) as (container, stream):
+        with contextlib.suppress(*DECODING_ERRORS), opened(plan.info.path) as (container, stream):
             found = decode_planned(container, stream, plan.stamps, plan.order, indices)
             if found.complete(indices):
                 return found
-    return _decode_whole(path, plan, indices)
+    return _decode_whole(plan, indices)
 
 
-def _decode_whole(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
-    def decode(*, strict: bool) -> Found:
-        with opened(path, strict=strict) as (container, stream):
-            return decode_sequentially(container, stream, plan.stamps, plan.order, indices)
-
-    found = decode(strict=True)
+def _decode_whole(plan: _Plan, indices: tuple[int, ...], *, strict: bool = True) -> Found:
+    with opened(plan.info.path, strict=strict) as (container, stream):
+        found = decode_sequentially(container, stream, plan.stamps, plan.order, indices)
     # A decoder that objects to all of a stream objects to how it is coded, not to damage; unless
     # every picture stands alone.
-    if found.times or all(stamp.keyframe for stamp in plan.stamps):
+    if found.times or not strict or all(stamp.keyframe for stamp in plan.stamps):
         return found
-    return decode(strict=False)
+    return _decode_whole(plan, indices, strict=False)
 
 
 def _counted(plan: _Plan, found: Found) -> _Plan:
@@ -195,33 +174,15 @@ def _counted(plan: _Plan, found: Found) -> _Plan:
     times = found.times
     by_packets = presentation_order(plan.stamps)
     known = [time for time in times if time is not None]
-    if not found.is_clean and by_packets is not None and known == sorted(set(known)):
+    if found.damage.errors and by_packets is not None and known == sorted(set(known)):
         # What was lost to damage has its place among what came out.
         touched = damaged_packets(plan.stamps, by_packets, found.damage)
         lost = {plan.stamps[at].pts for at in touched} & by_packets.keys()
         times = [*sorted({*known, *(time for time in lost if time is not None)})]
     if not times:
-        return plan._replace(counted=True)
+        return plan
     info = replace(plan.info, n_frames=len(times) + plan.lost)
-    return plan._replace(info=info, order=index_of_times(times), counted=True)
-
-
-def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
-    try:
-        asked = tuple(operator.index(index) for index in indices)
-    except TypeError:
-        raise InputError(
-            f"expected indices to be integers, received {indices!r}.",
-            hint="Use sample_indices(n_frames, k).",
-        ) from None
-    outside = [index for index in asked if not 0 <= index < info.n_frames]
-    if outside:
-        raise InputError(
-            f"expected frame indices from 0 to {info.n_frames - 1} for {info.path}, "
-            f"received {outside[0]}.",
-            hint="Use probe(path).n_frames.",
-        )
-    return asked
+    return plan._replace(info=info, order=index_of_times(times))
 
 
 def _plan(path: Path) -> _Plan:
@@ -255,17 +216,14 @@ def _plan(path: Path) -> _Plan:
             fps=float(rate) if rate else None,
             note="; ".join(note for note in notes if note),
         )
-        counted = not is_believable(stamps, stream)
-    plan = _Plan(info, stamps, presentation_order(stamps), lost, damage, counted)
-    return _counted(plan, _decode_whole(path, plan, ())) if counted else plan
+        believable = is_believable(stamps, stream)
+    plan = _Plan(info, stamps, presentation_order(stamps), lost, damage)
+    return plan if believable else _counted(plan, _decode_whole(plan, ()))
 
 
 def _promised(container: InputContainer, stream: VideoStream) -> int:
-    """How many frames the index of the file shows; 0 where it has none that is exact.
-
-    Only the MP4 family counts its frames. Its header counts those that an edit list hides as well,
-    its index does not.
-    """
+    """How many frames the index of the file shows; 0 where it has none that is exact."""
+    # Only the MP4 family counts its frames; its header counts those that an edit list hides, too.
     if not container.format.name.startswith("mov") or not stream.frames:
         return 0
     return sum(not entry.is_discard for entry in stream.index_entries)
