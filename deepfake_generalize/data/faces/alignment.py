@@ -55,12 +55,8 @@ class Aligner(Closing):
 class LandmarkAligner(Aligner):
     """The 468-point face mesh, run by LiteRT on one thread.
 
-    LiteRT is TensorFlow Lite's interpreter without TensorFlow, which would take seconds in every
-    worker. The roll of a frame and of its mirror image differ from each other's negative by 0.4
-    degrees in the median on six real clips (short-range: 3.2, the finder's own eyes: 4.4).
-
-    Args:
-        model_path: `face_landmark.tflite`, as in `data.assets.resolve`; loaded on opening.
+    The roll of a frame and of its mirror image differ from each other's negative by 0.4 degrees in
+    the median on six real clips (short-range: 3.2, the finder's own eyes: 4.4).
     """
 
     def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
@@ -71,8 +67,7 @@ class LandmarkAligner(Aligner):
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
         """Return the roll and "landmarks"; 0 and "none" where the network sees no face.
 
-        Where it sees none, something hides the face and the finder's eyes are no better: on real
-        frames they were up to 30 degrees off.
+        The finder's eyes are no better then: on real frames they were up to 30 degrees off.
         """
         roll, named = super().roll(image, face)
         for _ in range(_MAX_PASSES):

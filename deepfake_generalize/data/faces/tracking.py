@@ -48,11 +48,6 @@ class Track:
         """The sum of area times score: large, clear, long-lasting faces weigh most."""
         return sum(face.area * face.score for face in self.faces.values())
 
-    @property
-    def best(self) -> float:
-        """The score of the face that is seen most surely; 0 without faces."""
-        return max((face.score for face in self.faces.values()), default=0.0)
-
 
 def iou(a: Box, b: Box) -> float:
     """Return the intersection over union of two boxes (x0, y0, x1, y1), in [0, 1]."""
@@ -85,11 +80,10 @@ def link_tracks(
     """Link faces of successive frames into tracks.
 
     In each frame the pairs of a track's last face and a new face are taken in order of overlap
-    times score, over the frames since the track was last seen, each at most once; then those left
-    over whose centres lie within two face sides and whose size changed by less than 1.6, nearest
-    and latest first. A pair is left out where the two are not alike at all, or where either is
-    clearly more alike to another within reach: people who pass each other keep their own faces. A
-    face that fits no track begins one.
+    times score, over the frames since the track was last seen, each at most once; then those whose
+    centres lie within two face sides and whose size changed by less than 1.6, nearest and latest
+    first. A pair is left out where the two are not alike, or where either is clearly more alike to
+    another within reach. A face that fits no track begins one.
 
     Args:
         frames: The faces of each sampled frame, in order of time; empty where none was found.
@@ -104,9 +98,8 @@ def link_tracks(
             begin = len(tracks)
         free = list(range(begin, len(tracks)))
         left = list(range(len(faces)))
-        costs = _costs(tracks, free, faces, position, alike)
-        for by_kind in costs:
-            for track, face in _pairs(by_kind, free, left):
+        for _, _, track, face in sorted(_links(tracks, free, faces, position, alike)):
+            if track in free and face in left:
                 tracks[track][position] = faces[face]
                 free.remove(track)
                 left.remove(face)
@@ -144,10 +137,13 @@ def join_tracks(
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
     """Return the track with the largest sum of area times score; None without tracks.
 
-    Who is never seen with a score of 0.7 may be a pattern of the background, however large, and is
-    the subject only where nobody is.
+    Who is never seen with a score of 0.7 may be a pattern of the background, and comes last.
     """
-    return max(tracks, key=lambda track: (track.best >= LOW_SCORE, track.weight), default=None)
+
+    def rank(track: Track) -> tuple[bool, float]:
+        return any(face.score >= LOW_SCORE for face in track.faces.values()), track.weight
+
+    return max(tracks, key=rank, default=None)
 
 
 def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset()) -> Box | None:
@@ -173,46 +169,31 @@ def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset(
     return track.faces[nearest].box
 
 
-def _costs(
+def _links(
     tracks: Sequence[Mapping[int, Face]],
     free: Sequence[int],
     faces: Sequence[Face],
     position: int,
     alike: Callable[[Seen, Seen], float],
-) -> list[dict[tuple[int, int], float]]:
-    """Return what it costs to link a track and a face, by overlap and by distance."""
-    costs: list[dict[tuple[int, int], float]] = [{}, {}]
+) -> list[tuple[int, float, int, int]]:
+    """Return kind (0 overlap, 1 distance), cost, track and face of each link that may be made."""
+    links: list[tuple[int, float, int, int]] = []
     values: dict[tuple[int, int], float] = {}
     for track, face in itertools.product(free, range(len(faces))):
         last = max(tracks[track])
         old, new, gap = tracks[track][last], faces[face], position - last
-        for by_kind, cost in zip(costs, (_by_overlap, _by_distance), strict=True):
-            value = cost(old, new, gap)
-            if value is not None:
-                by_kind[track, face] = value
-                values[track, face] = alike((last, old), (position, new))
-    kept = {
-        pair
-        for pair, value in values.items()
-        if value > 0.0
-        and all(
-            value >= other - _CLEARLY
-            for rival, other in values.items()
-            if pair[0] == rival[0] or pair[1] == rival[1]
-        )
-    }
-    return [{pair: by_kind[pair] for pair in by_kind if pair in kept} for by_kind in costs]
+        costs = (_by_overlap(old, new, gap), _by_distance(old, new, gap))
+        found = [(kind, cost, track, face) for kind, cost in enumerate(costs) if cost is not None]
+        if found:
+            links += found
+            values[track, face] = alike((last, old), (position, new))
 
+    def holds(track: int, face: int) -> bool:
+        value = values[track, face]
+        rivals = [other for pair, other in values.items() if pair[0] == track or pair[1] == face]
+        return value > 0.0 and value >= max(rivals) - _CLEARLY
 
-def _pairs(
-    costs: Mapping[tuple[int, int], float], free: Collection[int], left: Collection[int]
-) -> list[tuple[int, int]]:
-    taken: list[tuple[int, int]] = []
-    for track, face in sorted(costs, key=lambda pair: (costs[pair], *pair)):
-        known = track in free and face in left
-        if known and all(track != other and face != another for other, another in taken):
-            taken.append((track, face))
-    return taken
+    return [link for link in links if holds(*link[2:])]
 
 
 def _by_overlap(old: Face, new: Face, gap: int) -> float | None:
