@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class LandmarkAligner(Aligner):
     def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
         """Find the file."""
         self._path = assets.resolve("face-landmarks", model_path)
-        self._network: LandmarkNetwork | None = None
+        self._network: Any = None
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
         """Return the roll and "landmarks"; 0 and "none" where the network sees no face.
@@ -71,23 +72,17 @@ class LandmarkAligner(Aligner):
         """
         roll, named = super().roll(image, face)
         for _ in range(_MAX_PASSES):
-            rest, presence = self._rest(image, face, roll)
-            if presence < _MIN_PRESENCE:
+            matrix = crop_matrix(face.box, roll=roll, size=NETWORK_SIDE, margin=_LANDMARK_MARGIN)
+            crop = cut_out(image, matrix, NETWORK_SIDE)
+            points, presence = self._network(crop)
+            mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
+            if (presence + again) / 2 < _MIN_PRESENCE:
                 return 0.0, "none"
+            rest = (_eye_line(points) - _eye_line(mirrored)) / 2
             roll, named = wrapped(roll + rest), "landmarks"
             if abs(rest) < _UPRIGHT_ENOUGH:
                 break
         return roll, named
-
-    def _rest(self, image: UInt8Array, face: Face, roll: float) -> tuple[float, float]:
-        matrix = crop_matrix(face.box, roll=roll, size=NETWORK_SIDE, margin=_LANDMARK_MARGIN)
-        crop = cut_out(image, matrix, NETWORK_SIDE)
-        if self._network is None:
-            self._network = LandmarkNetwork(self._path)
-        points, presence = self._network(crop)
-        mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
-        rest = (_eye_line(points) - _eye_line(mirrored)) / 2
-        return rest, (presence + again) / 2
 
     def open(self) -> None:
         """Load the network; InputError where the file is not this model."""

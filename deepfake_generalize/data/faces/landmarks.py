@@ -22,8 +22,17 @@ class LandmarkNetwork:
 
     def __init__(self, path: Path) -> None:
         """Open the file."""
-        with quiet_native_logs():  # Opening says which of its own parts it uses.
-            self._interpreter = _open_interpreter(path)
+        from ai_edge_litert.interpreter import Interpreter
+
+        # The bytes, not the path: native code cannot open every path that Python can.
+        content = path.read_bytes()
+        try:
+            with quiet_native_logs():  # Opening says which of its own parts it uses.
+                # One thread: videos are what runs in parallel.
+                self._interpreter = Interpreter(model_content=content, num_threads=1)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise _wrong_network(path, str(error)) from None
         self._crop = _the_only(self._interpreter.get_input_details(), NETWORK_SIDE**2 * 3, path)
         ends = self._interpreter.get_output_details()
         self._end = _the_only(ends, 3 * _POINTS, path)
@@ -39,20 +48,6 @@ class LandmarkNetwork:
         self._interpreter.invoke()
         points = self._interpreter.get_tensor(self._end).reshape(_POINTS, 3).astype(float)
         return points, float(self._interpreter.get_tensor(self._presence).item())
-
-
-def _open_interpreter(path: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    # The bytes, not the path: native code cannot open every path that Python can.
-    content = path.read_bytes()
-    try:
-        # One thread: videos are what runs in parallel.
-        interpreter = Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise _wrong_network(path, str(error)) from None
-    return interpreter
 
 
 def _the_only(tensors: list[dict[str, Any]], size: int, path: Path) -> int:

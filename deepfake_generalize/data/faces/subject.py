@@ -221,19 +221,14 @@ def _find_all(
     for at, image in enumerate(images):
         faces = [] if image is None else distinct(finder.find(image))
         if image is not None and not faces:
-            faces = _find_bordered(image, finder)
-            if faces:
-                padded.add(at)
+            shorter = min(image.shape[:2])
+            wide = math.ceil(_BORDER * shorter)
+            bordered = cv2.copyMakeBorder(image, wide, wide, wide, wide, cv2.BORDER_CONSTANT)
+            seen = _find(bordered, finder, -wide, -wide)
+            faces = distinct([face for face in seen if face.side >= _CLOSE_UP * shorter])
+            padded.update([at] if faces else [])
         found.append(faces)
     return found, frozenset(padded)
-
-
-def _find_bordered(image: UInt8Array, finder: FaceFinder) -> list[Face]:
-    shorter = min(image.shape[:2])
-    wide = math.ceil(_BORDER * shorter)
-    bordered = cv2.copyMakeBorder(image, wide, wide, wide, wide, cv2.BORDER_CONSTANT)
-    seen = _find(bordered, finder, -wide, -wide)
-    return distinct([face for face in seen if face.side >= _CLOSE_UP * shorter])
 
 
 def _marked_track(tracks: Sequence[Track], marked: Mapping[int, _Marked]) -> Track:
