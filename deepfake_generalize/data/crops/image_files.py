@@ -60,11 +60,6 @@ class _Header(NamedTuple):
     clear: bool
     """Whether pixels may be transparent."""
 
-    @property
-    def shown(self) -> tuple[int, int]:
-        """Height and width as turned."""
-        return self.size if self.orientation < _LYING else self.size[::-1]
-
 
 def read_image(path: str | Path) -> UInt8Array:
     """Read one still image.
@@ -94,7 +89,7 @@ def read_image(path: str | Path) -> UInt8Array:
     packed = split_packed(name)
     if packed is not None:
         pack = open_pack(packed[0])
-        return cast("UInt8Array", pack.read(np.array([pack.row(packed[1])]))[0])
+        return next(pack.images(np.array([pack.row(packed[1])])))
     with _opened(name) as file:
         data = file.read()
     header = _check_file(name, io.BytesIO(data), whole=True)
@@ -105,26 +100,20 @@ def read_image(path: str | Path) -> UInt8Array:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Return (height, width) in pixels of an image that `read_image` would accept, from its ends.
+    """Return (height, width) in pixels of an image file that `read_image` would accept.
 
-    Raises:
-        InputError: As `read_image`, except for damage between the header and the end.
+    InputError as there, except for damage between the header and the end.
     """
     name = _name(path)
-    packed = split_packed(name)
-    if packed is not None:
-        pack = open_pack(packed[0])
-        pack.row(packed[1])
-        return pack.index.size
     with _opened(name) as file:
-        return _check_file(name, file).shown
+        size, turn = _check_file(name, file)[1:3]
+    return size if turn < _LYING else size[::-1]
 
 
 def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
     """Resize one image (H, W, 3) to (height, width): bilinear, by area beyond a factor of two.
 
-    Up to a factor of two, bilinear interpolation looks at every pixel; beyond, it would skip some
-    and alias. At exactly two, the rules coincide. An image of that size is returned itself.
+    Beyond, bilinear interpolation would skip pixels and alias; at exactly two, the rules coincide.
     """
     height, width = image.shape[:2]
     if (height, width) == size:
