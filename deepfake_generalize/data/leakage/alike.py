@@ -11,30 +11,26 @@ import numpy as np
 
 from deepfake_generalize.data.leakage.indexed_set import IndexedSet
 from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates
+from deepfake_generalize.data.splits import linked
 from deepfake_generalize.types import IntArray
 
 _MOST_PAIRS_A_CLIP = 10
 
 
 class Alike(NamedTuple):
-    """Two clips, or two groups of clips, one in either set, that show nearly the same pictures.
-
-    Attributes:
-        rows: Those of the first set and those of the second.
-        clips: The clips of either, sorted.
-        example: The paths of two such pictures.
-    """
+    """Two clips, or two groups of clips, one in either set, that show nearly the same pictures."""
 
     rows: tuple[list[int], list[int]]
     clips: tuple[list[str], list[str]]
+    """Of either set, sorted."""
     example: tuple[str, str]
+    """The paths of two such pictures."""
 
 
 def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[int]]]:
     """Yield rows of `a` with equal pictures, and rows of `b` with equal pictures that look so.
 
-    Pictures of one clip are not looked for in the same clip of the other set, unless they are in
-    other clips too.
+    Pictures of one clip only are not looked for in the same clip of the other set.
     """
     if a.fingerprints is None or b.fingerprints is None:
         return
@@ -49,22 +45,14 @@ def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[i
 
 
 def alike_clips(a: IndexedSet, b: IndexedSet) -> list[Alike]:
-    """Return each two clips that look alike, or one entry for a group in which too many do.
-
-    So there are at most ten times as many as clips, whatever is in them.
-    """
-    found = list(alike_rows(a, b))
+    """Return each two clips that look alike, or one entry for a group in which too many do."""
     entries = []
-    for pictures in _linked(a, b, found):
-        pairs = _pairs(a, b, [found[number] for number in pictures])
+    for pictures in _groups(a, b, list(alike_rows(a, b))):
+        pairs = _pairs(a, b, pictures)
         if pairs is None:
-            rows = tuple(
-                sorted({row for number in pictures for row in found[number][side]})
-                for side in (0, 1)
-            )
-            entries.append(_entry(a, b, (rows[0], rows[1])))
-        else:
-            entries += pairs
+            left, right = (sorted(set().union(*side)) for side in zip(*pictures, strict=True))
+            pairs = [_entry(a, b, (left, right))]
+        entries += pairs
     return entries
 
 
@@ -86,44 +74,40 @@ def _codes(part: IndexedSet, groups: Sequence[list[int]], start: int) -> IntArra
     return np.array(numbers, np.int64)
 
 
-def _linked(
+def _groups(
     a: IndexedSet, b: IndexedSet, found: Sequence[tuple[list[int], list[int]]]
-) -> list[list[int]]:
+) -> list[list[tuple[list[int], list[int]]]]:
     """Gather the entries of `found` that clips link, directly or by way of others."""
-    from scipy.sparse import coo_array, csgraph
-
-    ends: list[tuple[int, int]] = []
-    nodes: dict[tuple[int, int], int] = {}
-    for number, sides in enumerate(found):
-        for side, (part, rows) in enumerate(zip((a, b), sides, strict=True)):
-            for clip in {int(part.clip_codes[row]) for row in rows}:
-                node = nodes.setdefault((side, clip), len(found) + len(nodes))
-                ends.append((number, node))
-    count = len(found) + len(nodes)
-    pairs = tuple(np.array(ends, np.int64).reshape(-1, 2).T)
-    graph = coo_array((np.ones(len(ends), np.int8), pairs), shape=(count, count))
-    _, components = csgraph.connected_components(graph, directed=False)
-    gathered: dict[int, list[int]] = defaultdict(list)
-    for number in range(len(found)):
-        gathered[int(components[number])].append(number)
+    ends = [
+        [
+            *((0, int(a.clip_codes[row])) for row in rows),
+            *((1, int(b.clip_codes[row])) for row in own),
+        ]
+        for rows, own in found
+    ]
+    first = linked(ends)
+    gathered = defaultdict(list)
+    for entry, clips in zip(found, ends, strict=True):
+        gathered[first[clips[0]]].append(entry)
     return list(gathered.values())
 
 
 def _pairs(
     a: IndexedSet, b: IndexedSet, found: Sequence[tuple[list[int], list[int]]]
 ) -> list[Alike] | None:
-    """Return an entry for each two clips, None where there are too many of them."""
-    sides = [_by_clip(a, [rows for rows, _ in found]), _by_clip(b, [rows for _, rows in found])]
-    most = _MOST_PAIRS_A_CLIP * sum(len({c for own in side for c in own}) for side in sides)
+    """Return an entry for each two clips, None where there are more than ten times as many."""
+    by_clip = [(_by_clip(a, rows), _by_clip(b, own)) for rows, own in found]
+    n_clips = sum(len(set[int]().union(*side)) for side in zip(*by_clip, strict=True))
+    most = _MOST_PAIRS_A_CLIP * n_clips
     pairs: dict[tuple[int, int], tuple[set[int], set[int], list[tuple[str, str]]]] = {}
-    for left, right in zip(*sides, strict=True):
+    for left, right in by_clip:
         if len(left) * len(right) > 2 * most:
             return None
-        for key in ((i, j) for i in left for j in right if i != j):
-            rows_a, rows_b, examples = pairs.setdefault(key, (set(), set(), []))
-            rows_a.update(left[key[0]])
-            rows_b.update(right[key[1]])
-            paths = [a.paths[row] for row in left[key[0]]], [b.paths[row] for row in right[key[1]]]
+        for i, j in ((i, j) for i in left for j in right if i != j):
+            rows_a, rows_b, examples = pairs.setdefault((i, j), (set(), set(), []))
+            rows_a.update(left[i])
+            rows_b.update(right[j])
+            paths = [a.paths[row] for row in left[i]], [b.paths[row] for row in right[j]]
             examples.append((min(paths[0]), min(paths[1])))
         if len(pairs) > most:
             return None
@@ -133,14 +117,11 @@ def _pairs(
     ]
 
 
-def _by_clip(part: IndexedSet, groups: Sequence[list[int]]) -> list[dict[int, list[int]]]:
-    gathered = []
-    for rows in groups:
-        own: dict[int, list[int]] = defaultdict(list)
-        for row in rows:
-            own[int(part.clip_codes[row])].append(row)
-        gathered.append(dict(own))
-    return gathered
+def _by_clip(part: IndexedSet, rows: Sequence[int]) -> dict[int, list[int]]:
+    own: dict[int, list[int]] = defaultdict(list)
+    for row in rows:
+        own[int(part.clip_codes[row])].append(row)
+    return own
 
 
 def _entry(

@@ -39,17 +39,14 @@ _INFEASIBLE = 2
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where the videos go.
-
-    Attributes:
-        placed: Video to the number of its split; `CROSSING` where its units are in several.
-        fraction: The least fraction of a need that is met; 1 where all are.
-        impossible: Whether it is proven that no assignment of these units meets all needs.
-    """
+    """Where the videos go."""
 
     placed: dict[str, int]
+    """Video to the number of its split; `CROSSING` where its units are in several."""
     fraction: float
+    """The least fraction of a need that is met; 1 where all are."""
     impossible: bool = False
+    """Whether it is proven that no assignment of these units meets all needs."""
 
     @property
     def met(self) -> bool:
@@ -63,8 +60,7 @@ def assign(
     """Give each unit to a split, in many random orders; return the best assignment found.
 
     Each unit goes to the split that is furthest from its share; if that does not meet the needs,
-    in other orders, the large ones first, and with larger shares for small splits. Which units a
-    split gets depends on the sizes, the seed and the units alone.
+    in other orders, the large ones first, and with larger shares for small splits.
     """
     counts = count_units(videos, units)
     single = {next(iter(key)): own for key, own in counts.items() if len(key) == 1}
@@ -86,11 +82,9 @@ def assign(
 def solve(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
 ) -> Assignment | None:
-    """Look for an assignment by integer programming.
+    """Look for an assignment by integer programming; of several, the seed decides.
 
-    Returns:
-        One that meets all needs (which of several, the seed decides), or an empty one that is
-        proven impossible, or None where the search was given up.
+    Returns one that meets all needs, an empty one that is proven impossible, or None if given up.
     """
     totals = np.sum([video.counts for video in videos.values()], axis=0)
     if (totals < np.sum(needs, axis=0)).any():

@@ -10,17 +10,13 @@ import pandas as pd
 from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
-from deepfake_generalize.data.manifests import (
-    crop_keys,
-    read_manifest,
-    text_sha256,
-    write_manifest,
-)
+from deepfake_generalize.data.manifests import crop_keys, read_manifest, text_sha256, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "
 _FIRST_LINE = 200
+_COLUMNS = (*CROP_COLUMNS, "subset", "reason")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,14 +79,10 @@ class Splits:
         """
         parts = [getattr(self, name).assign(subset=name) for name in (*SUBSETS, "dropped")]
         rows = pd.concat([part.astype({"frame": "Int64"}) for part in parts], ignore_index=True)
-        columns = (*CROP_COLUMNS, "subset", "reason")
+        comment = _PREFIX + self.sha256
         try:
             return write_manifest(
-                rows,
-                absolute(path),
-                columns,
-                ("path", "video"),
-                comment=_PREFIX + self.sha256,
+                rows, absolute(path), _COLUMNS, ("path", "video"), comment=comment
             )
         except OSError as error:
             raise InputError(
@@ -116,8 +108,7 @@ class Splits:
         """
         file = absolute(path)
         stored = _stored_hash(file)
-        columns = (*CROP_COLUMNS, "subset", "reason")
-        rows = read_manifest(file, columns, ("path", "video"), skip=1)
+        rows = read_manifest(file, _COLUMNS, ("path", "video"), skip=1)
         unknown = set(rows["subset"].fillna("")) - {*SUBSETS, "dropped"}
         if unknown:
             raise DataMismatchError(
@@ -150,11 +141,14 @@ def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str])
 def remarks(splits: Splits) -> list[str]:
     """Say what is not known of the videos, and which may be in several parts for that."""
     said = []
-    unknown, n_videos = _count_nameless(splits)
-    if unknown:
+    parts = [getattr(splits, name) for name in (*SUBSETS, "dropped")]
+    rows = pd.concat([part[["video", "target_identity", "source_identity"]] for part in parts])
+    named = rows.loc[rows.drop(columns="video").notna().any(axis=1), "video"].nunique()
+    if named < rows["video"].nunique():
+        n_videos = rows["video"].nunique()
         said.append(
-            f"people unknown for {unknown} of {n_videos} videos: by='identity' counts each as a "
-            "person of its own"
+            f"people unknown for {n_videos - named} of {n_videos} videos: by='identity' counts "
+            "each as a person of its own"
         )
     if torn := _torn_videos(splits):
         said.append(
@@ -163,17 +157,6 @@ def remarks(splits: Splits) -> list[str]:
             "--video-pattern of `split`, names their videos"
         )
     return said
-
-
-def _count_nameless(splits: Splits) -> tuple[int, int]:
-    """Return how many of the videos name no person, and how many videos there are."""
-    videos: set[str] = set()
-    named: set[str] = set()
-    for part in (splits.train, splits.val, splits.test, splits.dropped):
-        known = part["target_identity"].notna() | part["source_identity"].notna()
-        videos.update(part["video"])
-        named.update(part.loc[known, "video"])
-    return len(videos - named), len(videos)
 
 
 def _torn_videos(splits: Splits) -> set[str]:
