@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from av.container import InputContainer
-    from av.video.codeccontext import VideoCodecContext
-    from av.video.stream import VideoStream
-
 _EXPECTED = "expected a video in an MP4/MOV, Matroska/WebM, AVI, MPEG, FLV, ASF, Ogg or IVF file"
 _OPEN_OPTIONS = {
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,ivf",
@@ -49,8 +45,8 @@ _SIGNATURES = (
 
 
 @contextmanager
-def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a local video file; yield it and its main video stream (see `main_stream`).
+def opened(path: Path, *, strict: bool = True) -> Iterator[av.VideoStream]:
+    """Open a local video file, and yield its main video stream (see `main_stream`).
 
     `strict` has decoders object to damage that they would hide. VideoError as `sampling.probe`.
     """
@@ -65,7 +61,8 @@ def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer,
             hint="Check that the download is whole and that the file is a video.",
         ) from error
     with container:
-        stream, context = _video_of(container, path)
+        stream = _video_of(container, path)
+        context = stream.codec_context
         # Its frames may still be larger than its header says.
         context.options = {"max_pixels": str(MAX_PIXELS)}
         if strict and context.name not in _MARKING_CODECS:
@@ -74,10 +71,10 @@ def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer,
         # skip_frame apply to the wrong packet.
         stream.thread_type = "NONE"
         context.thread_count = 1
-        yield container, stream
+        yield stream
 
 
-def main_stream(container: InputContainer) -> tuple[VideoStream | None, str]:
+def main_stream(container: av.container.Container) -> tuple[av.VideoStream | None, str]:
     """Return the video stream that a player shows (or None), and words where there was a choice.
 
     The default one; of several, the largest. Cover pictures do not count.
@@ -96,15 +93,15 @@ def main_stream(container: InputContainer) -> tuple[VideoStream | None, str]:
     return best, f"{len(videos)} video streams: number {place} is read, {by} ({size})"
 
 
-def _prominence(stream: VideoStream) -> tuple[bool, bool, int]:
-    context: VideoCodecContext | None = stream.codec_context
+def _prominence(stream: av.VideoStream) -> tuple[bool, bool, int]:
+    context: av.VideoCodecContext | None = stream.codec_context
     if context is None:
         return False, False, 0
     return True, bool(stream.disposition & Disposition.default), context.width * context.height
 
 
-def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, VideoCodecContext]:
-    """Return the main video stream and what decodes it, if we would."""
+def _video_of(container: av.container.Container, path: Path) -> av.VideoStream:
+    """Return the main video stream, if it can be decoded."""
     stream, _ = main_stream(container)
     if stream is None:
         kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
@@ -127,7 +124,7 @@ def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, Video
             f"{width} wide.",
             hint="Shrink the video first.",
         )
-    return stream, context
+    return stream
 
 
 def _check_file(path: Path) -> None:

@@ -18,11 +18,6 @@ from deepfake_generalize.data.video.packets import Damage, packets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from fractions import Fraction
-
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
     from deepfake_generalize.data.video.packets import Stamp
     from deepfake_generalize.types import UInt8Array
@@ -57,8 +52,7 @@ class Found:
 
 
 def decode_planned(
-    container: InputContainer,
-    stream: VideoStream,
+    stream: av.VideoStream,
     stamps: Sequence[Stamp],
     order: Mapping[int | None, int],
     indices: Iterable[int],
@@ -79,7 +73,7 @@ def decode_planned(
     context = stream.codec_context
     skips = context.name in _SKIPPING_CODECS
     jumped = False
-    for position, packet in enumerate(chain(packets(container, stream, found.damage), [None])):
+    for position, packet in enumerate(chain(packets(stream, found.damage), [None])):
         if not waiting:
             return found
         if position < min(waiting.values()):
@@ -92,13 +86,12 @@ def decode_planned(
         if skips and packet is not None:
             context.skip_frame = "DEFAULT" if order.get(packet.pts) in wanted else "NONREF"
         for frame in context.decode(packet):
-            _collect(frame, order, waiting, found, position, stream.sample_aspect_ratio)
+            _collect(frame, order, waiting, found, position, stream)
     return found
 
 
 def decode_sequentially(
-    container: InputContainer,
-    stream: VideoStream,
+    stream: av.VideoStream,
     stamps: Sequence[Stamp],
     order: Mapping[int | None, int] | None,
     indices: Iterable[int],
@@ -114,7 +107,7 @@ def decode_sequentially(
     damage, times, images = found.damage, found.times, found.images
     positions = {} if order is None else {stamp.pts: at for at, stamp in enumerate(stamps)}
     arrivals = []
-    for frame, now in _all_frames(container, stream, damage, len(stamps) - 1):
+    for frame, now in _all_frames(stream, damage, len(stamps) - 1):
         at, index = len(times), None if order is None else order.get(frame.pts)
         times.append(frame.pts)
         arrivals.append((now, frame.key_frame))
@@ -181,10 +174,10 @@ def damaged_packets(
 
 
 def _all_frames(
-    container: InputContainer, stream: VideoStream, damage: Damage, last: int
-) -> Iterator[tuple[VideoFrame, int]]:
+    stream: av.VideoStream, damage: Damage, last: int
+) -> Iterator[tuple[av.VideoFrame, int]]:
     """Yield all frames, and the position of the packet on which they came out."""
-    for count, packet in enumerate(chain(packets(container, stream, damage), [None])):
+    for count, packet in enumerate(chain(packets(stream, damage), [None])):
         position = min(count, last)
         try:
             frames = stream.codec_context.decode(packet)
@@ -195,12 +188,12 @@ def _all_frames(
 
 
 def _collect(
-    frame: VideoFrame,
+    frame: av.VideoFrame,
     order: Mapping[int | None, int],
     waiting: dict[int | None, int],
     found: Found,
     position: int,
-    aspect: Fraction | None,
+    stream: av.VideoStream,
 ) -> None:
     found.n_decoded += 1
     index = order.get(frame.pts)
@@ -212,7 +205,7 @@ def _collect(
     if frame.is_corrupt:
         found.damage.add(position, _INVENTED)
     if waiting.pop(frame.pts, None) is not None:
-        found.images[index] = to_rgb(frame, aspect)
+        found.images[index] = to_rgb(frame, stream.sample_aspect_ratio)
 
 
 def _touched_in_turn(arrivals: Sequence[tuple[int, bool]], damage: Damage) -> set[int]:

@@ -13,8 +13,8 @@ from deepfake_generalize.validation import MAX_PIXELS
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    import av
     from av.buffer import Buffer
-    from av.video.frame import VideoFrame
 
     from deepfake_generalize.types import UInt8Array
 
@@ -36,7 +36,7 @@ def shown_width(width: int, aspect: Fraction | None) -> int:
     return max(1, round(width * aspect))
 
 
-def to_rgb(frame: VideoFrame, aspect: Fraction | None = None) -> UInt8Array:
+def to_rgb(frame: av.VideoFrame, aspect: Fraction | None = None) -> UInt8Array:
     """Return the frame as it is shown, contiguous RGB (H, W, 3); ValueError if it is too large."""
     width = shown_width(frame.width, aspect)
     if is_too_large(width, frame.height):

@@ -7,17 +7,14 @@ containers have no times of display. Where that may be so, only decoding tells.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias, cast
 
 import av
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Self
 
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.stream import VideoStream
+    Packet: TypeAlias = av.Packet[av.VideoStream]
 
 # Of the first byte of a unit: shift, mask, and the types that start a sequence afresh: H.264's IDR
 # and HEVC's random access pictures.
@@ -48,7 +45,7 @@ class Stamp(NamedTuple):
     """In bytes."""
 
     @classmethod
-    def of(cls, packet: Packet[VideoStream], codec: str) -> Self:
+    def of(cls, packet: Packet, codec: str) -> Self:
         """Note what a packet says."""
         shown = not packet.is_discard and _is_shown(packet, codec)
         return cls(packet.pts, _starts_cleanly(packet, codec), shown, packet.size)
@@ -69,10 +66,9 @@ class Damage:
         self.errors.append(str(error))
 
 
-def packets(
-    container: InputContainer, stream: VideoStream, damage: Damage
-) -> Iterator[Packet[VideoStream]]:
+def packets(stream: av.VideoStream, damage: Damage) -> Iterator[Packet]:
     """Yield the packets with data in decoding order; `damage` receives what cannot be read."""
+    container = cast("av.container.InputContainer", stream.container)
     in_a_row = position = 0
     while in_a_row < _MAX_ERRORS_IN_A_ROW:
         try:
@@ -104,7 +100,7 @@ def index_of_times(times: Sequence[int | None]) -> dict[int | None, int] | None:
     return order if len(order) == len(times) and None not in order else None
 
 
-def is_believable(stamps: Sequence[Stamp], stream: VideoStream) -> bool:
+def is_believable(stamps: Sequence[Stamp], stream: av.VideoStream) -> bool:
     """Whether the packets and their times tell which frames are shown, and in which order."""
     context = stream.codec_context
     frames = _SURE_FRAMES if context.name == "h264" else _ANY_FRAMES
@@ -125,7 +121,7 @@ def is_believable(stamps: Sequence[Stamp], stream: VideoStream) -> bool:
     return context.name != "mpeg4" or all(stamp.size * 8 > blocks for stamp in stamps)
 
 
-def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
+def _starts_cleanly(packet: Packet, codec: str) -> bool:
     """Whether nothing before a keyframe is needed after it."""
     # Containers also call the first packet of a gradual intra refresh a keyframe, from which H.264
     # decoders show half-built pictures without a mark; only what the stream itself says counts.
@@ -135,7 +131,7 @@ def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
     return any((first >> shift) & mask in clean for first in _unit_headers(bytes(packet)))
 
 
-def _is_shown(packet: Packet[VideoStream], codec: str) -> bool:
+def _is_shown(packet: Packet, codec: str) -> bool:
     """What the header of a VP8 or VP9 frame says; other packets are taken to be shown."""
     if codec in ("vp8", "libvpx"):
         return bool(memoryview(packet)[0] & 0x10)

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-
     from deepfake_generalize.types import UInt8Array
 
 FrameStatus = Literal["ok", "corrupt", "missing"]
@@ -152,16 +149,16 @@ def _note(plan: _Plan, found: Found, status: Sequence[FrameStatus]) -> str:
 
 def _decode(plan: _Plan, indices: tuple[int, ...]) -> Found:
     if plan.order is not None and not plan.lost and not plan.damage.errors:
-        with contextlib.suppress(*DECODING_ERRORS), opened(plan.info.path) as (container, stream):
-            found = decode_planned(container, stream, plan.stamps, plan.order, indices)
+        with contextlib.suppress(*DECODING_ERRORS), opened(plan.info.path) as stream:
+            found = decode_planned(stream, plan.stamps, plan.order, indices)
             if found.complete(indices):
                 return found
     return _decode_whole(plan, indices)
 
 
 def _decode_whole(plan: _Plan, indices: tuple[int, ...], *, strict: bool = True) -> Found:
-    with opened(plan.info.path, strict=strict) as (container, stream):
-        found = decode_sequentially(container, stream, plan.stamps, plan.order, indices)
+    with opened(plan.info.path, strict=strict) as stream:
+        found = decode_sequentially(stream, plan.stamps, plan.order, indices)
     # A decoder that objects to all of a stream objects to how it is coded, not to damage; unless
     # every picture stands alone.
     if found.times or not strict or all(stamp.keyframe for stamp in plan.stamps):
@@ -187,9 +184,9 @@ def _counted(plan: _Plan, found: Found) -> _Plan:
 
 def _plan(path: Path) -> _Plan:
     damage = Damage()
-    with opened(path) as (container, stream):
-        codec = stream.codec_context.name
-        stamps = [Stamp.of(packet, codec) for packet in packets(container, stream, damage)]
+    with opened(path) as stream:
+        codec, kind = stream.codec_context.name, stream.container.format.name
+        stamps = [Stamp.of(packet, codec) for packet in packets(stream, damage)]
         shown = sum(stamp.shown for stamp in stamps)
         if not shown:
             raise VideoError(
@@ -197,8 +194,10 @@ def _plan(path: Path) -> _Plan:
                 hint="The file is cut off after its header; fetch it again.",
                 status="no_frames",
             )
-        lost = max(0, _promised(container, stream) - shown)
-        notes = [main_stream(container)[1]]
+        # Only the MP4 family counts its frames in an index, which leaves out those that are hidden.
+        indexed = stream.index_entries if kind.startswith("mov") and stream.frames else ()
+        lost = max(0, sum(not entry.is_discard for entry in indexed) - shown)
+        notes = [main_stream(stream.container)[1]]
         if lost:
             notes.append(f"truncated: the file promises {shown + lost} frames and holds {shown}")
         elif damage.errors:
@@ -210,7 +209,7 @@ def _plan(path: Path) -> _Plan:
             n_frames=shown + lost,
             width=stream.codec_context.width,
             height=stream.codec_context.height,
-            format=container.format.name,
+            format=kind,
             codec=codec,
             pixel_format=stream.codec_context.pix_fmt or "",
             fps=float(rate) if rate else None,
@@ -219,11 +218,3 @@ def _plan(path: Path) -> _Plan:
         believable = is_believable(stamps, stream)
     plan = _Plan(info, stamps, presentation_order(stamps), lost, damage)
     return plan if believable else _counted(plan, _decode_whole(plan, ()))
-
-
-def _promised(container: InputContainer, stream: VideoStream) -> int:
-    """How many frames the index of the file shows; 0 where it has none that is exact."""
-    # Only the MP4 family counts its frames; its header counts those that an edit list hides, too.
-    if not container.format.name.startswith("mov") or not stream.frames:
-        return 0
-    return sum(not entry.is_discard for entry in stream.index_entries)

@@ -24,14 +24,14 @@ def planned(path: Path, indices: list[int]) -> tuple[Found, int]:
     with av.open(str(path)) as container:
         stamps = [
             Stamp.of(packet, container.streams.video[0].codec_context.name)
-            for packet in packets(container, container.streams.video[0], Damage())
+            for packet in packets(container.streams.video[0], Damage())
         ]
     order = presentation_order(stamps)
     assert order is not None
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
-        return decode_planned(container, stream, stamps, order, indices), len(stamps)
+        return decode_planned(stream, stamps, order, indices), len(stamps)
 
 
 @pytest.fixture
