@@ -6,25 +6,21 @@ import contextlib
 import io
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import IO, Any, NamedTuple, NoReturn, cast
 
 import cv2
 import numpy as np
 from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
 
 from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import AnyArray, UInt8Array
 from deepfake_generalize.validation import MAX_PIXELS, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from PIL.ImageFile import ImageFile
-
-    from deepfake_generalize.types import AnyArray, UInt8Array
 
 
 class _Jpeg(JpegImagePlugin.JpegImageFile):

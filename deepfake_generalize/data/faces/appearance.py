@@ -8,16 +8,14 @@ Measured on 388 pairs of faces of one person and 3,617 of two, from fourteen cli
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from deepfake_generalize.data.faces.finder import Face
 from deepfake_generalize.data.faces.geometry import centre, crop_matrix, cut_out, roll_of
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.faces.finder import Face
-    from deepfake_generalize.types import FloatArray, UInt8Array
+from deepfake_generalize.types import FloatArray, UInt8Array
 
 UNLIKE = 0.5
 """Faces less alike than this are two people's, wherever they are seen."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -15,15 +16,17 @@ from deepfake_generalize.data.faces.appearance import (
     LIKE,
     LIKE_ALONE,
     UNLIKE,
+    Appearance,
     appearance_of,
     likeness,
 )
-from deepfake_generalize.data.faces.finder import LOW_SCORE, Face
+from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face, FaceFinder
 from deepfake_generalize.data.faces.geometry import centre
 from deepfake_generalize.data.faces.manipulation_masks import MIN_OVERLAP, bounds, overlap
 from deepfake_generalize.data.faces.tracking import (
     MAX_GROWTH,
     SAME_FACE,
+    Seen,
     Track,
     choose_subject,
     distinct,
@@ -33,14 +36,7 @@ from deepfake_generalize.data.faces.tracking import (
     link_tracks,
 )
 from deepfake_generalize.data.video import find_cuts
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from deepfake_generalize.data.faces.appearance import Appearance
-    from deepfake_generalize.data.faces.finder import Box, FaceFinder
-    from deepfake_generalize.data.faces.tracking import Seen
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import UInt8Array
 
 # The border around a frame, and the smallest face that it is to show, in the frame's shorter sides.
 _BORDER = 0.25

@@ -10,20 +10,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-from deepfake_generalize.data.faces.finder import LOW_SCORE
+from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face
 from deepfake_generalize.data.faces.geometry import centre
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from typing import TypeAlias
-
-    from deepfake_generalize.data.faces.finder import Box, Face
-
-    Seen: TypeAlias = tuple[int, Face]
-    """A face, and the position of the sampled frame that shows it."""
+Seen: TypeAlias = tuple[int, Face]
+"""A face, and the position of the sampled frame that shows it."""
 
 _MIN_OVERLAP = 0.1
 # Faces of two people in one frame overlap by less.

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 
 from deepfake_generalize.data.leakage.alike import alike_clips
 from deepfake_generalize.data.leakage.indexed_set import IndexedSet, gather_sets, notes_on
+from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from collections.abc import Set as AbstractSet
-
-    from deepfake_generalize.data.splits import Splits
-
-    Pair: TypeAlias = tuple[str, str]
-    Designs: TypeAlias = Iterable[Pair] | Mapping[Pair, str | Iterable[str]]
+Pair: TypeAlias = tuple[str, str]
+Designs: TypeAlias = Iterable[Pair] | Mapping[Pair, str | Iterable[str]]
 
 _DESIGNS: tuple[str, ...] = ("identity", "video", "frame", "near_duplicate")
 _SAME_PEOPLE = ("identity", "video", "near_duplicate")

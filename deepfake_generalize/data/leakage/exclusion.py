@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,7 @@ from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    Others: TypeAlias = pd.DataFrame | Splits
+Others: TypeAlias = pd.DataFrame | Splits
 
 _By = Literal["identity", "video", "frame"]
 

@@ -6,20 +6,16 @@ miss and can prove that there is nothing to be found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from deepfake_generalize.data.splits.groups import count_units
+from deepfake_generalize.data.splits.groups import GroupKey, Video, count_units
+from deepfake_generalize.types import AnyArray
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deepfake_generalize.data.splits.groups import GroupKey, Video
-    from deepfake_generalize.types import AnyArray
-
-    Counts: TypeAlias = Mapping[frozenset[GroupKey], tuple[int, ...]]
+Counts: TypeAlias = Mapping[frozenset[GroupKey], tuple[int, ...]]
 
 Needs: TypeAlias = tuple[tuple[int, ...], ...]
 """Per split, how many images of each class are needed: (real, fake) for two classes."""

@@ -7,8 +7,9 @@ playlist under a video's name is refused.
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 from av.stream import Disposition
@@ -16,10 +17,6 @@ from av.stream import Disposition
 from deepfake_generalize.data.video.orientation import MAX_SIDE, is_too_large, shown_width
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.validation import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _EXPECTED = "expected a video in an MP4/MOV, Matroska/WebM, AVI, MPEG, FLV, ASF, Ogg or IVF file"
 _OPEN_OPTIONS = {

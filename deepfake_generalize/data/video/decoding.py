@@ -7,20 +7,15 @@ so the packets of groups of pictures that nobody wants are read and simply not h
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import av
 
 from deepfake_generalize.data.video.orientation import to_rgb
-from deepfake_generalize.data.video.packets import Damage, packets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from deepfake_generalize.data.video.packets import Stamp
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.data.video.packets import Damage, Stamp, packets
+from deepfake_generalize.types import UInt8Array
 
 # Decoders that honour skip_frame packet by packet. Others (dav1d) run ahead of what they are told.
 _SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, cast
+from fractions import Fraction
+from typing import cast
 
+import av
 import numpy as np
+from av.buffer import Buffer
 
+from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from fractions import Fraction
-
-    import av
-    from av.buffer import Buffer
-
-    from deepfake_generalize.types import UInt8Array
 
 MAX_SIDE = 32_766
 """Of a frame, in pixels: the native code behind the face finder ends the process beyond it."""

@@ -6,15 +6,13 @@ containers have no times of display. Where that may be so, only decoding tells.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias, cast
+from typing import NamedTuple, Self, TypeAlias, cast
 
 import av
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    Packet: TypeAlias = av.Packet[av.VideoStream]
+Packet: TypeAlias = "av.Packet[av.VideoStream]"
 
 # Of the first byte of a unit: shift, mask, and the types that start a sequence afresh: H.264's IDR
 # and HEVC's random access pictures.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from deepfake_generalize.data.video.containers import main_stream, opened
 from deepfake_generalize.data.video.decoding import (
@@ -24,12 +26,7 @@ from deepfake_generalize.data.video.packets import (
     presentation_order,
 )
 from deepfake_generalize.errors import VideoError
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import UInt8Array
 
 FrameStatus = Literal["ok", "corrupt", "missing"]
 
