@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,14 +17,9 @@ from deepfake_generalize.types import IntArray
 _MOST_PAIRS_A_CLIP = 10
 
 
-class Alike(NamedTuple):
-    """Two clips, or two groups of clips, one in either set, that show nearly the same pictures."""
-
-    rows: tuple[list[int], list[int]]
-    clips: tuple[list[str], list[str]]
-    """Of either set, sorted."""
-    example: tuple[str, str]
-    """The paths of two such pictures."""
+Rows: TypeAlias = tuple[list[int], list[int]]
+"""Of the first set and of the second."""
+_ByClip: TypeAlias = dict[str, list[int]]
 
 
 def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[int]]]:
@@ -39,21 +34,33 @@ def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[i
         return
     prints_a = a.fingerprints.take(np.array([rows[0] for rows in left], np.int64))
     prints_b = b.fingerprints.take(np.array([rows[0] for rows in right], np.int64))
-    skip_a, skip_b = _codes(a, left, -1), _codes(b, right, -1 - len(left))
+    codes: dict[str, int] = {}
+    skip_a, skip_b = _codes(a, left, codes), _codes(b, right, codes)
     for rows, columns in near_duplicates(prints_a, prints_b, skip_a, skip_b):
         yield from ((left[row], right[column]) for row, column in zip(rows, columns, strict=True))
 
 
-def alike_clips(a: IndexedSet, b: IndexedSet) -> list[Alike]:
-    """Return each two clips that look alike, or one entry for a group in which too many do."""
-    entries = []
-    for pictures in _groups(a, b, list(alike_rows(a, b))):
-        pairs = _pairs(a, b, pictures)
+def alike_clips(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[Rows, tuple[str, str]]]:
+    """Yield the rows of two clips that look alike, or of a group in which too many do.
+
+    And the paths of two such pictures.
+    """
+    found = [(_by_clip(a, rows), _by_clip(b, own)) for rows, own in alike_rows(a, b)]
+    ends = [[*((0, c) for c in left), *((1, c) for c in right)] for left, right in found]
+    first = linked(ends)
+    groups = defaultdict(list)
+    for pictures, clips in zip(found, ends, strict=True):
+        groups[first[clips[0]]].append(pictures)
+    for group in groups.values():
+        pairs = _pairs(a, b, group)
         if pairs is None:
-            left, right = (sorted(set().union(*side)) for side in zip(*pictures, strict=True))
-            pairs = [_entry(a, b, (left, right))]
-        entries += pairs
-    return entries
+            left, right = (
+                sorted({row for own in side for rows in own.values() for row in rows})
+                for side in zip(*group, strict=True)
+            )
+            yield (left, right), _first_paths(a, b, left, right)
+        else:
+            yield from pairs
 
 
 def _equal(part: IndexedSet) -> list[list[int]]:
@@ -67,69 +74,44 @@ def _equal(part: IndexedSet) -> list[list[int]]:
     return list(groups.values())
 
 
-def _codes(part: IndexedSet, groups: Sequence[list[int]], start: int) -> IntArray:
+def _codes(part: IndexedSet, groups: Sequence[list[int]], codes: dict[str, int]) -> IntArray:
     """Return the clip of each group as its number; one of its own where it is in several."""
-    clips = [{int(part.clip_codes[row]) for row in rows} for rows in groups]
-    numbers = [own.pop() if len(own) == 1 else start - n for n, own in enumerate(clips)]
-    return np.array(numbers, np.int64)
-
-
-def _groups(
-    a: IndexedSet, b: IndexedSet, found: Sequence[tuple[list[int], list[int]]]
-) -> list[list[tuple[list[int], list[int]]]]:
-    """Gather the entries of `found` that clips link, directly or by way of others."""
-    ends = [
-        [
-            *((0, int(a.clip_codes[row])) for row in rows),
-            *((1, int(b.clip_codes[row])) for row in own),
-        ]
-        for rows, own in found
-    ]
-    first = linked(ends)
-    gathered = defaultdict(list)
-    for entry, clips in zip(found, ends, strict=True):
-        gathered[first[clips[0]]].append(entry)
-    return list(gathered.values())
+    clips = [{part.clips[row] for row in rows} for rows in groups]
+    keys = (own.pop() if len(own) == 1 else f"\0{part.name}\0{n}" for n, own in enumerate(clips))
+    return np.array([codes.setdefault(key, len(codes)) for key in keys], np.int64)
 
 
 def _pairs(
-    a: IndexedSet, b: IndexedSet, found: Sequence[tuple[list[int], list[int]]]
-) -> list[Alike] | None:
-    """Return an entry for each two clips, None where there are more than ten times as many."""
-    by_clip = [(_by_clip(a, rows), _by_clip(b, own)) for rows, own in found]
-    n_clips = sum(len(set[int]().union(*side)) for side in zip(*by_clip, strict=True))
+    a: IndexedSet, b: IndexedSet, group: Sequence[tuple[_ByClip, _ByClip]]
+) -> list[tuple[Rows, tuple[str, str]]] | None:
+    """Return the rows of each two clips, None where there are more than ten times as many."""
+    n_clips = sum(len(set[str]().union(*side)) for side in zip(*group, strict=True))
     most = _MOST_PAIRS_A_CLIP * n_clips
-    pairs: dict[tuple[int, int], tuple[set[int], set[int], list[tuple[str, str]]]] = {}
-    for left, right in by_clip:
+    pairs: dict[tuple[str, str], tuple[set[int], set[int], list[tuple[str, str]]]] = {}
+    for left, right in group:
         if len(left) * len(right) > 2 * most:
             return None
         for i, j in ((i, j) for i in left for j in right if i != j):
             rows_a, rows_b, examples = pairs.setdefault((i, j), (set(), set(), []))
             rows_a.update(left[i])
             rows_b.update(right[j])
-            paths = [a.paths[row] for row in left[i]], [b.paths[row] for row in right[j]]
-            examples.append((min(paths[0]), min(paths[1])))
+            examples.append(_first_paths(a, b, left[i], right[j]))
         if len(pairs) > most:
             return None
     return [
-        _entry(a, b, (sorted(rows_a), sorted(rows_b)), min(examples))
+        ((sorted(rows_a), sorted(rows_b)), min(examples))
         for rows_a, rows_b, examples in pairs.values()
     ]
 
 
-def _by_clip(part: IndexedSet, rows: Sequence[int]) -> dict[int, list[int]]:
-    own: dict[int, list[int]] = defaultdict(list)
+def _by_clip(part: IndexedSet, rows: Sequence[int]) -> _ByClip:
+    own: _ByClip = defaultdict(list)
     for row in rows:
-        own[int(part.clip_codes[row])].append(row)
+        own[part.clips[row]].append(row)
     return own
 
 
-def _entry(
-    a: IndexedSet,
-    b: IndexedSet,
-    rows: tuple[list[int], list[int]],
-    example: tuple[str, str] | None = None,
-) -> Alike:
-    clips = sorted({a.clips[row] for row in rows[0]}), sorted({b.clips[row] for row in rows[1]})
-    paths = min(a.paths[row] for row in rows[0]), min(b.paths[row] for row in rows[1])
-    return Alike(rows, clips, example or paths)
+def _first_paths(
+    a: IndexedSet, b: IndexedSet, left: list[int], right: list[int]
+) -> tuple[str, str]:
+    return min(a.paths[row] for row in left), min(b.paths[row] for row in right)

@@ -214,8 +214,10 @@ def _shared_pictures(
 ) -> list[LeakageFinding]:
     """Return a finding for each two clips, one of either set, with nearly the same pictures."""
     found = []
-    for rows, clips, example in alike_clips(a, b):
-        shown = [[set(p.people[row]) for row in own] for p, own in zip((a, b), rows, strict=True)]
+    for rows, example in alike_clips(a, b):
+        sides = [*zip((a, b), rows, strict=True)]
+        clips = [sorted({part.clips[row] for row in own}) for part, own in sides]
+        shown = [[set(part.people[row]) for row in own] for part, own in sides]
         what = f"{clips[0][0]} ~ {clips[1][0]}"
         note = f"; such as {example[0]} and {example[1]}"
         if max(map(len, clips)) == 1:
