@@ -32,11 +32,7 @@ class DownloadFailedError(Exception):
 def download(asset: Asset, folder: Path) -> Path:
     """Download an asset into a folder, which is made, and return its file.
 
-    Says on standard error what is downloaded from where before it begins. What a killed download
-    left in the folder is removed.
-
-    Raises:
-        DownloadFailedError: It cannot be had, or is another file.
+    Says on standard error what is downloaded from where before it begins.
     """
     if sys.stderr is not None:
         sys.stderr.write(f"downloading {asset.name} from {asset.host} ...\n")

@@ -1,8 +1,7 @@
-"""Where a model file is: where the user says, in the cache, or downloaded.
+"""Where a model file is: the argument, the environment variable, the cache, else the address.
 
-The order is always the same: the argument, the environment variable, the cache, the address. What
-a user points at is believed and only has to exist; what comes from the cache or the network must
-match its checksum.
+What a user points at is believed and only has to exist; what comes from the cache or the network
+must match its checksum.
 """
 
 from __future__ import annotations
@@ -48,9 +47,8 @@ def asset_status(name: str) -> AssetStatus:
 def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
     """Return the file of an asset, absolute, downloading it where nothing else leads to it.
 
-    `path` is the file, or a folder that holds it under its original name; believed, not
-    checksummed. InputError where no asset has that name; MissingAssetError where what was pointed
-    at does not exist, or the download failed.
+    `path` is the file, or a folder that holds it under its original name. InputError where no asset
+    has that name; MissingAssetError where `path` does not exist, or the download failed.
     """
     return require({name: path})[name]
 

@@ -48,16 +48,12 @@ _BORDER = re.compile(r"\.(?:h5|hdf5)/", re.IGNORECASE)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Index:
-    """All that a pack holds but the pixels.
-
-    Attributes:
-        size: (height, width) of every image.
-        checksums: (N,) uint32.
-        manifest: CSV text.
-    """
+    """All that a pack holds but the pixels."""
 
     size: tuple[int, int]
+    """(height, width) of every image."""
     checksums: AnyArray
+    """(N,) uint32."""
     manifest: bytes
 
     @property
@@ -72,20 +68,14 @@ class Index:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pack:
-    """A pack's index, in memory, without an open file.
-
-    Attributes:
-        file: Where it lies.
-        index: What it holds.
-        offset: Where its pixels begin.
-        rows: The name of each image to its row; the path of a packed crop is `file`, "/", and the
-            name.
-    """
+    """A pack's index, in memory, without an open file."""
 
     file: str
     index: Index
     offset: int
+    """Where its pixels begin."""
     rows: Mapping[str, int]
+    """The name of each image to its row."""
     _stamp: _Stamp
 
     def row(self, name: str) -> int:

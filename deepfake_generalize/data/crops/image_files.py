@@ -81,7 +81,11 @@ def read_image(path: str | Path) -> UInt8Array:
         >>> image.shape, image[0, 0].tolist()
         ((4, 6, 3), [1, 2, 3])
     """
-    name = _name(path)
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"expected the path of an image, received {describe(path)}.", hint="Pass a str or Path."
+        )
+    name = os.fspath(path)
     packed = split_packed(name)
     if packed is not None:
         pack = open_pack(packed[0])
@@ -95,14 +99,13 @@ def read_image(path: str | Path) -> UInt8Array:
     return _turned(image, header.orientation)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
+def image_size(path: str) -> tuple[int, int]:
     """Return (height, width) in pixels of an image file that `read_image` would accept.
 
     InputError as there, except for damage between the header and the end.
     """
-    name = _name(path)
-    with _opened(name) as file:
-        size, turn = _check_file(name, file)[1:3]
+    with _opened(path) as file:
+        size, turn = _check_file(path, file)[1:3]
     return size if turn < _LYING else size[::-1]
 
 
@@ -116,18 +119,7 @@ def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
         return image
     shrinks = max(height / size[0], width / size[1]) > 2
     rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized: AnyArray = cv2.resize(
-        np.ascontiguousarray(image), (size[1], size[0]), interpolation=rule
-    )
-    return resized
-
-
-def _name(path: object) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(
-            f"expected the path of an image, received {describe(path)}.", hint="Pass a str or Path."
-        )
-    return os.fspath(path)
+    return np.asarray(cv2.resize(np.ascontiguousarray(image), size[::-1], interpolation=rule))
 
 
 @contextlib.contextmanager

@@ -31,38 +31,30 @@ class LandmarkNetwork:
                 # One thread: videos are what runs in parallel.
                 self._interpreter = Interpreter(model_content=content, num_threads=1)
                 self._interpreter.allocate_tensors()
+            self._crop = _the_only(self._interpreter.get_input_details(), NETWORK_SIDE**2 * 3)
+            ends = self._interpreter.get_output_details()
+            self._end = _the_only(ends, 3 * _POINTS)
+            self._presence = _the_only(ends, 1)
         except (ValueError, RuntimeError) as error:
-            raise _wrong_network(path, str(error)) from None
-        self._crop = _the_only(self._interpreter.get_input_details(), NETWORK_SIDE**2 * 3, path)
-        ends = self._interpreter.get_output_details()
-        self._end = _the_only(ends, 3 * _POINTS, path)
-        self._presence = _the_only(ends, 1, path)
+            raise InputError(
+                f"expected the 468-point face_landmark.tflite, received {path}: {error}.",
+                hint="Point to that file, or choose another aligner.",
+            ) from None
 
     def __call__(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
-        """Look at a (192, 192, 3) RGB crop of an upright face.
-
-        Returns (468, 3) float64, x and y in pixels of the crop, and the logit of a face being
-        there.
-        """
+        """Return (468, 3) points, x and y in pixels of a (192, 192, 3) crop, and a face's logit."""
         self._interpreter.set_tensor(self._crop, crop[np.newaxis] / np.float32(255.0))
         self._interpreter.invoke()
         points = self._interpreter.get_tensor(self._end).reshape(_POINTS, 3).astype(float)
         return points, float(self._interpreter.get_tensor(self._presence).item())
 
 
-def _the_only(tensors: list[dict[str, Any]], size: int, path: Path) -> int:
+def _the_only(tensors: list[dict[str, Any]], size: int) -> int:
     found = [
         int(tensor["index"])
         for tensor in tensors
         if math.prod(tensor["shape"]) == size and tensor["dtype"] is np.float32
     ]
     if len(found) != 1:
-        raise _wrong_network(path, f"{len(found)} of its tensors hold {size} floats, not 1")
+        raise ValueError(f"{len(found)} of its tensors hold {size} floats, not 1")
     return found[0]
-
-
-def _wrong_network(path: Path, why: str) -> InputError:
-    return InputError(
-        f"expected the 468-point face_landmark.tflite, received {path}: {why}.",
-        hint="Point to that file, or choose another aligner.",
-    )

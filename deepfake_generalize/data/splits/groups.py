@@ -17,6 +17,8 @@ import pandas as pd
 from deepfake_generalize.data.manifests import clip_keys, people
 
 GroupKey: TypeAlias = tuple[str, str]
+Counts: TypeAlias = tuple[int, ...]
+"""Of crops, one number a class."""
 Key = TypeVar("Key", bound=Hashable)
 _PAIR = 2
 
@@ -26,7 +28,7 @@ class Video:
     """One video's group keys and how many crops of each class it has."""
 
     keys: tuple[GroupKey, ...]
-    counts: tuple[int, ...]
+    counts: Counts
 
 
 def collect_videos(
@@ -80,19 +82,25 @@ def break_large_components(units: Mapping[GroupKey, GroupKey]) -> dict[GroupKey,
 
 def count_units(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey]
-) -> dict[frozenset[GroupKey], tuple[int, ...]]:
-    """Count the crops of each class by the units that they need together.
+) -> tuple[dict[GroupKey, Counts], dict[frozenset[GroupKey], Counts]]:
+    """Count the crops of each class by the unit that they need, and by the units together.
 
-    Each unit by itself comes first, in order of first appearance, then each set of units that a
-    video links; crops of such a set are lost unless its units are in one split.
+    Units are in order of first appearance; crops of several are lost unless these are in one split.
     """
-    alone: dict[frozenset[GroupKey], tuple[int, ...]] = {}
-    together: dict[frozenset[GroupKey], tuple[int, ...]] = {}
+    alone: dict[GroupKey, Counts] = {}
+    together: dict[frozenset[GroupKey], Counts] = {}
     for video in videos.values():
         nothing = (0,) * len(video.counts)
         own = dict.fromkeys(units[key] for key in video.keys)
         for unit in own:
-            alone.setdefault(frozenset([unit]), nothing)
-        into, key = alone if len(own) == 1 else together, frozenset(own)
-        into[key] = tuple(map(sum, zip(into.get(key, nothing), video.counts, strict=True)))
-    return alone | together
+            alone.setdefault(unit, nothing)
+        if len(own) == 1:
+            alone[unit] = _added(alone[unit], video.counts)
+        else:
+            key = frozenset(own)
+            together[key] = _added(together.get(key, nothing), video.counts)
+    return alone, together
+
+
+def _added(a: Counts, b: Counts) -> Counts:
+    return tuple(map(sum, zip(a, b, strict=True)))

@@ -6,6 +6,7 @@ playlist under a video's name is refused.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,25 +128,23 @@ def _video_of(container: av.container.Container, path: Path) -> av.VideoStream:
 def _check_file(path: Path) -> None:
     try:
         entry = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise VideoError(
-            f"{_EXPECTED}, but there is no file {path}.",
-            hint="Check the path; a link may point nowhere.",
-            status="missing",
-        ) from None
     except (OSError, ValueError) as error:
+        is_gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        reason = f"{str(path)!r} cannot be reached: {error}"
         raise VideoError(
-            f"{_EXPECTED}, but {str(path)!r} cannot be reached: {error}.", hint="Check the path."
+            f"{_EXPECTED}, but {f'there is no file {path}' if is_gone else reason}.",
+            hint="Check the path; a link may point nowhere.",
+            status="missing" if is_gone else "error",
         ) from error
-    if not stat.S_ISREG(entry.st_mode):
-        kind = "a directory" if stat.S_ISDIR(entry.st_mode) else "not a regular file"
-        raise VideoError(
-            f"{_EXPECTED}, but {path} is {kind}.", hint="Pass the video files themselves."
-        )
-    if entry.st_size == 0:
-        raise VideoError(
-            f"{_EXPECTED}, but {path} is empty (0 bytes).", hint="Fetch the file again."
-        )
+    if stat.S_ISDIR(entry.st_mode):
+        kind = "a directory"
+    elif not stat.S_ISREG(entry.st_mode):
+        kind = "not a regular file"
+    elif entry.st_size:
+        return
+    else:
+        kind = "empty (0 bytes)"
+    raise VideoError(f"{_EXPECTED}, but {path} is {kind}.", hint="Pass the video file itself.")
 
 
 def _describe_content(path: Path) -> str:
@@ -157,12 +156,8 @@ def _describe_content(path: Path) -> str:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return f"it is {kind}"
-    if b"<html" in head.lower() or head.lower().lstrip().startswith(b"<!doctype html"):
+    if re.search(rb"<html|^\s*<!doctype html", head, re.IGNORECASE):
         return "it is an HTML page"
     if b"ftyp" in head[:12]:
         return "it begins like an MP4 file but its index (moov) is missing or damaged"
-    try:
-        head.decode("ascii")
-    except UnicodeDecodeError:
-        return "its content is of no known kind"
-    return "it is text"
+    return "it is text" if head.isascii() else "its content is of no known kind"

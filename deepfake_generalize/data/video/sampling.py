@@ -131,17 +131,17 @@ def _batch(plan: _Plan, asked: tuple[int, ...], found: Found) -> FrameBatch:
 
 
 def _note(plan: _Plan, found: Found, status: Sequence[FrameStatus]) -> str:
-    notes = [plan.info.note] if plan.info.note else []
     errors = found.damage.errors
-    cause = f"; the decoder said: {errors[0]}" if errors else ""
-    if plan.lost or plan.damage.errors:
-        pass  # Told already.
-    elif set(status) - {"ok"}:
+    told = ""
+    if set(status) - {"ok"}:
         told = f"of {len(status)} frames asked for, {status.count('missing')} missing, "
-        notes.append(f"{told}{status.count('corrupt')} corrupt{cause}")
+        told += f"{status.count('corrupt')} corrupt"
     elif errors:
-        notes.append(f"damaged beside the frames asked for{cause}")
-    return "; ".join(notes)
+        told = "damaged beside the frames asked for"
+    if plan.lost or plan.damage.errors:  # The note on the file tells of it.
+        return plan.info.note
+    cause = f"the decoder said: {errors[0]}" if errors else ""
+    return "; ".join(note for note in (plan.info.note, told, cause) if note)
 
 
 def _decode(plan: _Plan, indices: tuple[int, ...]) -> Found:
