@@ -10,7 +10,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from deepfake_generalize.data.faces.manipulation_masks import cut_area, mask_of,
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.layouts import looks_like
-from deepfake_generalize.data.video import FrameBatch, VideoInfo, sample_frames
+from deepfake_generalize.data.video import FrameBatch, sample_frames
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import check_number, check_whole
@@ -205,9 +204,7 @@ def _one_frame(path: str | os.PathLike[str]) -> FrameBatch:
     except InputError as error:
         status = "error" if os.path.lexists(path) else "missing"
         raise VideoError(error.message, hint=error.hint, status=status) from error
-    height, width = image.shape[:2]
-    info = VideoInfo(Path(path), 1, width, height, "picture", "none", "rgb24", None)
-    return FrameBatch((0,), [image], ["ok"], info)
+    return FrameBatch((0,), [image], ["ok"], 1)
 
 
 def _why_no_face(subject: Subject, at: int) -> str:

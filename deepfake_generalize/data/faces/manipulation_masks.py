@@ -66,7 +66,7 @@ def read_masks(path: Path, indices: Sequence[int]) -> Masks:
     except VideoError:
         return Masks((None,) * len(indices), "mask_unreadable")
     areas = tuple(_area(image) for image in batch.images)
-    if any(index >= batch.info.n_frames for index in indices):
+    if any(index >= batch.n_frames for index in indices):
         return Masks(areas, "mask_short")
     if all(image is None for image in batch.images):
         return Masks(areas, "mask_unreadable")
