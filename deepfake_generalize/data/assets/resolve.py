@@ -85,7 +85,15 @@ def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Pa
             if not error.reached:
                 silent[asset.host] = str(error)
     if missing:
-        raise _error_of(missing)
+        variables = ", ".join(dict.fromkeys(f"${asset.variable}" for asset in missing))
+        raise MissingAssetError(
+            f"expected to find or download {', '.join(asset.name for asset in missing)}, but "
+            f"{'; '.join(dict.fromkeys(missing.values()))}.",
+            hint=f"Four ways lead to it: pass its path as an argument; set {variables} to it; put "
+            f"{', '.join(asset.file_name for asset in missing)} into the cache {cache_folder()} "
+            f"(${CACHE_VARIABLE} moves the cache); or allow the download from "
+            f"{', '.join(asset.url for asset in missing)}.",
+        )
     return found
 
 
@@ -125,15 +133,3 @@ def _cached(asset: Asset) -> tuple[Path | None, str]:
         if pooch.file_hash(str(file), alg="sha256") == asset.sha256:
             return file, ""
     return None, f"{file} does not have the expected checksum; it will be downloaded again"
-
-
-def _error_of(missing: Mapping[Asset, str]) -> MissingAssetError:
-    variables = ", ".join(dict.fromkeys(f"${asset.variable}" for asset in missing))
-    return MissingAssetError(
-        f"expected to find or download {', '.join(asset.name for asset in missing)}, but "
-        f"{'; '.join(dict.fromkeys(missing.values()))}.",
-        hint=f"Four ways lead to it: pass its path as an argument; set {variables} to it; put "
-        f"{', '.join(asset.file_name for asset in missing)} into the cache {cache_folder()} "
-        f"(${CACHE_VARIABLE} moves the cache); or allow the download from "
-        f"{', '.join(asset.url for asset in missing)}.",
-    )

@@ -146,14 +146,11 @@ def to_dataset(
         hint = "Use 0, or None to keep the order."
         check_whole("shuffle_seed", shuffle_seed, least=0, hint=hint)
     check_size(size)
-    if shuffle_seed is None:
-        return ordered_dataset(crops, None, batch_size=batch_size, size=size)
     # The orders come from a NumPy generator of this dataset's own: tf.data's shuffle mixes in
     # TensorFlow's global seed.
     rng = np.random.default_rng(shuffle_seed)
-    return ordered_dataset(
-        crops, lambda: rng.permutation(len(crops)), batch_size=batch_size, size=size
-    )
+    order = None if shuffle_seed is None else lambda: rng.permutation(len(crops))
+    return ordered_dataset(crops, order, batch_size=batch_size, size=size)
 
 
 def ordered_dataset(
@@ -165,8 +162,8 @@ def ordered_dataset(
 ) -> tf.data.Dataset:
     """Read crops as `to_dataset` does, in orders that the caller draws, as training does.
 
-    `draw_order` is called each time the dataset is gone through, and gives the row numbers (N,)
-    int64 in the order wanted; None keeps the order of the rows.
+    `draw_order` gives the row numbers (N,) int64 each time the dataset is gone through; None keeps
+    the order of the rows.
     """
     check_crops(crops, ("path", "label"))
     source = ImageSource([str(path) for path in crops["path"]], size)

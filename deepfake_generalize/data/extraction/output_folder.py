@@ -50,7 +50,12 @@ def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     scratch = root / _SCRATCH
     with claim_folder(root, _LOCK, work="extraction"), _failing_in_words(root):
         _agree_on_settings(root, settings)
-        _check_manifests(root)
+        for file in (root / CROPS_FILE, root / FAILURES_FILE):
+            if file.exists() and not file.is_file():
+                raise InputError(
+                    f"expected a manifest at {file}, or nothing, received what is no regular file.",
+                    hint="Move it away, or choose another out_dir.",
+                )
         _clear(scratch)
         scratch.mkdir(exist_ok=True)
         try:
@@ -128,16 +133,6 @@ def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
             f"({'; '.join(differing)}).",
             hint="Choose another out_dir, or delete that one.",
         )
-
-
-def _check_manifests(root: Path) -> None:
-    for name in (CROPS_FILE, FAILURES_FILE):
-        file = root / name
-        if file.exists() and not file.is_file():
-            raise InputError(
-                f"expected a manifest at {file}, or nothing, received what is no regular file.",
-                hint="Move it away, or choose another out_dir.",
-            )
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -106,23 +106,16 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
         record = Record(error.status, str(error), (), lasting=lasting)
     except Exception as error:  # One odd video must not end a job of thousands.
         record = Record("error", f"{type(error).__name__}: {error}", (), lasting=False)
-    record = _doubted(task, record)
-    if record.lasting or len(images):
-        video_record.commit_video(job.scratch, job.root / task.folder, record, key, images)
-    return record
-
-
-def _doubted(task: Task, record: Record) -> Record:
-    """Return a record that is lasting only where what failed would fail again."""
-    said = [str(frame.get("flag") or "") for frame in record.frames]
     failed = record.status in ("error", "corrupt", "no_frames") or any(
         frame["status"] in ("corrupt", "missing") for frame in record.frames
     )
     files = [task.path] if failed else []
-    if any("mask_unreadable" in flag for flag in said):
+    if any("mask_unreadable" in str(frame.get("flag")) for frame in record.frames):
         files.append(str(mask_of(task.path)))
-    if any(video_record.refusal(file) is not None for file in files):
-        return record._replace(lasting=False)
+    if any(video_record.refusal(file) is not None for file in files):  # It may be mended.
+        record = record._replace(lasting=False)
+    if record.lasting or len(images):
+        video_record.commit_video(job.scratch, job.root / task.folder, record, key, images)
     return record
 
 

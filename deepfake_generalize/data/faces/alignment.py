@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deepfake_generalize._system.closing import Closing
+from deepfake_generalize._system.native_logs import quiet_native_logs
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.data.faces.geometry import centre, crop_matrix, cut_out, roll_of, wrapped
-from deepfake_generalize.data.faces.landmarks import NETWORK_SIDE, LandmarkNetwork
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import DoubleArray, UInt8Array
 from deepfake_generalize.validation import check_choice
 
-# The landmark network was trained on crops of 1.5 face widths, turned upright.
+# The landmark network takes square crops of so many pixels, and was trained on 1.5 face widths,
+# turned upright; it finds so many points.
+_NETWORK_SIDE, _POINTS = 192, 468
 _LANDMARK_MARGIN = 1.5
 _SECOND_LOOK_MARGIN = 1.6
 _SECOND_LOOK_SIDE = 256
@@ -53,6 +57,38 @@ class Aligner(Closing):
         return roll_of(face.eyes), "finder"
 
 
+class LandmarkNetwork:
+    """The network of `face_landmark.tflite`, opened once; InputError for any other file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        # The bytes, not the path: native code cannot open every path that Python can.
+        content = path.read_bytes()
+        try:
+            with quiet_native_logs():  # Opening says which of its own parts it uses.
+                # One thread: videos are what runs in parallel.
+                self._interpreter = Interpreter(model_content=content, num_threads=1)
+                self._interpreter.allocate_tensors()
+            self._crop = _the_only(self._interpreter.get_input_details(), _NETWORK_SIDE**2 * 3)
+            ends = self._interpreter.get_output_details()
+            self._end = _the_only(ends, 3 * _POINTS)
+            self._presence = _the_only(ends, 1)
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                f"expected the 468-point face_landmark.tflite, received {path}: {error}.",
+                hint="Point to that file, or choose another aligner.",
+            ) from None
+
+    def __call__(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
+        """Return (468, 3) points, x and y in pixels of a (192, 192, 3) crop, and a face's logit."""
+        self._interpreter.set_tensor(self._crop, crop[np.newaxis] / np.float32(255.0))
+        self._interpreter.invoke()
+        points = self._interpreter.get_tensor(self._end).reshape(_POINTS, 3).astype(float)
+        return points, float(self._interpreter.get_tensor(self._presence).item())
+
+
 class LandmarkAligner(Aligner):
     """The 468-point face mesh, run by LiteRT on one thread.
 
@@ -72,8 +108,8 @@ class LandmarkAligner(Aligner):
         """
         roll, named = super().roll(image, face)
         for _ in range(_MAX_PASSES):
-            matrix = crop_matrix(face.box, roll=roll, size=NETWORK_SIDE, margin=_LANDMARK_MARGIN)
-            crop = cut_out(image, matrix, NETWORK_SIDE)
+            matrix = crop_matrix(face.box, roll=roll, size=_NETWORK_SIDE, margin=_LANDMARK_MARGIN)
+            crop = cut_out(image, matrix, _NETWORK_SIDE)
             points, presence = self._network(crop)
             mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
             if (presence + again) / 2 < _MIN_PRESENCE:
@@ -148,6 +184,17 @@ def align_crop(
     roll, named = aligner.roll(frame, face)
     matrix = crop_matrix(face.box, roll=roll, size=size, margin=margin)
     return cut_out(frame, matrix, size), named, matrix
+
+
+def _the_only(tensors: list[dict[str, Any]], size: int) -> int:
+    found = [
+        int(tensor["index"])
+        for tensor in tensors
+        if math.prod(tensor["shape"]) == size and tensor["dtype"] is np.float32
+    ]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} of its tensors hold {size} floats, not 1")
+    return found[0]
 
 
 def _eye_line(points: DoubleArray) -> float:

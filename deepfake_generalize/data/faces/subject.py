@@ -276,14 +276,13 @@ def _around(image: UInt8Array, box: Box, sides: float) -> tuple[UInt8Array, int,
 
 def _find(part: UInt8Array, finder: FaceFinder, left: int, top: int) -> list[Face]:
     """Find the faces of a part of a frame, placed in the frame."""
-    seen = finder.find(np.ascontiguousarray(part)) if part.size else []
-    return [_moved(face, left, top) for face in seen]
-
-
-def _moved(face: Face, left: int, top: int) -> Face:
-    x0, y0, x1, y1 = face.box
-    eyes = face.eyes
-    if eyes is not None:
-        (rx, ry), (lx, ly) = eyes
-        eyes = ((rx + left, ry + top), (lx + left, ly + top))
-    return replace(face, box=(x0 + left, y0 + top, x1 + left, y1 + top), eyes=eyes)
+    placed = []
+    for face in finder.find(np.ascontiguousarray(part)) if part.size else ():
+        x0, y0, x1, y1 = face.box
+        eyes = face.eyes
+        if eyes is not None:
+            (rx, ry), (lx, ly) = eyes
+            eyes = ((rx + left, ry + top), (lx + left, ly + top))
+        box = (x0 + left, y0 + top, x1 + left, y1 + top)
+        placed.append(replace(face, box=box, eyes=eyes))
+    return placed

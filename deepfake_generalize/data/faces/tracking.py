@@ -177,8 +177,13 @@ def _links(
     for track, face in itertools.product(free, range(len(faces))):
         last = max(tracks[track])
         old, new, gap = tracks[track][last], faces[face], position - last
-        costs = (_by_overlap(old, new, gap), _by_distance(old, new, gap))
-        found = [(kind, cost, track, face) for kind, cost in enumerate(costs) if cost is not None]
+        overlap, (small, large) = iou(old.box, new.box), sorted((old.side, new.side))
+        found: list[tuple[int, float, int, int]] = []
+        if overlap >= _MIN_OVERLAP:
+            found.append((0, -overlap * new.score / gap, track, face))
+        if large <= MAX_GROWTH * small:
+            step = math.dist(centre(old.box), centre(new.box)) / large
+            found += [(1, step * gap, track, face)] if step <= _MAX_STEP else []
         if found:
             links += found
             values[track, face] = alike((last, old), (position, new))
@@ -189,16 +194,3 @@ def _links(
         return value > 0.0 and value >= max(rivals) - _CLEARLY
 
     return [link for link in links if holds(*link[2:])]
-
-
-def _by_overlap(old: Face, new: Face, gap: int) -> float | None:
-    overlap = iou(old.box, new.box)
-    return -overlap * new.score / gap if overlap >= _MIN_OVERLAP else None
-
-
-def _by_distance(old: Face, new: Face, gap: int) -> float | None:
-    small, large = sorted((old.side, new.side))
-    if large > MAX_GROWTH * small:
-        return None
-    distance = math.dist(centre(old.box), centre(new.box)) / large
-    return distance * gap if distance <= _MAX_STEP else None

@@ -107,7 +107,19 @@ class Splits:
             DataMismatchError: Its rows are not those that its hash was taken of.
         """
         file = absolute(path)
-        stored = _stored_hash(file)
+        try:
+            with open_regular(file) as lines:
+                first = lines.readline(_FIRST_LINE).decode("utf-8", "replace").strip()
+        except OSError as error:
+            raise InputError(
+                f"expected saved splits at {str(file)!r}: {error}.", hint="Check the path."
+            ) from error
+        if not first.startswith(f"# {_PREFIX}"):
+            raise InputError(
+                f"expected saved splits at {str(file)!r}, its first line holds no hash.",
+                hint="Pass a file that Splits.save wrote.",
+            )
+        stored = first.removeprefix(f"# {_PREFIX}")
         rows = read_manifest(file, _COLUMNS, ("path", "video"), skip=1)
         unknown = set(rows["subset"].fillna("")) - {*SUBSETS, "dropped"}
         if unknown:
@@ -150,38 +162,17 @@ def remarks(splits: Splits) -> list[str]:
             f"people unknown for {n_videos - named} of {n_videos} videos: by='identity' counts "
             "each as a person of its own"
         )
-    if torn := _torn_videos(splits):
+    # What images of several parts have in common that are named like frames of a video.
+    places: dict[str, set[str]] = {}
+    for name, part in zip(SUBSETS, parts, strict=False):
+        alone = part.loc[part["video"] == part["path"], "path"]
+        for folder, _, file in (str(path).rpartition("/") for path in alone):
+            if video := before_number(file):
+                places.setdefault(f"{folder}/{video}", set()).add(name)
+    if torn := [video for video, names in places.items() if len(names) > 1]:
         said.append(
             f"{len(torn)} videos may be torn apart: images that count as a video each are named "
             f"like frames of one, such as {min(torn)!r}; video_pattern= of read_crops, "
             "--video-pattern of `split`, names their videos"
         )
     return said
-
-
-def _torn_videos(splits: Splits) -> set[str]:
-    """Return what images of several parts have in common that are named like frames of a video."""
-    parts: dict[str, set[str]] = {}
-    for name in SUBSETS:
-        rows = getattr(splits, name)
-        alone = rows.loc[rows["video"] == rows["path"], "path"]
-        for folder, _, file in (str(path).rpartition("/") for path in alone):
-            if video := before_number(file):
-                parts.setdefault(f"{folder}/{video}", set()).add(name)
-    return {video for video, places in parts.items() if len(places) > 1}
-
-
-def _stored_hash(file: Path) -> str:
-    try:
-        with open_regular(file) as lines:
-            first = lines.readline(_FIRST_LINE).decode("utf-8", "replace").strip()
-    except OSError as error:
-        raise InputError(
-            f"expected saved splits at {str(file)!r}: {error}.", hint="Check the path."
-        ) from error
-    if not first.startswith(f"# {_PREFIX}"):
-        raise InputError(
-            f"expected saved splits at {str(file)!r}, its first line holds no hash.",
-            hint="Pass a file that Splits.save wrote.",
-        )
-    return first.removeprefix(f"# {_PREFIX}")

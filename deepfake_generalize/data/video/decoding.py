@@ -36,8 +36,6 @@ class Found:
     """PTS of all frames that came out, in the order they are shown."""
     damage: Damage = field(default_factory=Damage)
     """What could not be read or decoded, of wanted frames or not."""
-    n_decoded: int = 0
-    """How many frames were decoded in all."""
     is_whole: bool = False
     """Whether all of the file was decoded."""
 
@@ -190,7 +188,6 @@ def _collect(
     position: int,
     stream: av.VideoStream,
 ) -> None:
-    found.n_decoded += 1
     index = order.get(frame.pts)
     if index is None:
         return
