@@ -207,13 +207,11 @@ def _aligned(size: int) -> FloatArray:
 
 
 def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.Dataset:
-    """Return the numbers of `n` rows, () int64 each, in orders as `ordered_dataset` takes them.
-
-    Whatever is made of them is not tuned by tf.data: its tuner sleeps 10, 20, 40 ... ms, and the
-    end of an epoch waits until it wakes, which took up to as long as the epoch itself.
-    """
+    """Return the numbers of `n` rows, () int64 each, in orders as `ordered_dataset` takes them."""
     import tensorflow as tf
 
+    # Its tuner sleeps 10, 20, 40 ... ms, and the end of an epoch waits until it wakes, for up to as
+    # long as the epoch itself.
     options = tf.data.Options()
     options.autotune.enabled = False
     if draw_order is None:

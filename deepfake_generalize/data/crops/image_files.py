@@ -100,10 +100,7 @@ def read_image(path: str | Path) -> UInt8Array:
 
 
 def image_size(path: str) -> tuple[int, int]:
-    """Return (height, width) in pixels of an image file that `read_image` would accept.
-
-    InputError as there, except for damage between the header and the end.
-    """
+    """Return (height, width) of a file that `read_image` takes, if nothing in it is damaged."""
     with _opened(path) as file:
         size, turn = _check_file(path, file)[1:3]
     return size if turn < _LYING else size[::-1]

@@ -160,10 +160,7 @@ def record_of(crops: VideoCrops) -> Record:
 
 
 def commit_video(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
-    """Make a video's folder appear, whole, in place of an older one.
-
-    `images`, (N, size, size, 3) uint8 RGB, are one for each frame with status "ok".
-    """
+    """Make a video's folder appear, whole, with one image for each frame whose status is "ok"."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     content = {"key": key._asdict(), **record._asdict()}
     content["sha256"] = checksum(content)
@@ -207,10 +204,7 @@ def _beside(scratch: Path, folder: Path) -> Iterator[Path]:
 
 
 def read_record(folder: Path, key: Key) -> Record | None:
-    """Return the record of a finished video (which may be gone since); None where it must be done.
-
-    A damaged record is none.
-    """
+    """Return the whole record of a finished video, gone or not; None where it must be done."""
     try:
         content = read_json(folder / RECORD_FILE)
         if content.pop("sha256") != checksum(content):

@@ -47,10 +47,7 @@ class Aligner(Closing):
     """What says how far a face in a frame is tilted: here by the finder's own, least exact eyes."""
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll in degrees and the name of what found it.
-
-        Here "finder", or 0 and "none" without usable eyes (a profile, a cascade).
-        """
+        """Return the roll in degrees, and what found it: "finder", or "none" without eyes."""
         del image
         if face.eyes is None or math.dist(*face.eyes) < _MIN_EYE_DISTANCE * face.side:
             return 0.0, "none"
@@ -102,10 +99,7 @@ class LandmarkAligner(Aligner):
         self._network: Any = None
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll and "landmarks"; 0 and "none" where the network sees no face.
-
-        The finder's eyes are no better then: on real frames they were up to 30 degrees off.
-        """
+        """Return the roll and "landmarks"; 0 and "none" where the network sees no face."""
         roll, named = super().roll(image, face)
         for _ in range(_MAX_PASSES):
             matrix = crop_matrix(face.box, roll=roll, size=_NETWORK_SIDE, margin=_LANDMARK_MARGIN)
@@ -113,6 +107,7 @@ class LandmarkAligner(Aligner):
             points, presence = self._network(crop)
             mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
             if (presence + again) / 2 < _MIN_PRESENCE:
+                # The finder's eyes are no better then: on real frames up to 30 degrees off.
                 return 0.0, "none"
             rest = (_eye_line(points) - _eye_line(mirrored)) / 2
             roll, named = wrapped(roll + rest), "landmarks"
@@ -177,8 +172,7 @@ def align_crop(
 ) -> tuple[UInt8Array, str, DoubleArray]:
     """Cut one face out of an (H, W, 3) uint8 RGB frame, upright, `margin` times its box's side.
 
-    Returns the crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame, the name
-    of what found the eyes: the aligner's, "finder" or "none", and how it was cut: `crop_matrix`'s.
+    Returns the crop, (size, size, 3) uint8 RGB, the name of what found the eyes, and the matrix.
     """
     frame = check_frame(image)
     roll, named = aligner.roll(frame, face)

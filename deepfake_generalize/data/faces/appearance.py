@@ -64,10 +64,7 @@ def appearance_of(image: UInt8Array, face: Face) -> Appearance:
 
 
 def likeness(a: Appearance, b: Appearance) -> float:
-    """Return how much two faces look like one person: 0 not at all, 1 and a little more the same.
-
-    By the colours of hair and face, the layout, and where both are seen the colours of the clothes.
-    """
+    """Return how much two faces look like one person: 0 not at all, about 1 the same."""
     layout = max(_correlation(a.grey, b.grey), _correlation(b.grey, a.grey), 0.0)
     head = (_shared(a.hair, b.hair) + _shared(a.face, b.face)) / 2 + _LAYOUT_WEIGHT * layout
     if a.clothes is None or b.clothes is None:

@@ -17,10 +17,7 @@ def centre(box: Box) -> Point:
 
 
 def roll_of(eyes: tuple[Point, Point]) -> float:
-    """Return how far the head is tilted, in degrees in (-180, 180], from its right and left eye.
-
-    Positive when the left eye is lower; y points downwards.
-    """
+    """Return the tilt of a head in degrees, above 0 where its second (left) eye is lower."""
     (x0, y0), (x1, y1) = eyes
     return math.degrees(math.atan2(y1 - y0, x1 - x0))
 
@@ -53,10 +50,8 @@ def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArr
 def cut_out(image: UInt8Array, matrix: DoubleArray, size: int) -> UInt8Array:
     """Apply `crop_matrix`'s map to an (H, W, 3) uint8 frame; return (size, size, 3) uint8.
 
-    One bilinear interpolation. Where the frame is shrunk by a factor f > 1, it is first smoothed by
-    a Gaussian of standard deviation (f - 1) / 2 pixels, as scikit-image's resize does, so that
-    shrinking averages instead of picking pixels. What lies outside the frame is black: nothing is
-    invented.
+    Bilinear; where the frame is shrunk by a factor f > 1, it is first smoothed by a Gaussian of
+    standard deviation (f - 1) / 2 pixels, as by scikit-image's resize. Outside the frame is black.
     """
     factor = 1.0 / float(np.hypot(matrix[0, 0], matrix[0, 1]))
     sigma = max(0.0, (factor - 1.0) / 2.0)

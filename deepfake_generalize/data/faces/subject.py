@@ -88,10 +88,8 @@ def find_subject(
     region where the face should be, four face sides wide, and the better of the two is kept; where
     nobody is there, at four large parts of the frame, for somebody who looks like the subject.
 
-    Args:
-        images: The frames in order, (H, W, 3) uint8 RGB, None where one could not be read.
-        finder: What finds faces.
-        areas: (h, w) bool by frame, True where the frame was changed; None where unknown.
+    `images` are (H, W, 3) uint8 RGB, `areas` (h, w) bool, True where the frame was changed; None
+    where a frame could not be read, or where nothing says what was changed.
     """
     found, padded = _find_all(images, finder)
     cuts = find_cuts(images)

@@ -56,10 +56,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def distinct(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces of one frame without doubtful doubles: of two that overlap, the surer one.
-
-    A face half hidden by another can give a second box between the two.
-    """
+    """Return the faces of one frame without doubles: of two that overlap, the surer one."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(iou(face.box, other.box) <= SAME_FACE for other in kept):
@@ -77,14 +74,8 @@ def link_tracks(
     In each frame the pairs of a track's last face and a new face are taken in order of overlap
     times score, over the frames since the track was last seen, each at most once; then those whose
     centres lie within two face sides and whose size changed by less than 1.6, nearest and latest
-    first. A pair is left out where the two are not alike, or where either is clearly more alike to
-    another within reach. A face that fits no track begins one.
-
-    Args:
-        frames: The faces of each sampled frame, in order of time; empty where none was found.
-        cuts: Positions at which another shot begins; no track goes across.
-        alike: How much two faces, the earlier first, look like one person's; 0 where they are
-            two people's.
+    first. A pair is left out where `alike` is 0, or where either is clearly more alike to another
+    within reach. A face that fits no track begins one, and so do all at `cuts`.
     """
     tracks: list[dict[int, Face]] = []
     begin = 0
@@ -105,14 +96,9 @@ def link_tracks(
 def join_tracks(
     tracks: Sequence[Track], alike: Callable[[Track, Track], float], least: float
 ) -> list[Track]:
-    """Put together the tracks of one person, never two that are seen in one frame.
+    """Put together tracks that are alike by at least so much, never two that are seen in one frame.
 
     The heaviest first, each to whom it resembles most, until nobody resembles anybody.
-
-    Args:
-        tracks: What `link_tracks` returned.
-        alike: How much the second of two tracks looks like the first one's person.
-        least: Those that are less alike stay apart.
     """
     people: list[Track] = []
     for track in sorted(tracks, key=lambda track: -track.weight):
@@ -142,11 +128,10 @@ def choose_subject(tracks: Sequence[Track]) -> Track | None:
 
 
 def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset()) -> Box | None:
-    """Return where a person's face should be in a frame.
+    """Return where a person's face should be in a frame, by the frames of the same shot.
 
     Where it was seen there; halfway, in proportion, between its neighbours in time; or, up to two
-    frames before its first and after its last, where it was then. Only the frames of the same shot
-    count (`cuts` are the positions at which another one begins); None where they say nothing.
+    frames before its first and after its last, where it was then. Else None.
     """
     begin = max((cut for cut in cuts if cut <= position), default=0)
     end = min((cut for cut in cuts if cut > position), default=math.inf)

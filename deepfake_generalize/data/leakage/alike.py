@@ -23,10 +23,7 @@ _ByClip: TypeAlias = dict[str, list[int]]
 
 
 def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield rows of `a` with equal pictures, and rows of `b` with equal pictures that look so.
-
-    Pictures of one clip only are not looked for in the same clip of the other set.
-    """
+    """Yield rows of `a` with equal pictures, and rows of `b`, in another clip, that look so."""
     if a.fingerprints is None or b.fingerprints is None:
         return
     left, right = _equal(a), _equal(b)
@@ -41,10 +38,7 @@ def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[i
 
 
 def alike_clips(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[Rows, tuple[str, str]]]:
-    """Yield the rows of two clips that look alike, or of a group in which too many do.
-
-    And the paths of two such pictures.
-    """
+    """Yield rows of two clips (of a group if too many) that look alike, and two such pictures."""
     found = [(_by_clip(a, rows), _by_clip(b, own)) for rows, own in alike_rows(a, b)]
     ends = [[*((0, c) for c in left), *((1, c) for c in right)] for left, right in found]
     first = linked(ends)

@@ -37,10 +37,7 @@ class IndexedSet:
 
 
 def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
-    """Check `Splits`, or a mapping of names to crops or splits, and look up what the crops are.
-
-    With `images`, each is read once, however many sets hold it.
-    """
+    """Look up what crops of `Splits`, or of a mapping of names to crops or splits, are."""
     named = _named(sets)
     place: dict[str, int] = {}
     for _, _, crops in named:

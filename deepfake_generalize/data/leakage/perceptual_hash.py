@@ -87,10 +87,7 @@ def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
 def near_duplicates(
     a: Fingerprints, b: Fingerprints, skip_a: IntArray, skip_b: IntArray
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield rows of `a` and the rows of `b` that show the same picture, in order.
-
-    Pairs with equal numbers in `skip_a` (N,) and `skip_b` (M,) are not looked at.
-    """
+    """Yield rows of `a`, `b` that show the same picture, but for pairs of equal `skip` numbers."""
     # For entries of -1 and 1 the product is the number of equal bits less that of unequal ones.
     least = BITS - 2 * MAX_DISTANCE
     for start in range(0, len(a.hashes), _ROWS_AT_ONCE):

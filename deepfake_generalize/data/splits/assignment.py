@@ -51,10 +51,9 @@ class Assignment:
 def assign(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
 ) -> Assignment:
-    """Give each unit to a split, in many random orders; return the best assignment found.
+    """Give each unit to the split furthest from its share; return the best of many random orders.
 
-    Each unit goes to the split that is furthest from its share; if that does not meet the needs,
-    in other orders, the large ones first, and with larger shares for small splits.
+    If the needs are not met: the large ones first, and with larger shares for small splits.
     """
     counts, _ = count_units(videos, units)
     best = Assignment(dict.fromkeys(videos, CROSSING), -1.0)

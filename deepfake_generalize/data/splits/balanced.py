@@ -139,10 +139,7 @@ def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_order(crops: pd.DataFrame) -> pd.DataFrame:
-    """Sort crops by what is the same on every machine, by the path only between equals.
-
-    The result has the types of the manifest's columns; InputError where a column cannot.
-    """
+    """Sort crops by what is the same on every machine, by the path only between equals."""
     keys, paths = crop_keys(crops), [str(path) for path in crops["path"]]
     order = sorted(range(len(crops)), key=lambda row: (keys[row], paths[row]))
     rows = crops.iloc[order].reset_index(drop=True)
@@ -159,8 +156,7 @@ def in_order(crops: pd.DataFrame) -> pd.DataFrame:
 def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Assignment:
     """Assign videos to splits: whole groups of linked ones if that meets the needs, else people.
 
-    Returns the first assignment that meets all needs, else the one that came nearest, and whether
-    it is proven that there is none.
+    Returns what meets all needs, else what came nearest, and if there is provably nothing better.
     """
     units = linked(video.keys for video in videos.values())
     levels = [units]

@@ -44,10 +44,7 @@ _SIGNATURES = (
 
 @contextmanager
 def opened(path: Path, *, strict: bool = True) -> Iterator[av.VideoStream]:
-    """Open a local video file, and yield its main video stream (see `main_stream`).
-
-    `strict` has decoders object to damage that they would hide. VideoError as `sampling.probe`.
-    """
+    """Open a local video file, and yield its main stream; `strict` decoders object to damage."""
     _check_file(path)
     try:
         # The prefix keeps a colon in a name from being read as a protocol. Titles and the like are
@@ -73,10 +70,7 @@ def opened(path: Path, *, strict: bool = True) -> Iterator[av.VideoStream]:
 
 
 def main_stream(container: av.container.Container) -> tuple[av.VideoStream | None, str]:
-    """Return the video stream that a player shows (or None), and words where there was a choice.
-
-    The default one; of several, the largest. Cover pictures do not count.
-    """
+    """Return the video stream that a player shows (or None), and words where there was a choice."""
     cover = Disposition.attached_pic | Disposition.timed_thumbnails
     videos = [video for video in container.streams.video if not video.disposition & cover]
     if not videos:

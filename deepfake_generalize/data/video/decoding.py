@@ -50,11 +50,7 @@ def decode_planned(
     order: Mapping[int | None, int],
     indices: Iterable[int],
 ) -> Found:
-    """Decode only what the wanted frames need; the caller checks that everything arrived.
-
-    `stamps` are of the packets that `packets` yields, `order` is the presentation index by PTS.
-    FFmpegError where a packet could not be decoded.
-    """
+    """Decode only what the wanted frames need; the caller checks that everything arrived."""
     wanted = set(indices)
     starts = first_packets(stamps, order)
     waiting = {
@@ -128,10 +124,7 @@ def decode_sequentially(
 
 
 def first_packets(stamps: Sequence[Stamp], order: Mapping[int | None, int]) -> list[int]:
-    """Return, for each packet, the first packet that is needed to decode it.
-
-    The last keyframe before it that is not shown after it, as some of an open group are.
-    """
+    """Return, for each packet, the last keyframe before it that is not shown after it."""
     times = sorted(time for time in order if time is not None)
     ascending = all(order[time] == index for index, time in enumerate(times))
     starts: list[int] = []
