@@ -17,10 +17,9 @@ from deepfake_generalize.data.extraction.video_record import (
     crop_rows,
     failure_rows,
     read_record,
-    typed,
 )
 from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
-from deepfake_generalize.data.manifests import crop_keys
+from deepfake_generalize.data.manifests import crop_keys, restore_types
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.config import StudyConfig
@@ -78,9 +77,11 @@ def used_again(file):
         return
     about = dict.fromkeys(CROP_COLUMNS) | {"video": "v.mp4", "label": 0}
     crops = [about | row for row in crop_rows(file.parent, record)]
-    write_crops(typed(crops, CROP_COLUMNS), file.parent)
+    write_crops(
+        restore_types(pd.DataFrame(crops, columns=[*CROP_COLUMNS]), CROP_COLUMNS), file.parent
+    )
     failures = failure_rows("v.mp4", record)
-    write_failures(typed(failures, FAILURE_COLUMNS), file.parent)
+    write_failures(pd.DataFrame(failures, columns=[*FAILURE_COLUMNS]), file.parent)
 
 
 PARSERS = {

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize.data.assets.registry import Asset
@@ -34,11 +32,7 @@ class DownloadFailedError(Exception):
 def download(asset: Asset, folder: Path) -> Path:
     """Download an asset into a folder, which is made, and return its file.
 
-    Says on standard error what is downloaded from where before it begins. What a killed download
-    left in the folder is removed.
-
-    Raises:
-        DownloadFailedError: It cannot be had, or is another file.
+    Says on standard error what is downloaded from where before it begins.
     """
     if sys.stderr is not None:
         sys.stderr.write(f"downloading {asset.name} from {asset.host} ...\n")
@@ -72,38 +66,29 @@ def _fetch(asset: Asset, target: Path, given_up: threading.Event, failed: list[E
     import pooch
     import requests
 
-    limits = (min(_CONNECT_S, TIMEOUT_S), TIMEOUT_S)
+    limits, most = (min(_CONNECT_S, TIMEOUT_S), TIMEOUT_S), asset.most_bytes
     plain = {"Accept-Encoding": "identity"}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:
             with (
                 requests.get(asset.url, timeout=limits, headers=plain, stream=True) as response,
-                _LimitedFile(temporary, asset.most_bytes, given_up) as file,
+                temporary.open("wb") as file,
             ):
                 response.raise_for_status()
                 for part in response.iter_content(_PART_BYTES):
+                    _check(file.tell() + len(part) <= most, f"it is larger than {most:,} bytes")
+                    _check(not given_up.is_set(), "it was given up")
                     file.write(part)
-            if pooch.file_hash(str(temporary), alg="sha256") != asset.sha256:
-                raise ValueError("it has another checksum than is expected")  # noqa: TRY301
+            is_right = pooch.file_hash(str(temporary), alg="sha256") == asset.sha256
+            _check(is_right, "it has another checksum than is expected")
     except Exception as error:  # All of it is told by the thread that waits.
         failed.append(error)
 
 
-class _LimitedFile(io.FileIO):
-    """Takes what was unpacked, as much as there may be, and as long as somebody waits for it."""
-
-    def __init__(self, path: Path, most: int, given_up: threading.Event) -> None:
-        super().__init__(path, "wb")
-        self._most = most
-        self._given_up = given_up
-
-    def write(self, data: Any) -> int:
-        if self.tell() + len(data) > self._most:
-            raise ValueError(f"it is larger than {self._most:,} bytes")
-        if self._given_up.is_set():
-            raise ValueError("it was given up")
-        return super().write(data)
+def _check(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
 
 
 def _cause(error: BaseException) -> str:

@@ -100,10 +100,7 @@ def find_asset(name: str) -> Asset:
 
 
 def face_assets(aligner: str, *, finds: bool) -> list[str]:
-    """Return the names of the model files that cutting out faces takes.
-
-    `finds` says whether `MediaPipeFinder` finds the faces. InputError for no aligner's name.
-    """
+    """Return the model files that cutting out faces takes; `finds` if `MediaPipeFinder` does."""
     of = {"landmarks": ["face-landmarks"], "short-range": ["face-short-range"], "finder": []}
     check_choice("aligner", aligner, of, hint="The default is landmarks.")
     return (["face-full-range"] if finds else []) + of[aligner]

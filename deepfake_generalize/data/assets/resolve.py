@@ -1,8 +1,7 @@
-"""Where a model file is: where the user says, in the cache, or downloaded.
+"""Where a model file is: the argument, the environment variable, the cache, else the address.
 
-The order is always the same: the argument, the environment variable, the cache, the address. What
-a user points at is believed and only has to exist; what comes from the cache or the network must
-match its checksum.
+What a user points at is believed and only has to exist; what comes from the cache or the network
+must match its checksum.
 """
 
 from __future__ import annotations
@@ -48,9 +47,8 @@ def asset_status(name: str) -> AssetStatus:
 def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
     """Return the file of an asset, absolute, downloading it where nothing else leads to it.
 
-    `path` is the file, or a folder that holds it under its original name; believed, not
-    checksummed. InputError where no asset has that name; MissingAssetError where what was pointed
-    at does not exist, or the download failed.
+    `path` is the file, or a folder that holds it under its original name. InputError where no asset
+    has that name; MissingAssetError where `path` does not exist, or the download failed.
     """
     return require({name: path})[name]
 
@@ -87,7 +85,15 @@ def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Pa
             if not error.reached:
                 silent[asset.host] = str(error)
     if missing:
-        raise _error_of(missing)
+        variables = ", ".join(dict.fromkeys(f"${asset.variable}" for asset in missing))
+        raise MissingAssetError(
+            f"expected to find or download {', '.join(asset.name for asset in missing)}, but "
+            f"{'; '.join(dict.fromkeys(missing.values()))}.",
+            hint=f"Four ways lead to it: pass its path as an argument; set {variables} to it; put "
+            f"{', '.join(asset.file_name for asset in missing)} into the cache {cache_folder()} "
+            f"(${CACHE_VARIABLE} moves the cache); or allow the download from "
+            f"{', '.join(asset.url for asset in missing)}.",
+        )
     return found
 
 
@@ -127,15 +133,3 @@ def _cached(asset: Asset) -> tuple[Path | None, str]:
         if pooch.file_hash(str(file), alg="sha256") == asset.sha256:
             return file, ""
     return None, f"{file} does not have the expected checksum; it will be downloaded again"
-
-
-def _error_of(missing: Mapping[Asset, str]) -> MissingAssetError:
-    variables = ", ".join(dict.fromkeys(f"${asset.variable}" for asset in missing))
-    return MissingAssetError(
-        f"expected to find or download {', '.join(asset.name for asset in missing)}, but "
-        f"{'; '.join(dict.fromkeys(missing.values()))}.",
-        hint=f"Four ways lead to it: pass its path as an argument; set {variables} to it; put "
-        f"{', '.join(asset.file_name for asset in missing)} into the cache {cache_folder()} "
-        f"(${CACHE_VARIABLE} moves the cache); or allow the download from "
-        f"{', '.join(asset.url for asset in missing)}.",
-    )

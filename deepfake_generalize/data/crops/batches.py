@@ -26,20 +26,13 @@ _A_FILE = -1
 
 
 class ImageSource:
-    """Images by their row, from files, packs or both.
+    """Images by their row, from files, packs or both, read at `size` (height, width).
 
     Holds no open file, so threads may share one, and so may processes across a fork.
-
-    Attributes:
-        size: (height, width) that they are read at.
     """
 
     def __init__(self, paths: Sequence[str], size: tuple[int, int] | None = None) -> None:
-        """Look at every file's ends and every pack's index; at least one path is needed.
-
-        Raises:
-            InputError: A file is missing or unreadable, or sizes differ and `size` is None.
-        """
+        """Look at every file's ends and every pack's index; at least one path is needed."""
         self._paths = list(paths)
         self._packs: list[Pack] = []
         self._pack_of = np.full(len(paths), _A_FILE, np.int64)
@@ -54,9 +47,12 @@ class ImageSource:
                     self._packs.append(open_pack(file))
                 self._pack_of[row] = numbers[file]
                 self._row_of[row] = self._packs[numbers[file]].row(name)
-        self.size = self._size_of(0) if size is None else size
-        for row, path in enumerate(self._paths):
-            height, width = self._size_of(row)
+        sizes = [
+            image_size(path) if number == _A_FILE else self._packs[number].index.size
+            for path, number in zip(self._paths, self._pack_of, strict=True)
+        ]
+        self.size = sizes[0] if size is None else size
+        for path, (height, width) in zip(self._paths, sizes, strict=True):
             if size is None and (height, width) != self.size:
                 raise InputError(
                     f"expected crops of one size, {self._paths[0]!r} is {self.size[0]} x "
@@ -69,11 +65,7 @@ class ImageSource:
         return len(self._paths)
 
     def read(self, rows: IntArray) -> UInt8Array:
-        """Read the images of `rows` (n,): (n, H, W, 3) uint8, RGB, in that order.
-
-        Raises:
-            InputError: One is damaged, or was changed since this source was made.
-        """
+        """Read the images of `rows` (n,): (n, H, W, 3) uint8, RGB, in that order."""
         images = np.empty((len(rows), *self.size, 3), np.uint8)
         for place, image in self._images(np.asarray(rows)):
             images[place] = image
@@ -97,12 +89,6 @@ class ImageSource:
             )
             for place, image in zip(places, found, strict=True):
                 yield int(place), resize(image, self.size)
-
-    def _size_of(self, i: int) -> tuple[int, int]:
-        number = int(self._pack_of[i])
-        if number == _A_FILE:
-            return image_size(self._paths[i])
-        return self._packs[number].index.size
 
 
 def check_size(size: object) -> None:
@@ -160,14 +146,11 @@ def to_dataset(
         hint = "Use 0, or None to keep the order."
         check_whole("shuffle_seed", shuffle_seed, least=0, hint=hint)
     check_size(size)
-    if shuffle_seed is None:
-        return ordered_dataset(crops, None, batch_size=batch_size, size=size)
     # The orders come from a NumPy generator of this dataset's own: tf.data's shuffle mixes in
     # TensorFlow's global seed.
     rng = np.random.default_rng(shuffle_seed)
-    return ordered_dataset(
-        crops, lambda: rng.permutation(len(crops)), batch_size=batch_size, size=size
-    )
+    order = None if shuffle_seed is None else lambda: rng.permutation(len(crops))
+    return ordered_dataset(crops, order, batch_size=batch_size, size=size)
 
 
 def ordered_dataset(
@@ -179,8 +162,8 @@ def ordered_dataset(
 ) -> tf.data.Dataset:
     """Read crops as `to_dataset` does, in orders that the caller draws, as training does.
 
-    `draw_order` is called each time the dataset is gone through, and gives the row numbers (N,)
-    int64 in the order wanted; None keeps the order of the rows.
+    `draw_order` gives the row numbers (N,) int64 each time the dataset is gone through; None keeps
+    the order of the rows.
     """
     check_crops(crops, ("path", "label"))
     source = ImageSource([str(path) for path in crops["path"]], size)
@@ -224,13 +207,11 @@ def _aligned(size: int) -> FloatArray:
 
 
 def ordered_rows(n: int, draw_order: Callable[[], AnyArray] | None) -> tf.data.Dataset:
-    """Return the numbers of `n` rows, () int64 each, in orders as `ordered_dataset` takes them.
-
-    Whatever is made of them is not tuned by tf.data: its tuner sleeps 10, 20, 40 ... ms, and the
-    end of an epoch waits until it wakes, which took up to as long as the epoch itself.
-    """
+    """Return the numbers of `n` rows, () int64 each, in orders as `ordered_dataset` takes them."""
     import tensorflow as tf
 
+    # Its tuner sleeps 10, 20, 40 ... ms, and the end of an epoch waits until it wakes, for up to as
+    # long as the epoch itself.
     options = tf.data.Options()
     options.autotune.enabled = False
     if draw_order is None:

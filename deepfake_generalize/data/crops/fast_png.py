@@ -29,7 +29,6 @@ _PASSES = (
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
 )
 """Where the passes of interlaced rows begin, and their steps (left, top, across, down)."""
-_BYTES_AT_ONCE = 1 << 20
 # Of larger ones the copies would take more memory than the time is worth.
 _MAX_PIXELS = 1 << 22
 # FFmpeg does not look at checksums; those of the file itself are right.
@@ -39,23 +38,41 @@ _DAMAGED = cast("type[Exception]", isal_zlib.IsalError)
 
 
 def decode_png(data: bytes, out: UInt8Array) -> bool:
-    """Decode an 8-bit RGB PNG of known size; decline what only a stricter decoder can judge.
+    """Decode an 8-bit RGB PNG of known size, or return False where a stricter decoder must judge.
 
     `data` is a PNG file without transparency, whose chunks have the right checksums up to its end
-    chunk; `out`, (H, W, 3) uint8 of the size in its header, is filled with RGB. Returns whether
-    that was done; if not, `out` holds anything.
+    chunk; `out`, (H, W, 3) uint8 of the size in its header, is filled with RGB.
     """
+    import av
+
     height, width, _ = out.shape
     usual = all(data[place] == value for place, value in (_FIRST_CHUNK, _KIND))
     if not usual or height * width > _MAX_PIXELS:
         return False
-    chunks = list(_chunks(data))
     # A chunk that is critical, by its capital letter, must be understood.
-    if any(kind[:1].isupper() and kind not in (b"PLTE", b"IDAT") for kind, _ in chunks):
+    if any(kind[:1].isupper() and kind not in (b"PLTE", b"IDAT") for kind, _ in _chunks(data)):
         return False
-    stream = b"".join(content for kind, content in chunks if kind == b"IDAT")
-    rows = _inflate(stream, height, 1 + 3 * width)
-    return rows is not None and _undo_filters(data[:_HEADER], rows, out)
+    rows, is_whole = _inflated(data, height * (1 + 3 * width))
+    if not is_whole or max(rows[:: 1 + 3 * width]) >= _FILTERS:
+        return False
+    stored = zlib.compress(rows, level=0)
+    length = struct.pack(">I", len(stored))
+    head, end = data[:_HEADER], (_NO_CHECKSUM, bytes(4), b"IEND", _NO_CHECKSUM)
+    # One for each image: a decoder takes the last row of one for the row above the next.
+    codec: Any = av.CodecContext.create("png", "r")
+    codec.thread_count = 1
+    try:
+        frames = codec.decode(av.Packet(b"".join((head, length, b"IDAT", stored, *end))))
+    except av.FFmpegError:
+        return False
+    if len(frames) != 1 or frames[0].format.name != "rgb24":
+        return False
+    plane = frames[0].planes[0]
+    if (plane.width, plane.height) != (width, height):
+        return False
+    pixels = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
+    out[:] = pixels[:, : width * 3].reshape(height, width, 3)
+    return True
 
 
 def holds_all_rows(data: bytes, size: tuple[int, int]) -> bool:
@@ -71,16 +88,7 @@ def holds_all_rows(data: bytes, size: tuple[int, int]) -> bool:
     for left, top, step_x, step_y in _PASSES if interlaced else ((0, 0, 1, 1),):
         columns, rows = -(-max(width - left, 0) // step_x), -(-max(height - top, 0) // step_y)
         expected += rows * (1 + (columns * bits + 7) // 8) if columns else 0
-    inflater = isal_zlib.decompressobj()
-    waiting = b"".join(content for kind, content in _chunks(data) if kind == b"IDAT")
-    found = 0
-    try:
-        while found < expected and (more := inflater.decompress(waiting, _BYTES_AT_ONCE)):
-            found += len(more)
-            waiting = inflater.unconsumed_tail
-    except _DAMAGED:
-        return False
-    return found >= expected
+    return len(_inflated(data, expected)[0]) >= expected
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -92,37 +100,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 12 + length
 
 
-def _inflate(stream: bytes, height: int, stride: int) -> bytes | None:
-    """Return the rows, each behind its filter's number; None where they are not all there."""
+def _inflated(data: bytes, most: int) -> tuple[bytes, bool]:
+    """Return so many bytes of a PNG's pixels, if there are, and whether there are just as many."""
     inflater = isal_zlib.decompressobj()
+    stream = b"".join(content for kind, content in _chunks(data) if kind == b"IDAT")
     try:
         # One byte more than is wanted: a stream that holds too much is not inflated to its end.
-        rows: bytes = inflater.decompress(stream, height * stride + 1)
+        rows: bytes = inflater.decompress(stream, most + 1)
     except _DAMAGED:
-        return None
-    whole = inflater.eof and len(rows) == height * stride
-    return rows if whole and max(rows[::stride]) < _FILTERS else None
-
-
-def _undo_filters(header: bytes, rows: bytes, out: UInt8Array) -> bool:
-    import av
-
-    stored = zlib.compress(rows, level=0)
-    length = struct.pack(">I", len(stored))
-    png = b"".join((header, length, b"IDAT", stored, _NO_CHECKSUM, bytes(4), b"IEND", _NO_CHECKSUM))
-    # One for each image: a decoder takes the last row of one for the row above the next.
-    codec: Any = av.CodecContext.create("png", "r")
-    codec.thread_count = 1
-    try:
-        frames = codec.decode(av.Packet(png))
-    except av.FFmpegError:
-        return False
-    height, width, _ = out.shape
-    if len(frames) != 1 or frames[0].format.name != "rgb24":
-        return False
-    plane = frames[0].planes[0]
-    if (plane.width, plane.height) != (width, height):
-        return False
-    pixels = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
-    out[:] = pixels[:, : width * 3].reshape(height, width, 3)
-    return True
+        return b"", False
+    return rows, inflater.eof and len(rows) == most

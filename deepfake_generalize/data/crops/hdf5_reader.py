@@ -11,9 +11,8 @@ A pack is an HDF5 file with the images in one piece, their checksums, and a mani
 Everything HDF5 itself needs is of its version 1.10, whose structures carry checksums of their own.
 
 HDF5 is asked where the pixels lie and closed again; they are then read by position from a file of
-the reader's own. So nothing is shared between threads or across a fork, nothing waits for HDF5's
-one lock, and files on read-only or network disks need none. A memory map would do the same, no
-faster, and a file cut under it would end the process.
+the reader's own. So nothing is shared between threads or across a fork, and nothing needs a lock. A
+memory map would be no faster, and a file cut under it would end the process.
 """
 
 from __future__ import annotations
@@ -47,22 +46,14 @@ _HINT = "Copy the pack again, or make it again with data.pack."
 _BORDER = re.compile(r"\.(?:h5|hdf5)/", re.IGNORECASE)
 
 
-class _NotAPackError(Exception):
-    """Says what is wrong, for the one place that knows the file's name."""
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Index:
-    """All that a pack holds but the pixels.
-
-    Attributes:
-        size: (height, width) of every image.
-        checksums: (N,) uint32.
-        manifest: CSV text.
-    """
+    """All that a pack holds but the pixels."""
 
     size: tuple[int, int]
+    """(height, width) of every image."""
     checksums: AnyArray
+    """(N,) uint32."""
     manifest: bytes
 
     @property
@@ -77,20 +68,14 @@ class Index:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pack:
-    """A pack's index, in memory, without an open file.
-
-    Attributes:
-        file: Where it lies.
-        index: What it holds.
-        offset: Where its pixels begin.
-        rows: The name of each image to its row; the path of a packed crop is `file`, "/", and the
-            name.
-    """
+    """A pack's index, in memory, without an open file."""
 
     file: str
     index: Index
     offset: int
+    """Where its pixels begin."""
     rows: Mapping[str, int]
+    """The name of each image to its row."""
     _stamp: _Stamp
 
     def row(self, name: str) -> int:
@@ -103,21 +88,10 @@ class Pack:
             )
         return self.rows[name]
 
-    def read(self, rows: IntArray) -> UInt8Array:
-        """Return what `images` gives, together: (n, H, W, 3) uint8."""
-        found = np.empty((len(rows), *self.index.size, 3), np.uint8)
-        for place, image in zip(found, self.images(rows), strict=True):
-            place[:] = image
-        return found
-
     def images(self, rows: IntArray) -> Iterator[UInt8Array]:
-        """Read images, (H, W, 3) uint8, RGB, in the order of `rows` (n,); one may come twice.
+        """Read images, (H, W, 3) uint8, RGB, in the order of `rows` (n,), all in the same memory.
 
-        They come in the same memory, one after the other.
-
-        Raises:
-            InputError: The pack is damaged, as a checksum tells, or another than when it was
-                opened.
+        InputError where the pack is damaged, as a checksum tells, or changed since it was opened.
         """
         image = np.empty((*self.index.size, 3), np.uint8)
         try:
@@ -144,11 +118,7 @@ class Pack:
 
 
 def open_pack(file: str | Path) -> Pack:
-    """Read the index of a pack; the last few are kept, by file and time of change.
-
-    Raises:
-        InputError: Not there, not a pack, of another version, or damaged.
-    """
+    """Read the index of a pack; the last few are kept, by file and time of change."""
     name = os.fspath(file)
     try:
         stamp = _stamp_of(os.stat(name))  # noqa: PTH116 - of a str, once a packed image
@@ -161,10 +131,7 @@ def open_pack(file: str | Path) -> Pack:
 
 
 def split_packed(path: str) -> tuple[str, str] | None:
-    """Split a path such as "/data/crops.h5/real/001/frame_00012.png" into the pack and the name.
-
-    None where no file ends in .h5 or .hdf5 on the way: then it is the path of an image file.
-    """
+    """Split "/data/crops.h5/real/001/frame_12.png" into pack and name; None for an image file."""
     for border in _BORDER.finditer(path):
         pack = path[: border.end() - 1]
         if os.path.isfile(pack):  # noqa: PTH113 - of a str, once for each of many rows
@@ -179,50 +146,40 @@ def is_pack(path: Path) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def _load(file: str, stamp: _Stamp) -> Pack:
-    index, offset = _read_index(file)
+    import h5py
+
+    try:
+        # Without locks: who may only read cannot make one, and `pack` never writes into a pack.
+        with h5py.File(file, "r", locking=False) as content:
+            index, offset = _read(content, file_bytes=stamp[1])
+    except InputError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
+        _refuse(file, f"HDF5 cannot read it: {str(error).strip().rstrip('.')}")
     rows = {name: row for row, name in enumerate(_names(file, index.manifest))}
     if len(rows) != len(index.checksums):
         _damaged(file, f"it names {len(rows)} images and holds {len(index.checksums)}")
     return Pack(file, index, offset, rows, stamp)
 
 
-def _read_index(file: str) -> tuple[Index, int]:
-    """Read the index of a pack and where its pixels begin; these are not read.
-
-    The file may be damaged or made to do harm: nothing outside of it is opened, and no more memory
-    is taken than it is long.
-    """
-    import h5py
-
-    try:
-        # Without locks: who may only read cannot make one, and `pack` never writes into a pack.
-        with h5py.File(file, "r", locking=False) as content:
-            return _read(content, os.stat(file).st_size)  # noqa: PTH116 - of a str
-    except _NotAPackError as error:
-        reason = str(error)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
-        reason = f"HDF5 cannot read it: {str(error).strip().rstrip('.')}"
-    raise InputError(f"expected a pack of crops at {file!r}, but {reason}.", hint=_HINT)
-
-
 def _read(content: Any, file_bytes: int) -> tuple[Index, int]:
+    """Read the index and where the pixels begin, of a file that may be made to do harm."""
     if _attribute(content, "format") != FORMAT:
-        raise _NotAPackError("it is an HDF5 file of another kind")
+        _refuse(content.filename, "it is an HDF5 file of another kind")
     version = _attribute(content, "version")
     if version != VERSION:
-        raise _NotAPackError(f"its format has version {version}, this release reads {VERSION}")
+        reason = f"its format has version {version}, this release reads {VERSION}"
+        _refuse(content.filename, reason)
     checksums = _dataset(content, CHECKSUMS, "<u4", (None,), file_bytes)[()]
     manifest = _dataset(content, MANIFEST, "u1", (None,), file_bytes)[()].tobytes()
     images = _dataset(content, IMAGES, "u1", (len(checksums), None, None, 3), file_bytes)
     height, width = images.shape[1:3]
     if height * width > MAX_PIXELS:
-        raise _NotAPackError(
-            f"its images are {height} x {width}; at most {MAX_PIXELS // 1_000_000} megapixels "
-            "are read"
-        )
+        most = f"at most {MAX_PIXELS // 1_000_000} megapixels are read"
+        _refuse(content.filename, f"its images are {height} x {width}; {most}")
     index = Index((height, width), checksums, manifest)
     if _attribute(content, "index_sha256") != index.sha256:
-        raise _NotAPackError("the checksum of its manifest is wrong")
+        _refuse(content.filename, "the checksum of its manifest is wrong")
     return index, images.id.get_offset()
 
 
@@ -248,9 +205,9 @@ def _dataset(
     inside = content.get(name, getclass=True, getlink=True) is h5py.HardLink
     found = content[name] if inside else None
     if not isinstance(found, h5py.Dataset):
-        raise _NotAPackError(f"it has no dataset {name!r} of its own")
+        _refuse(content.filename, f"it has no dataset {name!r} of its own")
     if found.external or found.is_virtual:
-        raise _NotAPackError(f"the data of {name!r} lie outside of it")
+        _refuse(content.filename, f"the data of {name!r} lie outside of it")
     fits = len(found.shape) == len(shape) and all(
         length in (None, own) for own, length in zip(found.shape, shape, strict=True)
     )
@@ -261,9 +218,8 @@ def _dataset(
         or offset is None
         or offset + n_bytes > file_bytes
     ):
-        raise _NotAPackError(
-            f"{name!r} is {found.dtype} of shape {found.shape}, or not stored in one piece"
-        )
+        kind = f"{found.dtype} of shape {found.shape}"
+        _refuse(content.filename, f"{name!r} is {kind}, or not stored in one piece")
     return found
 
 
@@ -289,7 +245,11 @@ def _names(file: str, manifest: bytes) -> list[str]:
 
 
 def _damaged(file: str, reason: str) -> NoReturn:
-    raise InputError(f"expected a whole pack of crops at {file!r}, but {reason}.", hint=_HINT)
+    _refuse(file, reason, "a whole pack")
+
+
+def _refuse(file: str, reason: str, expected: str = "a pack") -> NoReturn:
+    raise InputError(f"expected {expected} of crops at {file!r}, but {reason}.", hint=_HINT)
 
 
 def _stamp_of(found: os.stat_result) -> _Stamp:

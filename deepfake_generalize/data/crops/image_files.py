@@ -6,25 +6,21 @@ import contextlib
 import io
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import IO, Any, NamedTuple, NoReturn, cast
 
 import cv2
 import numpy as np
 from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
 
 from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.types import AnyArray, UInt8Array
 from deepfake_generalize.validation import MAX_PIXELS, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from PIL.ImageFile import ImageFile
-
-    from deepfake_generalize.types import AnyArray, UInt8Array
 
 
 class _Jpeg(JpegImagePlugin.JpegImageFile):
@@ -60,11 +56,6 @@ class _Header(NamedTuple):
     clear: bool
     """Whether pixels may be transparent."""
 
-    @property
-    def shown(self) -> tuple[int, int]:
-        """Height and width as turned."""
-        return self.size if self.orientation < _LYING else self.size[::-1]
-
 
 def read_image(path: str | Path) -> UInt8Array:
     """Read one still image.
@@ -90,11 +81,15 @@ def read_image(path: str | Path) -> UInt8Array:
         >>> image.shape, image[0, 0].tolist()
         ((4, 6, 3), [1, 2, 3])
     """
-    name = _name(path)
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"expected the path of an image, received {describe(path)}.", hint="Pass a str or Path."
+        )
+    name = os.fspath(path)
     packed = split_packed(name)
     if packed is not None:
         pack = open_pack(packed[0])
-        return cast("UInt8Array", pack.read(np.array([pack.row(packed[1])]))[0])
+        return next(pack.images(np.array([pack.row(packed[1])])))
     with _opened(name) as file:
         data = file.read()
     header = _check_file(name, io.BytesIO(data), whole=True)
@@ -104,45 +99,24 @@ def read_image(path: str | Path) -> UInt8Array:
     return _turned(image, header.orientation)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Return (height, width) in pixels of an image that `read_image` would accept, from its ends.
-
-    Raises:
-        InputError: As `read_image`, except for damage between the header and the end.
-    """
-    name = _name(path)
-    packed = split_packed(name)
-    if packed is not None:
-        pack = open_pack(packed[0])
-        pack.row(packed[1])
-        return pack.index.size
-    with _opened(name) as file:
-        return _check_file(name, file).shown
+def image_size(path: str) -> tuple[int, int]:
+    """Return (height, width) of a file that `read_image` takes, if nothing in it is damaged."""
+    with _opened(path) as file:
+        size, turn = _check_file(path, file)[1:3]
+    return size if turn < _LYING else size[::-1]
 
 
 def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
     """Resize one image (H, W, 3) to (height, width): bilinear, by area beyond a factor of two.
 
-    Up to a factor of two, bilinear interpolation looks at every pixel; beyond, it would skip some
-    and alias. At exactly two, the rules coincide. An image of that size is returned itself.
+    Beyond, bilinear interpolation would skip pixels and alias; at exactly two, the rules coincide.
     """
     height, width = image.shape[:2]
     if (height, width) == size:
         return image
     shrinks = max(height / size[0], width / size[1]) > 2
     rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized: AnyArray = cv2.resize(
-        np.ascontiguousarray(image), (size[1], size[0]), interpolation=rule
-    )
-    return resized
-
-
-def _name(path: object) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(
-            f"expected the path of an image, received {describe(path)}.", hint="Pass a str or Path."
-        )
-    return os.fspath(path)
+    return np.asarray(cv2.resize(np.ascontiguousarray(image), size[::-1], interpolation=rule))
 
 
 @contextlib.contextmanager

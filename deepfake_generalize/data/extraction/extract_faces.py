@@ -1,8 +1,7 @@
 """The job that turns videos into face crops on disk: parallel, resumable, accounting for every one.
 
-Each video's crops are written into a hidden folder and appear by one rename, together with a
-record of what became of its frames. A killed job leaves finished videos finished and nothing half
-done; the manifests `crops.csv` and `failures.csv` are made from the records.
+A killed job leaves finished videos finished and nothing half done; the manifests `crops.csv` and
+`failures.csv` are made from the records of what became of each video's frames.
 """
 
 from __future__ import annotations
@@ -31,7 +30,12 @@ from deepfake_generalize.data.faces import (
     crop_settings,
 )
 from deepfake_generalize.data.layouts import at_frame
-from deepfake_generalize.data.manifests import check_labels, require_columns, with_columns
+from deepfake_generalize.data.manifests import (
+    check_labels,
+    require_columns,
+    restore_types,
+    with_columns,
+)
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import is_whole
 
@@ -244,9 +248,11 @@ def _tables(
         cut = video_record.crop_rows(job.root / task.folder, record)
         crops += [about | row | at_frame(about, int(str(row["frame"]))) for row in cut]
         failures += video_record.failure_rows(task.path, record)
-    typed = video_record.typed
-    others = [name for name in own.columns if name not in VIDEO_COLUMNS]
-    return typed(crops, [*CROP_COLUMNS, "settings", *others]), typed(failures, FAILURE_COLUMNS)
+    columns = [*CROP_COLUMNS, "settings", *(c for c in own.columns if c not in VIDEO_COLUMNS)]
+    return (
+        restore_types(pd.DataFrame(crops, columns=columns), columns),
+        restore_types(pd.DataFrame(failures, columns=[*FAILURE_COLUMNS]), FAILURE_COLUMNS),
+    )
 
 
 @contextlib.contextmanager

@@ -44,14 +44,18 @@ def checksum(facts: Mapping[str, object]) -> str:
 def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
     """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
 
-    InputError where it cannot be made or written, now or while the caller works in it; PartialError
-    where a worker of the caller's was killed; DataMismatchError where it was made with other
-    settings, or another process is writing to it.
+    InputError where it cannot be written, now or while the caller works in it; PartialError where a
+    worker of the caller's was killed; DataMismatchError where it was made with other settings.
     """
     scratch = root / _SCRATCH
     with claim_folder(root, _LOCK, work="extraction"), _failing_in_words(root):
         _agree_on_settings(root, settings)
-        _check_manifests(root)
+        for file in (root / CROPS_FILE, root / FAILURES_FILE):
+            if file.exists() and not file.is_file():
+                raise InputError(
+                    f"expected a manifest at {file}, or nothing, received what is no regular file.",
+                    hint="Move it away, or choose another out_dir.",
+                )
         _clear(scratch)
         scratch.mkdir(exist_ok=True)
         try:
@@ -114,31 +118,21 @@ def _clear(scratch: Path) -> None:
 def _agree_on_settings(root: Path, settings: Mapping[str, object]) -> None:
     file = root / SETTINGS_FILE
     wanted = {"format": _FORMAT, **settings}
-    if file.exists():
-        there = read_json(file)
-        if there == wanted:
-            return
-        differing = [
-            f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} asked for"
-            for name in sorted({*there, *wanted})
-            if there.get(name) != wanted.get(name)
-        ]
+    if not file.exists():
+        write_whole(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
+        return
+    there = read_json(file)
+    differing = [
+        f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} asked for"
+        for name in sorted({*there, *wanted})
+        if there.get(name) != wanted.get(name)
+    ]
+    if differing:
         raise DataMismatchError(
             f"expected {root} to hold crops of the same settings, received others "
             f"({'; '.join(differing)}).",
             hint="Choose another out_dir, or delete that one.",
         )
-    write_whole(file, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())
-
-
-def _check_manifests(root: Path) -> None:
-    for name in (CROPS_FILE, FAILURES_FILE):
-        file = root / name
-        if file.exists() and not file.is_file():
-            raise InputError(
-                f"expected a manifest at {file}, or nothing, received what is no regular file.",
-                hint="Move it away, or choose another out_dir.",
-            )
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +33,7 @@ from deepfake_generalize.data.crops import (
 )
 from deepfake_generalize.data.extraction.output_folder import SETTINGS_FILE, checksum, read_json
 from deepfake_generalize.data.faces import VideoCrops, mask_of
-from deepfake_generalize.data.manifests import restore_types
-from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.errors import DataMismatchError
 from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
@@ -90,9 +89,8 @@ def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
 def name_folders(videos: pd.DataFrame) -> list[str]:
     """Return each video's folder below the root: dataset/method/compression/stem-hash.
 
-    The hash is of the last three parts of the path and of the three columns, so it stays the same
-    where the data set is moved; two videos that would share a folder are told apart by their whole
-    paths.
+    The hash is of the three columns and the last three parts of the path, which a data set that is
+    moved keeps; of the whole path where two videos would share a folder.
 
     Examples:
         >>> row = {"path": "/a/b/c/001.mp4", "dataset": "FF++", "method": "real"}
@@ -124,11 +122,7 @@ def _slug(value: object) -> str:
 
 
 def refusal(path: str | Path | None) -> OSError | None:
-    """Return why a file that is there cannot be read to its end, None where it can.
-
-    Permissions are given and disks mended while a file stays as it is, so what such a thing failed
-    is tried again.
-    """
+    """Return why a file that is there cannot be read to its end, None where it can."""
     try:
         if path is not None and Path(path).is_file():
             with Path(path).open("rb") as file:
@@ -166,26 +160,40 @@ def record_of(crops: VideoCrops) -> Record:
 
 
 def commit_video(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
-    """Make a video's folder appear, whole, in place of an older one.
-
-    What is unfinished lies in `scratch`. `images`, (N, size, size, 3)
-    uint8 RGB, are one for each frame with status "ok".
-    """
+    """Make a video's folder appear, whole, with one image for each frame whose status is "ok"."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    content = {"key": key._asdict(), **record._asdict()}
+    content["sha256"] = checksum(content)
+    good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
     with _beside(scratch, folder) as place:
-        _commit(place, folder, record, key, images)
+        # A folder inside: the temporary one is private, who may see this one is for the umask.
+        made = Path(tempfile.mkdtemp(dir=place)) / "new"
+        made.mkdir()
+        for frame, image in zip(good, images, strict=True):
+            # Written by Python: OpenCV's writer crashes on paths it cannot decode.
+            _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)
+            (made / _IMAGE.format(frame)).write_bytes(np.asarray(png).tobytes())
+        (made / RECORD_FILE).write_text(json.dumps(content) + "\n")
+        while True:
+            if folder.exists():
+                folder.rename(Path(tempfile.mkdtemp(dir=place)) / "old")
+            try:
+                made.rename(folder)
+            except OSError as error:
+                # A worker that outlived a killed job may have made it appear just now.
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                return
 
 
 @contextlib.contextmanager
 def _beside(scratch: Path, folder: Path) -> Iterator[Path]:
-    """Yield the scratch folder, or one on the disk of `folder` where that is another one.
-
-    That one has a name of its own for each video: what a killed job left there is removed when the
-    video is done again.
-    """
+    """Yield the scratch folder, or one on the disk of `folder` where that is another one."""
     if scratch.stat().st_dev == folder.parent.stat().st_dev:
         yield scratch
         return
+    # So named, what a killed job left there is removed when the video is done again.
     place = folder.parent / f".{folder.name}.partial"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
@@ -195,47 +203,10 @@ def _beside(scratch: Path, folder: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _commit(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
-    # A folder inside: the temporary one is private, who may see this one is for the umask to say.
-    made = Path(tempfile.mkdtemp(dir=scratch)) / "new"
-    made.mkdir()
-    good = [int(row["frame"]) for row in record.frames if row["status"] == "ok"]
-    for frame, image in zip(good, images, strict=True):
-        (made / _IMAGE.format(frame)).write_bytes(_png(image))
-    content = {"key": key._asdict(), **record._asdict()}
-    content["sha256"] = checksum(content)
-    (made / RECORD_FILE).write_text(json.dumps(content) + "\n")
-    while True:
-        if folder.exists():
-            folder.rename(Path(tempfile.mkdtemp(dir=scratch)) / "old")
-        try:
-            made.rename(folder)
-        except OSError as error:
-            # A worker that outlived a killed job may have made it appear just now.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        else:
-            return
-
-
-def _png(image: UInt8Array) -> bytes:
-    # Encoded here and written by Python: OpenCV's writer crashes on paths it cannot decode.
-    done, content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)
-    if not done:
-        raise InputError(f"expected an image that PNG can hold, received shape {image.shape}.")
-    return np.asarray(content).tobytes()
-
-
 def read_record(folder: Path, key: Key) -> Record | None:
-    """Return the record of a finished video; None where it must be done.
-
-    A video that is gone keeps the crops it gave. A damaged record is none.
-    """
-    file = folder / RECORD_FILE
-    if not file.exists():
-        return None
+    """Return the whole record of a finished video, gone or not; None where it must be done."""
     try:
-        content = read_json(file)
+        content = read_json(folder / RECORD_FILE)
         if content.pop("sha256") != checksum(content):
             return None
         there = Key(**content.pop("key"))
@@ -263,11 +234,6 @@ def failure_rows(video: str, record: Record) -> Iterator[dict[str, object]]:
     for row in record.frames:
         if row["status"] != "ok":
             yield {"path": video, **{name: row[name] for name in ("frame", "status", "reason")}}
-
-
-def typed(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a manifest, the columns with their types also where there are no rows."""
-    return restore_types(pd.DataFrame(list(rows), columns=[*columns]), columns)
 
 
 def write_manifests(

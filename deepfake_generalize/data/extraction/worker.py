@@ -1,8 +1,7 @@
 """What the workers of an extraction do: videos in, finished folders out.
 
-A module of its own, so that other processes import it instead of receiving pickled code, and so
-that every worker opens its finder inside `with`: MediaPipe's objects survive neither forking nor
-the garbage collector.
+Every worker opens its finder inside `with`: MediaPipe's objects survive neither forking nor the
+garbage collector.
 """
 
 from __future__ import annotations
@@ -61,10 +60,7 @@ class Task(NamedTuple):
 
 
 def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Task, Record]]:
-    """Do the tasks, and yield their records in any order as they come.
-
-    `n_jobs` None means what `joblib.parallel_config` around the call says.
-    """
+    """Do the tasks, and yield their records in any order as they come."""
     import joblib
 
     workers = joblib.effective_n_jobs(n_jobs)
@@ -110,32 +106,21 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
         record = Record(error.status, str(error), (), lasting=lasting)
     except Exception as error:  # One odd video must not end a job of thousands.
         record = Record("error", f"{type(error).__name__}: {error}", (), lasting=False)
-    record = _doubted(task, record)
+    failed = record.status in ("error", "corrupt", "no_frames") or any(
+        frame["status"] in ("corrupt", "missing") for frame in record.frames
+    )
+    files = [task.path] if failed else []
+    if any("mask_unreadable" in str(frame.get("flag")) for frame in record.frames):
+        files.append(str(mask_of(task.path)))
+    if any(video_record.refusal(file) is not None for file in files):  # It may be mended.
+        record = record._replace(lasting=False)
     if record.lasting or len(images):
         video_record.commit_video(job.scratch, job.root / task.folder, record, key, images)
     return record
 
 
-def _doubted(task: Task, record: Record) -> Record:
-    """Return a record that is lasting only where what failed would fail again."""
-    said = [str(frame.get("flag") or "") for frame in record.frames]
-    failed = record.status in ("error", "corrupt", "no_frames") or any(
-        frame["status"] in ("corrupt", "missing") for frame in record.frames
-    )
-    files = [task.path] if failed else []
-    if any("mask_unreadable" in flag for flag in said):
-        files.append(str(mask_of(task.path)))
-    if any(video_record.refusal(file) is not None for file in files):
-        return record._replace(lasting=False)
-    return record
-
-
 def finished(job: Job, task: Task, redo: Collection[str] = ()) -> Record | None:
-    """Return the record of a video that needs no work; None where it does.
-
-    A video of which a frame, or the whole, ended in a status of `redo` is done again, unless it is
-    gone.
-    """
+    """Return the record of a video that needs no work; None where it does, as `redo` may say."""
     key = video_record.key_of(task.path, job.checksum, task.frames)
     record = video_record.read_record(job.root / task.folder, key)
     if record is None or key.size_bytes is None:

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from deepfake_generalize._system.closing import Closing
+from deepfake_generalize._system.native_logs import quiet_native_logs
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.data.faces.geometry import centre, crop_matrix, cut_out, roll_of, wrapped
-from deepfake_generalize.data.faces.landmarks import NETWORK_SIDE, LandmarkNetwork
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import DoubleArray, UInt8Array
 from deepfake_generalize.validation import check_choice
 
-# The landmark network was trained on crops of 1.5 face widths, turned upright.
+# The landmark network takes square crops of so many pixels, and was trained on 1.5 face widths,
+# turned upright; it finds so many points.
+_NETWORK_SIDE, _POINTS = 192, 468
 _LANDMARK_MARGIN = 1.5
 _SECOND_LOOK_MARGIN = 1.6
 _SECOND_LOOK_SIDE = 256
@@ -42,57 +47,73 @@ class Aligner(Closing):
     """What says how far a face in a frame is tilted: here by the finder's own, least exact eyes."""
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll in degrees and the name of what found it.
-
-        Here "finder", or 0 and "none" without usable eyes (a profile, a cascade).
-        """
+        """Return the roll in degrees, and what found it: "finder", or "none" without eyes."""
         del image
         if face.eyes is None or math.dist(*face.eyes) < _MIN_EYE_DISTANCE * face.side:
             return 0.0, "none"
         return roll_of(face.eyes), "finder"
 
 
+class LandmarkNetwork:
+    """The network of `face_landmark.tflite`, opened once; InputError for any other file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        # The bytes, not the path: native code cannot open every path that Python can.
+        content = path.read_bytes()
+        try:
+            with quiet_native_logs():  # Opening says which of its own parts it uses.
+                # One thread: videos are what runs in parallel.
+                self._interpreter = Interpreter(model_content=content, num_threads=1)
+                self._interpreter.allocate_tensors()
+            self._crop = _the_only(self._interpreter.get_input_details(), _NETWORK_SIDE**2 * 3)
+            ends = self._interpreter.get_output_details()
+            self._end = _the_only(ends, 3 * _POINTS)
+            self._presence = _the_only(ends, 1)
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                f"expected the 468-point face_landmark.tflite, received {path}: {error}.",
+                hint="Point to that file, or choose another aligner.",
+            ) from None
+
+    def __call__(self, crop: UInt8Array) -> tuple[DoubleArray, float]:
+        """Return (468, 3) points, x and y in pixels of a (192, 192, 3) crop, and a face's logit."""
+        self._interpreter.set_tensor(self._crop, crop[np.newaxis] / np.float32(255.0))
+        self._interpreter.invoke()
+        points = self._interpreter.get_tensor(self._end).reshape(_POINTS, 3).astype(float)
+        return points, float(self._interpreter.get_tensor(self._presence).item())
+
+
 class LandmarkAligner(Aligner):
     """The 468-point face mesh, run by LiteRT on one thread.
 
-    LiteRT is TensorFlow Lite's interpreter without TensorFlow, which would take seconds in every
-    worker. The roll of a frame and of its mirror image differ from each other's negative by 0.4
-    degrees in the median on six real clips (short-range: 3.2, the finder's own eyes: 4.4).
-
-    Args:
-        model_path: `face_landmark.tflite`, as in `data.assets.resolve`; loaded on opening.
+    The roll of a frame and of its mirror image differ from each other's negative by 0.4 degrees in
+    the median on six real clips (short-range: 3.2, the finder's own eyes: 4.4).
     """
 
     def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
         """Find the file."""
         self._path = assets.resolve("face-landmarks", model_path)
-        self._network: LandmarkNetwork | None = None
+        self._network: Any = None
 
     def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll and "landmarks"; 0 and "none" where the network sees no face.
-
-        Where it sees none, something hides the face and the finder's eyes are no better: on real
-        frames they were up to 30 degrees off.
-        """
+        """Return the roll and "landmarks"; 0 and "none" where the network sees no face."""
         roll, named = super().roll(image, face)
         for _ in range(_MAX_PASSES):
-            rest, presence = self._rest(image, face, roll)
-            if presence < _MIN_PRESENCE:
+            matrix = crop_matrix(face.box, roll=roll, size=_NETWORK_SIDE, margin=_LANDMARK_MARGIN)
+            crop = cut_out(image, matrix, _NETWORK_SIDE)
+            points, presence = self._network(crop)
+            mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
+            if (presence + again) / 2 < _MIN_PRESENCE:
+                # The finder's eyes are no better then: on real frames up to 30 degrees off.
                 return 0.0, "none"
+            rest = (_eye_line(points) - _eye_line(mirrored)) / 2
             roll, named = wrapped(roll + rest), "landmarks"
             if abs(rest) < _UPRIGHT_ENOUGH:
                 break
         return roll, named
-
-    def _rest(self, image: UInt8Array, face: Face, roll: float) -> tuple[float, float]:
-        matrix = crop_matrix(face.box, roll=roll, size=NETWORK_SIDE, margin=_LANDMARK_MARGIN)
-        crop = cut_out(image, matrix, NETWORK_SIDE)
-        if self._network is None:
-            self._network = LandmarkNetwork(self._path)
-        points, presence = self._network(crop)
-        mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
-        rest = (_eye_line(points) - _eye_line(mirrored)) / 2
-        return rest, (presence + again) / 2
 
     def open(self) -> None:
         """Load the network; InputError where the file is not this model."""
@@ -151,13 +172,23 @@ def align_crop(
 ) -> tuple[UInt8Array, str, DoubleArray]:
     """Cut one face out of an (H, W, 3) uint8 RGB frame, upright, `margin` times its box's side.
 
-    Returns the crop, (size, size, 3) uint8 RGB, black where it reaches beyond the frame, the name
-    of what found the eyes: the aligner's, "finder" or "none", and how it was cut: `crop_matrix`'s.
+    Returns the crop, (size, size, 3) uint8 RGB, the name of what found the eyes, and the matrix.
     """
     frame = check_frame(image)
     roll, named = aligner.roll(frame, face)
     matrix = crop_matrix(face.box, roll=roll, size=size, margin=margin)
     return cut_out(frame, matrix, size), named, matrix
+
+
+def _the_only(tensors: list[dict[str, Any]], size: int) -> int:
+    found = [
+        int(tensor["index"])
+        for tensor in tensors
+        if math.prod(tensor["shape"]) == size and tensor["dtype"] is np.float32
+    ]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} of its tensors hold {size} floats, not 1")
+    return found[0]
 
 
 def _eye_line(points: DoubleArray) -> float:

@@ -8,17 +8,14 @@ Measured on 388 pairs of faces of one person and 3,617 of two, from fourteen cli
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from deepfake_generalize.data.faces.finder import Face
 from deepfake_generalize.data.faces.geometry import centre, crop_matrix, cut_out, roll_of
-
-if TYPE_CHECKING:
-    from deepfake_generalize.data.faces.finder import Face
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import FloatArray, UInt8Array
 
 UNLIKE = 0.5
 """Faces less alike than this are two people's, wherever they are seen."""
@@ -41,8 +38,6 @@ _CLOTHES = (1.15, 1.2, 0.9)
 _CLOTHES_SIDE = 32
 _CLOTHES_WEIGHT = 0.35
 _CLOTHES_SCALE = 1.2
-
-FloatArray: TypeAlias = npt.NDArray[np.float32]
 
 
 class Appearance(NamedTuple):
@@ -69,11 +64,7 @@ def appearance_of(image: UInt8Array, face: Face) -> Appearance:
 
 
 def likeness(a: Appearance, b: Appearance) -> float:
-    """Return how much two faces look like one person: 0 not at all, 1 and a little more the same.
-
-    The common share of colours of hair and face, a quarter of the correlation of the layout, and,
-    where both are seen, the common share of the colours of the clothes.
-    """
+    """Return how much two faces look like one person: 0 not at all, about 1 the same."""
     layout = max(_correlation(a.grey, b.grey), _correlation(b.grey, a.grey), 0.0)
     head = (_shared(a.hair, b.hair) + _shared(a.face, b.face)) / 2 + _LAYOUT_WEIGHT * layout
     if a.clothes is None or b.clothes is None:

@@ -10,7 +10,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from deepfake_generalize.data.faces.manipulation_masks import cut_area, mask_of,
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.layouts import looks_like
-from deepfake_generalize.data.video import FrameBatch, VideoInfo, sample_frames
+from deepfake_generalize.data.video import FrameBatch, sample_frames
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import check_number, check_whole
@@ -64,11 +63,11 @@ class VideoCrops:
             frame), `score`, `aligner`, `flag` (NA, or words joined by ";": "low_score" under
             0.7, "second_look" where the face was found by looking again: at its region, at a part
             of the frame, or at the frame with a border, "damaged_video" where other frames could
-            not be read, "other_faces" where the frame
-            shows more than the subject's, "mask_subject" where the mask video of FaceForensics++ or
-            DFD says which face is the subject, "mask_short", "mask_empty" or "mask_unreadable"
-            where such a video is there and ends early, marks nothing or cannot be read), `faces`
-            (how many faces the frame shows, the subject included; NA where it could not be read).
+            not be read, "other_faces" where the frame shows more than the subject's, "mask_subject"
+            where the mask video of FaceForensics++ or DFD says which face is the subject,
+            "mask_short", "mask_empty" or "mask_unreadable" where such a video ends early, marks
+            nothing or cannot be read), `faces` (how many faces the frame shows, the subject
+            included; NA where it could not be read).
         note: What is wrong with the file; empty where nothing is.
         masks: (N, size, size) bool: where the pictures were manipulated, by the mask video of
             FaceForensics++ or DFD; all False where it says nothing. None without such a video.
@@ -165,35 +164,31 @@ def crop_opened(
     mask = mask_of(path)
     masks = None if mask is None else read_masks(mask, batch.indices)
     subject = find_subject(batch.images, finder, None if masks is None else masks.areas)
-    damaged = any(status != "ok" for status in batch.status)
     images, rows, areas = [], [], []
     for at, (image, face) in enumerate(zip(batch.images, subject.faces, strict=True)):
-        row = _frame_row(batch, at, subject)
-        if image is not None and face is not None:
-            crop, aligned_by, matrix = align_crop(
-                image, face, aligner, size=settings.size, margin=settings.margin
-            )
-            images.append(crop)
-            if masks is not None:
-                areas.append(cut_area(masks.areas[at], image, matrix, settings.size))
-            flags = {
-                "low_score": face.score < LOW_SCORE,
-                "second_look": subject.second_look[at],
-                "damaged_video": damaged,
-                "other_faces": subject.counts[at] > 1,
-                "mask_subject": subject.by_mask,
-            }
-            if masks is not None and masks.note:
-                flags[masks.note] = True
-            row |= {
-                "status": "ok",
-                "reason": pd.NA,
-                "box": ",".join(f"{value:.2f}" for value in face.box),
-                "score": face.score,
-                "aligner": aligned_by,
-                "flag": ";".join(name for name, holds in flags.items() if holds) or pd.NA,
-            }
+        row: dict[str, object] = {"frame": batch.indices[at], "status": batch.status[at]}
         rows.append(row)
+        if image is None:
+            row["reason"] = batch.note or f"the frame is {batch.status[at]}"
+            continue
+        row["faces"] = subject.counts[at]
+        if face is None:
+            row |= {"status": "no_face", "reason": _why_no_face(subject, at)}
+            continue
+        crop, row["aligner"], matrix = align_crop(image, face, aligner, **settings._asdict())
+        images.append(crop)
+        if masks is not None:
+            areas.append(cut_area(masks.areas[at], image, matrix, settings.size))
+        flags = {
+            "low_score": face.score < LOW_SCORE,
+            "second_look": subject.second_look[at],
+            "damaged_video": any(status != "ok" for status in batch.status),
+            "other_faces": subject.counts[at] > 1,
+            "mask_subject": subject.by_mask,
+            "" if masks is None else masks.note: True,
+        }
+        row |= {"box": ",".join(f"{value:.2f}" for value in face.box), "score": face.score}
+        row["flag"] = ";".join(name for name, holds in flags.items() if holds and name) or None
     types = dict.fromkeys(FRAME_COLUMNS, "string")
     types |= {"frame": "Int64", "faces": "Int64", "score": "float64"}
     frames = pd.DataFrame(rows, columns=list(FRAME_COLUMNS)).astype(types)
@@ -209,22 +204,13 @@ def _one_frame(path: str | os.PathLike[str]) -> FrameBatch:
     except InputError as error:
         status = "error" if os.path.lexists(path) else "missing"
         raise VideoError(error.message, hint=error.hint, status=status) from error
-    height, width = image.shape[:2]
-    info = VideoInfo(Path(path), 1, width, height, "picture", "none", "rgb24", None)
-    return FrameBatch((0,), [image], ["ok"], info)
+    return FrameBatch((0,), [image], ["ok"], 1)
 
 
-def _frame_row(batch: FrameBatch, at: int, subject: Subject) -> dict[str, object]:
+def _why_no_face(subject: Subject, at: int) -> str:
     n_faces = subject.counts[at]
-    who = "face that the mask marks" if subject.by_mask else "video's subject"
-    row: dict[str, object] = dict.fromkeys(FRAME_COLUMNS, pd.NA)
-    row |= {"frame": batch.indices[at], "score": float("nan"), "status": batch.status[at]}
-    if batch.status[at] != "ok":
-        return row | {"reason": batch.note or f"the frame is {batch.status[at]}"}
     if n_faces == 0:
-        reason = "no face found in this frame"
-    elif n_faces == 1:
-        reason = f"the {who} is not the one face of this frame"
-    else:
-        reason = f"the {who} is not among the {n_faces} faces of this frame"
-    return row | {"status": "no_face", "reason": reason, "faces": n_faces}
+        return "no face found in this frame"
+    who = "face that the mask marks" if subject.by_mask else "video's subject"
+    faces = "the one face" if n_faces == 1 else f"among the {n_faces} faces"
+    return f"the {who} is not {faces} of this frame"

@@ -5,9 +5,9 @@ Which face is the subject of a video is decided in `subject`, how it is cut out 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -56,11 +56,11 @@ class Face:
 
 
 @runtime_checkable
-class FaceFinder(Protocol):
+class FaceFinder(AbstractContextManager["FaceFinder"], Protocol):
     """Anything that finds faces in a frame.
 
-    A finder is used inside `with`. To be used by several processes it must survive pickling; every
-    worker then opens its own copy.
+    A finder is used inside `with`, which gives it back, ready, and closes it at the end. To be used
+    by several processes it must survive pickling; every worker then opens its own copy.
     """
 
     @property
@@ -76,25 +76,9 @@ class FaceFinder(Protocol):
         """Free what the finder holds; safe to call twice."""
         ...
 
-    def __enter__(self) -> Self:
-        """Return the finder, ready."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the finder."""
-        ...
-
 
 def check_finder(finder: object, *, opens: bool = False) -> None:
-    """Raise InputError unless something has what `FaceFinder` asks for, or is None.
-
-    `opens` says whether it will also be entered and closed, not only asked.
-    """
+    """Refuse what is no `FaceFinder` or None; `opens` says if it will be entered and closed too."""
     methods = ("find", "close", "__enter__", "__exit__") if opens else ("find",)
     if finder is None or (
         isinstance(getattr(finder, "name", None), str)
@@ -110,11 +94,8 @@ def check_finder(finder: object, *, opens: bool = False) -> None:
 
 
 def check_frame(image: object) -> UInt8Array:
-    """Return `image` as a contiguous (H, W, 3) uint8 array, raise InputError if it is not one.
-
-    Native code ends the process over sides longer than `MAX_SIDE`. Contiguous because MediaPipe
-    reads memory as if it always were, and finds nothing otherwise.
-    """
+    """Return `image` as a contiguous (H, W, 3) uint8 array, raise InputError if it is not one."""
+    # Contiguous because MediaPipe reads memory as if it always were, and finds nothing otherwise.
     if (
         isinstance(image, np.ndarray)
         and image.dtype == np.uint8

@@ -17,10 +17,7 @@ def centre(box: Box) -> Point:
 
 
 def roll_of(eyes: tuple[Point, Point]) -> float:
-    """Return how far the head is tilted, in degrees in (-180, 180], from its right and left eye.
-
-    Positive when the left eye is lower; y points downwards.
-    """
+    """Return the tilt of a head in degrees, above 0 where its second (left) eye is lower."""
     (x0, y0), (x1, y1) = eyes
     return math.degrees(math.atan2(y1 - y0, x1 - x0))
 
@@ -33,9 +30,8 @@ def wrapped(degrees: float) -> float:
 def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArray:
     """Return the (2, 3) affine map from pixels of the frame to pixels of the crop.
 
-    The crop is a square `margin` times the box's larger side, around the box's centre, turned by
-    `roll` degrees so that a head tilted by `roll` comes out upright. Pixel centres are whole
-    numbers on both sides.
+    The crop is a square `margin` times the box's larger side, around its centre, in which a head
+    tilted by `roll` degrees is upright. Pixel centres are whole numbers on both sides.
     """
     x0, y0, x1, y1 = box
     scale = size / (margin * max(x1 - x0, y1 - y0))
@@ -54,14 +50,17 @@ def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArr
 def cut_out(image: UInt8Array, matrix: DoubleArray, size: int) -> UInt8Array:
     """Apply `crop_matrix`'s map to an (H, W, 3) uint8 frame; return (size, size, 3) uint8.
 
-    One bilinear interpolation. Where the frame is shrunk by a factor f > 1, it is first smoothed by
-    a Gaussian of standard deviation (f - 1) / 2 pixels, as scikit-image's resize does, so that
-    shrinking averages instead of picking pixels. What lies outside the frame is black: nothing is
-    invented.
+    Bilinear; where the frame is shrunk by a factor f > 1, it is first smoothed by a Gaussian of
+    standard deviation (f - 1) / 2 pixels, as by scikit-image's resize. Outside the frame is black.
     """
     factor = 1.0 / float(np.hypot(matrix[0, 0], matrix[0, 1]))
     sigma = max(0.0, (factor - 1.0) / 2.0)
-    part, left, top = _part_needed(image, matrix, size, spare=math.ceil(4 * sigma) + 2)
+    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]], float)
+    reached = corners @ cv2.invertAffineTransform(matrix).T
+    spare = math.ceil(4 * sigma) + 2
+    left, top = np.maximum(np.floor(reached.min(axis=0)).astype(int) - spare, 0).tolist()
+    right, bottom = (np.ceil(reached.max(axis=0)).astype(int) + spare + 1).tolist()
+    part = image[top : max(bottom, top), left : max(right, left)]
     if part.size == 0:
         return np.zeros((size, size, 3), np.uint8)
     if sigma > 0.1:  # Below, the kernel is a single pixel at eight bits.
@@ -72,17 +71,3 @@ def cut_out(image: UInt8Array, matrix: DoubleArray, size: int) -> UInt8Array:
         part, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
     return crop
-
-
-def _part_needed(
-    image: UInt8Array, matrix: DoubleArray, size: int, *, spare: int
-) -> tuple[UInt8Array, int, int]:
-    back = cv2.invertAffineTransform(matrix)
-    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]], float)
-    reached = corners @ back.T
-    low = np.floor(reached.min(axis=0)).astype(int) - spare
-    high = np.ceil(reached.max(axis=0)).astype(int) + spare + 1
-    height, width = image.shape[:2]
-    left, top = max(int(low[0]), 0), max(int(low[1]), 0)
-    right, bottom = min(int(high[0]), width), min(int(high[1]), height)
-    return image[top : max(bottom, top), left : max(right, left)], left, top

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from deepfake_generalize.data.faces.finder import Box
 from deepfake_generalize.data.faces.geometry import cut_out
-from deepfake_generalize.data.video import probe, read_frames
+from deepfake_generalize.data.video import read_frames
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.types import DoubleArray, UInt8Array
 
@@ -41,10 +41,8 @@ class Masks:
 
 
 def mask_of(video: str | os.PathLike[str]) -> Path | None:
-    """Return the mask video of a fake in a root of FaceForensics++ or DFD; None without one.
-
-    It lies under the same name in `<method>/masks/videos/`, beside `<method>/<level>/videos/`.
-    """
+    """Return the mask video of a fake in a root of FaceForensics++ or DFD; None without one."""
+    # It lies under the same name in `<method>/masks/videos/`, beside `<method>/<level>/videos/`.
     path = Path(video)
     if path.parent.name != "videos" or len(path.parts) < 4:
         return None
@@ -56,24 +54,19 @@ def mask_of(video: str | os.PathLike[str]) -> Path | None:
 
 
 def read_masks(path: Path, indices: Sequence[int]) -> Masks:
-    """Read the frames of a mask video that belong to sampled frames of its video, from 0.
+    """Read the frames of a mask video that belong to sampled frames of its video; raise nothing.
 
-    Frames are taken by their number: a mask that ends early (many of DFD's do) says nothing about
-    the frames behind its end. Nothing is raised: a mask is a help, not a condition.
+    A mask that ends early (many of DFD's do) says nothing about the frames behind its end.
     """
-    nothing = (None,) * len(indices)
     try:
-        n_frames = probe(path).n_frames
-        there = [index for index in indices if index < n_frames]
-        batch = read_frames(path, there)
+        batch = read_frames(path, indices)
     except VideoError:
-        return Masks(nothing, "mask_unreadable")
-    found = dict(zip(there, batch.images, strict=True))
-    areas = tuple(_area(found.get(index)) for index in indices)
-    if len(there) < len(indices):
+        return Masks((None,) * len(indices), "mask_unreadable")
+    areas = tuple(_area(image) for image in batch.images)
+    if any(index >= batch.n_frames for index in indices):
         return Masks(areas, "mask_short")
     if all(image is None for image in batch.images):
-        return Masks(nothing, "mask_unreadable")
+        return Masks(areas, "mask_unreadable")
     return Masks(areas, "" if any(area is not None for area in areas) else "mask_empty")
 
 
@@ -85,10 +78,7 @@ def _area(image: UInt8Array | None) -> npt.NDArray[np.bool_] | None:
 
 
 def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> float:
-    """Return the intersection over union of a face's box and a changed area, in [0, 1].
-
-    The area, (h, w) bool, may be of another size than the frame: it is taken as the frame scaled.
-    """
+    """Return the IoU of a face's box in a frame of that size and a changed area, of any size."""
     down, right = area.shape[0] / height, area.shape[1] / width
     x0, x1 = (round(min(max(x * right, 0), area.shape[1])) for x in (box[0], box[2]))
     y0, y1 = (round(min(max(y * down, 0), area.shape[0])) for y in (box[1], box[3]))

@@ -98,8 +98,18 @@ class MediaPipeFinder(Closing):
         detector = self._ready()
         # The first call still sets up, and says so.
         with contextlib.nullcontext() if self._used else quiet_native_logs():
-            faces = _detect(detector, frame)
+            import mediapipe
+
+            picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
+            detections = detector.detect(picture).detections
         self._used = True
+        height, width = frame.shape[:2]
+        faces = []
+        for found in detections:
+            box, score = found.bounding_box, float(found.categories[0].score)
+            x, y = float(box.origin_x), float(box.origin_y)
+            right, left = ((point.x * width, point.y * height) for point in found.keypoints[:2])
+            faces.append(Face((x, y, x + box.width, y + box.height), score, (right, left)))
         return faces
 
     def close(self) -> None:
@@ -159,18 +169,3 @@ def _import_mediapipe() -> tuple[Any, Any]:
         if hide:
             del modules["tensorflow"]
     return vision, BaseOptions
-
-
-def _detect(detector: Any, frame: UInt8Array) -> list[Face]:
-    import mediapipe
-
-    picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
-    height, width = frame.shape[:2]
-    faces = []
-    for found in detector.detect(picture).detections:
-        box = found.bounding_box
-        corners = (box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height)
-        x0, y0, x1, y1 = (float(value) for value in corners)
-        right, left = ((point.x * width, point.y * height) for point in found.keypoints[:2])
-        faces.append(Face((x0, y0, x1, y1), float(found.categories[0].score), (right, left)))
-    return faces

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -16,15 +16,17 @@ from deepfake_generalize.data.faces.appearance import (
     LIKE,
     LIKE_ALONE,
     UNLIKE,
+    Appearance,
     appearance_of,
     likeness,
 )
-from deepfake_generalize.data.faces.finder import LOW_SCORE, Face
+from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face, FaceFinder
 from deepfake_generalize.data.faces.geometry import centre
 from deepfake_generalize.data.faces.manipulation_masks import MIN_OVERLAP, bounds, overlap
 from deepfake_generalize.data.faces.tracking import (
     MAX_GROWTH,
     SAME_FACE,
+    Seen,
     Track,
     choose_subject,
     distinct,
@@ -34,14 +36,7 @@ from deepfake_generalize.data.faces.tracking import (
     link_tracks,
 )
 from deepfake_generalize.data.video import find_cuts
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from deepfake_generalize.data.faces.appearance import Appearance
-    from deepfake_generalize.data.faces.finder import Box, FaceFinder
-    from deepfake_generalize.data.faces.tracking import Seen
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import UInt8Array
 
 # The border around a frame, and the smallest face that it is to show, in the frame's shorter sides.
 _BORDER = 0.25
@@ -83,28 +78,21 @@ def find_subject(
 ) -> Subject:
     """Find the faces in sampled frames and follow the one that matters.
 
-    A frame without any face is looked at again with a border around it: faces that fill a frame
-    show better so. Faces are linked within a shot where they look alike; tracks that are never seen
-    together are one person's where they look alike, and more readily where nobody is ever seen
-    beside another. The person with the largest sum of area times score is the subject.
-
-    Where masks say which part of a frame was changed, the subject is the face that overlaps it,
-    however small, and nobody where none does; in frames without a mask it is the person whose face
-    overlaps the masks most.
+    A frame without any face is looked at again with a border, which shows faces that fill it. Faces
+    are linked within a shot where they look alike; tracks that are never seen together are one
+    person's where they look alike, more readily where nobody is ever seen beside another. The
+    person with the largest sum of area times score is the subject; where masks say which part of a
+    frame was changed, the face that overlaps it, and elsewhere the person who overlaps them most.
 
     Where the subject was missed, or found with a score under 0.7, the finder looks again at the
-    region around the place where the face should be, four face sides wide, in which small and dark
-    faces show better; the better of the two is kept. Where no place is known, or nobody is there,
-    it looks at four large parts of the frame, for somebody who looks like the subject.
+    region where the face should be, four face sides wide, and the better of the two is kept; where
+    nobody is there, at four large parts of the frame, for somebody who looks like the subject.
 
-    Args:
-        images: The frames in order, (H, W, 3) uint8 RGB, None where one could not be read.
-        finder: What finds faces.
-        areas: (h, w) bool by frame, True where the frame was changed; None where unknown.
+    `images` are (H, W, 3) uint8 RGB, `areas` (h, w) bool, True where the frame was changed; None
+    where a frame could not be read, or where nothing says what was changed.
     """
     found, padded = _find_all(images, finder)
-    # Places in frames of another size are other places.
-    cuts = find_cuts(images) | _changes_of_size(images)
+    cuts = find_cuts(images)
     looks = _Looks(images)
     people = looks.people(link_tracks(found, cuts, looks.alike))
     marked = {
@@ -153,15 +141,15 @@ class _Looks:
         return join_tracks(tracks, self._of_one, LIKE_ALONE if alone else LIKE)
 
     def alike(self, old: Seen, new: Seen) -> float:
-        """Return how alike two faces near each other are, 0 where they are two people's.
-
-        Where their surroundings changed too, as when a window inside a frame shows somebody else,
-        they have to be more alike.
-        """
+        """Return how alike two faces near each other are, 0 where they are two people's."""
+        # A window inside a frame may show somebody else: where the surroundings changed too, they
+        # have to be more alike.
         value = self._likeness(old, new)
         if UNLIKE <= value < LIKE and iou(old[1].box, new[1].box) > 0.0:
-            parts = [self._surroundings(at, old[1]) for at in (old[0], new[0])]
-            return 0.0 if find_cuts(parts) else value
+            parts = [
+                _around(self._images[at], old[1].box, _SURROUNDINGS)[0] for at in (old[0], new[0])
+            ]
+            return 0.0 if find_cuts([part if part.size else None for part in parts]) else value
         return value if value >= UNLIKE else 0.0
 
     def checked(self, face: Face | None, at: int, track: Track) -> Face | None:
@@ -175,19 +163,14 @@ class _Looks:
     def search(
         self, at: int, track: Track, finder: FaceFinder, others: Collection[Box]
     ) -> Face | None:
-        """Look for a person in four large parts of a frame, in which smaller faces show.
-
-        Returns whom they show that looks most like the person, None where nobody does.
-        """
+        """Return who looks most like a person in four large parts of a frame; None if nobody."""
         image = self._images[at]
         height, width = (round(_PART * side) for side in image.shape[:2])
         seen = [
-            _moved(face, left, top)
+            face
             for top in (0, image.shape[0] - height)
             for left in (0, image.shape[1] - width)
-            for face in finder.find(
-                np.ascontiguousarray(image[top : top + height, left : left + width])
-            )
+            for face in _find(image[top : top + height, left : left + width], finder, left, top)
         ]
         person = track.faces.values()
         alike = {
@@ -217,22 +200,10 @@ class _Looks:
             self._known[seen] = appearance_of(self._images[at], face)
         return self._known[seen]
 
-    def _surroundings(self, at: int, face: Face) -> UInt8Array | None:
-        (x, y), half = centre(face.box), _SURROUNDINGS * face.side / 2
-        part = self._images[at][max(int(y - half), 0) : max(int(y + half), 0)]
-        part = part[:, max(int(x - half), 0) : max(int(x + half), 0)]
-        return part if part.size else None
-
 
 def _spread(faces: Mapping[int, Face], most: int) -> list[Seen]:
     items = sorted(faces.items())
     return items[:: math.ceil(len(items) / most)]
-
-
-def _changes_of_size(images: Sequence[UInt8Array | None]) -> frozenset[int]:
-    sizes = [(at, image.shape) for at, image in enumerate(images) if image is not None]
-    pairs = itertools.pairwise(sizes)
-    return frozenset(at for (_, before), (at, now) in pairs if before != now)
 
 
 def _find_all(
@@ -244,19 +215,14 @@ def _find_all(
     for at, image in enumerate(images):
         faces = [] if image is None else distinct(finder.find(image))
         if image is not None and not faces:
-            faces = _find_bordered(image, finder)
-            if faces:
-                padded.add(at)
+            shorter = min(image.shape[:2])
+            wide = math.ceil(_BORDER * shorter)
+            bordered = cv2.copyMakeBorder(image, wide, wide, wide, wide, cv2.BORDER_CONSTANT)
+            seen = _find(bordered, finder, -wide, -wide)
+            faces = distinct([face for face in seen if face.side >= _CLOSE_UP * shorter])
+            padded.update([at] if faces else [])
         found.append(faces)
     return found, frozenset(padded)
-
-
-def _find_bordered(image: UInt8Array, finder: FaceFinder) -> list[Face]:
-    shorter = min(image.shape[:2])
-    wide = math.ceil(_BORDER * shorter)
-    bordered = cv2.copyMakeBorder(image, wide, wide, wide, wide, cv2.BORDER_CONSTANT)
-    seen = [_moved(face, -wide, -wide) for face in finder.find(bordered)]
-    return distinct([face for face in seen if face.side >= _CLOSE_UP * shorter])
 
 
 def _marked_track(tracks: Sequence[Track], marked: Mapping[int, _Marked]) -> Track:
@@ -284,20 +250,14 @@ def _look_again(
     image: UInt8Array, finder: FaceFinder, box: Box, others: Collection[Box]
 ) -> Face | None:
     side = max(box[2] - box[0], box[3] - box[1])
-    x, y = centre(box)
-    half = _REGION * side / 2
-    left, top = max(int(x - half), 0), max(int(y - half), 0)
-    region = image[top : max(int(y + half), 0), left : max(int(x + half), 0)]
-    if region.size == 0:
-        return None
-    seen = [_moved(face, left, top) for face in finder.find(np.ascontiguousarray(region))]
+    region, left, top = _around(image, box, _REGION)
 
     def offset(face: Face) -> float:
-        return math.dist(centre(face.box), (x, y)) / side
+        return math.dist(centre(face.box), centre(box)) / side
 
     near = [
         face
-        for face in seen
+        for face in _find(region, finder, left, top)
         if offset(face) <= _MAX_OFFSET
         and max(face.side, side) <= MAX_GROWTH * min(face.side, side)
         and all(iou(face.box, other) < SAME_FACE for other in others)
@@ -305,10 +265,22 @@ def _look_again(
     return min(near, key=offset, default=None)
 
 
-def _moved(face: Face, left: int, top: int) -> Face:
-    x0, y0, x1, y1 = face.box
-    eyes = face.eyes
-    if eyes is not None:
-        (rx, ry), (lx, ly) = eyes
-        eyes = ((rx + left, ry + top), (lx + left, ly + top))
-    return replace(face, box=(x0 + left, y0 + top, x1 + left, y1 + top), eyes=eyes)
+def _around(image: UInt8Array, box: Box, sides: float) -> tuple[UInt8Array, int, int]:
+    """Return the square part of a frame around a box, so many sides wide, and its left and top."""
+    (x, y), half = centre(box), sides * max(box[2] - box[0], box[3] - box[1]) / 2
+    left, top = max(int(x - half), 0), max(int(y - half), 0)
+    return image[top : max(int(y + half), 0), left : max(int(x + half), 0)], left, top
+
+
+def _find(part: UInt8Array, finder: FaceFinder, left: int, top: int) -> list[Face]:
+    """Find the faces of a part of a frame, placed in the frame."""
+    placed = []
+    for face in finder.find(np.ascontiguousarray(part)) if part.size else ():
+        x0, y0, x1, y1 = face.box
+        eyes = face.eyes
+        if eyes is not None:
+            (rx, ry), (lx, ly) = eyes
+            eyes = ((rx + left, ry + top), (lx + left, ly + top))
+        box = (x0 + left, y0 + top, x1 + left, y1 + top)
+        placed.append(replace(face, box=box, eyes=eyes))
+    return placed

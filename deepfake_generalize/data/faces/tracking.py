@@ -10,20 +10,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-from deepfake_generalize.data.faces.finder import LOW_SCORE
+from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face
 from deepfake_generalize.data.faces.geometry import centre
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from typing import TypeAlias
-
-    from deepfake_generalize.data.faces.finder import Box, Face
-
-    Seen: TypeAlias = tuple[int, Face]
-    """A face, and the position of the sampled frame that shows it."""
+Seen: TypeAlias = tuple[int, Face]
+"""A face, and the position of the sampled frame that shows it."""
 
 _MIN_OVERLAP = 0.1
 # Faces of two people in one frame overlap by less.
@@ -48,11 +43,6 @@ class Track:
         """The sum of area times score: large, clear, long-lasting faces weigh most."""
         return sum(face.area * face.score for face in self.faces.values())
 
-    @property
-    def best(self) -> float:
-        """The score of the face that is seen most surely; 0 without faces."""
-        return max((face.score for face in self.faces.values()), default=0.0)
-
 
 def iou(a: Box, b: Box) -> float:
     """Return the intersection over union of two boxes (x0, y0, x1, y1), in [0, 1]."""
@@ -66,10 +56,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def distinct(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces of one frame without doubtful doubles: of two that overlap, the surer one.
-
-    A face half hidden by another can give a second box between the two.
-    """
+    """Return the faces of one frame without doubles: of two that overlap, the surer one."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(iou(face.box, other.box) <= SAME_FACE for other in kept):
@@ -85,17 +72,10 @@ def link_tracks(
     """Link faces of successive frames into tracks.
 
     In each frame the pairs of a track's last face and a new face are taken in order of overlap
-    times score, over the frames since the track was last seen, each at most once; then those left
-    over whose centres lie within two face sides and whose size changed by less than 1.6, nearest
-    and latest first. A pair is left out where the two are not alike at all, or where either is
-    clearly more alike to another within reach: people who pass each other keep their own faces. A
-    face that fits no track begins one.
-
-    Args:
-        frames: The faces of each sampled frame, in order of time; empty where none was found.
-        cuts: Positions at which another shot begins; no track goes across.
-        alike: How much two faces, the earlier first, look like one person's; 0 where they are
-            two people's.
+    times score, over the frames since the track was last seen, each at most once; then those whose
+    centres lie within two face sides and whose size changed by less than 1.6, nearest and latest
+    first. A pair is left out where `alike` is 0, or where either is clearly more alike to another
+    within reach. A face that fits no track begins one, and so do all at `cuts`.
     """
     tracks: list[dict[int, Face]] = []
     begin = 0
@@ -104,9 +84,8 @@ def link_tracks(
             begin = len(tracks)
         free = list(range(begin, len(tracks)))
         left = list(range(len(faces)))
-        costs = _costs(tracks, free, faces, position, alike)
-        for by_kind in costs:
-            for track, face in _pairs(by_kind, free, left):
+        for _, _, track, face in sorted(_links(tracks, free, faces, position, alike)):
+            if track in free and face in left:
                 tracks[track][position] = faces[face]
                 free.remove(track)
                 left.remove(face)
@@ -117,14 +96,9 @@ def link_tracks(
 def join_tracks(
     tracks: Sequence[Track], alike: Callable[[Track, Track], float], least: float
 ) -> list[Track]:
-    """Put together the tracks of one person, never two that are seen in one frame.
+    """Put together tracks that are alike by at least so much, never two that are seen in one frame.
 
     The heaviest first, each to whom it resembles most, until nobody resembles anybody.
-
-    Args:
-        tracks: What `link_tracks` returned.
-        alike: How much the second of two tracks looks like the first one's person.
-        least: Those that are less alike stay apart.
     """
     people: list[Track] = []
     for track in sorted(tracks, key=lambda track: -track.weight):
@@ -144,18 +118,20 @@ def join_tracks(
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
     """Return the track with the largest sum of area times score; None without tracks.
 
-    Who is never seen with a score of 0.7 may be a pattern of the background, however large, and is
-    the subject only where nobody is.
+    Who is never seen with a score of 0.7 may be a pattern of the background, and comes last.
     """
-    return max(tracks, key=lambda track: (track.best >= LOW_SCORE, track.weight), default=None)
+
+    def rank(track: Track) -> tuple[bool, float]:
+        return any(face.score >= LOW_SCORE for face in track.faces.values()), track.weight
+
+    return max(tracks, key=rank, default=None)
 
 
 def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset()) -> Box | None:
-    """Return where a person's face should be in a frame.
+    """Return where a person's face should be in a frame, by the frames of the same shot.
 
     Where it was seen there; halfway, in proportion, between its neighbours in time; or, up to two
-    frames before its first and after its last, where it was then. Only the frames of the same shot
-    count (`cuts` are the positions at which another one begins); None where they say nothing.
+    frames before its first and after its last, where it was then. Else None.
     """
     begin = max((cut for cut in cuts if cut <= position), default=0)
     end = min((cut for cut in cuts if cut > position), default=math.inf)
@@ -173,56 +149,33 @@ def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset(
     return track.faces[nearest].box
 
 
-def _costs(
+def _links(
     tracks: Sequence[Mapping[int, Face]],
     free: Sequence[int],
     faces: Sequence[Face],
     position: int,
     alike: Callable[[Seen, Seen], float],
-) -> list[dict[tuple[int, int], float]]:
-    """Return what it costs to link a track and a face, by overlap and by distance."""
-    costs: list[dict[tuple[int, int], float]] = [{}, {}]
+) -> list[tuple[int, float, int, int]]:
+    """Return kind (0 overlap, 1 distance), cost, track and face of each link that may be made."""
+    links: list[tuple[int, float, int, int]] = []
     values: dict[tuple[int, int], float] = {}
     for track, face in itertools.product(free, range(len(faces))):
         last = max(tracks[track])
         old, new, gap = tracks[track][last], faces[face], position - last
-        for by_kind, cost in zip(costs, (_by_overlap, _by_distance), strict=True):
-            value = cost(old, new, gap)
-            if value is not None:
-                by_kind[track, face] = value
-                values[track, face] = alike((last, old), (position, new))
-    kept = {
-        pair
-        for pair, value in values.items()
-        if value > 0.0
-        and all(
-            value >= other - _CLEARLY
-            for rival, other in values.items()
-            if pair[0] == rival[0] or pair[1] == rival[1]
-        )
-    }
-    return [{pair: by_kind[pair] for pair in by_kind if pair in kept} for by_kind in costs]
+        overlap, (small, large) = iou(old.box, new.box), sorted((old.side, new.side))
+        found: list[tuple[int, float, int, int]] = []
+        if overlap >= _MIN_OVERLAP:
+            found.append((0, -overlap * new.score / gap, track, face))
+        if large <= MAX_GROWTH * small:
+            step = math.dist(centre(old.box), centre(new.box)) / large
+            found += [(1, step * gap, track, face)] if step <= _MAX_STEP else []
+        if found:
+            links += found
+            values[track, face] = alike((last, old), (position, new))
 
+    def holds(track: int, face: int) -> bool:
+        value = values[track, face]
+        rivals = [other for pair, other in values.items() if pair[0] == track or pair[1] == face]
+        return value > 0.0 and value >= max(rivals) - _CLEARLY
 
-def _pairs(
-    costs: Mapping[tuple[int, int], float], free: Collection[int], left: Collection[int]
-) -> list[tuple[int, int]]:
-    taken: list[tuple[int, int]] = []
-    for track, face in sorted(costs, key=lambda pair: (costs[pair], *pair)):
-        known = track in free and face in left
-        if known and all(track != other and face != another for other, another in taken):
-            taken.append((track, face))
-    return taken
-
-
-def _by_overlap(old: Face, new: Face, gap: int) -> float | None:
-    overlap = iou(old.box, new.box)
-    return -overlap * new.score / gap if overlap >= _MIN_OVERLAP else None
-
-
-def _by_distance(old: Face, new: Face, gap: int) -> float | None:
-    small, large = sorted((old.side, new.side))
-    if large > MAX_GROWTH * small:
-        return None
-    distance = math.dist(centre(old.box), centre(new.box)) / large
-    return distance * gap if distance <= _MAX_STEP else None
+    return [link for link in links if holds(*link[2:])]

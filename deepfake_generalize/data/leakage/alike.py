@@ -5,37 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 
 from deepfake_generalize.data.leakage.indexed_set import IndexedSet
 from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates
+from deepfake_generalize.data.splits import linked
 from deepfake_generalize.types import IntArray
 
 _MOST_PAIRS_A_CLIP = 10
 
 
-class Alike(NamedTuple):
-    """Two clips, or two groups of clips, one in either set, that show nearly the same pictures.
-
-    Attributes:
-        rows: Those of the first set and those of the second.
-        clips: The clips of either, sorted.
-        example: The paths of two such pictures.
-    """
-
-    rows: tuple[list[int], list[int]]
-    clips: tuple[list[str], list[str]]
-    example: tuple[str, str]
+Rows: TypeAlias = tuple[list[int], list[int]]
+"""Of the first set and of the second."""
+_ByClip: TypeAlias = dict[str, list[int]]
 
 
 def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield rows of `a` with equal pictures, and rows of `b` with equal pictures that look so.
-
-    Pictures of one clip are not looked for in the same clip of the other set, unless they are in
-    other clips too.
-    """
+    """Yield rows of `a` with equal pictures, and rows of `b`, in another clip, that look so."""
     if a.fingerprints is None or b.fingerprints is None:
         return
     left, right = _equal(a), _equal(b)
@@ -43,29 +31,30 @@ def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[i
         return
     prints_a = a.fingerprints.take(np.array([rows[0] for rows in left], np.int64))
     prints_b = b.fingerprints.take(np.array([rows[0] for rows in right], np.int64))
-    skip_a, skip_b = _codes(a, left, -1), _codes(b, right, -1 - len(left))
+    codes: dict[str, int] = {}
+    skip_a, skip_b = _codes(a, left, codes), _codes(b, right, codes)
     for rows, columns in near_duplicates(prints_a, prints_b, skip_a, skip_b):
         yield from ((left[row], right[column]) for row, column in zip(rows, columns, strict=True))
 
 
-def alike_clips(a: IndexedSet, b: IndexedSet) -> list[Alike]:
-    """Return each two clips that look alike, or one entry for a group in which too many do.
-
-    So there are at most ten times as many as clips, whatever is in them.
-    """
-    found = list(alike_rows(a, b))
-    entries = []
-    for pictures in _linked(a, b, found):
-        pairs = _pairs(a, b, [found[number] for number in pictures])
+def alike_clips(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[Rows, tuple[str, str]]]:
+    """Yield rows of two clips (of a group if too many) that look alike, and two such pictures."""
+    found = [(_by_clip(a, rows), _by_clip(b, own)) for rows, own in alike_rows(a, b)]
+    ends = [[*((0, c) for c in left), *((1, c) for c in right)] for left, right in found]
+    first = linked(ends)
+    groups = defaultdict(list)
+    for pictures, clips in zip(found, ends, strict=True):
+        groups[first[clips[0]]].append(pictures)
+    for group in groups.values():
+        pairs = _pairs(a, b, group)
         if pairs is None:
-            rows = tuple(
-                sorted({row for number in pictures for row in found[number][side]})
-                for side in (0, 1)
+            left, right = (
+                sorted({row for own in side for rows in own.values() for row in rows})
+                for side in zip(*group, strict=True)
             )
-            entries.append(_entry(a, b, (rows[0], rows[1])))
+            yield (left, right), _first_paths(a, b, left, right)
         else:
-            entries += pairs
-    return entries
+            yield from pairs
 
 
 def _equal(part: IndexedSet) -> list[list[int]]:
@@ -79,76 +68,44 @@ def _equal(part: IndexedSet) -> list[list[int]]:
     return list(groups.values())
 
 
-def _codes(part: IndexedSet, groups: Sequence[list[int]], start: int) -> IntArray:
+def _codes(part: IndexedSet, groups: Sequence[list[int]], codes: dict[str, int]) -> IntArray:
     """Return the clip of each group as its number; one of its own where it is in several."""
-    clips = [{int(part.clip_codes[row]) for row in rows} for rows in groups]
-    numbers = [own.pop() if len(own) == 1 else start - n for n, own in enumerate(clips)]
-    return np.array(numbers, np.int64)
-
-
-def _linked(
-    a: IndexedSet, b: IndexedSet, found: Sequence[tuple[list[int], list[int]]]
-) -> list[list[int]]:
-    """Gather the entries of `found` that clips link, directly or by way of others."""
-    from scipy.sparse import coo_array, csgraph
-
-    ends: list[tuple[int, int]] = []
-    nodes: dict[tuple[int, int], int] = {}
-    for number, sides in enumerate(found):
-        for side, (part, rows) in enumerate(zip((a, b), sides, strict=True)):
-            for clip in {int(part.clip_codes[row]) for row in rows}:
-                node = nodes.setdefault((side, clip), len(found) + len(nodes))
-                ends.append((number, node))
-    count = len(found) + len(nodes)
-    pairs = tuple(np.array(ends, np.int64).reshape(-1, 2).T)
-    graph = coo_array((np.ones(len(ends), np.int8), pairs), shape=(count, count))
-    _, components = csgraph.connected_components(graph, directed=False)
-    gathered: dict[int, list[int]] = defaultdict(list)
-    for number in range(len(found)):
-        gathered[int(components[number])].append(number)
-    return list(gathered.values())
+    clips = [{part.clips[row] for row in rows} for rows in groups]
+    keys = (own.pop() if len(own) == 1 else f"\0{part.name}\0{n}" for n, own in enumerate(clips))
+    return np.array([codes.setdefault(key, len(codes)) for key in keys], np.int64)
 
 
 def _pairs(
-    a: IndexedSet, b: IndexedSet, found: Sequence[tuple[list[int], list[int]]]
-) -> list[Alike] | None:
-    """Return an entry for each two clips, None where there are too many of them."""
-    sides = [_by_clip(a, [rows for rows, _ in found]), _by_clip(b, [rows for _, rows in found])]
-    most = _MOST_PAIRS_A_CLIP * sum(len({c for own in side for c in own}) for side in sides)
-    pairs: dict[tuple[int, int], tuple[set[int], set[int], list[tuple[str, str]]]] = {}
-    for left, right in zip(*sides, strict=True):
+    a: IndexedSet, b: IndexedSet, group: Sequence[tuple[_ByClip, _ByClip]]
+) -> list[tuple[Rows, tuple[str, str]]] | None:
+    """Return the rows of each two clips, None where there are more than ten times as many."""
+    n_clips = sum(len(set[str]().union(*side)) for side in zip(*group, strict=True))
+    most = _MOST_PAIRS_A_CLIP * n_clips
+    pairs: dict[tuple[str, str], tuple[set[int], set[int], list[tuple[str, str]]]] = {}
+    for left, right in group:
         if len(left) * len(right) > 2 * most:
             return None
-        for key in ((i, j) for i in left for j in right if i != j):
-            rows_a, rows_b, examples = pairs.setdefault(key, (set(), set(), []))
-            rows_a.update(left[key[0]])
-            rows_b.update(right[key[1]])
-            paths = [a.paths[row] for row in left[key[0]]], [b.paths[row] for row in right[key[1]]]
-            examples.append((min(paths[0]), min(paths[1])))
+        for i, j in ((i, j) for i in left for j in right if i != j):
+            rows_a, rows_b, examples = pairs.setdefault((i, j), (set(), set(), []))
+            rows_a.update(left[i])
+            rows_b.update(right[j])
+            examples.append(_first_paths(a, b, left[i], right[j]))
         if len(pairs) > most:
             return None
     return [
-        _entry(a, b, (sorted(rows_a), sorted(rows_b)), min(examples))
+        ((sorted(rows_a), sorted(rows_b)), min(examples))
         for rows_a, rows_b, examples in pairs.values()
     ]
 
 
-def _by_clip(part: IndexedSet, groups: Sequence[list[int]]) -> list[dict[int, list[int]]]:
-    gathered = []
-    for rows in groups:
-        own: dict[int, list[int]] = defaultdict(list)
-        for row in rows:
-            own[int(part.clip_codes[row])].append(row)
-        gathered.append(dict(own))
-    return gathered
+def _by_clip(part: IndexedSet, rows: Sequence[int]) -> _ByClip:
+    own: _ByClip = defaultdict(list)
+    for row in rows:
+        own[part.clips[row]].append(row)
+    return own
 
 
-def _entry(
-    a: IndexedSet,
-    b: IndexedSet,
-    rows: tuple[list[int], list[int]],
-    example: tuple[str, str] | None = None,
-) -> Alike:
-    clips = sorted({a.clips[row] for row in rows[0]}), sorted({b.clips[row] for row in rows[1]})
-    paths = min(a.paths[row] for row in rows[0]), min(b.paths[row] for row in rows[1])
-    return Alike(rows, clips, example or paths)
+def _first_paths(
+    a: IndexedSet, b: IndexedSet, left: list[int], right: list[int]
+) -> tuple[str, str]:
+    return min(a.paths[row] for row in left), min(b.paths[row] for row in right)

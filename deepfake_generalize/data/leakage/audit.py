@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 
 from deepfake_generalize.data.leakage.alike import alike_clips
 from deepfake_generalize.data.leakage.indexed_set import IndexedSet, gather_sets, notes_on
+from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from collections.abc import Set as AbstractSet
-
-    from deepfake_generalize.data.splits import Splits
-
-    Pair: TypeAlias = tuple[str, str]
-    Designs: TypeAlias = Iterable[Pair] | Mapping[Pair, str | Iterable[str]]
+Pair: TypeAlias = tuple[str, str]
+Designs: TypeAlias = Iterable[Pair] | Mapping[Pair, str | Iterable[str]]
 
 _DESIGNS: tuple[str, ...] = ("identity", "video", "frame", "near_duplicate")
 _SAME_PEOPLE = ("identity", "video", "near_duplicate")
@@ -98,7 +94,12 @@ def audit_leakage(
     for a, b in combinations(indexed, 2):
         design = designs.get(frozenset((a.name, b.name)), frozenset())
         found += _shared_videos(a, b, design)
-        found += _shared_people(a, b, design)
+        found += [
+            _shared(
+                "identity", a, b, who, (a.by_person[who], b.by_person[who]), "identity" in design
+            )
+            for who in sorted(a.by_person.keys() & b.by_person.keys())
+        ]
         if near_duplicates:
             found += _shared_pictures(a, b, design)
     table = pd.DataFrame(found, columns=list(LeakageFinding._fields)).astype(
@@ -139,14 +140,14 @@ def _designs(
     shared_by_design: Designs, indexed: Sequence[IndexedSet]
 ) -> dict[frozenset[str], frozenset[str]]:
     """Map each pair of names to the kinds of things that they share by design."""
-    if isinstance(shared_by_design, Mapping):
-        given = [
-            (pair, (k,) if isinstance(k, str) else tuple(k)) for pair, k in shared_by_design.items()
-        ]
-    else:
-        given = [(pair, _SAME_PEOPLE) for pair in shared_by_design]
+    given: Iterable[tuple[Pair, str | Iterable[str]]] = (
+        shared_by_design.items()
+        if isinstance(shared_by_design, Mapping)
+        else ((pair, _SAME_PEOPLE) for pair in shared_by_design)
+    )
     designs: dict[frozenset[str], frozenset[str]] = {}
-    for pair, kinds in given:
+    for pair, meant in given:
+        kinds = (meant,) if isinstance(meant, str) else tuple(meant)
         _check_design(pair, kinds, indexed)
         left, right = (
             [part.name for part in indexed if name in (part.name, part.parent)] for name in pair
@@ -208,28 +209,15 @@ def _shared_videos(a: IndexedSet, b: IndexedSet, design: AbstractSet[str]) -> li
     return found
 
 
-def _shared_people(a: IndexedSet, b: IndexedSet, design: AbstractSet[str]) -> list[LeakageFinding]:
-    """Return a finding for each person who is in both sets."""
-    return [
-        _shared("identity", a, b, who, (a.by_person[who], b.by_person[who]), "identity" in design)
-        for who in sorted(a.by_person.keys() & b.by_person.keys())
-    ]
-
-
 def _shared_pictures(
     a: IndexedSet, b: IndexedSet, design: AbstractSet[str]
 ) -> list[LeakageFinding]:
-    """Return a finding for each two clips, one of either set, with nearly the same pictures.
-
-    Clips that are known to be the same are left to `_shared_videos`. Where many look like many, one
-    finding tells of all of them.
-    """
+    """Return a finding for each two clips, one of either set, with nearly the same pictures."""
     found = []
-    for rows, clips, example in alike_clips(a, b):
-        shown = [
-            [set[str](part.people[row]) for row in own]
-            for part, own in zip((a, b), rows, strict=True)
-        ]
+    for rows, example in alike_clips(a, b):
+        sides = [*zip((a, b), rows, strict=True)]
+        clips = [sorted({part.clips[row] for row in own}) for part, own in sides]
+        shown = [[set(part.people[row]) for row in own] for part, own in sides]
         what = f"{clips[0][0]} ~ {clips[1][0]}"
         note = f"; such as {example[0]} and {example[1]}"
         if max(map(len, clips)) == 1:

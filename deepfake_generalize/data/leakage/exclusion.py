@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,7 @@ from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    Others: TypeAlias = pd.DataFrame | Splits
+Others: TypeAlias = pd.DataFrame | Splits
 
 _By = Literal["identity", "video", "frame"]
 
@@ -79,10 +77,10 @@ def exclude(
         True
     """
     check_choice("by", by, get_args(_By))
-    mine, theirs = _gather(crops, others, images=by == "video" and near_duplicates)
+    images = by == "video" and near_duplicates
+    mine, theirs = _gather(crops, others, images=images, named=by == "identity")
     files = set(theirs.paths)
     if by == "identity":
-        _check_named(theirs)
         shown = [sorted(set(who) & theirs.by_person.keys()) for who in mine.people]
         return _select(crops, [f"shows {who[0]}" if who else "" for who in shown])
     if by == "frame":
@@ -121,8 +119,7 @@ def only_identities(crops: pd.DataFrame, of: Others) -> Selection:
         >>> only_identities(crops, crops[:1]).crops["path"].tolist()
         ['/a.png']
     """
-    mine, theirs = _gather(crops, of)
-    _check_named(theirs)
+    mine, theirs = _gather(crops, of, named=True)
     reasons = []
     for who in mine.people:
         strangers = sorted(set(who) - theirs.by_person.keys())
@@ -131,7 +128,7 @@ def only_identities(crops: pd.DataFrame, of: Others) -> Selection:
 
 
 def _gather(
-    crops: pd.DataFrame, others: Others, *, images: bool = False
+    crops: pd.DataFrame, others: Others, *, images: bool = False, named: bool
 ) -> tuple[IndexedSet, IndexedSet]:
     if isinstance(others, Splits):
         others = pd.concat([getattr(others, part) for part in SUBSETS], ignore_index=True)
@@ -144,6 +141,12 @@ def _gather(
                 f"{table.name} cannot be read; the first: {failed[min(failed)]}",
                 hint="Mend or remove them, or use near_duplicates=False.",
             )
+    if named and not theirs.by_person:
+        raise InputError(
+            f"expected the people of at least one of {len(theirs.paths)} other crops to be known, "
+            "none are.",
+            hint="Fill the columns target_identity and source_identity.",
+        )
     return mine, theirs
 
 
@@ -157,15 +160,6 @@ def _alike(mine: IndexedSet, theirs: IndexedSet) -> dict[str, str]:
             if other is not None:
                 found[clip] = min(found.get(clip, other), other)
     return found
-
-
-def _check_named(theirs: IndexedSet) -> None:
-    if not theirs.by_person:
-        raise InputError(
-            f"expected the people of at least one of {len(theirs.paths)} other crops to be known, "
-            "none are.",
-            hint="Fill the columns target_identity and source_identity.",
-        )
 
 
 def _select(crops: pd.DataFrame, reasons: Sequence[str]) -> Selection:

@@ -10,15 +10,9 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.leakage.perceptual_hash import Fingerprints, read_fingerprints
-from deepfake_generalize.data.manifests import (
-    clip_keys,
-    people,
-    require_columns,
-    text_column,
-)
+from deepfake_generalize.data.manifests import clip_keys, people, require_columns, text_column
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.types import IntArray
 from deepfake_generalize.validation import describe
 
 _NUMBERED_CLIPS = "FF++ "
@@ -26,46 +20,30 @@ _NUMBERED_CLIPS = "FF++ "
 
 @dataclass(frozen=True, eq=False)
 class IndexedSet:
-    """A named set of N crops.
-
-    Attributes:
-        name: What the findings call it.
-        parent: The name of the splits it is a part of; else its own.
-        paths: The crops.
-        frame_ids: Their frame numbers as texts; the path where there is none.
-        clips: The clip of each.
-        clip_codes: (N,) the same as numbers, equal where the clips of any two sets are.
-        people: The people in each.
-        by_clip: Clip to rows.
-        by_person: Person to rows.
-        fingerprints: Of each; None where pictures are not compared.
-    """
+    """A named set of N crops: of each its path, its clip and its people; and their rows."""
 
     name: str
     parent: str
+    """The name of the splits it is a part of; else its own."""
     paths: list[str]
     frame_ids: list[str]
+    """Frame numbers as texts; the path where there is none."""
     clips: list[str]
-    clip_codes: IntArray
     people: list[tuple[str, ...]]
     by_clip: dict[str, list[int]]
     by_person: dict[str, list[int]]
     fingerprints: Fingerprints | None
+    """None where pictures are not compared."""
 
 
 def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
-    """Check `Splits`, or a mapping of names to crops or splits, and look up what the crops are.
-
-    With `images`, each is read once, however many sets hold it. No sets, or one without a column
-    `path`, raise `InputError`.
-    """
+    """Look up what crops of `Splits`, or of a mapping of names to crops or splits, are."""
     named = _named(sets)
     place: dict[str, int] = {}
     for _, _, crops in named:
         for path in text_column(crops, "path"):
             place.setdefault(path, len(place))
     prints = read_fingerprints(list(place)) if images else None
-    codes: dict[str, int] = {}
     indexed = []
     for name, parent, crops in named:
         clips, paths = clip_keys(crops).tolist(), text_column(crops, "path").tolist()
@@ -78,9 +56,6 @@ def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
                 paths=paths,
                 frame_ids=[frame or path for frame, path in zip(frames, paths, strict=True)],
                 clips=clips,
-                clip_codes=np.array(
-                    [codes.setdefault(clip, len(codes)) for clip in clips], np.int64
-                ),
                 people=who,
                 by_clip=_rows_of([(clip,) for clip in clips]),
                 by_person=_rows_of(who),

@@ -50,19 +50,16 @@ _PAIRS_AT_ONCE = 4096
 
 @dataclass(frozen=True, eq=False)
 class Fingerprints:
-    """What is kept of N pictures.
-
-    Attributes:
-        hashes: (N, 63) float32, -1 or 1; all 0 for pictures that cannot be compared.
-        thumbnails: (N, 32, 32, 3) uint8, RGB.
-        flat: (N,) bool: too little contrast to be compared.
-        unreadable: Number of the picture to why it could not be read.
-    """
+    """What is kept of N pictures."""
 
     hashes: FloatArray
+    """(N, 63) float32, -1 or 1; all 0 for pictures that cannot be compared."""
     thumbnails: UInt8Array
-    flat: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    """(N, 32, 32, 3) uint8, RGB."""
+    flat: AnyArray
+    """(N,) bool: too little contrast to be compared."""
     unreadable: dict[int, str]
+    """Number of the picture to why it could not be read."""
 
     def take(self, rows: IntArray) -> Fingerprints:
         """Return those of some pictures, in the order of `rows`."""
@@ -75,14 +72,11 @@ def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
     """Read pictures on all cores; what cannot be read is listed, not raised."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         taken = list(pool.map(_read, paths))
-    count = len(taken)
-    hashes = np.zeros((count, BITS), np.float32)
-    thumbnails = np.zeros((count, SIDE, SIDE, 3), np.uint8)
-    unreadable: dict[int, str] = {}
+    hashes = np.zeros((len(taken), BITS), np.float32)
+    thumbnails = np.zeros((len(taken), SIDE, SIDE, 3), np.uint8)
+    unreadable = {row: found for row, found in enumerate(taken) if isinstance(found, str)}
     for row, found in enumerate(taken):
-        if isinstance(found, str):
-            unreadable[row] = found
-        else:
+        if not isinstance(found, str):
             hashes[row], thumbnails[row] = found
     flat = np.array([_grey(thumbnail).std() < MIN_CONTRAST for thumbnail in thumbnails], bool)
     flat[list(unreadable)] = False
@@ -93,10 +87,7 @@ def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
 def near_duplicates(
     a: Fingerprints, b: Fingerprints, skip_a: IntArray, skip_b: IntArray
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield rows of `a` and the rows of `b` that show the same picture, in order.
-
-    Pairs with equal numbers in `skip_a` (N,) and `skip_b` (M,) are not looked at.
-    """
+    """Yield rows of `a`, `b` that show the same picture, but for pairs of equal `skip` numbers."""
     # For entries of -1 and 1 the product is the number of equal bits less that of unequal ones.
     least = BITS - 2 * MAX_DISTANCE
     for start in range(0, len(a.hashes), _ROWS_AT_ONCE):
@@ -124,15 +115,13 @@ def _read(path: str) -> tuple[FloatArray, UInt8Array] | str:
     return bits, cast("UInt8Array", thumbnail)
 
 
-def _same(a: AnyArray, b: AnyArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _same(a: AnyArray, b: AnyArray) -> AnyArray:
     a, b = a.astype(np.float32), b.astype(np.float32)
-    apart: FloatArray = np.square(a - b).mean(axis=(1, 2, 3))
-    close = apart <= MAX_DIFFERENCE**2
+    close: AnyArray = np.square(a - b).mean(axis=(1, 2, 3)) <= MAX_DIFFERENCE**2
     grey_a, grey_b = _grey(a), _grey(b)
     close[close] = _correlation(grey_a[close], grey_b[close]) >= MIN_CORRELATION
-    close[close] = _correlation(_detail(grey_a[close]), _detail(grey_b[close])) >= (
-        MIN_DETAIL_CORRELATION
-    )
+    detail = _correlation(_detail(grey_a[close]), _detail(grey_b[close]))
+    close[close] = detail >= MIN_DETAIL_CORRELATION
     return close
 
 

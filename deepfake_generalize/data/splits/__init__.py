@@ -9,13 +9,8 @@ from deepfake_generalize.data.splits.balanced import (
     checked_crops,
     in_order,
 )
-from deepfake_generalize.data.splits.groups import collect_videos
-from deepfake_generalize.data.splits.splits import (
-    SUBSETS,
-    Splits,
-    assemble,
-    remarks,
-)
+from deepfake_generalize.data.splits.groups import collect_videos, linked
+from deepfake_generalize.data.splits.splits import SUBSETS, Splits, assemble, remarks
 
 __all__ = [
     "CROSSING",
@@ -29,5 +24,6 @@ __all__ = [
     "checked_crops",
     "collect_videos",
     "in_order",
+    "linked",
     "remarks",
 ]

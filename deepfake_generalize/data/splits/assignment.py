@@ -6,22 +6,16 @@ miss and can prove that there is nothing to be found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from deepfake_generalize.data.splits.groups import count_units
+from deepfake_generalize.data.splits.groups import Counts, GroupKey, Video, count_units
+from deepfake_generalize.types import AnyArray
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deepfake_generalize.data.splits.groups import GroupKey, Video
-    from deepfake_generalize.types import AnyArray
-
-    Counts: TypeAlias = Mapping[frozenset[GroupKey], tuple[int, ...]]
-
-Needs: TypeAlias = tuple[tuple[int, ...], ...]
+Needs: TypeAlias = tuple[Counts, ...]
 """Per split, how many images of each class are needed: (real, fake) for two classes."""
 
 CROSSING = -1
@@ -39,17 +33,14 @@ _INFEASIBLE = 2
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where the videos go.
-
-    Attributes:
-        placed: Video to the number of its split; `CROSSING` where its units are in several.
-        fraction: The least fraction of a need that is met; 1 where all are.
-        impossible: Whether it is proven that no assignment of these units meets all needs.
-    """
+    """Where the videos go."""
 
     placed: dict[str, int]
+    """Video to the number of its split; `CROSSING` where its units are in several."""
     fraction: float
+    """The least fraction of a need that is met; 1 where all are."""
     impossible: bool = False
+    """Whether it is proven that no assignment of these units meets all needs."""
 
     @property
     def met(self) -> bool:
@@ -60,22 +51,19 @@ class Assignment:
 def assign(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
 ) -> Assignment:
-    """Give each unit to a split, in many random orders; return the best assignment found.
+    """Give each unit to the split furthest from its share; return the best of many random orders.
 
-    Each unit goes to the split that is furthest from its share; if that does not meet the needs,
-    in other orders, the large ones first, and with larger shares for small splits. Which units a
-    split gets depends on the sizes, the seed and the units alone.
+    If the needs are not met: the large ones first, and with larger shares for small splits.
     """
-    counts = count_units(videos, units)
-    single = {next(iter(key)): own for key, own in counts.items() if len(key) == 1}
+    counts, _ = count_units(videos, units)
     best = Assignment(dict.fromkeys(videos, CROSSING), -1.0)
     rng = np.random.default_rng(seed)
     for exponent in _EXPONENTS:
         for attempt in range(_ATTEMPTS_EACH):
-            order = [list(single)[i] for i in rng.permutation(len(single))]
+            order = [list(counts)[i] for i in rng.permutation(len(counts))]
             if attempt % 2:
-                order.sort(key=lambda unit: -sum(single[unit]))
-            found = _place(videos, units, _share_out(order, single, needs, exponent), needs)
+                order.sort(key=lambda unit: -sum(counts[unit]))
+            found = _place(videos, units, _share_out(order, counts, needs, exponent), needs)
             if found.fraction > best.fraction:
                 best = found
             if best.met:
@@ -86,59 +74,52 @@ def assign(
 def solve(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
 ) -> Assignment | None:
-    """Look for an assignment by integer programming.
+    """Look for an assignment by integer programming; of several, the seed decides.
 
-    Returns:
-        One that meets all needs (which of several, the seed decides), or an empty one that is
-        proven impossible, or None where the search was given up.
+    Returns one that meets all needs, an empty one that is proven impossible, or None if given up.
     """
     totals = np.sum([video.counts for video in videos.values()], axis=0)
     if (totals < np.sum(needs, axis=0)).any():
         return Assignment({}, 0.0, impossible=True)
-    counts = count_units(videos, units)
+    alone, together = count_units(videos, units)
     open_splits = [split for split, need in enumerate(needs) if sum(need)]
-    if len(counts) * len(open_splits) > _MAX_VARIABLES:
+    if (len(alone) + len(together)) * len(open_splits) > _MAX_VARIABLES:
         return None
-    values, impossible = _programme(counts, [needs[split] for split in open_splits], seed)
+    values, impossible = _programme(alone, together, [needs[split] for split in open_splits], seed)
     if values is None:
         return Assignment({}, 0.0, impossible=True) if impossible else None
-    single = [next(iter(key)) for key in counts if len(key) == 1]
-    home = {
-        unit: open_splits[int(row.argmax())]
-        for unit, row in zip(single, values[: len(single)], strict=True)
-    }
+    home = {unit: open_splits[int(row.argmax())] for unit, row in zip(alone, values, strict=False)}
     return _place(videos, units, home, needs)
 
 
 def _programme(
-    counts: Counts, needs: Sequence[tuple[int, ...]], seed: int
+    alone: Mapping[GroupKey, Counts],
+    together: Mapping[frozenset[GroupKey], Counts],
+    needs: Sequence[Counts],
+    seed: int,
 ) -> tuple[AnyArray | None, bool]:
-    """Return (keys, splits) values, or None, and whether there are provably none."""
+    """Return (units, splits) values, or None, and whether there are provably none."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array, eye_array, kron, vstack
 
-    keys, n = list(counts), len(needs)
-    single = [next(iter(key)) for key in keys if len(key) == 1]
-    place = {unit: row for row, unit in enumerate(single)}
-    table = np.array([counts[key] for key in keys], float)
-    once = kron(eye_array(len(single), len(keys)), np.ones((1, n)))
+    n, n_keys = len(needs), len(alone) + len(together)
+    place = {unit: row for row, unit in enumerate(alone)}
+    table = np.array([*alone.values(), *together.values()], float)
+    once = kron(eye_array(len(alone), n_keys), np.ones((1, n)))
     enough = vstack([kron(table[:, [c]].T, eye_array(n)) for c in range(table.shape[1])])
     constraints = [
         LinearConstraint(once.tocsr(), 1, 1),
         LinearConstraint(enough.tocsr(), np.array(needs, float).T.ravel(), np.inf),
     ]
     # A linked set counts in a split as far as all of its units are there.
-    links = [(row, place[unit]) for row, key in enumerate(keys) if len(key) > 1 for unit in key]
-    links.sort()
+    linked = enumerate(together, len(alone))
+    links = sorted((row, place[unit]) for row, key in linked for unit in key)
     if links:
-        lines = np.arange(len(links))
-        sides = [
-            coo_array((np.ones(len(links)), (lines, ends)), shape=(len(links), len(keys)))
-            for ends in np.array(links).T
-        ]
+        lines, ones, shape = np.arange(len(links)), np.ones(len(links)), (len(links), n_keys)
+        sides = [coo_array((ones, (lines, ends)), shape=shape) for ends in np.array(links).T]
         apart = kron(sides[0] - sides[1], eye_array(n))
         constraints.append(LinearConstraint(apart.tocsr(), -np.inf, 0))
-    whole = np.repeat(np.arange(len(keys)) < len(single), n)
+    whole = np.repeat(np.arange(n_keys) < len(alone), n)
     weights = np.random.default_rng(seed).random(len(whole)) * whole
     found = milp(
         weights,
@@ -147,13 +128,13 @@ def _programme(
         constraints=constraints,
         options={"node_limit": _MAX_NODES, "time_limit": _MAX_SECONDS, "mip_rel_gap": 1e9},
     )
-    values = None if found.x is None else np.asarray(found.x).reshape(len(keys), n)
+    values = None if found.x is None else np.asarray(found.x).reshape(n_keys, n)
     return values, found.status == _INFEASIBLE
 
 
 def _share_out(
     order: Sequence[GroupKey],
-    counts: Mapping[GroupKey, tuple[int, ...]],
+    counts: Mapping[GroupKey, Counts],
     needs: Needs,
     exponent: float,
 ) -> dict[GroupKey, int]:

@@ -22,7 +22,7 @@ from deepfake_generalize.data.splits.groups import (
     Video,
     break_large_components,
     collect_videos,
-    connected_components,
+    linked,
 )
 from deepfake_generalize.data.splits.splits import SUBSETS, Splits, assemble
 from deepfake_generalize.errors import InputError
@@ -139,11 +139,7 @@ def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_order(crops: pd.DataFrame) -> pd.DataFrame:
-    """Sort crops by what is the same on every machine, by the path only between equals.
-
-    The result has the types of the manifest's columns and is numbered anew; where a column holds
-    what is not of its type, `InputError` is raised.
-    """
+    """Sort crops by what is the same on every machine, by the path only between equals."""
     keys, paths = crop_keys(crops), [str(path) for path in crops["path"]]
     order = sorted(range(len(crops)), key=lambda row: (keys[row], paths[row]))
     rows = crops.iloc[order].reset_index(drop=True)
@@ -160,10 +156,9 @@ def in_order(crops: pd.DataFrame) -> pd.DataFrame:
 def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Assignment:
     """Assign videos to splits: whole groups of linked ones if that meets the needs, else people.
 
-    With `by` `video`, whole groups only. Returns the first assignment that meets all needs, else
-    the one that came nearest, and whether it is proven that there is none.
+    Returns what meets all needs, else what came nearest, and if there is provably nothing better.
     """
-    units = connected_components(videos)
+    units = linked(video.keys for video in videos.values())
     levels = [units]
     if by == "identity":
         levels += [break_large_components(units), {key: key for key in units}]
@@ -219,11 +214,8 @@ def _short_hint(totals: Sequence[int], pool: pd.Series[int], needs: Needs, by: s
     if absent:
         return f"There is no {' and no '.join(absent)} crop at all: add videos of that class."
     if by == "official":
-        empty = [
-            name
-            for number, name in enumerate(SUBSETS)
-            if sum(needs[number]) and not (pool == number).any()
-        ]
+        named = zip(SUBSETS, needs, strict=True)
+        empty = [n for at, (n, need) in enumerate(named) if sum(need) and not (pool == at).any()]
         if empty:
             return (
                 f"No crop has {' or '.join(empty)} in its column split: fill the column, or use "

@@ -6,10 +6,10 @@ that stay together; a video whose units land in different splits belongs to none
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ import pandas as pd
 from deepfake_generalize.data.manifests import clip_keys, people
 
 GroupKey: TypeAlias = tuple[str, str]
+Counts: TypeAlias = tuple[int, ...]
+"""Of crops, one number a class."""
+Key = TypeVar("Key", bound=Hashable)
 _PAIR = 2
 
 
@@ -25,7 +28,7 @@ class Video:
     """One video's group keys and how many crops of each class it has."""
 
     keys: tuple[GroupKey, ...]
-    counts: tuple[int, ...]
+    counts: Counts
 
 
 def collect_videos(
@@ -33,8 +36,8 @@ def collect_videos(
 ) -> dict[str, Video]:
     """Gather the videos of sorted crops, by their paths, in order of first appearance.
 
-    `classes` gives the class of each row, 0 to `n_classes` - 1. With `by_identity`, group keys are
-    the identities within a dataset family, where known; else the clip, which two qualities share.
+    `classes` gives the class of each row, 0 to `n_classes` - 1. Group keys are the identities, with
+    `by_identity` and where known; else the clip, which two qualities share.
     """
     # Kept by clip: one quality of it may name the people and another may not.
     keys: dict[str, dict[GroupKey, None]] = {}
@@ -54,45 +57,50 @@ def collect_videos(
     }
 
 
-def connected_components(videos: Mapping[str, Video]) -> dict[GroupKey, GroupKey]:
-    """Map each key to the first of those that videos link it to."""
+def linked(groups: Iterable[Sequence[Key]]) -> dict[Key, Key]:
+    """Map each key to the first of those that groups link it to, directly or by way of others."""
     from scipy.sparse import coo_array, csgraph
 
-    keys = list(dict.fromkeys(key for video in videos.values() for key in video.keys))
-    rows = {key: row for row, key in enumerate(keys)}
-    ends = [(rows[video.keys[0]], rows[key]) for video in videos.values() for key in video.keys]
+    rows: dict[Key, int] = {}
+    ends = [
+        (rows.setdefault(own[0], len(rows)), rows.setdefault(key, len(rows)))
+        for own in groups
+        for key in own
+    ]
     pairs = tuple(np.array(ends, np.int64).reshape(-1, 2).T)
-    graph = coo_array((np.ones(len(ends)), pairs), shape=(len(keys), len(keys)))
+    graph = coo_array((np.ones(len(ends)), pairs), shape=(len(rows), len(rows)))
     _, components = csgraph.connected_components(graph, directed=False)
-    first: dict[int, GroupKey] = {}
-    return {key: first.setdefault(part, key) for key, part in zip(keys, components, strict=True)}
+    first: dict[int, Key] = {}
+    return {key: first.setdefault(part, key) for key, part in zip(rows, components, strict=True)}
 
 
 def break_large_components(units: Mapping[GroupKey, GroupKey]) -> dict[GroupKey, GroupKey]:
-    """Let every key of a component of more than two stand for itself.
-
-    A pair stays whole: to break it loses all of its fakes.
-    """
+    """Let every key of a component stand for itself, but for pairs: they would lose all fakes."""
     sizes = Counter(units.values())
     return {key: unit if sizes[unit] <= _PAIR else key for key, unit in units.items()}
 
 
 def count_units(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey]
-) -> dict[frozenset[GroupKey], tuple[int, ...]]:
-    """Count the crops of each class by the units that they need together.
+) -> tuple[dict[GroupKey, Counts], dict[frozenset[GroupKey], Counts]]:
+    """Count the crops of each class by the unit that they need, and by the units together.
 
-    Each unit by itself comes first, in order of first appearance, then each set of units that a
-    video links; crops of such a set are lost unless its units are in one split.
+    Units are in order of first appearance; crops of several are lost unless these are in one split.
     """
-    counts: dict[frozenset[GroupKey], list[int]] = {}
-    linked: dict[frozenset[GroupKey], list[int]] = defaultdict(list)
+    alone: dict[GroupKey, Counts] = {}
+    together: dict[frozenset[GroupKey], Counts] = {}
     for video in videos.values():
+        nothing = (0,) * len(video.counts)
         own = dict.fromkeys(units[key] for key in video.keys)
         for unit in own:
-            counts.setdefault(frozenset([unit]), [0] * len(video.counts))
-        together = frozenset(own)
-        into = counts if len(own) == 1 else linked
-        before = into.get(together) or [0] * len(video.counts)
-        into[together] = [old + new for old, new in zip(before, video.counts, strict=True)]
-    return {units: tuple(value) for units, value in (counts | linked).items()}
+            alone.setdefault(unit, nothing)
+        if len(own) == 1:
+            alone[unit] = _added(alone[unit], video.counts)
+        else:
+            key = frozenset(own)
+            together[key] = _added(together.get(key, nothing), video.counts)
+    return alone, together
+
+
+def _added(a: Counts, b: Counts) -> Counts:
+    return tuple(map(sum, zip(a, b, strict=True)))

@@ -10,17 +10,13 @@ import pandas as pd
 from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
-from deepfake_generalize.data.manifests import (
-    crop_keys,
-    read_manifest,
-    text_sha256,
-    write_manifest,
-)
+from deepfake_generalize.data.manifests import crop_keys, read_manifest, text_sha256, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "
 _FIRST_LINE = 200
+_COLUMNS = (*CROP_COLUMNS, "subset", "reason")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,14 +79,10 @@ class Splits:
         """
         parts = [getattr(self, name).assign(subset=name) for name in (*SUBSETS, "dropped")]
         rows = pd.concat([part.astype({"frame": "Int64"}) for part in parts], ignore_index=True)
-        columns = (*CROP_COLUMNS, "subset", "reason")
+        comment = _PREFIX + self.sha256
         try:
             return write_manifest(
-                rows,
-                absolute(path),
-                columns,
-                ("path", "video"),
-                comment=_PREFIX + self.sha256,
+                rows, absolute(path), _COLUMNS, ("path", "video"), comment=comment
             )
         except OSError as error:
             raise InputError(
@@ -115,9 +107,20 @@ class Splits:
             DataMismatchError: Its rows are not those that its hash was taken of.
         """
         file = absolute(path)
-        stored = _stored_hash(file)
-        columns = (*CROP_COLUMNS, "subset", "reason")
-        rows = read_manifest(file, columns, ("path", "video"), skip=1)
+        try:
+            with open_regular(file) as lines:
+                first = lines.readline(_FIRST_LINE).decode("utf-8", "replace").strip()
+        except OSError as error:
+            raise InputError(
+                f"expected saved splits at {str(file)!r}: {error}.", hint="Check the path."
+            ) from error
+        if not first.startswith(f"# {_PREFIX}"):
+            raise InputError(
+                f"expected saved splits at {str(file)!r}, its first line holds no hash.",
+                hint="Pass a file that Splits.save wrote.",
+            )
+        stored = first.removeprefix(f"# {_PREFIX}")
+        rows = read_manifest(file, _COLUMNS, ("path", "video"), skip=1)
         unknown = set(rows["subset"].fillna("")) - {*SUBSETS, "dropped"}
         if unknown:
             raise DataMismatchError(
@@ -150,55 +153,26 @@ def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str])
 def remarks(splits: Splits) -> list[str]:
     """Say what is not known of the videos, and which may be in several parts for that."""
     said = []
-    unknown, n_videos = _count_nameless(splits)
-    if unknown:
+    parts = [getattr(splits, name) for name in (*SUBSETS, "dropped")]
+    rows = pd.concat([part[["video", "target_identity", "source_identity"]] for part in parts])
+    named = rows.loc[rows.drop(columns="video").notna().any(axis=1), "video"].nunique()
+    if named < rows["video"].nunique():
+        n_videos = rows["video"].nunique()
         said.append(
-            f"people unknown for {unknown} of {n_videos} videos: by='identity' counts each as a "
-            "person of its own"
+            f"people unknown for {n_videos - named} of {n_videos} videos: by='identity' counts "
+            "each as a person of its own"
         )
-    if torn := _torn_videos(splits):
+    # What images of several parts have in common that are named like frames of a video.
+    places: dict[str, set[str]] = {}
+    for name, part in zip(SUBSETS, parts, strict=False):
+        alone = part.loc[part["video"] == part["path"], "path"]
+        for folder, _, file in (str(path).rpartition("/") for path in alone):
+            if video := before_number(file):
+                places.setdefault(f"{folder}/{video}", set()).add(name)
+    if torn := [video for video, names in places.items() if len(names) > 1]:
         said.append(
             f"{len(torn)} videos may be torn apart: images that count as a video each are named "
             f"like frames of one, such as {min(torn)!r}; video_pattern= of read_crops, "
             "--video-pattern of `split`, names their videos"
         )
     return said
-
-
-def _count_nameless(splits: Splits) -> tuple[int, int]:
-    """Return how many of the videos name no person, and how many videos there are."""
-    videos: set[str] = set()
-    named: set[str] = set()
-    for part in (splits.train, splits.val, splits.test, splits.dropped):
-        known = part["target_identity"].notna() | part["source_identity"].notna()
-        videos.update(part["video"])
-        named.update(part.loc[known, "video"])
-    return len(videos - named), len(videos)
-
-
-def _torn_videos(splits: Splits) -> set[str]:
-    """Return what images of several parts have in common that are named like frames of a video."""
-    parts: dict[str, set[str]] = {}
-    for name in SUBSETS:
-        rows = getattr(splits, name)
-        alone = rows.loc[rows["video"] == rows["path"], "path"]
-        for folder, _, file in (str(path).rpartition("/") for path in alone):
-            if video := before_number(file):
-                parts.setdefault(f"{folder}/{video}", set()).add(name)
-    return {video for video, places in parts.items() if len(places) > 1}
-
-
-def _stored_hash(file: Path) -> str:
-    try:
-        with open_regular(file) as lines:
-            first = lines.readline(_FIRST_LINE).decode("utf-8", "replace").strip()
-    except OSError as error:
-        raise InputError(
-            f"expected saved splits at {str(file)!r}: {error}.", hint="Check the path."
-        ) from error
-    if not first.startswith(f"# {_PREFIX}"):
-        raise InputError(
-            f"expected saved splits at {str(file)!r}, its first line holds no hash.",
-            hint="Pass a file that Splits.save wrote.",
-        )
-    return first.removeprefix(f"# {_PREFIX}")

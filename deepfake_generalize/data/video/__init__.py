@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from deepfake_generalize.data.video.orientation import MAX_SIDE
-from deepfake_generalize.data.video.sampling import (
-    FrameBatch,
-    VideoInfo,
-    probe,
-    read_frames,
-    sample_frames,
-)
+from deepfake_generalize.data.video.sampling import FrameBatch, probe, read_frames, sample_frames
 from deepfake_generalize.data.video.scene_cuts import find_cuts
 
 __all__ = [
     "MAX_SIDE",
     "FrameBatch",
-    "VideoInfo",
     "find_cuts",
     "probe",
     "read_frames",

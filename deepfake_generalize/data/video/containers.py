@@ -6,9 +6,11 @@ playlist under a video's name is refused.
 
 from __future__ import annotations
 
+import re
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 from av.stream import Disposition
@@ -17,17 +19,11 @@ from deepfake_generalize.data.video.orientation import MAX_SIDE, is_too_large, s
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.validation import MAX_PIXELS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from av.container import InputContainer
-    from av.video.codeccontext import VideoCodecContext
-    from av.video.stream import VideoStream
-
-_FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "ivf")
 _EXPECTED = "expected a video in an MP4/MOV, Matroska/WebM, AVI, MPEG, FLV, ASF, Ogg or IVF file"
-_OPEN_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+_OPEN_OPTIONS = {
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,ivf",
+    "protocol_whitelist": "file",
+}
 # Decoders that mark the pictures of which they invented a part, and go on. All others invent in
 # silence, so they are asked to object; to what they object, these would, too, and to oddities.
 _MARKING_CODECS = frozenset(
@@ -47,13 +43,8 @@ _SIGNATURES = (
 
 
 @contextmanager
-def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a local video file; yield it and its main video stream (see `main_stream`).
-
-    `strict` has decoders object to damage that they would hide. VideoError where there is no such
-    file (status "missing"), it is not a file, unreadable or not a video in a known container
-    ("error"), or is without a video stream ("no_frames").
-    """
+def opened(path: Path, *, strict: bool = True) -> Iterator[av.VideoStream]:
+    """Open a local video file, and yield its main stream; `strict` decoders object to damage."""
     _check_file(path)
     try:
         # The prefix keeps a colon in a name from being read as a protocol. Titles and the like are
@@ -65,7 +56,8 @@ def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer,
             hint="Check that the download is whole and that the file is a video.",
         ) from error
     with container:
-        stream, context = _video_of(container, path)
+        stream = _video_of(container, path)
+        context = stream.codec_context
         # Its frames may still be larger than its header says.
         context.options = {"max_pixels": str(MAX_PIXELS)}
         if strict and context.name not in _MARKING_CODECS:
@@ -74,15 +66,11 @@ def opened(path: Path, *, strict: bool = True) -> Iterator[tuple[InputContainer,
         # skip_frame apply to the wrong packet.
         stream.thread_type = "NONE"
         context.thread_count = 1
-        yield container, stream
+        yield stream
 
 
-def main_stream(container: InputContainer) -> tuple[VideoStream | None, str]:
-    """Return the video stream that a player shows, and words where there was a choice.
-
-    The default one; of several, the largest; of several as large, the first. Cover pictures do not
-    count, nor does what cannot be decoded where another can. None where there is none.
-    """
+def main_stream(container: av.container.Container) -> tuple[av.VideoStream | None, str]:
+    """Return the video stream that a player shows (or None), and words where there was a choice."""
     cover = Disposition.attached_pic | Disposition.timed_thumbnails
     videos = [video for video in container.streams.video if not video.disposition & cover]
     if not videos:
@@ -97,15 +85,15 @@ def main_stream(container: InputContainer) -> tuple[VideoStream | None, str]:
     return best, f"{len(videos)} video streams: number {place} is read, {by} ({size})"
 
 
-def _prominence(stream: VideoStream) -> tuple[bool, bool, int]:
-    context: VideoCodecContext | None = stream.codec_context
+def _prominence(stream: av.VideoStream) -> tuple[bool, bool, int]:
+    context: av.VideoCodecContext | None = stream.codec_context
     if context is None:
         return False, False, 0
     return True, bool(stream.disposition & Disposition.default), context.width * context.height
 
 
-def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, VideoCodecContext]:
-    """Return the main video stream and what decodes it, if we would."""
+def _video_of(container: av.container.Container, path: Path) -> av.VideoStream:
+    """Return the main video stream, if it can be decoded."""
     stream, _ = main_stream(container)
     if stream is None:
         kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
@@ -128,31 +116,29 @@ def _video_of(container: InputContainer, path: Path) -> tuple[VideoStream, Video
             f"{width} wide.",
             hint="Shrink the video first.",
         )
-    return stream, context
+    return stream
 
 
 def _check_file(path: Path) -> None:
     try:
         entry = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise VideoError(
-            f"{_EXPECTED}, but there is no file {path}.",
-            hint="Check the path; a link may point nowhere.",
-            status="missing",
-        ) from None
     except (OSError, ValueError) as error:
+        is_gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        reason = f"{str(path)!r} cannot be reached: {error}"
         raise VideoError(
-            f"{_EXPECTED}, but {str(path)!r} cannot be reached: {error}.", hint="Check the path."
+            f"{_EXPECTED}, but {f'there is no file {path}' if is_gone else reason}.",
+            hint="Check the path; a link may point nowhere.",
+            status="missing" if is_gone else "error",
         ) from error
-    if not stat.S_ISREG(entry.st_mode):
-        kind = "a directory" if stat.S_ISDIR(entry.st_mode) else "not a regular file"
-        raise VideoError(
-            f"{_EXPECTED}, but {path} is {kind}.", hint="Pass the video files themselves."
-        )
-    if entry.st_size == 0:
-        raise VideoError(
-            f"{_EXPECTED}, but {path} is empty (0 bytes).", hint="Fetch the file again."
-        )
+    if stat.S_ISDIR(entry.st_mode):
+        kind = "a directory"
+    elif not stat.S_ISREG(entry.st_mode):
+        kind = "not a regular file"
+    elif entry.st_size:
+        return
+    else:
+        kind = "empty (0 bytes)"
+    raise VideoError(f"{_EXPECTED}, but {path} is {kind}.", hint="Pass the video file itself.")
 
 
 def _describe_content(path: Path) -> str:
@@ -164,12 +150,8 @@ def _describe_content(path: Path) -> str:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return f"it is {kind}"
-    if b"<html" in head.lower() or head.lower().lstrip().startswith(b"<!doctype html"):
+    if re.search(rb"<html|^\s*<!doctype html", head, re.IGNORECASE):
         return "it is an HTML page"
     if b"ftyp" in head[:12]:
         return "it begins like an MP4 file but its index (moov) is missing or damaged"
-    try:
-        head.decode("ascii")
-    except UnicodeDecodeError:
-        return "its content is of no known kind"
-    return "it is text"
+    return "it is text" if head.isascii() else "its content is of no known kind"

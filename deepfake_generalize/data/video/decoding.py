@@ -7,24 +7,15 @@ so the packets of groups of pictures that nobody wants are read and simply not h
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import chain
 
 import av
 
 from deepfake_generalize.data.video.orientation import to_rgb
-from deepfake_generalize.data.video.packets import Damage, packets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from fractions import Fraction
-
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
-
-    from deepfake_generalize.data.video.packets import Stamp
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.data.video.packets import Damage, Stamp, packets
+from deepfake_generalize.types import UInt8Array
 
 # Decoders that honour skip_frame packet by packet. Others (dav1d) run ahead of what they are told.
 _SKIPPING_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})
@@ -45,34 +36,21 @@ class Found:
     """PTS of all frames that came out, in the order they are shown."""
     damage: Damage = field(default_factory=Damage)
     """What could not be read or decoded, of wanted frames or not."""
-    n_decoded: int = 0
-    """How many frames were decoded in all."""
     is_whole: bool = False
     """Whether all of the file was decoded."""
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing was damaged."""
-        return not self.damage.errors
-
     def complete(self, indices: Iterable[int]) -> bool:
         """Whether every wanted frame arrived, and nothing was damaged."""
-        return self.is_clean and all(index in self.images for index in indices)
+        return not self.damage.errors and all(index in self.images for index in indices)
 
 
 def decode_planned(
-    container: InputContainer,
-    stream: VideoStream,
+    stream: av.VideoStream,
     stamps: Sequence[Stamp],
     order: Mapping[int | None, int],
     indices: Iterable[int],
 ) -> Found:
-    """Decode only what the wanted frames need; the caller checks that everything arrived.
-
-    Groups of pictures without a wanted frame are not decoded, nor are non-reference frames that
-    nobody wants. `stamps` are of the packets that `packets` yields, `order` is the presentation
-    index by PTS. FFmpegError where a packet could not be decoded.
-    """
+    """Decode only what the wanted frames need; the caller checks that everything arrived."""
     wanted = set(indices)
     starts = first_packets(stamps, order)
     waiting = {
@@ -82,10 +60,9 @@ def decode_planned(
     }
     found = Found()
     context = stream.codec_context
-    aspect = stream.sample_aspect_ratio
     skips = context.name in _SKIPPING_CODECS
     jumped = False
-    for position, packet in enumerate(packets(container, stream, found.damage)):
+    for position, packet in enumerate(chain(packets(stream, found.damage), [None])):
         if not waiting:
             return found
         if position < min(waiting.values()):
@@ -95,17 +72,15 @@ def decode_planned(
             context.flush_buffers()
             jumped = False
             found.times.clear()
-        if skips:
+        if skips and packet is not None:
             context.skip_frame = "DEFAULT" if order.get(packet.pts) in wanted else "NONREF"
-        _collect(context.decode(packet), order, waiting, found, position, aspect)
-    if waiting:
-        _collect(context.decode(None), order, waiting, found, len(stamps), aspect)
+        for frame in context.decode(packet):
+            _collect(frame, order, waiting, found, position, stream)
     return found
 
 
 def decode_sequentially(
-    container: InputContainer,
-    stream: VideoStream,
+    stream: av.VideoStream,
     stamps: Sequence[Stamp],
     order: Mapping[int | None, int] | None,
     indices: Iterable[int],
@@ -117,42 +92,39 @@ def decode_sequentially(
     not shift all that follow; what lies between damage and the next clean start is corrupt.
     """
     wanted = set(indices)
-    by_position, by_time = Found(is_whole=True), Found(is_whole=True)
-    by_time.damage, by_time.times = damage, times = by_position.damage, by_position.times
+    found = Found(is_whole=True)
+    damage, times, images = found.damage, found.times, found.images
     positions = {} if order is None else {stamp.pts: at for at, stamp in enumerate(stamps)}
     arrivals = []
-    for frame, now in _all_frames(container, stream, damage):
-        at, index = len(times), _index_of(frame, order)
+    for frame, now in _all_frames(stream, damage, len(stamps) - 1):
+        at, index = len(times), None if order is None else order.get(frame.pts)
         times.append(frame.pts)
         arrivals.append((now, frame.key_frame))
         position = positions.get(frame.pts, now)
         if frame.is_corrupt:
             damage.add(position, _INVENTED)
-        if at not in wanted and index not in wanted:
-            continue
-        try:
-            by_position.images[at] = to_rgb(frame, stream.sample_aspect_ratio)
-        except DECODING_ERRORS as error:
-            damage.add(position, error)
-        else:
-            if index is not None:
-                by_time.images[index] = by_position.images[at]
+        if at in wanted or index in wanted:
+            try:
+                images[at] = to_rgb(frame, stream.sample_aspect_ratio)
+            except DECODING_ERRORS as error:
+                damage.add(position, error)
     if not damage.errors and (order is None or len(order) == len(times)):
-        return by_position
+        return found
     if order is None:
-        _withhold(by_position, wanted & _touched_in_turn(arrivals, damage))
-        return by_position
-    touched = (order.get(stamps[at].pts) for at in damaged_packets(stamps, order, damage))
-    _withhold(by_time, wanted.intersection(touched))
-    return by_time
+        found.corrupt = wanted & _touched_in_turn(arrivals, damage)
+    else:
+        found.images = {
+            order[times[at]]: image for at, image in images.items() if times[at] in order
+        }
+        touched = (order.get(stamps[at].pts) for at in damaged_packets(stamps, order, damage))
+        found.corrupt = wanted.intersection(touched)
+    for index in found.corrupt:
+        found.images.pop(index, None)
+    return found
 
 
 def first_packets(stamps: Sequence[Stamp], order: Mapping[int | None, int]) -> list[int]:
-    """Return, for each packet, the first packet that is needed to decode it.
-
-    The last keyframe before it that is not shown after it: frames that follow a keyframe in the
-    file but are shown before it (an open group of pictures) need the group before as well.
-    """
+    """Return, for each packet, the last keyframe before it that is not shown after it."""
     times = sorted(time for time in order if time is not None)
     ascending = all(order[time] == index for index, time in enumerate(times))
     starts: list[int] = []
@@ -177,10 +149,7 @@ def first_packets(stamps: Sequence[Stamp], order: Mapping[int | None, int]) -> l
 def damaged_packets(
     stamps: Sequence[Stamp], order: Mapping[int | None, int], damage: Damage
 ) -> list[int]:
-    """Return the positions of the packets in whose pictures damage may show.
-
-    Those from the damage to the next clean start.
-    """
+    """Return the positions of the packets from damage to the next clean start."""
     bad = sorted(damage.positions)
     touched = []
     for position, start in enumerate(first_packets(stamps, order)):
@@ -191,57 +160,41 @@ def damaged_packets(
 
 
 def _all_frames(
-    container: InputContainer, stream: VideoStream, damage: Damage
-) -> Iterator[tuple[VideoFrame, int]]:
+    stream: av.VideoStream, damage: Damage, last: int
+) -> Iterator[tuple[av.VideoFrame, int]]:
     """Yield all frames, and the position of the packet on which they came out."""
-    context = stream.codec_context
-    position = -1
-    for position, packet in enumerate(packets(container, stream, damage)):
+    for count, packet in enumerate(chain(packets(stream, damage), [None])):
+        position = min(count, last)
         try:
-            frames = context.decode(packet)
+            frames = stream.codec_context.decode(packet)
         except DECODING_ERRORS as error:
             damage.add(position, error)
         else:
             yield from ((frame, position) for frame in frames)
-    try:
-        frames = context.decode(None)
-    except DECODING_ERRORS as error:
-        damage.add(position, error)
-    else:
-        yield from ((frame, position) for frame in frames)
 
 
 def _collect(
-    frames: Iterable[VideoFrame],
+    frame: av.VideoFrame,
     order: Mapping[int | None, int],
     waiting: dict[int | None, int],
     found: Found,
     position: int,
-    aspect: Fraction | None,
+    stream: av.VideoStream,
 ) -> None:
-    for frame in frames:
-        found.n_decoded += 1
-        index = _index_of(frame, order)
-        if index is None:
-            continue
-        if found.times and index < order[found.times[-1]]:
-            found.damage.add(position, "frames come out in another order than their times say")
-        found.times.append(frame.pts)
-        if frame.is_corrupt:
-            found.damage.add(position, _INVENTED)
-        if waiting.pop(frame.pts, None) is not None:
-            found.images[index] = to_rgb(frame, aspect)
-
-
-def _index_of(frame: VideoFrame, order: Mapping[int | None, int] | None) -> int | None:
-    return None if order is None else order.get(frame.pts)
+    index = order.get(frame.pts)
+    if index is None:
+        return
+    if found.times and index < order[found.times[-1]]:
+        found.damage.add(position, "frames come out in another order than their times say")
+    found.times.append(frame.pts)
+    if frame.is_corrupt:
+        found.damage.add(position, _INVENTED)
+    if waiting.pop(frame.pts, None) is not None:
+        found.images[index] = to_rgb(frame, stream.sample_aspect_ratio)
 
 
 def _touched_in_turn(arrivals: Sequence[tuple[int, bool]], damage: Damage) -> set[int]:
-    """Return which frames come out from the damage to the next key picture.
-
-    `arrivals` says of each frame on which packet it came out, and whether it is a key picture.
-    """
+    """Return which frames (each with its packet, and if it is key) lie between damage and key."""
     bad = sorted(damage.positions)
     found, n_before, touched = set(), 0, False
     for at, (now, is_key) in enumerate(arrivals):
@@ -251,10 +204,3 @@ def _touched_in_turn(arrivals: Sequence[tuple[int, bool]], damage: Damage) -> se
         if touched:
             found.add(at)
     return found
-
-
-def _withhold(found: Found, touched: set[int]) -> None:
-    """Take back the images in which damage may show."""
-    found.corrupt = touched
-    for index in touched:
-        found.images.pop(index, None)

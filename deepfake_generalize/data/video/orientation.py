@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, cast
+from fractions import Fraction
+from typing import cast
 
+import av
 import numpy as np
+from av.buffer import Buffer
 
+from deepfake_generalize.types import UInt8Array
 from deepfake_generalize.validation import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from av.buffer import Buffer
-    from av.video.frame import VideoFrame
-
-    from deepfake_generalize.types import UInt8Array
 
 MAX_SIDE = 32_766
 """Of a frame, in pixels: the native code behind the face finder ends the process beyond it."""
@@ -30,35 +26,29 @@ def is_too_large(width: int, height: int) -> bool:
 
 
 def shown_width(width: int, aspect: Fraction | None) -> int:
-    """Return the width at which a frame is shown whose pixels are `aspect` times as wide as high.
-
-    The stored one where that is not said, or not believable.
-    """
+    """Return the width of a frame whose pixels are `aspect` times as wide as high, if credible."""
     if aspect is None or not 1 <= MAX_ASPECT * aspect <= MAX_ASPECT**2:
         return width
     return max(1, round(width * aspect))
 
 
-def to_rgb(frame: VideoFrame, aspect: Fraction | None = None) -> UInt8Array:
-    """Return the frame as it is shown, as contiguous RGB of shape (H, W, 3).
-
-    ValueError where it would be too large.
-    """
+def to_rgb(frame: av.VideoFrame, aspect: Fraction | None = None) -> UInt8Array:
+    """Return the frame as it is shown, contiguous RGB (H, W, 3); ValueError if it is too large."""
     width = shown_width(frame.width, aspect)
     if is_too_large(width, frame.height):
         raise ValueError(f"a frame of {width} x {frame.height} pixels is too large")
-    matrix = _matrix_of(frame)
+    data = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
+    content = b"" if data is None else bytes(data)
     if width != frame.width:
         frame = frame.reformat(width=width, format="rgb24", interpolation="BICUBIC")
     image: UInt8Array = frame.to_ndarray(format="rgb24").view(np.uint8)
-    return np.ascontiguousarray(image if matrix is None else turned(image, matrix))
+    if len(content) == 36:
+        image = turned(image, struct.unpack("=9i", content))
+    return np.ascontiguousarray(image)
 
 
 def turned(image: UInt8Array, matrix: tuple[int, ...]) -> UInt8Array:
-    """Turn and mirror an image (H, W, 3) by a display matrix (nine numbers), as FFmpeg's program.
-
-    Quarter turns and mirrors only; other angles are left alone.
-    """
+    """Turn an image (H, W, 3) by a display matrix of nine numbers: quarter turns and mirrors."""
     a, b, _, c, d = matrix[:5]
     if not math.hypot(a, c) or not math.hypot(b, d):
         return image
@@ -70,9 +60,3 @@ def turned(image: UInt8Array, matrix: tuple[int, ...]) -> UInt8Array:
     if angle == 270:
         return np.rot90(image, -1)[::-1] if c < 0 else np.rot90(image)
     return image[::-1] if angle == 0 and d < 0 else image
-
-
-def _matrix_of(frame: VideoFrame) -> tuple[int, ...] | None:
-    data = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
-    content = b"" if data is None else bytes(data)
-    return struct.unpack("=9i", content) if len(content) == 36 else None

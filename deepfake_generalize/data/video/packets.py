@@ -6,18 +6,13 @@ containers have no times of display. Where that may be so, only decoding tells.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Self, TypeAlias, cast
 
 import av
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Self
-
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.stream import VideoStream
+Packet: TypeAlias = "av.Packet[av.VideoStream]"
 
 # Of the first byte of a unit: shift, mask, and the types that start a sequence afresh: H.264's IDR
 # and HEVC's random access pictures.
@@ -48,7 +43,7 @@ class Stamp(NamedTuple):
     """In bytes."""
 
     @classmethod
-    def of(cls, packet: Packet[VideoStream], codec: str) -> Self:
+    def of(cls, packet: Packet, codec: str) -> Self:
         """Note what a packet says."""
         shown = not packet.is_discard and _is_shown(packet, codec)
         return cls(packet.pts, _starts_cleanly(packet, codec), shown, packet.size)
@@ -69,13 +64,9 @@ class Damage:
         self.errors.append(str(error))
 
 
-def packets(
-    container: InputContainer, stream: VideoStream, damage: Damage
-) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets that carry data in decoding order, going on behind unreadable ones.
-
-    `damage` receives each place that could not be read, or not whole.
-    """
+def packets(stream: av.VideoStream, damage: Damage) -> Iterator[Packet]:
+    """Yield the packets with data in decoding order; `damage` receives what cannot be read."""
+    container = cast("av.container.InputContainer", stream.container)
     in_a_row = position = 0
     while in_a_row < _MAX_ERRORS_IN_A_ROW:
         try:
@@ -96,14 +87,9 @@ def packets(
 
 def presentation_order(stamps: Sequence[Stamp]) -> dict[int | None, int] | None:
     """Return presentation index by PTS, or None where times are absent or repeated."""
-    return index_of_times(sorted_times(stamps))
-
-
-def sorted_times(stamps: Sequence[Stamp]) -> list[int | None]:
-    """Return the times of the packets that are shown, ascending; as they are if some are absent."""
     times = [stamp.pts for stamp in stamps if stamp.shown]
-    known = [pts for pts in times if pts is not None]
-    return [*sorted(known)] if len(known) == len(times) else times
+    known = sorted(pts for pts in times if pts is not None)
+    return index_of_times(known) if len(known) == len(times) else None
 
 
 def index_of_times(times: Sequence[int | None]) -> dict[int | None, int] | None:
@@ -112,15 +98,14 @@ def index_of_times(times: Sequence[int | None]) -> dict[int | None, int] | None:
     return order if len(order) == len(times) and None not in order else None
 
 
-def is_believable(stamps: Sequence[Stamp], stream: VideoStream) -> bool:
+def is_believable(stamps: Sequence[Stamp], stream: av.VideoStream) -> bool:
     """Whether the packets and their times tell which frames are shown, and in which order."""
     context = stream.codec_context
     frames = _SURE_FRAMES if context.name == "h264" else _ANY_FRAMES
     if context.name not in _ONE_PICTURE or context.field_order not in frames:
         return False
-    times = [stamp.pts for stamp in stamps if stamp.shown]
-    known = [pts for pts in times if pts is not None]
-    if len(set(known)) != len(times):
+    known = [stamp.pts for stamp in stamps if stamp.shown and stamp.pts is not None]
+    if len(set(known)) != sum(stamp.shown for stamp in stamps):
         return False
     # Stamps of decoding are passed for times by containers that have no others.
     if context.has_b_frames and known == sorted(known):
@@ -134,19 +119,17 @@ def is_believable(stamps: Sequence[Stamp], stream: VideoStream) -> bool:
     return context.name != "mpeg4" or all(stamp.size * 8 > blocks for stamp in stamps)
 
 
-def _starts_cleanly(packet: Packet[VideoStream], codec: str) -> bool:
-    """Whether nothing before a keyframe is needed after it.
-
-    Containers also call the first packet of a gradual intra refresh a keyframe, from which H.264
-    decoders show half-built pictures without a mark; only what the stream itself says counts.
-    """
+def _starts_cleanly(packet: Packet, codec: str) -> bool:
+    """Whether nothing before a keyframe is needed after it."""
+    # Containers also call the first packet of a gradual intra refresh a keyframe, from which H.264
+    # decoders show half-built pictures without a mark; only what the stream itself says counts.
     if not packet.is_keyframe or codec not in _CLEAN_UNITS:
         return packet.is_keyframe
     shift, mask, clean = _CLEAN_UNITS[codec]
     return any((first >> shift) & mask in clean for first in _unit_headers(bytes(packet)))
 
 
-def _is_shown(packet: Packet[VideoStream], codec: str) -> bool:
+def _is_shown(packet: Packet, codec: str) -> bool:
     """What the header of a VP8 or VP9 frame says; other packets are taken to be shown."""
     if codec in ("vp8", "libvpx"):
         return bool(memoryview(packet)[0] & 0x10)
@@ -162,15 +145,12 @@ def _is_shown(packet: Packet[VideoStream], codec: str) -> bool:
 
 
 def _unit_headers(data: bytes) -> list[int]:
-    """Return the first byte of each unit, behind four-byte lengths or start codes.
-
-    A length of 256 to 511 looks like a start code, so lengths are believed where they tile the
-    packet exactly.
-    """
+    """Return the first byte of each unit, behind four-byte lengths or start codes."""
     headers, at = [], 0
     while at + 4 < len(data):
         headers.append(data[at + 4])
         at += 4 + int.from_bytes(data[at : at + 4], "big")
+    # A length of 256 to 511 looks like a start code.
     if at == len(data):
         return headers
     return [unit[0] for unit in data.split(b"\0\0\1")[1:] if unit]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import operator
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from deepfake_generalize.data.video.containers import main_stream, opened
 from deepfake_generalize.data.video.decoding import (
@@ -24,38 +25,10 @@ from deepfake_generalize.data.video.packets import (
     packets,
     presentation_order,
 )
-from deepfake_generalize.errors import InputError, VideoError
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-
-    from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.errors import VideoError
+from deepfake_generalize.types import UInt8Array
 
 FrameStatus = Literal["ok", "corrupt", "missing"]
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video file holds, by its packets and pictures and not by what its header claims."""
-
-    path: Path
-    n_frames: int
-    """Frames that are shown, plus what a truncated file has lost."""
-    width: int
-    """In pixels as stored, before they are made square and turned; so is the height."""
-    height: int
-    format: str
-    """Container, as FFmpeg names it; so are the codec and the pixel format."""
-    codec: str
-    pixel_format: str
-    fps: float | None
-    """Average frames a second, None where unknown."""
-    note: str = ""
-    """What is wrong with the file, or was to be chosen in it; empty where nothing is."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +42,20 @@ class FrameBatch:
     is not "ok"."""
     status: list[FrameStatus]
     """"corrupt" when a part of the picture is invented, or may be predicted from such a picture."""
-    info: VideoInfo
+    n_frames: int
+    """Of the video."""
     note: str = ""
     """What went wrong, in one sentence; empty where nothing did."""
 
 
-class _Plan(NamedTuple):
-    info: VideoInfo
+class VideoInfo(NamedTuple):
+    """What a video file holds, by its packets and pictures and not by what its header claims."""
+
+    path: Path
+    n_frames: int
+    """Frames that are shown, plus what a truncated file has lost."""
+    note: str
+    """What is wrong with the file, or was to be chosen in it; empty where nothing is."""
     stamps: list[Stamp]
     order: dict[int | None, int] | None
     """Presentation index by PTS, None where times are absent or repeated."""
@@ -83,20 +63,10 @@ class _Plan(NamedTuple):
     """Frames that a truncated file has lost."""
     damage: Damage
     """Of reading, not of decoding."""
-    counted: bool
-    """Whether frames were counted by decoding them."""
 
 
 def sample_indices(n_frames: int, k: int) -> list[int]:
-    """Return the centres of `k` equal parts of a video: distinct indices, ascending, from 0.
-
-    All of a shorter video. InputError for a negative count, or less than one frame asked for.
-    """
-    if n_frames < 0 or k < 1:
-        raise InputError(
-            f"expected n_frames >= 0 and k >= 1, received n_frames={n_frames} and k={k}.",
-            hint="Ask for at least one frame.",
-        )
+    """Return the centres of `k` equal parts, ascending from 0; all frames of a shorter video."""
     taken = min(k, n_frames)
     return [(2 * part + 1) * n_frames // (2 * taken) for part in range(taken)]
 
@@ -107,128 +77,10 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     VideoError where there is no such file (status "missing"), it is not a file, unreadable or not a
     video in a known container ("error"), or is without any video frame ("no_frames").
     """
-    return _plan(Path(path)).info
-
-
-def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBatch:
-    """Read frames by their presentation index, bit-identical to decoding the file from its start.
-
-    Only what the wanted frames need is decoded. Where that leaves anything missing or damaged, the
-    whole file is decoded instead. VideoError as `probe`; InputError where an index, in any order,
-    is not an integer or lies outside the video.
-    """
-    source = Path(path)
-    plan = _plan(source)
-    asked = _check_indices(indices, plan.info)
-    return _batch(plan, asked, _decode(source, plan, asked))
-
-
-def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
-    """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one.
-
-    The same as `read_frames` at the indices of `sample_indices`, with one look at the file less.
-    """
-    source = Path(path)
-    plan = _plan(source)
-    asked = tuple(sample_indices(plan.info.n_frames, k))
-    found = _decode(source, plan, asked)
-    counts = found.is_whole and found.is_clean and not plan.lost
-    if counts and len(found.times) != plan.info.n_frames:
-        # A whole pass without damage is the truth, whatever the packets promised.
-        plan = _counted(plan, found)
-        asked = tuple(sample_indices(plan.info.n_frames, k))
-        found = _decode(source, plan, asked)
-    return _batch(plan, asked, found)
-
-
-def _batch(plan: _Plan, asked: tuple[int, ...], found: Found) -> FrameBatch:
-    # The last picture that a truncated file holds is a piece of the first that it lost.
-    cut = {plan.order.get(plan.stamps[-1].pts)} if plan.lost and plan.order else set()
-    images: list[UInt8Array | None] = []
-    status: list[FrameStatus] = []
-    for index in asked:
-        image = found.images.get(index)
-        images.append(image)
-        corrupt = index in found.corrupt - cut
-        status.append("ok" if image is not None else "corrupt" if corrupt else "missing")
-    return FrameBatch(asked, images, status, plan.info, _note(plan, found, status))
-
-
-def _note(plan: _Plan, found: Found, status: Sequence[FrameStatus]) -> str:
-    notes = [plan.info.note] if plan.info.note else []
-    errors = found.damage.errors
-    cause = f"; the decoder said: {errors[0]}" if errors else ""
-    if plan.lost or plan.damage.errors:
-        pass  # Told already.
-    elif set(status) - {"ok"}:
-        told = f"of {len(status)} frames asked for, {status.count('missing')} missing, "
-        notes.append(f"{told}{status.count('corrupt')} corrupt{cause}")
-    elif errors:
-        notes.append(f"damaged beside the frames asked for{cause}")
-    return "; ".join(notes)
-
-
-def _decode(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
-    if plan.order is not None and not plan.lost and not plan.damage.errors:
-        with contextlib.suppress(*DECODING_ERRORS), opened(path) as (container, stream):
-            found = decode_planned(container, stream, plan.stamps, plan.order, indices)
-            if found.complete(indices):
-                return found
-    return _decode_whole(path, plan, indices)
-
-
-def _decode_whole(path: Path, plan: _Plan, indices: tuple[int, ...]) -> Found:
-    def decode(*, strict: bool) -> Found:
-        with opened(path, strict=strict) as (container, stream):
-            return decode_sequentially(container, stream, plan.stamps, plan.order, indices)
-
-    found = decode(strict=True)
-    # A decoder that objects to all of a stream objects to how it is coded, not to damage; unless
-    # every picture stands alone.
-    if found.times or all(stamp.keyframe for stamp in plan.stamps):
-        return found
-    return decode(strict=False)
-
-
-def _counted(plan: _Plan, found: Found) -> _Plan:
-    """Number the frames as they came out of a pass over the whole file."""
-    times = found.times
-    by_packets = presentation_order(plan.stamps)
-    known = [time for time in times if time is not None]
-    if not found.is_clean and by_packets is not None and known == sorted(set(known)):
-        # What was lost to damage has its place among what came out.
-        touched = damaged_packets(plan.stamps, by_packets, found.damage)
-        lost = {plan.stamps[at].pts for at in touched} & by_packets.keys()
-        times = [*sorted({*known, *(time for time in lost if time is not None)})]
-    if not times:
-        return plan._replace(counted=True)
-    info = replace(plan.info, n_frames=len(times) + plan.lost)
-    return plan._replace(info=info, order=index_of_times(times), counted=True)
-
-
-def _check_indices(indices: Sequence[int], info: VideoInfo) -> tuple[int, ...]:
-    try:
-        asked = tuple(operator.index(index) for index in indices)
-    except TypeError:
-        raise InputError(
-            f"expected indices to be integers, received {indices!r}.",
-            hint="Use sample_indices(n_frames, k).",
-        ) from None
-    outside = [index for index in asked if not 0 <= index < info.n_frames]
-    if outside:
-        raise InputError(
-            f"expected frame indices from 0 to {info.n_frames - 1} for {info.path}, "
-            f"received {outside[0]}.",
-            hint="Use probe(path).n_frames.",
-        )
-    return asked
-
-
-def _plan(path: Path) -> _Plan:
     damage = Damage()
-    with opened(path) as (container, stream):
+    with opened(Path(path)) as stream:
         codec = stream.codec_context.name
-        stamps = [Stamp.of(packet, codec) for packet in packets(container, stream, damage)]
+        stamps = [Stamp.of(packet, codec) for packet in packets(stream, damage)]
         shown = sum(stamp.shown for stamp in stamps)
         if not shown:
             raise VideoError(
@@ -236,36 +88,105 @@ def _plan(path: Path) -> _Plan:
                 hint="The file is cut off after its header; fetch it again.",
                 status="no_frames",
             )
-        lost = max(0, _promised(container, stream) - shown)
-        notes = [main_stream(container)[1]]
+        # Only the MP4 family counts its frames in an index, which leaves out those that are hidden.
+        is_counted = stream.container.format.name.startswith("mov") and stream.frames
+        indexed = stream.index_entries if is_counted else ()
+        lost = max(0, sum(not entry.is_discard for entry in indexed) - shown)
+        note = main_stream(stream.container)[1]
         if lost:
-            notes.append(f"truncated: the file promises {shown + lost} frames and holds {shown}")
+            told = f"truncated: the file promises {shown + lost} frames and holds {shown}"
         elif damage.errors:
             first = damage.errors[0]
-            notes.append(f"damaged: {len(damage.errors)} stretches could not be read ({first})")
-        rate = stream.average_rate
-        info = VideoInfo(
-            path=path,
-            n_frames=shown + lost,
-            width=stream.codec_context.width,
-            height=stream.codec_context.height,
-            format=container.format.name,
-            codec=codec,
-            pixel_format=stream.codec_context.pix_fmt or "",
-            fps=float(rate) if rate else None,
-            note="; ".join(note for note in notes if note),
-        )
-        counted = not is_believable(stamps, stream)
-    plan = _Plan(info, stamps, presentation_order(stamps), lost, damage, counted)
-    return _counted(plan, _decode_whole(path, plan, ())) if counted else plan
+            told = f"damaged: {len(damage.errors)} stretches could not be read ({first})"
+        else:
+            told = ""
+        believable = is_believable(stamps, stream)
+    note = "; ".join(filter(None, (note, told)))
+    order = presentation_order(stamps)
+    video = VideoInfo(Path(path), shown + lost, note, stamps, order, lost, damage)
+    return video if believable else _counted(video, _decode_whole(video, ()))
 
 
-def _promised(container: InputContainer, stream: VideoStream) -> int:
-    """How many frames the index of the file shows; 0 where it has none that is exact.
+def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBatch:
+    """Read frames by their presentation index, bit-identical to decoding the file from its start.
 
-    Only the MP4 family counts its frames. Its header counts those that an edit list hides as well,
-    its index does not.
+    Only what the wanted frames need is decoded. Where that leaves anything missing or damaged, the
+    whole file is decoded instead. VideoError as `probe`; frames outside the video are "missing".
     """
-    if not container.format.name.startswith("mov") or not stream.frames:
-        return 0
-    return sum(not entry.is_discard for entry in stream.index_entries)
+    video = probe(path)
+    inside = tuple(index for index in indices if 0 <= index < video.n_frames)
+    return _batch(video, tuple(indices), _decode(video, inside))
+
+
+def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
+    """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one."""
+    video = probe(path)
+    asked = tuple(sample_indices(video.n_frames, k))
+    found = _decode(video, asked)
+    counts = found.is_whole and not found.damage.errors and not video.lost
+    if counts and len(found.times) != video.n_frames:
+        # A whole pass without damage is the truth, whatever the packets promised.
+        video = _counted(video, found)
+        asked = tuple(sample_indices(video.n_frames, k))
+        found = _decode(video, asked)
+    return _batch(video, asked, found)
+
+
+def _batch(video: VideoInfo, asked: tuple[int, ...], found: Found) -> FrameBatch:
+    # The last picture that a truncated file holds is a piece of the first that it lost.
+    cut = {video.order.get(video.stamps[-1].pts)} if video.lost and video.order else set()
+    corrupt = found.corrupt - cut
+    images = [found.images.get(index) for index in asked]
+    status: list[FrameStatus] = [
+        "ok" if image is not None else "corrupt" if index in corrupt else "missing"
+        for index, image in zip(asked, images, strict=True)
+    ]
+    return FrameBatch(asked, images, status, video.n_frames, _note(video, found, status))
+
+
+def _note(video: VideoInfo, found: Found, status: Sequence[FrameStatus]) -> str:
+    errors = found.damage.errors
+    told = ""
+    if set(status) - {"ok"}:
+        told = f"of {len(status)} frames asked for, {status.count('missing')} missing, "
+        told += f"{status.count('corrupt')} corrupt"
+    elif errors:
+        told = "damaged beside the frames asked for"
+    if video.lost or video.damage.errors:  # The note on the file tells of it.
+        return video.note
+    cause = f"the decoder said: {errors[0]}" if errors else ""
+    return "; ".join(note for note in (video.note, told, cause) if note)
+
+
+def _decode(video: VideoInfo, indices: tuple[int, ...]) -> Found:
+    if video.order is not None and not video.lost and not video.damage.errors:
+        with contextlib.suppress(*DECODING_ERRORS), opened(video.path) as stream:
+            found = decode_planned(stream, video.stamps, video.order, indices)
+            if found.complete(indices):
+                return found
+    return _decode_whole(video, indices)
+
+
+def _decode_whole(video: VideoInfo, indices: tuple[int, ...], *, strict: bool = True) -> Found:
+    with opened(video.path, strict=strict) as stream:
+        found = decode_sequentially(stream, video.stamps, video.order, indices)
+    # A decoder that objects to all of a stream objects to how it is coded, not to damage; unless
+    # every picture stands alone.
+    if found.times or not strict or all(stamp.keyframe for stamp in video.stamps):
+        return found
+    return _decode_whole(video, indices, strict=False)
+
+
+def _counted(video: VideoInfo, found: Found) -> VideoInfo:
+    """Number the frames as they came out of a pass over the whole file."""
+    times = found.times
+    by_packets = presentation_order(video.stamps)
+    known = [time for time in times if time is not None]
+    if found.damage.errors and by_packets is not None and known == sorted(set(known)):
+        # What was lost to damage has its place among what came out.
+        touched = damaged_packets(video.stamps, by_packets, found.damage)
+        lost = {video.stamps[at].pts for at in touched} & by_packets.keys()
+        times = [*sorted({*known, *(time for time in lost if time is not None)})]
+    if not times:
+        return video
+    return video._replace(n_frames=len(times) + video.lost, order=index_of_times(times))

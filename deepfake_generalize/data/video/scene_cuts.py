@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -16,38 +18,34 @@ _SAMPLES = 4
 # of one real shot a second apart had at least .73 or .50; across cuts at most .54 and .20.
 _MAX_SHARED_COLOURS = 0.6
 _MAX_CORRELATION = 0.45
+_Summary: TypeAlias = tuple[tuple[int, ...], UInt8Array, UInt8Array]
+"""Of a frame: its shape, its thumbnail in grey, and the shares of its colours."""
 
 
 def find_cuts(images: Sequence[UInt8Array | None]) -> frozenset[int]:
-    """Return the positions at which another shot begins.
+    """Return the positions, from 1, at which another shot, or frames of another size, begin.
 
-    Positions count from 1; None among the sampled frames, (H, W, 3) uint8 RGB, is passed over.
+    None among the sampled frames, (H, W, 3) uint8 RGB, is passed over.
     """
-    cuts = set()
-    last: tuple[UInt8Array, UInt8Array] | None = None
-    for position, image in enumerate(images):
-        if image is None:
-            continue
-        now = _summary(image)
-        if last is not None and _differ(last, now):
-            cuts.add(position)
-        last = now
-    return frozenset(cuts)
+    seen = [(at, _summary(image)) for at, image in enumerate(images) if image is not None]
+    return frozenset(at for (_, last), (at, now) in pairwise(seen) if _differ(last, now))
 
 
-def _summary(image: UInt8Array) -> tuple[UInt8Array, UInt8Array]:
+def _summary(image: UInt8Array) -> _Summary:
     width, height = _THUMBNAIL_WH
     step = max(1, min(image.shape[0] // (height * _SAMPLES), image.shape[1] // (width * _SAMPLES)))
     some = np.ascontiguousarray(image[::step, ::step])
     small = cv2.resize(some, _THUMBNAIL_WH, interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
     counts = cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 8], [0, 180, 0, 256, 0, 256])
-    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), counts / counts.sum()
+    return image.shape, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), counts / counts.sum()
 
 
-def _differ(a: tuple[UInt8Array, UInt8Array], b: tuple[UInt8Array, UInt8Array]) -> bool:
-    if np.minimum(a[1], b[1]).sum() >= _MAX_SHARED_COLOURS:
+def _differ(a: _Summary, b: _Summary) -> bool:
+    if a[0] != b[0]:  # Places in frames of another size are other places.
+        return True
+    if np.minimum(a[2], b[2]).sum() >= _MAX_SHARED_COLOURS:
         return False
-    x, y = (grey.astype(float) - grey.mean() for grey in (a[0], b[0]))
+    x, y = (grey.astype(float) - grey.mean() for grey in (a[1], b[1]))
     spread = float(np.sqrt((x**2).sum() * (y**2).sum()))
     return spread == 0.0 or float((x * y).sum()) / spread < _MAX_CORRELATION

@@ -17,7 +17,8 @@ from deepfake_generalize.errors import InputError
 def read_all(file):
     """Return all that a pack holds: its pixels, each image checked, and its manifest."""
     found = open_pack(file)
-    return found.read(np.arange(len(found.rows))).tobytes(), found.index.manifest
+    images = found.images(np.arange(len(found.rows)))
+    return b"".join(image.tobytes() for image in images), found.index.manifest
 
 
 def _flip(file, place):
@@ -200,4 +201,4 @@ def test_a_pack_that_went_away_is_refused(noise_crops, tmp_path):
     opened = open_pack(file)
     file.unlink()
     with pytest.raises(InputError, match=r"a pack of crops at '.*a\.h5': No such file"):
-        opened.read(np.array([0]))
+        next(opened.images(np.array([0])))

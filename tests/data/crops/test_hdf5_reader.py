@@ -13,7 +13,6 @@ import pytest
 
 from deepfake_generalize.data import pack, read_crops, read_image, to_dataset
 from deepfake_generalize.data.crops.batches import ImageSource
-from deepfake_generalize.data.crops.image_files import image_size
 from deepfake_generalize.errors import InputError
 
 
@@ -148,7 +147,6 @@ def test_paths_into_a_pack_that_lead_nowhere_are_refused(noise_crops, tmp_path):
     other = packed.assign(path=packed["path"].str.replace("v0", "v99"))
     for read in (
         lambda: read_image(other["path"][0]),
-        lambda: image_size(other["path"][0]),
         lambda: to_dataset(other),
     ):
         with pytest.raises(InputError, match=r"the image 'v99/frame_00000\.png' in the pack"):

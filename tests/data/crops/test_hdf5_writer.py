@@ -20,7 +20,6 @@ from deepfake_generalize.data import (
     read_image,
 )
 from deepfake_generalize.data.crops.hdf5_reader import open_pack
-from deepfake_generalize.data.crops.image_files import image_size
 from deepfake_generalize.errors import InputError
 
 
@@ -32,9 +31,9 @@ def test_h5py_and_opencv_see_the_same_pixels(noise_crops, tmp_path, read_pixels)
         assert content["images"].chunks is None
     packed = read_crops(file)
     np.testing.assert_array_equal([read_image(path) for path in packed["path"]], expected)
-    assert image_size(packed["path"][5]) == (10, 14)
     order = np.random.default_rng(1).integers(0, len(noise_crops), 50)
-    np.testing.assert_array_equal(open_pack(file).read(order), expected[order])
+    read = [image.copy() for image in open_pack(file).images(order)]
+    np.testing.assert_array_equal(read, expected[order])
 
 
 def test_the_manifest_comes_back_with_the_names_the_files_had(noise_crops, tmp_path):

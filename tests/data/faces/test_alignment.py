@@ -10,11 +10,11 @@ import pytest
 from deepfake_generalize.data.faces.alignment import (
     Aligner,
     LandmarkAligner,
+    LandmarkNetwork,
     align_crop,
     make_aligner,
 )
 from deepfake_generalize.data.faces.finder import Face
-from deepfake_generalize.data.faces.landmarks import LandmarkNetwork
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.data.video.sampling import probe, read_frames, sample_indices
 from deepfake_generalize.errors import InputError

@@ -17,7 +17,7 @@ from deepfake_generalize.data.video.sampling import (
     sample_frames,
     sample_indices,
 )
-from deepfake_generalize.errors import InputError, VideoError
+from deepfake_generalize.errors import VideoError
 
 
 @given(n_frames=st.integers(0, 5000), k=st.integers(1, 200))
@@ -31,12 +31,6 @@ def test_sampled_indices_are_distinct_and_spread_over_the_whole_video(
         for order, index in enumerate(indices):
             centre = Fraction(2 * order + 1, 2) * Fraction(n_frames, len(indices))
             assert index <= centre < index + 1
-
-
-@pytest.mark.parametrize(("n_frames", "k"), [(-1, 5), (10, 0), (10, -3)])
-def test_sampling_refuses_impossible_counts(n_frames: int, k: int) -> None:
-    with pytest.raises(InputError, match="expected n_frames >= 0 and k >= 1, received"):
-        sample_indices(n_frames, k)
 
 
 @pytest.fixture
@@ -57,8 +51,6 @@ def test_sampled_frames_are_those_of_the_sampled_indices(clip: Path) -> None:
     for one, other in zip(sampled.images, read.images, strict=True):
         np.testing.assert_array_equal(one, other)
     assert sample_frames(clip, 100).indices == tuple(range(60))
-    with pytest.raises(InputError, match="k >= 1, received n_frames=60 and k=0"):
-        sample_frames(clip, 0)
 
 
 def test_rotation_is_applied_as_players_do(clip: Path) -> None:
@@ -153,15 +145,10 @@ def test_a_hole_of_zeros_gives_what_lies_around_it(clip: Path) -> None:
     assert batch.note
 
 
-@pytest.mark.parametrize(
-    ("indices", "fragment"),
-    [([60], "from 0 to 59"), ([-1], "received -1"), ([1.5], "integers"), (["a"], "integers")],
-)
-def test_indices_outside_the_video_are_refused(
-    indices: list[object], fragment: str, clip: Path
-) -> None:
-    with pytest.raises(InputError, match=fragment):
-        read_frames(clip, indices)  # type: ignore[arg-type]
+def test_frames_outside_the_video_are_missing(clip: Path) -> None:
+    batch = read_frames(clip, [60, 59, -1])
+    assert batch.status == ["missing", "ok", "missing"]
+    assert batch.note == "of 3 frames asked for, 2 missing, 0 corrupt"
 
 
 def test_no_index_gives_no_frame(clip: Path) -> None:
