@@ -69,7 +69,7 @@ def select(rows: pd.DataFrame, query: str) -> pd.DataFrame:
     kept = ""
     if method is not None:
         families = text_column(table, "dataset")
-        meets &= method | families.isin(families[meets & method]).to_numpy()
+        meets &= families.isin(families[meets & method]).to_numpy()
         kept = ", the reals of their data sets beside the methods that it names"
     if not meets.any():
         raise InputError(f"no row meets all of {query!r}.", hint="Ask for less at once.")
