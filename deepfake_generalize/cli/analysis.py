@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.arguments import DetectorName, Json, Seed, Weights
+from deepfake_generalize.cli.arguments import DetectorName, Detectors, Json, Seed, Weights
 from deepfake_generalize.cli.benchmarking import PolarityName
 from deepfake_generalize.errors import InputError
 
@@ -26,10 +26,7 @@ Resamples = Annotated[
 
 def grad_cam(
     crops: Annotated[str, typer.Argument(metavar="SET", help="Crops, as of train.")],
-    detector: Annotated[
-        list[str],
-        typer.Option("--detector", help="As of score; several are compared, map by map."),
-    ],
+    detector: Detectors,
     out: Annotated[Path, typer.Option("--out", help="The folder for pictures and tables.")],
     target: Annotated[
         Literal["fake", "real"], typer.Option(help="The verdict whose evidence is shown.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,13 +25,13 @@ Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Equal seeds, equal results, on one machine.")
 ]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
-DetectorName = Annotated[
-    str,
-    typer.Option(
-        "--detector",
-        help="A public detector's name, a saved .keras file, an .onnx file, file.py:name or "
-        "package.module:name; [size=256,logits=true] behind it sets what it does not say.",
-    ),
+_DETECTOR = (
+    "A public detector's name, a saved .keras file, an .onnx file, file.py:name or "
+    "package.module:name; [size=256,logits=true] behind it sets what it does not say"
+)
+DetectorName = Annotated[str, typer.Option("--detector", help=f"{_DETECTOR}.")]
+Detectors = Annotated[
+    list[str], typer.Option("--detector", help=f"{_DETECTOR}. Several are compared.")
 ]
 Weights = Annotated[
     Path | None,
@@ -66,25 +65,28 @@ def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
     require(dict.fromkeys(faces) | ({name: weights} if name in DETECTORS else {}))
 
 
-def load_scorer(name: str, weights: Path | None, sets: Mapping[str, Path]) -> Scorer | str:
+def load_scorer(name: str, weights: Path | None, sets: Mapping[str, str]) -> Scorer | str:
     """Load a detector for these sets; where all are CSV files of scores its name is enough."""
-    for set_name, path in sets.items():
+    from deepfake_generalize.data.manifests import split_query
+
+    places = {set_name: split_query(place)[0] for set_name, place in sets.items()}
+    for set_name, path in places.items():
         if not path.exists():
             raise InputError(
                 f"expected a folder of crops or a CSV of scores for the set {set_name}, "
                 f"{path} does not exist.",
                 hint="Check the path; `extract` makes a folder of crops from videos.",
             )
-    from deepfake_generalize.data import read_crops
+    from deepfake_generalize.data import read_set
     from deepfake_generalize.data.assets import find_detector
     from deepfake_generalize.study.scores import is_score_table
 
-    crops = [path for path in sets.values() if not is_score_table(path)]
+    crops = [of for set_name, of in sets.items() if not is_score_table(places[set_name])]
     if not crops:
         return name
     find_detector(name, weights)
-    for path in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
-        read_crops(path)
+    for place in crops:  # What is no folder of crops is refused before TensorFlow is loaded.
+        read_set(place)
     require_detector(name, weights, videos=False)
     from deepfake_generalize import models
 
@@ -138,24 +140,25 @@ def write_out(out: Path, content: str | bytes) -> None:
         ) from error
 
 
-def named_sets(given: Sequence[str]) -> dict[str, Path]:
-    """Read options of the form NAME=SET: crops, with a query or without, or NAME=SCORES.csv.
+def named_sets(given: Sequence[str]) -> dict[str, str]:
+    """Read options of the form NAME=FOLDER or NAME=SCORES.csv, either maybe with a query.
 
     Examples:
-        >>> named_sets(["DFD=crops/dfd[compression=c23]"])
-        {'DFD': PosixPath('crops/dfd[compression=c23]')}
+        >>> named_sets(["DFD=crops/dfd", "FS=crops/ff[method=FaceSwap]"])
+        {'DFD': 'crops/dfd', 'FS': 'crops/ff[method=FaceSwap]'}
     """
-    named: dict[str, Path] = {}
+    named: dict[str, str] = {}
     for text in given:
-        found = re.fullmatch(r"([^=\[\]]+)=(.+)", text)
-        if found is None:
+        name, _, place = text.partition("=")
+        without_name = "[" in name and place.endswith("]") and "[" not in place
+        if not (name and place) or without_name:
             raise InputError(
                 f"expected NAME=FOLDER or NAME=SCORES.csv, received {text!r}.",
                 hint="Name the set and where it is, as in DFD=crops/dfd.",
             )
-        if found[1] in named:
+        if name in named:
             raise InputError(
-                f"the set {found[1]} is given twice.", hint="Give every set a name of its own."
+                f"the set {name} is given twice.", hint="Give every set a name of its own."
             )
-        named[found[1]] = Path(found[2])
+        named[name] = place
     return named

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.arguments import DetectorName, Json, Weights
-from deepfake_generalize.errors import PartialError
+from deepfake_generalize.cli.arguments import Detectors, Json, Weights
+from deepfake_generalize.errors import InputError, PartialError, UndefinedMetricError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
     from deepfake_generalize.study import Benchmark
 
+By = Annotated[
+    list[str] | None,
+    typer.Option(help="Break the sets down by a column, such as method or gender."),
+]
+Metric = Annotated[str, typer.Option(help="What --by measures, such as auc or accuracy_fake.")]
+Shared = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SET,SET,...",
+        help="Sets, original among them, that share material on purpose, such as the same reals.",
+    ),
+]
 Specialized = Annotated[
     list[str] | None,
     typer.Option(help="NAME=SET that shares method or people with the training data."),
@@ -40,83 +57,149 @@ TableFormat = Annotated[
 ]
 
 
+Original = Annotated[
+    str, typer.Option(help="New material of the kind that the detector was trained on.")
+]
+Unseen = Annotated[
+    list[str], typer.Option(help="NAME=SET that it has never seen; may be repeated.")
+]
+NoAudit = Annotated[bool, typer.Option("--no-audit", help="Do not look for what the sets share.")]
+Intervals = Annotated[
+    bool, typer.Option("--intervals", help="Print the interval beside each number.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the table here.")]
+SaveScores = Annotated[
+    Path | None,
+    typer.Option("--save-scores", help="Write one score file per set into this folder."),
+]
+
+_EACH = "{detector}"
+
+
 def benchmark(
-    detector: DetectorName,
-    original: Annotated[
-        Path, typer.Option(help="New material of the kind that the detector was trained on.")
-    ],
-    unseen: Annotated[
-        list[str], typer.Option(help="NAME=SET that it has never seen; may be repeated.")
-    ],
+    detector: Detectors,
+    original: Original,
+    unseen: Unseen,
     weights: Weights = None,
     specialized: Specialized = None,
     trained_on: TrainedOn = None,
-    no_audit: Annotated[
-        bool, typer.Option("--no-audit", help="Do not look for what the sets share.")
-    ] = False,
+    no_audit: NoAudit = False,
+    shared_by_design: Shared = None,
     policy: PolicyName = "exclude",
     polarity: PolarityName = None,
+    by: By = None,
+    metric: Metric = "auc",
     number: TableNumber = None,
-    intervals: Annotated[
-        bool, typer.Option("--intervals", help="Print the interval beside each number.")
-    ] = False,
+    intervals: Intervals = False,
     table_format: TableFormat = "text",
-    out: Annotated[Path | None, typer.Option("--out", help="Write the table here.")] = None,
-    save_scores: Annotated[
-        Path | None,
-        typer.Option("--save-scores", help="Write one score file per set into this folder."),
-    ] = None,
+    out: Out = None,
+    save_scores: SaveScores = None,
     json: Json = False,
 ) -> None:
     """Measure how much a detector loses on unseen sets: a row of the paper's Table V.
 
     A set is a folder of crops (an extraction's, or real/ and fake/ with images), or a CSV of
     scores with the columns label (1 = fake) and score; where all are scores, any name will do for
-    the detector. Ranks exist where the unseen sets are FS, NT, DF and DFD. Tables VI and VII hold
-    detectors that degrade by more than 30 points.
+    the detector. A query in brackets chooses rows by any column: FS="crops[method=FaceSwap]" is
+    the fakes of FaceSwap beside the reals of their data set, "crops[compression=c23,method!=DF]"
+    what both conditions leave; | joins alternatives. Ranks exist where the unseen sets are FS, NT,
+    DF and DFD. Tables VI and VII hold detectors that degrade by more than 30 points. Of several
+    detectors each has a row; {detector} in the place of a set stands for the name of each.
 
     JSON keys: detector, row (percent), intervals, rank, rank_interval, rank_reason, metrics, auc,
-    coverage, policy, leakage, notes, provenance. Exits with 3 when less than 99 % of the images of
-    a set have a score.
+    coverage, policy, leakage, breakdowns and gaps (by column), notes, provenance; of several
+    detectors: table, comparisons, notes, detectors (name to these keys). Exits with 3 when less
+    than 99 % of the images of a set have a score.
     """
-    unseen_sets = arguments.named_sets(unseen)
-    special_sets = arguments.named_sets(specialized or [])
+    unseen_sets, special_sets = map(arguments.named_sets, (unseen, specialized or []))
     arguments.check_out(out)
+    if weights or number or intervals:
+        _check_one(detector)
     sets = {"original": original} | unseen_sets | special_sets
-    scorer = arguments.load_scorer(detector, weights, sets)
+    scorers = [arguments.load_scorer(name, weights, _of(sets, name)) for name in detector]
+    places: dict[str, Any] = {
+        key: {name: _of(sets, name)[key] for name in detector} if _EACH in place else place
+        for key, place in sets.items()
+    }
     from deepfake_generalize import study
 
-    result = study.benchmark(
-        scorer,
-        original=original,
-        unseen=unseen_sets,
-        specialized=special_sets or None,
+    found = study.benchmark(
+        scorers,
+        original=places["original"],
+        unseen={key: places[key] for key in unseen_sets},
+        specialized={key: places[key] for key in special_sets} or None,
         trained_on=_training(trained_on),
         audit=not no_audit,
+        shared_by_design=[tuple(group.split(",")) for group in shared_by_design or ()],
         policy=policy,
         polarity=polarity,
     )
-    table = result.table(table_format, number, intervals=intervals)
-    remarks = "\n".join(_remarks(result))
-    if json:
-        console.write_json(_document(result))
-    elif table_format == "text":
-        console.write_text(f"{table}\n{remarks}")
-    else:  # A paper or a program takes the table as it is.
-        console.write_text(table)
-        console.write_note(remarks)
+    results = [*found.results.values()]
+    parts = [_breakdowns(of, by or (), metric) for of in results]
+    if len(results) == 1:
+        table = results[0].table(table_format, number, intervals=intervals)
+        remarks, document = _remarks(results[0]), _document(results[0]) | parts[0]
+    else:
+        table, remarks = found.table(table_format), [f"note: {note}" for note in found.notes]
+        document = {"table": found.frame, "comparisons": found.comparisons, "notes": found.notes}
+        pairs = zip(results, parts, strict=True)
+        document["detectors"] = {of.detector: _document(of) | part for of, part in pairs}
+    remarks += [line for part in parts for line in _lines(part)]
+    _show(table, remarks, None if not json else document, as_text=table_format == "text")
     if out is not None:  # After the row is shown: a full disk must not lose it.
         arguments.write_out(out, f"{table}\n")
     if save_scores is not None:
-        result.save_scores(save_scores)
-    _account_for_coverage(result)
+        (results[0] if len(results) == 1 else found).save_scores(save_scores)
+    _account_for_coverage(results)
 
 
-def _training(given: str | None) -> Path | dict[str, Path] | None:
+def _show(
+    table: str, remarks: Sequence[str], document: dict[str, Any] | None, *, as_text: bool
+) -> None:
+    if document is not None:
+        console.write_json(document)
+    elif as_text:
+        console.write_text("\n".join([table, *remarks]))
+    else:  # A paper or a program takes the table as it is.
+        console.write_text(table)
+        console.write_note("\n".join(remarks))
+
+
+def _check_one(detectors: Sequence[str]) -> None:
+    if len(detectors) > 1:
+        raise InputError(
+            "expected one --detector with --weights, --table or --intervals, received "
+            f"{len(detectors)}.",
+            hint="Leave the option out, or run the command for each detector.",
+        )
+
+
+def _of(sets: Mapping[str, str], detector: str) -> dict[str, str]:
+    return {key: place.replace(_EACH, detector) for key, place in sets.items()}
+
+
+def _breakdowns(result: Benchmark, columns: Sequence[str], metric: str) -> dict[str, Any]:
+    breakdowns = {by: result.breakdown(by, metric) for by in columns}
+    gaps = {}
+    for by in columns:
+        with contextlib.suppress(UndefinedMetricError):  # Sets of one group have no gaps.
+            gaps[by] = result.gaps(by)
+    return {"breakdowns": breakdowns, "gaps": gaps}
+
+
+def _lines(part: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[str]:
+    """Yield the tables of groups, the worst first, and those of the gaps between them."""
+    for what, tables in part.items():
+        for by, table in tables.items():
+            yield f"{what} by {by}:\n{table.round(4).to_string(index=False)}"
+            yield from (f"note: {note}" for note in table.attrs["notes"])
+
+
+def _training(given: str | None) -> str | dict[str, str] | None:
     if given is None:
         return None
-    named = "=" in given and not Path(given).exists()
-    return arguments.named_sets([given]) if named else Path(given)
+    named = "=" in given.partition("[")[0] and not Path(given).exists()
+    return arguments.named_sets([given]) if named else given
 
 
 def _document(result: Benchmark) -> dict[str, Any]:
@@ -146,17 +229,18 @@ def _remarks(result: Benchmark) -> list[str]:
     ]
 
 
-def _account_for_coverage(result: Benchmark) -> None:
+def _account_for_coverage(results: Sequence[Benchmark]) -> None:
     from deepfake_generalize.study.benchmarking import COVERAGE_WANTED
 
     poor = [
         f"{name} {count['ok']} of {count['total']}"
+        for result in results
         for name, count in result.coverage.items()
         if count["ok"] < COVERAGE_WANTED * count["total"]
     ]
     if poor:
         raise PartialError(
             f"less than {COVERAGE_WANTED:.0%} of the images have a score: {', '.join(poor)} "
-            f"(policy {result.policy}).",
+            f"(policy {results[0].policy}).",
             hint="The notes say why; --policy as-chance counts them instead of leaving them out.",
         )

@@ -93,7 +93,8 @@ def train(
 ) -> None:
     """Train a detector by the paper's recipe and save it with the record of its training.
 
-    A folder of crops is an extraction's, or holds real/ and fake/ with images. The weights are
+    A folder of crops is an extraction's, or holds real/ and fake/ with images; a query behind it
+    chooses rows, as in "crops[method=Deepfakes,split=train]". The weights are
     those of the best epoch on the validation crops, which must share no image and no video with
     the others. With --checkpoint, the same command goes on after a stop and ends in the same
     weights. A detector that is there already is not replaced but by --overwrite, or by the same

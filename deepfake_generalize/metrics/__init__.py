@@ -18,7 +18,6 @@ from deepfake_generalize.metrics.comparison import Comparison, compare, compare_
 from deepfake_generalize.metrics.degradation import (
     degradation,
     degradation_difference,
-    degradation_difference_interval,
     degradation_interval,
 )
 from deepfake_generalize.metrics.intervals import bootstrap_interval
@@ -45,7 +44,6 @@ __all__ = [
     "decompose_degradation",
     "degradation",
     "degradation_difference",
-    "degradation_difference_interval",
     "degradation_interval",
     "eer",
     "expected_calibration_error",

@@ -95,13 +95,14 @@ def degradation_difference(
 def degradation_interval(
     original: ScoredSet,
     unseen: Sequence[ScoredSet],
+    specialized: Sequence[ScoredSet] | None = None,
     *,
     threshold: float = 0.5,
     level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Return the degradation of a detector with its interval, from resampling videos.
+    """Return the degradation of a detector, or its difference, with an interval from resampling.
 
     A video that stands in several sets (the real ones of FaceForensics++, for instance) varies
     together in all of them: equal names in `groups` are the same video. So the same set as original
@@ -113,6 +114,8 @@ def degradation_interval(
             image, without which every image stands for itself. A fourth array may say where a coin
             decides (True), a fifth who is seen, as `people` of `bootstrap_interval`.
         unseen: Each unseen set in the same way; each counts alike.
+        specialized: Each set that shares method or people with the training data. With it the
+            result is the `degradation_difference`, in which the original scores cancel.
         threshold: Of the accuracies.
         level: The share of intervals that should hold the true value, in (0, 1).
         n_resamples: How many times to resample.
@@ -124,7 +127,7 @@ def degradation_interval(
 
     Raises:
         InputError: Wrong labels, scores, groups or threshold.
-        UndefinedMetricError: No unseen set, or no images.
+        UndefinedMetricError: No unseen or no specialized set, or no images.
 
     Examples:
         >>> at_home = ([1, 1, 0, 0] * 50, [0.9, 0.8, 0.1, 0.2] * 50)
@@ -132,52 +135,19 @@ def degradation_interval(
         >>> lost = degradation_interval(at_home, [abroad])
         >>> lost.estimate, 0.15 < lost.low < 0.25 < lost.high < 0.35
         (0.25, True)
-    """
-    found, names = _resampled(
-        original, {"unseen": unseen}, threshold, Resampling(level, n_resamples, seed)
-    )
-    return found.interval(found.degradation("", "original", names["unseen"]))
-
-
-def degradation_difference_interval(
-    original: ScoredSet,
-    unseen: Sequence[ScoredSet],
-    specialized: Sequence[ScoredSet],
-    *,
-    threshold: float = 0.5,
-    level: float = 0.95,
-    n_resamples: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Return the degradation difference with its interval, from resampling videos.
-
-    Args:
-        original: The original test set, as in `degradation_interval`. Its scores cancel: the
-            difference is between the specialized and the unseen sets.
-        unseen: Each unseen set.
-        specialized: Each set that shares method or people with the training data.
-        threshold: Of the accuracies.
-        level: The share of intervals that should hold the true value, in (0, 1).
-        n_resamples: How many times to resample.
-        seed: Equal seeds give equal intervals.
-
-    Returns:
-        Fractions, as `degradation_interval`.
-
-    Raises:
-        InputError: Wrong labels, scores, groups or threshold.
-        UndefinedMetricError: No unseen or no specialized set, or no images.
-
-    Examples:
-        >>> at_home = ([1, 1, 0, 0] * 50, [0.9, 0.8, 0.1, 0.2] * 50)
-        >>> abroad = ([1, 1, 0, 0] * 50, [0.9, 0.2, 0.1, 0.2] * 50)
-        >>> degradation_difference_interval(at_home, [abroad], [at_home]).estimate
+        >>> degradation_interval(at_home, [abroad], [at_home]).estimate
         0.25
     """
-    given = {"unseen": unseen, "specialized": specialized}
+    given = (
+        {"unseen": unseen}
+        if specialized is None
+        else {"unseen": unseen, "specialized": specialized}
+    )
     found, names = _resampled(original, given, threshold, Resampling(level, n_resamples, seed))
-    lost, lost_near = (found.degradation("", "original", own) for own in names.values())
-    return found.interval(lost - lost_near, names["unseen"] + names["specialized"])
+    lost = [found.degradation("", "original", own) for own in names.values()]
+    if specialized is None:
+        return found.interval(lost[0])
+    return found.interval(lost[0] - lost[1], names["unseen"] + names["specialized"])
 
 
 def _resampled(

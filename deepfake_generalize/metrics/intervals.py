@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection
-from typing import overload
+from typing import TypedDict, Unpack, overload
 
 import numpy.typing as npt
 
@@ -28,30 +28,22 @@ _NAMED: dict[Callable[..., float], str] = {
 }
 
 
+class _How(TypedDict, total=False):
+    groups: npt.ArrayLike | None
+    people: npt.ArrayLike | None
+    threshold: float
+    level: float
+    n_resamples: int
+    seed: int
+
+
 @overload
 def bootstrap_interval(
-    metric: Callable[..., float],
-    labels: npt.ArrayLike,
-    scores: npt.ArrayLike,
-    *,
-    groups: npt.ArrayLike | None = None,
-    people: npt.ArrayLike | None = None,
-    level: float = 0.95,
-    n_resamples: int = 1000,
-    seed: int = 0,
+    metric: Callable[..., float], labels: npt.ArrayLike, scores: npt.ArrayLike, **how: Unpack[_How]
 ) -> Interval: ...
 @overload
 def bootstrap_interval(
-    metric: Collection[str],
-    labels: npt.ArrayLike,
-    scores: npt.ArrayLike,
-    *,
-    groups: npt.ArrayLike | None = None,
-    people: npt.ArrayLike | None = None,
-    threshold: float = 0.5,
-    level: float = 0.95,
-    n_resamples: int = 1000,
-    seed: int = 0,
+    metric: Collection[str], labels: npt.ArrayLike, scores: npt.ArrayLike, **how: Unpack[_How]
 ) -> dict[str, Interval]: ...
 def bootstrap_interval(
     metric: Callable[..., float] | Collection[str],

@@ -23,6 +23,7 @@ from deepfake_generalize.metrics.units import (
     FEWEST,
     Scored,
     Units,
+    counted,
     find_units,
     number_groups,
     numbered_together,
@@ -156,7 +157,7 @@ class Replicates:
         least = min(found, key=lambda units: units.n)
         estimate = float(values[0, 0])
         if least.n < FEWEST:
-            few = f"{least.n} {least.unit} of a class, and none is made of fewer than {FEWEST}"
+            few = f"{counted(least)} of a class, and none is made of fewer than {FEWEST}"
             return Interval(
                 estimate, math.nan, math.nan, least.n, least.unit, f"no interval: {few}"
             )

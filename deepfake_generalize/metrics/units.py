@@ -80,11 +80,17 @@ def find_units(scored: Scored, place: str = "") -> Units:
     people = _people(scored.people, labels)
     if people.n < FEWEST:
         few = (
-            f"{people.n} people of a class are too few to draw people: intervals are of other "
+            f"{counted(people)} of a class: too few to draw people, so intervals are of other "
             f"{videos.unit} of the same people"
         )
         return replace(videos, note=few)
     return people
+
+
+def counted(units: Units) -> str:
+    """Return how many there are of the rarer class, in words: "1 person"."""
+    one = "person" if units.unit == "people" else units.unit.removesuffix("s")
+    return f"{units.n} {one if units.n == 1 else units.unit}"
 
 
 def _people(given: npt.ArrayLike, labels: AnyArray) -> Units:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.benchmarking import Benchmark, Benchmarks, benchmark
+from deepfake_generalize.study.benchmarking import Benchmark, Benchmarks, benchmark, breakdown, gaps
 from deepfake_generalize.study.experiment import Analysis, Schedule, StudyConfig
 from deepfake_generalize.study.figures import (
     figure_2,
@@ -26,10 +26,12 @@ __all__ = [
     "Study",
     "StudyConfig",
     "benchmark",
+    "breakdown",
     "figure_2",
     "figure_3",
     "figure_5",
     "figure_rank",
+    "gaps",
     "publish",
     "published",
     "read_scores",

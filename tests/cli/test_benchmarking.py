@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +18,7 @@ def test_sets_need_a_name_and_a_folder(text: str, fails: Any) -> None:
     code, error, hint = fails("benchmark", "--detector", "d", "--original", "x", "--unseen", text)
     assert code == 2
     assert "expected NAME=FOLDER or NAME=SCORES.csv" in error
-    assert "--unseen DFD=" in hint
+    assert "DFD=" in hint
 
 
 def test_a_set_given_twice_is_refused(fails: Any) -> None:
@@ -201,3 +202,109 @@ def test_extraction_then_a_benchmark_on_the_crops(
     assert result["coverage"]["DFDC"] == {"ok": summary["crops"], "total": summary["crops"]}
     assert result["rank"] is None
     assert "ranks do not compare" in result["rank_reason"]
+
+
+def test_sets_are_chosen_by_a_query(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, fails: Any
+) -> None:
+    rows = {"label": [0, 0, 1, 1, 1], "score": [0.1, 0.2, 0.9, 0.3, 0.8]}
+    table = pd.DataFrame(rows | {"method": ["real"] * 2 + ["FaceSwap", "DF", "DF"]})
+    table.to_csv(tmp_path / "all.csv", index=False)
+    place = f"{tmp_path / 'all.csv'}"
+    argv = ["benchmark", "--detector=d", f"--original={place}[method=FaceSwap]"]
+    assert main([*argv, f"--unseen=DF={place}[method=DF]", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["row"]["original_accuracy"] == 100.0
+    assert document["row"]["DF"] == 75.0
+    assert any(note.startswith("DF: method=DF chose 4 of 5 rows") for note in document["notes"])
+    code, error, hint = fails(*argv, f"--unseen=DF={place}[method=F2F]")
+    assert code == 2
+    assert "the set DF: " in error
+    assert "DF, FaceSwap, real" in hint
+    absent = f"{tmp_path / 'no'}[method=DF]"
+    code, error, _ = fails(*argv, f"--unseen=DF={place}", f"--trained-on={absent}")
+    assert code == 2
+    assert "does not exist" in error
+
+
+@pytest.fixture
+def methods(tmp_path: Path) -> Path:
+    """Write scores of two detectors, with method and gender, into a folder for each."""
+    for name, shift in (("weak", 0.1), ("strong", 0.5)):
+        rng = np.random.default_rng(0)
+        (tmp_path / name).mkdir()
+        for part in ("home", "away"):
+            method = np.repeat(["real", "FaceSwap", "DF"], 60)
+            label = (method != "real").astype(int)
+            gain = shift * label * (1 + (part == "home")) / (1 + (method == "DF"))
+            score = np.clip(rng.normal(0.35 + gain, 0.15), 0, 1).round(6)
+            video = [f"{part}-{m}{i // 5}" for i, m in enumerate(method)]
+            rows = {"label": label, "score": score, "method": method, "video": video}
+            gender = np.tile(["F", "M"], 90)
+            table = pd.DataFrame(rows | {"gender": gender, "frame": np.arange(180)})
+            table.to_csv(tmp_path / name / f"{part}.csv", index=False)
+    return tmp_path
+
+
+def test_several_detectors_are_ranked_in_one_table(
+    methods: Path, capsys: pytest.CaptureFixture[str], fails: Any
+) -> None:
+    sets = [f"--original={methods}/{{detector}}/home.csv"]
+    sets += [f"--unseen=A={methods}/{{detector}}/away.csv"]
+    argv = ["benchmark", "--detector=weak", "--detector=strong", *sets]
+    assert main(argv) == 0
+    shown = capsys.readouterr().out
+    files = {
+        part: {name: methods / name / f"{part}.csv" for name in ("weak", "strong")}
+        for part in ("home", "away")
+    }
+    expected = study.benchmark(
+        ["weak", "strong"], original=files["home"], unseen={"A": files["away"]}
+    )
+    assert shown.startswith(expected.table("text"))
+    assert main([*argv, "--json", f"--save-scores={methods / 'out'}"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["detector"] for row in document["table"]] == [*expected.frame["detector"]]
+    assert document["comparisons"][0]["p_value"] == expected.comparisons["p_value"][0]
+    assert document["detectors"]["weak"]["detector"] == "weak"
+    assert (methods / "out" / "strong" / "A.csv").exists()
+    code, error, _ = fails(*argv, "--table=V")
+    assert code == 2
+    assert "one --detector with --weights, --table or --intervals, received 2" in error
+
+
+def test_sets_are_broken_down_by_columns(
+    methods: Path, capsys: pytest.CaptureFixture[str], fails: Any
+) -> None:
+    sets = [f"--original={methods}/strong/home.csv", f"--unseen=A={methods}/strong/away.csv"]
+    argv = ["benchmark", "--detector=x", *sets, "--by=method", "--by=gender"]
+    assert main(argv) == 0
+    shown = capsys.readouterr().out
+    expected = study.breakdown(
+        {"original": methods / "strong/home.csv", "A": methods / "strong/away.csv"}, "method"
+    )
+    assert f"breakdowns by method:\n{expected.round(4).to_string(index=False)}\n" in shown
+    assert "gaps by gender:\n" in shown
+    assert main([*argv, "--metric=accuracy_fake", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["breakdowns"]["method"][0]["frame_accuracy_fake"] < 0.9
+    assert {row["gap"] for row in document["gaps"]["gender"]} >= {"equal_opportunity", "F_MEO"}
+    code, error, hint = fails(*argv, "--by=ethnicity")
+    assert code == 2
+    assert "'ethnicity'" in error
+    assert "gender" in hint
+
+
+def test_sets_that_share_on_purpose_are_told_in_one_note(
+    methods: Path, capsys: pytest.CaptureFixture[str], recwarn: Any
+) -> None:
+    place = methods / "strong/home.csv"
+    sets = [f"--original={place}[method=DF]", f"--unseen=FS={place}[method=FaceSwap]"]
+    assert main(["benchmark", "--detector=x", *sets, "--json"]) == 0
+    leaks = json.loads(capsys.readouterr().out)["notes"]
+    assert any(note.endswith(": a leak") for note in leaks)
+    assert main(["benchmark", "--detector=x", *sets, "--shared-by-design=original,FS"]) == 0
+    shown = capsys.readouterr()
+    assert "note: shared by design, among original, FS: 12 videos\n" in shown.out
+    assert "leak" not in shown.out
+    assert "warning" not in shown.err

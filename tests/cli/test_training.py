@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def crops(tmp_path: Path) -> dict[str, Path]:
     return folders
 
 
-def _arguments(crops: dict[str, Path], out: Path, *more: object) -> list[str]:
+def _arguments(crops: Mapping[str, Any], out: Path, *more: object) -> list[str]:
     given = ["train", "--architecture", "mesonet", "--train", crops["train"], "--val", crops["val"]]
     return [str(word) for word in (*given, "--out", out, *more)]
 
@@ -39,7 +40,8 @@ def test_a_detector_with_its_record(crops: dict[str, Path], tmp_path: Path, caps
     out.touch()
     options = ("--epochs", 2, "--batch-size", 4, "--seed", 5, "--size", 24, "--json")
     named = ("--name", "mine", "--learning-rate", 0.01, "--overwrite")
-    assert main(_arguments(crops, out, *options, *named)) == 0
+    half = {part: f"{folder.parent}[split={part}]" for part, folder in crops.items()}
+    assert main(_arguments(half, out, *options, *named)) == 0
     document = json.loads(capsys.readouterr().out)
     detector = models.Detector.load(out)
     assert (detector.name, detector.size) == ("mine", (24, 24))

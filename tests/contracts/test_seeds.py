@@ -63,9 +63,6 @@ CALLS = {
     "metrics.bootstrap_interval": interval(metrics.bootstrap_interval, "auc", LABELS, SCORES),
     "metrics.compare": interval(metrics.compare, LABELS, SCORES, SCORES),
     "metrics.compare_all": interval(metrics.compare_all, LABELS, {"a": SCORES, "b": SCORES**2}),
-    "metrics.degradation_difference_interval": interval(
-        metrics.degradation_difference_interval, SET, {"U": SET}, "U"
-    ),
     "metrics.degradation_interval": interval(metrics.degradation_interval, SET, {"U": SET}),
     "models.train": lambda seed, *_: models.train(
         "mesonet", IMAGES, IMAGES, recipe=ONE, seed=seed, progress=None

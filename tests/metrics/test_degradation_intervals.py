@@ -6,7 +6,6 @@ from scipy.stats import t
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import (
-    degradation_difference_interval,
     degradation_interval,
 )
 from deepfake_generalize.metrics.units import Scored
@@ -36,7 +35,7 @@ def test_the_spread_is_that_of_independent_means() -> None:
     found = degradation_interval(sets[0], sets[1:3], n_resamples=8000)
     expected = 2 * t.ppf(0.975, 99) * np.sqrt(first + (second + third) / 4)
     assert found.high - found.low == pytest.approx(expected, rel=0.05)
-    difference = degradation_difference_interval(sets[0], sets[1:3], sets[3:], n_resamples=8000)
+    difference = degradation_interval(sets[0], sets[1:3], sets[3:], n_resamples=8000)
     expected = 2 * t.ppf(0.975, 99) * np.sqrt(fourth + (second + third) / 4)
     assert difference.high - difference.low == pytest.approx(expected, rel=0.05)
 
@@ -76,8 +75,8 @@ def test_the_original_set_cancels_in_the_difference() -> None:
     rng = np.random.default_rng(3)
     unseen, special = sampled_set(rng, 0.5), sampled_set(rng, 0.7)
     few = Scored([1, 0] * 5, [0.9, 0.9] * 5)
-    wide = degradation_difference_interval(few, [unseen], [special], seed=1)
-    sharp = degradation_difference_interval(sampled_set(rng, 0.9), [unseen], [special], seed=1)
+    wide = degradation_interval(few, [unseen], [special], seed=1)
+    sharp = degradation_interval(sampled_set(rng, 0.9), [unseen], [special], seed=1)
     assert wide == sharp
 
 
@@ -125,7 +124,7 @@ def test_what_has_no_interval_is_refused() -> None:
     with pytest.raises(UndefinedMetricError, match="undefined without unseen sets"):
         degradation_interval(one, [])
     with pytest.raises(UndefinedMetricError, match="undefined without specialized sets"):
-        degradation_difference_interval(one, [one], [])
+        degradation_interval(one, [one], [])
     with pytest.raises(InputError, match="as many labels as scores"):
         degradation_interval(one, [Scored([1, 0], [0.5])])
     found = degradation_interval(one, [Scored([1, 0], [0.5, 0.1], groups=["v", "v"])])
@@ -143,9 +142,9 @@ def test_sets_may_come_from_a_generator() -> None:
     assert degradation_interval(sets[0], (given for given in sets)) == degradation_interval(
         sets[0], sets
     )
-    assert degradation_difference_interval(
-        sets[0], iter(sets), iter(sets[:1])
-    ) == degradation_difference_interval(sets[0], sets, sets[:1])
+    assert degradation_interval(sets[0], iter(sets), iter(sets[:1])) == degradation_interval(
+        sets[0], sets, sets[:1]
+    )
     for wrong in (None, {"a": sets[0]}, Scored(labels, scores)):
         with pytest.raises(InputError, match="unseen as a list of sets, received"):
             degradation_interval(sets[0], wrong)

@@ -296,7 +296,7 @@ def test_few_videos_of_a_class_have_no_interval_and_that_is_said() -> None:
     found = bootstrap_interval(auc, labels, scores, groups=list("aabbcc"))
     assert found.estimate == 0.875
     assert math.isnan(found.low)
-    assert found.note == "no interval: 1 videos of a class, and none is made of fewer than 5"
+    assert found.note == "no interval: 1 video of a class, and none is made of fewer than 5"
 
 
 def test_a_metric_that_seldom_exists_is_refused() -> None:

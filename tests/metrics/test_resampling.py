@@ -252,7 +252,7 @@ def test_few_people_are_not_drawn_and_that_is_said():
     units = find_units(Scored(labels, labels / 1.0, np.arange(40), people=people))
     assert (units.n, units.unit) == (20, "videos")
     assert units.note == (
-        "4 people of a class are too few to draw people: intervals are of other videos of the "
+        "4 people of a class: too few to draw people, so intervals are of other videos of the "
         "same people"
     )
     with pytest.raises(

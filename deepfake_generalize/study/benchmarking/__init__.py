@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.benchmarking.benchmark import benchmark
+from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.inputs import ScoredSet, load_scored_set
 from deepfake_generalize.study.benchmarking.missing_scores import COVERAGE_WANTED
 from deepfake_generalize.study.benchmarking.provenance import describe_detector, versions
@@ -15,8 +16,10 @@ __all__ = [
     "Benchmarks",
     "ScoredSet",
     "benchmark",
+    "breakdown",
     "compare_scores",
     "describe_detector",
+    "gaps",
     "load_scored_set",
     "versions",
 ]

@@ -16,6 +16,7 @@ from deepfake_generalize.study.benchmarking import provenance
 from deepfake_generalize.study.benchmarking.alarms import alarms
 from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
+    Outcomes,
     ScoredSet,
     SetInput,
     check_detector,
@@ -24,9 +25,11 @@ from deepfake_generalize.study.benchmarking.inputs import (
     load_scored_set,
 )
 from deepfake_generalize.study.benchmarking.leakage import (
+    Shared,
     TrainedOn,
     audit_sets,
     leak_notes,
+    read_shared,
     read_training,
 )
 from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_sets, row_intervals
@@ -55,6 +58,7 @@ class _Choices(TypedDict, total=False):
     specialized: Mapping[str, SetInput] | None
     trained_on: TrainedOn | None
     audit: bool
+    shared_by_design: Shared
     policy: Policy
     polarity: Polarity | None
     resampling: Resampling | None
@@ -64,7 +68,7 @@ class _Choices(TypedDict, total=False):
 def benchmark(detector: Scorer | str, **choices: Unpack[_Choices]) -> Benchmark: ...
 @overload
 def benchmark(detector: list[Any] | tuple[Any, ...], **choices: Unpack[_Choices]) -> Benchmarks: ...
-def benchmark(
+def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     detector: Scorer | str | list[Any] | tuple[Any, ...],
     *,
     original: SetInput,
@@ -72,6 +76,7 @@ def benchmark(
     specialized: Mapping[str, SetInput] | None = None,
     trained_on: TrainedOn | None = None,
     audit: bool = True,
+    shared_by_design: Shared = (),
     policy: Policy = "exclude",
     polarity: Polarity | None = None,
     resampling: Resampling | None = Resampling(),  # noqa: B008  (it is frozen)
@@ -93,8 +98,9 @@ def benchmark(
             of a detector's name to its scores, and the audit is made for the first alone.
         original: Crops (a DataFrame with path and label, 1 is fake), a folder of them, scores (a
             DataFrame with label and score, optionally status, reason, path, video, dataset,
-            method, frame), or a CSV file of scores. Must not be what the detector was trained on,
-            but of its kind.
+            method, frame), or a CSV file of scores; paths may end in a query, as in
+            "crops[method=FaceSwap]" (`data.select`). Must not be what the detector was trained on,
+            but of its kind. A crop of several sets is scored once.
         unseen: Name to the same, for the sets that it has not seen.
         specialized: Name to the same, for sets that share the synthesis method (Table VI) or the
             people (Table VII) with the training data.
@@ -104,6 +110,11 @@ def benchmark(
         audit: Whether to look for videos, people and near-identical images that the sets share
             where nothing should be; what is found is in `leakage`, and a `LeakageWarning`. Needs
             images or names of videos.
+        shared_by_design: Groups of sets that are meant to share material, "original" and "training"
+            among them: [("original", "FS", "DF")] where all have the reals of FaceForensics++. One
+            note counts what they share. A mapping of a group to kinds of `data.audit_leakage` says
+            what exactly; else it is everything, but with "training" no frame. Unseen and
+            specialized sets may share anything among themselves without it.
         policy: What counts for images without a score: "exclude" leaves them out, "as-real" and
             "as-fake" count them as called so, "as-chance" as half right (score one half). Every
             one but the first keeps a detector from gaining by failing on hard images.
@@ -146,7 +157,9 @@ def benchmark(
     check_sets(unseen, specialized)
     check_choice("policy", policy, get_args(Policy), hint=_POLICY_HINT)
     given = ({ORIGINAL: original}, unseen, specialized)
-    choices = (read_training(trained_on), policy, polarity, resampling)
+    names = [name for group in given for name in group]
+    shared = read_shared(shared_by_design, names)
+    choices = (read_training(trained_on), shared, policy, polarity, resampling)
     if not isinstance(detector, list | tuple):
         return _benchmark(detector, given, audit, *choices)
     if not detector:
@@ -169,6 +182,7 @@ def _benchmark(
     given: Sequence[Mapping[str, SetInput]],
     audit: bool,
     trained_on: tuple[str | None, pd.DataFrame | Splits | None],
+    shared: Mapping[tuple[str, str], tuple[str, ...]],
     policy: Policy,
     polarity: Polarity | None,
     resampling: Resampling | None,
@@ -188,8 +202,7 @@ def _benchmark(
     on_unseen = {key: accuracies[key] for key in names}
     rank, reason = rank_among_published(accuracies[ORIGINAL], on_unseen, little=little)
     found = measured.table.set_index("set")["frame_auc"]
-    split = 1 + len(names)
-    leakage = audit_sets(sets[0], sets[1:split], sets[split:], training) if audit else None
+    leakage = audit_sets(sets, names, special, training, shared) if audit else None
     choices = {
         "policy": policy,
         "split_sha256": getattr(training, "sha256", None),
@@ -231,7 +244,11 @@ def _load(
 ) -> list[ScoredSet]:
     check_detector(detector)
     check_polarity(polarity)
-    sets = [load_scored_set(key, of, detector, polarity=polarity) for key, of in given.items()]
+    known: Outcomes = {}
+    sets = [
+        load_scored_set(key, of, detector, polarity=polarity, known=known)
+        for key, of in given.items()
+    ]
     check_direction(sets[0])
     return sets
 
@@ -265,6 +282,8 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
                 f"threshold, which only an oracle knows; AUC {part['auc']:.3f}."
             )
     for scored in sets:
+        if chosen := scored.frame.attrs.get("selected"):
+            yield f"{scored.name}: {chosen}"
         yield from coverage_notes(scored, policy)
     for scored in sets:
         name, counts = scored.name, scored.class_counts

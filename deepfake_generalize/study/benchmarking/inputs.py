@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ from deepfake_generalize.data.crops import (
     split_packed,
 )
 from deepfake_generalize.data.layouts import is_video_name
-from deepfake_generalize.data.manifests import read_header
+from deepfake_generalize.data.manifests import read_header, select, split_query
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
@@ -39,6 +39,8 @@ from deepfake_generalize.validation import check_mapping, describe
 
 _SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
 SetInput: TypeAlias = _SetInput | Mapping[str, _SetInput]
+Outcomes: TypeAlias = dict[str, tuple[float, str, str]]
+"""Path of a crop to its score, status and reason."""
 
 ORIGINAL = "original"
 _RESERVED = frozenset(
@@ -149,15 +151,22 @@ def check_direction(original: ScoredSet) -> None:
 
 
 def load_scored_set(
-    name: str, given: SetInput, detector: Scorer | str, *, polarity: Polarity | None = None
+    name: str,
+    given: SetInput,
+    detector: Scorer | str,
+    *,
+    polarity: Polarity | None = None,
+    known: Outcomes | None = None,
 ) -> ScoredSet:
     """Return the scores of `detector`, of which a name is enough where the scores are there.
 
     `given` is crops, scores, or the path of a score file or of a folder of crops. A table with the
     columns `label` and `score` is scores, unless it has `box` or `aligner`: then it is a crops
-    manifest, and `score` the face finder's. Without `polarity` scores are taken as P(fake).
+    manifest, and `score` the face finder's. Without `polarity` scores are taken as P(fake). A path
+    may end in a query (`data.select`). `known` is what the detector made of the crops of other
+    sets, by their paths: these are not scored again, and those of this set are added.
     """
-    scored = _load(name, given, detector, polarity)
+    scored = _load(name, given, detector, polarity, {} if known is None else known)
     if scored.usable.empty:
         raise UndefinedMetricError(
             f"the set {name} has no image with a score: {_what_happened(scored.frame)}.",
@@ -166,10 +175,12 @@ def load_scored_set(
     return scored
 
 
-def _load(name: str, given: object, detector: Scorer | str, polarity: Polarity | None) -> ScoredSet:
+def _load(
+    name: str, given: object, detector: Scorer | str, polarity: Polarity | None, known: Outcomes
+) -> ScoredSet:
     if isinstance(given, Mapping):
         given = given.get(detector if isinstance(detector, str) else detector.name)
-    table = _read(name, Path(given), polarity) if isinstance(given, str | Path) else given
+    table = _read(name, given, polarity) if isinstance(given, str | Path) else given
     if isinstance(table, ScoredSet):
         return table
     if isinstance(table, ScoreFile):
@@ -186,13 +197,27 @@ def _load(name: str, given: object, detector: Scorer | str, polarity: Polarity |
             frame["score"] = 1.0 - frame["score"]
         return ScoredSet(name, frame, "scores", told=polarity is not None)
     labels = read_labels(name, table)
-    return ScoredSet(name, arrange(table, labels, _score_crops(name, table, detector)), "crops")
+    found = _score_crops(name, table, detector, known)
+    return ScoredSet(name, arrange(table, labels, found), "crops")
 
 
-def _read(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
+def _read(name: str, place: str | Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
+    path, query = split_query(place)
+    table = _read_whole(name, path, polarity)
+    if query is None:
+        return table
+    try:
+        if isinstance(table, ScoredSet):
+            return replace(table, frame=select(table.frame, query))
+        return select(table, query)
+    except InputError as error:
+        raise InputError(f"the set {name}: {error.message}", hint=error.hint) from error
+
+
+def _read_whole(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
     if path.is_dir() or is_pack(path):
         return read_crops(path)
-    if path.with_suffix(".json").exists():
+    if any(path.with_suffix(suffix).exists() for suffix in (".json", ".meta.json")):
         file = read_scores(path)
         return ScoredSet(name, file.frame, "scores", file.facts)
     if header := read_header(path, CROP_COLUMNS):
@@ -223,7 +248,9 @@ def _check_columns(name: str, table: pd.DataFrame) -> None:
         )
 
 
-def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict[str, list[Any]]:
+def _score_crops(
+    name: str, table: pd.DataFrame, detector: Scorer | str, known: Outcomes
+) -> dict[str, list[Any]]:
     """Return score, status and reason of each row, the images read a few at a time."""
     if isinstance(detector, str):
         raise InputError(
@@ -237,27 +264,26 @@ def _score_crops(name: str, table: pd.DataFrame, detector: Scorer | str) -> dict
             hint="Cut out the faces first: data.extract_faces(videos, folder).crops.",
         )
     check_no_image_twice(name, table, ["path"])
-    found: dict[str, list[Any]] = {"score": [], "status": [], "reason": []}
-    paths = [Path(path) for path in table["path"]]
+    paths = [path for path in map(str, table["path"]) if path not in known]
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
         images, outcomes = _read_images(paths[start : start + _IMAGES_AT_ONCE])
         with noted(
-            f"while {detector.name} scored rows {start} to {start + len(outcomes) - 1} of the set "
-            f"{name}, the first {paths[start]}"
+            f"while {detector.name} scored images {start} to {start + len(outcomes) - 1} of the "
+            f"set {name}, the first {paths[start]}"
         ):
             scores = iter(_scores_of(detector, images)) if images else iter(())
-        for status, reason in outcomes:
-            found["score"].append(float(next(scores)) if status == "ok" else float("nan"))
-            found["status"].append(status)
-            found["reason"].append(reason)
-    return found
+        for path, (status, reason) in zip(paths[start:], outcomes, strict=False):
+            score = float(next(scores)) if status == "ok" else float("nan")
+            known[path] = score, status, reason
+    own = [known[path] for path in map(str, table["path"])]
+    return {key: [of[n] for of in own] for n, key in enumerate(("score", "status", "reason"))}
 
 
-def _read_images(paths: Sequence[Path]) -> tuple[list[AnyArray], list[tuple[str, str]]]:
+def _read_images(paths: Sequence[str]) -> tuple[list[AnyArray], list[tuple[str, str]]]:
     """Return the images that can be read, and the status and reason of every path."""
     images: list[AnyArray] = []
     outcomes = []
-    for path in paths:
+    for path in map(Path, paths):
         try:
             images.append(read_image(path))
             outcomes.append(("ok", ""))

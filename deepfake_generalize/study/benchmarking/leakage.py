@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
 import pandas as pd
 
-from deepfake_generalize.data.crops import read_crops, split_packed
+from deepfake_generalize.data.crops import read_set, split_packed
 from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
 from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+from deepfake_generalize.study.benchmarking.inputs import ORIGINAL, ScoredSet
 from deepfake_generalize.study.protocol import shared_by_benchmark
 from deepfake_generalize.validation import describe
 
@@ -20,6 +21,10 @@ Training: TypeAlias = pd.DataFrame | Splits | str | Path
 TrainedOn: TypeAlias = Training | Mapping[str, Training | None]
 
 TRAINING = "training"
+
+Shared: TypeAlias = Iterable[tuple[str, ...]] | Mapping[tuple[str, ...], str | Iterable[str]]
+_WORDS = {"video": "videos", "identity": "people", "near_duplicate": "near-duplicates"}
+_PEOPLE = ("identity", "video", "near_duplicate")
 
 
 def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFrame | Splits | None]:
@@ -36,18 +41,40 @@ def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFram
     if given is None or isinstance(given, pd.DataFrame | Splits):
         return name, given
     if isinstance(given, str | Path):
-        return name, read_crops(given)
+        return name, read_set(given)
     raise InputError(
         f"expected trained_on to be crops, a folder of them or Splits, received {describe(given)}.",
         hint='Pass trained_on=crops, or trained_on={"CELEB": crops} to name the data set.',
     )
 
 
+def read_shared(shared: Shared, names: Sequence[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return what every pair of sets shares by design, from groups of the sets' `names`.
+
+    Not said, it is everything, the same frames too; with the training data people, and with them
+    other frames of their videos. Raises `InputError` for a name that is no set's.
+    """
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for group in shared:
+        if not isinstance(group, tuple) or len(group) < 2 or not {*group} <= {*names, TRAINING}:
+            raise InputError(
+                f"expected tuples of sets in shared_by_design, of {', '.join(names)} and "
+                f"{TRAINING}, received {group!r}.",
+                hint=f'Pass shared_by_design=[("{ORIGINAL}", "FS")].',
+            )
+        said = shared[group] if isinstance(shared, Mapping) else None
+        for pair in combinations(group, 2):
+            all_of = _PEOPLE if TRAINING in pair else (*_PEOPLE, "frame")
+            found[pair] = (said,) if isinstance(said, str) else tuple(said or all_of)
+    return found
+
+
 def audit_sets(
-    original: ScoredSet,
-    unseen: Sequence[ScoredSet],
-    specialized: Sequence[ScoredSet],
+    scored: Sequence[ScoredSet],
+    unseen: Sequence[str],
+    specialized: Sequence[str],
     training: pd.DataFrame | Splits | None,
+    shared: Mapping[tuple[str, str], tuple[str, ...]],
 ) -> pd.DataFrame | None:
     """Audit the sets and what the detector was trained on, and warn of what nobody meant.
 
@@ -55,18 +82,17 @@ def audit_sets(
     unseen and specialized sets share among themselves (the paper's FS, NT and DF are of the same
     people), the people that the original set and a set made by the same method (CELEB-M) have in
     common, and the people, with other frames of their clips, that specialized sets share with the
-    training data: that is what Table VII asks about.
+    training data: that is what Table VII asks about; and what is `shared` (`read_shared`).
 
     Returns:
         What `data.audit_leakage` returns; None where no set tells its images or videos.
     """
-    frames = {scored.name: _auditable(scored.frame) for scored in (original, *unseen, *specialized)}
+    frames = {of.name: _auditable(of.frame) for of in scored}
     given = frames if training is None else {**frames, TRAINING: training}
     sets = {name: crops for name, crops in given.items() if crops is not None}
     if len(sets) < 2:
         return None
-    names = ([scored.name for scored in group] for group in (unseen, specialized))
-    designs = shared_by_benchmark(original.name, *names, training=TRAINING)
+    designs = shared_by_benchmark(ORIGINAL, unseen, specialized, training=TRAINING) | {**shared}
     findings = audit_leakage(
         sets,
         near_duplicates=all(_has_images(frame) for frame in sets.values()),
@@ -77,15 +103,19 @@ def audit_sets(
 
 
 def leak_notes(leakage: pd.DataFrame | None) -> list[str]:
-    """Say how much every pair of sets shares, of what kind, and whether that is meant."""
+    """Say what every pair of sets shares that it should not, and in one note what is meant."""
     if leakage is None or leakage.empty:
         return []
-    pairs = leakage.groupby(["set_a", "set_b", "kind", "by_design"], sort=False, dropna=False)
-    return [
-        f"{a} and {b} share {len(rows)} by {kind}{', by design' if meant else ': a leak'}"
-        for (a, b, kind, meant), rows in pairs
-        if kind != "unreadable"
-    ]
+    shared = leakage[leakage["kind"] != "unreadable"]
+    meant = shared[shared["by_design"]]
+    pairs = shared[~shared["by_design"]].groupby(["set_a", "set_b", "kind"], sort=False)
+    notes = [f"{a} and {b} share {len(rows)} by {kind}: a leak" for (a, b, kind), rows in pairs]
+    if len(meant):
+        names = dict.fromkeys(meant[["set_a", "set_b"]].to_numpy().ravel())
+        kinds = meant.groupby("kind", sort=False)["what"].nunique().items()
+        told = ", ".join(f"{count} {_WORDS[str(kind)]}" for kind, count in kinds)
+        notes.append(f"shared by design, among {', '.join(names)}: {told}")
+    return notes
 
 
 def _auditable(frame: pd.DataFrame) -> pd.DataFrame | None:

@@ -9,12 +9,14 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from deepfake_generalize.metrics import Interval
+from deepfake_generalize.metrics import Interval, Resampling
+from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import SOURCES, SPECIALIZED_SETS, source_of
-from deepfake_generalize.study.scores import write_scores
+from deepfake_generalize.study.scores import Style, write_scores
 from deepfake_generalize.study.tables import (
     RANK_CAVEAT,
+    beside_published,
     render,
     two_decimals,
     why_not_in,
@@ -154,11 +156,47 @@ class Benchmark:
             return f"no rank: {self.rank_reason}"
         return f"rank {self.rank} {RANK_CAVEAT}"
 
-    def save_scores(self, folder: str | Path) -> list[Path]:
+    def breakdown(
+        self, by: str, metric: str = "auc", *, unit: Literal["frame", "video"] = "frame"
+    ) -> pd.DataFrame:
+        """Measure each group of every set by itself, the worst first: see `study.breakdown`."""
+        return breakdown(self.scores, by, metric, unit=unit, **self._counting)
+
+    def gaps(self, by: str) -> pd.DataFrame:
+        """Measure how unequally groups of every set are treated: see `study.gaps`."""
+        return gaps(self.scores, by, **self._counting)
+
+    def beside(self, source: str, *, unit: Literal["frame", "video"] = "frame") -> pd.DataFrame:
+        """Return the AUC, in percent, beside what others published for sets of the same names.
+
+        Args:
+            source: As in `published`: "deepfakebench", "forensics-adapter" or "sbi".
+            unit: Which AUC. Rows of the other are never shown beside it.
+
+        Returns:
+            This detector's row first: detector, training_set, and a column a set.
+
+        Raises:
+            InputError: No such source, none of its numbers are of this unit, or no set in common.
+        """
+        mine: dict[Any, Any] = {
+            "detector": self.detector,
+            "training_set": self.training_dataset or "not said",
+        }
+        auc = self.metrics.set_index("set").get(f"{unit}_auc", pd.Series(dtype=float))
+        return beside_published(source, unit, mine | (100.0 * auc).to_dict())
+
+    @property
+    def _counting(self) -> dict[str, Any]:
+        given = self.provenance["resampling"]
+        return {"policy": self.policy, "resampling": given and Resampling(**given)}
+
+    def save_scores(self, folder: str | Path, *, style: Style = "own") -> list[Path]:
         """Write the scores of every set as a score file: NAME.csv with NAME.json beside it.
 
         Args:
             folder: Made if missing. `benchmark` takes the files in place of crops.
+            style: "own", or "dfwb" for Deepfake Workbench: see `study.write_scores`.
 
         Returns:
             The CSV files, the original set's first.
@@ -168,8 +206,9 @@ class Benchmark:
         """
         of_set = ("images", "source", "data_sha256")
         facts = {key: value for key, value in self.provenance.items() if key not in of_set}
+        source = self.provenance["source"]
         return [
-            write_scores(folder, name, frame, {**facts, "source": self.provenance["source"][name]})
+            write_scores(folder, name, frame, facts | {"source": source[name]}, style=style)
             for name, frame in self.scores.items()
         ]
 

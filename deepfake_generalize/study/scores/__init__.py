@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepfake_generalize.study.scores.files import (
     Polarity,
     ScoreFile,
+    Style,
     check_polarity,
     file_name,
     read_scores,
@@ -26,6 +27,7 @@ __all__ = [
     "FINDER_COLUMNS",
     "Polarity",
     "ScoreFile",
+    "Style",
     "arrange",
     "as_scored",
     "check_no_image_twice",

@@ -25,10 +25,12 @@ from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regul
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.manifests import manifest_text
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.study.scores.dfwb import from_dfwb, read_meta, to_dfwb
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_score_table
 from deepfake_generalize.validation import check_choice
 
 Polarity = Literal["fake-high", "real-high"]
+Style = Literal["own", "dfwb"]
 
 _FORMAT = "deepfake_generalize scores"
 _VERSION = 1
@@ -57,7 +59,12 @@ class ScoreFile:
 
 
 def write_scores(
-    folder: str | Path, name: str, frame: pd.DataFrame, facts: Mapping[str, Any]
+    folder: str | Path,
+    name: str,
+    frame: pd.DataFrame,
+    facts: Mapping[str, Any],
+    *,
+    style: Style = "own",
 ) -> Path:
     """Write the scores of one set as NAME.csv and NAME.json, each of them whole or not at all.
 
@@ -69,6 +76,8 @@ def write_scores(
             method, compression, video, frame, path. Statuses other than ok and missing are written
             as error, the word going to the front of the reason.
         facts: Plain JSON values that the scores depend on, such as the detector and its hash.
+        style: "own"; or "dfwb" for NAME.scores.csv and NAME.scores.meta.json as Deepfake Workbench
+            reads them: a row a video, the mean of its frames, and of `facts` only the detector.
 
     Returns:
         The CSV file.
@@ -86,26 +95,34 @@ def write_scores(
         a,1,0.9,ok,
         b,0,,error,the score is missing or not a number
     """
-    target = absolute(folder) / f"{file_name(name)}.csv"
+    check_choice("style", style, get_args(Style))
     rows = _plain_statuses(clean_scores(name, frame))
-    on_disk, places = _portable(rows, target.parent)
+    if style == "dfwb":
+        target = absolute(folder) / f"{file_name(name)}.scores.csv"
+        beside = target.with_suffix(".meta.json")
+        on_disk, document = to_dfwb(name, rows, facts)
+    else:
+        target = absolute(folder) / f"{file_name(name)}.csv"
+        beside = target.with_suffix(".json")
+        on_disk, places = _portable(rows, target.parent)
     what = f"the rows of the set {name!r}"
     content = manifest_text(
         on_disk, target.parent, [str(column) for column in on_disk], (), what=what
     )
-    document = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "set": name,
-        "csv": target.name,
-        "csv_sha256": hashlib.sha256(content).hexdigest(),
-        "data_sha256": data_hash(rows),
-        "rows": {word: int((rows["status"] == word).sum()) for word in sorted(_STATUSES)},
-        "label": {"real": 0, "fake": 1},
-        "relative_paths": places,
-        **facts,
-        "polarity": "fake-high",
-    }
+    if style == "own":
+        document = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "set": name,
+            "csv": target.name,
+            "csv_sha256": hashlib.sha256(content).hexdigest(),
+            "data_sha256": data_hash(rows),
+            "rows": {word: int((rows["status"] == word).sum()) for word in sorted(_STATUSES)},
+            "label": {"real": 0, "fake": 1},
+            "relative_paths": places,
+            **facts,
+            "polarity": "fake-high",
+        }
     try:
         text = json.dumps(document, indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -116,7 +133,7 @@ def write_scores(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
-        write_whole(target.with_suffix(".json"), f"{text}\n".encode())
+        write_whole(beside, f"{text}\n".encode())
     except OSError as error:
         raise InputError(
             f"expected to write the scores {str(target)!r}, the system refused: "
@@ -130,9 +147,10 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
     r"""Read a score file: one of ours with its JSON, or a CSV of scores made elsewhere.
 
     Args:
-        path: The CSV (or the JSON beside it). The columns label (1 is fake, 0 is real) and score
-            in [0, 1] must be there; key, status, reason, dataset, method, compression, video,
-            frame and path may be.
+        path: The CSV (or the JSON beside it); one of Deepfake Workbench with its .meta.json, whose
+            keys are taken as names of videos, is read as well. The columns label (1 is fake, 0 is
+            real) and score in [0, 1] must be there; key, status, reason, dataset, method,
+            compression, video, frame and path may be.
         polarity: Which way the scores of a file made elsewhere point: "fake-high" for P(fake),
             "real-high" for P(real), which is turned round here. A file with a JSON beside it says
             so itself.
@@ -159,7 +177,11 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
     if file.suffix.lower() == ".json":
         file = file.with_suffix(".csv")
     beside = file.with_suffix(".json")
-    facts = _read_facts(file, beside) if beside.exists() else {}
+    if not beside.exists() and file.with_suffix(".meta.json").exists():
+        beside = file.with_suffix(".meta.json")
+        facts = read_meta(beside)
+    else:
+        facts = _read_facts(file, beside) if beside.exists() else {}
     if not facts and polarity is None:
         raise InputError(
             f"expected to be told which way the scores of {file} point: no {beside.name} lies "
@@ -172,14 +194,15 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
             hint="Leave polarity out: a file with a JSON beside it says so itself.",
         )
     name = str(facts.get("set", file.stem))
-    rows = clean_scores(name, read_score_table(name, file, complete=bool(facts)))
+    table = read_score_table(name, file, complete=bool(facts))
+    rows = clean_scores(name, from_dfwb(table, facts) if "coverage" in facts else table)
     for column in set(facts.get("relative_paths", ())) & set(rows.columns):
         rows[column] = rows[column].map(
             lambda path: str(absolute(file.parent / str(path))), na_action="ignore"
         )
     if (facts.get("polarity") or polarity) == "real-high":
         rows["score"] = 1.0 - rows["score"]
-    if facts and data_hash(rows) != facts["data_sha256"]:
+    if data_hash(rows) != facts.get("data_sha256", data_hash(rows)):
         raise DataMismatchError(
             f"expected the images of {file} to be those that {beside.name} was written for; "
             "their checksum is another.",

@@ -13,6 +13,7 @@ from deepfake_generalize.study.tables.paper_tables import (
 )
 from deepfake_generalize.study.tables.published import (
     RANK_CAVEAT,
+    beside_published,
     check_table,
     little_to_lose,
     published,
@@ -27,6 +28,7 @@ __all__ = [
     "THRESHOLD_CAPTION",
     "TITLES",
     "Unit",
+    "beside_published",
     "check_table",
     "little_to_lose",
     "measure",

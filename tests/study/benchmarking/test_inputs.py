@@ -28,7 +28,7 @@ def test_an_exception_of_the_detectors_own_names_the_set(redness, crops) -> None
         benchmark(Broken(), **sets)
     first = sets["unseen"]["DFD"]["path"][0]
     assert caught.value.__notes__ == [
-        f"while redness scored rows 0 to 1 of the set DFD, the first {first}"
+        f"while redness scored images 0 to 1 of the set DFD, the first {first}"
     ]
 
 
@@ -225,3 +225,65 @@ def test_polarity_leaves_crops_and_files_that_know_their_own_alone(
     own = benchmark(redness, original=home, unseen={"A": home}).save_scores(tmp_path)[0]
     result = benchmark(redness, original=home, unseen={"A": own}, polarity="real-high")
     assert result.row["original_accuracy"].item() == result.row["A"].item() == 100
+
+
+@pytest.fixture
+def one_extraction(crops, tmp_path: Path) -> Path:
+    """Crops of two methods and their reals, in one folder, as one extraction holds them."""
+    rows = [(0, 10), (0, 160), (1, 250), (1, 120), (1, 240), (1, 90), (1, 80), (1, 30)]
+    table = crops(rows, name="ff", equal=True)
+    methods = ["real"] * 2 + ["FaceSwap"] * 2 + ["Deepfakes"] * 4
+    paths = [Path(path).name for path in table["path"]]
+    table.assign(path=paths, dataset="FF++", method=methods).to_csv(
+        tmp_path / "crops.csv", index=False
+    )
+    return tmp_path
+
+
+def test_one_extraction_holds_a_set_for_each_of_its_methods(redness, one_extraction) -> None:
+    read = []
+
+    class Counting(type(redness)):
+        def scores(self, images) -> np.ndarray:
+            read.append(len(images))
+            return super().scores(images)
+
+    result = benchmark(
+        Counting(),
+        original=f"{one_extraction}[method=FaceSwap]",
+        unseen={"DF": f"{one_extraction}[method=Deepfakes]", "ALL": one_extraction},
+    )
+    # By hand: reals 10 and 160, fakes of FaceSwap 250 and 120, of Deepfakes 240, 90, 80 and 30.
+    assert result.row["original_accuracy"].item() == 50.0
+    assert result.row["DF"].item() == pytest.approx(100 * 2 / 6)
+    assert result.provenance["images"]["DF"] == {"fake": 4, "real": 2}
+    assert sum(read) == 8  # Each image once, though the reals are in all sets.
+    assert (
+        "DF: method=Deepfakes chose 6 of 8 rows, the reals of their data sets beside the methods "
+        "that it names"
+    ) in result.notes
+    assert not any(note.startswith("ALL: ") and "chose" in note for note in result.notes)
+
+
+def test_a_query_chooses_rows_of_score_files_too(redness, one_extraction, tmp_path: Path) -> None:
+    whole = benchmark(redness, original=one_extraction, unseen={"A": one_extraction})
+    file = next(path for path in whole.save_scores(tmp_path / "scores") if path.stem == "A")
+    chosen = {"original": f"{one_extraction}[method=FaceSwap]"}
+    crops = benchmark(redness, **chosen, unseen={"A": f"{one_extraction}[method=Deepfakes]"})
+    filed = benchmark(redness, **chosen, unseen={"A": f"{file}[method=Deepfakes]"})
+    pd.testing.assert_frame_equal(filed.row, crops.row)
+    assert filed.provenance["data_sha256"] == crops.provenance["data_sha256"]
+    with pytest.raises(InputError, match=r"the set A: .*'F2F', which no row has"):
+        benchmark(redness, **chosen, unseen={"A": f"{file}[method=F2F]"})
+
+
+def test_training_data_may_be_named_with_a_query(redness, one_extraction) -> None:
+    with pytest.warns(LeakageWarning, match="original and training share 2 videos"):
+        result = full_benchmark(
+            redness,
+            original=f"{one_extraction}[method=FaceSwap]",
+            unseen={"A": f"{one_extraction}[method=FaceSwap]"},
+            trained_on=f"{one_extraction}[method=Deepfakes]",
+            resampling=None,
+        )
+    assert set(result.leakage.query("set_b == 'training'")["what"].str.contains("-0.png|-1.png"))

@@ -70,7 +70,7 @@ def test_one_video_has_no_interval(framed) -> None:
     result = full_benchmark("x", original=framed["original"], unseen={"A": one})
     assert list(result.intervals) == ["original_accuracy"]
     assert result.notes[-1] == (
-        "A: no interval: 1 videos of a class, and none is made of fewer than 5"
+        "A: no interval: 1 video of a class, and none is made of fewer than 5"
     )
     assert result.metrics["frame_accuracy_low"].isna().tolist() == [False, True]
     assert result.row["A"].item() == pytest.approx(100 * (one["score"] >= 0.5).mean())

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -95,3 +96,53 @@ def test_crops_in_a_pack_are_scored_and_audited_by_their_pictures(redness, crops
             redness, original=home, unseen={"A": packed[["path", "label"]]}, resampling=None
         )
     assert result.coverage["A"] == {"ok": 2, "total": 2}
+
+
+METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+
+
+def usual(crops) -> dict[str, pd.DataFrame]:
+    """Sets of four methods that share the reals of FaceForensics++, as the field's protocol has."""
+    reals = crops([(0, 9), (0, 60)], name="reals").assign(method="real")
+    sets = {}
+    for number, method in enumerate(METHODS):
+        fakes = crops([(1, 250 - 9 * number), (1, 199 - 9 * number)], name=method)
+        table = pd.concat([reals, fakes.assign(method=method)], ignore_index=True)
+        table["video"] = [f"/v/{Path(path).stem}.mp4" for path in table["path"]]
+        people = {"dataset": "FF++", "target_identity": ["000", "001"] * 2}
+        sets[method] = table.assign(**people)
+    return sets
+
+
+def test_the_fields_usual_protocol_gives_one_note(redness, crops) -> None:
+    home, *away = usual(crops).items()
+    sets = {"original": home[1], "unseen": dict(away), "resampling": None}
+    with pytest.warns(LeakageWarning):
+        told = [note for note in full_benchmark(redness, **sets).notes if ": a leak" in note]
+    assert len(told) >= 6
+    design = [("original", *METHODS[1:])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = full_benchmark(redness, **sets, shared_by_design=design)
+    about = [note for note in result.notes if "share" in note or "leak" in note]
+    names = f"original, {', '.join(METHODS[1:])}"
+    assert about == [f"shared by design, among {names}: 2 videos, 2 people"]
+    assert result.leakage["by_design"].all()
+    only_people = {("original", *METHODS[1:]): "identity"}
+    with pytest.warns(LeakageWarning, match="share 2 videos"):
+        full_benchmark(redness, **sets, shared_by_design=only_people)
+
+
+def test_no_frame_of_the_training_data_is_meant_to_be_tested_on(redness, crops) -> None:
+    sets = usual(crops)
+    given = {"original": sets["Deepfakes"], "unseen": {"FS": sets["FaceSwap"]}, "resampling": None}
+    design = [("original", "FS", "training")]
+    with pytest.warns(LeakageWarning, match="FS and training share 2 videos"):
+        full_benchmark(redness, **given, trained_on=sets["Face2Face"], shared_by_design=design)
+
+
+@pytest.mark.parametrize("wrong", ["FS", ("original",), ("original", "NT"), ["original", "FS"]])
+def test_groups_of_unknown_sets_are_refused_before_anything_is_scored(scores_with, wrong) -> None:
+    table = scores_with(75)
+    with pytest.raises(InputError, match="tuples of sets in shared_by_design, of original, FS "):
+        benchmark("x", original=table, unseen={"FS": table}, shared_by_design=[wrong])
