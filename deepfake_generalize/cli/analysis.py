@@ -25,7 +25,9 @@ Resamples = Annotated[
 
 
 def grad_cam(
-    crops: Annotated[str, typer.Argument(metavar="SET", help="Crops, as of train.")],
+    crops: Annotated[
+        str, typer.Argument(metavar="SET", help="Crops; [label=fake] behind them chooses.")
+    ],
     detector: Detectors,
     out: Annotated[Path, typer.Option("--out", help="The folder for pictures and tables.")],
     target: Annotated[
@@ -132,7 +134,7 @@ def _mapped(
 
 def causal(
     sets: Annotated[
-        list[str], typer.Argument(metavar="NAME=SET...", help="Crops by name, as in FS=crops/fs.")
+        list[str], typer.Argument(metavar="NAME=SET", help="Crops by name, as in FS=crops/fs.")
     ],
     detector: DetectorName,
     out: Annotated[Path | None, typer.Option("--out", help="Write a CSV of the effects.")] = None,
@@ -237,7 +239,7 @@ def _few(neurons: list[int]) -> str:
 def compare(
     scores: Annotated[
         list[str],
-        typer.Argument(metavar="NAME=SCORES.csv...", help="Score files of one set by detector."),
+        typer.Argument(metavar="NAME=SCORES.csv", help="Score files of one set by detector."),
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Write a CSV of the tests.")] = None,
     polarity: PolarityName = None,
