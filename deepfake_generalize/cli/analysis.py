@@ -63,7 +63,8 @@ def grad_cam(
 
     from deepfake_generalize import models
 
-    loaded: dict[str, Any] = {of.name: of for of in map(models.load_detector, detector)}
+    found: list[Any] = [models.load_detector(name, None) for name in detector]
+    loaded = {of.name: of for of in found}
     if len(loaded) < len(detector):
         raise InputError(
             f"expected detectors of different names, received {', '.join(loaded)} and again.",
