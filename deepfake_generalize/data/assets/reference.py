@@ -70,7 +70,7 @@ def _settings(inside: str) -> dict[str, object]:
     """Read `size=299,logits=true`: numbers, true and false, else words."""
     found: dict[str, object] = {}
     for part in filter(None, inside.split(",")):
-        name, _, value = (word.strip() for word in part.partition("="))
+        name, _, value = (word.strip(" '\"") for word in part.partition("="))
         try:
             found[name] = json.loads(value.lower())
         except ValueError:

@@ -76,7 +76,7 @@ RED = IMAGES[..., 0].mean((1, 2)) / 255
     [
         ("mine.py:red[size=8]", "red", RED),
         ("mine.py:red[size=8, name=mine]", "mine", RED),
-        ("mine.py:red[size=8,returns=real]", "red", 1 - RED),
+        ("mine.py:red[size=8,returns='real']", "red", 1 - RED),
         ("mine.py:logit[size=8,logits=true]", "logit", 1 / (1 + np.exp(2 - 4 * RED))),
         ("mine.py:detector", "finished", RED),
         ("mine.py:finished", "finished", RED),
