@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from deepfake_generalize.metrics._checks import as_numbers
 from deepfake_generalize.metrics.resampling import Interval, Replicates, Resampling, resample
 from deepfake_generalize.metrics.units import Scored
 from deepfake_generalize.types import DoubleArray
-from deepfake_generalize.validation import ROUNDING, check_unit, describe
+from deepfake_generalize.validation import ROUNDING, check_choice, check_unit, describe
 
 _UNIT_HINT = "Pass all accuracies in one unit, fractions or percent."
 
@@ -211,22 +211,12 @@ def _read(
 
 def _in_unit(accuracies: DoubleArray, unit: Unit | None) -> DoubleArray:
     """Return accuracies that are all fractions or all percent, or refuse them."""
-    limits = {"fraction": 1.0, "percent": 100.0}
-    if unit is not None and unit not in limits:
-        raise InputError(
-            f"expected the unit fraction or percent, received {unit!r}.", hint=_UNIT_HINT
-        )
-    said = f" as unit={unit!r} says" if unit else ""
+    if unit is not None:
+        check_choice("unit", unit, get_args(Unit), hint=_UNIT_HINT)
     are_percent = unit == "percent" or (unit is None and accuracies.max() > 1.0 + ROUNDING)
-    most = limits["percent" if are_percent else "fraction"]
-    try:
-        inside = check_unit("accuracies", accuracies, most=most)
-    except InputError as error:
-        wrong = accuracies[(accuracies < 0.0) | (accuracies > most)]
-        raise InputError(
-            f"expected accuracies from 0 to {most:g}{said}, received {wrong[0]:.9g}.",
-            hint=_UNIT_HINT,
-        ) from error
+    most = 100.0 if are_percent else 1.0
+    what = f"accuracies, as unit={unit!r} says," if unit else "accuracies"
+    inside = check_unit(what, accuracies, most=most, hint=_UNIT_HINT)
     fractions = inside[(inside > 0.0) & (inside <= 1.0 + ROUNDING)]
     if unit is None and are_percent and fractions.size:
         raise InputError(

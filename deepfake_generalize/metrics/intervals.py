@@ -18,13 +18,8 @@ from deepfake_generalize.metrics.weighted import LIMITS, METRICS
 from deepfake_generalize.validation import check_choice
 
 _NAMED: dict[Callable[..., float], str] = {
-    accuracy: "accuracy",
-    auc: "auc",
-    average_precision: "average_precision",
-    balanced_accuracy: "balanced_accuracy",
-    brier_score: "brier_score",
-    eer: "eer",
-    log_loss: "log_loss",
+    of: of.__name__
+    for of in (accuracy, auc, average_precision, balanced_accuracy, brier_score, eer, log_loss)
 }
 
 

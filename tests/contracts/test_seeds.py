@@ -77,6 +77,12 @@ CALLS = {
     "study.benchmark": lambda seed, *_: study.benchmark(
         "mine", original=SET, unseen={"U": SET}, resampling=metrics.Resampling(seed=seed)
     ),
+    "study.breakdown": lambda seed, *_: study.breakdown(
+        {"U": SET}, "method", resampling=metrics.Resampling(seed=seed)
+    ),
+    "study.gaps": lambda seed, *_: study.gaps(
+        {"U": SET}, "method", resampling=metrics.Resampling(seed=seed)
+    ),
     "study.study_sets": lambda seed, *_: study.study_sets(CROPS, seed=seed),
 }
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from deepfake_generalize.study.benchmarking.inputs import ORIGINAL, ScoredSet
+from deepfake_generalize.study.benchmarking.inputs import ORIGINAL, Outcomes, ScoredSet
 
 _TURNED_ROUND = 0.1
 """Below this AUC labels or scores are likely to be the wrong way round."""
 
 
-def alarms(sets: Sequence[ScoredSet], measured: pd.DataFrame, *, pictures: bool) -> Iterator[str]:
+def alarms(
+    sets: Sequence[ScoredSet], measured: pd.DataFrame, pictures: Outcomes | None
+) -> Iterator[str]:
     """Yield what to look into before any number is read; `measured` is `Benchmark.metrics`.
 
-    `pictures` says whether to look for pictures that count as real here and as fake there.
+    With `pictures`, those that count as real here and as fake there are looked for.
     """
     found = {row["set"]: row for row in measured.to_dict("records")}
     for scored in sets:
@@ -33,18 +33,18 @@ def alarms(sets: Sequence[ScoredSet], measured: pd.DataFrame, *, pictures: bool)
             )
         elif name == ORIGINAL and (auc if pd.isna(high) else high) < 0.5:
             yield f"{name}: AUC {auc:.3f}: the detector is worse than chance on its own set."
-    if pictures:
-        yield from _under_both_labels(sets)
+    if pictures is not None:
+        yield from _under_both_labels(sets, pictures)
 
 
-def _under_both_labels(sets: Sequence[ScoredSet]) -> Iterator[str]:
+def _under_both_labels(sets: Sequence[ScoredSet], pictures: Outcomes) -> Iterator[str]:
     known: dict[str, tuple[int, str]] = {}
     twice: dict[str, str] = {}
     for scored in sets:
         rows = scored.usable.dropna(subset=["path"])
         for path, label in zip(rows["path"].astype(str), rows["label"], strict=True):
-            # The path of scores may be a video's.
-            picture = _picture(path) if scored.source == "crops" else path
+            # The path of scores may be a video's, and is all that is known of them.
+            *_, picture = pictures.get(path, (path,))
             before, where = known.setdefault(picture, (label, f"{scored.name}, {path}"))
             if before != label:
                 words = (where, f"{scored.name}, {path}")
@@ -54,9 +54,3 @@ def _under_both_labels(sets: Sequence[ScoredSet]) -> Iterator[str]:
             f"{len(twice)} pictures stand under both labels, the first as real in "
             f"{next(iter(twice.values()))}: are the labels of a set swapped?"
         )
-
-
-def _picture(path: str) -> str:
-    """Return what is the same for the same picture: a hash of the file, the name without one."""
-    file = Path(path)
-    return hashlib.blake2b(file.read_bytes()).hexdigest() if file.is_file() else path

@@ -188,7 +188,7 @@ def _benchmark(
     resampling: Resampling | None,
 ) -> Benchmark:
     training_dataset, training = trained_on
-    sets = _load(detector, {key: of for group in given for key, of in group.items()}, polarity)
+    sets, pictures = _load(detector, given, polarity)
     described = provenance.describe_detector(detector)
     name, names, special = described["name"], list(given[1]), list(given[2])
     notes = provenance.check_one_detector(described, sets)
@@ -229,7 +229,7 @@ def _benchmark(
         specialized=tuple(special),
         training_dataset=training_dataset,
         notes=(
-            *alarms(sets, measured.table, pictures=audit),
+            *alarms(sets, measured.table, pictures if audit else None),
             *notes,
             *_notes(detector, sets, policy),
             *measured.notes,
@@ -240,17 +240,18 @@ def _benchmark(
 
 
 def _load(
-    detector: Scorer | str, given: Mapping[str, SetInput], polarity: Polarity | None
-) -> list[ScoredSet]:
+    detector: Scorer | str, given: Sequence[Mapping[str, SetInput]], polarity: Polarity | None
+) -> tuple[list[ScoredSet], Outcomes]:
     check_detector(detector)
     check_polarity(polarity)
     known: Outcomes = {}
     sets = [
         load_scored_set(key, of, detector, polarity=polarity, known=known)
-        for key, of in given.items()
+        for group in given
+        for key, of in group.items()
     ]
     check_direction(sets[0])
-    return sets
+    return sets, known
 
 
 def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,8 +40,8 @@ from deepfake_generalize.validation import check_mapping, describe
 
 _SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
 SetInput: TypeAlias = _SetInput | Mapping[str, _SetInput]
-Outcomes: TypeAlias = dict[str, tuple[float, str, str]]
-"""Path of a crop to its score, status and reason."""
+Outcomes: TypeAlias = dict[str, tuple[float, str, str, str]]
+"""Path of a crop to its score, status, reason and a hash of its picture."""
 
 ORIGINAL = "original"
 _RESERVED = frozenset(
@@ -271,25 +272,26 @@ def _score_crops(
             f"while {detector.name} scored images {start} to {start + len(outcomes) - 1} of the "
             f"set {name}, the first {paths[start]}"
         ):
-            scores = iter(_scores_of(detector, images)) if images else iter(())
-        for path, (status, reason) in zip(paths[start:], outcomes, strict=False):
-            score = float(next(scores)) if status == "ok" else float("nan")
-            known[path] = score, status, reason
+            scores = iter(_scores_of(detector, images).tolist() if images else [])
+        for path, (status, reason, picture) in zip(paths[start:], outcomes, strict=False):
+            score = next(scores) if status == "ok" else float("nan")
+            known[path] = score, status, reason, picture
     own = [known[path] for path in map(str, table["path"])]
     return {key: [of[n] for of in own] for n, key in enumerate(("score", "status", "reason"))}
 
 
-def _read_images(paths: Sequence[str]) -> tuple[list[AnyArray], list[tuple[str, str]]]:
-    """Return the images that can be read, and the status and reason of every path."""
+def _read_images(paths: Sequence[str]) -> tuple[list[AnyArray], list[tuple[str, str, str]]]:
+    """Return the images that can be read; the status, reason and picture's hash of every path."""
     images: list[AnyArray] = []
     outcomes = []
     for path in map(Path, paths):
         try:
             images.append(read_image(path))
-            outcomes.append(("ok", ""))
+            content = hashlib.blake2b(images[-1].tobytes(), digest_size=16)
+            outcomes.append(("ok", "", f"{images[-1].shape}{content.hexdigest()}"))
         except (InputError, OSError) as error:
             there = path.exists() or split_packed(str(path)) is not None
-            outcomes.append(("error" if there else "missing", str(error)))
+            outcomes.append(("error" if there else "missing", str(error), str(path)))
     return images, outcomes
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize.data.manifests import text_column, video_keys
+from deepfake_generalize.data.manifests import text_column
 from deepfake_generalize.metrics import Interval, Resampling
 from deepfake_generalize.metrics.resampling import Replicates, resample
 from deepfake_generalize.metrics.units import Scored
@@ -23,7 +23,7 @@ from deepfake_generalize.metrics.weighted import (
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL, ScoredSet
 from deepfake_generalize.study.benchmarking.missing_scores import Policy, counted
 from deepfake_generalize.study.protocol import UNSEEN_SETS
-from deepfake_generalize.study.scores import as_scored
+from deepfake_generalize.study.scores import as_scored, by_video
 from deepfake_generalize.study.tables import published_degradations
 
 THRESHOLD = 0.5
@@ -55,7 +55,8 @@ def measure_sets(
     `policy` says what counts for images without a score, and for videos of which no image has one.
     """
     frames = {of.name: counted(of.frame, policy) for of in sets}
-    videos = {of.name: _videos(of.frame, policy) for of in sets if video_keys(of.frame) is not None}
+    named = {of.name: by_video(of.frame) for of in sets}
+    videos = {name: counted(of, policy) for name, of in named.items() if of is not None}
     rows: dict[str, dict[str, Any]] = {
         name: {"set": name, "n_frames": len(of)} for name, of in frames.items()
     }
@@ -141,16 +142,6 @@ def row_intervals(
 def clean(percent: float) -> float:
     """Take off the noise of float arithmetic: 57.99999999999999 is 58."""
     return round(percent, 10)
-
-
-def _videos(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
-    """Return one row a video: the mean over its scored frames, else what the policy says."""
-    keys = video_keys(frame)
-    keyed = frame.assign(score=frame["score"].where(frame["status"] == "ok"), of=keys)
-    videos = keyed.drop_duplicates("of").set_index("of")
-    means = keyed.groupby("of", sort=False)["score"].mean().clip(0.0, 1.0)
-    status = means.notna().map({True: "ok", False: "missing"})
-    return counted(videos.assign(score=means, status=status).reset_index(drop=True), policy)
 
 
 def _measure(

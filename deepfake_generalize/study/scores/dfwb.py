@@ -16,9 +16,9 @@ import pandas as pd
 
 from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
 from deepfake_generalize._version import __version__
-from deepfake_generalize.data.manifests import short_name, text_column, video_keys
+from deepfake_generalize.data.manifests import short_name, text_column
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.study.scores.tables import data_hash
+from deepfake_generalize.study.scores.tables import by_video, data_hash
 
 SCHEMA = "dfwb.scores/1"
 _COLUMNS = ("dataset", "key", "compression", "label", "score", "status", "method", "n_frames")
@@ -57,20 +57,13 @@ def to_dfwb(
     name: str, rows: pd.DataFrame, facts: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return a row a video, the mean over its scored frames, and what stands in the .meta.json."""
-    keys = video_keys(rows)
-    if keys is None:
+    videos = by_video(rows)
+    if videos is None:
         raise InputError(
             f"expected every row of the set {name} to name its video: dfwb has a row a video.",
             hint='Fill in the column video, or leave style="dfwb" out.',
         )
-    by_video = rows.assign(score=rows["score"].where(rows["status"] == "ok")).groupby(keys)
-    videos = rows.assign(of=keys).drop_duplicates("of").set_index("of")
-    scores = by_video["score"].mean().clip(0.0, 1.0)
-    counts = {} if "n_frames" in videos else {"n_frames": by_video["score"].count()}
-    videos = videos.assign(score=scores, **counts)
-    failed = videos["score"].isna()
-    videos["status"] = videos["status"].where(failed, "ok")
-    videos["reason"] = videos["reason"].where(failed, "")
+    videos["reason"] = videos["reason"].where(videos["status"] != "ok", "")
     videos["key"] = [short_name(video, suffix=False) for video in videos["video"]]
     videos["dataset"] = text_column(videos, "dataset").replace("", name)
     others = [of for of in videos if of not in (*_COLUMNS, *_OF_FRAMES)]

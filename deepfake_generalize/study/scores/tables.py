@@ -178,6 +178,26 @@ def as_scored(rows: pd.DataFrame) -> Scored:
     )
 
 
+def by_video(rows: pd.DataFrame) -> pd.DataFrame | None:
+    """Return one row a video, its score the mean over its scored frames; None without names.
+
+    The status is "ok" where a frame has a score, else the first frame's. Other columns are the
+    first frame's too; `n_frames` counts the scored ones where the rows do not say it.
+    """
+    keys = video_keys(rows)
+    if keys is None:
+        return None
+    keyed = rows.assign(score=rows["score"].where(rows["status"] == "ok"), of=keys)
+    videos = keyed.drop_duplicates("of").set_index("of")
+    found = keyed.groupby("of", sort=False)["score"].agg(["mean", "count"])
+    # The mean of equal scores can come out one rounding step beyond them, and so beyond 1.
+    videos["score"] = found["mean"].clip(0.0, 1.0)
+    if "n_frames" not in videos:
+        videos["n_frames"] = found["count"]
+    videos["status"] = videos["status"].where(videos["score"].isna(), "ok")
+    return videos.reset_index(drop=True)
+
+
 def data_hash(rows: pd.DataFrame) -> str:
     """Return the SHA-256 of which images a set holds, by key and label, whatever their order.
 

@@ -2,14 +2,17 @@
 
 import functools
 import json
+import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
 import deepfake_generalize
+from deepfake_generalize.data import CROP_COLUMNS, LeakageWarning, pack, read_crops
 from deepfake_generalize.study import benchmark as full_benchmark
 from deepfake_generalize.study import published
 
@@ -137,6 +140,21 @@ def test_a_picture_under_both_labels_is_the_first_note(redness, crops) -> None:
         f"3 pictures stand under both labels, the first as real in original, {home['path'][2]} "
         f"and as fake in AWAY, {away['path'][0]}: are the labels of a set swapped?"
     )
+
+
+def test_pictures_in_a_pack_and_in_another_format_are_known_again(redness, crops, tmp_path) -> None:
+    home = crops([(1, 255), (0, 0)], name="home", equal=True)
+    columns = {name: home.get(name, pd.NA) for name in CROP_COLUMNS}
+    packed = read_crops(pack(pd.DataFrame(columns).assign(video=home["path"]), tmp_path / "a.h5"))
+    bitmaps = [path.replace(".png", ".bmp") for path in home["path"]]
+    for path, bitmap in zip(home["path"], bitmaps, strict=True):
+        cv2.imwrite(bitmap, cv2.imread(path))
+    for other in (packed["path"], bitmaps):
+        turned = pd.DataFrame({"path": other, "label": 1 - home["label"]})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LeakageWarning)
+            result = full_benchmark(redness, original=home, unseen={"A": turned})
+        assert any(note.startswith("2 pictures stand under both labels") for note in result.notes)
 
 
 def test_one_class_has_no_auc_and_a_note_says_so() -> None:
