@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.arguments import DetectorName, Json, Seed, Weights
+from deepfake_generalize.cli.arguments import DetectorName, Detectors, Json, Seed, Weights
 from deepfake_generalize.cli.benchmarking import PolarityName
 from deepfake_generalize.errors import InputError
 
@@ -25,11 +25,10 @@ Resamples = Annotated[
 
 
 def grad_cam(
-    crops: Annotated[str, typer.Argument(metavar="SET", help="Crops, as of train.")],
-    detector: Annotated[
-        list[str],
-        typer.Option("--detector", help="As of score; several are compared, map by map."),
+    crops: Annotated[
+        str, typer.Argument(metavar="SET", help="Crops; [label=fake] behind them chooses.")
     ],
+    detector: Detectors,
     out: Annotated[Path, typer.Option("--out", help="The folder for pictures and tables.")],
     target: Annotated[
         Literal["fake", "real"], typer.Option(help="The verdict whose evidence is shown.")
@@ -64,7 +63,8 @@ def grad_cam(
 
     from deepfake_generalize import models
 
-    loaded: dict[str, Any] = {of.name: of for of in map(models.load_detector, detector)}
+    found: list[Any] = [models.load_detector(name, None) for name in detector]
+    loaded = {of.name: of for of in found}
     if len(loaded) < len(detector):
         raise InputError(
             f"expected detectors of different names, received {', '.join(loaded)} and again.",
@@ -135,7 +135,7 @@ def _mapped(
 
 def causal(
     sets: Annotated[
-        list[str], typer.Argument(metavar="NAME=SET...", help="Crops by name, as in FS=crops/fs.")
+        list[str], typer.Argument(metavar="NAME=SET", help="Crops by name, as in FS=crops/fs.")
     ],
     detector: DetectorName,
     out: Annotated[Path | None, typer.Option("--out", help="Write a CSV of the effects.")] = None,
@@ -240,7 +240,7 @@ def _few(neurons: list[int]) -> str:
 def compare(
     scores: Annotated[
         list[str],
-        typer.Argument(metavar="NAME=SCORES.csv...", help="Score files of one set by detector."),
+        typer.Argument(metavar="NAME=SCORES.csv", help="Score files of one set by detector."),
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Write a CSV of the tests.")] = None,
     polarity: PolarityName = None,

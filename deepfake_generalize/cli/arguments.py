@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,13 +25,13 @@ Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Equal seeds, equal results, on one machine.")
 ]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
-DetectorName = Annotated[
-    str,
-    typer.Option(
-        "--detector",
-        help="A public detector's name, a saved .keras file, an .onnx file, file.py:name or "
-        "package.module:name; [size=256,logits=true] behind it sets what it does not say.",
-    ),
+_DETECTOR = (
+    "A public detector's name, a saved .keras file, an .onnx file, file.py:name or "
+    "package.module:name; [size=256,logits=true] behind it sets what it does not say"
+)
+DetectorName = Annotated[str, typer.Option("--detector", help=f"{_DETECTOR}.")]
+Detectors = Annotated[
+    list[str], typer.Option("--detector", help=f"{_DETECTOR}. Several are compared.")
 ]
 Weights = Annotated[
     Path | None,
@@ -142,23 +141,24 @@ def write_out(out: Path, content: str | bytes) -> None:
 
 
 def named_sets(given: Sequence[str]) -> dict[str, str]:
-    """Read options of the form NAME=SET: crops, with a query or without, or NAME=SCORES.csv.
+    """Read options of the form NAME=FOLDER or NAME=SCORES.csv, either maybe with a query.
 
     Examples:
-        >>> named_sets(["DFD=crops/dfd[compression=c23]"])
-        {'DFD': 'crops/dfd[compression=c23]'}
+        >>> named_sets(["DFD=crops/dfd", "FS=crops/ff[method=FaceSwap]"])
+        {'DFD': 'crops/dfd', 'FS': 'crops/ff[method=FaceSwap]'}
     """
     named: dict[str, str] = {}
     for text in given:
-        found = re.fullmatch(r"([^=\[\]]+)=(.+)", text)
-        if found is None:
+        name, _, place = text.partition("=")
+        without_name = "[" in name and place.endswith("]") and "[" not in place
+        if not (name and place) or without_name:
             raise InputError(
                 f"expected NAME=FOLDER or NAME=SCORES.csv, received {text!r}.",
                 hint="Name the set and where it is, as in DFD=crops/dfd.",
             )
-        if found[1] in named:
+        if name in named:
             raise InputError(
-                f"the set {found[1]} is given twice.", hint="Give every set a name of its own."
+                f"the set {name} is given twice.", hint="Give every set a name of its own."
             )
-        named[found[1]] = found[2]
+        named[name] = place
     return named

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.arguments import Json, Weights
+from deepfake_generalize.cli.arguments import Detectors, Json, Weights
 from deepfake_generalize.errors import InputError, PartialError, UndefinedMetricError
 
 if TYPE_CHECKING:
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.study import Benchmark
 
-Detectors = Annotated[
-    list[str],
-    typer.Option(
-        "--detector",
-        help="A public detector's name, or a saved .keras file; several are ranked and compared.",
-    ),
-]
 By = Annotated[
     list[str] | None,
     typer.Option(help="Break the sets down by a column, such as method or gender."),

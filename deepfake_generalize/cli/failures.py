@@ -46,6 +46,7 @@ _PHRASE = re.compile(
     rf"{_BEFORE}(?:(?:data|models)\.)?({'|'.join(map(re.escape, _IN_THE_SHELL))})"
     rf"(?:\([^()]*\)(?:\.crops)?)?+{_AFTER}"
 )
+_SETTING = re.compile(r"as_detector\(\.\.\., ([^()]*)\)")
 _ARGUMENT = re.compile(rf"""{_BEFORE}([a-z]\w*)=(?:True|(['"]?)([\w-]+)\2)?{_AFTER}""")
 
 
@@ -65,6 +66,7 @@ def for_command(text: str, command: Any) -> str:
         option = f"--{found[1].replace('_', '-')}"
         return f"{option} {found[3] or ''}".rstrip() if option in options else found[0]
 
+    text = _SETTING.sub(lambda found: f"[{found[1].lower()}] behind --detector", text)
     return _ARGUMENT.sub(argument, _PHRASE.sub(phrase, text))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,15 +138,7 @@ def score(
         document = {"detector": loaded.name, "synthetic": synthetic, "summary": counts}
         console.write_json(document | {"videos": scored})
     else:
-        show_scores(loaded.name, scored, frames=not summary)
-        if summary:
-            failed = ", ".join(f"{count} {status}" for status, count in counts["failed"].items())
-            console.write_text(
-                f"{counts['videos']} videos: {counts['fake']} fake, {counts['real']} real, "
-                f"{failed or 'none'} without a score\n"
-                f"mean score {console.number(counts['mean_score'])}, "
-                f"{counts['frames_scored']} of {counts['frames']} frames scored"
-            )
+        show_scores(loaded.name, scored, counts if summary else None)
         note_low_coverage(scored)
     if synthetic:
         console.write_note(
@@ -173,9 +163,12 @@ def find_sources(
     A file is taken whatever it is called. `crops` says that pictures are cut to the face already,
     `labelled` that every source must have a label.
     """
-    from deepfake_generalize.data.crops import CROPS_FILE, is_pack
+    import pandas as pd
 
-    if not any(path.exists() for path in given):
+    from deepfake_generalize.data.crops import CROPS_FILE, is_pack
+    from deepfake_generalize.data.manifests import split_query
+
+    if not any(split_query(path)[0].exists() for path in given):
         # Some that exist beside some that do not are a result each; here there is nothing to do.
         raise InputError(
             f"expected videos or folders of videos, {given[0]} does not exist.",
@@ -183,7 +176,9 @@ def find_sources(
         )
     found: dict[tuple[Path, bool], Source] = {}
     for path in given:
-        if path.suffix.lower() == ".csv" or is_pack(path) or (path / CROPS_FILE).is_file():
+        place, query = split_query(path)
+        table = place.suffix.lower() == ".csv" or is_pack(place) or (place / CROPS_FILE).is_file()
+        if table or query is not None:
             inside = _in_table(path)
         else:
             files = (
@@ -192,7 +187,9 @@ def find_sources(
                 else {path: _label(path, path) if labelled else None}
             )
             inside = [
-                Source(file, _as_crops(file) if crops else None, label)
+                Source(
+                    file, pd.DataFrame({"path": [str(file)], "frame": 0}) if crops else None, label
+                )
                 for file, label in files.items()
             ]
         for source in inside:
@@ -209,10 +206,9 @@ def find_sources(
 
 def _in_table(path: Path) -> list[Source]:
     """Return a source a video of a table: its crops, or the video itself where it lists videos."""
-    from deepfake_generalize.data import read_crops
     from deepfake_generalize.data.layouts import is_video_name
 
-    rows, sources = read_crops(path), []
+    rows, sources = arguments.read_set(path), []
     listed = rows["path"].map(is_video_name).astype(bool)
     for video, part in rows.groupby(rows["path"].where(listed, rows["video"]), sort=False):
         labels = set(part["label"])
@@ -221,12 +217,6 @@ def _in_table(path: Path) -> list[Source]:
             Source(Path(str(video)), None if is_video_name(part["path"].iloc[0]) else part, label)
         )
     return sources
-
-
-def _as_crops(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({"path": [str(path)], "frame": [0]})
 
 
 def _in_folder(root: Path, crops: bool, labelled: bool) -> dict[Path, int | None]:
@@ -373,8 +363,10 @@ def summarise(scored: Sequence[ScoredVideo]) -> dict[str, Any]:
     }
 
 
-def show_scores(name: str, scored: Sequence[ScoredVideo], *, frames: bool = True) -> None:
-    """Show one table of videos, why one has no score, and each video's frames if asked for."""
+def show_scores(
+    name: str, scored: Sequence[ScoredVideo], summary: dict[str, Any] | None = None
+) -> None:
+    """Show a table of videos, why one has no score, and each video's frames or the summary."""
     rows = []
     for video in scored:
         number, part = console.number(video.score), f"{video.coverage:.0%}"
@@ -384,14 +376,21 @@ def show_scores(name: str, scored: Sequence[ScoredVideo], *, frames: bool = True
     for video in scored:
         if video.error is not None and len(scored) > 1:  # That of a single one ends the command.
             console.write_text(f"{video.path}: {video.error.message}")
-        if not frames or (video.error is not None and not video.frames):
+        if summary or not video.frames:
             continue
-        shown = ["frame", "score", "status", "reason"]
-        if not any(frame.get("reason") for frame in video.frames):
-            shown.remove("reason")
-        told = [{**frame, "score": console.number(frame["score"])} for frame in video.frames]
-        cells = [[frame.get(column) for column in shown] for frame in told]
+        told = any(frame.get("reason") for frame in video.frames)
+        shown = ["frame", "score", "status", *["reason"] * told]
+        frames = [{**frame, "score": console.number(frame["score"])} for frame in video.frames]
+        cells = [[frame.get(column) for column in shown] for frame in frames]
         console.write_table(str(video.path), shown, cells)
+    if summary:
+        failed = ", ".join(f"{count} {status}" for status, count in summary["failed"].items())
+        mean = console.number(summary["mean_score"])
+        console.write_text(
+            "{videos} videos: {fake} fake, {real} real, ".format_map(summary)
+            + f"{failed or 'none'} without a score\nmean score {mean}, "
+            + "{frames_scored} of {frames} frames scored".format_map(summary)
+        )
 
 
 def note_low_coverage(scored: Sequence[ScoredVideo]) -> None:
@@ -407,13 +406,15 @@ def note_low_coverage(scored: Sequence[ScoredVideo]) -> None:
 
 def write_scores(scored: Iterable[ScoredVideo], out: Path) -> None:
     """Write a CSV with one row a frame; a video that could not be read has one without a frame."""
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, SCORE_COLUMNS, extrasaction="ignore")
-    writer.writeheader()
-    for video in scored:
-        own = {"video": video.path, "video_score": video.score, "coverage": video.coverage}
-        writer.writerows(own | row for row in video.rows())
-    arguments.write_out(out, table.getvalue())
+    import pandas as pd
+
+    rows = [
+        {"video": video.path, "video_score": video.score, "coverage": video.coverage, **row}
+        for video in scored
+        for row in video.rows()
+    ]
+    table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS), dtype=object)
+    arguments.write_out(out, table.to_csv(index=False))
 
 
 def save_score_file(

@@ -1,5 +1,6 @@
 """The commands `grad-cam`, `causal` and `compare`: what the library gives, shown and written."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# Each detector is loaded and compiled once for all tests.
+LOAD = functools.cache(models.load_detector)
+
+
 @pytest.fixture(autouse=True)
 def _there(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(models, "load_detector", LOAD)
 
 
 def output(capsys: pytest.CaptureFixture[str], *argv: object) -> Any:
@@ -55,7 +61,7 @@ def test_maps_are_those_of_the_library(tmp_path: Path, capsys: pytest.CaptureFix
     rows = pd.read_csv(out / "maps.csv")
     similarity = pd.read_csv(out / "similarity.csv")
     assert (document["images"], document["of"], len(rows)) == (3, 3, 6)
-    loaded = [models.Detector.load(f"{name}.keras") for name in ("mine", "yours")]
+    loaded: list[Any] = [LOAD(f"{name}.keras", None) for name in ("mine", "yours")]
     for number, path in enumerate(similarity["path"]):
         image = data.read_image(path)[None]
         maps = [interpret.grad_cam(detector, image) for detector in loaded]
@@ -97,7 +103,8 @@ def test_effects_are_those_of_the_library_and_focus_takes_them(
     sets = ("ALL=videos.csv", "FEW=videos.csv[label=fake]")
     given = ("--detector", "mine.keras", "--top", "4", "--resamples", "20", "--seed", "1")
     document = output(capsys, "causal", *sets, *given, "--out", out)
-    detector, crops = models.Detector.load("mine.keras"), data.read_crops("videos.csv")
+    detector: Any = LOAD("mine.keras", None)
+    crops = data.read_crops("videos.csv")
     found = {
         name: causal.average_causal_effect(
             detector,

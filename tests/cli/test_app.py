@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from deepfake_generalize._version import __version__
@@ -87,15 +89,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert done.stderr == ""
 
 
-BENCHMARK = '"$PYTHON" -m deepfake_generalize benchmark --detector x --polarity fake-high '
-
-
 @pytest.fixture
-def benchmark_command(tmp_path: Path) -> str:
-    """A command that reads a file, has a result, and opens a file to write it."""
-    scores = tmp_path / "s.csv"
-    scores.write_text("label,score\n" + "1,0.9\n0,0.1\n" * 20)
-    return f"{BENCHMARK} --original {scores} --unseen A={scores} --out {tmp_path / 't.csv'}"
+def split_command(tmp_path: Path) -> str:
+    """A command that reads files, has a result, and opens files to write them."""
+    for name in ("real/a.png", "fake/b.png"):
+        (tmp_path / name).parent.mkdir()
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
+    sizes = "--by video --train 2 --val 0 --test 0"
+    return f'"$PYTHON" -m deepfake_generalize split {tmp_path} {sizes} --out {tmp_path / "sets"}'
 
 
 @pytest.mark.parametrize(
@@ -108,16 +109,16 @@ def benchmark_command(tmp_path: Path) -> str:
     ],
 )
 def test_closed_or_full_streams_cost_no_work(
-    streams: str, code: int, benchmark_command: str, tmp_path: Path
+    streams: str, code: int, split_command: str, tmp_path: Path
 ) -> None:
-    done = in_a_shell(f"{benchmark_command} {streams}")
+    done = in_a_shell(f"{split_command} {streams}")
     assert done.returncode == code, done.stderr
     if code:
         assert "error: expected to write the result to standard output" in done.stderr
         assert "Traceback" not in done.stderr
         assert "Exception" not in done.stderr
     else:
-        assert (tmp_path / "t.csv").read_text().startswith("Detector")
+        assert (tmp_path / "sets/train/crops.csv").exists()
 
 
 @pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full"])

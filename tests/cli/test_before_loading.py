@@ -11,9 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_generalize.data.assets import DETECTORS
-from deepfake_generalize.models.detectors import PRETRAINED
-
 RUN = """
 import contextlib, io, json, sys
 from deepfake_generalize.cli import main
@@ -96,8 +93,8 @@ def outcomes(
         ("no videos", 2, "none of the 2 files can be scored; the first: ", ""),
         ("no crops", 2, "expected crops in ", "real and fake"),
         ("nothing to learn", 2, "expected crops in ", "real and fake"),
-        ("no module", 2, "received 'no_such_pack.net:model'", "there is no no_such_pack.net"),
-        ("no code", 2, "gone.py:model'", "there is no "),
+        ("no module", 2, "received 'no_such_pack.net:model'", "There is no no_such_pack.net"),
+        ("no code", 2, "gone.py:model'", "There is no "),
         ("no such weights", 5, "download mesonet-deepfakes, but the path given", "Four ways"),
         ("no neurons", 2, "expected numbers of neurons", "--neurons 3,17,42"),
         ("no place", 2, "expected --out to name a new file", "--overwrite"),
@@ -121,7 +118,3 @@ def test_what_is_wrong_is_said_before_anything_heavy_is_loaded(
     assert error in first
     assert second.startswith("hint: ")
     assert hint in second
-
-
-def test_the_names_that_are_known_without_keras_are_those_of_the_detectors() -> None:
-    assert DETECTORS == PRETRAINED

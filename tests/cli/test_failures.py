@@ -139,6 +139,7 @@ def _command(name: str) -> Any:
         ("benchmark", 'Pass unseen={"DFD": crops}: so', "Pass --unseen DFD=crops: so"),
         ("benchmark", "use audit=False, or", "use --no-audit, or"),
         ("benchmark", "intervals=True", "--intervals"),
+        ("score", "as_detector(..., logits=True) puts", "[logits=true] behind --detector puts"),
         ("benchmark", "to load_pretrained(name, path=).", "to --detector NAME --weights FILE."),
         ("benchmark", "use Detector.load(path)", "use --detector FILE.keras"),
         ("benchmark", "first: data.extract_faces(videos, folder).crops.", "first: `extract`."),

@@ -179,9 +179,12 @@ def test_a_table_of_videos_is_scored_as_videos(
     (tmp_path / "list.csv").write_text("path,label,video\na.mp4,0,x\nreal/a.mp4,1,x\n")
     assert main(["score", "list.csv", "--json", "--save-scores", "out"]) == 0
     videos = json.loads(capsys.readouterr().out)["videos"]
-    assert [video["path"] for video in videos] == [
-        str(tmp_path / name) for name in ("a.mp4", "real/a.mp4")
-    ]
+    both = [str(tmp_path / name) for name in ("a.mp4", "real/a.mp4")]
+    assert [video["path"] for video in videos] == both
+    assert main(["score", "list.csv[label=fake]", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert [video["path"] for video in json.loads(shown.out)["videos"]] == both[1:]
+    assert "label=fake chose 1 of 2 rows" in shown.err
     assert set(study.read_scores("out/scores.csv").frame["label"]) == {0, 1}
 
 

@@ -14,16 +14,15 @@ from deepfake_generalize.errors import InputError, MissingDependencyError
 
 
 class DetectorReference(NamedTuple):
-    """Where a detector is to be had: `net.py:model[size=256]` in its parts."""
+    """The parts of `net.py:model[size=256]`: all but the settings, `net.py`, `model`, the settings.
+
+    `name` is empty where the place, a public name or a file, is itself what is meant.
+    """
 
     text: str
-    """All but the settings."""
     place: str
-    """A public name, a path, or the name of a module."""
     name: str
-    """What is meant in a file of Python or in a module, else empty."""
     settings: dict[str, object]
-    """Arguments of `models.as_detector`."""
 
 
 def find_detector(reference: str, weights: str | Path | None = None) -> DetectorReference:
@@ -43,16 +42,16 @@ def find_detector(reference: str, weights: str | Path | None = None) -> Detector
     place, _, name = text.rpartition(":")
     if Path(text).exists() or not (place and name.isidentifier()):
         place, name = text, ""
-    if name:
-        there = Path(place).is_file() if place.endswith(".py") else _is_module(place)
+    if name and not place.endswith(".py"):
+        there = _is_module(place)
     else:
-        there = text in DETECTORS or (Path(text).exists() and not text.endswith(".py"))
-    if not there:
+        there = Path(place).exists() and (bool(name) or not place.endswith(".py"))
+    if not there and text not in DETECTORS:
         raise InputError(
             "expected the name of a public detector, a saved .keras file, an .onnx file, "
             f"path/to/file.py:name or package.module:name, received {text!r}.",
-            hint=f"The names are {', '.join(DETECTORS)}; "
-            + (f"there is no {place}." if name else "no file is called that."),
+            hint=f"{'Name what is in' if Path(place).exists() else 'There is no'} {place}; public "
+            f"names are {', '.join(DETECTORS)}.",
         )
     if weights is not None and text not in DETECTORS:
         raise InputError(
@@ -71,7 +70,7 @@ def _settings(inside: str) -> dict[str, object]:
     """Read `size=299,logits=true`: numbers, true and false, else words."""
     found: dict[str, object] = {}
     for part in filter(None, inside.split(",")):
-        name, _, value = (word.strip() for word in part.partition("="))
+        name, _, value = (word.strip(" '\"") for word in part.partition("="))
         try:
             found[name] = json.loads(value.lower())
         except ValueError:

@@ -11,14 +11,6 @@ from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.detectors.detector import Detector
 from deepfake_generalize.validation import check_choice
 
-PRETRAINED = (
-    "mesonet-deepfakes",
-    "mesonet-face2face",
-    "mesoinception-deepfakes",
-    "mesoinception-face2face",
-)
-"""The names that `load_pretrained` knows: architecture, then the forgery it was trained on."""
-
 
 def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
     """Load a public MesoNet with the weights of its authors.
@@ -50,7 +42,9 @@ def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
         >>> load_pretrained("mesonet-deepfakes").fake_index  # doctest: +SKIP
         0
     """
-    check_choice("name", name, PRETRAINED, hint="A detector of your own: Detector.load(path).")
+    check_choice(
+        "name", name, assets.DETECTORS, hint="A detector of your own: Detector.load(path)."
+    )
     _refuse_another(name, file := assets.resolve(name, path))
     build = ARCHITECTURES[name.partition("-")[0]]
     return Detector(build(weights=file), fake_index=0, name=name, resize="nearest")
@@ -58,7 +52,7 @@ def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
 
 def _refuse_another(name: str, file: Path) -> None:
     """Raise where a file is known to be that of another public detector: networks are alike."""
-    public = [asset for asset in assets.ASSETS if asset.name in PRETRAINED]
+    public = [asset for asset in assets.ASSETS if asset.name in assets.DETECTORS]
     if file.stat().st_size > max(asset.most_bytes for asset in public):
         return
     digest = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -22,7 +22,10 @@ from deepfake_generalize.models.detectors.torch_modules import is_torch_module
 from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import check_choice, describe
 
-_ONNX_TYPES = {"float": "float32", "float16": "float16", "double": "float64", "uint8": "uint8"}
+_ONNX_TYPES = {
+    f"tensor({kind})": dtype
+    for kind, dtype in (("float", "f4"), ("float16", "f2"), ("double", "f8"), ("uint8", "u1"))
+}
 
 
 def load_detector(reference: str, weights: str | Path | None = None) -> Scorer:
@@ -55,8 +58,8 @@ def load_detector(reference: str, weights: str | Path | None = None) -> Scorer:
         (8, 8)
     """
     found = find_detector(reference, weights)
-    known: dict[str, Any] = {}
     value: Any
+    known: dict[str, Any] = {}
     if found.name:
         value, known = _of_python(found), {"name": found.name}
     elif found.place in DETECTORS:
@@ -156,21 +159,19 @@ def _of_onnx(path: str) -> tuple[Callable[..., Any], dict[str, Any]]:
             f"expected a network of ONNX, onnxruntime cannot open {path}: {error}",
             hint="Export or copy it again.",
         ) from error
-    inputs = session.get_inputs()
-    name, shape = inputs[0].name, inputs[0].shape
-    dtype = _ONNX_TYPES.get(inputs[0].type[len("tensor(") : -1])
-    if len(inputs) > 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]) or dtype is None:
-        told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+    inputs = [(one.name, one.type, one.shape) for one in session.get_inputs()]
+    name, kind, shape = inputs[0]
+    if len(inputs) > 1 or len(shape) != 4 or 3 not in shape[1::2] or kind not in _ONNX_TYPES:
         raise InputError(
-            f"expected one input (N, 3, H, W) or (N, H, W, 3) in {path}, received {told}.",
-            hint="Write what calls it in a file of Python: --detector file.py:name[size=256].",
+            f"expected one input (N, 3, H, W) or (N, H, W, 3) in {path}, received "
+            f"{', '.join(map(str, inputs))}.",
+            hint="Call it in a function of your own: path/to/file.py:name.",
         )
-    first = shape[1] == 3
-    sides = tuple(shape[2:] if first else shape[1:3])
-    known = {
-        "name": Path(path).stem,
-        "channels": "first" if first else "last",
-        "scale": "uint8" if dtype == "uint8" else "unit",
-        "batch_size": shape[0] if isinstance(shape[0], int) else None,
-    } | ({"size": sides} if all(isinstance(side, int) for side in sides) else {})
+    channels = "first" if shape[1] == 3 else "last"
+    sides = tuple(shape[2:] if channels == "first" else shape[1:3])
+    known: dict[str, Any] = {"name": Path(path).stem, "channels": channels}
+    known |= {"scale": "uint8"} if kind == "tensor(uint8)" else {}
+    known |= {"batch_size": shape[0]} if isinstance(shape[0], int) else {}
+    known |= {"size": sides} if all(isinstance(side, int) for side in sides) else {}
+    dtype = _ONNX_TYPES[kind]
     return lambda batch: session.run(None, {name: batch.astype(dtype)}), known

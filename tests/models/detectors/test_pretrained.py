@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from deepfake_generalize.data.assets import DETECTORS
 from deepfake_generalize.errors import InputError, MissingAssetError
-from deepfake_generalize.models.detectors import PRETRAINED, Detector, load_pretrained
+from deepfake_generalize.models.detectors import Detector, load_pretrained
 
 # P(real) of df00204, df01254, real00240, real00772.
 PUBLISHED = {
@@ -24,7 +25,7 @@ def weights_folder(shared_data):
     return shared_data("mesonet/weights")
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.parametrize("name", DETECTORS)
 def test_sample_images_score_as_published(name, weights_folder, sample_images, monkeypatch):
     monkeypatch.setenv("DEEPFAKE_GENERALIZE_MESONET_WEIGHTS", str(weights_folder))
     detector = load_pretrained(name)
@@ -36,7 +37,7 @@ def test_sample_images_score_as_published(name, weights_folder, sample_images, m
     np.testing.assert_array_equal(bilinear.scores(sample_images), detector.scores(at_256))
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.parametrize("name", DETECTORS)
 def test_images_of_any_size_are_read_as_in_the_training_of_the_weights(
     name, weights_folder, sample_paths, sample_images
 ):
@@ -57,7 +58,7 @@ def test_the_files_of_the_four_are_told_apart(weights_folder):
         load_pretrained("mesoinception-face2face", path=weights_folder / "MesoInception_DF.h5")
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.parametrize("name", DETECTORS)
 def test_a_path_will_do_and_polarity_is_the_detectors(name, weights_folder, sample_images):
     detector = load_pretrained(name, path=weights_folder / PUBLISHED[name][0])
     assert detector.name == name

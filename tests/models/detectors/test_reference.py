@@ -76,7 +76,7 @@ RED = IMAGES[..., 0].mean((1, 2)) / 255
     [
         ("mine.py:red[size=8]", "red", RED),
         ("mine.py:red[size=8, name=mine]", "mine", RED),
-        ("mine.py:red[size=8,returns=real]", "red", 1 - RED),
+        ("mine.py:red[size=8,returns='real']", "red", 1 - RED),
         ("mine.py:logit[size=8,logits=true]", "logit", 1 / (1 + np.exp(2 - 4 * RED))),
         ("mine.py:detector", "finished", RED),
         ("mine.py:finished", "finished", RED),
@@ -160,12 +160,12 @@ def test_an_onnx_file_says_size_and_axes_itself(first, tmp_path):
 @pytest.mark.parametrize(
     ("reference", "said", "hint"),
     [
-        ("mesonet", "received 'mesonet'", "no file is called that"),
+        ("mesonet", "received 'mesonet'", "There is no mesonet;"),
         ("gone.keras", "received 'gone.keras'", "mesonet-deepfakes"),
-        ("mine.py", "path/to/file.py:name", ""),
-        ("gone.py:net", "received 'gone.py:net'", "there is no gone.py"),
-        ("pack.gone:net", "received 'pack.gone:net'", "there is no pack.gone"),
-        ("no_such_pack.net:red", "received", "there is no no_such_pack.net"),
+        ("mine.py", "path/to/file.py:name", "Name what is in mine.py"),
+        ("gone.py:net", "received 'gone.py:net'", "There is no gone.py"),
+        ("pack.gone:net", "received 'pack.gone:net'", "There is no pack.gone"),
+        ("no_such_pack.net:red", "received", "There is no no_such_pack.net"),
         ("mine.py:gone", "expected 'gone' in mine.py", "red, logit, build"),
         ("mine.py:number", "expected a function that takes a batch", ""),
         ("mine.py:red", "does not say it", "mine.py:red[size=256]"),
