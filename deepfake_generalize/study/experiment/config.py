@@ -192,9 +192,13 @@ class StudyConfig:
 
     @property
     def sha256(self) -> str:
-        """Hash of every setting but the name; where the data lie has no part in it."""
+        """Hash of every setting but the name; where data and networks lie has no part in it."""
         kept = dataclasses.asdict(self)
         del kept["name"]
+        kept["detectors"] = {name: _unplaced(each) for name, each in self.detectors.items()}
+        kept["schedules"] = {_unplaced(name): each for name, each in kept["schedules"].items()}
+        kept["architectures"] = [*map(_unplaced, self.architectures)]
+        kept["protocol"]["fine_tunings"] = [*map(_unplaced, self.protocol.fine_tunings)]
         if not self.is_synthetic:
             kept["data"] = {name: split_query(place)[1] for name, place in self.places.items()}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
@@ -351,6 +355,11 @@ def needed(protocol: Protocol) -> tuple[str, ...]:
     """Return the entries of `data` that a protocol's sets are made of."""
     entries = (str(split_query(protocol.place_of(name))[0]) for name in protocol.names)
     return tuple(dict.fromkeys(entries))
+
+
+def _unplaced(reference: str) -> str:
+    """Return a reference without the folder that its file is in."""
+    return Path(reference).name
 
 
 def _beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
