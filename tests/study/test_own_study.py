@@ -181,25 +181,26 @@ def test_from_real_clips_to_a_report_by_a_file_alone_killed_once_and_resumed(pla
     assert found.findings[1].verdict == "cannot be told"
 
 
-@pytest.fixture
-def sets(tmp_path):
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
     """Four sets of crops, by name: the fakes of each are redder, or not."""
-    rng, places = np.random.default_rng(0), {}
+    rng, places, folder = np.random.default_rng(0), {}, tmp_path_factory.mktemp("sets")
     for name, red in (("one", 60), ("two", 40), ("three", 0), ("four", -50)):
-        places[name] = str(tmp_path / name)
+        places[name] = str(folder / name)
         for label, kind in enumerate(("real", "fake")):
-            (tmp_path / name / kind).mkdir(parents=True)
+            (folder / name / kind).mkdir(parents=True)
             for number in range(8):
                 image = rng.integers(60, 140, (8, 8, 3))
                 image[..., 2] += red * label
-                cv2.imwrite(str(tmp_path / name / kind / f"{number}.png"), image.astype(np.uint8))
+                cv2.imwrite(str(folder / name / kind / f"{number}.png"), image.astype(np.uint8))
     return places
 
 
-@pytest.fixture
-def measured(sets, tmp_path):
+@pytest.fixture(scope="module")
+def measured(sets, tmp_path_factory):
     """A study of finished detectors alone, with two sources that differ in their unseen sets."""
-    (tmp_path / "own.py").write_text(
+    folder = tmp_path_factory.mktemp("measured")
+    (folder / "own.py").write_text(
         "def red(images):\n    return images[..., 0].mean((1, 2)) + 0.1\n\n\n"
         "def same(images):\n    return 0 * images.mean((1, 2, 3)) + 0.3\n"
     )
@@ -214,13 +215,13 @@ def measured(sets, tmp_path):
         data=sets,
         architectures=(),
         detectors={
-            "red": f"{tmp_path}/own.py:red[size=8]",
-            "same": f"{tmp_path}/own.py:same[size=8]",
+            "red": f"{folder}/own.py:red[size=8]",
+            "same": f"{folder}/own.py:same[size=8]",
         },
         image_size=8,
         analysis=study.Analysis(resamples=20, heat_map_fakes=2, causal_images=4),
     )
-    return study.run(config, tmp_path / "run")
+    return study.run(config, folder / "run")
 
 
 def test_finished_detectors_are_measured_without_any_training(measured):
@@ -264,13 +265,14 @@ def test_what_cannot_be_answered_is_left_out_by_name(measured):
     assert "-" in (measured.folder / "tables" / "table_units.md").read_text()
 
 
-def test_a_study_may_move_and_is_still_itself(measured, tmp_path):
+def test_a_study_may_move_and_is_still_itself(measured):
     config = measured.config
     moved = dataclasses.replace(
         config,
         data=dict.fromkeys(config.data, "/elsewhere"),
         detectors={
-            name: each.replace(str(tmp_path), "/else") for name, each in config.detectors.items()
+            name: each.replace(str(measured.folder.parent), "/else")
+            for name, each in config.detectors.items()
         },
     )
     assert moved.sha256 == config.sha256

@@ -131,7 +131,7 @@ def _with_own_losses(
         with_losses(rows[home == name], *own).set_index(rows.index[home == name])
         for name, own in sets.items()
     ]
-    joined = pd.concat([part for part in parts if len(part)]).sort_index()
+    joined = pd.concat([part for part in parts if len(part)] or parts).sort_index()
     first = ["detector", "original_accuracy", *protocol.unseen, "average", "degradation"]
     order = [*first, *protocol.sharing(shares), *joined.columns]
     return joined[[name for name in dict.fromkeys(order) if name in joined]]
