@@ -15,6 +15,7 @@ from deepfake_generalize.data.assets import find_detector
 from deepfake_generalize.data.layouts import is_video_name
 from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.study.experiment.config import StudyConfig, needed
+from deepfake_generalize.study.experiment.detector_family import derived_seed
 from deepfake_generalize.study.protocol import (
     PAPER,
     Problems,
@@ -83,26 +84,18 @@ def check_data(config: StudyConfig) -> None:
     """Raise `InputError` with all that keeps a study from being run: data, sizes, detectors."""
     problems, entries, protocol = Problems(), {}, config.protocol
     for name in () if config.is_synthetic else needed(protocol):
-        root = split_query(config.places[name])[0] if name in config.places else None
-        if root is None:
-            problems.add(
-                f"expected a place of {name} in data, there is none.",
-                hint="Enter its folder under [data].",
-            )
-        elif not root.exists():
-            problems.add(
-                f"expected {name} at {str(root)!r}, nothing is there.",
-                hint="Enter its folder under [data].",
-            )
+        place, hint = config.places.get(name, ""), "Enter its folder under [data]."
+        if not place:
+            problems.add(f"expected a place of {name} in data, there is none.", hint=hint)
+        elif not (root := split_query(place)[0]).exists():
+            problems.add(f"expected {name} at {str(root)!r}, nothing is there.", hint=hint)
         else:
             with problems:
-                entries[name] = _read(name, config.places[name])
-    for reference in config.detectors.values():
+                entries[name] = _read(name, place)
+    kinds = (fine_tuning(kind).function for kind in protocol.fine_tunings[1:])
+    for reference in (*config.detectors.values(), *kinds):
         with problems:
             find_detector(reference)
-    for kind in protocol.fine_tunings[1:]:
-        with problems:
-            find_detector(fine_tuning(kind).function)
     if config.is_synthetic:
         for name in sorted({*protocol.names} - {*PAPER.names}):
             hint = f"Those that can be drawn are {', '.join(PAPER.names)}."
@@ -134,4 +127,4 @@ def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Pr
                 )
     if not problems.found and not any(entry.videos for entry in entries.values()):
         with problems:
-            sets_apart(tables, protocol, config.seed, trains=trains)
+            sets_apart(tables, protocol, derived_seed(config.seed, "splits"), trains=trains)
