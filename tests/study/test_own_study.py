@@ -21,7 +21,7 @@ CLIPS = (
     "dfdc/dfdc_train_part_10/yhffcuhhjy.mp4",
     "dfdc/samples/lynaeydofd_real.mp4",
 )
-PIECES, FRAMES, SIDE = 5, 2, 480
+PIECES, FRAMES, SIDE = 3, 2, 480
 NETS = """
 import keras
 import torch
@@ -102,8 +102,7 @@ fine_tuning_epochs = 1
 heat_map_fakes = 4
 causal_images = 8
 controls = 1
-shuffled_controls = 1
-shuffled_epochs = 1
+shuffled_controls = 0
 resamples = 50
 """
 PROGRAM = "import sys; from deepfake_generalize.cli import main; sys.exit(main())"
