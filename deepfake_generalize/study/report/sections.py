@@ -175,7 +175,9 @@ def _provenance(results: RunResults) -> dict[str, object]:
     units = results.accuracies.units
     versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
     return {
-        "Data": "synthetic, drawn by data.synthetic" if results.synthetic else _data_of(config),
+        "Data": "synthetic, drawn by data.synthetic"
+        if results.synthetic
+        else ", ".join(config.places),
         "Seed": seeds_of(config),
         "Selection rule": _SELECTION,
         "Detectors": f"{len(training)} trained in this run folder"
@@ -188,10 +190,6 @@ def _provenance(results: RunResults) -> dict[str, object]:
         "Versions": ", ".join(sorted(versions)),
         "Configuration hash": config.sha256,
     }
-
-
-def _data_of(config: StudyConfig) -> str:
-    return ", ".join(config.places) or "synthetic"
 
 
 def _when_and_where(results: RunResults) -> dict[str, str]:
