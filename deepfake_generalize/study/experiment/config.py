@@ -203,11 +203,11 @@ class StudyConfig:
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     @classmethod
-    def paper(cls, data: Mapping[str, str | Path], *, seed: int = 0) -> StudyConfig:
+    def paper(cls, roots: Mapping[str, str | Path], *, seed: int = 0) -> StudyConfig:
         """Return the paper's own study; only the data sets' folders are missing.
 
         Args:
-            data: Where FaceForensics++ with DeepFakeDetection ("faceforensics"), Celeb-DF v2
+            roots: Where FaceForensics++ with DeepFakeDetection ("faceforensics"), Celeb-DF v2
                 ("celebdf_v2") and v1 ("celebdf_v1") lie, each as downloaded.
             seed: Everything random follows from it.
 
@@ -222,17 +222,17 @@ class StudyConfig:
             20. The validation split's size is not printed: 2,000 is ours.
 
         Examples:
-            >>> data = {"faceforensics": "ff", "celebdf_v2": "v2", "celebdf_v1": "v1"}
-            >>> StudyConfig.paper(data).protocol.sizes.train
+            >>> roots = {"faceforensics": "ff", "celebdf_v2": "v2", "celebdf_v1": "v1"}
+            >>> StudyConfig.paper(roots).protocol.sizes.train
             16000
         """
-        missing = [name for name in ROOTS if name not in data]
+        missing = [name for name in ROOTS if name not in roots]
         if missing:
             raise InputError(
                 f"expected the folders of {', '.join(ROOTS)}, {', '.join(missing)} missing.",
                 hint="Give each data set's folder as downloaded.",
             )
-        places = {name: str(Path(root).absolute()) for name, root in data.items()}
+        places = {name: str(Path(root).absolute()) for name, root in roots.items()}
         return cls(name="paper", data=places, seed=seed)
 
     @classmethod
