@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ from deepfake_generalize.study.protocol import (
 from deepfake_generalize.validation import MAX_PIXELS, check_choice, check_type, check_whole
 
 _MOST_THREADS = 1024
+_FILE = re.compile(r".+\.(py:\w+|keras|onnx)(\[[^]]*\])?")
+"""What names a file of code, or one that holds a network."""
 CONFIG = "config.toml"
 """Its file in a run folder."""
 FINDERS = ("mediapipe", "cascade")
@@ -126,7 +129,7 @@ class StudyConfig:
             for name in names:
                 with problems:
                     check_choice(argument, name, known)
-        if not self.architectures and not self.detectors:
+        if not (*self.architectures, *self.detectors):
             problems.add("expected at least one architecture or detector, received none.")
         self._check_networks(problems)
         problems.tell("the configuration")
@@ -192,19 +195,19 @@ class StudyConfig:
 
     @property
     def sha256(self) -> str:
-        """Hash of every setting but the name; where the data lie has no part in it."""
-        kept = dataclasses.asdict(self)
+        """Hash of every setting but the name; where data and networks lie has no part in it."""
+        kept = _with_references(dataclasses.asdict(self), lambda reference: Path(reference).name)
         del kept["name"]
         if not self.is_synthetic:
             kept["data"] = {name: split_query(place)[1] for name, place in self.places.items()}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     @classmethod
-    def paper(cls, data: Mapping[str, str | Path], *, seed: int = 0) -> StudyConfig:
+    def paper(cls, roots: Mapping[str, str | Path], *, seed: int = 0) -> StudyConfig:
         """Return the paper's own study; only the data sets' folders are missing.
 
         Args:
-            data: Where FaceForensics++ with DeepFakeDetection ("faceforensics"), Celeb-DF v2
+            roots: Where FaceForensics++ with DeepFakeDetection ("faceforensics"), Celeb-DF v2
                 ("celebdf_v2") and v1 ("celebdf_v1") lie, each as downloaded.
             seed: Everything random follows from it.
 
@@ -219,17 +222,17 @@ class StudyConfig:
             20. The validation split's size is not printed: 2,000 is ours.
 
         Examples:
-            >>> data = {"faceforensics": "ff", "celebdf_v2": "v2", "celebdf_v1": "v1"}
-            >>> StudyConfig.paper(data).protocol.sizes.train
+            >>> roots = {"faceforensics": "ff", "celebdf_v2": "v2", "celebdf_v1": "v1"}
+            >>> StudyConfig.paper(roots).protocol.sizes.train
             16000
         """
-        missing = [name for name in ROOTS if name not in data]
+        missing = [name for name in ROOTS if name not in roots]
         if missing:
             raise InputError(
                 f"expected the folders of {', '.join(ROOTS)}, {', '.join(missing)} missing.",
                 hint="Give each data set's folder as downloaded.",
             )
-        places = {name: str(Path(root).absolute()) for name, root in data.items()}
+        places = {name: str(Path(root).absolute()) for name, root in roots.items()}
         return cls(name="paper", data=places, seed=seed)
 
     @classmethod
@@ -307,11 +310,7 @@ class StudyConfig:
                 the wrong kind, what no study can be made of.
         """
         file = absolute(path)
-        values = toml.load(file)
-        if "protocol" in values:
-            values["protocol"] = _read_protocol(values["protocol"])
-        config: StudyConfig = toml.build(cls, _beside(values, file.parent), str(file))
-        return config
+        return cls._read(toml.load(file), file.parent, str(file))
 
     def to_toml(self) -> str:
         """Write the configuration as TOML, which `from_toml` reads back to an equal one."""
@@ -319,7 +318,21 @@ class StudyConfig:
 
     def absolute(self) -> StudyConfig:
         """Return the same with every place absolute, as from the working directory."""
-        return dataclasses.replace(self, **_beside(vars(self), Path.cwd()))
+        return self._read(tomllib.loads(self.to_toml()), Path.cwd(), self.name)
+
+    @classmethod
+    def _read(cls, values: dict[str, Any], folder: Path, where: str) -> StudyConfig:
+        """Build a configuration of plain values; what they name lies in a folder."""
+        values = _with_references(values, lambda reference: str(folder / reference))
+        if isinstance(data := values.get("data"), dict):
+            values["data"] = {
+                name: str(folder / place) if isinstance(place, str) else place
+                for name, place in data.items()
+            }
+        if "protocol" in values:
+            values["protocol"] = _read_protocol(values["protocol"])
+        config: StudyConfig = toml.build(cls, values, where)
+        return config
 
 
 _CHOICES = {
@@ -353,30 +366,13 @@ def needed(protocol: Protocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entries))
 
 
-def _beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return settings with the places that lie in a folder named from anywhere."""
-
-    def placed(reference: object) -> object:
-        # Whether it names a file is told by the file's being there.
-        file = re.sub(r"(:\w+)?(\[[^]]*\])?$", "", str(reference))
-        return str(folder / str(reference)) if (folder / file).is_file() else reference
-
-    def each(given: Any, change: Callable[[object], object]) -> Any:
-        if isinstance(given, Mapping):
-            return {key: change(value) for key, value in given.items()}
-        return type(given)(map(change, given)) if isinstance(given, list | tuple) else given
-
-    found = dict(values)
-    for name in ("detectors", "architectures"):
-        if name in found:
-            found[name] = each(found[name], placed)
-    if isinstance(found.get("schedules"), Mapping):
-        found["schedules"] = {placed(name): each for name, each in found["schedules"].items()}
-    if isinstance(found.get("data"), Mapping):
-        found["data"] = each(
-            found["data"], lambda one: str(folder / one) if isinstance(one, str) else one
-        )
-    if isinstance(protocol := found.get("protocol"), Protocol):
-        kinds = each(protocol.fine_tunings, placed)
-        found["protocol"] = dataclasses.replace(protocol, fine_tunings=kinds)
-    return found
+def _with_references(values: Any, change: Callable[[str], str]) -> Any:
+    """Return plain values with what names a file of code or a network changed, keys too."""
+    if isinstance(values, dict):
+        return {
+            _with_references(key, change): _with_references(value, change)
+            for key, value in values.items()
+        }
+    if isinstance(values, list | tuple):
+        return [_with_references(value, change) for value in values]
+    return change(values) if isinstance(values, str) and _FILE.fullmatch(values) else values

@@ -8,6 +8,7 @@ import numpy as np
 
 from deepfake_generalize import augment, causal
 from deepfake_generalize.data import read_image
+from deepfake_generalize.data.crops import resize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ def focus_where_shared(
     effects = {
         str(key): causal.average_causal_effect(
             detector,
-            np.stack([read_image(path) for path in rows["path"]]),
+            np.stack([resize(read_image(path), detector.size) for path in rows["path"]]),
             labels=rows["label"].to_numpy(),
         )
         for key, rows in train.groupby("set", sort=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from deepfake_generalize.data.assets import find_detector
 from deepfake_generalize.data.layouts import is_video_name
 from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.study.experiment.config import StudyConfig, needed
+from deepfake_generalize.study.experiment.detector_family import derived_seed
 from deepfake_generalize.study.protocol import (
     PAPER,
     Problems,
@@ -43,8 +44,17 @@ class Entry:
 
 
 def read_entries(config: StudyConfig) -> dict[str, Entry]:
-    """Read what a study's data are made of, by name; nothing is decoded."""
-    return {name: _read(name, config.places[name]) for name in needed(config.protocol)}
+    """Read what a study's data are made of, by name: of videos those that a set is made of."""
+    protocol = config.protocol
+    entries = {name: _read(name, config.places[name]) for name in needed(protocol)}
+    if protocol.splits == "paper":
+        return entries
+    parts = sets_of(protocol, {name: entry.rows for name, entry in entries.items()})
+    used = {path for part in parts.values() for path in part["path"]}
+    return {
+        name: replace(entry, rows=entry.rows[entry.rows["path"].isin(used)])
+        for name, entry in entries.items()
+    }
 
 
 def sets_of(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -83,26 +93,18 @@ def check_data(config: StudyConfig) -> None:
     """Raise `InputError` with all that keeps a study from being run: data, sizes, detectors."""
     problems, entries, protocol = Problems(), {}, config.protocol
     for name in () if config.is_synthetic else needed(protocol):
-        root = split_query(config.places[name])[0] if name in config.places else None
-        if root is None:
-            problems.add(
-                f"expected a place of {name} in data, there is none.",
-                hint="Enter its folder under [data].",
-            )
-        elif not root.exists():
-            problems.add(
-                f"expected {name} at {str(root)!r}, nothing is there.",
-                hint="Enter its folder under [data].",
-            )
+        place, hint = config.places.get(name, ""), "Enter its folder under [data]."
+        if not place:
+            problems.add(f"expected a place of {name} in data, there is none.", hint=hint)
+        elif not (root := split_query(place)[0]).exists():
+            problems.add(f"expected {name} at {str(root)!r}, nothing is there.", hint=hint)
         else:
             with problems:
-                entries[name] = _read(name, config.places[name])
-    for reference in config.detectors.values():
+                entries[name] = _read(name, place)
+    kinds = (fine_tuning(kind).function for kind in protocol.fine_tunings[1:])
+    for reference in (*config.detectors.values(), *kinds):
         with problems:
             find_detector(reference)
-    for kind in protocol.fine_tunings[1:]:
-        with problems:
-            find_detector(fine_tuning(kind).function)
     if config.is_synthetic:
         for name in sorted({*protocol.names} - {*PAPER.names}):
             hint = f"Those that can be drawn are {', '.join(PAPER.names)}."
@@ -122,16 +124,15 @@ def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Pr
             tables[name] = _part(place, {key: entry.rows for key, entry in entries.items()})
     per_video = (protocol.frames_per_real_video, protocol.frames_per_video)
     for name, parts in uses_of(protocol, trains=trains).items() if not problems.found else ():
-        videos = entries[str(split_query(protocol.place_of(name))[0])].videos
         wanted = sum(size for _, size in parts.values()) // 2
-        for label, word in enumerate(("real", "fake")):
-            found = int((tables[name]["label"] == label).sum())
-            most = found * per_video[label] if videos else found
-            if most < wanted:
-                source = f" ({per_video[label]} frames of each of {found} videos)" if videos else ""
+        of_videos = entries[str(split_query(protocol.place_of(name))[0])].videos
+        for label, word in enumerate(("real", "fake") if of_videos else ()):
+            videos = int((tables[name]["label"] == label).sum())
+            if videos * per_video[label] < wanted:
                 problems.add(
-                    f"expected {wanted} {word} images of {name}, at most {most} can be had{source}."
+                    f"expected {wanted} {word} images of {name}, at most {per_video[label]} frames "
+                    f"of each of {videos} videos can be had."
                 )
     if not problems.found and not any(entry.videos for entry in entries.values()):
         with problems:
-            sets_apart(tables, protocol, config.seed, trains=trains)
+            sets_apart(tables, protocol, derived_seed(config.seed, "splits"), trains=trains)

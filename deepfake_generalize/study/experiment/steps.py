@@ -17,6 +17,7 @@ from deepfake_generalize import augment, causal, metrics, models
 from deepfake_generalize._system.file_locks import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
+from deepfake_generalize.data.crops import resize
 from deepfake_generalize.data.manifests import clip_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import named
@@ -291,6 +292,11 @@ class _Work:
         crops = self.splits[key].test
         return _sampled(crops[crops["label"] == 1], count, self._seed_of(key))
 
+    def _images(self, crops: pd.DataFrame) -> AnyArray:
+        """Read crops at the study's size, which those given from elsewhere may not have."""
+        size = self._input_shape[:2]
+        return np.stack([resize(read_image(path), size) for path in crops["path"]])
+
     def _seed_of(self, key: str) -> int:
         return derived_seed(self.config.seed, f"analysed images of {key}")
 
@@ -309,7 +315,7 @@ class _Work:
         videos = clip_keys(fakes).tolist()
         found = heat_maps.compare_maps(
             self._congenetic(),
-            _images(fakes),
+            self._images(fakes),
             videos,
             twins=self._twins(),
             as_scripts=self._as_scripts,
@@ -318,7 +324,7 @@ class _Work:
 
     def _draw_maps(self, step: Step) -> dict[str, Any]:
         count = self.config.analysis.shown_fakes
-        images = {key: _images(self._fakes(key, count)) for key in self.family.unseen}
+        images = {key: self._images(self._fakes(key, count)) for key in self.family.unseen}
         file = self.folder / HEAT_MAPS / f"{step.key}.npz"
         heat_maps.write_maps(file, self._congenetic(), images)
         return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET}
@@ -373,7 +379,7 @@ class _Work:
         test, half = self.splits[key].test, self.config.analysis.causal_images // 2
         seed = self._seed_of(key)
         crops = pd.concat([_sampled(test[test["label"] == label], half, seed) for label in (0, 1)])
-        images, labels = _images(crops), crops["label"].to_numpy()
+        images, labels = self._images(crops), crops["label"].to_numpy()
         found, steps = causal.site_activations(network, images), self.config.analysis.causal_steps
         # Of the true class in the paper, of the output in its scripts.
         outcome: Any = "score" if self._as_scripts else "true_class"
@@ -395,7 +401,3 @@ class _Work:
 def _sampled(crops: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     """Return `count` rows at random, all where there are fewer, in random order."""
     return crops.sample(min(count, len(crops)), random_state=seed)
-
-
-def _images(crops: pd.DataFrame) -> AnyArray:
-    return np.stack([read_image(path) for path in crops["path"]])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import nan
+from math import nan, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,16 @@ class RunResults:
 
         As `benchmark` makes them: the same scores have the same interval there.
         """
+        return self._resampled(people=True)
+
+    def _resampled(self, *, people: bool) -> list[Replicates]:
+        """Resample videos, and with `people` who is in them, where that is known."""
         scored = {
-            name: {key: as_scored(table[table["status"] == "ok"]) for key, table in tables.items()}
+            name: {
+                key: of if people else dataclasses.replace(of, people=None)
+                for key, table in tables.items()
+                for of in (as_scored(table[table["status"] == "ok"]),)
+            }
             for name, tables in self.scored.items()
         }
         resampling = Resampling(n_resamples=self.config.analysis.resamples)
@@ -366,16 +375,29 @@ class RunResults:
 
     @cached_property
     def between_trainings(self) -> pd.DataFrame:
-        """How the degradation of each detector varies, in points; over_videos: a standard error."""
+        """How the degradation of each detector varies, in points.
+
+        over_videos is the standard error over videos, as if nobody were in two; over_people what
+        it has to be increased by, as a root of sums of squares, for people who are.
+        """
         rows = []
+        several = len(self.trainings) > 1
+        alone = self._resampled(people=False) if several else self.trainings
         for name, family, _ in self.detectors:
-            lost = [each.degradation(name, family.source, family.unseen) for each in self.trainings]
+            lost, of_videos = (
+                [each.degradation(name, family.source, family.unseen) for each in resampled]
+                for resampled in (self.trainings, alone)
+            )
             found = seeds.over_trainings(self.trainings, lost, family.analysed)
-            error = standard_error(np.mean(lost, axis=0), found.n) if found.n > 1 else nan
-            apart = (seeds.between_trainings(lost), error)
+            whole = standard_error(np.mean(lost, axis=0), found.n) if found.n > 1 else nan
+            n = min(alone[0].units[key].n for key in family.analysed)
+            error = standard_error(np.mean(of_videos, axis=0), n) if n > 1 else nan
+            known = any(self.trainings[0].units[key].unit == "people" for key in family.analysed)
+            people = sqrt(max(0.0, whole**2 - error**2)) if known else nan
+            apart = (seeds.between_trainings(lost), error, people)
             rows.append((name, len(lost), found.estimate, *apart, found.low, found.high))
-        columns = ("detector", "trainings", "degradation", "between_trainings", "over_videos")
-        return pd.DataFrame(rows, columns=[*columns, "lowest", "highest"])
+        columns = ["detector", "trainings", "degradation", "between_trainings", "over_videos"]
+        return pd.DataFrame(rows, columns=[*columns, "over_people", "lowest", "highest"])
 
     @cached_property
     def findings(self) -> list[Finding]:

@@ -44,7 +44,8 @@ _SELECTION = (
 )
 BETWEEN = (
     "Degradation over several trainings on the same data: their mean, the standard deviation "
-    "between them, the standard error over test videos, and the 95 % interval over both."
+    "between them, the standard error over test videos, what people who are in several add to it, "
+    "and the 95 % interval over all."
 )
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
@@ -174,10 +175,13 @@ def _provenance(results: RunResults) -> dict[str, object]:
     units = results.accuracies.units
     versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
     return {
-        "Data": "synthetic, drawn by data.synthetic" if results.synthetic else _data_of(config),
+        "Data": "synthetic, drawn by data.synthetic"
+        if results.synthetic
+        else ", ".join(config.places),
         "Seed": seeds_of(config),
         "Selection rule": _SELECTION,
-        "Detectors": f"{len(training)} trained in this run folder",
+        "Detectors": f"{len(training)} trained in this run folder"
+        + "".join(f"; {name}, finished" for name in config.detectors),
         "Controls of Finding 4": f"Untrained: {config.analysis.controls} a family; new heads: as "
         f"many a detector; on shuffled labels: {config.analysis.shuffled_controls} a family, "
         f"trained for {config.analysis.shuffled_epochs or 'all'} epochs",
@@ -186,10 +190,6 @@ def _provenance(results: RunResults) -> dict[str, object]:
         "Versions": ", ".join(sorted(versions)),
         "Configuration hash": config.sha256,
     }
-
-
-def _data_of(config: StudyConfig) -> str:
-    return ", ".join(config.places) or "synthetic"
 
 
 def _when_and_where(results: RunResults) -> dict[str, str]:

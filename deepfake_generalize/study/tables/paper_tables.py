@@ -26,10 +26,8 @@ CAPTIONS = {
     "IV": "Table IV: the detectors and their accuracy on the original test sets (%). "
     "The average is over the detectors of one architecture.",
     "V": "Table V: accuracy on unseen sets (%), least degradation first.",
-    "VI": "Table VI: the same synthesis method, other material (%). {}-trained detectors "
-    "that degrade by more than 30 points.",
-    "VII": "Table VII: the same people, other methods (%). {}-trained detectors that "
-    "degrade by more than 30 points.",
+    "VI": "Table VI: the same synthesis method, other material (%).",
+    "VII": "Table VII: the same people, other methods (%).",
 }
 _FACTS = ["detector", "architecture", "training_dataset", "fine_tuning", "original_accuracy"]
 
@@ -131,7 +129,7 @@ def _with_own_losses(
         with_losses(rows[home == name], *own).set_index(rows.index[home == name])
         for name, own in sets.items()
     ]
-    joined = pd.concat([part for part in parts if len(part)]).sort_index()
+    joined = pd.concat([part for part in parts if len(part)] or parts).sort_index()
     first = ["detector", "original_accuracy", *protocol.unseen, "average", "degradation"]
     order = [*first, *protocol.sharing(shares), *joined.columns]
     return joined[[name for name in dict.fromkeys(order) if name in joined]]
@@ -169,12 +167,12 @@ def with_losses(
 
 def captions(protocol: Protocol) -> dict[str, str]:
     """Return what each table of a protocol's detectors is about."""
-    return {
-        number: text.format("- or ".join(_asked(number, protocol)) or "No")
-        if number in TABLE_SHARES
-        else text
-        for number, text in CAPTIONS.items()
-    }
+    found = dict(CAPTIONS)
+    for number in TABLE_SHARES:
+        if asked := _asked(number, protocol):
+            trained = f"{'- or '.join(asked)}-trained detectors"
+            found[number] += f" {trained} that degrade by more than {POOR_POINTS:g} points."
+    return found
 
 
 def why_empty(number: str, protocol: Protocol = PAPER) -> str:

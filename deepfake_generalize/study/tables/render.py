@@ -53,6 +53,7 @@ TITLES = {
     "trainings": "Trainings",
     "between_trainings": "SD between trainings",
     "over_videos": "SE over test videos",
+    "over_people": "SE that people in several videos add",
 }
 _WORDS = ("set", "detector", "architecture", "training_dataset", "fine_tuning")
 _MARKDOWN = str.maketrans(

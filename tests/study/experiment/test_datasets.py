@@ -11,7 +11,7 @@ def test_what_sets_share_is_warned_of_before_anything_is_trained(
     tiny_config, tmp_path, monkeypatch
 ):
     # Nothing is shared on purpose any more: what FS-I and CELEB-M are made for is a leak then.
-    monkeypatch.setattr(datasets, "shared_by_design", lambda _: ())
+    monkeypatch.setattr(datasets, "shared_by_design", lambda *_: ())
     with pytest.warns(LeakageWarning, match="sets are not independent: .*FS train and NT train"):
         prepare(tiny_config, tmp_path, n_jobs=1, progress=lambda *_: None)
     audit = read_facts(tmp_path)["audit"]

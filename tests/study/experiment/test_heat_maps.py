@@ -88,3 +88,16 @@ def test_parts_make_no_difference_to_the_maps_of_one_face(looks, monkeypatch):
     assert parts["own"] == whole["own"]
     assert parts["ceiling"] == whole["ceiling"]
     assert None not in parts["floor"]["ssim"]
+
+
+def test_twins_are_compared_detector_by_detector(looks):
+    faces = pictures(2, grey=False)
+    turned = {"A": 1, "B": 2, "C": 0}
+    found = heat_maps.compare_maps(looks, faces, ["a", "b"], twins=turned)["compared"]["twin"]
+    for index, face in enumerate(faces):
+        pairs = [(face[..., c].ravel(), face[..., turned[n]].ravel()) for n, c in looks.items()]
+        ranks = [spearmanr(*pair)[0] for pair in pairs]
+        assert found["rank_correlation"][index] == pytest.approx(np.mean(ranks), abs=1e-5)
+    same = heat_maps.compare_maps(looks, faces, ["a", "b"], twins=looks)["compared"]["twin"]
+    assert same["ssim"] == [1.0, 1.0]
+    assert "twin" not in heat_maps.compare_maps(looks, faces, ["a", "b"])["compared"]

@@ -207,8 +207,8 @@ def test_sizes_are_checked_before_a_frame_is_cut(tmp_path):
     with pytest.raises(InputError) as caught:
         check_data(config)
     told = str(caught.value)
-    assert "expected 16 real images of home, at most 6 can be had (2 frames of each of 3" in told
-    assert "expected 16 fake images of home, at most 6" in told
+    assert "expected 16 real images of home, at most 2 frames of each of 3 videos" in told
+    assert "expected 16 fake images of home, at most 2 frames" in told
     assert "swap" not in told  # 4 images of a class are there.
     with pytest.raises(InputError, match="Deepfakes"):
         check_data(

@@ -246,6 +246,20 @@ def test_finding_3_asks_where_the_maps_lie_between_floor_and_ceiling():
     assert "not clearly nearer to maps of other faces" in near.why
 
 
+def test_finding_3_tells_the_place_below_a_retrained_twin_too():
+    frames = {name: likeness(np.full(50, 0.5), own=0.48) for name in UNSEEN}
+    alone = third(frames)
+    for frame in frames.values():
+        for measure in MEASURES:
+            frame["twin", measure] = 0.8
+    found = third(frames)
+    places = {fact.what: fact.value.estimate for fact in found.facts if "twin" in fact.what}
+    what = "mean SSIM of the maps: 0.50, floor 0.20, twin 0.80; its place between them"
+    assert places[what] == pytest.approx((0.5 - 0.2) / (0.8 - 0.2))
+    assert len(places) == 3
+    assert (found.verdict, found.why) == (alone.verdict, alone.why)
+
+
 def test_finding_3_cannot_be_told_where_even_one_detector_does_not_agree_with_itself():
     found = third({name: likeness(np.full(50, 0.5), ceiling=0.2) for name in UNSEEN})
     assert found.verdict == "cannot be told"

@@ -138,11 +138,17 @@ def test_seeds_and_videos_vary_apart(retrained, monkeypatch):
         assert found["trainings"] == 2
         assert found["degradation"] == pytest.approx(np.mean(lost))
         assert found["between_trainings"] == pytest.approx(between)
-        resampled = [each.degradation(name, "CELEB", UNSEEN) for each in retrained.trainings]
-        mean = np.mean(resampled, axis=0)
-        n = retrained.trainings[0].interval(mean).n
-        spread = np.std(mean[0, 1:]) * math.sqrt((n + 1) / (n - 1))
-        assert found["over_videos"] == pytest.approx(spread)
+        spreads = []
+        for trainings in (retrained.trainings, retrained._resampled(people=False)):
+            mean = np.mean([each.degradation(name, "CELEB", UNSEEN) for each in trainings], axis=0)
+            n = trainings[0].interval(mean).n
+            spreads.append(np.std(mean[0, 1:]) * math.sqrt((n + 1) / (n - 1)))
+        whole, videos = spreads
+        assert {each.unit for each in trainings[0].units.values()} == {"videos"}
+        assert found["over_videos"] == pytest.approx(videos)
+        people = math.sqrt(max(0.0, whole**2 - videos**2))
+        assert found["over_people"] == pytest.approx(people, nan_ok=True)
+        mean = np.mean([e.degradation(name, "CELEB", UNSEEN) for e in retrained.trainings], axis=0)
         margin = stats.t.ppf(0.975, 1) * between / math.sqrt(2)
         below = np.mean(lost) - retrained.trainings[0].interval(mean).low
         lowest = np.mean(lost) - math.sqrt(below**2 + margin**2)
