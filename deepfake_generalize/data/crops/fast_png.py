@@ -62,14 +62,10 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
     codec: Any = av.CodecContext.create("png", "r")
     codec.thread_count = 1
     try:
-        frames = codec.decode(av.Packet(b"".join((head, length, b"IDAT", stored, *end))))
+        (frame,) = codec.decode(av.Packet(b"".join((head, length, b"IDAT", stored, *end))))
     except av.FFmpegError:
         return False
-    if len(frames) != 1 or frames[0].format.name != "rgb24":
-        return False
-    plane = frames[0].planes[0]
-    if (plane.width, plane.height) != (width, height):
-        return False
+    plane = frame.planes[0]
     pixels = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
     out[:] = pixels[:, : width * 3].reshape(height, width, 3)
     return True

@@ -124,10 +124,8 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
     try:
         with open_regular(Path(name), most=_MAX_BYTES) as file:
             yield file
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        reason = error.strerror or error
         raise InputError(
             f"expected an image file at {name!r}: {reason}.", hint="Check the path."
         ) from error
