@@ -244,15 +244,10 @@ def _orientation(exif: object) -> int:
 
 
 def _turned(image: UInt8Array, orientation: int) -> UInt8Array:
-    if orientation == _UPRIGHT:
-        return image
     upright: AnyArray = image.swapaxes(0, 1) if orientation >= _LYING else image
     # Which sides of what is stored (5 to 8: with rows for columns) are the wrong way round.
-    if orientation in (3, 4, 7, 8):
-        upright = upright[::-1]
-    if orientation in (2, 3, 6, 7):
-        upright = upright[:, ::-1]
-    return cast("UInt8Array", np.ascontiguousarray(upright))
+    down, right = (-1 if orientation in ways else 1 for ways in ((3, 4, 7, 8), (2, 3, 6, 7)))
+    return cast("UInt8Array", np.ascontiguousarray(upright[::down, ::right]))
 
 
 def _check_segments(file: IO[bytes], pixels: int) -> None:

@@ -69,10 +69,7 @@ class Extraction:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Crops as "ok", and failures by their status.
-
-        A failed video counts once, whatever the number of its frames.
-        """
+        """Crops as "ok", and failures by their status; a failed video counts once."""
         failed = self.failures["status"].value_counts()
         return {"ok": len(self.crops), **{str(name): int(n) for name, n in failed.items()}}
 

@@ -10,12 +10,16 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from deepfake_generalize.data.faces import appearance, tracking
 from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face, FaceFinder
 from deepfake_generalize.data.faces.geometry import centre
-from deepfake_generalize.data.faces.manipulation_masks import MIN_OVERLAP, bounds, overlap
+from deepfake_generalize.data.faces.manipulation_masks import (
+    MIN_OVERLAP,
+    BoolArray,
+    bounds,
+    overlap,
+)
 from deepfake_generalize.data.faces.tracking import Seen, Track, iou
 from deepfake_generalize.data.video import find_cuts
 from deepfake_generalize.types import UInt8Array
@@ -35,7 +39,6 @@ _PERSON_FACES = 12
 _REGION = 4.0
 _MAX_OFFSET = 1.0
 
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 _Marked: TypeAlias = tuple[BoolArray, int, int]
 """A changed area, and the height and width of its frame."""
 
