@@ -1,8 +1,4 @@
-"""The job that turns videos into face crops on disk: parallel, resumable, accounting for every one.
-
-A killed job leaves finished videos finished and nothing half done; the manifests `crops.csv` and
-`failures.csv` are made from the records of what became of each video's frames.
-"""
+"""The job that turns videos into face crops on disk: parallel, resumable, accounting for each."""
 
 from __future__ import annotations
 

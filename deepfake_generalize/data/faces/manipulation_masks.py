@@ -1,8 +1,4 @@
-"""Where a fake was manipulated: the mask videos that FaceForensics++ and DFD bring along.
-
-Where several people are seen, the mask is what says whose face was changed; the largest face may
-be nobody's but an onlooker's.
-"""
+"""Where a fake was manipulated: the mask videos that FaceForensics++ and DFD bring along."""
 
 from __future__ import annotations
 
