@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -50,9 +50,10 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
     if not usual or height * width > _MAX_PIXELS:
         return False
     # A chunk that is critical, by its capital letter, must be understood.
-    if any(kind[:1].isupper() and kind not in (b"PLTE", b"IDAT") for kind, _ in _chunks(data)):
+    chunks = list(_chunks(data))
+    if any(kind[:1].isupper() and kind not in (b"PLTE", b"IDAT") for kind, _ in chunks):
         return False
-    rows, is_whole = _inflated(data, height * (1 + 3 * width))
+    rows, is_whole = _inflated(chunks, height * (1 + 3 * width))
     if not is_whole or max(rows[:: 1 + 3 * width]) >= _FILTERS:
         return False
     stored = zlib.compress(rows, level=0)
@@ -62,14 +63,10 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
     codec: Any = av.CodecContext.create("png", "r")
     codec.thread_count = 1
     try:
-        frames = codec.decode(av.Packet(b"".join((head, length, b"IDAT", stored, *end))))
+        (frame,) = codec.decode(av.Packet(b"".join((head, length, b"IDAT", stored, *end))))
     except av.FFmpegError:
         return False
-    if len(frames) != 1 or frames[0].format.name != "rgb24":
-        return False
-    plane = frames[0].planes[0]
-    if (plane.width, plane.height) != (width, height):
-        return False
+    plane = frame.planes[0]
     pixels = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
     out[:] = pixels[:, : width * 3].reshape(height, width, 3)
     return True
@@ -88,7 +85,7 @@ def holds_all_rows(data: bytes, size: tuple[int, int]) -> bool:
     for left, top, step_x, step_y in _PASSES if interlaced else ((0, 0, 1, 1),):
         columns, rows = -(-max(width - left, 0) // step_x), -(-max(height - top, 0) // step_y)
         expected += rows * (1 + (columns * bits + 7) // 8) if columns else 0
-    return len(_inflated(data, expected)[0]) >= expected
+    return len(_inflated(_chunks(data), expected)[0]) >= expected
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -100,10 +97,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 12 + length
 
 
-def _inflated(data: bytes, most: int) -> tuple[bytes, bool]:
+def _inflated(chunks: Iterable[tuple[bytes, bytes]], most: int) -> tuple[bytes, bool]:
     """Return so many bytes of a PNG's pixels, if there are, and whether there are just as many."""
     inflater = isal_zlib.decompressobj()
-    stream = b"".join(content for kind, content in _chunks(data) if kind == b"IDAT")
+    stream = b"".join(content for kind, content in chunks if kind == b"IDAT")
     try:
         # One byte more than is wanted: a stream that holds too much is not inflated to its end.
         rows: bytes = inflater.decompress(stream, most + 1)

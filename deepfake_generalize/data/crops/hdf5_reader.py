@@ -111,10 +111,7 @@ class Pack:
                         _damaged(self.file, f"the checksum of the image {name!r} is wrong")
                     yield image
         except OSError as error:
-            raise InputError(
-                f"expected a pack of crops at {self.file!r}: {error.strerror}.",
-                hint="Check the path.",
-            ) from error
+            raise _unread(self.file, error) from error
 
 
 def open_pack(file: str | Path) -> Pack:
@@ -122,11 +119,8 @@ def open_pack(file: str | Path) -> Pack:
     name = os.fspath(file)
     try:
         stamp = _stamp_of(os.stat(name))  # noqa: PTH116 - of a str, once a packed image
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"expected a pack of crops at {name!r}: {reason}.", hint="Check the path."
-        ) from error
+    except OSError as error:
+        raise _unread(name, error) from error
     return _load(name, stamp)
 
 
@@ -242,6 +236,12 @@ def _names(file: str, manifest: bytes) -> list[str]:
                 hint=_HINT,
             )
     return names
+
+
+def _unread(file: str, error: OSError) -> InputError:
+    return InputError(
+        f"expected a pack of crops at {file!r}: {error.strerror}.", hint="Check the path."
+    )
 
 
 def _damaged(file: str, reason: str) -> NoReturn:

@@ -13,23 +13,11 @@ from isal.isal_zlib import crc32
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize._system.paths import absolute
+from deepfake_generalize.data.crops import hdf5_reader
 from deepfake_generalize.data.crops.batches import ImageSource, check_size
-from deepfake_generalize.data.crops.hdf5_reader import (
-    CHECKSUMS,
-    FORMAT,
-    IMAGES,
-    MANIFEST,
-    PACK_SUFFIXES,
-    VERSION,
-    Index,
-)
+from deepfake_generalize.data.crops.hdf5_reader import PACK_SUFFIXES, Index
 from deepfake_generalize.data.crops.manifest import CROP_COLUMNS, PATH_COLUMNS
-from deepfake_generalize.data.manifests import (
-    check_crops,
-    check_once,
-    manifest_text,
-    with_columns,
-)
+from deepfake_generalize.data.manifests import check_crops, check_once, manifest_text, with_columns
 from deepfake_generalize.errors import InputError
 
 _BYTES_AT_ONCE = 32_000_000
@@ -124,32 +112,26 @@ def _write(file: Path, source: ImageSource, manifest: bytes) -> None:
 
 
 def _file_head(index: Index) -> bytes:
-    """Return the bytes of a pack up to its first pixel; they are as many for any checksums.
-
-    HDF5 makes them in memory and never writes to the disk: it cannot close a file that it cannot
-    finish, and crashes the process later.
-    """
+    """Return the bytes of a pack up to its first pixel; they are as many for any checksums."""
     import h5py
 
+    # Made in memory: on a disk, HDF5 cannot close a file that it cannot finish, and crashes later.
     # No time of making is kept, so that the same crops give the same bytes.
     making = h5py.h5p.create(h5py.h5p.FILE_CREATE)
     making.set_obj_track_times(False)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    settings.set_obj_track_times(False)
-    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    space = h5py.h5s.create_simple((len(index.checksums), *index.size, 3))
     written = io.BytesIO()
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, written)
     with h5py.File(h5py.h5f.create(b"a pack", h5py.h5f.ACC_TRUNC, making, access)) as content:
-        content[CHECKSUMS] = np.ascontiguousarray(index.checksums, "<u4")
-        content[MANIFEST] = np.frombuffer(index.manifest, np.uint8)
-        made = h5py.h5d.create(content.id, IMAGES.encode(), h5py.h5t.STD_U8LE, space, settings)
-        content.attrs["version"] = VERSION
-        content.attrs["format"] = np.bytes_(FORMAT)
+        content[hdf5_reader.CHECKSUMS] = np.ascontiguousarray(index.checksums, "<u4")
+        content[hdf5_reader.MANIFEST] = np.frombuffer(index.manifest, np.uint8)
+        shape = (len(index.checksums), *index.size, 3)
+        images = content.create_dataset(hdf5_reader.IMAGES, shape, "u1", fill_time="never")
+        content.attrs["version"] = hdf5_reader.VERSION
+        content.attrs["format"] = np.bytes_(hdf5_reader.FORMAT)
         content.attrs["index_sha256"] = np.bytes_(index.sha256)
         # The first byte that is written is what takes the room, behind all else.
-        content[IMAGES][0, 0, 0, 0] = 0
-        offset: int = made.get_offset()
+        images[0, 0, 0, 0] = 0
+        offset: int = images.id.get_offset()
     return written.getvalue()[:offset]

@@ -124,10 +124,8 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
     try:
         with open_regular(Path(name), most=_MAX_BYTES) as file:
             yield file
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        reason = error.strerror or error
         raise InputError(
             f"expected an image file at {name!r}: {reason}.", hint="Check the path."
         ) from error
@@ -246,15 +244,10 @@ def _orientation(exif: object) -> int:
 
 
 def _turned(image: UInt8Array, orientation: int) -> UInt8Array:
-    if orientation == _UPRIGHT:
-        return image
     upright: AnyArray = image.swapaxes(0, 1) if orientation >= _LYING else image
     # Which sides of what is stored (5 to 8: with rows for columns) are the wrong way round.
-    if orientation in (3, 4, 7, 8):
-        upright = upright[::-1]
-    if orientation in (2, 3, 6, 7):
-        upright = upright[:, ::-1]
-    return cast("UInt8Array", np.ascontiguousarray(upright))
+    down, right = (-1 if orientation in ways else 1 for ways in ((3, 4, 7, 8), (2, 3, 6, 7)))
+    return cast("UInt8Array", np.ascontiguousarray(upright[::down, ::right]))
 
 
 def _check_segments(file: IO[bytes], pixels: int) -> None:

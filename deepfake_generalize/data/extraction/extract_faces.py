@@ -1,8 +1,4 @@
-"""The job that turns videos into face crops on disk: parallel, resumable, accounting for every one.
-
-A killed job leaves finished videos finished and nothing half done; the manifests `crops.csv` and
-`failures.csv` are made from the records of what became of each video's frames.
-"""
+"""The job that turns videos into face crops on disk: parallel, resumable, accounting for each."""
 
 from __future__ import annotations
 
@@ -70,10 +66,7 @@ class Extraction:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Crops as "ok", and failures by their status.
-
-        A failed video counts once, whatever the number of its frames.
-        """
+        """Crops as "ok", and failures by their status; a failed video counts once."""
         failed = self.failures["status"].value_counts()
         return {"ok": len(self.crops), **{str(name): int(n) for name, n in failed.items()}}
 

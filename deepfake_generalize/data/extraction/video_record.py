@@ -91,11 +91,6 @@ def name_folders(videos: pd.DataFrame) -> list[str]:
 
     The hash is of the three columns and the last three parts of the path, which a data set that is
     moved keeps; of the whole path where two videos would share a folder.
-
-    Examples:
-        >>> row = {"path": "/a/b/c/001.mp4", "dataset": "FF++", "method": "real"}
-        >>> name_folders(pd.DataFrame([{**row, "compression": pd.NA}]))
-        ['FF++/real/-/001-f4adc8be']
     """
     columns = [videos[name] for name in ("path", "dataset", "method", "compression")]
     rows = list(zip(*columns, strict=True))

@@ -1,8 +1,7 @@
 """Cut a face out of a frame: upright, centred, always the same size.
 
-Scale and place come from the finder's box (the eye distance collapses in a profile), the roll
-from the eyes. Finders place eyes roughly, so an aligner takes a second look at the face; which one
-did is recorded with every crop.
+Scale and place come from the finder's box (the eye distance collapses in a profile), the roll from
+the eyes, which finders place roughly: an aligner takes a second look at the face.
 """
 
 from __future__ import annotations

@@ -47,11 +47,7 @@ class CascadeFinder(Closing):
         return (partial(CascadeFinder, min_fraction=self._min_fraction), ())
 
     def find(self, image: UInt8Array) -> list[Face]:
-        """Return the frontal faces in `image`, (H, W, 3) uint8 RGB, without eyes.
-
-        Raises:
-            InputError: Not such an image.
-        """
+        """Return the frontal faces, without eyes, in (H, W, 3) uint8 RGB; InputError for others."""
         frame = check_frame(image)
         if self._cascade is None:
             from skimage import data

@@ -1,8 +1,4 @@
-"""One video in memory: its sampled frames, the face of its subject in each, the crops.
-
-The shared core of `extract_faces`, which writes the crops to disk, and of detectors, which score a
-video without writing anything.
-"""
+"""One video in memory: its sampled frames, the face of its subject in each, the crops."""
 
 from __future__ import annotations
 

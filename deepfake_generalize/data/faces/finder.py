@@ -1,7 +1,4 @@
-"""What a face finder is, and the faces that it returns.
-
-Which face is the subject of a video is decided in `subject`, how it is cut out in `alignment`.
-"""
+"""What a face finder is, and the faces that it returns."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Where a fake was manipulated: the mask videos that FaceForensics++ and DFD bring along.
-
-Where several people are seen, the mask is what says whose face was changed; the largest face may
-be nobody's but an onlooker's.
-"""
+"""Where a fake was manipulated: the mask videos that FaceForensics++ and DFD bring along."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,6 +18,7 @@ from deepfake_generalize.data.video import read_frames
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.types import DoubleArray, UInt8Array
 
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 # Masks are compressed videos, black but for the face in white or in colours.
 _MARKED = 64
 MIN_OVERLAP = 0.1
@@ -34,7 +31,7 @@ _MIN_SHARE = 1e-4
 class Masks:
     """What a mask video shows of the sampled frames."""
 
-    areas: tuple[npt.NDArray[np.bool_] | None, ...]
+    areas: tuple[BoolArray | None, ...]
     """(H, W) bool by frame, True where the picture was changed; None where none says that."""
     note: Literal["", "mask_unreadable", "mask_short", "mask_empty"] = ""
     """What is wrong with it: "mask_short" where it ends before a sampled frame."""
@@ -70,14 +67,14 @@ def read_masks(path: Path, indices: Sequence[int]) -> Masks:
     return Masks(areas, "" if any(area is not None for area in areas) else "mask_empty")
 
 
-def _area(image: UInt8Array | None) -> npt.NDArray[np.bool_] | None:
+def _area(image: UInt8Array | None) -> BoolArray | None:
     if image is None:
         return None
-    area: npt.NDArray[np.bool_] = image.max(axis=2) >= _MARKED
+    area: BoolArray = image.max(axis=2) >= _MARKED
     return area if area.mean() >= _MIN_SHARE else None
 
 
-def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> float:
+def overlap(box: Box, area: BoolArray, height: int, width: int) -> float:
     """Return the IoU of a face's box in a frame of that size and a changed area, of any size."""
     down, right = area.shape[0] / height, area.shape[1] / width
     x0, x1 = (round(min(max(x * right, 0), area.shape[1])) for x in (box[0], box[2]))
@@ -87,7 +84,7 @@ def overlap(box: Box, area: npt.NDArray[np.bool_], height: int, width: int) -> f
     return both / either if either else 0.0
 
 
-def bounds(area: npt.NDArray[np.bool_], height: int, width: int) -> Box:
+def bounds(area: BoolArray, height: int, width: int) -> Box:
     """Return the box around a changed area, in pixels of a frame of that size."""
     rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
     down, right = height / area.shape[0], width / area.shape[1]
@@ -96,8 +93,8 @@ def bounds(area: npt.NDArray[np.bool_], height: int, width: int) -> Box:
 
 
 def cut_area(
-    area: npt.NDArray[np.bool_] | None, frame: UInt8Array, matrix: DoubleArray, size: int
-) -> npt.NDArray[np.bool_]:
+    area: BoolArray | None, frame: UInt8Array, matrix: DoubleArray, size: int
+) -> BoolArray:
     """Cut a changed area as the crop of its frame, (size, size) bool; all False for None."""
     if area is None:
         return np.zeros((size, size), bool)

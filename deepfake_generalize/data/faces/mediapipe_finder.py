@@ -81,18 +81,11 @@ class MediaPipeFinder(Closing):
         self._ready()
 
     def find(self, image: UInt8Array) -> list[Face]:
-        """Return the faces in `image`.
+        """Return the faces in `image`, in MediaPipe's order, each with both eyes.
 
-        Args:
-            image: (H, W, 3) uint8 RGB, sides of at most 32,766 pixels; a view of any strides is
-                copied first.
-
-        Returns:
-            Faces in MediaPipe's order, each with both eyes.
-
-        Raises:
-            InputError: Not such an image; or the finder is closed, or was opened by the process
-                that this one was forked from.
+        `image` is (H, W, 3) uint8 RGB, sides of at most 32,766 pixels; a view of any strides is
+        copied first. InputError for anything else, and where the finder is closed, or was opened by
+        the process that this one was forked from.
         """
         frame = check_frame(image)
         detector = self._ready()

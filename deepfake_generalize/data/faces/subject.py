@@ -10,31 +10,17 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from deepfake_generalize.data.faces.appearance import (
-    LIKE,
-    LIKE_ALONE,
-    UNLIKE,
-    Appearance,
-    appearance_of,
-    likeness,
-)
+from deepfake_generalize.data.faces import appearance, tracking
 from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face, FaceFinder
 from deepfake_generalize.data.faces.geometry import centre
-from deepfake_generalize.data.faces.manipulation_masks import MIN_OVERLAP, bounds, overlap
-from deepfake_generalize.data.faces.tracking import (
-    MAX_GROWTH,
-    SAME_FACE,
-    Seen,
-    Track,
-    choose_subject,
-    distinct,
-    expected_box,
-    iou,
-    join_tracks,
-    link_tracks,
+from deepfake_generalize.data.faces.manipulation_masks import (
+    MIN_OVERLAP,
+    BoolArray,
+    bounds,
+    overlap,
 )
+from deepfake_generalize.data.faces.tracking import Seen, Track, iou
 from deepfake_generalize.data.video import find_cuts
 from deepfake_generalize.types import UInt8Array
 
@@ -53,7 +39,6 @@ _PERSON_FACES = 12
 _REGION = 4.0
 _MAX_OFFSET = 1.0
 
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 _Marked: TypeAlias = tuple[BoolArray, int, int]
 """A changed area, and the height and width of its frame."""
 
@@ -94,13 +79,15 @@ def find_subject(
     found, padded = _find_all(images, finder)
     cuts = find_cuts(images)
     looks = _Looks(images)
-    people = looks.people(link_tracks(found, cuts, looks.alike))
+    people = looks.people(tracking.link_tracks(found, cuts, looks.alike))
     marked = {
         at: (area, image.shape[0], image.shape[1])
         for at, (area, image) in enumerate(zip(areas or (), images, strict=False))
         if area is not None and image is not None
     }
-    track = _marked_track(people, marked) if marked else choose_subject(people) or Track({})
+    track = (
+        _marked_track(people, marked) if marked else tracking.choose_subject(people) or Track({})
+    )
     faces: list[Face | None] = []
     second_look = []
     for at, image in enumerate(images):
@@ -112,7 +99,7 @@ def find_subject(
                 better = _look_again(image, finder, bounds(*marked[at]), others)
                 better = better if better is not None and _is_marked(better, marked[at]) else None
             elif track.faces:
-                box = expected_box(track, at, cuts)
+                box = tracking.expected_box(track, at, cuts)
                 better = None if box is None else _look_again(image, finder, box, others)
                 better = looks.checked(better, at, track)
                 if better is None and first is None:
@@ -132,25 +119,27 @@ class _Looks:
 
     def __init__(self, images: Sequence[UInt8Array | None]) -> None:
         self._images = {at: image for at, image in enumerate(images) if image is not None}
-        self._known: dict[Seen, Appearance] = {}
+        self._known: dict[Seen, appearance.Appearance] = {}
 
     def people(self, tracks: Sequence[Track]) -> list[Track]:
         """Put together the tracks that are one person's."""
         often = Counter(at for track in tracks for at in track.faces)
         alone = max(often.values(), default=0) <= 1
-        return join_tracks(tracks, self._of_one, LIKE_ALONE if alone else LIKE)
+        return tracking.join_tracks(
+            tracks, self._of_one, appearance.LIKE_ALONE if alone else appearance.LIKE
+        )
 
     def alike(self, old: Seen, new: Seen) -> float:
         """Return how alike two faces near each other are, 0 where they are two people's."""
         # A window inside a frame may show somebody else: where the surroundings changed too, they
         # have to be more alike.
         value = self._likeness(old, new)
-        if UNLIKE <= value < LIKE and iou(old[1].box, new[1].box) > 0.0:
+        if appearance.UNLIKE <= value < appearance.LIKE and iou(old[1].box, new[1].box) > 0.0:
             parts = [
                 _around(self._images[at], old[1].box, _SURROUNDINGS)[0] for at in (old[0], new[0])
             ]
             return 0.0 if find_cuts([part if part.size else None for part in parts]) else value
-        return value if value >= UNLIKE else 0.0
+        return value if value >= appearance.UNLIKE else 0.0
 
     def checked(self, face: Face | None, at: int, track: Track) -> Face | None:
         """Return a face unless it is another person's, by the frame nearest in time."""
@@ -158,7 +147,7 @@ class _Looks:
             return None
         nearest = min(track.faces, key=lambda other: abs(other - at))
         known = nearest, track.faces[nearest]
-        return face if self._likeness(known, (at, face)) >= UNLIKE else None
+        return face if self._likeness(known, (at, face)) >= appearance.UNLIKE else None
 
     def search(
         self, at: int, track: Track, finder: FaceFinder, others: Collection[Box]
@@ -176,12 +165,12 @@ class _Looks:
         alike = {
             face: self._of_one(track, Track({at: face}))
             for face in seen
-            if all(iou(face.box, other) < SAME_FACE for other in others)
-            and max(face.side for face in person) >= face.side / MAX_GROWTH
+            if all(iou(face.box, other) < tracking.SAME_FACE for other in others)
+            and max(face.side for face in person) >= face.side / tracking.MAX_GROWTH
             and min(face.side for face in person) <= face.side * _MAX_SHRINKING
         }
         best = max(alike, key=lambda face: alike[face], default=None)
-        return best if best is not None and alike[best] >= LIKE else None
+        return best if best is not None and alike[best] >= appearance.LIKE else None
 
     def _of_one(self, person: Track, track: Track) -> float:
         theirs = _spread(person.faces, _PERSON_FACES)
@@ -192,12 +181,12 @@ class _Looks:
         return sum(values) / len(values)
 
     def _likeness(self, a: Seen, b: Seen) -> float:
-        return likeness(self._appearance(a), self._appearance(b))
+        return appearance.likeness(self._appearance(a), self._appearance(b))
 
-    def _appearance(self, seen: Seen) -> Appearance:
+    def _appearance(self, seen: Seen) -> appearance.Appearance:
         if seen not in self._known:
             at, face = seen
-            self._known[seen] = appearance_of(self._images[at], face)
+            self._known[seen] = appearance.appearance_of(self._images[at], face)
         return self._known[seen]
 
 
@@ -213,13 +202,13 @@ def _find_all(
     found: list[list[Face]] = []
     padded = set()
     for at, image in enumerate(images):
-        faces = [] if image is None else distinct(finder.find(image))
+        faces = [] if image is None else tracking.distinct(finder.find(image))
         if image is not None and not faces:
             shorter = min(image.shape[:2])
             wide = math.ceil(_BORDER * shorter)
             bordered = cv2.copyMakeBorder(image, wide, wide, wide, wide, cv2.BORDER_CONSTANT)
             seen = _find(bordered, finder, -wide, -wide)
-            faces = distinct([face for face in seen if face.side >= _CLOSE_UP * shorter])
+            faces = tracking.distinct([face for face in seen if face.side >= _CLOSE_UP * shorter])
             padded.update([at] if faces else [])
         found.append(faces)
     return found, frozenset(padded)
@@ -259,8 +248,8 @@ def _look_again(
         face
         for face in _find(region, finder, left, top)
         if offset(face) <= _MAX_OFFSET
-        and max(face.side, side) <= MAX_GROWTH * min(face.side, side)
-        and all(iou(face.box, other) < SAME_FACE for other in others)
+        and max(face.side, side) <= tracking.MAX_GROWTH * min(face.side, side)
+        and all(iou(face.box, other) < tracking.SAME_FACE for other in others)
     ]
     return min(near, key=offset, default=None)
 

@@ -1,9 +1,7 @@
 """Follow faces through the sampled frames of a video, and say whose video it is.
 
-Pure functions on boxes. Sampled frames lie about a second apart, so a person may have moved by more
-than a face width: what overlaps is linked first, what merely came near second. A place is not a
-person: who looks like somebody else is not linked, and tracks that are never seen together are put
-together where they look like one person.
+Sampled frames lie about a second apart, so a person may have moved by more than a face width: what
+overlaps is linked first, what merely came near second, and nobody who looks like somebody else.
 """
 
 from __future__ import annotations

@@ -24,8 +24,6 @@ _ByClip: TypeAlias = dict[str, list[int]]
 
 def alike_rows(a: IndexedSet, b: IndexedSet) -> Iterator[tuple[list[int], list[int]]]:
     """Yield rows of `a` with equal pictures, and rows of `b`, in another clip, that look so."""
-    if a.fingerprints is None or b.fingerprints is None:
-        return
     left, right = _equal(a), _equal(b)
     if not left or not right:
         return
@@ -61,10 +59,9 @@ def _equal(part: IndexedSet) -> list[list[int]]:
     """Group the rows whose prints are equal to the bit; those that cannot be compared are left."""
     prints = part.fingerprints
     groups: dict[bytes, list[int]] = defaultdict(list)
-    if prints is not None:
-        for row in np.flatnonzero(prints.hashes.any(axis=1)):
-            content = prints.hashes[row].tobytes() + prints.thumbnails[row].tobytes()
-            groups[hashlib.blake2b(content, digest_size=16).digest()].append(int(row))
+    for row in np.flatnonzero(prints.hashes.any(axis=1)):
+        content = prints.hashes[row].tobytes() + prints.thumbnails[row].tobytes()
+        groups[hashlib.blake2b(content, digest_size=16).digest()].append(int(row))
     return list(groups.values())
 
 

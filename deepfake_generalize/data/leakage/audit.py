@@ -100,8 +100,7 @@ def audit_leakage(
             )
             for who in sorted(a.by_person.keys() & b.by_person.keys())
         ]
-        if near_duplicates:
-            found += _shared_pictures(a, b, design)
+        found += _shared_pictures(a, b, design)
     table = pd.DataFrame(found, columns=list(LeakageFinding._fields)).astype(
         dict.fromkeys(LeakageFinding._fields, "string") | {"n": "int64", "by_design": "bool"}
     )
@@ -183,7 +182,7 @@ def _check_design(pair: object, kinds: Sequence[str], indexed: Sequence[IndexedS
 
 
 def _unreadable(part: IndexedSet) -> list[LeakageFinding]:
-    failed = part.fingerprints.unreadable if part.fingerprints else {}
+    failed = part.fingerprints.unreadable
     if not failed:
         return []
     first = min(failed, key=lambda row: part.paths[row])

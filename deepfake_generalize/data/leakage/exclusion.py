@@ -134,8 +134,7 @@ def _gather(
         others = pd.concat([getattr(others, part) for part in SUBSETS], ignore_index=True)
     mine, theirs = gather_sets({"crops": crops, "others": others}, images=images)
     for table in (mine, theirs):
-        failed = table.fingerprints.unreadable if table.fingerprints else {}
-        if failed:
+        if failed := table.fingerprints.unreadable:
             raise InputError(
                 f"expected images that can be compared, {len(failed)} of {len(table.paths)} in "
                 f"{table.name} cannot be read; the first: {failed[min(failed)]}",

@@ -32,8 +32,8 @@ class IndexedSet:
     people: list[tuple[str, ...]]
     by_clip: dict[str, list[int]]
     by_person: dict[str, list[int]]
-    fingerprints: Fingerprints | None
-    """None where pictures are not compared."""
+    fingerprints: Fingerprints
+    """None at all where pictures are not compared."""
 
 
 def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
@@ -43,7 +43,7 @@ def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
     for _, _, crops in named:
         for path in text_column(crops, "path"):
             place.setdefault(path, len(place))
-    prints = read_fingerprints(list(place)) if images else None
+    prints = read_fingerprints(list(place) if images else [])
     indexed = []
     for name, parent, crops in named:
         clips, paths = clip_keys(crops).tolist(), text_column(crops, "path").tolist()
@@ -59,7 +59,7 @@ def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
                 people=who,
                 by_clip=_rows_of([(clip,) for clip in clips]),
                 by_person=_rows_of(who),
-                fingerprints=prints.take(rows) if prints else None,
+                fingerprints=prints.take(rows) if images else prints,
             )
         )
     return indexed
@@ -69,14 +69,12 @@ def notes_on(indexed: Sequence[IndexedSet], *, images: bool) -> list[str]:
     """Say what an audit of these sets cannot find, a sentence a shortcoming."""
     notes = []
     for part in indexed:
-        unknown = sum(not who for who in part.people)
-        if unknown:
+        if unknown := sum(not who for who in part.people):
             notes.append(
                 f"{part.name}: nobody is named in {unknown} of {len(part.people)} images; whom "
                 "they share with other sets is not known."
             )
-        flat = int(part.fingerprints.flat.sum()) if part.fingerprints else 0
-        if flat:
+        if flat := int(part.fingerprints.flat.sum()):
             notes.append(
                 f"{part.name}: {flat} of {len(part.paths)} images have too little contrast to be "
                 "compared."

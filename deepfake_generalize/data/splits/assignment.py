@@ -143,13 +143,10 @@ def _share_out(
     have = {split: [0] * len(needs[split]) for split in open_splits}
     home: dict[GroupKey, int] = {}
     for unit in order:
+        # Only the classes that this unit brings say how badly a split wants it.
         brought = [number for number, count in enumerate(counts[unit]) if count]
-
-        def rank(split: int, brought: Sequence[int] = brought) -> tuple[float, int]:
-            # Only the classes that this unit brings say how badly a split wants it.
-            return (sum(have[split][number] for number in brought) / shares[split], split)
-
-        home[unit] = min(open_splits, key=rank)
+        filled = [(sum(have[s][number] for number in brought) / shares[s], s) for s in open_splits]
+        home[unit] = min(filled)[1]
         for number in brought:
             have[home[unit]][number] += counts[unit][number]
     return home

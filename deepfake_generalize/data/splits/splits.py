@@ -65,17 +65,10 @@ class Splits:
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
 
     def save(self, path: str | Path) -> Path:
-        """Write the splits to one CSV file, all of it or nothing.
+        """Write the splits to one CSV file, all of it or nothing, and return its path.
 
-        Args:
-            path: The file. Its first line holds the hash, its column `subset` says where each crop
-                belongs, and its paths are relative to its folder.
-
-        Returns:
-            The file written.
-
-        Raises:
-            InputError: It cannot be written there.
+        Its first line holds the hash, its column `subset` says where each crop belongs, and its
+        paths are relative to its folder. InputError where it cannot be written.
         """
         parts = [getattr(self, name).assign(subset=name) for name in (*SUBSETS, "dropped")]
         rows = pd.concat([part.astype({"frame": "Int64"}) for part in parts], ignore_index=True)
@@ -93,18 +86,10 @@ class Splits:
 
     @staticmethod
     def load(path: str | Path) -> Splits:
-        """Read what `save` wrote.
+        """Read what `save` wrote, with the paths as they are seen from here.
 
-        Args:
-            path: The file.
-
-        Returns:
-            The same splits, with the paths as they are seen from here. Columns that are not the
-            crop manifest's come back as texts.
-
-        Raises:
-            InputError: No such file, or no splits in it.
-            DataMismatchError: Its rows are not those that its hash was taken of.
+        Columns that are not the crop manifest's come back as texts. InputError where there is no
+        such file or no splits in it, DataMismatchError where its rows are not those of its hash.
         """
         file = absolute(path)
         try:

@@ -1,8 +1,4 @@
-"""Opening a video file: local files in known containers only, refused in words.
-
-The container format is checked before anything in the file is believed, so a picture, a page or a
-playlist under a video's name is refused.
-"""
+"""Opening a video file: local files in known containers only, others are refused in words."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from itertools import chain
 import av
 
 from deepfake_generalize.data.video.orientation import to_rgb
-from deepfake_generalize.data.video.packets import Damage, Stamp, packets
+from deepfake_generalize.data.video.packets import Damage, Stamp, demuxed
 from deepfake_generalize.types import UInt8Array
 
 # Decoders that honour skip_frame packet by packet. Others (dav1d) run ahead of what they are told.
@@ -62,7 +62,7 @@ def decode_planned(
     context = stream.codec_context
     skips = context.name in _SKIPPING_CODECS
     jumped = False
-    for position, packet in enumerate(chain(packets(stream, found.damage), [None])):
+    for position, packet in enumerate(chain(demuxed(stream, found.damage), [None])):
         if not waiting:
             return found
         if position < min(waiting.values()):
@@ -163,7 +163,7 @@ def _all_frames(
     stream: av.VideoStream, damage: Damage, last: int
 ) -> Iterator[tuple[av.VideoFrame, int]]:
     """Yield all frames, and the position of the packet on which they came out."""
-    for count, packet in enumerate(chain(packets(stream, damage), [None])):
+    for count, packet in enumerate(chain(demuxed(stream, damage), [None])):
         position = min(count, last)
         try:
             frames = stream.codec_context.decode(packet)

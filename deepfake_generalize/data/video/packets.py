@@ -64,7 +64,7 @@ class Damage:
         self.errors.append(str(error))
 
 
-def packets(stream: av.VideoStream, damage: Damage) -> Iterator[Packet]:
+def demuxed(stream: av.VideoStream, damage: Damage) -> Iterator[Packet]:
     """Yield the packets with data in decoding order; `damage` receives what cannot be read."""
     container = cast("av.container.InputContainer", stream.container)
     in_a_row = position = 0

@@ -9,22 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from deepfake_generalize.data.video import decoding, packets
 from deepfake_generalize.data.video.containers import main_stream, opened
-from deepfake_generalize.data.video.decoding import (
-    DECODING_ERRORS,
-    Found,
-    damaged_packets,
-    decode_planned,
-    decode_sequentially,
-)
-from deepfake_generalize.data.video.packets import (
-    Damage,
-    Stamp,
-    index_of_times,
-    is_believable,
-    packets,
-    presentation_order,
-)
+from deepfake_generalize.data.video.decoding import Found
+from deepfake_generalize.data.video.packets import Damage, Stamp
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.types import UInt8Array
 
@@ -80,7 +68,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     damage = Damage()
     with opened(Path(path)) as stream:
         codec = stream.codec_context.name
-        stamps = [Stamp.of(packet, codec) for packet in packets(stream, damage)]
+        stamps = [Stamp.of(packet, codec) for packet in packets.demuxed(stream, damage)]
         shown = sum(stamp.shown for stamp in stamps)
         if not shown:
             raise VideoError(
@@ -100,9 +88,9 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             told = f"damaged: {len(damage.errors)} stretches could not be read ({first})"
         else:
             told = ""
-        believable = is_believable(stamps, stream)
+        believable = packets.is_believable(stamps, stream)
     note = "; ".join(filter(None, (note, told)))
-    order = presentation_order(stamps)
+    order = packets.presentation_order(stamps)
     video = VideoInfo(Path(path), shown + lost, note, stamps, order, lost, damage)
     return video if believable else _counted(video, _decode_whole(video, ()))
 
@@ -160,8 +148,8 @@ def _note(video: VideoInfo, found: Found, status: Sequence[FrameStatus]) -> str:
 
 def _decode(video: VideoInfo, indices: tuple[int, ...]) -> Found:
     if video.order is not None and not video.lost and not video.damage.errors:
-        with contextlib.suppress(*DECODING_ERRORS), opened(video.path) as stream:
-            found = decode_planned(stream, video.stamps, video.order, indices)
+        with contextlib.suppress(*decoding.DECODING_ERRORS), opened(video.path) as stream:
+            found = decoding.decode_planned(stream, video.stamps, video.order, indices)
             if found.complete(indices):
                 return found
     return _decode_whole(video, indices)
@@ -169,7 +157,7 @@ def _decode(video: VideoInfo, indices: tuple[int, ...]) -> Found:
 
 def _decode_whole(video: VideoInfo, indices: tuple[int, ...], *, strict: bool = True) -> Found:
     with opened(video.path, strict=strict) as stream:
-        found = decode_sequentially(stream, video.stamps, video.order, indices)
+        found = decoding.decode_sequentially(stream, video.stamps, video.order, indices)
     # A decoder that objects to all of a stream objects to how it is coded, not to damage; unless
     # every picture stands alone.
     if found.times or not strict or all(stamp.keyframe for stamp in video.stamps):
@@ -180,13 +168,13 @@ def _decode_whole(video: VideoInfo, indices: tuple[int, ...], *, strict: bool = 
 def _counted(video: VideoInfo, found: Found) -> VideoInfo:
     """Number the frames as they came out of a pass over the whole file."""
     times = found.times
-    by_packets = presentation_order(video.stamps)
+    by_packets = packets.presentation_order(video.stamps)
     known = [time for time in times if time is not None]
     if found.damage.errors and by_packets is not None and known == sorted(set(known)):
         # What was lost to damage has its place among what came out.
-        touched = damaged_packets(video.stamps, by_packets, found.damage)
+        touched = decoding.damaged_packets(video.stamps, by_packets, found.damage)
         lost = {video.stamps[at].pts for at in touched} & by_packets.keys()
         times = [*sorted({*known, *(time for time in lost if time is not None)})]
     if not times:
         return video
-    return video._replace(n_frames=len(times) + video.lost, order=index_of_times(times))
+    return video._replace(n_frames=len(times) + video.lost, order=packets.index_of_times(times))

@@ -333,6 +333,13 @@ def test_names_of_folders_are_safe_and_distinct():
     assert not any(part in {"..", ""} for name in names for part in name.split("/"))
 
 
+def test_the_folder_of_a_video_is_called_the_same_wherever_the_data_set_lies():
+    row = {"dataset": "FF++", "method": "real", "compression": pd.NA}
+    for path in ("/a/b/c/001.mp4", "/elsewhere/a/b/c/001.mp4"):
+        names = video_record.name_folders(pd.DataFrame([{"path": path, **row}]))
+        assert names == ["FF++/real/-/001-f4adc8be"]
+
+
 def test_a_killed_job_resumes_and_leaves_nothing_half_done(clip, tmp_path, tree):
     paths = [clip(tmp_path / f"{number}.mp4") for number in range(6)]
     out, slow = tmp_path / "out", tmp_path / "slow.py"

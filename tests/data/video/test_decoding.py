@@ -13,7 +13,7 @@ from deepfake_generalize.data.video.decoding import Found, decode_planned
 from deepfake_generalize.data.video.packets import (
     Damage,
     Stamp,
-    packets,
+    demuxed,
     presentation_order,
 )
 
@@ -23,7 +23,7 @@ def planned(path: Path, indices: list[int]) -> tuple[Found, int, int]:
     with av.open(str(path)) as container:
         stamps = [
             Stamp.of(packet, container.streams.video[0].codec_context.name)
-            for packet in packets(container.streams.video[0], Damage())
+            for packet in demuxed(container.streams.video[0], Damage())
         ]
     order = presentation_order(stamps)
     assert order is not None
