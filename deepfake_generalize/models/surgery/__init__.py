@@ -27,8 +27,11 @@ from deepfake_generalize.models.surgery.graph import (
     run_through,
 )
 from deepfake_generalize.models.surgery.sites import NOISE, FirstDense, first_dense, site_cut
-from deepfake_generalize.models.surgery.stored_weights import check_self_contained
-from deepfake_generalize.models.surgery.weights import finalize, load_weights
+from deepfake_generalize.models.surgery.weights import (
+    check_self_contained,
+    finalize,
+    load_weights,
+)
 
 __all__ = [
     "NOISE",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,20 @@ import h5py
 import keras
 import numpy as np
 
+from deepfake_generalize._system.bounded_files import may_unpack_to
 from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.descriptions import difference
 from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import every_layer
-from deepfake_generalize.models.surgery.stored_weights import check_self_contained
 from deepfake_generalize.types import AnyArray
 
 _HINT = "Pass the weights of this very network, at this input size and number of classes."
 
 _MOST_NAMES, _LONGEST = 10_000, 1000
 """More layers than any network here has, and more letters than their names."""
+_MOST_OBJECTS = 1_000_000
+"""More arrays and groups than any network has."""
 _NUMBERS = "fiu"
 """The kinds of NumPy's types that weights have; layers that normalize count in whole numbers."""
 
@@ -168,3 +171,39 @@ def _load_keras3(model: Any, path: Path) -> None:
             f"{model.name}.",
             hint=_HINT,
         ) from error
+
+
+def check_self_contained(file: Any, n_bytes: int) -> None:
+    """Raise `ValueError` where arrays of an open HDF5 file of `n_bytes` lie elsewhere, or are huge.
+
+    Links that lead out of it are not followed, and no array is opened.
+    """
+    unpacked = 0
+    for name, dataset in _datasets(file):
+        if dataset.external or dataset.is_virtual:
+            raise ValueError(f"the numbers of {name!r} lie in another file")
+        unpacked += dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
+        if unpacked > may_unpack_to(n_bytes):
+            raise ValueError(f"it declares {unpacked:,} bytes of numbers in {n_bytes:,}")
+
+
+def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays of an HDF5 file by name, each object once, in no order."""
+    waiting, seen = [("", file)], set()
+    while waiting:
+        above, group = waiting.pop()
+        for key in group:
+            name = f"{above}/{key}"
+            if group.get(key, getclass=True, getlink=True) is not h5py.HardLink:
+                raise ValueError(f"{name!r} is a link that may lead to another file")
+            found = group[key]
+            address = h5py.h5o.get_info(found.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if len(seen) > _MOST_OBJECTS:
+                raise ValueError(f"it holds more than {_MOST_OBJECTS:,} arrays and groups")
+            if isinstance(found, h5py.Group):
+                waiting.append((name, found))
+            elif isinstance(found, h5py.Dataset):
+                yield name, found
