@@ -71,9 +71,8 @@ def few_shot_mix(
         {('FS', 0): 2, ('FS', 1): 2, ('NT', 0): 2, ('NT', 1): 2,
          ('original', 0): 4, ('original', 1): 4}
     """
-    _check_names(unseen)
     seed = check_whole("seed", seed, least=0)
-    needs = _needs(list(unseen), n_original, n_unseen)
+    needs = _needs(unseen, n_original, n_unseen)
     rng = np.random.default_rng(seed)
     parts = {name: _in_order(crops, name) for name, crops in {ORIGINAL: original, **unseen}.items()}
     _check_shared(parts)
@@ -91,18 +90,16 @@ def few_shot_mix(
     return pd.concat(rows, ignore_index=True)
 
 
-def _check_names(unseen: object) -> None:
+def _needs(unseen: object, n_original: int, n_unseen: int) -> dict[str, int]:
+    """Return how many images of each class each part gives."""
     of, hint = "the name of an unseen set to its crops", 'Pass {"FS": fs, "NT": nt}.'
-    for name in check_mapping("unseen", unseen, of=of, hint=hint):
+    names = list(check_mapping("unseen", unseen, of=of, hint=hint))
+    for name in names:
         if not name or name == ORIGINAL:
             raise InputError(
                 f"expected names of unseen sets other than {ORIGINAL!r}, received {name!r}.",
                 hint="Name each set as tables should call it.",
             )
-
-
-def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, int]:
-    """Return how many images of each class each part gives."""
     hint = "Images of both classes together; the paper takes 2000."
     n_original = check_whole("n_original", n_original, least=0, hint=hint)
     n_unseen = check_whole("n_unseen", n_unseen, least=1, hint=hint)

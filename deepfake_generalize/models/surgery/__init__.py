@@ -9,7 +9,14 @@ from deepfake_generalize.models.surgery.copying import (
     twin,
     without_lambdas,
 )
-from deepfake_generalize.models.surgery.cut import Cut, cut
+from deepfake_generalize.models.surgery.cut import (
+    NOISE,
+    Cut,
+    FirstDense,
+    cut,
+    first_dense,
+    site_cut,
+)
 from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import (
     closed_parts,
@@ -26,7 +33,6 @@ from deepfake_generalize.models.surgery.graph import (
     producer,
     run_through,
 )
-from deepfake_generalize.models.surgery.sites import NOISE, FirstDense, first_dense, site_cut
 from deepfake_generalize.models.surgery.weights import (
     check_self_contained,
     finalize,

@@ -80,14 +80,12 @@ def finalize(model: keras.Model) -> None:
 
 def _damage(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
-        start = file.read(64)
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        return (
-            f"{path} is an HDF5 file that is truncated or damaged ({path.stat().st_size} bytes): "
-            f"{said[0]}."
-        )
-    return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start[:8]!r})."
+        start = file.read(8)
+    if start != b"\x89HDF\r\n\x1a\n":
+        return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start!r})."
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    size = path.stat().st_size
+    return f"{path} is an HDF5 file that is truncated or damaged ({size} bytes): {said[0]}."
 
 
 def _stored_layers(file: Any) -> list[tuple[str, list[Any]]] | None:
@@ -126,20 +124,18 @@ def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> li
     for layer, (name, datasets) in zip(layers, stored, strict=True):
         wanted = [tuple(weight.shape) for weight in layer.weights]
         shapes = [dataset.shape for dataset in datasets]
-        kinds = [dataset.dtype for dataset in datasets]
         place = f"for {model.name}'s layer {layer.name}"
         if wanted != shapes:
             raise _of_another(path, f"shapes {wanted} {place}", f"{shapes} from {name}")
-        if not all(kind.kind in _NUMBERS for kind in kinds):
-            raise _of_another(path, f"numbers {place}", f"{', '.join(map(str, kinds))} from {name}")
+        if not all(dataset.dtype.kind in _NUMBERS for dataset in datasets):
+            kinds = ", ".join(str(dataset.dtype) for dataset in datasets)
+            raise _of_another(path, f"numbers {place}", f"{kinds} from {name}")
     return [np.asarray(dataset) for _, datasets in stored for dataset in datasets]
 
 
 def _of_another(path: Path, expected: str, received: object) -> InputError:
-    return InputError(
-        f"{path} holds weights of another network: expected {expected}, received {received}.",
-        hint=_HINT,
-    )
+    what = f"another network: expected {expected}, received {received}"
+    return InputError(f"{path} holds weights of {what}.", hint=_HINT)
 
 
 def _assign(model: Any, arrays: list[AnyArray], path: Path) -> None:
@@ -166,11 +162,8 @@ def _load_keras3(model: Any, path: Path) -> None:
     except Exception as error:  # Keras raises many kinds, most of which do not name the file.
         model.set_weights(before)
         finalize(model)
-        raise InputError(
-            f"{path} holds weights of another network, or damaged ones: expected those of "
-            f"{model.name}.",
-            hint=_HINT,
-        ) from error
+        what = f"another network, or damaged ones: expected those of {model.name}"
+        raise InputError(f"{path} holds weights of {what}.", hint=_HINT) from error
 
 
 def check_self_contained(file: Any, n_bytes: int) -> None:

@@ -144,8 +144,8 @@ def _fit_short_steps(
 ) -> None:
     """Do what a compiled model's `fit` does with data that can be read by row, to the last bit.
 
-    Keras's own steps run in its order, a pass through the data in one call of TensorFlow. Only
-    `loop` is told of epochs, and nobody of batches.
+    Keras's own steps run in its order, a pass through the data in one call of TensorFlow, without
+    the iterators that Keras makes four of in every epoch. Nobody is told of batches.
     """
     size = recipe.batch_size
     batches: list[Any] = [
@@ -260,21 +260,14 @@ def _frozen(model: keras.Model, options: TrainOptions) -> list[Any]:
     What Keras freezes keeps its variables from the optimizer alone: layers that assign to them in
     training go on. Without weights there is nothing to hold, but for what is random in a trunk.
     """
-    return [
-        layer
-        for layer in every_layer(model)
-        if not layer.trainable
-        and not is_graph(layer)
-        and (layer.weights or (options.still and not isinstance(layer, NOISE)))
-    ]
+    frozen = (x for x in every_layer(model) if not x.trainable and not is_graph(x))
+    return [x for x in frozen if x.weights or (options.still and not isinstance(x, NOISE))]
 
 
 def compile_shared(model: keras.Model, options: TrainOptions) -> keras.Model:
-    """Return a compiled model of the same layers, so that the optimizer is not saved with them.
-
-    Loss and accuracy are float32 numbers, whatever the layers compute in.
-    """
+    """Return a compiled model of the same layers, so that the optimizer is not saved with them."""
     compiled, recipe = model, options.recipe
+    # Loss and accuracy are float32 numbers, whatever the layers compute in.
     with standard_settings():
         if model.inputs:
             compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)

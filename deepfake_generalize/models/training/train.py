@@ -224,7 +224,7 @@ def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int,
                 f"expected no input_shape beside a model, which has its own {takes}, received "
                 f"{input_shape!r}."
             )
-        input_shape = takes
+        return takes
     if input_shape is None:
         return None
     sides = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
