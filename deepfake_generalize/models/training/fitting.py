@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -96,7 +97,10 @@ def _fit_in_place(
     state = resume(compiled, options.checkpoint, settings)
     recipe, reporter = options.recipe, make_reporter(options.progress)
     loop = EpochLoop(options, state, settings, reporter)
-    batches = prepared_batches(train, options, loop, columns=columns)
+    given = {"columns": columns, "fake_index": options.fake_index}
+    train, val = prepared(train, **given), prepared(val, **given)
+    order = None if train.count is None else partial(loop.sample_order, train.count)
+    batches = train.batches(recipe.batch_size, order, recipe.drop_last)
     callbacks: list[keras.callbacks.Callback] = [loop]
     reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
     if reporter.hears_batches:
@@ -112,12 +116,11 @@ def _fit_in_place(
                 # Several devices, and compiling for GPUs, stay with Keras.
                 alone = options.strategy is None and not compiled.jit_compile
                 if options.steps_per_call > 1 and train.row and val.row and alone:
-                    prepared = partial(_prepared, options=options, columns=columns)
-                    _fit_short_steps(compiled, train, val, loop, recipe, prepared=prepared)
+                    _fit_short_steps(compiled, train, val, loop, recipe)
                 else:
                     compiled.fit(
                         batches,
-                        validation_data=prepared_batches(val, options, None, columns=columns),
+                        validation_data=val.batches(recipe.batch_size, None, False),
                         epochs=recipe.epochs,
                         initial_epoch=state.epochs,
                         callbacks=callbacks,
@@ -134,13 +137,7 @@ def _fit_in_place(
 
 
 def _fit_short_steps(
-    compiled: keras.Model,
-    train: TrainingData,
-    val: TrainingData,
-    loop: EpochLoop,
-    recipe: Recipe,
-    *,
-    prepared: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    compiled: keras.Model, train: TrainingData, val: TrainingData, loop: EpochLoop, recipe: Recipe
 ) -> None:
     """Do what a compiled model's `fit` does with data that can be read by row, to the last bit.
 
@@ -148,9 +145,7 @@ def _fit_short_steps(
     the iterators that Keras makes four of in every epoch. Nobody is told of batches.
     """
     size = recipe.batch_size
-    batches: list[Any] = [
-        lambda rows, data=data: prepared(*data.row(rows)) for data in (train, val)
-    ]
+    batches: list[Any] = [train.row, val.row]
     # Keras makes metrics at the first step, and inside a loop of TensorFlow it cannot.
     x, y = batches[0](tf.range(1, dtype=tf.int64))
     outputs = compiled(x, training=False)
@@ -212,25 +207,19 @@ def refuse_odd_batches(train: TrainingData, val: TrainingData, options: TrainOpt
             )
 
 
-def prepared_batches(
-    data: TrainingData, options: TrainOptions, loop: EpochLoop | None, *, columns: int
-) -> tf.data.Dataset:
-    """Return data as a network learns from them: 1 column for a sigmoid unit, 2 for softmax.
+def prepared(data: TrainingData, *, columns: int, fake_index: int) -> TrainingData:
+    """Return data as a network learns from them: 1 column for a sigmoid unit, 2 for softmax."""
 
-    `loop` samples the order of each epoch; None keeps the examples' own, and all of them.
-    """
-    count, recipe = data.count, options.recipe
-    order = None if loop is None or count is None else partial(loop.sample_order, count)
-    drop_last = recipe.drop_last and loop is not None
-    batches = data.batches(recipe.batch_size, order, drop_last)
-    return batches.map(partial(_prepared, options=options, columns=columns))
+    def ready(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ones = labels if fake_index == 1 else 1.0 - labels
+        return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
 
-
-def _prepared(
-    x: tf.Tensor, labels: tf.Tensor, *, options: TrainOptions, columns: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    ones = labels if options.fake_index == 1 else 1.0 - labels
-    return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
+    row = data.row
+    return replace(
+        data,
+        batches=lambda *how: data.batches(*how).map(ready),
+        row=None if row is None else lambda rows: ready(*row(rows)),
+    )
 
 
 @contextlib.contextmanager
