@@ -28,7 +28,6 @@ from deepfake_generalize.validation import check_choice, check_type, check_whole
 
 Logs: TypeAlias = Mapping[str, Any] | None
 _STORED = ("epochs", "history", "best_epoch", "seconds", "ended")
-COMPLETE, STOPPED, PERFECT, PLATEAU = "complete", "stopped early", "perfect", "plateau"
 
 
 @dataclass
@@ -174,15 +173,15 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
             and state.history["accuracy"][-1] < recipe.restart_below
         )
         if stuck:
-            return PLATEAU
+            return "plateau"
         if state.epochs >= recipe.epochs:
-            return COMPLETE
+            return "complete"
         if patience is None:
             return ""
         # The earliest of equals is kept, so nothing can follow that would replace a perfect one.
         if state.history[recipe.selection][-1] >= 1.0:
-            return PERFECT
-        return STOPPED if state.epochs - state.best_epoch >= patience else ""
+            return "perfect"
+        return "stopped early" if state.epochs - state.best_epoch >= patience else ""
 
     def _save(self) -> None:
         if self._options.checkpoint is None:
