@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +79,9 @@ def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], ob
     options = TrainOptions(recipe)
     compiled = fitting.compile_shared(model, options)
     data = data.open_data(_images(name, quick), name="train")
-    batches = fitting.prepared_batches(data, options, EpochLoop(options, Fit(), {}), columns=1)
+    order = partial(EpochLoop(options, Fit(), {}).sample_order, data.count)
+    prepared = fitting.prepared(data, columns=1, fake_index=1)
+    batches = prepared.batches(recipe.batch_size, order, recipe.drop_last)
     return lambda: compiled.fit(batches, epochs=1, shuffle=False, verbose=0)
 
 

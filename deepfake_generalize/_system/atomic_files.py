@@ -54,10 +54,10 @@ def write_whole(target: Path, content: bytes) -> None:
 
 
 def write_result(target: Path, content: bytes) -> None:
-    """Write a file that a user named, whole or not at all; its folder exists.
+    """Write a file that a user named, whole or not at all; a link keeps leading where it leads.
 
-    A link keeps leading where it leads. What is no file, such as a pipe or a terminal, is written
-    to as it is, and so is a file in a folder that takes no other.
+    What is no file (a pipe, a terminal), and a file in a folder that takes no other, is written to
+    as it is.
     """
     if target.is_relative_to("/dev") or (target.exists() and not target.is_file()):
         target.write_bytes(content)

@@ -58,14 +58,12 @@ def standard_settings() -> Iterator[None]:
     import keras
 
     require_tensorflow()
-    config = keras.config
-    kept = config.image_data_format(), config.floatx(), config.dtype_policy()
+    wanted = {"image_data_format": "channels_last", "floatx": "float32", "dtype_policy": "float32"}
+    kept = {name: getattr(keras.config, name)() for name in wanted}
     try:
-        config.set_image_data_format("channels_last")
-        config.set_floatx("float32")
-        config.set_dtype_policy("float32")
+        for name, value in wanted.items():
+            getattr(keras.config, f"set_{name}")(value)
         yield
     finally:
-        config.set_image_data_format(kept[0])
-        config.set_floatx(kept[1])
-        config.set_dtype_policy(kept[2])
+        for name, value in kept.items():
+            getattr(keras.config, f"set_{name}")(value)

@@ -50,8 +50,8 @@ def quiet_native_logs_of_command() -> Iterator[None]:
     `exit_code`: nobody raised it on purpose.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keep_all = False
     with _held() as held:
-        keep_all = False
         try:
             with _turned_to(held) as real, _python_stderr_on(real):
                 yield

@@ -12,8 +12,12 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from deepfake_generalize.augment.features import CACHE_MEMORY, fit_cached
-from deepfake_generalize.augment.unfreezing import choose_head, trainable_copy
+from deepfake_generalize.augment.frozen import (
+    CACHE_MEMORY,
+    choose_head,
+    fit_cached,
+    trainable_copy,
+)
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector, weights_sha256
 from deepfake_generalize.models.surgery import copy_network, finalize, flat_layers, is_graph
@@ -67,9 +71,8 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
 
     Args:
         detector: What was trained before; not changed.
-        train: What is learnt from, usually a `few_shot_mix`: crops, (images, labels) as arrays, or
-            a dataset, as `models.train` takes them; label 1 = fake, whatever the network's own
-            polarity.
+        train: What is learnt from, usually a `few_shot_mix`, as `models.train` takes it; label 1 =
+            fake, whatever the network's own polarity.
         val: What the best epoch is chosen on, in the same form: the validation part of what is
             trained on is the study's way. Never a test set.
         recipe: The paper's for fine-tuning the detector's architecture by default; a network that
@@ -105,8 +108,8 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
 
     Reproduction notes:
         The study's scripts leave dropout active in the frozen layers (ShallowNet and EfficientNet
-        have some there): `cache=False, trunk="scripts"`. A dataset has an order of its own; cached,
-        its features are ordered by `seed` as those of crops are.
+        have some there): `cache=False, trunk="scripts"`. A dataset's own order is kept but for its
+        cached features, which `seed` orders as those of crops.
 
     Examples:
         >>> import numpy as np
@@ -174,8 +177,7 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         detector: What was trained before; not changed.
         train: What is learnt from, as `transfer` takes it.
         val: What the best epoch is chosen on, as `transfer` takes it. Never a test set.
-        recipe: The paper's for fine-tuning the detector's architecture by default; a network that
-            is none of its five needs one.
+        recipe: As `transfer` takes it.
         epochs: Instead of the recipe's.
         learning_rate: Instead of the recipe's.
         batch_size: Instead of the recipe's.
@@ -198,7 +200,7 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
     Examples:
         >>> import numpy as np
         >>> from deepfake_generalize.models import mesonet
-        >>> detector = Detector(mesonet((32, 32, 3)), name="mesonet-celeb")
+        >>> detector = Detector(mesonet((32, 32, 3)))
         >>> images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
         >>> few, check = (images[:12], np.arange(12) % 2), (images[12:], np.arange(4) % 2)
         >>> merge(detector, few, check, epochs=2, progress=None).training["kind"]

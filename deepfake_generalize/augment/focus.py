@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from deepfake_generalize.augment.features import fit_cached, forward_batches
 from deepfake_generalize.augment.fine_tuning import (
     check_detector,
     child,
@@ -17,7 +16,7 @@ from deepfake_generalize.augment.fine_tuning import (
     recipe_for,
     twin_of,
 )
-from deepfake_generalize.augment.unfreezing import Head, choose_head
+from deepfake_generalize.augment.frozen import Head, choose_head, fit_cached, forward_batches
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import FirstDense, first_dense, flat_layers, site_cut

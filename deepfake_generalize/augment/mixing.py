@@ -9,12 +9,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.data.crops import CROP_COLUMNS
-from deepfake_generalize.data.manifests import (
-    check_labels,
-    check_once,
-    crop_keys,
-    require_columns,
-)
+from deepfake_generalize.data.manifests import check_labels, check_once, crop_keys, require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_mapping, check_whole
 
@@ -76,18 +71,16 @@ def few_shot_mix(
         {('FS', 0): 2, ('FS', 1): 2, ('NT', 0): 2, ('NT', 1): 2,
          ('original', 0): 4, ('original', 1): 4}
     """
-    _check_names(unseen)
     seed = check_whole("seed", seed, least=0)
-    needs = _needs(list(unseen), n_original, n_unseen)
+    needs = _needs(unseen, n_original, n_unseen)
     rng = np.random.default_rng(seed)
     parts = {name: _in_order(crops, name) for name, crops in {ORIGINAL: original, **unseen}.items()}
     _check_shared(parts)
-    chosen = [
-        _choose(
-            {name: part["path"][part["label"] == label] for name, part in parts.items()}, needs, rng
-        )
+    pools = [
+        {name: part["path"][part["label"] == label] for name, part in parts.items()}
         for label in (0, 1)
     ]
+    chosen = [_choose(pool, needs, rng) for pool in pools]
     _check_met(needs, chosen)
     rows = [
         part.set_index("path", drop=False).loc[chosen[0][name] + chosen[1][name]].assign(set=name)
@@ -97,18 +90,16 @@ def few_shot_mix(
     return pd.concat(rows, ignore_index=True)
 
 
-def _check_names(unseen: object) -> None:
+def _needs(unseen: object, n_original: int, n_unseen: int) -> dict[str, int]:
+    """Return how many images of each class each part gives."""
     of, hint = "the name of an unseen set to its crops", 'Pass {"FS": fs, "NT": nt}.'
-    for name in check_mapping("unseen", unseen, of=of, hint=hint):
+    names = list(check_mapping("unseen", unseen, of=of, hint=hint))
+    for name in names:
         if not name or name == ORIGINAL:
             raise InputError(
                 f"expected names of unseen sets other than {ORIGINAL!r}, received {name!r}.",
                 hint="Name each set as tables should call it.",
             )
-
-
-def _needs(names: Sequence[str], n_original: int, n_unseen: int) -> dict[str, int]:
-    """Return how many images of each class each part gives."""
     hint = "Images of both classes together; the paper takes 2000."
     n_original = check_whole("n_original", n_original, least=0, hint=hint)
     n_unseen = check_whole("n_unseen", n_unseen, least=1, hint=hint)
@@ -161,8 +152,8 @@ def _choose(
 ) -> dict[str, list[str]]:
     """Choose from each pool what it needs, or what there is; nothing twice.
 
-    What only one pool holds goes first and the smallest pool chooses first, so that crops which
-    several hold are left where they are needed.
+    So that crops which several hold are left where they are needed, what only one holds goes first
+    and the smallest chooses first.
     """
     holders = Counter(path for pool in pools.values() for path in pool)
     taken: set[str] = set()
@@ -176,14 +167,11 @@ def _choose(
 
 
 def _check_met(needs: Mapping[str, int], chosen: Sequence[Mapping[str, list[str]]]) -> None:
-    counts = {(name, label): len(chosen[label][name]) for name in needs for label in (0, 1)}
-    if all(count >= needs[name] for (name, _), count in counts.items()):
-        return
-    lines = [
-        f"{name} {count} of {needs[name]} {_CLASSES[label]}"
-        for (name, label), count in counts.items()
-    ]
-    raise InputError(
-        f"expected enough crops for the mix; found {', '.join(lines)}.",
-        hint="Ask for fewer, or extract more frames a video. A crop that sets share counts once.",
-    )
+    found = [(name, need, label) for name, need in needs.items() for label in (0, 1)]
+    if any(len(chosen[label][name]) < need for name, need, label in found):
+        said = (f"{x} {len(chosen[label][x])} of {n} {_CLASSES[label]}" for x, n, label in found)
+        raise InputError(
+            f"expected enough crops for the mix; found {', '.join(said)}.",
+            hint="Ask for fewer, or extract more frames a video. A crop that sets share counts "
+            "once.",
+        )

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepfake_generalize.augment.features import FeatureCache
+from deepfake_generalize.augment import transfer
+from deepfake_generalize.augment.frozen import features_of
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models import Recipe
 from deepfake_generalize.models.training.data import open_data
 
 
@@ -35,8 +37,7 @@ def test_features_are_the_trunks_in_the_datas_order(
     given = (images, labels)
     if kind == "dataset":
         given = tf.data.Dataset.from_tensor_slices(whole).batch(6)
-    cached = FeatureCache(memory)
-    data = cached.add(trunk, open_data(given, name="train"))
+    data, held = features_of(trunk, open_data(given, name="train"), memory)
     features, found = rows(data)
     np.testing.assert_allclose(features, wanted, atol=1e-6)
     np.testing.assert_array_equal(found, labels)
@@ -44,25 +45,30 @@ def test_features_are_the_trunks_in_the_datas_order(
     assert data.facts["images"] == 37
     assert data.facts["fakes"] == 18
     # What a dataset holds is not known beforehand, so that its features go to a file.
-    assert cached.on_disk == (memory == 0 or kind == "dataset")
+    assert held == (0 if memory == 0 or kind == "dataset" else wanted.nbytes)
     # A file has no name, and is gone when it is not read any more, however a process ends.
     assert not [place for place in tmp_path.iterdir() if not place.name.startswith("__autograph")]
 
 
-def test_the_budget_is_for_all_data_sets_together(trunk, random_images):
-    data = open_data(random_images(10, 8), name="train")
-    size = 10 * 6 * 6 * 2 * 4
-    for memory, on_disk in ((2 * size, False), (2 * size - 1, True)):
-        cached = FeatureCache(memory)
-        for _ in range(2):
-            cached.add(trunk, data)
-        assert cached.on_disk == on_disk
+def test_the_budget_is_for_all_data_sets_together(tiny_detector, dark_and_bright, monkeypatch):
+    taken = []
+
+    def noted(trunk, data, memory, reporter):
+        taken.append(memory)
+        return features_of(trunk, data, memory, reporter)
+
+    monkeypatch.setattr("deepfake_generalize.augment.frozen.features_of", noted)
+    options = {"unfreeze": "dense", "cache_memory": 10_000, "progress": None}
+    recipe = Recipe("short", epochs=1)
+    transfer(tiny_detector(), dark_and_bright(10), dark_and_bright(4), recipe=recipe, **options)
+    # Behind the pooling there are four features of four bytes an image.
+    assert taken == [10_000, 10_000 - 10 * 4 * 4]
 
 
 def test_a_disk_that_refuses_is_named(trunk, random_images, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(InputError, match=r"keep features in .*missing.* Set TMPDIR to a folder"):
-        FeatureCache(0).add(trunk, open_data(random_images(4, 8), name="train"))
+        features_of(trunk, open_data(random_images(4, 8), name="train"), 0)
 
 
 def test_an_empty_dataset_and_features_of_any_shape_are_refused(trunk, random_images):
@@ -70,11 +76,11 @@ def test_an_empty_dataset_and_features_of_any_shape_are_refused(trunk, random_im
         (np.zeros((2, 8, 8, 3), np.float32), np.zeros(2, np.float32))
     ).batch(2)
     with pytest.raises(InputError, match="expected images to train on, the dataset gave none"):
-        FeatureCache(0).add(trunk, open_data(empty.filter(lambda *_: False), name="train"))
+        features_of(trunk, open_data(empty.filter(lambda *_: False), name="train"), 0)
     inputs = keras.Input((None, None, 3))
     loose = keras.Model(inputs, keras.layers.Conv2D(1, 3)(inputs), name="loose")
     with pytest.raises(InputError, match=r"fixed shape from loose, they are \(None, None, 1\)"):
-        FeatureCache(0).add(loose, open_data(random_images(4, 8), name="train"))
+        features_of(loose, open_data(random_images(4, 8), name="train"), 0)
 
 
 def test_a_damaged_image_stops_the_pass(trunk):
@@ -88,4 +94,4 @@ def test_a_damaged_image_stops_the_pass(trunk):
     )
     data = tf.data.Dataset.from_generator(broken, output_signature=signature)
     with pytest.raises(tf.errors.InvalidArgumentError, match="damaged"):
-        FeatureCache(0).add(trunk, open_data(data, name="train"))
+        features_of(trunk, open_data(data, name="train"), 0)

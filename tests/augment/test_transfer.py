@@ -168,7 +168,7 @@ def test_how_to_train_is_handed_on(tiny_detector, dark_and_bright, short, monkey
         taken.append(vars(options))
         raise KeyError
 
-    for name in ("features", "fine_tuning"):
+    for name in ("frozen", "fine_tuning"):
         module = importlib.import_module(f"deepfake_generalize.augment.{name}")
         monkeypatch.setattr(module, "fit", stop)
     strategy = tf.distribute.get_strategy()
@@ -222,7 +222,7 @@ def test_the_papers_recipe_is_the_default(detector_of, tiny_detector, random_ima
         taken.append((options.recipe, [layer.name for layer in flat_layers(model)][1:]))
         raise KeyError
 
-    monkeypatch.setattr("deepfake_generalize.augment.features.fit", stop)
+    monkeypatch.setattr("deepfake_generalize.augment.frozen.fit", stop)
     few = random_images(4, 32)
     with pytest.raises(KeyError):
         transfer(detector_of("mesonet", fake_index=0), few, few, progress=None)

@@ -125,11 +125,11 @@ SITES = {"mesonet": "paper", "mesoinception": "paper", "shallownet": "paper"}
 SITES |= dict.fromkeys(("xception", "efficientnet_b0"), "average_pool")
 
 
-QUICK, SLOW = ("three levels",), ("all at once", "mesonet")
+QUICK, SLOW = "three levels", "all at once"
 
 
 def _marks(name):
-    return [] if name in QUICK else [pytest.mark.slow if name in SLOW else pytest.mark.nightly]
+    return [] if name == QUICK else [pytest.mark.slow if name == SLOW else pytest.mark.nightly]
 
 
 @pytest.mark.parametrize("name", [pytest.param(x, marks=_marks(x)) for x in NETWORKS])

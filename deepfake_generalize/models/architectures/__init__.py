@@ -7,10 +7,9 @@ from types import MappingProxyType
 
 import keras
 
-from deepfake_generalize.models.architectures.efficientnet_b0 import efficientnet_b0
+from deepfake_generalize.models.architectures.applications import efficientnet_b0, xception
 from deepfake_generalize.models.architectures.mesonet import mesoinception, mesonet
 from deepfake_generalize.models.architectures.shallownet import shallownet
-from deepfake_generalize.models.architectures.xception import xception
 
 __all__ = ["ARCHITECTURES", "efficientnet_b0", "mesoinception", "mesonet", "shallownet", "xception"]
 

@@ -10,8 +10,6 @@ from keras import layers
 from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.models.architectures.parts import classifier, image_input
 
-MINIMUM_SIDE = 8
-
 
 @standard_settings()
 def mesonet(
@@ -46,7 +44,7 @@ def mesonet(
         >>> mesonet((64, 64, 3)).output_shape
         (None, 1)
     """
-    x = inputs = image_input(input_shape, network="MesoNet", minimum=MINIMUM_SIDE)
+    x = inputs = image_input(input_shape, network="MesoNet", minimum=8)
     for number, (filters, kernel, pool) in enumerate(
         [(8, 3, 2), (8, 5, 2), (16, 5, 2), (16, 5, 4)], start=1
     ):
@@ -73,8 +71,8 @@ def mesoinception(
         weights: None for random ones, or a weights file of Keras 1, 2 or 3 (HDF5).
 
     Returns:
-        A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1]. Which
-        class is fake is the `Detector`'s business; the public weights give P(real).
+        A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1], of
+        which class as for `mesonet`.
 
     Raises:
         InputError: A shape or number of classes that cannot be built, or a file that does not fit.
@@ -87,23 +85,21 @@ def mesoinception(
         >>> mesoinception((64, 64, 3)).output_shape
         (None, 1)
     """
-    x = inputs = image_input(input_shape, network="MesoInception", minimum=MINIMUM_SIDE)
+    x = inputs = image_input(input_shape, network="MesoInception", minimum=8)
     for number, filters in enumerate([(1, 4, 4, 2), (2, 4, 4, 2)], start=1):
         x = _normalised_pool(_inception(x, filters, f"block{number}"), number, 2)
     for number, pool in [(3, 2), (4, 4)]:
         x = _normalised_pool(_convolution(x, 16, 5, f"conv{number}"), number, pool)
-    return classifier(
-        inputs, _dense_part(x), name="mesoinception", classes=classes, weights=weights
-    )
+    x = _dense_part(x)
+    return classifier(inputs, x, name="mesoinception", classes=classes, weights=weights)
 
 
 def _convolution(
     x: keras.KerasTensor, filters: int, kernel: int, name: str, *, dilation: int = 1
 ) -> keras.KerasTensor:
     """Add a convolution that keeps height and width, with ReLU."""
-    return layers.Conv2D(
-        filters, kernel, padding="same", activation="relu", dilation_rate=dilation, name=name
-    )(x)
+    options = {"padding": "same", "activation": "relu", "dilation_rate": dilation, "name": name}
+    return layers.Conv2D(filters, kernel, **options)(x)
 
 
 def _normalised_pool(x: keras.KerasTensor, number: int, pool: int) -> keras.KerasTensor:
@@ -128,7 +124,6 @@ def _inception(
     branches = [_convolution(x, filters[0], 1, f"{name}_conv_a")]
     for letter, count, dilation in zip("bcd", filters[1:], (1, 2, 3), strict=True):
         reduced = _convolution(x, count, 1, f"{name}_conv_{letter}1")
-        branches.append(
-            _convolution(reduced, count, 3, f"{name}_conv_{letter}2", dilation=dilation)
-        )
+        wide = _convolution(reduced, count, 3, f"{name}_conv_{letter}2", dilation=dilation)
+        branches.append(wide)
     return layers.Concatenate(name=f"{name}_join")(branches)

@@ -10,7 +10,6 @@ from keras import layers
 from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.models.architectures.parts import classifier, image_input
 
-MINIMUM_SIDE = 20
 PENALTY = 1e-4
 DROPOUT = 0.25
 
@@ -48,16 +47,15 @@ def shallownet(
         >>> shallownet((20, 20, 3)).output_shape
         (None, 1)
     """
-    inputs = image_input(input_shape, network="ShallowNet", minimum=MINIMUM_SIDE)
+    inputs = image_input(input_shape, network="ShallowNet", minimum=20)
     x = _group(inputs, [(32, 5), (32, 1), (32, 1)], "block1")
     x = layers.MaxPooling2D(2, name="pool1")(x)
     x = _group(x, [(64, 3), (64, 1), (64, 1)], "block2")
     x = layers.MaxPooling2D(2, name="pool2")(x)
     x = _group(x, [(128, 3), (32, 1)], "block3")
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(
-        1024, activation="relu", kernel_regularizer=keras.regularizers.L2(PENALTY), name="dense1"
-    )(x)
+    penalty = keras.regularizers.L2(PENALTY)
+    x = layers.Dense(1024, activation="relu", kernel_regularizer=penalty, name="dense1")(x)
     x = layers.BatchNormalization(name="norm")(x)
     x = layers.Dropout(DROPOUT, name="dropout")(x)
     return classifier(inputs, x, name="shallownet", classes=classes, weights=weights)
@@ -66,12 +64,8 @@ def shallownet(
 def _group(x: keras.KerasTensor, sizes: list[tuple[int, int]], name: str) -> keras.KerasTensor:
     """Add convolutions of (filters, kernel), each followed by dropout."""
     for number, (filters, kernel) in enumerate(sizes, start=1):
-        x = layers.Conv2D(
-            filters,
-            kernel,
-            activation="relu",
-            kernel_regularizer=keras.regularizers.L2(PENALTY),
-            name=f"{name}_conv{number}",
-        )(x)
+        penalty = keras.regularizers.L2(PENALTY)
+        options = {"activation": "relu", "kernel_regularizer": penalty}
+        x = layers.Conv2D(filters, kernel, name=f"{name}_conv{number}", **options)(x)
         x = layers.Dropout(DROPOUT, name=f"{name}_dropout{number}")(x)
     return x

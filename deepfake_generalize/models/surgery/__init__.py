@@ -9,7 +9,16 @@ from deepfake_generalize.models.surgery.copying import (
     twin,
     without_lambdas,
 )
-from deepfake_generalize.models.surgery.cut import Cut, cut
+from deepfake_generalize.models.surgery.cut import (
+    NOISE,
+    PAPER_REASON,
+    WIDE,
+    Cut,
+    FirstDense,
+    cut,
+    first_dense,
+    site_cut,
+)
 from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import (
     closed_parts,
@@ -26,16 +35,11 @@ from deepfake_generalize.models.surgery.graph import (
     producer,
     run_through,
 )
-from deepfake_generalize.models.surgery.sites import (
-    NOISE,
-    PAPER_REASON,
-    WIDE,
-    FirstDense,
-    first_dense,
-    site_cut,
+from deepfake_generalize.models.surgery.weights import (
+    check_self_contained,
+    finalize,
+    load_weights,
 )
-from deepfake_generalize.models.surgery.stored_weights import check_self_contained
-from deepfake_generalize.models.surgery.weights import finalize, load_weights
 
 __all__ = [
     "NOISE",

@@ -96,9 +96,8 @@ def without_lambdas(model: keras.Model) -> keras.Model:
     A file holds operations by their names, and a Lambda as code, which is never run from a file.
     Returned itself where it has none, or where one computes by other means than Keras' operations.
     """
-    if not is_graph(model) or not any(
-        isinstance(layer, keras.layers.Lambda) for layer in every_layer(model)
-    ):
+    lambdas = (isinstance(layer, keras.layers.Lambda) for layer in every_layer(model))
+    if not is_graph(model) or not any(lambdas):
         return model
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:

@@ -78,10 +78,10 @@ def _pictured(model: Any) -> set[int]:
 
 def _has_positions(layer: Any, shape: tuple[int | None, ...]) -> bool:
     """Say whether outputs of a layer hold more than one position, or an unknown number of them."""
-    if len(shape) == 4:
-        sides = shape[2:] if getattr(layer, "data_format", "") == "channels_first" else shape[1:3]
-        return any(side != 1 for side in sides)
-    return len(shape) > 2
+    if len(shape) != 4:
+        return len(shape) > 2
+    first = getattr(layer, "data_format", "") == "channels_first"
+    return any(side != 1 for side in (shape[2:] if first else shape[1:3]))
 
 
 def flat_layers(network: Any) -> list[Any]:
@@ -92,11 +92,8 @@ def flat_layers(network: Any) -> list[Any]:
 
 
 def every_layer(layer: Any) -> list[Any]:
-    """Return the layers inside a layer or network, at every depth, in wrappers and classes too.
-
-    Keras has no public way to ask.
-    """
-    inner: list[Any] = layer._flatten_layers(include_self=False)
+    """Return the layers inside a layer or network, at every depth, in wrappers and classes too."""
+    inner: list[Any] = layer._flatten_layers(include_self=False)  # There is no public way to ask.
     return inner
 
 
@@ -160,10 +157,9 @@ def _in_one_pass(layer: Any, call: Callable[..., Any], inputs: Any, **options: A
 
 
 def graph_layers(model: keras.Model) -> list[Any]:
-    """Return, in order, the layers that the graph consists of.
+    """Return, in order, the layers that the graph consists of; nested graphs are opened.
 
-    Functional and Sequential models nested in it are opened. What is a class of its own is one
-    layer: how it calls its parts cannot be followed.
+    What is a class of its own is one layer: how it calls its parts cannot be followed.
     """
     leaves: list[Any] = []
     for layer in model.layers:
@@ -200,12 +196,8 @@ def output_of(model: keras.Model, images: Any) -> Any:
 def closed_parts(model: keras.Model) -> str:
     """Return a hint that names the classes of their own in a network, if there are any."""
     names = [repr(layer.name) for layer in graph_layers(model) if isinstance(layer, keras.Model)]
-    return (
-        f"What is inside {', '.join(names)}, a class of its own, cannot be looked at: rebuild it "
-        "with the functional API."
-        if names
-        else ""
-    )
+    hint = "a class of its own, cannot be looked at: rebuild it with the functional API."
+    return f"What is inside {', '.join(names)}, {hint}" if names else ""
 
 
 def run_through(
@@ -256,10 +248,8 @@ def producer(tensor: keras.KerasTensor) -> Any:
 
 
 def is_graph(operation: Any) -> bool:
-    """Say whether this is a functional or Sequential model, whose layers can be followed.
-
-    Keras has no public name for its functional models.
-    """
+    """Say whether this is a functional or Sequential model, whose layers can be followed."""
+    # Keras has no public name for its functional models.
     return isinstance(operation, keras.Sequential) or hasattr(operation, "_nodes_by_depth")
 
 

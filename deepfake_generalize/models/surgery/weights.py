@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,20 @@ import h5py
 import keras
 import numpy as np
 
+from deepfake_generalize._system.bounded_files import may_unpack_to
 from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.descriptions import difference
 from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import every_layer
-from deepfake_generalize.models.surgery.stored_weights import check_self_contained
 from deepfake_generalize.types import AnyArray
 
 _HINT = "Pass the weights of this very network, at this input size and number of classes."
 
 _MOST_NAMES, _LONGEST = 10_000, 1000
 """More layers than any network here has, and more letters than their names."""
+_MOST_OBJECTS = 1_000_000
+"""More arrays and groups than any network has."""
 _NUMBERS = "fiu"
 """The kinds of NumPy's types that weights have; layers that normalize count in whole numbers."""
 
@@ -77,14 +80,12 @@ def finalize(model: keras.Model) -> None:
 
 def _damage(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
-        start = file.read(64)
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        return (
-            f"{path} is an HDF5 file that is truncated or damaged ({path.stat().st_size} bytes): "
-            f"{said[0]}."
-        )
-    return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start[:8]!r})."
+        start = file.read(8)
+    if start != b"\x89HDF\r\n\x1a\n":
+        return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start!r})."
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    size = path.stat().st_size
+    return f"{path} is an HDF5 file that is truncated or damaged ({size} bytes): {said[0]}."
 
 
 def _stored_layers(file: Any) -> list[tuple[str, list[Any]]] | None:
@@ -123,20 +124,18 @@ def _matching(model: Any, stored: list[tuple[str, list[Any]]], path: Path) -> li
     for layer, (name, datasets) in zip(layers, stored, strict=True):
         wanted = [tuple(weight.shape) for weight in layer.weights]
         shapes = [dataset.shape for dataset in datasets]
-        kinds = [dataset.dtype for dataset in datasets]
         place = f"for {model.name}'s layer {layer.name}"
         if wanted != shapes:
             raise _of_another(path, f"shapes {wanted} {place}", f"{shapes} from {name}")
-        if not all(kind.kind in _NUMBERS for kind in kinds):
-            raise _of_another(path, f"numbers {place}", f"{', '.join(map(str, kinds))} from {name}")
+        if not all(dataset.dtype.kind in _NUMBERS for dataset in datasets):
+            kinds = ", ".join(str(dataset.dtype) for dataset in datasets)
+            raise _of_another(path, f"numbers {place}", f"{kinds} from {name}")
     return [np.asarray(dataset) for _, datasets in stored for dataset in datasets]
 
 
 def _of_another(path: Path, expected: str, received: object) -> InputError:
-    return InputError(
-        f"{path} holds weights of another network: expected {expected}, received {received}.",
-        hint=_HINT,
-    )
+    what = f"another network: expected {expected}, received {received}"
+    return InputError(f"{path} holds weights of {what}.", hint=_HINT)
 
 
 def _assign(model: Any, arrays: list[AnyArray], path: Path) -> None:
@@ -163,8 +162,41 @@ def _load_keras3(model: Any, path: Path) -> None:
     except Exception as error:  # Keras raises many kinds, most of which do not name the file.
         model.set_weights(before)
         finalize(model)
-        raise InputError(
-            f"{path} holds weights of another network, or damaged ones: expected those of "
-            f"{model.name}.",
-            hint=_HINT,
-        ) from error
+        what = f"another network, or damaged ones: expected those of {model.name}"
+        raise InputError(f"{path} holds weights of {what}.", hint=_HINT) from error
+
+
+def check_self_contained(file: Any, n_bytes: int) -> None:
+    """Raise `ValueError` where arrays of an open HDF5 file of `n_bytes` lie elsewhere, or are huge.
+
+    Links that lead out of it are not followed, and no array is opened.
+    """
+    unpacked = 0
+    for name, dataset in _datasets(file):
+        if dataset.external or dataset.is_virtual:
+            raise ValueError(f"the numbers of {name!r} lie in another file")
+        unpacked += dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
+        if unpacked > may_unpack_to(n_bytes):
+            raise ValueError(f"it declares {unpacked:,} bytes of numbers in {n_bytes:,}")
+
+
+def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays of an HDF5 file by name, each object once, in no order."""
+    waiting, seen = [("", file)], set()
+    while waiting:
+        above, group = waiting.pop()
+        for key in group:
+            name = f"{above}/{key}"
+            if group.get(key, getclass=True, getlink=True) is not h5py.HardLink:
+                raise ValueError(f"{name!r} is a link that may lead to another file")
+            found = group[key]
+            address = h5py.h5o.get_info(found.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if len(seen) > _MOST_OBJECTS:
+                raise ValueError(f"it holds more than {_MOST_OBJECTS:,} arrays and groups")
+            if isinstance(found, h5py.Group):
+                waiting.append((name, found))
+            elif isinstance(found, h5py.Dataset):
+                yield name, found

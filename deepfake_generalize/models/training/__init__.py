@@ -7,9 +7,9 @@ from deepfake_generalize.models.training.data import (
     TrainingData,
     data_of_arrays,
     open_data,
+    refusals,
     refuse_overlap,
 )
-from deepfake_generalize.models.training.datasets import refusals
 from deepfake_generalize.models.training.fitting import fit
 from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, make_reporter

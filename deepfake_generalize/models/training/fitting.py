@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize._system.keras_settings import standard_settings
@@ -26,8 +28,12 @@ from deepfake_generalize.models.surgery import (
     remake,
     twin,
 )
-from deepfake_generalize.models.training.data import LabelledImages, TrainingData, open_data
-from deepfake_generalize.models.training.datasets import refusals
+from deepfake_generalize.models.training.data import (
+    LabelledImages,
+    TrainingData,
+    open_data,
+    refusals,
+)
 from deepfake_generalize.models.training.loop import (
     EpochLoop,
     Fit,
@@ -37,7 +43,6 @@ from deepfake_generalize.models.training.loop import (
 )
 from deepfake_generalize.models.training.progress import make_reporter
 from deepfake_generalize.models.training.recipes import Recipe
-from deepfake_generalize.models.training.short_steps import fit_short_steps
 
 _LOSSES = {"mse": keras.losses.MeanSquaredError, "bce": keras.losses.BinaryCrossentropy}
 
@@ -92,7 +97,10 @@ def _fit_in_place(
     state = resume(compiled, options.checkpoint, settings)
     recipe, reporter = options.recipe, make_reporter(options.progress)
     loop = EpochLoop(options, state, settings, reporter)
-    batches = prepared_batches(train, options, loop, columns=columns)
+    given = {"columns": columns, "fake_index": options.fake_index}
+    train, val = prepared(train, **given), prepared(val, **given)
+    order = None if train.count is None else partial(loop.sample_order, train.count)
+    batches = train.batches(recipe.batch_size, order, recipe.drop_last)
     callbacks: list[keras.callbacks.Callback] = [loop]
     reporter.begin(title=str(model.name), epochs=recipe.epochs, done=state.epochs)
     if reporter.hears_batches:
@@ -108,12 +116,11 @@ def _fit_in_place(
                 # Several devices, and compiling for GPUs, stay with Keras.
                 alone = options.strategy is None and not compiled.jit_compile
                 if options.steps_per_call > 1 and train.row and val.row and alone:
-                    prepared = partial(_prepared, options=options, columns=columns)
-                    fit_short_steps(compiled, train, val, loop, recipe, prepared=prepared)
+                    _fit_short_steps(compiled, train, val, loop, recipe)
                 else:
                     compiled.fit(
                         batches,
-                        validation_data=prepared_batches(val, options, None, columns=columns),
+                        validation_data=val.batches(recipe.batch_size, None, False),
                         epochs=recipe.epochs,
                         initial_epoch=state.epochs,
                         callbacks=callbacks,
@@ -127,6 +134,57 @@ def _fit_in_place(
     finalize(model)
     state.data = {"train": train.facts, "val": val.facts}
     return state
+
+
+def _fit_short_steps(
+    compiled: keras.Model, train: TrainingData, val: TrainingData, loop: EpochLoop, recipe: Recipe
+) -> None:
+    """Do what a compiled model's `fit` does with data that can be read by row, to the last bit.
+
+    Keras's own steps run in its order, a pass through the data in one call of TensorFlow, without
+    the iterators that Keras makes four of in every epoch. Nobody is told of batches.
+    """
+    size = recipe.batch_size
+    batches: list[Any] = [train.row, val.row]
+    # Keras makes metrics at the first step, and inside a loop of TensorFlow it cannot.
+    x, y = batches[0](tf.range(1, dtype=tf.int64))
+    outputs = compiled(x, training=False)
+    compiled.compute_loss(x=x, y=y, y_pred=outputs)
+    compiled.compute_metrics(x, y, outputs)
+    learn = _pass(compiled.train_step, batches[0], size)
+    validate = _pass(compiled.test_step, batches[1], size)
+    counts = [data.count or 0 for data in (train, val)]
+    used = counts[0] - counts[0] % size if recipe.drop_last else counts[0]
+    loop.set_model(compiled)
+    compiled.stop_training = False
+    for epoch in range(loop.state.epochs, recipe.epochs):
+        loop.on_epoch_begin(epoch)
+        values: dict[str, float] = {}
+        for run, order, prefix in (
+            (learn, loop.sample_order(counts[0])[:used], ""),
+            (validate, np.arange(counts[1]), "val_"),
+        ):
+            compiled.reset_metrics()
+            run(tf.constant(order, tf.int64))
+            results = compiled.get_metrics_result()
+            values |= {f"{prefix}{name}": float(results[name]) for name in sorted(results)}
+        loop.on_epoch_end(epoch, values)
+        if compiled.stop_training:
+            break
+
+
+def _pass(step: Callable[[Any], Any], batch: Callable[[tf.Tensor], Any], size: int) -> Any:
+    """Return a compiled function from an order (N,) of rows: a step for each `size` of them."""
+
+    def run(order: tf.Tensor) -> None:
+        def body(start: tf.Tensor) -> tuple[tf.Tensor]:
+            step(batch(order[start : start + size]))
+            return (start + size,)
+
+        tf.while_loop(lambda start: start < tf.size(order), body, (0,), parallel_iterations=1)
+
+    signature = [tf.TensorSpec((None,), tf.int64)]
+    return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
 
 
 def refuse_odd_batches(train: TrainingData, val: TrainingData, options: TrainOptions) -> None:
@@ -149,25 +207,19 @@ def refuse_odd_batches(train: TrainingData, val: TrainingData, options: TrainOpt
             )
 
 
-def prepared_batches(
-    data: TrainingData, options: TrainOptions, loop: EpochLoop | None, *, columns: int
-) -> tf.data.Dataset:
-    """Return data as a network learns from them: 1 column for a sigmoid unit, 2 for softmax.
+def prepared(data: TrainingData, *, columns: int, fake_index: int) -> TrainingData:
+    """Return data as a network learns from them: 1 column for a sigmoid unit, 2 for softmax."""
 
-    `loop` samples the order of each epoch; None keeps the examples' own, and all of them.
-    """
-    count, recipe = data.count, options.recipe
-    order = None if loop is None or count is None else partial(loop.sample_order, count)
-    drop_last = recipe.drop_last and loop is not None
-    batches = data.batches(recipe.batch_size, order, drop_last)
-    return batches.map(partial(_prepared, options=options, columns=columns))
+    def ready(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ones = labels if fake_index == 1 else 1.0 - labels
+        return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
 
-
-def _prepared(
-    x: tf.Tensor, labels: tf.Tensor, *, options: TrainOptions, columns: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    ones = labels if options.fake_index == 1 else 1.0 - labels
-    return x, tf.stack([1.0 - ones, ones], axis=1) if columns == 2 else ones[:, tf.newaxis]
+    row = data.row
+    return replace(
+        data,
+        batches=lambda *how: data.batches(*how).map(ready),
+        row=None if row is None else lambda rows: ready(*row(rows)),
+    )
 
 
 @contextlib.contextmanager
@@ -197,21 +249,14 @@ def _frozen(model: keras.Model, options: TrainOptions) -> list[Any]:
     What Keras freezes keeps its variables from the optimizer alone: layers that assign to them in
     training go on. Without weights there is nothing to hold, but for what is random in a trunk.
     """
-    return [
-        layer
-        for layer in every_layer(model)
-        if not layer.trainable
-        and not is_graph(layer)
-        and (layer.weights or (options.still and not isinstance(layer, NOISE)))
-    ]
+    frozen = (x for x in every_layer(model) if not x.trainable and not is_graph(x))
+    return [x for x in frozen if x.weights or (options.still and not isinstance(x, NOISE))]
 
 
 def compile_shared(model: keras.Model, options: TrainOptions) -> keras.Model:
-    """Return a compiled model of the same layers, so that the optimizer is not saved with them.
-
-    Loss and accuracy are float32 numbers, whatever the layers compute in.
-    """
+    """Return a compiled model of the same layers, so that the optimizer is not saved with them."""
     compiled, recipe = model, options.recipe
+    # Loss and accuracy are float32 numbers, whatever the layers compute in.
     with standard_settings():
         if model.inputs:
             compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
@@ -274,11 +319,8 @@ def _notes(state: Fit, val: Mapping[str, Any]) -> tuple[str, ...]:
     best = max(state.history["val_accuracy"])
     if best > share + luck:
         return ()
-    note = (
-        f"The validation accuracy never left chance: {best:.4f} at best, and one class for all "
-        f"images gives {share:.4f}, guessing up to {min(share + luck, 1):.4f}."
-    )
-    return (note,)
+    found = f"{best:.4f} at best, and one class for all images gives {share:.4f}, guessing up to "
+    return (f"The validation accuracy never left chance: {found}{min(share + luck, 1):.4f}.",)
 
 
 def _summary(state: Fit, recipe: Recipe) -> str:

@@ -24,11 +24,10 @@ from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter
 from deepfake_generalize.models.training.recipes import Recipe
 from deepfake_generalize.types import AnyArray
-from deepfake_generalize.validation import check_choice, check_whole, describe
+from deepfake_generalize.validation import check_choice, check_type, check_whole
 
 Logs: TypeAlias = Mapping[str, Any] | None
 _STORED = ("epochs", "history", "best_epoch", "seconds", "ended")
-COMPLETE, STOPPED, PERFECT, PLATEAU = "complete", "stopped early", "perfect", "plateau"
 
 
 @dataclass
@@ -84,11 +83,9 @@ class TrainOptions:
             check_choice(
                 "progress", self.progress, ("auto", "bar", "lines"), hint="None is silent."
             )
-        if self.strategy is not None and not isinstance(self.strategy, tf.distribute.Strategy):
-            raise InputError(
-                f"expected a tf.distribute strategy, received {describe(self.strategy)}.",
-                hint="Pass tf.distribute.MirroredStrategy().",
-            )
+        if self.strategy is not None:
+            hint = "Pass tf.distribute.MirroredStrategy()."
+            check_type("a tf.distribute strategy", self.strategy, tf.distribute.Strategy, hint=hint)
 
 
 class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -120,7 +117,7 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
 
     def sample_order(self, count: int) -> AnyArray:
         """Return the order of the current epoch, (count,) int64."""
-        return _generator(self._options.seed, self._epoch, 0).permutation(count)
+        return np.random.default_rng([self._options.seed, self._epoch, 0]).permutation(count)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
         """Give dropout the random numbers of this epoch."""
@@ -129,8 +126,8 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         weights = {id(variable) for variable in self.model.weights}
         states = [variable for variable in self.model.variables if id(variable) not in weights]
         for index, state in enumerate(states, start=1):
-            sampled = _generator(self._options.seed, epoch, index).integers(2**31, size=state.shape)
-            state.assign(sampled.astype(state.dtype))
+            generator = np.random.default_rng([self._options.seed, epoch, index])
+            state.assign(generator.integers(2**31, size=state.shape).astype(state.dtype))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Keep what the epoch brought, and decide whether another follows."""
@@ -176,15 +173,15 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
             and state.history["accuracy"][-1] < recipe.restart_below
         )
         if stuck:
-            return PLATEAU
+            return "plateau"
         if state.epochs >= recipe.epochs:
-            return COMPLETE
+            return "complete"
         if patience is None:
             return ""
         # The earliest of equals is kept, so nothing can follow that would replace a perfect one.
         if state.history[recipe.selection][-1] >= 1.0:
-            return PERFECT
-        return STOPPED if state.epochs - state.best_epoch >= patience else ""
+            return "perfect"
+        return "stopped early" if state.epochs - state.best_epoch >= patience else ""
 
     def _save(self) -> None:
         if self._options.checkpoint is None:
@@ -215,10 +212,6 @@ def resume(model: keras.Model, checkpoint: str | Path | None, settings: Mapping[
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
     return state
-
-
-def _generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng([seed, epoch, stream])
 
 
 @contextlib.contextmanager

@@ -40,37 +40,33 @@ def make_reporter(progress: Progress) -> Reporter:
     console = Console(file=sys.stderr)
     interactive = console.is_terminal or console.is_jupyter
     if progress == "lines" or (progress == "auto" and not interactive):
-        return Lines()
-    return Bar(console)
+        return _Lines()
+    return _Bar(console)
 
 
-class Lines(Reporter):
+class _Lines(Reporter):
     """One line an epoch: for log files, and wherever nothing can be drawn over."""
 
     def begin(self, *, title: str, epochs: int, done: int) -> None:
-        """Say what is trained."""
         self._epochs = epochs
         start = f"going on after epoch {done} of {epochs}" if done else f"{epochs} epochs"
         sys.stderr.write(f"{title}: {start}\n")
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
-        """Write the epoch's line."""
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         epoch = f"epoch {number:>{len(str(self._epochs))}}/{self._epochs}"
         sys.stderr.write(f"{epoch}  {shown}  {seconds:.1f} s  best {best}\n")
 
     def end(self, reason: str) -> None:
-        """Say why it ended."""
         sys.stderr.write(f"{reason}\n")
 
 
-class Bar(Reporter):
+class _Bar(Reporter):
     """A bar over the epochs, and the last epoch's values beside it."""
 
     hears_batches = True
 
     def __init__(self, console: Any) -> None:
-        """Take the console to draw on."""
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
@@ -83,17 +79,14 @@ class Bar(Reporter):
         self._finished = 0
 
     def begin(self, *, title: str, epochs: int, done: int) -> None:
-        """Draw the bar."""
         self._epochs, self._finished = epochs, done
         self._bar.start()
         self._task = self._bar.add_task(title, total=epochs, completed=done, values="")
 
     def batch(self, fraction: float) -> None:
-        """Move the bar within the epoch."""
         self._bar.update(self._task, completed=self._finished + fraction)
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:  # noqa: ARG002
-        """Show the epoch's values."""
         self._finished = number
         # A terminal is narrow: what the best epoch is chosen by, the rest goes into the history.
         chosen = values.get("val_accuracy", float("nan"))
@@ -101,6 +94,5 @@ class Bar(Reporter):
         self._bar.update(self._task, completed=number, values=text)
 
     def end(self, reason: str) -> None:
-        """Leave the bar as it is and say why it ended."""
         self._bar.stop()
         self._bar.console.print(reason, markup=False, highlight=False)

@@ -20,10 +20,18 @@ from deepfake_generalize.validation import (
 
 _PAPER = "paper, section III-C"
 _SCRIPTS = "the study's scripts; the paper does not say"
-_KERAS = "Keras's default, which the scripts keep; the paper does not say"
-_COUNTED = "paper, section III-C and Table IV; counted in the study's scripts"
-_SELECTED = "the paper keeps the best parameters; the scripts say by what"
-_OFF = "not in the study"
+_OFF = ("restart_below", "restart_after", "max_restarts", "norm_momentum", "dropout")
+_SOURCES = {
+    **dict.fromkeys(("name", "architecture"), "this library"),
+    **dict.fromkeys(("stage", "learning_rate", "beta_1", "beta_2", "epochs"), _PAPER),
+    **dict.fromkeys(("loss", "batch_size"), _SCRIPTS),
+    **dict.fromkeys(_OFF, "not in the study"),
+    "epsilon": "Keras's default, which the scripts keep; the paper does not say",
+    "drop_last": "the paper names no images that are left out",
+    "classes": "one unit for all five here; the paper does not say",
+    "last_layers": "paper, section III-C and Table IV; counted in the study's scripts",
+    "selection": "the paper keeps the best parameters; the scripts say by what",
+}
 
 
 @dataclass(frozen=True)
@@ -189,31 +197,19 @@ _SOFTMAX = ("xception", "efficientnet_b0")
 def _paper(architecture: str, stage: Literal["original", "fine_tuning"]) -> Recipe:
     original = stage == "original"
     small = architecture in _MESONETS
-    citations: dict[str, tuple[Any, str]] = {
-        "name": (f"{architecture}-paper{'' if original else '-fine-tuning'}", "this library"),
-        "architecture": (architecture, "this library"),
-        "stage": (stage, _PAPER),
-        "learning_rate": (1e-3 if small else 5e-5, _PAPER),
-        "beta_1": (0.9, _PAPER),
-        "beta_2": (0.999, _PAPER),
-        "epsilon": (1e-7, _KERAS),
-        "loss": ("mse" if small else "bce", _SCRIPTS),
-        "epochs": (100 if original else 50, _PAPER),
-        "batch_size": (32 if original else 64, _SCRIPTS),
-        "drop_last": (False, "the paper names no images that are left out"),
-        "classes": (1, "one unit for all five here; the paper does not say"),
-        "last_layers": (None, "everything is trained")
-        if original
-        else (len(LAST_LAYERS[architecture]), _COUNTED),
-        "selection": ("val_accuracy", _SELECTED),
-        "restart_below": (None, _OFF),
-        "restart_after": (5, _OFF),
-        "max_restarts": (3, _OFF),
-        "norm_momentum": (None, _OFF),
-        "dropout": (None, _OFF),
-    }
-    values = {key: value for key, (value, _) in citations.items()}
-    return Recipe(**values, citations=citations)
+    recipe = Recipe(
+        f"{architecture}-paper{'' if original else '-fine-tuning'}",
+        architecture,
+        stage,
+        learning_rate=1e-3 if small else 5e-5,
+        loss="mse" if small else "bce",
+        epochs=100 if original else 50,
+        batch_size=32 if original else 64,
+        last_layers=None if original else len(LAST_LAYERS[architecture]),
+    )
+    sources = _SOURCES | ({"last_layers": "everything is trained"} if original else {})
+    citations = {name: (value, sources[name]) for name, value in recipe.values().items()}
+    return dataclasses.replace(recipe, citations=citations)
 
 
 def _scripts(paper: Recipe) -> Recipe:

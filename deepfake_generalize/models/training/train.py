@@ -22,12 +22,7 @@ from deepfake_generalize.models.surgery import copy_network, every_layer
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
 from deepfake_generalize.models.training.fitting import fit
-from deepfake_generalize.models.training.loop import (
-    PLATEAU,
-    Fit,
-    TrainOptions,
-    own_random_numbers,
-)
+from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
 from deepfake_generalize.models.training.progress import Progress
 from deepfake_generalize.models.training.recipes import RECIPES, Recipe, recipe_or_default
 from deepfake_generalize.validation import check_choice, check_type, is_whole
@@ -75,10 +70,10 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         input_shape: (H, W, 3) in pixels. Crops are resized to it; the images' own by default.
         checkpoint: A folder, or a file ending in `.npz`, written after each epoch. The same call
             after a kill goes on from there and ends in the same weights, where two runs are equal.
-        precision: `float32` leaves the layers as they are: those of the five networks compute in
-            float32 whatever Keras is set to, those of a model of your own as it was built.
-            `bfloat16` is for the arithmetic of all layers but the last, and speeds MesoNet and
-            Xception up on CPUs that have it. The detector is the same kind of network anyway.
+        precision: `float32` leaves layers as they are: the five networks compute in float32
+            whatever Keras is set to, a model of your own as it was built. `bfloat16` is for the
+            arithmetic of all layers but the last, and speeds MesoNet and Xception up on CPUs that
+            have it; the detector is the same kind of network anyway.
         strategy: A `tf.distribute.MirroredStrategy`; a batch is divided among its devices.
         early_stopping: Epochs without a better one after which training ends; it then also ends
             when an epoch is perfect on `val`. None goes through all epochs.
@@ -126,7 +121,7 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         # Before the first epoch: what is no detector must not cost a training.
         detector = Detector(model, name=name or known_as)
         fitted = fit(model, opened, opened_val, attempt)
-        if fitted.ended != PLATEAU:
+        if fitted.ended != "plateau":
             break
         discarded.append({"seed": attempt.seed, "accuracy": fitted.history["accuracy"]})
     facts = {"architecture": known_as, "input_shape": list(opened.shape), "restarts": discarded}
@@ -161,6 +156,8 @@ def build(architecture: Architecture, input_shape: tuple[int, ...], *, classes: 
 def training_record(fitted: Fit, options: TrainOptions, model: keras.Model) -> dict[str, Any]:
     """Return what a detector keeps of its training, plain JSON values."""
     recipe, strategy = options.recipe, options.strategy
+    layers = (x for x in every_layer(model) if not isinstance(x, keras.layers.InputLayer))
+    computes_in = ", ".join(sorted({layer.dtype_policy.name for layer in layers}))
     return {
         "recipe": recipe.values(),
         "sources": recipe.sources,
@@ -172,7 +169,7 @@ def training_record(fitted: Fit, options: TrainOptions, model: keras.Model) -> d
         "history": {name: list(values) for name, values in fitted.history.items()},
         "data": {name: dict(facts) for name, facts in fitted.data.items()},
         "seconds": fitted.seconds,
-        "precision": _precision(model) if options.precision == "float32" else options.precision,
+        "precision": computes_in if options.precision == "float32" else options.precision,
         "notes": list(fitted.notes),
         "replicas": 1 if strategy is None else strategy.num_replicas_in_sync,
         "early_stopping": options.early_stopping,
@@ -185,12 +182,6 @@ def training_record(fitted: Fit, options: TrainOptions, model: keras.Model) -> d
             "python": platform.python_version(),
         },
     }
-
-
-def _precision(model: keras.Model) -> str:
-    """Return what the layers of a network compute in, by Keras' names of it."""
-    layers = (x for x in every_layer(model) if not isinstance(x, keras.layers.InputLayer))
-    return ", ".join(sorted({layer.dtype_policy.name for layer in layers}))
 
 
 def _computation() -> dict[str, Any]:
@@ -233,7 +224,7 @@ def _wanted_shape(architecture: Architecture, input_shape: object) -> tuple[int,
                 f"expected no input_shape beside a model, which has its own {takes}, received "
                 f"{input_shape!r}."
             )
-        input_shape = takes
+        return takes
     if input_shape is None:
         return None
     sides = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()

@@ -8,7 +8,7 @@ from rich.console import Console
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES
 from deepfake_generalize.models.training import TrainOptions
-from deepfake_generalize.models.training.progress import SILENT, Bar, Lines, make_reporter
+from deepfake_generalize.models.training.progress import SILENT, _Bar, _Lines, make_reporter
 
 VALUES = {"loss": 0.25, "accuracy": 0.5, "val_loss": 0.3, "val_accuracy": 0.75}
 SHOWN = "loss 0.2500  accuracy 0.5000  val_loss 0.3000  val_accuracy 0.7500"
@@ -23,7 +23,7 @@ def _tell(reporter):
 
 
 def test_a_log_gets_whole_lines(capsys):
-    _tell(Lines())
+    _tell(_Lines())
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -39,7 +39,7 @@ def test_a_log_gets_whole_lines(capsys):
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_a_bar_fits_the_terminal_and_says_the_main_things(width):
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
-    _tell(Bar(console))
+    _tell(_Bar(console))
     shown = console.file.getvalue()
     assert "mesonet" in shown
     assert "val_accuracy 0.7500" in shown
@@ -48,9 +48,9 @@ def test_a_bar_fits_the_terminal_and_says_the_main_things(width):
 
 
 def test_auto_draws_nothing_where_there_is_no_terminal(capsys):
-    assert isinstance(make_reporter("auto"), Lines)
-    assert isinstance(make_reporter("lines"), Lines)
-    assert isinstance(make_reporter("bar"), Bar)
+    assert isinstance(make_reporter("auto"), _Lines)
+    assert isinstance(make_reporter("lines"), _Lines)
+    assert isinstance(make_reporter("bar"), _Bar)
     assert make_reporter(None) is SILENT
     _tell(SILENT)
     assert capsys.readouterr() == ("", "")
@@ -59,9 +59,9 @@ def test_auto_draws_nothing_where_there_is_no_terminal(capsys):
 def test_auto_draws_a_bar_in_a_terminal_and_in_a_notebook(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Console, "is_terminal", True)
-        assert isinstance(make_reporter("auto"), Bar)
+        assert isinstance(make_reporter("auto"), _Bar)
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    assert isinstance(make_reporter("auto"), Bar)
+    assert isinstance(make_reporter("auto"), _Bar)
 
 
 @pytest.mark.parametrize("progress", ["loud", 1, True])

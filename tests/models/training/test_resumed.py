@@ -66,6 +66,14 @@ def test_a_run_that_was_killed_goes_on(
     assert [path.name for path in tmp_path.iterdir()] == ["training.npz"]
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, train_small):
+    """The checkpoint of a training that has ended."""
+    file = tmp_path_factory.mktemp("finished") / "mine.npz"
+    train_small(checkpoint=file)
+    return file
+
+
 LONGER = Recipe("short", epochs=9, batch_size=8, learning_rate=0.01, loss="mse")
 BLACK = (np.zeros((16, 16, 16, 3), np.uint8), np.arange(16) % 2)
 
@@ -80,10 +88,11 @@ BLACK = (np.zeros((16, 16, 16, 3), np.uint8), np.arange(16) % 2)
         ({"precision": "bfloat16"}, "network"),
     ],
 )
-def test_a_checkpoint_of_another_training_is_refused(tmp_path, change, words, train_small):
+def test_a_checkpoint_of_another_training_is_refused(
+    tmp_path, change, words, train_small, finished
+):
     file = tmp_path / "mine.npz"
-    train_small(checkpoint=file)
-    before = file.read_bytes()
+    file.write_bytes(before := finished.read_bytes())
     with pytest.raises(DataMismatchError, match=words) as caught:
         train_small(checkpoint=file, **change)
     assert "another checkpoint" in caught.value.hint
@@ -98,9 +107,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path, content, train_small):
 
 
 @pytest.mark.parametrize("missing", ["weights", "optimizer"])
-def test_a_checkpoint_without_all_its_arrays_is_named(tmp_path, missing, train_small):
-    train_small(checkpoint=tmp_path)
-    arrays, facts = checkpoints.read(tmp_path / "training.npz")
+def test_a_checkpoint_without_all_its_arrays_is_named(tmp_path, missing, train_small, finished):
+    arrays, facts = checkpoints.read(finished)
     checkpoints.write(tmp_path / "training.npz", arrays | {missing: []}, facts)
     with pytest.raises(InputError, match=r"expected a checkpoint at .*training\.npz, it cannot"):
         train_small(checkpoint=tmp_path)
@@ -136,7 +144,7 @@ def test_sigkill_at_any_moment_loses_no_epoch(tmp_path, striped_train, striped_v
     assert start("whole").wait(300) == 0
     rng = random.Random(time.time_ns())
     kills, finished, file = 0, -1, tmp_path / "killed" / "training.npz"
-    while kills < 3:
+    while kills < 2:
         process = start("killed")
         while process.poll() is None and _epochs(file) <= finished:
             time.sleep(0.02)
