@@ -61,7 +61,7 @@ def weighted_maps(
         )
         return tf.cast(rule(features, gradient, ops), tf.float32)
 
-    return _kept(detector, ("maps", rule, layer, view), trace)
+    return _kept(detector, ("maps", rule, layer, view.target, view.grid), trace)
 
 
 def guided_gradient(detector: Wrapped, target: str) -> Callable[[Any], Any]:
