@@ -83,7 +83,9 @@ def as_detector(
 
     Returns:
         A scorer: `.name`, `.scores(images)`, P(fake) of shape (N,), and `.score_video(path)`.
-        Calling it does what `scores` does. It keeps all of these settings, by their names.
+        Calling it does what `scores` does. It keeps all of these settings, by their names. Of a
+        `torch.nn.Module` it is `types.Explainable`: `interpret` and `causal` take it as they take a
+        `Detector`, layers and sites being the paths of `module.named_modules()`.
 
     Raises:
         InputError: An argument is none of the above.
