@@ -30,16 +30,16 @@ def hires_cam(
     Grad-CAM for faithful explanations of convolutional neural networks", section 3.
 
     Args:
-        detector: As in `grad_cam`, and so are all other arguments.
-        images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1], or a sequence of (H, W, 3).
+        detector: As in `grad_cam`, and so is all else.
+        images: (N, H, W, 3), or a sequence of (H, W, 3).
         target: The verdict whose evidence is shown.
         layer: A layer by name or path.
         grid: (height, width) of a layer's tokens.
-        relu: Show only what speaks for the target, in [0, 1]; else signed, in [-1, 1].
-        batch_size: Images at a time; bounds the memory.
+        relu: Show only what speaks for the target.
+        batch_size: Images at a time.
 
     Returns:
-        (N, H, W) float32 at the size of the images, as `grad_cam` gives.
+        (N, H, W) float32 in [0, 1], or in [-1, 1] without ReLU, as `grad_cam` gives.
 
     Raises:
         InputError: As in `grad_cam`.
