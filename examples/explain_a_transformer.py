@@ -1,7 +1,7 @@
 """From a timm transformer to why it fails: maps, whether to trust them, and the neurons behind it.
 
-The network is untrained and the pictures are noise, so nothing is learnt from it: put your own model
-and crops in their place. A Hugging Face classifier differs in one line: forward returns
+The network is untrained and the pictures are noise, so nothing is learnt from it: put your own
+model and crops in their place. A Hugging Face classifier differs in one line: forward returns
 `self.network(pixel_values=...).logits`.
 """
 
@@ -23,13 +23,16 @@ class Classifier(torch.nn.Module):
     """Normalizes images in [0, 1] as timm's networks were trained, and returns two logits."""
 
     def __init__(self):
+        """Build the network."""
         super().__init__()
         self.network = timm.create_model("vit_tiny_patch16_224", num_classes=2, img_size=64)
 
     def forward(self, images):
+        """Give the logits of images (N, 3, 64, 64)."""
         return self.network((images - 0.5) / 0.5)
 
 
+torch.manual_seed(0)
 detector = dg.models.as_detector(Classifier(), name="ViT", size=64, logits=True, column=1)
 faces = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
 maps = dg.interpret.hires_cam(detector, faces)  # (4, 64, 64), at the last block's tokens
