@@ -45,6 +45,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("grad_cam", "benchmarks.grad_cam"),
     Benchmark("ssim", "benchmarks.ssim"),
     Benchmark("causal", "benchmarks.causal"),
+    Benchmark("torch", "benchmarks.torch_modules"),
     Benchmark("transfer-mesonet", "benchmarks.transfer", options={"name": "mesonet"}),
     Benchmark("transfer-xception", "benchmarks.transfer", options={"name": "xception"}),
     Benchmark("batches", "benchmarks.batches"),

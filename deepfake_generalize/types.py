@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -41,64 +42,59 @@ class Scorer(Protocol):
         ...
 
 
-class MapOps(Protocol):
-    """What a `MapRule` may use beside + - * / and ** on a framework's tensors."""
+@dataclass(frozen=True)
+class MapOps:
+    """What a `MapRule` may use beside + - * / and ** on a framework's tensors.
 
-    def mean(self, values: Any) -> Any:
-        """Return the mean over the positions, which stay as axes of one."""
-        ...
+    Attributes:
+        mean: The mean over the positions, which stay as axes of one.
+        total: The sum over the positions, which stay as axes of one.
+        across: The sum over the channels, (N, h, w).
+        relu: The values where they are positive, else 0.
+    """
 
-    def total(self, values: Any) -> Any:
-        """Return the sum over the positions, which stay as axes of one."""
-        ...
-
-    def across(self, values: Any) -> Any:
-        """Return the sum over the channels, (N, h, w)."""
-        ...
-
-    def relu(self, values: Any) -> Any:
-        """Return the values where they are positive, else 0."""
-        ...
+    mean: Callable[[Any], Any]
+    total: Callable[[Any], Any]
+    across: Callable[[Any], Any]
+    relu: Callable[[Any], Any]
 
 
 MapRule: TypeAlias = Callable[[Any, Any, MapOps], Any]
 """From a layer's features and the logit's gradient there to signed maps (N, h, w)."""
 
 
-class Site(Protocol):
-    """A network cut open where neurons are set.
+class MapView(NamedTuple):
+    """Of which verdict a map is, "fake" or "real", and where in the network it is taken.
 
-    `before` and an affine map lead from the site's activations to what the rest of it, behind
-    `sums`, computes on from. Arrays are NumPy's.
+    Without a layer that is the last one that still shows where; `grid` is the (h, w) of tokens.
     """
 
-    @property
-    def kernel(self) -> FloatArray:
-        """(neurons, M), the first map that mixes the neurons; the identity where none is known."""
-        ...
+    target: str
+    layer: str | None
+    grid: tuple[int, int] | None
+    batch_size: int
 
-    @property
-    def bias(self) -> FloatArray:
-        """(M,), added behind the kernel."""
-        ...
 
-    def activations(self, images: Images, batch_size: int) -> Iterator[AnyArray]:
-        """Yield the site's activations, (B, neurons), batch by batch."""
-        ...
+@dataclass(frozen=True)
+class Site:
+    """A network cut open where neurons are set; arrays are NumPy's.
 
-    def before(self, activations: AnyArray) -> AnyArray:
-        """Return what enters the kernel, (N, neurons): each neuron on its own."""
-        ...
+    Attributes:
+        kernel: (neurons, M) float32, the first map that mixes the neurons; the identity where none
+            is known.
+        bias: (M,) float32, added behind the kernel.
+        activations: From images, and how many at a time, to the site's activations, (B, neurons).
+        before: From activations to what enters the kernel, (N, neurons): each neuron on its own.
+        sums: Weighted sums of P(fake), (G, S, K) float64, of G neurons, S values and N images:
+            P(fake) behind `mixed` (N, M) + `moved` (G, S, N) times the kernel's rows (G, M), times
+            `factors` (N, K). Given are these four, float32, the last float64.
+    """
 
-    def sums(
-        self, mixed: FloatArray, moved: FloatArray, kernel: FloatArray, factors: DoubleArray
-    ) -> DoubleArray:
-        """Return weighted sums of P(fake), (G, S, K), over N images.
-
-        P(fake) is that of `mixed` (N, M) + `moved` (G, S, N) times the rows of `kernel` (G, M):
-        neurons by values by images. `factors` (N, K) are the weights.
-        """
-        ...
+    kernel: FloatArray
+    bias: FloatArray
+    activations: Callable[[Images, int], Iterator[AnyArray]]
+    before: Callable[[AnyArray], AnyArray]
+    sums: Callable[[FloatArray, FloatArray, FloatArray, DoubleArray], DoubleArray]
 
 
 @runtime_checkable
@@ -106,8 +102,8 @@ class Explainable(Scorer, Protocol):
     """What `interpret` and `causal` ask of a detector, and all that they know of it.
 
     `models.Detector` and what `models.as_detector` makes of a `torch.nn.Module` have it; a class
-    of your own that has it, in whatever framework, has maps and causal effects too. A target is
-    "fake" or "real", and its logit what the network's sigmoid or softmax gets for it.
+    of your own that has it, in whatever framework, has maps and causal effects too. The logit of a
+    verdict is what the network's sigmoid or softmax gets for it.
     """
 
     @property
@@ -115,23 +111,11 @@ class Explainable(Scorer, Protocol):
         """(height, width) in pixels that images are brought to."""
         ...
 
-    def weighted_maps(
-        self,
-        images: Images,
-        rule: MapRule,
-        *,
-        target: str,
-        layer: str | None,
-        grid: tuple[int, int] | None,
-        batch_size: int,
-    ) -> tuple[FloatArray, str]:
-        """Return a rule's signed maps at a layer, (N, h, w) float32, and the layer's name.
-
-        Without `layer`, at the last one that still shows where; `grid` is the (h, w) of tokens.
-        """
+    def weighted_maps(self, images: Images, rule: MapRule, view: MapView) -> tuple[FloatArray, str]:
+        """Return a rule's signed maps at a layer, (N, h, w) float32, and the layer's name."""
         ...
 
-    def guided_gradient(self, images: Images, *, target: str, batch_size: int) -> FloatArray:
+    def guided_gradient(self, images: Images, view: MapView) -> FloatArray:
         """Return the logit's gradient in the images, (N, *size, 3), guided at every rectifier."""
         ...
 

@@ -45,9 +45,13 @@ def districts_of(room: str) -> list[str]:
 
 
 def heavy_of(room: str) -> list[str]:
-    """Return the heavy libraries that a module of a room imports at its top."""
+    """Return the heavy libraries that a module of a room imports at its top.
+
+    Those called torch_... are loaded when a module of PyTorch is explained, and not with the room.
+    """
     found = set()
-    for path in (PACKAGE / room).rglob("*.py"):
+    paths = (path for path in (PACKAGE / room).rglob("*.py") if path.stem[:6] != "torch_")
+    for path in paths:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}

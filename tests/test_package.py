@@ -32,6 +32,11 @@ def test_rooms_that_know_no_network_load_no_tensorflow(room: str) -> None:
     assert not modules_after(f"import deepfake_generalize.{room}") & HEAVY
 
 
+def test_no_room_loads_pytorch_unless_it_is_given_a_module() -> None:
+    rooms = ", ".join(f"deepfake_generalize.{room}" for room in dg.__all__ if room != "errors")
+    assert "torch" not in modules_after(f"import {rooms}")
+
+
 def test_the_check_for_heavy_imports_can_fail() -> None:
     assert modules_after("import matplotlib") & HEAVY
 

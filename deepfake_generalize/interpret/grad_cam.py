@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret.maps import empty_message, finished, shown_maps, signed_maps
-from deepfake_generalize.types import Explainable, FloatArray, Images, MapOps
+from deepfake_generalize.types import Explainable, FloatArray, Images, MapOps, MapView
 
 
 def _by_gradient(features: Any, gradient: Any, ops: MapOps) -> Any:
@@ -80,16 +80,8 @@ def grad_cam(
         >>> grad_cam(Detector(mesonet((32, 32, 3))), photographs, relu=False).shape
         (2, 48, 40)
     """
-    return shown_maps(
-        detector,
-        images,
-        _by_gradient,
-        target=target,
-        layer=layer,
-        grid=grid,
-        relu=relu,
-        batch_size=batch_size,
-    )
+    view = MapView(target, layer, grid, batch_size)
+    return shown_maps(detector, images, _by_gradient, view, relu=relu)
 
 
 def guided_grad_cam(
@@ -143,17 +135,10 @@ def guided_grad_cam(
         >>> guided_grad_cam(Detector(mesonet((32, 32, 3))), photographs).shape
         (2, 48, 40, 3)
     """
-    signed, size, name = signed_maps(
-        detector,
-        images,
-        _by_gradient,
-        target=target,
-        layer=layer,
-        grid=grid,
-        batch_size=batch_size,
-    )
+    view = MapView(target, layer, grid, batch_size)
+    signed, size, name = signed_maps(detector, images, _by_gradient, view)
     maps, empty = finished(signed, size, relu=True, layer=name)
-    gradient = detector.guided_gradient(images, target=target, batch_size=batch_size)
+    gradient = detector.guided_gradient(images, view)
     product: FloatArray = tf.image.resize(gradient, size).numpy() * maps[..., None]
     if not np.isfinite(product).all():
         raise InputError(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.types import AnyArray, Explainable, FloatArray, Images, MapRule
+from deepfake_generalize.types import AnyArray, Explainable, FloatArray, Images, MapRule, MapView
 from deepfake_generalize.validation import check_choice, check_type, is_whole
 
 _ROUNDING = 8 * np.finfo(np.float32).eps
@@ -18,36 +18,19 @@ _ROUNDING = 8 * np.finfo(np.float32).eps
 
 
 def shown_maps(
-    detector: Explainable,
-    images: Images,
-    rule: MapRule,
-    *,
-    target: str,
-    layer: str | None,
-    grid: tuple[int, int] | None,
-    relu: bool,
-    batch_size: int,
+    detector: Explainable, images: Images, rule: MapRule, view: MapView, *, relu: bool
 ) -> FloatArray:
     """Return the maps of a rule as `grad_cam` does, with one warning of those that are empty."""
-    signed, size, name = signed_maps(
-        detector, images, rule, target=target, layer=layer, grid=grid, batch_size=batch_size
-    )
+    signed, size, name = signed_maps(detector, images, rule, view)
     maps, flat = finished(signed, size, relu=relu, layer=name)
     if flat.any():
-        message = empty_message(signed[flat], len(maps), target=target, layer=name, relu=relu)
+        message = empty_message(signed[flat], len(maps), target=view.target, layer=name, relu=relu)
         warnings.warn(message, RuntimeWarning, stacklevel=3)
     return maps
 
 
 def signed_maps(
-    detector: Explainable,
-    images: Images,
-    rule: MapRule,
-    *,
-    target: str,
-    layer: str | None,
-    grid: tuple[int, int] | None,
-    batch_size: int,
+    detector: Explainable, images: Images, rule: MapRule, view: MapView
 ) -> tuple[FloatArray, tuple[int, int], str]:
     """Check a call; return the layer's signed maps, the images' size and the layer's name."""
     check_type(
@@ -57,13 +40,12 @@ def signed_maps(
         hint="A heat map needs the network's gradient, and a plain function has none: "
         "as_detector(module, ...) takes a torch.nn.Module itself.",
     )
-    check_choice("target", target, ("fake", "real"))
+    check_choice("target", view.target, ("fake", "real"))
+    grid = view.grid
     if grid is not None and not (len(grid) == 2 and all(is_whole(side, least=1) for side in grid)):
         raise InputError(f"expected grid as (height, width) of the tokens, received {grid!r}.")
     size = common_size(images, detector.size)
-    signed, name = detector.weighted_maps(
-        images, rule, target=target, layer=layer, grid=grid, batch_size=batch_size
-    )
+    signed, name = detector.weighted_maps(images, rule, view)
     return signed, size, name
 
 

@@ -1,4 +1,4 @@
-"""What every heat map method must do, found by its first two arguments."""
+"""What every heat map method must do, found by its arguments."""
 
 import inspect
 
@@ -15,7 +15,7 @@ METHODS = {
     name: function
     for name in interpret.__all__
     if inspect.isfunction(function := getattr(interpret, name))
-    and list(inspect.signature(function).parameters)[:2] == ["detector", "images"]
+    and {"detector", "images", "target", "layer"} <= inspect.signature(function).parameters.keys()
 }
 several = pytest.mark.parametrize("name", METHODS)
 
@@ -50,7 +50,8 @@ def images() -> np.ndarray:
 
 
 def test_the_methods_are_found() -> None:
-    assert {"grad_cam", "guided_grad_cam"} <= METHODS.keys()
+    kinds = {"grad_cam", "guided_grad_cam", "grad_cam_plus_plus", "hires_cam"}
+    assert kinds == METHODS.keys()
 
 
 @several

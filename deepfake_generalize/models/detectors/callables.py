@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, Literal
+from functools import cached_property, partial
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -16,7 +16,15 @@ from deepfake_generalize.models.detectors.batching import unit_batches
 from deepfake_generalize.models.detectors.outputs import p_fake, single
 from deepfake_generalize.models.detectors.torch_modules import TorchFunction, is_torch_module
 from deepfake_generalize.models.detectors.video import ScoresVideos
-from deepfake_generalize.types import AnyArray, FloatArray, ImagePaths, Images, MapRule, Site
+from deepfake_generalize.types import (
+    AnyArray,
+    FloatArray,
+    ImagePaths,
+    Images,
+    MapRule,
+    MapView,
+    Site,
+)
 from deepfake_generalize.validation import (
     check_choice,
     check_type,
@@ -75,7 +83,9 @@ def as_detector(
 
     Returns:
         A scorer: `.name`, `.scores(images)`, P(fake) of shape (N,), and `.score_video(path)`.
-        Calling it does what `scores` does. It keeps all of these settings, by their names.
+        Calling it does what `scores` does. It keeps all of these settings, by their names. Of a
+        `torch.nn.Module` it is `types.Explainable`: `interpret` and `causal` take it as they take a
+        `Detector`, layers and sites being the paths of `module.named_modules()`.
 
     Raises:
         InputError: An argument is none of the above.
@@ -150,7 +160,7 @@ class FunctionDetector(ScoresVideos):
             f"{first + count - 1}, given {describe(batch)}"
         ):
             returned = self._returned(batch)
-        return self._fake(returned, len(batch))[:count]
+        return self.fake_of(returned, len(batch))[:count]
 
     def _as_taken(self, batch: AnyArray) -> AnyArray:
         """Return images as the function takes them: how many, and how."""
@@ -162,7 +172,8 @@ class FunctionDetector(ScoresVideos):
             batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
         return batch
 
-    def _fake(self, returned: Any, count: int) -> AnyArray:
+    def fake_of(self, returned: Any, count: int) -> AnyArray:
+        """Turn what the function gave for so many images into P(fake), (count,)."""
         real = self.returns == "real"
         return p_fake(
             returned, count, source=self.name, real=real, logits=self.logits, column=self.column
@@ -201,87 +212,62 @@ class TorchDetector(FunctionDetector):
 
     function: TorchFunction = field(repr=False)
 
-    def weighted_maps(
-        self,
-        images: Images,
-        rule: MapRule,
-        *,
-        target: str,
-        layer: str | None,
-        grid: tuple[int, int] | None,
-        batch_size: int,
-    ) -> tuple[FloatArray, str]:
+    def weighted_maps(self, images: Images, rule: MapRule, view: MapView) -> tuple[FloatArray, str]:
         """Return signed maps at a layer, and its path; see `types.Explainable`."""
         from deepfake_generalize.models.passes.torch_maps import weighted_maps
 
-        name = self._default_layer if layer is None else layer
-        options: Any = {"target": target, "layer": name, "grid": grid}
-        parts = [
-            weighted_maps(self._network, tensor, rule, **options)[:count].cpu().numpy()
-            for tensor, count in self._tensors(images, batch_size)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, 1, 1), np.float32), name
+        name = self._default_layer if view.layer is None else view.layer
+        compute = partial(weighted_maps, self, rule=rule, view=view, layer=name)
+        return self._joined(compute, images, view, (1, 1)), name
 
-    def guided_gradient(self, images: Images, *, target: str, batch_size: int) -> FloatArray:
+    def guided_gradient(self, images: Images, view: MapView) -> FloatArray:
         """Return the guided gradient in the images; see `types.Explainable`."""
         from deepfake_generalize.models.passes.torch_maps import guided_gradient
 
-        parts = [
-            guided_gradient(self._network, tensor, target=target)[:count].cpu().numpy()
-            for tensor, count in self._tensors(images, batch_size)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, *self.size, 3), np.float32)
+        compute = partial(guided_gradient, self, target=view.target)
+        return self._joined(compute, images, view, (*self.size, 3))
 
     def open_site(self, site: str) -> Site:
         """Cut the module open where neurons are set; see `types.Explainable`."""
         from deepfake_generalize.models.passes.torch_site import open_site
 
-        return open_site(
-            self._network, site, self._noise(), p_fake=self._fake, batches=self._tensors
-        )
+        return open_site(self, site, self._noise())
 
-    def redrawn(self, seed: int, *, behind: str | None = None) -> TorchDetector:
+    def redrawn(self, seed: int, *, behind: str | None = None) -> Self:
         """Return a detector with new weights; see `types.Explainable`."""
         from deepfake_generalize.models.passes.torch_site import redrawn
 
-        made = redrawn(self._network, seed, self._noise(), behind)
+        made = redrawn(self, seed, self._noise(), behind)
         name = f"{self.name}, {'untrained' if behind is None else 'new head'}"
         return replace(self, name=name, function=TorchFunction(made))
 
-    @property
-    def _network(self) -> Any:
-        from deepfake_generalize.models.passes.torch_maps import TorchNetwork
+    def rows(self, returned: Any, count: int) -> Any:
+        """Return what the module gave for so many images as (N, K), or refuse it."""
+        self.fake_of(returned, count)
+        return single(returned, self.name).reshape(count, -1)
 
-        def rows(returned: Any, count: int) -> Any:
-            self._fake(returned, count)  # It refuses what is no score.
-            return single(returned, self.name).reshape(count, -1)
-
-        return TorchNetwork(
-            module=self.function.module,
-            evaluating=self.function.evaluating,
-            name=self.name,
-            size=self.size,
-            rows=rows,
-            logits=self.logits,
-            column=self.column or 0,
-            real=self.returns == "real",
-        )
+    def tensors(self, images: Images, batch_size: int) -> Iterator[tuple[Any, int]]:
+        """Yield batches as the module takes them, and how many images each stands for."""
+        for batch in unit_batches(images, self.size, self.batch_size or batch_size):
+            yield self.function.tensor(self._as_taken(batch)), len(batch)
 
     @cached_property
     def _default_layer(self) -> str:
         from deepfake_generalize.models.passes.torch_maps import default_layer
 
-        return default_layer(self._network, self._noise())
+        return default_layer(self, self._noise())
 
     def _noise(self) -> Any:
         """Return a few images of noise, as the module takes them."""
         noise = np.random.default_rng(0).random((self.batch_size or 3, *self.size, 3), np.float32)
         return self.function.tensor(self._as_taken(noise))
 
-    def _tensors(self, images: Images, batch_size: int) -> Iterator[tuple[Any, int]]:
-        """Yield batches as the module takes them, and how many images each stands for."""
-        for batch in unit_batches(images, self.size, self.batch_size or batch_size):
-            yield self.function.tensor(self._as_taken(batch)), len(batch)
+    def _joined(
+        self, compute: Callable[[Any], Any], images: Images, view: MapView, shape: tuple[int, ...]
+    ) -> FloatArray:
+        given = self.tensors(images, view.batch_size)
+        parts = [compute(tensor)[:count].cpu().numpy() for tensor, count in given]
+        return np.concatenate(parts) if parts else np.zeros((0, *shape), np.float32)
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:

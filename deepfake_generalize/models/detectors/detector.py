@@ -31,7 +31,15 @@ from deepfake_generalize.models.surgery import (
     output_of,
     producer,
 )
-from deepfake_generalize.types import AnyArray, FloatArray, ImagePaths, Images, MapRule, Site
+from deepfake_generalize.types import (
+    AnyArray,
+    FloatArray,
+    ImagePaths,
+    Images,
+    MapRule,
+    MapView,
+    Site,
+)
 from deepfake_generalize.validation import check_choice, describe
 
 _PASSING_ON = (*NOISE, keras.layers.Identity, keras.layers.Flatten, keras.layers.Reshape)
@@ -172,31 +180,26 @@ class Detector(ScoresVideos):
         return run_in_parts(forward, batches, model=self.model)
 
     def _joined(
-        self, function: Callable[[Any], Any], images: Images, batch_size: int
-    ) -> FloatArray | None:
-        parts = list(self._run(function, images, batch_size))
-        return tf.concat(parts, axis=0).numpy() if parts else None
-
-    def weighted_maps(
         self,
+        function: Callable[[Any], Any],
         images: Images,
-        rule: MapRule,
-        *,
-        target: str,
-        layer: str | None,
-        grid: tuple[int, int] | None,
-        batch_size: int,
-    ) -> tuple[FloatArray, str]:
-        """Return signed maps at a layer, and its name; see `types.Explainable`."""
-        name = passes.default_layer(self) if layer is None else layer
-        function = passes.weighted_maps(self, rule, target=target, layer=name, grid=grid)
-        maps = self._joined(function, images, batch_size)
-        return np.zeros((0, 1, 1), np.float32) if maps is None else maps, name
+        view: MapView,
+        shape: tuple[int, ...],
+    ) -> FloatArray:
+        parts = list(self._run(function, images, view.batch_size))
+        joined: FloatArray = tf.concat(parts or [tf.zeros((0, *shape))], axis=0).numpy()
+        return joined
 
-    def guided_gradient(self, images: Images, *, target: str, batch_size: int) -> FloatArray:
+    def weighted_maps(self, images: Images, rule: MapRule, view: MapView) -> tuple[FloatArray, str]:
+        """Return signed maps at a layer, and its name; see `types.Explainable`."""
+        name = passes.default_layer(self) if view.layer is None else view.layer
+        function = passes.weighted_maps(self, rule, view, name)
+        return self._joined(function, images, view, (1, 1)), name
+
+    def guided_gradient(self, images: Images, view: MapView) -> FloatArray:
         """Return the guided gradient in the images; see `types.Explainable`."""
-        gradient = self._joined(passes.guided_gradient(self, target=target), images, batch_size)
-        return np.zeros((0, *self.size, 3), np.float32) if gradient is None else gradient
+        function = passes.guided_gradient(self, view.target)
+        return self._joined(function, images, view, (*self.size, 3))
 
     def open_site(self, site: str) -> Site:
         """Cut the network open where neurons are set; see `types.Explainable`."""

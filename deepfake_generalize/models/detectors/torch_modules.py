@@ -31,8 +31,13 @@ class TorchFunction:
 
     def __call__(self, batch: AnyArray) -> Any:
         """Compute a batch."""
-        with sys.modules["torch"].no_grad(), self.evaluating():
-            return self.module(self.tensor(batch))
+        with sys.modules["torch"].no_grad():
+            return self.given(self.tensor(batch))
+
+    def given(self, tensor: Any) -> Any:
+        """Return what the module gives in eval mode."""
+        with _evaluating(self.module):
+            return self.module(tensor)
 
     def tensor(self, batch: AnyArray) -> Any:
         """Return a batch as the module takes it."""
@@ -42,15 +47,15 @@ class TorchFunction:
             tensor = tensor.to(first.device, first.dtype if tensor.is_floating_point() else None)
         return tensor
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Let the module be in eval mode."""
-        training = [part for part in self.module.modules() if getattr(part, "training", False)]
-        if training:
-            with suppress(NotImplementedError):  # Exported programs have one mode only.
-                self.module.eval()
-        try:
-            yield
-        finally:
-            for part in training:
-                part.training = True
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    training = [part for part in module.modules() if getattr(part, "training", False)]
+    if training:
+        with suppress(NotImplementedError):  # Exported programs have one mode only.
+            module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,7 +23,7 @@ from deepfake_generalize.models.surgery import (
     last_convolution,
     only,
 )
-from deepfake_generalize.types import MapRule
+from deepfake_generalize.types import MapOps, MapRule, MapView
 
 _SCALES = (1.0, 2.0**8, 2.0**15)
 """Of the logit, in half precision: float16 holds up to 65,504."""
@@ -35,37 +35,8 @@ _compiled: WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Callable[..., An
 )
 
 
-@dataclass(frozen=True)
-class KerasOps:
-    """`types.MapOps` of TensorFlow, for tensors whose axes are these."""
-
-    positions: tuple[int, int]
-    channels: int
-
-    def mean(self, values: Any) -> Any:
-        """Mean over the positions."""
-        return tf.reduce_mean(values, axis=self.positions, keepdims=True)
-
-    def total(self, values: Any) -> Any:
-        """Sum over the positions."""
-        return tf.reduce_sum(values, axis=self.positions, keepdims=True)
-
-    def across(self, values: Any) -> Any:
-        """Sum over the channels."""
-        return tf.reduce_sum(values, axis=self.channels)
-
-    def relu(self, values: Any) -> Any:
-        """Positive values, else 0."""
-        return tf.nn.relu(values)
-
-
 def weighted_maps(
-    detector: Wrapped,
-    rule: MapRule,
-    *,
-    target: str,
-    layer: str,
-    grid: tuple[int, int] | None,
+    detector: Wrapped, rule: MapRule, view: MapView, layer: str
 ) -> Callable[[Any], Any]:
     """Return the compiled function from images to a rule's signed maps at a layer.
 
@@ -74,20 +45,26 @@ def weighted_maps(
     """
 
     def trace(images: Any) -> Any:
-        tape, logit, found = _watched(detector, target, images, {layer})
+        tape, logit, found = _watched(detector, view.target, images, {layer})
         features, first = _only_map(found, layer, detector.model)
         gradient = _gradient(tape, logit, features)
         features = _widened(features)
         if len(features.shape) == 3:
-            sides = token_grid(features.shape[1], detector.size, grid, layer)
+            sides = token_grid(features.shape[1], detector.size, view.grid, layer)
             features, gradient = (_pictured(values, sides) for values in (features, gradient))
-        ops = KerasOps((2, 3), 1) if first else KerasOps((1, 2), 3)
+        positions, channels = ((2, 3), 1) if first else ((1, 2), 3)
+        ops = MapOps(
+            mean=partial(tf.reduce_mean, axis=positions, keepdims=True),
+            total=partial(tf.reduce_sum, axis=positions, keepdims=True),
+            across=partial(tf.reduce_sum, axis=channels),
+            relu=tf.nn.relu,
+        )
         return tf.cast(rule(features, gradient, ops), tf.float32)
 
-    return _kept(detector, (detector.fake_index, "maps", rule, layer, target, grid), trace)
+    return _kept(detector, ("maps", rule, layer, view.target, view.grid), trace)
 
 
-def guided_gradient(detector: Wrapped, *, target: str) -> Callable[[Any], Any]:
+def guided_gradient(detector: Wrapped, target: str) -> Callable[[Any], Any]:
     """Return the compiled function from images to the guided gradient of the logit in them."""
 
     def around(layer: Any, _: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
@@ -99,7 +76,7 @@ def guided_gradient(detector: Wrapped, *, target: str) -> Callable[[Any], Any]:
             logit = logit_of(detector, target, images, around)
         return _gradient(tape, logit, images)
 
-    return _kept(detector, (detector.fake_index, "guided", target), trace)
+    return _kept(detector, ("guided", target), trace)
 
 
 def default_layer(detector: Wrapped) -> str:
@@ -271,6 +248,7 @@ def _kept(
 ) -> Callable[[Any], Any]:
     """Return the function of that key, compiled at its first use."""
     kept = _compiled.setdefault(detector.model, {})
+    key = (detector.fake_index, *key)
     if key not in kept:
         signature = [tf.TensorSpec((None, *detector.size, 3), tf.float32)]
         function = tf.function(trace, input_signature=signature, autograph=False)

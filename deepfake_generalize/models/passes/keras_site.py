@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import keras
@@ -12,99 +10,71 @@ import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.models.surgery import first_dense, output_of, remake, site_cut, twin
-from deepfake_generalize.types import AnyArray, DoubleArray, FloatArray, Images
+from deepfake_generalize.types import AnyArray, Images, Site
 
 Run = Callable[[Callable[[Any], Any], Images, int], Iterator[Any]]
 """Runs a compiled function over images, so many at a time."""
 
 
-@dataclass(frozen=True)
-class KerasSite:
-    """The `types.Site` of a Keras network.
+def open_site(model: keras.Model, site: str, *, fake: Callable[[Any], Any], run: Run) -> Site:
+    """Cut a network open at `paper`, or at the layer of a name whose outputs are (N, neurons).
 
-    `rest(before(a) @ kernel + bias)` is the network's output for activations `a` at the site.
-
-    Attributes:
-        trunk: From images to the site's activations, (N, neurons).
-        early: What happens to each neuron on its own before neurons are mixed.
-        kernel: (neurons, M), the first map that mixes them.
-        bias: (M,).
-        rest: From the (N, M) result to the network's output.
-        fake: From the network's outputs (N, K) to P(fake), (N,).
-        run: How the trunk is run over images.
+    `fake` goes from the network's outputs (N, K) to P(fake), (N,).
     """
-
-    trunk: keras.Model
-    early: keras.Model
-    kernel: FloatArray
-    bias: FloatArray
-    rest: Callable[[Any], Any]
-    fake: Callable[[Any], Any]
-    run: Run
-
-    def activations(self, images: Images, batch_size: int) -> Iterator[AnyArray]:
-        """Yield the site's activations, batch by batch."""
-        # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
-        forward = tf.function(
-            lambda batch: self.trunk(batch, training=False),
-            input_signature=[tf.TensorSpec(self.trunk.input_shape, tf.float32)],
-        ).get_concrete_function()
-        return (part.numpy() for part in self.run(forward, images, batch_size))
-
-    def before(self, activations: AnyArray) -> AnyArray:
-        """Return what enters the kernel."""
-        return np.asarray(self.early(activations, training=False))
-
-    def sums(
-        self, mixed: FloatArray, moved: FloatArray, kernel: FloatArray, factors: DoubleArray
-    ) -> DoubleArray:
-        """Return weighted sums of P(fake) with the neurons set."""
-        given = map(tf.constant, (mixed, moved, kernel, factors))
-        found: DoubleArray = self._step(*given).numpy()
-        return found
-
-    @cached_property
-    def _step(self) -> Any:
-        """The update, the rest of the network and the sums over a block of images, compiled."""
-        width = self.kernel.shape[1]
-
-        def step(mixed: Any, moved: Any, kernel: Any, factors: Any) -> Any:
-            updated = mixed + moved[..., None] * kernel[:, None, None, :]
-            scores = self.fake(self.rest(tf.reshape(updated, (-1, width))))
-            shape = tf.shape(moved)
-            scores = tf.cast(tf.reshape(scores, (shape[0] * shape[1], shape[2])), tf.float64)
-            return tf.reshape(tf.matmul(scores, factors), (shape[0], shape[1], -1))
-
-        return tf.function(
-            step,
-            input_signature=[
-                tf.TensorSpec((None, width), tf.float32),
-                tf.TensorSpec((None, None, None), tf.float32),
-                tf.TensorSpec((None, width), tf.float32),
-                tf.TensorSpec((None, None), tf.float64),
-            ],
-        ).get_concrete_function()
-
-
-def open_site(model: keras.Model, site: str, *, fake: Callable[[Any], Any], run: Run) -> KerasSite:
-    """Cut a network open at `paper`, or at the layer of a name whose outputs are (N, neurons)."""
     parts = site_cut(model, site)
-    neurons = parts.tail.input_shape[1]
     first = first_dense(parts.tail)
     if first is None:
         # Whatever mixes the neurons is left to the rest: the identity is an affine map, too.
+        neurons = parts.tail.input_shape[1]
         nothing = keras.Input((neurons,))
-        identity = np.eye(neurons, dtype=np.float32)
-        zero, same = np.zeros(neurons, np.float32), keras.Model(nothing, nothing)
-        return KerasSite(parts.trunk, same, identity, zero, parts.tail, fake, run)
-    dense = first.dense
-    kernel = np.asarray(dense.kernel.numpy(), np.float32)
-    bias = np.zeros(kernel.shape[1], np.float32) if dense.bias is None else dense.bias.numpy()
+        before, rest = keras.Model(nothing, nothing), parts.tail
+        kernel, bias = np.eye(neurons, dtype=np.float32), np.zeros(neurons, np.float32)
+    else:
+        dense, before = first.dense, first.before
+        kernel = np.asarray(dense.kernel.numpy(), np.float32)
+        bias = np.zeros(kernel.shape[1], np.float32) if dense.bias is None else dense.bias.numpy()
 
-    def rest(mixed: Any) -> Any:
-        return first.after(dense.activation(mixed), training=False)
+        def rest(mixed: Any) -> Any:
+            return first.after(dense.activation(mixed), training=False)
 
-    return KerasSite(parts.trunk, first.before, kernel, bias, rest, fake, run)
+    step = _compiled_step(rest, fake, kernel.shape[1])
+
+    def activations(images: Images, batch_size: int) -> Iterator[AnyArray]:
+        # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
+        forward = tf.function(
+            lambda batch: parts.trunk(batch, training=False),
+            input_signature=[tf.TensorSpec(parts.trunk.input_shape, tf.float32)],
+        ).get_concrete_function()
+        return (part.numpy() for part in run(forward, images, batch_size))
+
+    return Site(
+        kernel=kernel,
+        bias=bias,
+        activations=activations,
+        before=lambda values: np.asarray(before(values, training=False)),
+        sums=lambda *given: step(*map(tf.constant, given)).numpy(),
+    )
+
+
+def _compiled_step(rest: Callable[[Any], Any], fake: Callable[[Any], Any], width: int) -> Any:
+    """Compile the update, the rest of the network and the sums over a block of images."""
+
+    def step(mixed: Any, moved: Any, kernel: Any, factors: Any) -> Any:
+        updated = mixed + moved[..., None] * kernel[:, None, None, :]
+        scores = fake(rest(tf.reshape(updated, (-1, width))))
+        shape = tf.shape(moved)
+        scores = tf.cast(tf.reshape(scores, (shape[0] * shape[1], shape[2])), tf.float64)
+        return tf.reshape(tf.matmul(scores, factors), (shape[0], shape[1], -1))
+
+    return tf.function(
+        step,
+        input_signature=[
+            tf.TensorSpec((None, width), tf.float32),
+            tf.TensorSpec((None, None, None), tf.float32),
+            tf.TensorSpec((None, width), tf.float32),
+            tf.TensorSpec((None, None), tf.float64),
+        ],
+    ).get_concrete_function()
 
 
 def redrawn(model: keras.Model, behind: str | None) -> keras.Model:

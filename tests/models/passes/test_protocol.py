@@ -8,59 +8,50 @@ import pytest
 from deepfake_generalize.causal import average_causal_effect, control
 from deepfake_generalize.interpret import grad_cam, guided_grad_cam
 from deepfake_generalize.models import Detector, as_detector, mesonet
-from deepfake_generalize.types import Explainable
+from deepfake_generalize.types import Explainable, MapOps, Site
 
 IMAGES = np.random.default_rng(0).random((4, 5, 5, 3)).astype(np.float32)
 
 
-class Ops:
-    """Of arrays (N, h, w, C)."""
-
-    def mean(self, values):
-        return values.mean((1, 2), keepdims=True)
-
-    def total(self, values):
-        return values.sum((1, 2), keepdims=True)
-
-    def across(self, values):
-        return values.sum(3)
-
-    def relu(self, values):
-        return np.maximum(values, 0)
+OPS = MapOps(
+    mean=lambda values: values.mean((1, 2), keepdims=True),
+    total=lambda values: values.sum((1, 2), keepdims=True),
+    across=lambda values: values.sum(3),
+    relu=lambda values: np.maximum(values, 0),
+)
 
 
 class Linear:
     """The sigmoid of a weighted mean of the colours, in NumPy: a detector and its own site."""
 
     name, size = "linear", (5, 5)
-    kernel, bias = np.array([[3.0], [-2.0], [1.0]], np.float32), np.zeros(1, np.float32)
+    kernel = np.array([[3.0], [-2.0], [1.0]], np.float32)
 
     def scores(self, images):
         return self._fake(images.mean((1, 2)) @ self.kernel)
 
-    def weighted_maps(self, images, rule, *, target, layer, grid, batch_size):
-        sign = 1 if target == "fake" else -1
+    def weighted_maps(self, images, rule, view):
+        sign = 1 if view.target == "fake" else -1
         gradient = np.broadcast_to(sign * self.kernel[:, 0] / 25, images.shape)
-        return rule(images, gradient, Ops()), layer or "image"
+        return rule(images, gradient, OPS), view.layer or "image"
 
-    def guided_gradient(self, images, *, target, batch_size):
+    def guided_gradient(self, images, view):
         return np.broadcast_to(self.kernel[:, 0], images.shape).astype(np.float32)
 
     def open_site(self, site):
-        return self
+        return Site(
+            self.kernel,
+            np.zeros(1, np.float32),
+            activations=lambda images, _: iter([images.mean((1, 2))]),
+            before=lambda activations: activations,
+            sums=self._sums,
+        )
 
     def redrawn(self, seed, *, behind=None):
         return self
 
-    def activations(self, images, batch_size):
-        yield images.mean((1, 2))
-
-    def before(self, activations):
-        return activations
-
-    def sums(self, mixed, moved, kernel, factors):
-        updated = mixed + moved[..., None] * kernel[:, None, None, :]
-        return self._fake(updated) @ factors
+    def _sums(self, mixed, moved, kernel, factors):
+        return self._fake(mixed + moved[..., None] * kernel[:, None, None, :]) @ factors
 
     def _fake(self, logits):
         return 1 / (1 + np.exp(-logits[..., 0].astype(np.float64)))

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.interpret import grad_cam, guided_grad_cam
+from deepfake_generalize.interpret import (
+    grad_cam,
+    grad_cam_plus_plus,
+    guided_grad_cam,
+    hires_cam,
+)
 from deepfake_generalize.models import ARCHITECTURES, Detector, as_detector
+from deepfake_generalize.types import MapView
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
 SIDES = {"mesonet": 32, "mesoinception": 32, "shallownet": 28, "xception": 71}
@@ -70,7 +76,7 @@ def test_the_studys_networks_are_explained_as_in_keras(torch, name, classes):
         found = grad_cam(theirs, images, layer=path, **options)
         np.testing.assert_allclose(found, grad_cam(ours, images, layer=last, **options), atol=1e-4)
     found, expected = (
-        each.guided_gradient(images, target="fake", batch_size=8) for each in (theirs, ours)
+        each.guided_gradient(images, MapView("fake", None, None, 8)) for each in (theirs, ours)
     )
     assert np.ptp(expected) > 0
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -244,6 +250,7 @@ def _models(needed, name):
     return network, f"blocks.2.norm{1 + (name == 'timm-avg')}", 4
 
 
+KINDS = {grad_cam: "GradCAM", grad_cam_plus_plus: "GradCAMPlusPlus", hires_cam: "HiResCAM"}
 NETWORKS = ["resnet18", "efficientnet_b0", "torchvision-vit", "timm-token", "timm-avg"]
 
 
@@ -257,11 +264,8 @@ def test_maps_are_those_of_pytorch_grad_cam(torch, needed, name):
     network.eval()
     detector = wrapped(network, size=32 if side else 64)
     images = np.random.default_rng(2).random((2, *detector.size, 3), np.float32)
-    found, _ = detector.weighted_maps(
-        images, _by_gradient, target="fake", layer=layer, grid=None, batch_size=2
-    )
     if side:
-        assert detector._default_layer == layer
+        assert detector.weighted_maps(images, _nothing, MapView("fake", None, None, 2))[1] == layer
     explain = needed("pytorch_grad_cam")
     targets = [needed("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget(1)] * 2
 
@@ -269,26 +273,26 @@ def test_maps_are_those_of_pytorch_grad_cam(torch, needed, name):
         return tokens[:, -side * side :].unflatten(1, (side, side)).permute(0, 3, 1, 2)
 
     part = network.get_submodule(layer)
-    with explain.GradCAM(network, [part], reshape_transform=reshaped if side else None) as cam:
-        cam(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), targets)
-        seen = cam.activations_and_grads
-        features, gradient = seen.activations[0].numpy(), seen.gradients[0].numpy()
-        theirs = cam.get_cam_image(None, part, targets, features, gradient)
-    np.testing.assert_allclose(normed(found), normed(theirs), atol=1e-5)
-    shown = grad_cam(detector, images, layer=layer, relu=False)
-    for ours, raw in zip(shown, theirs, strict=True):
-        big = cv2.resize(raw, detector.size)
-        np.testing.assert_allclose(ours, big / np.abs(big).max(), atol=1e-4)
+    for ours, kind in KINDS.items():
+        method = getattr(explain, kind)
+        with method(network, [part], reshape_transform=reshaped if side else None) as cam:
+            cam(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), targets)
+            seen = cam.activations_and_grads
+            features, gradient = seen.activations[0].numpy(), seen.gradients[0].numpy()
+            theirs = cam.get_cam_image(None, part, targets, features, gradient, None)
+        big = np.stack([cv2.resize(raw, detector.size) for raw in theirs])
+        found = ours(detector, images, layer=layer, relu=False)
+        np.testing.assert_allclose(found, normed(big), atol=1e-5)
 
 
-def _by_gradient(features, gradient, ops):
-    return ops.across(ops.mean(gradient) * features)
+def _nothing(features, _, ops):
+    return ops.across(features)
 
 
 def test_guided_gradients_are_those_of_pytorch_grad_cam(torch, needed):
     guided = needed("pytorch_grad_cam.guided_backprop").GuidedBackpropReLUModel
     network = plain(torch).eval()
-    found = wrapped(network).guided_gradient(IMAGES[:1], target="fake", batch_size=1)
+    found = wrapped(network).guided_gradient(IMAGES[:1], MapView("fake", None, None, 1))
     tensor = torch.from_numpy(IMAGES[:1] / np.float32(255)).permute(0, 3, 1, 2)
     theirs = guided(network)(tensor, target_category=1)
     np.testing.assert_allclose(found[0], theirs, atol=1e-6)

@@ -109,6 +109,15 @@ def test_pooled_features_of_one_position_are_neurons(torch, nn):
     assert next(site.activations(IMAGES, 3)).shape == (3, 8)
 
 
+def test_half_precision_has_sites_too(torch, nn):
+    made = network(nn, tails(nn, "gelu"))
+    expected = average_causal_effect(wrapped(made), IMAGES, outcome="score", site="1")
+    found = average_causal_effect(
+        wrapped(made.to(torch.bfloat16)), IMAGES, outcome="score", site="1"
+    )
+    np.testing.assert_allclose(found.effects, expected.effects, atol=0.02)
+
+
 class TestRefused:
     def test_sites_without_neurons(self, nn):
         detector = wrapped(network(nn, tails(nn, "alone")))
