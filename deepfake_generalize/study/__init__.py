@@ -9,8 +9,10 @@ from deepfake_generalize.study.figures import (
     figure_3,
     figure_5,
     figure_rank,
+    figure_robustness,
     save_figure,
 )
+from deepfake_generalize.study.perturbed import Perturbed, robustness, shortcut_test
 from deepfake_generalize.study.protocol import Sizes, shared_by_design, study_sets
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.scores import ScoreFile, read_scores, write_scores
@@ -20,6 +22,7 @@ __all__ = [
     "Analysis",
     "Benchmark",
     "Benchmarks",
+    "Perturbed",
     "Schedule",
     "ScoreFile",
     "Sizes",
@@ -31,13 +34,16 @@ __all__ = [
     "figure_3",
     "figure_5",
     "figure_rank",
+    "figure_robustness",
     "gaps",
     "publish",
     "published",
     "read_scores",
+    "robustness",
     "run",
     "save_figure",
     "shared_by_design",
+    "shortcut_test",
     "study_sets",
     "table",
     "write_scores",

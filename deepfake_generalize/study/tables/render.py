@@ -52,8 +52,24 @@ TITLES = {
     "trainings": "Trainings",
     "between_trainings": "SD between trainings",
     "over_videos": "SE over test videos",
+    "perturbation": "Perturbation",
+    "level": "Level",
+    "value": "Value",
+    "perturbed": "Perturbed",
+    "n_real": "Reals",
+    "n_fake": "Fakes",
+    "swing": "Swing (% points)",
+    "told": "Told",
 }
-_WORDS = ("set", "detector", "architecture", "training_dataset", "fine_tuning")
+_WORDS = (
+    "set",
+    "detector",
+    "architecture",
+    "training_dataset",
+    "fine_tuning",
+    "perturbation",
+    "perturbed",
+)
 _MARKDOWN = str.maketrans(
     {
         "&": "&amp;",
