@@ -98,11 +98,8 @@ def audit_shortcuts(
             )
         own = list(_audit(name, rows.reset_index(drop=True), resampling, notes))
         found += sorted(own, key=lambda row: -float(row["auc"]))
-        if told := [
-            f"{row['cue']} (AUC {row['auc']:.2f}, {row['auc_low']:.2f} to {row['auc_high']:.2f})"
-            for row in found[-len(own) :]
-            if row["told"]
-        ]:
+        told = [f"{row['cue']} (AUC {row['auc']:.2f})" for row in own if row["told"]]
+        if told:
             warnings.warn(
                 f"real and fake of the set {name} can be told apart without looking at the face, "
                 f"by {', '.join(told)}: a detector trained on it may have learnt no more than "
@@ -152,7 +149,7 @@ def _audit(
 
 def _cues(name: str, rows: pd.DataFrame, notes: list[str]) -> Iterator[tuple[str, pd.Series[Any]]]:
     """Yield the cues that are numbers, and of those that are words whether it is this one."""
-    found, unread = [], []
+    found, unread, of_video = [], [], functools.cache(_of_video)
     for row in rows.to_dict("records"):
         own: dict[str, Any] = {}
         try:
@@ -160,7 +157,7 @@ def _cues(name: str, rows: pd.DataFrame, notes: list[str]) -> Iterator[tuple[str
         except InputError as error:
             unread.append(error.message)
         if isinstance(row.get("video"), str):
-            own |= _of_video(row["video"])
+            own |= of_video(row["video"])
         if isinstance(row.get("box"), str):
             left, top, right, bottom = map(float, row["box"].split(","))
             own["face pixels"] = area = (right - left) * (bottom - top)
@@ -196,7 +193,6 @@ def _of_picture(path: str) -> dict[str, Any]:
     return found
 
 
-@functools.lru_cache(maxsize=1)
 def _of_video(path: str) -> dict[str, Any]:
     """Return the cues of a video file; nothing where it is not there, or no video."""
     try:

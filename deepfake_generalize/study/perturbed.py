@@ -149,8 +149,8 @@ def robustness(
         3     contrast   <NA>      75.0         25.0
     """
     videos: dict[str, Any] = {"finder": finder, "aligner": aligner}
-    videos["frames_per_video"] = frames_per_video
-    return _run(detector, crops, perturbations, seed=seed, resampling=resampling, **videos)
+    videos |= {"frames_per_video": frames_per_video, "seed": seed, "resampling": resampling}
+    return _run(detector, crops, perturbations, **videos)
 
 
 def shortcut_test(
@@ -249,6 +249,8 @@ def _read_choice(given: Choice) -> list[_Variant]:
         known = PERTURBATIONS[check_choice("a perturbation", name, PERTURBATIONS, hint=hint)]
         every = range(1, len(known.values) + 1)
         levels = given[name] if isinstance(given, Mapping) else every
+        if not isinstance(levels, Collection) or not levels:
+            raise InputError(f"expected levels of {name}, received {levels!r}.", hint=hint)
         found += [(known, known.check_level(level)) for level in levels]
     return list(dict.fromkeys(found))
 
@@ -267,8 +269,7 @@ def _score_videos(
             f"expected perturbations that keep the size of whole frames, received {resized[0]}.",
             hint="Cut the faces out first, and pass the crops.",
         )
-    count = check_frame_count(frames_per_video)
-    settings = crop_settings(_SIZE, _MARGIN)
+    count, settings = check_frame_count(frames_per_video), crop_settings(_SIZE, _MARGIN)
     rows: list[dict[Any, Any]] = []
     with open_tools(finder, aligner) as tools:
         for video in videos.to_dict("records"):
@@ -345,8 +346,8 @@ def _run(
             new = [_row(drawn, [of], name, level, value, side) for side, of in sets.items()]
             if len(sides) > 1 and ("", _CLEAN, "auc") in drawn.numbers:
                 auc = drawn.of("auc")
-                swing = _ends("swing", drawn, auc["", sets["fakes"]] - auc["", sets["reals"]])
-                new = [row | swing for row in new]
+                swing = auc["", sets["fakes"]] - auc["", sets["reals"]]
+                new = [row | _ends("swing", drawn, swing, (-100.0, 100.0)) for row in new]
             rows += new
         if len(sides) == 1 and len(own) > 1:
             rows.append(_row(drawn, [f"{name} {level} {sides[0]}" for level, _ in own], name))

@@ -136,6 +136,9 @@ def test_packs_and_what_cannot_be_read(faces, tmp_path) -> None:
     found = audit_shortcuts(rows)
     assert found["n_real"].eq(47).all()
     assert "1 pictures could not be read, the first: expected a PNG" in found.attrs["notes"][0]
+    nothing = audit_shortcuts({"A": rows.assign(path=str(tmp_path / "broken.png"))})
+    assert nothing.empty
+    assert len(nothing.attrs["notes"]) == 1
     pack(faces, tmp_path / "faces.h5")
     packed = audit_shortcuts(str(tmp_path / "faces.h5")).set_index("cue")
     assert "file format: PNG" not in packed.index

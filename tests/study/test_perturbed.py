@@ -181,6 +181,8 @@ def test_one_class_has_accuracies_alone(red, reds) -> None:
         ("blur", "expected names of perturbations"),
         ([], "expected names of perturbations"),
         (["fog"], "expected a perturbation to be one of saturation, contrast"),
+        ({"blur": []}, "expected levels of blur"),
+        ({"blur": 1}, "expected levels of blur"),
         ({"blur": [6]}, "the level of blur to be a whole number from 1 to 5"),
     ],
 )
