@@ -54,6 +54,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("import", "benchmarks.importing"),
     Benchmark("metrics", "benchmarks.metrics"),
     Benchmark("scale", "benchmarks.scale"),
+    Benchmark("perturbing", "benchmarks.perturbing"),
     _training("mesonet"),
     _training("mesoinception"),
     _training("shallownet"),

@@ -18,10 +18,10 @@ NAME = "deepfake_generalize"
 PACKAGE = Path(deepfake_generalize.__file__).parent
 SHARED = {"_system", "_version", "errors", "types", "validation"}
 MAY_IMPORT = {
-    "data": set(),
+    "metrics": set(),
+    "data": {"metrics"},
     "models": {"data"},
     "augment": {"data", "models"},
-    "metrics": set(),
     "interpret": {"data", "models", "augment", "metrics"},
     "causal": {"data", "models", "augment", "metrics"},
     "study": {"data", "models", "augment", "metrics", "interpret", "causal"},

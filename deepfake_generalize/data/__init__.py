@@ -35,11 +35,14 @@ from deepfake_generalize.data.leakage import (
     only_identities,
 )
 from deepfake_generalize.data.manifests import select
+from deepfake_generalize.data.perturbations import PERTURBATIONS, Perturbation
+from deepfake_generalize.data.shortcuts import ShortcutWarning, audit_shortcuts
 from deepfake_generalize.data.splits import Splits, balanced_splits
 
 __all__ = [
     "CROP_COLUMNS",
     "FAILURE_COLUMNS",
+    "PERTURBATIONS",
     "VIDEO_COLUMNS",
     "CascadeFinder",
     "Extraction",
@@ -48,10 +51,13 @@ __all__ = [
     "LayoutWarning",
     "LeakageWarning",
     "MediaPipeFinder",
+    "Perturbation",
     "Selection",
+    "ShortcutWarning",
     "Splits",
     "VideoCrops",
     "audit_leakage",
+    "audit_shortcuts",
     "balanced_splits",
     "crop_video",
     "exclude",

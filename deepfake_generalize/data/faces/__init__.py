@@ -14,6 +14,7 @@ from deepfake_generalize.data.faces.crop_video import (
     open_tools,
 )
 from deepfake_generalize.data.faces.finder import Face, FaceFinder, check_finder
+from deepfake_generalize.data.faces.geometry import cut_out
 from deepfake_generalize.data.faces.manipulation_masks import mask_of
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 
@@ -30,6 +31,7 @@ __all__ = [
     "crop_opened",
     "crop_settings",
     "crop_video",
+    "cut_out",
     "mask_of",
     "open_tools",
 ]

@@ -21,7 +21,7 @@ from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.layouts import looks_like
 from deepfake_generalize.data.video import FrameBatch, sample_frames
 from deepfake_generalize.errors import InputError, VideoError
-from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.types import DoubleArray, UInt8Array
 from deepfake_generalize.validation import check_number, check_whole
 
 _MAX_SIZE = 4096
@@ -153,8 +153,12 @@ def crop_opened(
     settings: CropSettings,
     finder: FaceFinder,
     aligner: Aligner,
+    cuts: list[tuple[UInt8Array, DoubleArray | None]] | None = None,
 ) -> VideoCrops:
-    """Do the work of `crop_video` with tools that are already open."""
+    """Do the work of `crop_video` with tools that are already open.
+
+    `cuts` gets the frame of every crop, and the matrix by which `cut_out` cuts it out.
+    """
     is_picture = looks_like(path, still=True) == "picture"
     batch = _one_frame(path) if is_picture else sample_frames(path, frames_per_video)
     mask = mask_of(path)
@@ -173,6 +177,8 @@ def crop_opened(
             continue
         crop, row["aligner"], matrix = align_crop(image, face, aligner, **settings._asdict())
         images.append(crop)
+        if cuts is not None:
+            cuts.append((image, matrix))
         if masks is not None:
             areas.append(cut_area(masks.areas[at], image, matrix, settings.size))
         flags = {

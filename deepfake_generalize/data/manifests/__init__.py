@@ -30,6 +30,7 @@ from deepfake_generalize.data.manifests.identity import (
     text_column,
     text_sha256,
     video_keys,
+    video_names,
 )
 from deepfake_generalize.data.manifests.queries import select, split_query
 from deepfake_generalize.data.manifests.tables import (
@@ -67,6 +68,7 @@ __all__ = [
     "text_column",
     "text_sha256",
     "video_keys",
+    "video_names",
     "with_columns",
     "write_manifest",
 ]

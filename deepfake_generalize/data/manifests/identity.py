@@ -123,6 +123,19 @@ def video_keys(
     return keys
 
 
+def video_names(rows: pd.DataFrame) -> pd.Series[str] | None:
+    """Return `video_keys` without the folders that the files lie in, where that is as exact.
+
+    Resamples hang on these names: they are to be the same on every machine.
+    """
+    videos = video_keys(rows)
+    if videos is None:
+        return None
+    short = rows.assign(video=[short_name(video, suffix=False) for video in rows["video"]])
+    renamed = video_keys(short)
+    return videos if renamed is None or renamed.nunique() < videos.nunique() else renamed
+
+
 def rows_sha256(rows: pd.DataFrame) -> str:
     """Hash which crops a table holds, in its order, without the folders they lie in."""
     columns = [name for name in ("dataset", "method", "frame", "label") if name in rows.columns]

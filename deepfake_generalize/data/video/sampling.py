@@ -51,6 +51,8 @@ class VideoInfo(NamedTuple):
     """Frames that a truncated file has lost."""
     damage: Damage
     """Of reading, not of decoding."""
+    kind: dict[str, str | float | None]
+    """What the file is like: container, codec, frames a second, and pixels of a frame as stored."""
 
 
 def sample_indices(n_frames: int, k: int) -> list[int]:
@@ -89,9 +91,15 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         else:
             told = ""
         believable = packets.is_believable(stamps, stream)
+        kind = {
+            "container": stream.container.format.name,
+            "codec": codec,
+            "frames a second": float(stream.average_rate) if stream.average_rate else None,
+            "frame pixels": stream.codec_context.width * stream.codec_context.height,
+        }
     note = "; ".join(filter(None, (note, told)))
     order = packets.presentation_order(stamps)
-    video = VideoInfo(Path(path), shown + lost, note, stamps, order, lost, damage)
+    video = VideoInfo(Path(path), shown + lost, note, stamps, order, lost, damage, kind)
     return video if believable else _counted(video, _decode_whole(video, ()))
 
 

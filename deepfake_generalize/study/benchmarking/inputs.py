@@ -272,7 +272,7 @@ def _score_crops(
             f"while {detector.name} scored images {start} to {start + len(outcomes) - 1} of the "
             f"set {name}, the first {paths[start]}"
         ):
-            scores = iter(_scores_of(detector, images).tolist() if images else [])
+            scores = iter(score_images(detector, images).tolist() if images else [])
         for path, (status, reason, picture) in zip(paths[start:], outcomes, strict=False):
             score = next(scores) if status == "ok" else float("nan")
             known[path] = score, status, reason, picture
@@ -295,7 +295,8 @@ def _read_images(paths: Sequence[str]) -> tuple[list[AnyArray], list[tuple[str, 
     return images, outcomes
 
 
-def _scores_of(detector: Scorer, images: list[AnyArray]) -> DoubleArray:
+def score_images(detector: Scorer, images: list[AnyArray]) -> DoubleArray:
+    """Return P(fake) of images (H, W, 3), of unequal sizes or not; refuse what is none."""
     alike = len({image.shape for image in images}) == 1
     scores = np.asarray(detector.scores(np.stack(images) if alike else images), np.float64)
     if scores.shape != (len(images),):

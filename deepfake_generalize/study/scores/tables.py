@@ -17,9 +17,9 @@ from deepfake_generalize.data.manifests import (
     read_header,
     read_table,
     score_keys,
-    short_name,
     text_column,
     video_keys,
+    video_names,
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.units import Scored
@@ -155,13 +155,7 @@ def as_scored(rows: pd.DataFrame) -> Scored:
     Args:
         rows: With label and score in every row, as `arrange` makes them, and maybe `tie`.
     """
-    videos = video_keys(rows)
-    if videos is not None:
-        # Resamples hang on these names: they are to be the same wherever the files lie.
-        short = rows.assign(video=[short_name(video, suffix=False) for video in rows["video"]])
-        renamed = video_keys(short)
-        if renamed is not None and renamed.nunique() == videos.nunique():
-            videos = renamed
+    videos = video_names(rows)
     seen, put_in = (text_column(rows, f"{role}_identity") for role in ("target", "source"))
     people = None
     if videos is not None and (seen != "").all():

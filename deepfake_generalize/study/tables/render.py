@@ -54,8 +54,24 @@ TITLES = {
     "between_trainings": "SD between trainings",
     "over_videos": "SE over test videos",
     "over_people": "SE that people in several videos add",
+    "perturbation": "Perturbation",
+    "level": "Level",
+    "value": "Value",
+    "perturbed": "Perturbed",
+    "n_real": "Reals",
+    "n_fake": "Fakes",
+    "swing": "Swing (% points)",
+    "told": "Told",
 }
-_WORDS = ("set", "detector", "architecture", "training_dataset", "fine_tuning")
+_WORDS = (
+    "set",
+    "detector",
+    "architecture",
+    "training_dataset",
+    "fine_tuning",
+    "perturbation",
+    "perturbed",
+)
 _MARKDOWN = str.maketrans(
     {
         "&": "&amp;",
