@@ -207,6 +207,22 @@ def test_a_tree_of_real_and_fake_is_read_as_before(tmp_path, touch):
         read_crops(root, layout="dffd")
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "FaceForensics++/original_sequences/youtube/c23/frames/000/000.png",
+        "Celeb-DF-v2/Celeb-real/frames/id0_0000/000.png",
+        "UADFV/fake/frames/0001_fake/000.png",
+        "DFDCP/method_A/1/frames/1_1/000.png",
+        "DF40_train/simswap/000_003/000.png",
+    ],
+)
+def test_frames_of_deepfakebench_are_recognised_without_a_list(tmp_path, touch, mark):
+    crops = read_crops(touch(tmp_path / "rgb", [mark]))
+    assert crops.attrs["layout"] == "deepfakebench"
+    assert read_crops(tmp_path)["path"].equals(crops["path"])
+
+
 _WORD = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,6}", fullmatch=True)
 _DIGITS = st.from_regex(r"[0-9]{3}", fullmatch=True)
 
