@@ -1,93 +1,25 @@
-"""Trees of face crops that somebody else cut: which images there are, and what folders say of them.
-
-Nothing is opened that its name tells of; what looks like a picture and is not read is told.
-"""
+"""What names the video of an image in a tree of face crops that somebody else cut."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from deepfake_generalize.data.layouts import (
-    LayoutWarning,
-    Place,
-    Problem,
-    counts_of,
-    left_out,
-    place_of,
-    told_by_folder,
-    walk_files,
-)
 from deepfake_generalize.errors import InputError
 
-# `df` is what the authors of MesoNet call the fakes of their sample images.
-LABEL_FOLDERS: dict[str, int] = {"real": 0, "fake": 1, "df": 1}
-
-_TREE_HINT = (
-    "Give the folder subfolders real and fake (or train, val and test, each with real and fake) "
-    "holding PNG, JPEG, BMP or WebP images, or pass the folder that extract_faces wrote."
-)
-_FORMATS = "its format is not read; convert it to PNG, JPEG, BMP or WebP"
 # The last number of a name, and what stands between it and the rest.
 _FRAME = re.compile(r"(.*?)[ _.-]*(?:frame|img|image)?[ _.-]*\d+", re.IGNORECASE)
 
 
-def read_image_folder(root: Path, video_pattern: str | None) -> pd.DataFrame:
-    """List the images of a tree with folders `real` and `fake`, as rows with what is known of them.
-
-    `.attrs["problems"]` is as that of `find_videos`, and one `LayoutWarning` says how many there
-    are.
-    """
+def videos_of(root: Path, paths: Sequence[str], video_pattern: str) -> list[str]:
+    """Name the video of each image under a root, as `read_crops` says."""
     video_of = _video_rule(video_pattern)
-    rows, problems, videos = [], [], []
-    for parts, kind in walk_files(root, still=True):
-        path, place = str(root.joinpath(*parts)), place_of(parts, LABEL_FOLDERS)
-        if kind == "video":
-            videos += [path] if isinstance(place, Place) else []
-        elif isinstance(place, Problem):
-            problems.append(place._replace(path=path))
-        elif kind != "picture":
-            reason = "nothing tells what it is" if kind == "unknown" else _FORMATS
-            problems.append(Problem(path, "unknown", reason))
-        else:
-            rows.append(
-                {
-                    "path": path,
-                    "video": video_of(root, parts),
-                    "dataset": root.name,
-                    "method": place.method,
-                    "label": place.label,
-                    "split": place.split,
-                }
-            )
-    problems += told_by_folder(videos, "videos, and pictures are read: use find_videos")
-    unread = left_out({str(row["path"]): int(str(row["label"])) for row in rows})
-    gone = {problem.path for problem in unread}
-    rows = [row for row in rows if row["path"] not in gone]
-    problems = sorted([*problems, *unread])
-    if not rows:
-        told = f": {counts_of(problems)}, such as {problems[0]}" if problems else ""
-        raise InputError(f"expected crops in {str(root)!r}, found none{told}.", hint=_TREE_HINT)
-    if problems:
-        warnings.warn(
-            f"{root}: {counts_of(problems)}; the other crops were read. Each is listed with its "
-            "reason in .attrs['problems'] of the result.",
-            LayoutWarning,
-            stacklevel=3,
-        )
-    frame = pd.DataFrame(rows).sort_values("path", ignore_index=True)
-    frame.attrs["problems"] = [problem._asdict() for problem in problems]
-    return frame
+    return [video_of(root, Path(path).relative_to(root).parts) for path in paths]
 
 
-def _video_rule(video_pattern: str | None) -> Callable[[Path, Sequence[str]], str]:
+def _video_rule(video_pattern: str) -> Callable[[Path, Sequence[str]], str]:
     """Return what names the video of a file, from the root and the parts of its path below it."""
-    if video_pattern is None:
-        return lambda root, parts: str(root.joinpath(*parts))
     if video_pattern == "folder":
         return lambda root, parts: str(root.joinpath(*parts[:-1]))
     if video_pattern == "number":

@@ -21,8 +21,8 @@ from deepfake_generalize.data.layouts.manifest import (
     VideoRow,
     to_frame,
 )
-from deepfake_generalize.data.layouts.problems import counts_of, left_out
-from deepfake_generalize.data.layouts.scanning import Disk, walk_videos
+from deepfake_generalize.data.layouts.problems import counts_of, left_out, told_by_folder
+from deepfake_generalize.data.layouts.scanning import Disk, walk_files, walk_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice, describe
 
@@ -94,8 +94,6 @@ def find_videos(
         {'method': ['FaceSwap', 'real'], 'label': [1, 0]}
     """
     frame = _find(root, layout, choices, strict=strict)
-    if frame is None:
-        raise _unrecognised(Path(root), _offered(pictures=False), ())
     if frame.attrs["layout"] == "unlabelled" != layout:
         warnings.warn(
             f"{root} has no marks of a known layout, such as folders real and fake: its "
@@ -107,10 +105,10 @@ def find_videos(
     return frame
 
 
-def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame | None:
+def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame:
     """List face crops as `find_videos` does videos, with their videos, frames, masks and landmarks.
 
-    None where `layout` is "auto" and no layout of crops is recognised.
+    What is of no other layout is read as `image_folder`.
     """
     return _find(root, layout, choices, pictures=True)
 
@@ -151,8 +149,8 @@ def _find(
     *,
     strict: bool = False,
     pictures: bool = False,
-) -> pd.DataFrame | None:
-    """Find the data sets under a root, read them and tell of problems; None without any."""
+) -> pd.DataFrame:
+    """Find the data sets under a root, read them and tell of problems."""
     if not isinstance(root, (str, os.PathLike)):
         raise InputError(
             f"expected the folder of a data set, received {describe(root)}.",
@@ -163,18 +161,20 @@ def _find(
     try:
         asked = _layout_of(folder, layout, offered)
         places = [_Place(folder, asked)] if asked else _find_places(disk, folder, offered)
-        if not places and not pictures and not strict and _unmarked(disk, folder):
+        if not places and pictures:
+            places = [_Place(folder, "image_folder")]
+        elif not places and not strict and _unmarked(disk, folder):
             places = [_Place(folder, "unlabelled")]
-        if not places:
-            return None
+        elif not places:
+            raise _unrecognised(folder, offered, ())
         _check_choices(places, choices)
         readings = _read_all(disk, folder, places, choices)
         rows = [row for reading in readings for row in reading.rows]
         problems = left_out({row.path: row.label for row in rows})
         gone = {problem.path for problem in problems}
         problems += [problem for reading in readings for problem in reading.problems]
-        if not pictures and all(place.root != folder for place in places):
-            problems += _strays(disk, folder, places)
+        if all(place.root != folder for place in places):
+            problems += _strays(disk, folder, places, pictures=pictures)
     except OSError as error:
         raise InputError(
             f"expected to read {error.filename or folder}: {error.strerror or error}.",
@@ -191,7 +191,8 @@ def _find(
     frame.attrs["notes"] = [note for place, reading in told for note in _notes(place, reading)]
     frame.attrs["problems"] = [problem._asdict() for problem in problems]
     if problems:
-        _report(folder, frame.attrs["layout"], problems, strict=strict)
+        what = "crops" if pictures else "videos"
+        _report(folder, frame.attrs["layout"], problems, what, strict=strict)
     return frame
 
 
@@ -221,7 +222,7 @@ def _recognised(
     matching = [
         name
         for name, layout in offered.items()
-        if name not in (without, "unlabelled") and layout.recognised(disk, folder)
+        if name != without and layout.recognised(disk, folder)
     ]
     if any(offered[name].named for name in matching):
         # UADFV, too, has folders real and fake; its name says more.
@@ -297,11 +298,18 @@ def _notes(place: _Place, reading: Reading) -> list[str]:
     return [f"{place.root.name} ({place.layout}): {note}" for note in notes]
 
 
-def _strays(disk: Disk, root: Path, places: Sequence[_Place]) -> list[Problem]:
+def _strays(disk: Disk, root: Path, places: Sequence[_Place], *, pictures: bool) -> list[Problem]:
     inner = tuple(f"{place.root}{os.sep}" for place in places)
     reason = "it is in none of the data sets recognised under the root"
-    names = ("/".join((str(root), *parts)) for parts in walk_videos(root, skip=BESIDE, disk=disk))
-    return [Problem(name, "unknown", reason) for name in names if not name.startswith(inner)]
+    kind = "picture" if pictures else "video"
+    found = walk_files(root, skip=BESIDE, still=pictures, disk=disk)
+    paths = ("/".join((str(root), *parts)) for parts, its_kind in found if its_kind == kind)
+    strays = [path for path in paths if not path.startswith(inner)]
+    return (
+        told_by_folder(strays, reason)
+        if pictures
+        else [Problem(path, "unknown", reason) for path in strays]
+    )
 
 
 def _recognised_by(root: Path, told: Sequence[tuple[_Place, Reading]]) -> str:
@@ -400,7 +408,7 @@ def _no_files(root: Path, places: list[_Place], problems: list[Problem]) -> Inpu
     )
 
 
-def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> None:
+def _report(root: Path, name: str, problems: list[Problem], what: str, *, strict: bool) -> None:
     if strict:
         raise DataMismatchError(
             f"expected {root} to be complete (strict=True, layout {name!r}), received "
@@ -408,10 +416,10 @@ def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> 
             hint="Mend the files, or leave strict out to read the rest.",
         )
     warnings.warn(
-        f"{root} (layout {name!r}): {counts_of(problems)}; the other videos were read. Each is "
-        "listed with its reason in .attrs['problems'] of the result.",
+        f"{root} (layout {name!r}): {counts_of(problems)}; the other {what} were read. Each "
+        "is listed with its reason in .attrs['problems'] of the result.",
         LayoutWarning,
-        stacklevel=4,
+        stacklevel=5 if what == "crops" else 4,
     )
 
 

@@ -202,7 +202,7 @@ def test_sets_of_pictures_are_read_as_crops(tmp_path, touch, layout):
 def test_a_tree_of_real_and_fake_is_read_as_before(tmp_path, touch):
     root = touch(tmp_path, ["train/real/a_1.png", "train/fake/b_2.png"])
     assert read_crops(root)["split"].tolist() == ["train", "train"]
-    assert read_crops(root, layout="folders").equals(read_crops(root))
+    assert read_crops(root, layout="image_folder").equals(read_crops(root))
     with pytest.raises(InputError, match="none that could be placed"):
         read_crops(root, layout="dffd")
 
