@@ -97,14 +97,13 @@ EXPECTED = {
         "diff2lip-1-2-play.mp4": "1 diff2lip 11 10 - -",
     },
     "lavdf": {
-        "train/000001.mp4": "1 Wav2Lip 000001 - - train fake_frames=25-50",
-        "dev/000002.mp4": "0 real 000009 - - val",
+        "train/000001.mp4": "1 fake 000001 - - train audio=Real fake_frames=25-50",
+        "dev/000002.mp4": "0 real 000009 - - val audio=Fake",
     },
     "avdeepfake1m": {
         "train/vox/id00012/x/00001/both_modified.mp4": "1 fake id00012 - - train "
-        "audio_video=both_modified fake_frames=82-87;25-50",
-        "train/vox/id00012/x/00001/audio_modified.mp4": "0 real id00012 - - train "
-        "audio_video=audio_modified",
+        "audio=Fake fake_frames=82-87;25-50",
+        "train/vox/id00012/x/00001/audio_modified.mp4": "0 real id00012 - - train audio=Fake",
     },
 }
 TEXTS = {

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from deepfake_generalize.data.layouts import folders
-from deepfake_generalize.data.layouts.catalogue import LAYOUTS
+from deepfake_generalize.data.layouts.catalogue import FALLBACKS, LAYOUTS
 from deepfake_generalize.data.layouts.contract import BESIDE, Layout, compiled
 from deepfake_generalize.data.layouts.manifest import (
     LayoutWarning,
@@ -22,7 +22,7 @@ from deepfake_generalize.data.layouts.manifest import (
     to_frame,
 )
 from deepfake_generalize.data.layouts.problems import counts_of, left_out, told_by_folder
-from deepfake_generalize.data.layouts.scanning import Disk, walk_files, walk_videos
+from deepfake_generalize.data.layouts.scanning import Disk, walk_files
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice, describe
 
@@ -161,10 +161,8 @@ def _find(
     try:
         asked = _layout_of(folder, layout, offered)
         places = [_Place(folder, asked)] if asked else _find_places(disk, folder, offered)
-        if not places and pictures:
-            places = [_Place(folder, "image_folder")]
-        elif not places and not strict and _unmarked(disk, folder):
-            places = [_Place(folder, "unlabelled")]
+        if not places and (pictures or (not strict and _unmarked(disk, folder))):
+            places = [_Place(folder, FALLBACKS[pictures])]
         elif not places:
             raise _unrecognised(folder, offered, ())
         _check_choices(places, choices)
@@ -234,7 +232,7 @@ def _recognised(
 
 def _unmarked(disk: Disk, root: Path) -> bool:
     """Say whether there are videos, and none in a folder of a data set's name."""
-    found = walk_videos(root, disk=disk)
+    found = [parts for parts, kind in walk_files(root, disk=disk) if kind == "video"]
     names = {name for parts in found for name in parts[:-1]}
     marks = (LAYOUTS["celebdf"], LAYOUTS["faceforensics"])
     marked = any(
@@ -387,24 +385,20 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
 
 
 def _no_files(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
-    what, hint = "videos (.mp4, .mov, .avi and what else FFmpeg decodes)", "face crops"
+    what, file = "videos (.mp4, .mov, .avi and what else FFmpeg decodes)", "video"
+    others = "face crops are for read_crops"
     if LAYOUTS[places[0].layout].pictures:
-        what, hint = "crops (PNG, JPEG, BMP and WebP)", "videos"
-    file = "picture" if hint == "videos" else "video"
+        what, file, others = "crops", "picture", "videos are for find_videos"
+    found = _contents(root) if root.is_dir() else f"no line with a {file} in {root.name}"
+    found += f"; no file that looks like a {file}"
     if problems:
         found = f"none that could be placed, {counts_of(problems)} ({_examples(problems)})"
-    elif root.is_dir():
-        found = f"{_contents(root)}; no file that looks like a {file}"
-    else:
-        found = f"no line with a {file} in {root.name}; no file that looks like a {file}"
-    layouts = ", ".join(
-        f"layout {name!r} ({LAYOUTS[name].needs})"
-        for name in dict.fromkeys(place.layout for place in places)
-    )
+    needs = {place.layout: LAYOUTS[place.layout].needs for place in places}
+    layouts = ", ".join(f"layout {name!r} ({marks})" for name, marks in needs.items())
     return InputError(
         f"expected {what} in {root}, {layouts}, received {found}.",
         hint="Check that the download is complete and that root and layout= are the ones meant; "
-        f"folders of {hint} are for {'read_crops' if file == 'video' else 'find_videos'}.",
+        f"folders of {others}.",
     )
 
 

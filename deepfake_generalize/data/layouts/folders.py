@@ -28,8 +28,8 @@ _FORMATS = "its format is not read; convert it to PNG, JPEG, BMP or WebP"
 class Place(NamedTuple):
     """What the folders around a file say of it."""
 
-    label: int
-    method: str
+    label: int | None
+    method: str | None
     split: str | None
 
 
@@ -57,10 +57,15 @@ def read(
     still = layout.pictures
     labels = IMAGE_LABEL_FOLDERS if still else LABEL_FOLDERS
     here = [name for name in disk.subfolders(root) if name.lower() in (*labels, *SPLITS)]
-    reading = Reading(f"it holds {' and '.join(here) or 'neither real nor fake'}")
+    unlabelled = layout.name == "unlabelled"
+    told = "nothing in it tells which videos are real: they have no label"
+    reading = Reading(
+        told if unlabelled else f"it holds {' and '.join(here) or 'neither real nor fake'}"
+    )
     guests = []
     for parts, kind in walk_files(root, still=still, disk=disk):
-        path, place = str(root.joinpath(*parts)), place_of(parts, labels)
+        path = str(root.joinpath(*parts))
+        place = Place(None, None, None) if unlabelled else place_of(parts, labels)
         is_guest = kind == "video" if still else "picture" in kind
         is_read = kind == ("picture" if still else "video")
         if isinstance(place, Problem):
@@ -70,25 +75,13 @@ def read(
             row = VideoRow(path, root.name, place.method, place.label, split=place.split)
             reading.rows.append(row._replace(extra=(("video", path),) if still else ()))
         elif is_guest:
-            guests.append(path)
+            guests += [] if unlabelled else [path]
         else:
             reason = "nothing tells what it is" if kind == "unknown" else _FORMATS
             reading.problems.append(Problem(path, "unknown", reason))
     to = "videos, and pictures are read: use find_videos" if still else _FOR_CROPS
     reading.problems += told_by_folder(guests, to)
     reading.rows = choose_methods(reading.rows, methods)
-    return reading
-
-
-def read_unlabelled(_: Layout, disk: Disk, root: Path) -> Reading:
-    """Read all videos of a folder, without label and method; the root's name is the data set's."""
-    reading = Reading("nothing in it tells which videos are real: they have no label")
-    for parts, kind in walk_files(root, disk=disk):
-        path = str(root.joinpath(*parts))
-        if kind == "video":
-            reading.rows.append(VideoRow(path, root.name, None, None))
-        elif kind == "unknown":
-            reading.problems.append(Problem(path, "unknown", "nothing tells what it is"))
     return reading
 
 

@@ -197,14 +197,6 @@ def walk_files(
     return sorted(found)
 
 
-def walk_videos(
-    root: Path, *, skip: frozenset[str] = frozenset(), disk: Disk | None = None
-) -> list[tuple[str, ...]]:
-    """List the videos that `walk_files` finds, as the parts of their relative paths."""
-    found = walk_files(root, skip=skip, disk=disk)
-    return [parts for parts, kind in found if kind == "video"]
-
-
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()  # noqa: PTH122
 

@@ -118,6 +118,11 @@ def test_the_test_part_of_avdeepfake1m_has_no_label_and_no_row(tmp_path, touch):
     (root / "val_metadata.json").write_text(json.dumps([item]))
     with pytest.warns(LayoutWarning, match="1 unknown"):
         assert find_videos(root)["split"].tolist() == ["val"]
+    kinds = [{"file": "test/1.mp4", "modify_type": "something_new"}]
+    (root / "val_metadata.json").write_text(json.dumps([item, *kinds]))
+    with pytest.warns(LayoutWarning, match="2 unknown|1 unknown"):
+        videos = find_videos(root)
+    assert "says 'something_new' of it" in videos.attrs["problems"][0]["reason"]
     (root / "val_metadata.json").write_text('{"a": 1}')
     with pytest.raises(InputError, match='list of objects with the key "file"'):
         find_videos(root)
