@@ -121,7 +121,7 @@ def survey(root: Path) -> list[dict[str, Any]]:
     disk, told = Disk(), []
     for pictures in (False, True):
         for place in _find_places(disk, root, _offered(pictures=pictures)):
-            (reading,) = _read_all(disk, root, [place], {})
+            reading = _read(disk, place)
             labels = Counter(row.label for row in reading.rows)
             counts = Counter(problem.status for problem in reading.problems)
             told.append(
@@ -166,13 +166,13 @@ def _find(
         elif not places:
             raise _unrecognised(folder, offered, ())
         _check_choices(places, choices)
-        readings = _read_all(disk, folder, places, choices)
+        readings = [_read(disk, place, **choices) for place in places]
         rows = [row for reading in readings for row in reading.rows]
         problems = left_out({row.path: row.label for row in rows})
         gone = {problem.path for problem in problems}
         problems += [problem for reading in readings for problem in reading.problems]
         if all(place.root != folder for place in places):
-            problems += _strays(disk, folder, places, pictures=pictures)
+            problems += _strays(disk, folder, pictures=pictures)
     except OSError as error:
         raise InputError(
             f"expected to read {error.filename or folder}: {error.strerror or error}.",
@@ -211,6 +211,8 @@ def _find_places(disk: Disk, root: Path, offered: Mapping[str, Layout]) -> list[
     if own == "csv" and len(places) > 1:
         # A table may name the very videos that lie in the folders beside it.
         raise _unrecognised(root, offered, [place.layout for place in places])
+    # What is in one of them is none of the others', nor of the one around them.
+    disk.closed = {str(place.root) for place in places}
     return sorted(places[:1] if own else []) + sorted(places[bool(own) :])
 
 
@@ -242,23 +244,12 @@ def _unmarked(disk: Disk, root: Path) -> bool:
     return bool(found) and not marked
 
 
-def _read_all(
-    disk: Disk, root: Path, places: Sequence[_Place], choices: Mapping[str, Any]
-) -> list[Reading]:
-    """Read data sets; what is in one of the inner ones is none of the outer one's."""
-    inner = tuple(f"{place.root}{os.sep}" for place in places if place.root != root)
-    readings = []
-    for place in places:
-        layout, own = LAYOUTS[place.layout], dict(choices)
-        reals = own.pop("reals", None)
-        reading = layout.read(disk, place.root, **own)
-        if place.root == root and inner:
-            reading.rows = [row for row in reading.rows if not row.path.startswith(inner)]
-            reading.problems = [p for p in reading.problems if not p.path.startswith(inner)]
-        if layout.reals is not None and reals is not None:
-            reading.rows += _reals(disk, layout, layout.reals, Path(reals).expanduser().absolute())
-        readings.append(reading)
-    return readings
+def _read(disk: Disk, place: _Place, *, reals: str | None = None, **choices: Any) -> Reading:
+    layout = LAYOUTS[place.layout]
+    reading = layout.read(disk, place.root, **choices)
+    if layout.reals is not None and reals is not None:
+        reading.rows += _reals(disk, layout, layout.reals, Path(reals).expanduser().absolute())
+    return reading
 
 
 def _reals(disk: Disk, layout: Layout, of: Mapping[str, str], root: Path) -> list[VideoRow]:
@@ -296,18 +287,14 @@ def _notes(place: _Place, reading: Reading) -> list[str]:
     return [f"{place.root.name} ({place.layout}): {note}" for note in notes]
 
 
-def _strays(disk: Disk, root: Path, places: Sequence[_Place], *, pictures: bool) -> list[Problem]:
-    inner = tuple(f"{place.root}{os.sep}" for place in places)
+def _strays(disk: Disk, root: Path, *, pictures: bool) -> list[Problem]:
     reason = "it is in none of the data sets recognised under the root"
     kind = "picture" if pictures else "video"
     found = walk_files(root, skip=BESIDE, still=pictures, disk=disk)
-    paths = ("/".join((str(root), *parts)) for parts, its_kind in found if its_kind == kind)
-    strays = [path for path in paths if not path.startswith(inner)]
-    return (
-        told_by_folder(strays, reason)
-        if pictures
-        else [Problem(path, "unknown", reason) for path in strays]
-    )
+    paths = ["/".join((str(root), *parts)) for parts, its_kind in found if its_kind == kind]
+    if pictures:
+        return told_by_folder(paths, reason)
+    return [Problem(path, "unknown", reason) for path in paths]
 
 
 def _recognised_by(root: Path, told: Sequence[tuple[_Place, Reading]]) -> str:

@@ -118,11 +118,16 @@ def _by_content(path: str | os.PathLike[str], *, named: bool) -> Kind | None:
 
 
 class Disk:
-    """Folders as they were at the first look: each is listed once, whoever asks."""
+    """Folders as they were at the first look: each is listed once, whoever asks.
+
+    Attributes:
+        closed: Folders that `walk_files` enters only where it begins with them.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
         self._listed: dict[str, tuple[list[str], list[str]]] = {}
+        self.closed: set[str] = set()
 
     def entries(self, folder: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
         """Return the names of the visible folders and of the other visible entries, sorted."""
@@ -191,7 +196,11 @@ def walk_files(
             )
         entered.add(real)
         folders, others = disk.entries(folder)
-        waiting += [((*parts, n), (*above, real)) for n in folders if n.lower() not in skip]
+        waiting += [
+            ((*parts, name), (*above, real))
+            for name in folders
+            if name.lower() not in skip and f"{folder}/{name}" not in disk.closed
+        ]
         kinds = ((name, looks_like(f"{folder}/{name}", still=still)) for name in others)
         found += [Found((*parts, name), kind) for name, kind in kinds if kind]
     return sorted(found)
