@@ -1,4 +1,4 @@
-"""One reader per on-disk layout; each returns the same video manifest."""
+"""The layouts of data sets on disk, one table of patterns each; all give the same manifest."""
 
 from deepfake_generalize.data.layouts.archives import unpack_archives
 from deepfake_generalize.data.layouts.catalogue import layouts
