@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from deepfake_generalize.errors import InputError
@@ -14,18 +14,12 @@ _FRAME = re.compile(r"(.*?)[ _.-]*(?:frame|img|image)?[ _.-]*\d+", re.IGNORECASE
 
 def videos_of(root: Path, paths: Sequence[str], video_pattern: str) -> list[str]:
     """Name the video of each image under a root, as `read_crops` says."""
-    video_of = _video_rule(video_pattern)
-    return [video_of(root, Path(path).relative_to(root).parts) for path in paths]
-
-
-def _video_rule(video_pattern: str) -> Callable[[Path, Sequence[str]], str]:
-    """Return what names the video of a file, from the root and the parts of its path below it."""
     if video_pattern == "folder":
-        return lambda root, parts: str(root.joinpath(*parts[:-1]))
+        return [path.rpartition("/")[0] for path in paths]
     if video_pattern == "number":
-        return _before_number
+        return [f"{path.rpartition('/')[0]}/{_numbered(path)}" for path in paths]
     pattern = _compiled(video_pattern)
-    return lambda root, parts: _searched(root, parts[-1], pattern)
+    return [f"{root}/{_searched(path.rpartition('/')[2], pattern)}" for path in paths]
 
 
 def before_number(name: str) -> str:
@@ -34,18 +28,18 @@ def before_number(name: str) -> str:
     return found[1] if found else ""
 
 
-def _before_number(root: Path, parts: Sequence[str]) -> str:
-    video = before_number(parts[-1])
-    if not video:
+def _numbered(path: str) -> str:
+    name = path.rpartition("/")[2]
+    if not (video := before_number(name)):
         raise InputError(
             "expected names such as 017_0042.jpg, of a video and a number, with "
-            f"video_pattern='number', received {parts[-1]!r}.",
+            f"video_pattern='number', received {name!r}.",
             hint="Give a regular expression whose first group names the video.",
         )
-    return str(root.joinpath(*parts[:-1], video))
+    return video
 
 
-def _searched(root: Path, name: str, pattern: re.Pattern[str]) -> str:
+def _searched(name: str, pattern: re.Pattern[str]) -> str:
     match = pattern.search(name)
     if match is None or not match.group(1):
         raise InputError(
@@ -53,7 +47,7 @@ def _searched(root: Path, name: str, pattern: re.Pattern[str]) -> str:
             f"none in {name!r}.",
             hint="Make its first group match the part of the name that frames of a video share.",
         )
-    return str(root / match.group(1))
+    return match.group(1)
 
 
 def _compiled(video_pattern: str) -> re.Pattern[str]:

@@ -118,6 +118,11 @@ def survey(root: Path) -> list[dict[str, Any]]:
 
     Keys: place, layout, reads, real, fake, missing, unknown, mismatch (numbers of files) and notes.
     """
+    if not root.is_dir():
+        raise InputError(
+            f"expected a folder of data sets, received {root}, which is none.",
+            hint="Check the path.",
+        )
     disk, told = Disk(), []
     for pictures in (False, True):
         for place in _find_places(disk, root, _offered(pictures=pictures)):
