@@ -378,9 +378,17 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
 
 def _no_files(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
     what, file = "videos (.mp4, .mov, .avi and what else FFmpeg decodes)", "video"
-    others = "face crops are for read_crops"
+    hint = (
+        "Check that the download is complete and that root and layout= are the ones meant; "
+        "folders of face crops are for read_crops."
+    )
     if LAYOUTS[places[0].layout].pictures:
-        what, file, others = "crops", "picture", "videos are for find_videos"
+        what, file = "crops", "picture"
+        hint = (
+            "Give the folder subfolders real and fake (or train, val and test, each with real and "
+            "fake) holding PNG, JPEG, BMP or WebP images, or pass the folder that extract_faces "
+            "wrote."
+        )
     found = _contents(root) if root.is_dir() else f"no line with a {file} in {root.name}"
     found += f"; no file that looks like a {file}"
     if problems:
@@ -389,8 +397,7 @@ def _no_files(root: Path, places: list[_Place], problems: list[Problem]) -> Inpu
     layouts = ", ".join(f"layout {name!r} ({marks})" for name, marks in needs.items())
     return InputError(
         f"expected {what} in {root}, {layouts}, received {found}.",
-        hint="Check that the download is complete and that root and layout= are the ones meant; "
-        f"folders of {others}.",
+        hint=hint,
     )
 
 
