@@ -169,6 +169,13 @@ def test_the_architecture_page_is_drawn_from_the_code() -> None:
     assert drawn[0] == rooms["drawing"](), "run python docs/rooms.py --write"
 
 
+def test_the_table_of_data_sets_is_that_of_the_code() -> None:
+    table = runpy.run_path(str(REPOSITORY / "docs" / "data_sets.py"))
+    drawn = table["BLOCK"].search(table["PAGE"].read_text(encoding="utf-8"))
+    assert drawn is not None
+    assert drawn[0] == table["drawing"](), "run python docs/data_sets.py --write"
+
+
 def test_the_page_of_the_command_line_has_every_option() -> None:
     commands = runpy.run_path(str(REPOSITORY / "docs" / "commands.py"))
     page = (REPOSITORY / "docs" / "command-line.md").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import console
 from deepfake_generalize.cli.arguments import Json
 from deepfake_generalize.cli.failures import PROGRAM
-from deepfake_generalize.errors import InputError, MissingDependencyError
+from deepfake_generalize.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,10 +148,14 @@ def doctor(
     fake, missing, unknown and mismatch, and notes. Exits with 5 when something required is missing.
     """
     found = diagnose()
-    sets = None if data is None else _survey(data)
+    sets = []
+    if data is not None:
+        from deepfake_generalize.data.layouts import survey
+
+        sets = survey(data.absolute())
     if json:
-        console.write_json(found.to_dict() | ({} if sets is None else {"data": sets}))
-    elif data is None or sets is None:
+        console.write_json(found.to_dict() | ({} if data is None else {"data": sets}))
+    elif data is None:
         _show(found)
     else:
         _show_data(data, sets)
@@ -160,17 +164,6 @@ def doctor(
             f"not everything required is there: {'; '.join(found.missing).rstrip('.')}.",
             hint=f"Run pip install --upgrade {PROGRAM}, or mend the variable or file named above.",
         )
-
-
-def _survey(data: Path) -> list[dict[str, Any]]:
-    from deepfake_generalize.data.layouts import survey
-
-    if not data.is_dir():
-        raise InputError(
-            f"expected a folder of data sets, received {data}, which is none.",
-            hint="Check the path.",
-        )
-    return survey(data.absolute())
 
 
 def _show_data(data: Path, sets: list[dict[str, Any]]) -> None:

@@ -250,11 +250,13 @@ def _in_folder(root: Path, crops: bool, labelled: bool) -> dict[Path, int | None
 
 def _label(path: Path, root: Path) -> int | None:
     """Return what the folders around a file say: those under a root, else the nearest above."""
-    from deepfake_generalize.data.crops import LABEL_FOLDERS
+    from deepfake_generalize.data.layouts import IMAGE_LABEL_FOLDERS
 
-    folders = [folder for folder in path.absolute().parents if folder.name.lower() in LABEL_FOLDERS]
+    folders = [
+        folder for folder in path.absolute().parents if folder.name.lower() in IMAGE_LABEL_FOLDERS
+    ]
     inside = [folder for folder in folders if folder.is_relative_to(root.absolute())]
-    said = [LABEL_FOLDERS[folder.name.lower()] for folder in inside or folders[:1]]
+    said = [IMAGE_LABEL_FOLDERS[folder.name.lower()] for folder in inside or folders[:1]]
     if len(set(said)) > 1:
         raise InputError(
             f"expected the folders of {path} to give it one label, it is in real and in fake.",

@@ -163,3 +163,36 @@ def test_a_missing_file_is_named_with_its_variable_and_address(capsys) -> None:
     assert "$A" not in text
     doctor.show_assets((there,))
     assert "downloaded" not in capsys.readouterr().out
+
+
+def test_a_folder_of_data_sets_is_told_set_by_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Any
+) -> None:
+    names = ["UADFV/real/0001.mp4", "UADFV/fake/0001_fake.mp4", "Celeb/Celeb-real/id0_0000.mp4"]
+    names += ["Celeb/Celeb-synthesis/odd.mp4", "Celeb/Celeb-synthesis/id0_id1_0000.mp4"]
+    for name in [*names, "wild/real_test/0/real/1/1.png", "holiday/x.mp4"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "Celeb/List_of_testing_videos.txt").write_text("1 Celeb-real/id9_0000.mp4")
+    assert main(["doctor", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["data"]
+    assert [(row["layout"], row["reads"]) for row in found] == [
+        ("celebdf", "videos"),
+        ("uadfv", "videos"),
+        ("wilddeepfake", "crops"),
+    ]
+    counts = ("real", "fake", "missing", "unknown", "mismatch")
+    assert [[row[name] for name in counts] for row in found] == [
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 0, 0],
+        [1, 0, 0, 0, 0],
+    ]
+    assert "UADFV (uadfv): it has no official split" in found[1]["notes"]
+    assert main(["doctor", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "holiday: not recognised as a data set" in text
+    assert "UADFV (uadfv): it has no official split" in text
+    assert "Celeb:" not in text
+    code, error, _ = fails("doctor", tmp_path / "nowhere")
+    assert code == 2
+    assert "expected a folder of data sets" in error

@@ -4,12 +4,14 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from deepfake_generalize import data
 from deepfake_generalize.data import VIDEO_COLUMNS, LayoutWarning, find_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.study import benchmark
 
 # For each layout: its videos, the texts beside them, and what makes a problem.
 DFDC = {"a.mp4": {"label": "FAKE", "original": "b.mp4"}, "b.mp4": {"label": "REAL"}}
@@ -25,7 +27,7 @@ LAVDF = [
 ]
 AV1M = [
     {"file": f"vox/id00012/x/00001/{kind}.mp4", "original": "vox/id00012/x/00001/real.mp4"}
-    | {"modify_type": kind, "visual_fake_segments": [[3.28, 3.46]], "split": "train"}
+    | {"modify_type": kind, "visual_fake_segments": [[3.28, 3.46], [1, 2]], "split": "train"}
     for kind in ("both_modified", "audio_modified")
 ]
 FAKEAV = """source,target1,target2,method,category,type,race,gender,path,
@@ -95,14 +97,13 @@ EXPECTED = {
         "diff2lip-1-2-play.mp4": "1 diff2lip 11 10 - -",
     },
     "lavdf": {
-        "train/000001.mp4": "1 Wav2Lip 000001 - - train fake_frames=25-50",
-        "dev/000002.mp4": "0 real 000009 - - val",
+        "train/000001.mp4": "1 fake 000001 - - train audio=Real fake_frames=25-50",
+        "dev/000002.mp4": "0 real 000009 - - val audio=Fake",
     },
     "avdeepfake1m": {
         "train/vox/id00012/x/00001/both_modified.mp4": "1 fake id00012 - - train "
-        "audio_video=both_modified fake_frames=82-87",
-        "train/vox/id00012/x/00001/audio_modified.mp4": "0 real id00012 - - train "
-        "audio_video=audio_modified",
+        "audio=Fake fake_frames=82-87;25-50",
+        "train/vox/id00012/x/00001/audio_modified.mp4": "0 real id00012 - - train audio=Fake",
     },
 }
 TEXTS = {
@@ -272,3 +273,71 @@ def test_no_videos_and_unknown_choices_are_refused(tmp_path, layout):
     with pytest.raises(InputError, match=r"expected .*received") as caught:
         find_videos(tmp_path / "empty", layout=LAYOUTS.get(layout, layout))
     assert caught.value.hint
+
+
+@pytest.fixture
+def clip(tmp_path, shared_data) -> bytes:
+    """Sixty small frames of a real video."""
+    cv2 = pytest.importorskip("cv2")
+    whole = cv2.VideoCapture(str(shared_data("videos/short_clip.mp4")))
+    file = tmp_path / "clip.mp4"
+    out = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 180))
+    for _ in range(60):
+        out.write(cv2.resize(whole.read()[1], (320, 180)))
+    out.release()
+    return file.read_bytes()
+
+
+@pytest.mark.slow
+def test_real_clips_in_every_layout_under_one_root_become_a_row_of_a_benchmark(tmp_path, clip):
+    root = tmp_path / "all"
+    for name in EXPECTED:
+        place = _build(root / name, name)
+        for video in TREES[name][0]:
+            (place / video).write_bytes(clip)
+    videos = find_videos(root, strict=True)
+    assert len(videos) == sum(map(len, EXPECTED.values()))
+    finder = CentralFinder()
+    out = tmp_path / "crops"
+    chosen = {"frames_per_video": 4, "size": 64, "finder": finder, "aligner": "finder"}
+    crops = data.extract_faces(videos, out, **chosen).crops
+    assert crops.groupby("dataset")["video"].nunique().sum() == len(videos)
+    partly = crops[crops["fake_frames"].notna()]
+    assert partly["dataset"].nunique() == 2
+    assert (partly["label"] == partly["frame"].between(25, 49)).all()
+    assert partly.groupby("dataset")["label"].max().tolist() == [1, 1]
+    assert ((crops["method"] == "real") == (crops["label"] == 0)).all()
+    reals = {"DeeperForensics-1.0": "FF++", "DFDM": "Celeb-DF++", "DFD": "FF++"}
+    sets = {
+        name: pd.concat([rows, crops.query(f"dataset == '{reals.get(name)}' and label == 0")])
+        for name, rows in crops.groupby("dataset")
+    }
+    original = sets.pop("FF++")
+    result = benchmark(Brightness(), original=original, unseen=sets, resampling=None, audit=False)
+    assert result.row[list(sets)].notna().all(axis=None)
+
+
+class CentralFinder:
+    """Takes the middle of a frame for the face: what finds it is not what is tested."""
+
+    name = "central"
+
+    def find(self, image):
+        height, width = image.shape[:2]
+        return [data.Face((width / 4, height / 4, 3 * width / 4, 3 * height / 4), 0.9)]
+
+    def close(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class Brightness:
+    name = "brightness"
+
+    def scores(self, images):
+        return np.array([image.mean() / 255 for image in images])

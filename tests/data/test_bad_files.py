@@ -161,7 +161,7 @@ CASES = [
     Case("image", "name with NUL", None, InputError, "no file can have this name", "a\0.png"),
     # Manifests, splits and packs.
     Case("crops", "missing", None, InputError, "does not exist"),
-    Case("crops", "empty folder", Path.mkdir, InputError, "expected crops in .*, found none"),
+    Case("crops", "empty folder", Path.mkdir, InputError, "expected crops in .*, received nothing"),
     Case("crops", "a file", b"x", InputError, "received the file"),
     Case("crops", "empty table", table(""), InputError, "expected a CSV manifest"),
     Case("crops", "other columns", table("a,b\n1,2\n"), InputError, "received 'a', 'b'"),

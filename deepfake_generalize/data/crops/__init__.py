@@ -6,7 +6,7 @@ from deepfake_generalize.data.crops.batches import ordered_dataset, ordered_rows
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
 from deepfake_generalize.data.crops.hdf5_writer import pack
 from deepfake_generalize.data.crops.image_files import read_image, resize
-from deepfake_generalize.data.crops.image_folder import LABEL_FOLDERS, before_number
+from deepfake_generalize.data.crops.image_folder import before_number
 from deepfake_generalize.data.crops.manifest import (
     CROP_COLUMNS,
     CROPS_FILE,
@@ -25,7 +25,6 @@ __all__ = [
     "CROP_COLUMNS",
     "FAILURES_FILE",
     "FAILURE_COLUMNS",
-    "LABEL_FOLDERS",
     "VIDEO_COLUMNS",
     "before_number",
     "is_pack",

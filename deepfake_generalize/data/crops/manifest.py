@@ -15,7 +15,7 @@ import pandas as pd
 
 from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
-from deepfake_generalize.data.crops.image_folder import read_image_folder
+from deepfake_generalize.data.crops.image_folder import videos_of
 from deepfake_generalize.data.layouts import REAL, VIDEO_COLUMNS, find_pictures
 from deepfake_generalize.data.manifests import (
     check_labels,
@@ -106,8 +106,8 @@ def read_crops(
             expression, searched in each file's name, whose first group names the video. Without it
             each image counts as a video of its own, so frames of one video are not kept together
             in splits.
-        layout: A name of `data.layouts()` that reads crops, `folders` for a tree with `real` and
-            `fake`, or `auto`: what is recognised.
+        layout: A name of `data.layouts()` that reads crops, or `auto`: what is recognised, else
+            `image_folder`.
         **choices: Of the layout: `methods=`; of DeepfakeBench `split="as-listed"` (its own parts:
             crops that it lists in several come once for each) and `frames=` (the folder of the
             frames, where it is not near the lists).
@@ -158,10 +158,11 @@ def read_crops(
     if path.is_dir() or path.suffix.lower() == ".json":
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
-        plain = video_pattern is not None or layout == "folders"
-        found = None if plain else find_pictures(path, layout, **choices)
-        if found is None:
-            found = read_image_folder(path, video_pattern)
+        if video_pattern is not None:
+            layout = "image_folder"
+        found = find_pictures(path, layout, **choices)
+        if video_pattern is not None:
+            found["video"] = videos_of(path, found["path"].tolist(), video_pattern)
         crops = restore_types(with_columns(found, CROP_COLUMNS), CROP_COLUMNS)
         crops.attrs |= found.attrs
         return crops

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +10,36 @@ import pandas as pd
 
 from deepfake_generalize.data.layouts import csv_list, deepfakebench, dfdc, folders, lists
 from deepfake_generalize.data.layouts.contract import BESIDE, Layout, Pattern
-from deepfake_generalize.data.layouts.manifest import Reading
 
-_RECOGNISE = {
-    "dfdc": dfdc.recognise,
-    "folders": folders.recognise,
-    "csv": csv_list.recognise,
-    "deepfakebench": deepfakebench.recognise,
-}
-_READERS: dict[str, Callable[..., Reading]] = {
-    "folders": folders.read,
-    "csv": csv_list.read,
-    "unlabelled": folders.read_unlabelled,
-    "deepfakebench": deepfakebench.read,
+# Whose root is told, or whose files are read, by more than marks and patterns.
+_MODULES: dict[str, Any] = {
+    "dfdc": dfdc,
+    "folders": folders,
+    "csv": csv_list,
+    "deepfakebench": deepfakebench,
 }
 
 
 def _layout(name: str, table: dict[str, Any]) -> Layout:
-    skip = frozenset(table.pop("skip", ()))
-    if not table.get("pictures"):
-        skip |= BESIDE
+    skip = frozenset(table.pop("skip", ())) | (frozenset() if "pictures" in table else BESIDE)
     patterns = [
         Pattern(entry.pop("path"), entry.pop("label"), entry) for entry in table.pop("patterns", ())
     ]
-    said = table.pop("lists", None)
+    module = _MODULES.get(table.pop("module", ""))
+    said = getattr(lists, table.pop("lists", ""), getattr(module, "lists", None))
     return Layout(
         name=name,
         beside=skip,
-        patterns=tuple(patterns),
-        lists=dfdc.lists if said == "dfdc" else getattr(lists, said) if said else None,
-        recognise=_RECOGNISE.get(table.pop("recognise", "")),
-        reader=_READERS.get(table.pop("reader", "")),
+        patterns=patterns,
+        lists=said,
+        recognise=None if name in FALLBACKS else getattr(module, "recognise", None),
+        reader=getattr(module, "read", None),
         **table,
     )
 
+
+FALLBACKS = ("unlabelled", "image_folder")
+"""What a root of videos, or of pictures, is read as that is of no other layout."""
 
 LAYOUTS: dict[str, Layout] = {
     name: _layout(name, table)

@@ -81,7 +81,6 @@ class Lists(NamedTuple):
             videos of a pattern lacks those of its names that are not there.
         people: Identities that are those of others.
         problems: Files that a list excludes.
-        notes: What else is to be told.
         dataset: The data set's name, where it is not the layout's.
         told: What was recognised, where it is more than the marks.
     """
@@ -90,7 +89,6 @@ class Lists(NamedTuple):
     stems: Mapping[str, tuple[str, str]] = {}
     people: Mapping[str, str] = {}
     problems: Sequence[Problem] = ()
-    notes: Sequence[str] = ()
     dataset: str = ""
     told: str = ""
 
@@ -237,7 +235,7 @@ def read_layout(
     """
     root = Root(folder, layout, disk)
     lists = layout.lists(root, **own) if layout.lists else Lists()
-    reading = Reading(lists.told or _told(layout, root), notes=[*layout.notes, *lists.notes])
+    reading = Reading(lists.told or _told(layout, root), notes=[*layout.notes])
     reading.problems += lists.problems
     listed = _listed(root, lists, reading)
     skipped = {problem.path for problem in lists.problems}

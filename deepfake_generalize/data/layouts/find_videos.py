@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from deepfake_generalize.data.layouts import folders
-from deepfake_generalize.data.layouts.catalogue import LAYOUTS
+from deepfake_generalize.data.layouts.catalogue import FALLBACKS, LAYOUTS
 from deepfake_generalize.data.layouts.contract import BESIDE, Layout, compiled
 from deepfake_generalize.data.layouts.manifest import (
     LayoutWarning,
@@ -21,8 +21,8 @@ from deepfake_generalize.data.layouts.manifest import (
     VideoRow,
     to_frame,
 )
-from deepfake_generalize.data.layouts.problems import counts_of, left_out
-from deepfake_generalize.data.layouts.scanning import Disk, walk_videos
+from deepfake_generalize.data.layouts.problems import counts_of, left_out, told_by_folder
+from deepfake_generalize.data.layouts.scanning import Disk, walk_files
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice, describe
 
@@ -94,8 +94,6 @@ def find_videos(
         {'method': ['FaceSwap', 'real'], 'label': [1, 0]}
     """
     frame = _find(root, layout, choices, strict=strict)
-    if frame is None:
-        raise _unrecognised(Path(root), _offered(pictures=False), ())
     if frame.attrs["layout"] == "unlabelled" != layout:
         warnings.warn(
             f"{root} has no marks of a known layout, such as folders real and fake: its "
@@ -107,10 +105,10 @@ def find_videos(
     return frame
 
 
-def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame | None:
+def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame:
     """List face crops as `find_videos` does videos, with their videos, frames, masks and landmarks.
 
-    None where `layout` is "auto" and no layout of crops is recognised.
+    What is of no other layout is read as `image_folder`.
     """
     return _find(root, layout, choices, pictures=True)
 
@@ -120,10 +118,15 @@ def survey(root: Path) -> list[dict[str, Any]]:
 
     Keys: place, layout, reads, real, fake, missing, unknown, mismatch (numbers of files) and notes.
     """
+    if not root.is_dir():
+        raise InputError(
+            f"expected a folder of data sets, received {root}, which is none.",
+            hint="Check the path.",
+        )
     disk, told = Disk(), []
     for pictures in (False, True):
         for place in _find_places(disk, root, _offered(pictures=pictures)):
-            (reading,) = _read_all(disk, root, [place], {})
+            reading = _read(disk, place)
             labels = Counter(row.label for row in reading.rows)
             counts = Counter(problem.status for problem in reading.problems)
             told.append(
@@ -151,8 +154,8 @@ def _find(
     *,
     strict: bool = False,
     pictures: bool = False,
-) -> pd.DataFrame | None:
-    """Find the data sets under a root, read them and tell of problems; None without any."""
+) -> pd.DataFrame:
+    """Find the data sets under a root, read them and tell of problems."""
     if not isinstance(root, (str, os.PathLike)):
         raise InputError(
             f"expected the folder of a data set, received {describe(root)}.",
@@ -163,18 +166,18 @@ def _find(
     try:
         asked = _layout_of(folder, layout, offered)
         places = [_Place(folder, asked)] if asked else _find_places(disk, folder, offered)
-        if not places and not pictures and not strict and _unmarked(disk, folder):
-            places = [_Place(folder, "unlabelled")]
-        if not places:
-            return None
+        if not places and (pictures or (not strict and _unmarked(disk, folder))):
+            places = [_Place(folder, FALLBACKS[pictures])]
+        elif not places:
+            raise _unrecognised(folder, offered, ())
         _check_choices(places, choices)
-        readings = _read_all(disk, folder, places, choices)
+        readings = [_read(disk, place, **choices) for place in places]
         rows = [row for reading in readings for row in reading.rows]
         problems = left_out({row.path: row.label for row in rows})
         gone = {problem.path for problem in problems}
         problems += [problem for reading in readings for problem in reading.problems]
-        if not pictures and all(place.root != folder for place in places):
-            problems += _strays(disk, folder, places)
+        if all(place.root != folder for place in places):
+            problems += _strays(disk, folder, pictures=pictures)
     except OSError as error:
         raise InputError(
             f"expected to read {error.filename or folder}: {error.strerror or error}.",
@@ -191,7 +194,8 @@ def _find(
     frame.attrs["notes"] = [note for place, reading in told for note in _notes(place, reading)]
     frame.attrs["problems"] = [problem._asdict() for problem in problems]
     if problems:
-        _report(folder, frame.attrs["layout"], problems, strict=strict)
+        what = "crops" if pictures else "videos"
+        _report(folder, frame.attrs["layout"], problems, what, strict=strict)
     return frame
 
 
@@ -212,6 +216,8 @@ def _find_places(disk: Disk, root: Path, offered: Mapping[str, Layout]) -> list[
     if own == "csv" and len(places) > 1:
         # A table may name the very videos that lie in the folders beside it.
         raise _unrecognised(root, offered, [place.layout for place in places])
+    # What is in one of them is none of the others', nor of the one around them.
+    disk.closed = {str(place.root) for place in places}
     return sorted(places[:1] if own else []) + sorted(places[bool(own) :])
 
 
@@ -221,7 +227,7 @@ def _recognised(
     matching = [
         name
         for name, layout in offered.items()
-        if name not in (without, "unlabelled") and layout.recognised(disk, folder)
+        if name != without and layout.recognised(disk, folder)
     ]
     if any(offered[name].named for name in matching):
         # UADFV, too, has folders real and fake; its name says more.
@@ -233,7 +239,7 @@ def _recognised(
 
 def _unmarked(disk: Disk, root: Path) -> bool:
     """Say whether there are videos, and none in a folder of a data set's name."""
-    found = walk_videos(root, disk=disk)
+    found = [parts for parts, kind in walk_files(root, disk=disk) if kind == "video"]
     names = {name for parts in found for name in parts[:-1]}
     marks = (LAYOUTS["celebdf"], LAYOUTS["faceforensics"])
     marked = any(
@@ -243,23 +249,12 @@ def _unmarked(disk: Disk, root: Path) -> bool:
     return bool(found) and not marked
 
 
-def _read_all(
-    disk: Disk, root: Path, places: Sequence[_Place], choices: Mapping[str, Any]
-) -> list[Reading]:
-    """Read data sets; what is in one of the inner ones is none of the outer one's."""
-    inner = tuple(f"{place.root}{os.sep}" for place in places if place.root != root)
-    readings = []
-    for place in places:
-        layout, own = LAYOUTS[place.layout], dict(choices)
-        reals = own.pop("reals", None)
-        reading = layout.read(disk, place.root, **own)
-        if place.root == root and inner:
-            reading.rows = [row for row in reading.rows if not row.path.startswith(inner)]
-            reading.problems = [p for p in reading.problems if not p.path.startswith(inner)]
-        if layout.reals is not None and reals is not None:
-            reading.rows += _reals(disk, layout, layout.reals, Path(reals).expanduser().absolute())
-        readings.append(reading)
-    return readings
+def _read(disk: Disk, place: _Place, *, reals: str | None = None, **choices: Any) -> Reading:
+    layout = LAYOUTS[place.layout]
+    reading = layout.read(disk, place.root, **choices)
+    if layout.reals is not None and reals is not None:
+        reading.rows += _reals(disk, layout, layout.reals, Path(reals).expanduser().absolute())
+    return reading
 
 
 def _reals(disk: Disk, layout: Layout, of: Mapping[str, str], root: Path) -> list[VideoRow]:
@@ -297,11 +292,14 @@ def _notes(place: _Place, reading: Reading) -> list[str]:
     return [f"{place.root.name} ({place.layout}): {note}" for note in notes]
 
 
-def _strays(disk: Disk, root: Path, places: Sequence[_Place]) -> list[Problem]:
-    inner = tuple(f"{place.root}{os.sep}" for place in places)
+def _strays(disk: Disk, root: Path, *, pictures: bool) -> list[Problem]:
     reason = "it is in none of the data sets recognised under the root"
-    names = ("/".join((str(root), *parts)) for parts in walk_videos(root, skip=BESIDE, disk=disk))
-    return [Problem(name, "unknown", reason) for name in names if not name.startswith(inner)]
+    kind = "picture" if pictures else "video"
+    found = walk_files(root, skip=BESIDE, still=pictures, disk=disk)
+    paths = ["/".join((str(root), *parts)) for parts, its_kind in found if its_kind == kind]
+    if pictures:
+        return told_by_folder(paths, reason)
+    return [Problem(path, "unknown", reason) for path in paths]
 
 
 def _recognised_by(root: Path, told: Sequence[tuple[_Place, Reading]]) -> str:
@@ -379,28 +377,31 @@ def _check_choices(places: list[_Place], choices: Mapping[str, object]) -> None:
 
 
 def _no_files(root: Path, places: list[_Place], problems: list[Problem]) -> InputError:
-    what, hint = "videos (.mp4, .mov, .avi and what else FFmpeg decodes)", "face crops"
+    what, file = "videos (.mp4, .mov, .avi and what else FFmpeg decodes)", "video"
+    hint = (
+        "Check that the download is complete and that root and layout= are the ones meant; "
+        "folders of face crops are for read_crops."
+    )
     if LAYOUTS[places[0].layout].pictures:
-        what, hint = "crops (PNG, JPEG, BMP and WebP)", "videos"
-    file = "picture" if hint == "videos" else "video"
+        what, file = "crops", "picture"
+        hint = (
+            "Give the folder subfolders real and fake (or train, val and test, each with real and "
+            "fake) holding PNG, JPEG, BMP or WebP images, or pass the folder that extract_faces "
+            "wrote."
+        )
+    found = _contents(root) if root.is_dir() else f"no line with a {file} in {root.name}"
+    found += f"; no file that looks like a {file}"
     if problems:
         found = f"none that could be placed, {counts_of(problems)} ({_examples(problems)})"
-    elif root.is_dir():
-        found = f"{_contents(root)}; no file that looks like a {file}"
-    else:
-        found = f"no line with a {file} in {root.name}; no file that looks like a {file}"
-    layouts = ", ".join(
-        f"layout {name!r} ({LAYOUTS[name].needs})"
-        for name in dict.fromkeys(place.layout for place in places)
-    )
+    needs = {place.layout: LAYOUTS[place.layout].needs for place in places}
+    layouts = ", ".join(f"layout {name!r} ({marks})" for name, marks in needs.items())
     return InputError(
         f"expected {what} in {root}, {layouts}, received {found}.",
-        hint="Check that the download is complete and that root and layout= are the ones meant; "
-        f"folders of {hint} are for {'read_crops' if file == 'video' else 'find_videos'}.",
+        hint=hint,
     )
 
 
-def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> None:
+def _report(root: Path, name: str, problems: list[Problem], what: str, *, strict: bool) -> None:
     if strict:
         raise DataMismatchError(
             f"expected {root} to be complete (strict=True, layout {name!r}), received "
@@ -408,10 +409,10 @@ def _report(root: Path, name: str, problems: list[Problem], *, strict: bool) -> 
             hint="Mend the files, or leave strict out to read the rest.",
         )
     warnings.warn(
-        f"{root} (layout {name!r}): {counts_of(problems)}; the other videos were read. Each is "
-        "listed with its reason in .attrs['problems'] of the result.",
+        f"{root} (layout {name!r}): {counts_of(problems)}; the other {what} were read. Each "
+        "is listed with its reason in .attrs['problems'] of the result.",
         LayoutWarning,
-        stacklevel=4,
+        stacklevel=5 if what == "crops" else 4,
     )
 
 

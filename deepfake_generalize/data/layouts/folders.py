@@ -18,13 +18,18 @@ from deepfake_generalize.data.layouts.problems import told_by_folder
 from deepfake_generalize.data.layouts.scanning import Disk, walk_files
 
 LABEL_FOLDERS: dict[str, int] = {REAL: 0, "fake": 1}
+# `df` is what the authors of MesoNet call the fakes of their sample images.
+IMAGE_LABEL_FOLDERS: dict[str, int] = {**LABEL_FOLDERS, "df": 1}
+
+_FOR_CROPS = "pictures, and videos are read: use read_crops"
+_FORMATS = "its format is not read; convert it to PNG, JPEG, BMP or WebP"
 
 
 class Place(NamedTuple):
     """What the folders around a file say of it."""
 
-    label: int
-    method: str
+    label: int | None
+    method: str | None
     split: str | None
 
 
@@ -39,44 +44,44 @@ def recognise(disk: Disk, root: Path) -> bool:
 
 
 def read(
-    _: Layout, disk: Disk, root: Path, *, methods: str | Sequence[str] | None = None
+    layout: Layout, disk: Disk, root: Path, *, methods: str | Sequence[str] | None = None
 ) -> Reading:
-    """Read the videos in folders `real` and `fake`, in folders of splits or around them.
+    """Read the videos, or pictures, in folders `real` and `fake`, in folders of splits or around.
 
     The root's name becomes the data set's; the method of a fake is the first folder under `fake`,
     or `fake` without one. `methods` are those to keep, beside all originals (`real` alone keeps
-    originals only); None keeps all. Videos elsewhere under the root, and those whose folders
-    contradict each other, are among the problems, and so are folders of pictures.
+    originals only); None keeps all. What lies elsewhere under the root, and what the folders
+    contradict each other about, is among the problems, and so are folders of pictures for whom
+    videos are read, or the reverse.
     """
-    here = [name for name in disk.subfolders(root) if name.lower() in (*LABEL_FOLDERS, *SPLITS)]
-    reading = Reading(f"it holds {' and '.join(here) or 'neither real nor fake'}")
-    pictures = []
-    for parts, kind in walk_files(root, disk=disk):
-        path, place = str(root.joinpath(*parts)), place_of(parts, LABEL_FOLDERS)
-        if kind == "video" and isinstance(place, Place):
-            reading.rows.append(
-                VideoRow(path, root.name, place.method, place.label, split=place.split)
-            )
-        elif kind == "video" and isinstance(place, Problem):
-            reading.problems.append(place._replace(path=path))
-        elif "picture" in kind and isinstance(place, Place):
-            pictures.append(path)
-        elif isinstance(place, Place):
-            reading.problems.append(Problem(path, "unknown", "nothing tells what it is"))
-    reading.problems += told_by_folder(pictures, "pictures, and videos are read: use read_crops")
-    reading.rows = choose_methods(reading.rows, methods)
-    return reading
-
-
-def read_unlabelled(_: Layout, disk: Disk, root: Path) -> Reading:
-    """Read all videos of a folder, without label and method; the root's name is the data set's."""
-    reading = Reading("nothing in it tells which videos are real: they have no label")
-    for parts, kind in walk_files(root, disk=disk):
+    still = layout.pictures
+    labels = IMAGE_LABEL_FOLDERS if still else LABEL_FOLDERS
+    here = [name for name in disk.subfolders(root) if name.lower() in (*labels, *SPLITS)]
+    unlabelled = layout.name == "unlabelled"
+    told = "nothing in it tells which videos are real: they have no label"
+    reading = Reading(
+        told if unlabelled else f"it holds {' and '.join(here) or 'neither real nor fake'}"
+    )
+    guests = []
+    for parts, kind in walk_files(root, still=still, disk=disk):
         path = str(root.joinpath(*parts))
-        if kind == "video":
-            reading.rows.append(VideoRow(path, root.name, None, None))
-        elif kind == "unknown":
-            reading.problems.append(Problem(path, "unknown", "nothing tells what it is"))
+        place = Place(None, None, None) if unlabelled else place_of(parts, labels)
+        is_guest = kind == "video" if still else "picture" in kind
+        is_read = kind == ("picture" if still else "video")
+        if isinstance(place, Problem):
+            if is_read or (still and not is_guest):
+                reading.problems.append(place._replace(path=path))
+        elif is_read:
+            row = VideoRow(path, root.name, place.method, place.label, split=place.split)
+            reading.rows.append(row._replace(extra=(("video", path),) if still else ()))
+        elif is_guest:
+            guests += [] if unlabelled else [path]
+        else:
+            reason = "nothing tells what it is" if kind == "unknown" else _FORMATS
+            reading.problems.append(Problem(path, "unknown", reason))
+    to = "videos, and pictures are read: use find_videos" if still else _FOR_CROPS
+    reading.problems += told_by_folder(guests, to)
+    reading.rows = choose_methods(reading.rows, methods)
     return reading
 
 

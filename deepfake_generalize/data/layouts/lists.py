@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
+from deepfake_generalize._system.bounded_files import MAX_BYTES, MAX_TEXT_BYTES, read_regular
 from deepfake_generalize.data.layouts.archives import ENDS
 from deepfake_generalize.data.layouts.contract import SPLITS, Entry, Fields, Lists, Root
 from deepfake_generalize.data.layouts.manifest import Problem
@@ -22,7 +22,12 @@ from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice
 
 _PARTS = ("train", "val", "test")
-_AV1M_FPS = 25.0
+_ROLES = ("target", "source")
+_NEAR = 1e-6
+# What the two lists of what is fake when say of a picture.
+_KINDS = dict.fromkeys(("true", "visual_modified", "both_modified"), 1) | dict.fromkeys(
+    ("false", "real", "audio_modified"), 0
+)
 
 
 def faceforensics(root: Root) -> Lists:
@@ -133,12 +138,12 @@ def _tested(path: Path) -> Iterator[Entry]:
         yield Entry(found[2], {"label": 1 - int(found[1]), "split": "test"}, path.name)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, most: int = MAX_TEXT_BYTES) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text that are not empty, with their numbers; none without the file."""
     if not path.is_file():
         return
     try:
-        text = read_regular(path, most=MAX_TEXT_BYTES).decode("utf-8-sig", "replace")
+        text = read_regular(path, most=most).decode("utf-8-sig", "replace")
     except OSError as error:
         raise InputError(
             f"expected to read {path}: {error.strerror}.", hint="Check its permissions."
@@ -172,14 +177,13 @@ def fakeavceleb(root: Root) -> Lists:
     """Read methods and the faces put in from meta_data.csv: `target1`, where faces are swapped."""
     entries = []
     for file, line in _rows(root, r"meta_?data\.csv"):
-        method, folder = line.get("method", ""), line.get("", "")
+        method, source = line.get("method"), line.get("target1")
+        fields: Fields = {"method": method or None}
+        if re.search("faceswap|fsgan", method or "") and source not in ("-", "", None):
+            fields["source_identity"] = source
         # The last column has no name: the folder, which begins with that of the data set.
-        name = f"{folder.partition('/')[2]}/{line.get('path', '')}"
-        fake = folder.partition("/")[2].lower().startswith("fakevideo")
-        swapped = re.search("faceswap|fsgan", method)
-        source = line.get("target1") if swapped and line.get("target1") not in ("-", "") else None
-        fields: Fields = {"label": int(fake), "method": method or None, "source_identity": source}
-        entries.append(Entry(name, fields, file))
+        below = line.get("", "").partition("/")[2]
+        entries.append(Entry(f"{below}/{line.get('path', '')}", fields, file))
     return Lists(entries)
 
 
@@ -188,42 +192,40 @@ def deepfake_eval(root: Root) -> Lists:
     entries, problems = [], []
     for file, line in _rows(root, r"video-metadata-publish.*\.csv"):
         name = f"video-data/{line.get('filename', '')}"
-        said = next((v.lower() for k, v in line.items() if k == "video ground truth"), "")
+        said = line.get("video ground truth", "").lower()
         if said in ("real", "fake"):
             split = SPLITS.get(line.get("finetuning set", "").lower())
             entries.append(Entry(name, {"label": int(said == "fake"), "split": split}, file))
         elif there := root.find(name):
-            reason = f"{file} calls its picture {said or 'nothing'!r}, neither real nor fake"
+            reason = f"{file} calls its picture {said!r}, neither real nor fake"
             problems.append(Problem(f"{root.path}/{there}", "unknown", reason))
     return Lists(entries, problems=problems)
 
 
 def deepspeak(root: Root) -> Lists:
-    """Read people, engines and the split of the actors from the annotations."""
+    """Read people, engines and the split of the people from the annotations."""
     splits = {
         line.get("identity", ""): SPLITS.get(line.get("split", "").lower())
         for _, line in _rows(root, r"annotations-split-def\.csv")
     }
     said: dict[str, tuple[str, Fields]] = {}
     for file, line in _rows(root, r"annotations-fake\.csv"):
-        fields: Fields = {"label": 1, "method": line.get("engine")}
-        fields |= {f"{k}_identity": line.get(f"identity-{k}") for k in ("target", "source")}
-        said[line.get("video-file", "").rpartition("/")[2]] = file, fields
+        fields: Fields = {f"{k}_identity": line.get(f"identity-{k}") for k in _ROLES}
+        name = line.get("video-file", "").rpartition("/")[2]
+        said[name] = file, fields | {"method": line.get("engine")}
     entries = []
     for name in root.names:
         base = name.rpartition("/")[2]
-        file, fields = said.pop(base, ("annotations-split-def.csv", {}))
-        real = re.fullmatch(r"(\d+)-.+", base)
-        own = re.fullmatch(r"\w+--(\d+)-(\d+)--.+", base)
-        who = {real[1]} if real else set(own.groups() if own else ())
-        who |= {v for k, v in fields.items() if k.endswith("_identity") and v}
-        parts = {splits.get(person) for person in who}
+        file, fields = said.pop(base, ("", {}))
+        # Real <person>-<recording>, fake <engine>--<person>-<person>--..., or as the list says.
+        named = re.match(r"(\d+)-|\w+--(\d+)-(\d+)--", base)
+        who = {*(named.groups() if named else ()), *(fields.get(f"{k}_identity") for k in _ROLES)}
+        parts = {splits.get(person) for person in who if person}
         # Where the two people of a fake are in two parts, it is in none.
-        split = parts.pop() if len(parts) == 1 else None
-        label = fields.get("label", 0 if real else 1)
-        entries.append(Entry(name, {"label": label, **fields, "split": split}, file))
-    missing = [Entry(name, fields, file) for name, (file, fields) in said.items()]
-    return Lists([*entries, *missing])
+        entries.append(
+            Entry(name, {**fields, "split": parts.pop() if len(parts) == 1 else None}, file)
+        )
+    return Lists([*entries, *(Entry(name, fields, file) for name, (file, fields) in said.items())])
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:
@@ -248,39 +250,48 @@ def _original(item: dict[str, Any]) -> str:
 def lavdf(root: Root) -> Lists:
     """Read metadata.json of LAV-DF, its fakes with the frames that are fake."""
     file = _first(root, [""], "metadata.min.json metadata.json")
-    entries = []
-    for item in _listed(root.path / file) if file else ():
-        fake = bool(item.get("modify_video"))
-        fields: Fields = {"label": int(fake), "method": "Wav2Lip"}
-        fields["target_identity"] = _original(item)
-        fields["split"] = SPLITS.get(str(item.get("split")))
-        seconds, frames = (item.get(key) for key in ("duration", "video_frames"))
-        fps = frames / seconds if frames and seconds else 25.0
-        if fake:
-            fields["fake_frames"] = fake_frames(item.get("fake_periods"), fps)
-        entries.append(Entry(item["file"], fields, file))
-    return Lists(entries)
+    return _timed(root, [("", file)] if file else [])
 
 
 def avdeepfake1m(root: Root) -> Lists:
     """Read the metadata of AV-Deepfake1M(++), its fakes with the frames that are fake."""
-    entries = []
-    for split in ("train", "val"):
-        path = root.path / f"{split}_metadata.json"
-        for item in _listed(path) if path.is_file() else ():
-            kind = str(item.get("modify_type"))
-            fake = kind in ("visual_modified", "both_modified")
-            fields: Fields = {"label": int(fake), "split": split, "audio_video": kind}
-            fields["target_identity"] = _original(item)
-            fields["method"] = item.get("video_model") or "fake"
+    files = [(part, f"{part}_metadata.json") for part in ("train", "val")]
+    return _timed(root, [(part, file) for part, file in files if (root.path / file).is_file()])
+
+
+def _timed(root: Root, files: Sequence[tuple[str, str]]) -> Lists:
+    """Read lists of what is fake when; each with the part that it is of, or "" where it says it."""
+    entries, problems = [], []
+    for part, file in files:
+        for item in _listed(root.path / file):
+            names = [f"{part}/{item['file']}".lstrip("/"), item["file"]]
+            name = next((name for name in names if root.find(name)), names[0])
+            kind = str(item.get("modify_type", item.get("modify_video"))).lower()
+            if kind not in _KINDS:
+                reason = f"{file} says {kind!r} of it, not whether its picture is fake"
+                problems.append(Problem(f"{root.path}/{name}", "unknown", reason))
+                continue
+            sound = item.get("modify_audio") or kind in ("audio_modified", "both_modified")
+            fields: Fields = {
+                "label": _KINDS[kind],
+                "split": SPLITS.get(part or str(item.get("split"))),
+                "target_identity": _original(item),
+                "method": item.get("video_model"),
+                "audio": "Fake" if sound else "Real",
+            }
             # A picture that is real may have periods all the same: those of the sound.
-            if fake:
-                periods = item.get("visual_fake_segments", item.get("fake_segments"))
-                fields["fake_frames"] = fake_frames(periods, _AV1M_FPS)
-            names = [f"{split}/{item['file']}", item["file"]]
-            name = next((n for n in names if root.find(n)), names[0])
-            entries.append(Entry(name, fields, path.name))
-    return Lists(entries)
+            keys = ("visual_fake_segments", "fake_periods") if _KINDS[kind] else ()
+            for periods in filter(None, map(item.get, keys)):
+                fields["fake_frames"] = fake_frames(periods, _rate(item))
+            entries.append(Entry(name, fields, file))
+    return Lists(entries, problems=problems)
+
+
+def _rate(item: dict[str, Any]) -> float:
+    """Return the frames a second of a video, 25 where its list does not tell."""
+    frames, seconds = item.get("video_frames"), item.get("duration")
+    known = all(isinstance(value, (int, float)) and value > 0 for value in (frames, seconds))
+    return float(frames / seconds) if known else 25.0  # type: ignore[operator]
 
 
 def fake_frames(periods: object, fps: float) -> str | None:
@@ -292,14 +303,13 @@ def fake_frames(periods: object, fps: float) -> str | None:
         >>> fake_frames([[3.28, 3.46], [4, 4]], 25.0)
         '82-87;100-101'
     """
-    ends = (
-        [p for p in periods if isinstance(p, list) and len(p) == 2]
-        if isinstance(periods, list)
-        else []
-    )
-    near = 1e-6
-    spans = [(math.floor(a * fps + near), math.ceil(b * fps - near)) for a, b in ends]
-    return ";".join(f"{a}-{max(a + 1, b)}" for a, b in spans) or None
+    spans = []
+    for period in periods if isinstance(periods, list) else ():
+        match period:
+            case [int() | float() as begin, int() | float() as end]:
+                first, last = math.floor(begin * fps + _NEAR), math.ceil(end * fps - _NEAR)
+                spans.append(f"{first}-{max(first + 1, last)}")
+    return ";".join(spans) or None
 
 
 def forgerynet(root: Root) -> Lists:
@@ -308,7 +318,7 @@ def forgerynet(root: Root) -> Lists:
     for part in root.disk.entries(root.path)[0]:
         split = SPLITS.get(part.lower())
         for place in ("image_list.txt", "image/image_list.txt") if split else ():
-            for number, line in _lines(root.path / part / place):
+            for number, line in _lines(root.path / part / place, MAX_BYTES):
                 found = re.fullmatch(r"(\S.*?)\s+([01])\s+\d+\s+(\d+)", line)
                 if found is None:
                     if number == 1:

@@ -33,12 +33,12 @@ class VideoRow(NamedTuple):
 
     Attributes:
         path: Absolute path of the video.
-        dataset: FF++, DFD, Celeb-DF-v1, Celeb-DF-v2, DFDC, or the name of the user's folder.
+        dataset: Its name, such as FF++, DFD or Celeb-DF-v2, or that of the user's folder.
         method: How the fake was made; `real` for an original; None where unknown.
         label: 1 = fake, 0 = real; None where unknown.
         target_identity: Who is filmed, as the file name has it; None where unknown.
         source_identity: Whose face was put in; None where unknown, and for every original.
-        compression: `raw`, `c23` or `c40`; None where the data set has no such levels.
+        compression: `raw`, `c23`, `crf10`; None where the data set has no such levels.
         split: The official split; None where there is none.
         extra: Names and values of other columns, of a table of the user's own.
     """

@@ -118,11 +118,16 @@ def _by_content(path: str | os.PathLike[str], *, named: bool) -> Kind | None:
 
 
 class Disk:
-    """Folders as they were at the first look: each is listed once, whoever asks."""
+    """Folders as they were at the first look: each is listed once, whoever asks.
+
+    Attributes:
+        closed: Folders that `walk_files` enters only where it begins with them.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
         self._listed: dict[str, tuple[list[str], list[str]]] = {}
+        self.closed: set[str] = set()
 
     def entries(self, folder: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
         """Return the names of the visible folders and of the other visible entries, sorted."""
@@ -191,18 +196,14 @@ def walk_files(
             )
         entered.add(real)
         folders, others = disk.entries(folder)
-        waiting += [((*parts, n), (*above, real)) for n in folders if n.lower() not in skip]
+        waiting += [
+            ((*parts, name), (*above, real))
+            for name in folders
+            if name.lower() not in skip and f"{folder}/{name}" not in disk.closed
+        ]
         kinds = ((name, looks_like(f"{folder}/{name}", still=still)) for name in others)
         found += [Found((*parts, name), kind) for name, kind in kinds if kind]
     return sorted(found)
-
-
-def walk_videos(
-    root: Path, *, skip: frozenset[str] = frozenset(), disk: Disk | None = None
-) -> list[tuple[str, ...]]:
-    """List the videos that `walk_files` finds, as the parts of their relative paths."""
-    found = walk_files(root, skip=skip, disk=disk)
-    return [parts for parts, kind in found if kind == "video"]
 
 
 def _suffix(name: str) -> str:

@@ -294,7 +294,9 @@ def test_a_pattern_that_does_not_fit_is_refused(plant, pattern, message):
 
 def test_folders_without_crops_are_refused(plant, tmp_path):
     root = plant("pictures/a.png")
-    with pytest.raises(InputError, match=r"found none.*subfolders real and fake"):
+    with pytest.raises(
+        InputError, match=r"expected crops .*received none.*subfolders real and fake"
+    ):
         read_crops(root)
     with pytest.raises(InputError, match="does not exist"):
         read_crops(tmp_path / "absent")

@@ -118,6 +118,11 @@ def test_the_test_part_of_avdeepfake1m_has_no_label_and_no_row(tmp_path, touch):
     (root / "val_metadata.json").write_text(json.dumps([item]))
     with pytest.warns(LayoutWarning, match="1 unknown"):
         assert find_videos(root)["split"].tolist() == ["val"]
+    kinds = [{"file": "test/1.mp4", "modify_type": "something_new"}]
+    (root / "val_metadata.json").write_text(json.dumps([item, *kinds]))
+    with pytest.warns(LayoutWarning, match="2 unknown|1 unknown"):
+        videos = find_videos(root)
+    assert "says 'something_new' of it" in videos.attrs["problems"][0]["reason"]
     (root / "val_metadata.json").write_text('{"a": 1}')
     with pytest.raises(InputError, match='list of objects with the key "file"'):
         find_videos(root)
@@ -202,9 +207,25 @@ def test_sets_of_pictures_are_read_as_crops(tmp_path, touch, layout):
 def test_a_tree_of_real_and_fake_is_read_as_before(tmp_path, touch):
     root = touch(tmp_path, ["train/real/a_1.png", "train/fake/b_2.png"])
     assert read_crops(root)["split"].tolist() == ["train", "train"]
-    assert read_crops(root, layout="folders").equals(read_crops(root))
+    assert read_crops(root, layout="image_folder").equals(read_crops(root))
     with pytest.raises(InputError, match="none that could be placed"):
         read_crops(root, layout="dffd")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "FaceForensics++/original_sequences/youtube/c23/frames/000/000.png",
+        "Celeb-DF-v2/Celeb-real/frames/id0_0000/000.png",
+        "UADFV/fake/frames/0001_fake/000.png",
+        "DFDCP/method_A/1/frames/1_1/000.png",
+        "DF40_train/simswap/000_003/000.png",
+    ],
+)
+def test_frames_of_deepfakebench_are_recognised_without_a_list(tmp_path, touch, mark):
+    crops = read_crops(touch(tmp_path / "rgb", [mark]))
+    assert crops.attrs["layout"] == "deepfakebench"
+    assert read_crops(tmp_path)["path"].equals(crops["path"])
 
 
 _WORD = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,6}", fullmatch=True)

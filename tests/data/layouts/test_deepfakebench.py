@@ -107,6 +107,24 @@ def test_celebdf_keeps_its_official_test_and_says_what_the_list_does(make):
     assert "their split is test" in note
 
 
+@pytest.mark.parametrize(
+    ("dataset", "label", "folder"),
+    [
+        ("UADFV", "UADFV_Real", "UADFV/real/frames/0001"),
+        ("DeeperForensics-1.0", "DF_real", "FaceForensics++/x/000"),
+        ("DeepFakeDetection", "DFD_real", "FaceForensics++/original_sequences/actors/raw/x/01__a"),
+    ],
+)
+def test_reals_that_are_the_same_in_all_parts_have_no_split(make, dataset, label, folder):
+    parts = ("train", "val", "test")
+    rows = [(dataset, label, part, "", folder[-4:], frames(folder)) for part in parts]
+    crops = read_crops(make(rows))
+    assert len(crops) == 3
+    assert crops["split"].isna().all()
+    (note,) = (n for n in crops.attrs["notes"] if "listed in" in n)
+    assert "are listed in train and val and test: their split is none" in note
+
+
 def test_as_listed_the_audit_finds_the_test_videos_in_training(make):
     crops = read_crops(make(celeb()), split="as-listed")
     assert crops["split"].value_counts().to_dict() == {"train": 12, "test": 3, "val": 3}
