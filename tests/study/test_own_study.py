@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_generalize import study
+from deepfake_generalize import models, study
 from deepfake_generalize.data.video import probe, read_frames
 
 CLIPS = (
@@ -203,6 +203,7 @@ def measured(sets, tmp_path_factory):
         "def red(images):\n    return images[..., 0].mean((1, 2)) + 0.1\n\n\n"
         "def same(images):\n    return 0 * images.mean((1, 2, 3)) + 0.3\n"
     )
+    models.Detector(models.mesonet((32, 32, 3)), name="net").save(folder / "net.keras")
     protocol = study.Protocol(
         {"one": study.Source(("three",)), "two": study.Source(("three", "four"))},
         sizes=study.Sizes(test=12),
@@ -216,6 +217,7 @@ def measured(sets, tmp_path_factory):
         detectors={
             "red": f"{folder}/own.py:red[size=8]",
             "same": f"{folder}/own.py:same[size=8]",
+            "net": f"{folder}/net.keras",
         },
         image_size=8,
         analysis=study.Analysis(resamples=20, heat_map_fakes=2, causal_images=4),
@@ -225,7 +227,9 @@ def measured(sets, tmp_path_factory):
 
 def test_finished_detectors_are_measured_without_any_training(measured):
     table = measured.table("V").set_index("detector")
-    assert set(table.index) == {"red-one", "red-two", "same-one", "same-two"}
+    assert set(table.index) == {
+        f"{n}-{of}" for n in ("red", "same", "net") for of in ("one", "two")
+    }
     # By hand: the red channel alone decides, at a mean of .4 of 255.
     for name, unseen in (("red-one", ["three"]), ("red-two", ["three", "four"])):
         right = {}
@@ -262,6 +266,16 @@ def test_what_cannot_be_answered_is_left_out_by_name(measured):
         "original (video accuracy)",
     ]
     assert "-" in (measured.folder / "tables" / "table_units.md").read_text()
+
+
+def test_a_finished_network_is_looked_into_as_far_as_it_can_be(measured):
+    assert not [what for what in measured.results.left_out if what.startswith("net")]
+    # One figure for each source, as their unseen sets are others.
+    assert {path.stem for path in (measured.folder / "figures").glob("*.png")} == {
+        f"figure_{number}_net_{source}" for number in (2, 5) for source in ("one", "two")
+    }
+    (overlap,) = measured.results.overlaps("net-two", [0.5])
+    assert (overlap.neurons, len(overlap.counts)) == (16, 3)
 
 
 def test_a_study_may_move_and_is_still_itself(measured):

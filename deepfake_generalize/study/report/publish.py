@@ -13,7 +13,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
-from deepfake_generalize.study.protocol import UNSEEN_SETS, short_name
+from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
@@ -93,10 +93,11 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
                 synthetic=synthetic,
             ),
         )
-    for name in results.titles:
-        overlaps = _overlaps(results, name)
-        if overlaps:
-            yield f"figure_5_{name}", figures.figure_5(overlaps, synthetic=synthetic)
+    for name, families in results.explained.items():
+        yield (
+            f"figure_5_{name}",
+            figures.figure_5(_overlaps(results, families), synthetic=synthetic),
+        )
 
 
 def _figure_2(results: RunResults, families: Sequence[DetectorFamily]) -> Figure:
@@ -154,12 +155,15 @@ def _bins(results: RunResults, compared: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _overlaps(results: RunResults, architecture: str) -> dict[str, dict[int, Overlap]]:
+def _overlaps(
+    results: RunResults, families: Sequence[DetectorFamily]
+) -> dict[str, dict[int, Overlap]]:
     fractions = results.config.analysis.top_fractions
     return {
         name: {found.k: found for found in results.overlaps(name, fractions)}
-        for name, family, _ in results.detectors
-        if short_name(family.architecture) == architecture and name in results.contributions
+        for family in families
+        for name in family.names.values()
+        if name in results.contributions
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan, sqrt
@@ -96,19 +96,24 @@ class RunResults:
         return [family for family in self.families if family.reference is None]
 
     @cached_property
-    def titles(self) -> dict[str, str]:
-        """What files call each network or finished detector, to what people call it."""
-        return {short_name(family.architecture): family.title for family in self.families}
+    def drawn(self) -> dict[str, list[DetectorFamily]]:
+        """The families of each Figure 2."""
+        drawn = {record["key"] for record in self.of("maps")}
+        return self._of_one_figure(family for family in self.families if family.name in drawn)
 
     @cached_property
-    def drawn(self) -> dict[str, list[DetectorFamily]]:
-        """The families of each Figure 2: of one network, with the same unseen sets."""
-        drawn = {record["key"] for record in self.of("maps")}
+    def explained(self) -> dict[str, list[DetectorFamily]]:
+        """The families of each Figure 5."""
+        known = self.contributions.keys()
+        return self._of_one_figure(
+            family for family in self.families if known & {*family.names.values()}
+        )
+
+    def _of_one_figure(self, families: Iterable[DetectorFamily]) -> dict[str, list[DetectorFamily]]:
+        """Group families of one network and the same unseen sets, by the figure's name."""
         groups: dict[tuple[str, tuple[str, ...]], list[DetectorFamily]] = {}
-        for family in self.families:
-            if family.name in drawn:
-                name = short_name(family.architecture)
-                groups.setdefault((name, family.unseen), []).append(family)
+        for family in families:
+            groups.setdefault((short_name(family.architecture), family.unseen), []).append(family)
         names = [name for name, _ in groups]
         return {
             name if names.count(name) == 1 else f"{name}_{own[0].source}": own

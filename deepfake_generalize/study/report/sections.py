@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -12,7 +12,12 @@ import numpy as np
 
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.metrics import Interval
-from deepfake_generalize.study.experiment import StudyConfig, read_log, when_and_where
+from deepfake_generalize.study.experiment import (
+    DetectorFamily,
+    StudyConfig,
+    read_log,
+    when_and_where,
+)
 from deepfake_generalize.study.protocol import (
     NULL_SET,
     ORIGINAL,
@@ -63,11 +68,8 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
             captions=captions(results.protocol),
             threshold_caption=THRESHOLD_CAPTION,
             why_empty=why_empty,
-            figures_2={
-                name: " and ".join(dict.fromkeys(family.title for family in families))
-                + ("" if name in results.titles else f" trained on {families[0].source}")
-                for name, families in results.drawn.items()
-            },
+            figures_2=_captioned(results.drawn),
+            figures_5=_captioned(results.explained),
             between=BETWEEN if len(results.trainings) > 1 else "",
             null_set=_null_set(results),
             not_compared=not_compared(results.config),
@@ -78,6 +80,14 @@ def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
             provenance=_provenance(results),
         )
     )
+
+
+def _captioned(figures: Mapping[str, Sequence[DetectorFamily]]) -> dict[str, str]:
+    """Return what each figure is about: a network, and a source where there is one for each."""
+    return {
+        name: own[0].title + (f" of {own[0].source}" if name.endswith(f"_{own[0].source}") else "")
+        for name, own in figures.items()
+    }
 
 
 def environment() -> jinja2.Environment:
