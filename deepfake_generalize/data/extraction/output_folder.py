@@ -107,9 +107,13 @@ def _clear(scratch: Path) -> None:
     """Remove the scratch folder, into which a worker that outlives its job may still be writing."""
     if scratch.is_symlink():  # It leads to somebody else's files.
         scratch.unlink()
+    # Renamed first: the worker could put a video's folder in place of which a part is removed.
+    gone = scratch.with_name(f"{scratch.name}.old")
     for _ in range(_ATTEMPTS):
-        shutil.rmtree(scratch, ignore_errors=True)
-        if not scratch.exists():
+        with contextlib.suppress(OSError):  # Nothing is there, or something of the last one.
+            scratch.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        if not (scratch.exists() or gone.exists()):
             return
         # The worker's next file has no folder to go to, and ends it.
         time.sleep(_PAUSE_SECONDS)

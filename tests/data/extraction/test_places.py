@@ -1,5 +1,6 @@
 """Where crops go, and videos come from, when the system refuses for a while or for good."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -162,6 +163,23 @@ def test_scratch_that_leads_elsewhere_is_not_followed(videos, tmp_path):
     extract(videos, tmp_path / "out")
     assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["kept"]
     assert not (tmp_path / "out" / ".partial").exists()
+
+
+def test_what_is_being_removed_cannot_take_its_place_any_more(tmp_path, monkeypatch):
+    made = tmp_path / ".partial" / "old job" / "new"
+    made.mkdir(parents=True)
+    (made / "frame_00000.png").touch()
+    remove = shutil.rmtree
+
+    def commit_meanwhile(folder, **choices):
+        with contextlib.suppress(FileNotFoundError):
+            made.rename(tmp_path / "video")
+        remove(folder, **choices)
+
+    monkeypatch.setattr(output_folder.shutil, "rmtree", commit_meanwhile)
+    with output_folder.open_folder(tmp_path, {}):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
 @pytest.mark.parametrize("choice", [{"size": 2_000_000_000}, {"size": 4097}, {"margin": 1e6}])
