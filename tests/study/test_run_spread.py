@@ -52,7 +52,7 @@ def undisturbed(two_config, tmp_path_factory) -> study.Study:
     return study.run(two_config, tmp_path_factory.mktemp("undisturbed") / "run")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_seed_gives_its_own_numbers_and_always_the_same(
     tiny_run, tiny_config, untimed_records, shown, tmp_path
 ):

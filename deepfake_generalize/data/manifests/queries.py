@@ -15,7 +15,8 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_type
 
-_CONDITION = re.compile(r"\s*([^=!]*[^=!\s])\s*(!?)=\s*(.*?)\s*")
+_CONDITION = re.compile(r"\s*([^=!]*[^=!\s])\s*(!?)==?\s*(.*?)\s*")
+_AND = re.compile(r",|\s+and\s+(?=[^,=]*=)")
 _PLACE = re.compile(r"(.+)\[(.*)\]\s*", re.DOTALL)
 _HINT = "Write COLUMN=VALUE or COLUMN!=VALUE, as in method=FaceSwap|Deepfakes,compression=c23."
 _SHOWN = 12
@@ -26,7 +27,8 @@ def select(rows: pd.DataFrame, query: str) -> pd.DataFrame:
 
     Conditions joined by commas all hold, and alternatives are joined by `|`:
     "method=FaceSwap|NeuralTextures,compression=c23". `!=` leaves out. Values are compared as texts;
-    a label may also be written `real` or `fake`.
+    a label may also be written `real` or `fake`. pandas' way of writing the same is taken too:
+    'method == "FaceSwap" and compression == "c23"'.
 
     Detectors are measured on the fakes of a method beside reals. So a condition method=... chooses
     among the fakes, and keeps the reals of the same data sets for which the other conditions hold;
@@ -56,12 +58,12 @@ def select(rows: pd.DataFrame, query: str) -> pd.DataFrame:
     require_columns(rows, (), what="rows to select from")
     table = own_names(rows)
     meets, method = np.ones(len(table), bool), None
-    for condition in check_type("a query such as 'method=FaceSwap'", query, str).split(","):
+    for condition in _AND.split(check_type("a query such as 'method=FaceSwap'", query, str)):
         found = _CONDITION.fullmatch(condition)
         if found is None:
             raise InputError(f"expected a query, received {query!r}.", hint=_HINT)
         column, negated, values = found.groups()
-        has = _has(table, column, [value.strip() for value in values.split("|")])
+        has = _has(table, column, [_unquoted(value) for value in values.split("|")])
         reals = table["label"].eq(0).fillna(False).to_numpy(bool) if "label" in table else ~meets
         if column == "method" and not negated and not (has & reals).any() and reals.any():
             method, has = has, has | reals
@@ -90,6 +92,11 @@ def split_query(place: str | os.PathLike[str]) -> tuple[Path, str | None]:
     if found is None or "=" not in found[2] or os.path.lexists(text):
         return Path(text), None
     return Path(found[1]), found[2]
+
+
+def _unquoted(value: str) -> str:
+    found = re.fullmatch(r"\s*(['\"]?)(.*?)\1\s*", value, re.DOTALL)
+    return value if found is None else found[2]
 
 
 def _has(table: pd.DataFrame, column: str, values: list[str]) -> AnyArray:

@@ -29,6 +29,7 @@ CAPTIONS = {
     "VI": "Table VI: the same synthesis method, other material (%).",
     "VII": "Table VII: the same people, other methods (%).",
 }
+_ALL_THE_SAME = 50.0
 _FACTS = ["detector", "architecture", "training_dataset", "fine_tuning", "original_accuracy"]
 
 
@@ -64,8 +65,10 @@ def table(
     Returns:
         The columns of `published(number)`. IV: the architectures in order of their average, the
         best first, their detectors as they came. V: the least degradation first; equal ones share
-        the better rank. VI and VII: the detectors that degrade by more than 30 points, the largest
-        degradation difference first; no rows where none does.
+        the better rank. A detector that gets no more than 50 % at home, as calling all images the
+        same does, has nothing to lose: its rank is NA, and it comes last. VI and VII: the detectors
+        that degrade by more than 30 points, the largest degradation difference first; no rows where
+        none does.
 
     Raises:
         InputError: There is no such table, a column is missing, or an accuracy is no percentage.
@@ -228,7 +231,9 @@ def _lost(original: pd.Series[float], accuracies: AnyArray) -> pd.Series[float]:
 
 
 def _ranked(found: pd.DataFrame, column: str, *, best: Literal["low", "high"]) -> pd.DataFrame:
-    found.insert(0, "rank", ranks(found[column].to_numpy(), best=best))
+    has = found["original_accuracy"] > _ALL_THE_SAME
+    places = pd.Series(ranks(found.loc[has, column].to_numpy(), best=best), found.index[has], int)
+    found.insert(0, "rank", places if has.all() else places.astype("Int64").reindex(found.index))
     return found.sort_values("rank", kind="stable", ignore_index=True)
 
 

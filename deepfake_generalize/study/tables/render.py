@@ -6,7 +6,7 @@ import html
 import math
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import pandas as pd
@@ -138,7 +138,7 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
         return _csv(frame, names)
     cells = [
         [in_words(cell) if isinstance(cell, float) else str(cell) for cell in row]
-        for row in frame.itertuples(index=False, name=None)
+        for row in _with_nan(frame)
     ]
     numeric = [name not in _WORDS for name in names]
     if not cells and empty:
@@ -150,10 +150,16 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
     return _WRITERS[table_format](rows, numeric, _one_line(caption))
 
 
+def _with_nan(frame: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a table, whatever is missing being NaN in all columns."""
+    table = frame.astype(object).where(frame.notna(), math.nan)
+    yield from table.itertuples(index=False, name=None)
+
+
 def _csv(frame: pd.DataFrame, names: list[str]) -> str:
     cells = [
         [two_decimals(cell) if isinstance(cell, float) else _no_formula(cell) for cell in row]
-        for row in frame.itertuples(index=False, name=None)
+        for row in _with_nan(frame)
     ]
     table = pd.DataFrame(cells, columns=[_no_formula(name) for name in names])
     written: str = table.to_csv(index=False, lineterminator="\n")

@@ -40,6 +40,8 @@ def crops():
         ("method=FaceSwap,label=fake", "cd"),
         ("label=1,compression!=c40", "ceg"),
         ("age=30|70", "acg"),
+        ('method == "FaceSwap" and compression == "c23"', "ac"),
+        ("method!='FaceSwap' and dataset==FF++", "abe"),
     ],
 )
 def test_a_query_chooses_what_it_says(crops, query, paths):

@@ -127,7 +127,7 @@ assert np.array_equal(saved.scores(arrays["u"]), scores)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_devices_share_a_batch(tmp_path, striped, striped_val):
     x, y = striped(160, 0)
     np.savez(tmp_path / "arrays.npz", x=x, y=y, u=striped_val[0], v=striped_val[1])

@@ -190,7 +190,7 @@ def test_the_interval_covers_the_mean_over_all_videos_and_trainings(count, video
     assert 0.93 <= covered / 800 <= 0.985
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_first_of_several_trainings_is_the_one_that_would_be_alone(tiny_run, two, tmp_path):
     both = study.run(two, tmp_path / "run")
     for file in sorted((tiny_run.folder / "scores").glob("*.csv")):

@@ -67,6 +67,16 @@ def test_a_new_row_lands_at_its_rank(thirty) -> None:
     assert tied.loc[tied["rank"] == 24, "detector"].tolist() == ["MesoNet1", "new"]
 
 
+def test_a_coin_has_no_rank_though_it_loses_nothing(thirty) -> None:
+    coin = {"detector": "coin", "original_accuracy": 50.0} | dict.fromkeys(MEASURED[2:], 50.0)
+    ranked = table("V", pd.concat([thirty, pd.DataFrame([coin])]))
+    assert ranked["detector"].iloc[-1] == "coin"
+    assert pd.isna(ranked["rank"].iloc[-1])
+    assert ranked["rank"].dropna().tolist() == table("V", thirty)["rank"].tolist()
+    assert render(ranked, "markdown").splitlines()[-1].startswith("| - | coin | 50.00 |")
+    assert render(ranked, "csv").splitlines()[-1].startswith("NaN,coin,50.00,")
+
+
 def test_where_nobody_qualifies_the_table_is_empty_and_says_so(thirty) -> None:
     fine = thirty.assign(FS=90.0, NT=90.0, DF=90.0, DFD=90.0)
     for number in ("VI", "VII"):
