@@ -80,6 +80,13 @@ class DetectorFamily:
         return architecture_facts(self.architecture).title
 
     @property
+    def layers(self) -> str:
+        """What Table IV says of its network."""
+        if self.reference is not None:
+            return self.architecture
+        return architecture_facts(self.architecture).layers
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of its detectors: of fine-tuning, the original's first."""
         return self.protocol.fine_tunings if self.reference is None else (ORIGINAL,)

@@ -31,7 +31,6 @@ from deepfake_generalize.study.experiment import (
 )
 from deepfake_generalize.study.protocol import (
     Protocol,
-    architecture_facts,
     in_table_order,
     short_name,
 )
@@ -292,7 +291,7 @@ class RunResults:
         found = [
             {
                 "detector": name,
-                "architecture": _layers(family),
+                "architecture": family.layers,
                 "training_dataset": family.source if family.reference is None else "elsewhere",
                 "fine_tuning": short_name(kind) if family.reference is None else "finished",
                 "source": family.source,
@@ -436,13 +435,6 @@ class RunResults:
                 }
             ),
         ]
-
-
-def _layers(family: DetectorFamily) -> str:
-    """Return what Table IV says of a family's network."""
-    if family.reference is not None:
-        return family.architecture
-    return architecture_facts(family.architecture).layers
 
 
 def _pair(scores: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[float]]:

@@ -3,8 +3,10 @@
 import dataclasses
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -201,3 +203,55 @@ def test_the_first_of_several_trainings_is_the_one_that_would_be_alone(tiny_run,
     first = both.folder / "scores" / f"{tiny.detector('none')}-CELEB.csv"
     assert (read_scores(again).frame["score"] != read_scores(first).frame["score"]).any()
     assert both.results.table("V").notna().all().all()
+
+
+def scores_of_people(seed, *, each=4, people=20):
+    """Scores of videos, several of each person; whoever is misjudged is so in all of them."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "key": f"{label}-{who}-{video}",
+            "video": f"{label}-{who}-{video}.mp4",
+            "target_identity": f"{label}-{who}",
+            "source_identity": pd.NA,
+            "dataset": "own",
+            "label": label,
+            "score": abs(label - 0.1 - 0.8 * wrong),
+            "status": "ok",
+        }
+        for label in (0, 1)
+        for who in range(people)
+        for wrong in (rng.random() < 0.4,)
+        for video in range(each)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_people_in_several_videos_add_to_the_error_over_videos():
+    protocol = study.Protocol({"home": study.Source(("away",))})
+    config = study.StudyConfig(
+        protocol=protocol,
+        architectures=("mesonet",),
+        training_seeds=(0, 1),
+        analysis=study.Analysis(resamples=2_000),
+    )
+    results = RunResults(Path(), config, [])
+    names = ("MesoNet1", "MesoNet1-seed1")
+    home, away = scores_of_people(0), scores_of_people(1)
+    results.__dict__["scored"] = {
+        "home": dict.fromkeys(names, home),
+        "away": dict.fromkeys(names, away.assign(dataset="other")),
+    }
+    (found,) = results.between_trainings.to_dict("records")
+    # By hand: a set's error is that of a mean of right and wrong, of each class, over its units.
+    alone, whole = 0.0, 0.0
+    for frame in (home, away):
+        right = ((frame["score"] >= 0.5) == (frame["label"] == 1)).astype(float)
+        for label in (0, 1):
+            own = right[frame["label"] == label]
+            alone += (50.0**2) * own.var(ddof=1) / len(own)
+            by_person = own.groupby(frame["target_identity"]).mean()
+            whole += (50.0**2) * by_person.var(ddof=1) / len(by_person)
+    assert found["over_videos"] == pytest.approx(math.sqrt(alone), rel=0.1)
+    assert found["over_people"] == pytest.approx(math.sqrt(whole - alone), rel=0.1)
+    assert found["between_trainings"] == 0.0
