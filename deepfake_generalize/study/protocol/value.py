@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -126,6 +126,15 @@ class Protocol:
                 problems.add(f"expected names of sets that a file can have, received {name!r}.")
         self._check_fine_tunings(problems)
         problems.tell("the protocol")
+
+    def __repr__(self) -> str:
+        """Say its name where it has one: signatures and configurations are to be read."""
+        for name, known in PROTOCOLS.items():
+            if known == self:
+                return f"PROTOCOLS[{name!r}]"
+        return (
+            f"Protocol({', '.join(f'{of.name}={getattr(self, of.name)!r}' for of in fields(self))})"
+        )
 
     def _check_fine_tunings(self, problems: Problems) -> None:
         first, *others = self.fine_tunings or ("",)

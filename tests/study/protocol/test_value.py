@@ -230,6 +230,12 @@ def test_a_file_names_a_protocol_or_what_differs_from_one(tmp_path):
     )
 
 
+def test_a_protocol_is_shown_by_its_name_or_its_parts():
+    assert repr(PAPER) == "PROTOCOLS['paper']"
+    mine = dataclasses.replace(PAPER, metric="auc")
+    assert repr(mine).startswith("Protocol(sources={'CELEB': Source(unseen=('FS',")
+
+
 def test_the_fields_protocol_takes_32_frames_and_names_both_aucs():
     field = study.PROTOCOLS["cross-dataset"]
     assert (field.frames_per_video, field.frames_per_real_video) == (32, 32)
