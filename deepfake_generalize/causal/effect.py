@@ -108,7 +108,7 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
         polarity, which the contribution does not see. The default is the paper's text.
 
     Examples:
-        >>> from deepfake_generalize.models import mesonet
+        >>> from deepfake_generalize.models import Detector, mesonet
         >>> detector = Detector(mesonet((32, 32, 3)))
         >>> images = np.zeros((2, 32, 32, 3), np.uint8)
         >>> average_causal_effect(detector, images, labels=[0, 1]).effects.shape
@@ -159,7 +159,7 @@ def site_activations(detector: Explainable, images: Images, *, site: str = "pape
         InputError: As there.
 
     Examples:
-        >>> from deepfake_generalize.models import mesonet
+        >>> from deepfake_generalize.models import Detector, mesonet
         >>> images = np.zeros((2, 32, 32, 3), np.uint8)
         >>> site_activations(Detector(mesonet((32, 32, 3))), images).shape
         (2, 16)

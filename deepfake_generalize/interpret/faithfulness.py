@@ -91,10 +91,10 @@ def deletion_insertion(
     Examples:
         >>> from deepfake_generalize.models import as_detector
         >>> red = as_detector(lambda x: x[..., 0].mean((1, 2)), name="red", size=2)
-        >>> image, heatmap = np.zeros((1, 2, 2, 3), np.uint8), np.eye(2, dtype=np.float32)[None]
-        >>> image[0, 0, 0] = image[0, 1, 1] = 255
-        >>> deletion_insertion(red, image, heatmap, steps=2, reference="mean").insertion
-        array([[0.5, 0.75, 0.5 ]])
+        >>> image, heatmap = np.zeros((1, 2, 2, 3)), np.eye(2, dtype=np.float32)[None]
+        >>> image[0, 0, 0] = image[0, 1, 1] = 1
+        >>> deletion_insertion(red, image, heatmap, steps=2, reference="mean").insertion.tolist()
+        [[0.5, 0.75, 0.5]]
     """
     images = check_images(images)
     heatmaps = check_heatmaps(heatmaps)
@@ -128,14 +128,14 @@ def _area(curves: DoubleArray, fractions: DoubleArray) -> DoubleArray:
 
 
 def _reference(image: AnyArray, kind: str) -> AnyArray:
+    found: AnyArray
     if kind == "mean":
         mean = image.mean((0, 1), keepdims=True, dtype=np.float64)
-        mean = np.rint(mean) if image.dtype == np.uint8 else mean
-        return np.broadcast_to(mean.astype(image.dtype), image.shape)
-    blurred: AnyArray = cv2.GaussianBlur(
-        image.astype(np.float32), (0, 0), _BLUR * max(image.shape[:2])
-    )
-    return blurred.astype(image.dtype)
+        found = np.broadcast_to(mean, image.shape)
+    else:
+        width = _BLUR * max(image.shape[:2])
+        found = cv2.GaussianBlur(image.astype(np.float32), (0, 0), width)
+    return (np.rint(found) if image.dtype == np.uint8 else found).astype(image.dtype)
 
 
 def randomization_check(
@@ -173,8 +173,9 @@ def randomization_check(
         >>> randomization_check(Detector(mesonet((32, 32, 3))), images).shape
         (2,)
     """
+    check_whole("seed", seed, least=0)
     own = method(detector, images)
-    with own_random_numbers(check_whole("seed", seed, least=0)):
+    with own_random_numbers(seed):
         other = detector.redrawn(seed)
     likeness = congenetic_similarity([own, method(other, images)], measure=measure)
     return np.asarray(likeness, np.float64)

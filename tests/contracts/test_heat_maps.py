@@ -51,7 +51,7 @@ def images() -> np.ndarray:
 
 def test_the_methods_are_found() -> None:
     kinds = {"grad_cam", "guided_grad_cam", "grad_cam_plus_plus", "hires_cam"}
-    assert kinds == METHODS.keys()
+    assert kinds <= METHODS.keys()
 
 
 @several

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize import augment, causal, data, metrics, models, study
+from deepfake_generalize import augment, causal, data, interpret, metrics, models, study
 from deepfake_generalize.data import synthetic
 from deepfake_generalize.errors import InputError
 
@@ -57,6 +57,12 @@ CALLS = {
     "data.synthetic.make_videos": lambda seed, _, folder: synthetic.make_videos(
         folder, size=96, frames=1, per_split={"train": 0, "val": 0, "test": 2}, seed=seed
     ),
+    "data.audit_shortcuts": lambda seed, *_: data.audit_shortcuts(
+        CROPS, resampling=metrics.Resampling(seed=seed)
+    ),
+    "interpret.randomization_check": lambda seed, detector, _: interpret.randomization_check(
+        detector, IMAGES[0], seed=seed
+    ),
     "causal.control": lambda seed, detector, _: causal.control(detector, "untrained", seed=seed),
     "data.to_dataset": lambda seed, *_: data.to_dataset(CROPS, shuffle_seed=seed, size=(8, 8)),
     "metrics.Resampling": lambda seed, *_: metrics.Resampling(seed=seed),
@@ -83,6 +89,7 @@ CALLS = {
     "study.gaps": lambda seed, *_: study.gaps(
         {"U": SET}, "method", resampling=metrics.Resampling(seed=seed)
     ),
+    "study.robustness": lambda seed, detector, _: study.robustness(detector, CROPS, seed=seed),
     "study.study_sets": lambda seed, *_: study.study_sets(CROPS, seed=seed),
 }
 

@@ -29,11 +29,7 @@ from deepfake_generalize.study.experiment import (
     read_all,
     read_facts,
 )
-from deepfake_generalize.study.protocol import (
-    Protocol,
-    in_table_order,
-    short_name,
-)
+from deepfake_generalize.study.protocol import Protocol, in_table_order, short_name
 from deepfake_generalize.study.report import findings, seeds
 from deepfake_generalize.study.report.findings import Finding
 from deepfake_generalize.study.scores import as_scored, read_scores
