@@ -214,11 +214,10 @@ def _checked_neurons(neurons: npt.ArrayLike, count: int) -> IntArray:
             f"{describe(chosen)}.",
             hint="causal.universal_neurons gives some; it may find none.",
         )
-    different = len(np.unique(chosen))
-    if chosen.min() < 0 or chosen.max() >= count or different < len(chosen):
+    if chosen.min() < 0 or chosen.max() >= count or len(np.unique(chosen)) < len(chosen):
         raise InputError(
-            f"expected different indices from 0 to {count - 1}, received {len(chosen)} from "
-            f"{chosen.min()} to {chosen.max()}, {different} of them different.",
-            hint="Take neurons of the same site.",
+            f"expected each neuron once, as an index from 0 to {count - 1}, received "
+            f"{', '.join(map(str, chosen[:10]))}{', ...' if len(chosen) > 10 else ''}.",
+            hint=f"Take neurons of this site, which has {count}.",
         )
     return chosen.astype(np.int64)

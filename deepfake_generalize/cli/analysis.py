@@ -256,7 +256,12 @@ def compare(
     JSON keys: images (that all have scored), of (detector: rows of its file), pairs (a, b, auc_a,
     auc_b, auc_difference, accuracy_difference, each with _low and _high, z, p_value, p_holm).
     """
-    named = arguments.named_sets(scores)
+    named = arguments.named_sets(scores, what="DETECTOR=SCORES.csv", example="MINE=DFD.csv")
+    if len(named) < 2:
+        raise InputError(
+            f"expected the score files of two detectors or more, received {len(named)}.",
+            hint="Give each as DETECTOR=SCORES.csv.",
+        )
     arguments.check_out(out)
     from deepfake_generalize.metrics import Resampling
     from deepfake_generalize.study import read_scores

@@ -140,7 +140,12 @@ def write_out(out: Path, content: str | bytes) -> None:
         ) from error
 
 
-def named_sets(given: Sequence[str]) -> dict[str, str]:
+def named_sets(
+    given: Sequence[str],
+    *,
+    what: str = "NAME=FOLDER or NAME=SCORES.csv",
+    example: str = "DFD=crops/dfd",
+) -> dict[str, str]:
     """Read options of the form NAME=FOLDER or NAME=SCORES.csv, either maybe with a query.
 
     Examples:
@@ -153,8 +158,8 @@ def named_sets(given: Sequence[str]) -> dict[str, str]:
         without_name = "[" in name and place.endswith("]") and "[" not in place
         if not (name and place) or without_name:
             raise InputError(
-                f"expected NAME=FOLDER or NAME=SCORES.csv, received {text!r}.",
-                hint="Name the set and where it is, as in DFD=crops/dfd.",
+                f"expected {what}, received {text!r}.",
+                hint=f"Say its name and where it is, as in {example}.",
             )
         if name in named:
             raise InputError(

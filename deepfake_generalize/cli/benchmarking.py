@@ -11,6 +11,7 @@ import typer
 from deepfake_generalize.cli import arguments, console
 from deepfake_generalize.cli.arguments import Detectors, Json, Weights
 from deepfake_generalize.errors import InputError, PartialError, UndefinedMetricError
+from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -113,6 +114,9 @@ def benchmark(
     """
     unseen_sets, special_sets = map(arguments.named_sets, (unseen, specialized or []))
     arguments.check_out(out)
+    from deepfake_generalize.metrics.weighted import METRICS
+
+    check_choice("--metric", metric, METRICS)
     if weights or number or intervals:
         _check_one(detector)
     sets = {"original": original} | unseen_sets | special_sets

@@ -136,7 +136,7 @@ def score(
     counts = summarise(scored)
     if json:
         document = {"detector": loaded.name, "synthetic": synthetic, "summary": counts}
-        console.write_json(document | {"videos": scored})
+        console.write_json(document | ({} if summary else {"videos": scored}))
     else:
         show_scores(loaded.name, scored, counts if summary else None)
         note_low_coverage(scored)

@@ -160,6 +160,10 @@ def test_pairs_are_those_of_the_library(tmp_path: Path, capsys: pytest.CaptureFi
         n_resamples=50,
         seed=2,
     )
+    other = pd.DataFrame({"key": ["e", "f"], "label": [0, 1], "score": 0.5})
+    study.write_scores(tmp_path, "other", other, {})
+    assert main(["compare", files[0], f"other={tmp_path / 'other.csv'}"]) == 2
+    assert "images that mine, other all scored, none has the same key" in capsys.readouterr().err
     for found in (pd.DataFrame(document["pairs"]), pd.read_csv(out)):
         pd.testing.assert_frame_equal(found, expected, check_dtype=False)
     assert main(["compare", *files]) == 0
@@ -182,7 +186,10 @@ def test_pairs_are_those_of_the_library(tmp_path: Path, capsys: pytest.CaptureFi
         ),
         ("grad-cam crops --detector mine.keras --out o --masks gone", "gone", ""),
         ("grad-cam crops --detector mine.keras --out mine.keras", "can be written", ""),
-        ("compare a=videos.csv", "which way the scores of", "--polarity fake-high"),
+        ("compare a=x.csv b=videos.csv", "x.csv", ""),
+        ("compare b=videos.csv c=videos.csv", "which way the scores of", "--polarity fake-high"),
+        ("compare a=videos.csv", "of two detectors or more, received 1", "DETECTOR=SCORES.csv"),
+        ("compare videos.csv", "expected DETECTOR=SCORES.csv", "MINE=DFD.csv"),
     ],
 )
 def test_refusals(argv: str, said: str, advice: str, fails: Any) -> None:

@@ -35,6 +35,13 @@ def test_sets_that_lead_nowhere_are_refused(tmp_path: Path, fails: Any) -> None:
     assert "for the set A, no does not exist" in error
 
 
+def test_an_unknown_metric_is_refused_before_anything_is_scored(fails: Any) -> None:
+    sets = ["--original=x", "--unseen=A=y", "--by=method", "--metric=xx"]
+    code, error, _ = fails("benchmark", "--detector=d", *sets)
+    assert code == 2
+    assert "expected --metric to be one of" in error
+
+
 def test_an_unknown_detector_is_refused(tmp_path: Path, fails: Any) -> None:
     argv = ["--detector=nonet", f"--original={tmp_path}", f"--unseen=A={tmp_path}"]
     code, error, hint = fails("benchmark", *argv)

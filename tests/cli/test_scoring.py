@@ -212,6 +212,8 @@ def test_a_summary_counts_verdicts_failures_and_frames(
     assert "mean score 0.7500, 6 of 10 frames scored" in shown
     assert "nobody" not in shown
     assert "broken.mp4 is empty" in shown
+    assert main(["score", *names, "--frames", "4", "--summary", "--json"]) == 3
+    assert "videos" not in json.loads(capsys.readouterr().out)
     assert main(["score", *names, "--frames", "4", "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["summary"] == {
         "videos": 5,

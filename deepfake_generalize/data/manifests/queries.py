@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,12 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_type
 
-_CONDITION = re.compile(r"\s*([^=!]*[^=!\s])\s*(!?)==?\s*(.*?)\s*")
-_AND = re.compile(r",|\s+and\s+(?=[^,=]*=)")
+_VALUE = r"""\s*("[^"]*"|'[^']*'|[^,|]*?)"""
+_VALUES = re.compile(rf"{_VALUE}(?P<more>\s*\||\s*$)")
+_CONDITION = re.compile(
+    rf"\s*([^=!,]*[^=!,\s])\s*(!?)==?({_VALUE}(?:\s*\|{_VALUE})*)"
+    r"(?P<more>\s*,|\s+and\s+(?=[^,=]*=)|\s*$)"
+)
 _PLACE = re.compile(r"(.+)\[(.*)\]\s*", re.DOTALL)
 _HINT = "Write COLUMN=VALUE or COLUMN!=VALUE, as in method=FaceSwap|Deepfakes,compression=c23."
 _SHOWN = 12
@@ -26,9 +31,9 @@ def select(rows: pd.DataFrame, query: str) -> pd.DataFrame:
     """Return the rows of a table of crops, videos or scores that a query describes.
 
     Conditions joined by commas all hold, and alternatives are joined by `|`:
-    "method=FaceSwap|NeuralTextures,compression=c23". `!=` leaves out. Values are compared as texts;
-    a label may also be written `real` or `fake`. pandas' way of writing the same is taken too:
-    'method == "FaceSwap" and compression == "c23"'.
+    "method=FaceSwap|NeuralTextures,compression=c23". `!=` leaves out. Values are compared as texts,
+    and stand in quotes where they hold a comma or `|`; a label may also be written `real` or
+    `fake`. 'method == "FaceSwap" and compression == "c23"', as pandas writes it, is taken too.
 
     Detectors are measured on the fakes of a method beside reals. So a condition method=... chooses
     among the fakes, and keeps the reals of the same data sets for which the other conditions hold;
@@ -58,12 +63,10 @@ def select(rows: pd.DataFrame, query: str) -> pd.DataFrame:
     require_columns(rows, (), what="rows to select from")
     table = own_names(rows)
     meets, method = np.ones(len(table), bool), None
-    for condition in _AND.split(check_type("a query such as 'method=FaceSwap'", query, str)):
-        found = _CONDITION.fullmatch(condition)
-        if found is None:
-            raise InputError(f"expected a query, received {query!r}.", hint=_HINT)
-        column, negated, values = found.groups()
-        has = _has(table, column, [_unquoted(value) for value in values.split("|")])
+    for column, negated, values in _conditions(
+        check_type("a query such as 'method=FaceSwap'", query, str)
+    ):
+        has = _has(table, column, values)
         reals = table["label"].eq(0).fillna(False).to_numpy(bool) if "label" in table else ~meets
         if column == "method" and not negated and not (has & reals).any() and reals.any():
             method, has = has, has | reals
@@ -89,14 +92,30 @@ def split_query(place: str | os.PathLike[str]) -> tuple[Path, str | None]:
     """
     text = os.fspath(place)
     found = _PLACE.fullmatch(text)
-    if found is None or "=" not in found[2] or os.path.lexists(text):
+    if found is None or os.path.lexists(text):
+        return Path(text), None
+    if "=" not in found[2] and not os.path.lexists(found[1]):  # It may be but a name.
         return Path(text), None
     return Path(found[1]), found[2]
 
 
-def _unquoted(value: str) -> str:
-    found = re.fullmatch(r"\s*(['\"]?)(.*?)\1\s*", value, re.DOTALL)
-    return value if found is None else found[2]
+def _conditions(query: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the column of each condition, `!` where it leaves out, and the values it names."""
+    for found in _each(_CONDITION, query):
+        values = [value[1] for value in _each(_VALUES, found[3])]
+        quoted = re.compile(r"""\A(['"])(.*)\1\Z""", re.DOTALL)
+        yield found[1], found[2], [quoted.sub(r"\2", value) for value in values]
+
+
+def _each(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield what matches one behind the other, as long as there is said to be more."""
+    place, more = 0, True
+    while more:
+        found = pattern.match(text, place)
+        if found is None:
+            raise InputError(f"expected a query, received {text!r}.", hint=_HINT)
+        yield found
+        place, more = found.end(), bool(found["more"].strip())
 
 
 def _has(table: pd.DataFrame, column: str, values: list[str]) -> AnyArray:
@@ -109,12 +128,13 @@ def _has(table: pd.DataFrame, column: str, values: list[str]) -> AnyArray:
     texts = text_column(table, column)
     if column == "label":
         values = [str(LABELS.get(value.lower(), value)) for value in values]
-    there = [text for text in texts.unique() if text]
+    known = set(texts)
+    there = sorted(known - {""})
     for value in values:
-        if value not in there:
+        if value not in known:
             more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
             raise InputError(
                 f"expected a value of the column {column}, received {value!r}, which no row has.",
-                hint=f"There are {', '.join(sorted(there)[:_SHOWN]) or 'none'}{more}.",
+                hint=f"There are {', '.join(there[:_SHOWN]) or 'none'}{more}.",
             )
     return texts.isin(values).to_numpy()

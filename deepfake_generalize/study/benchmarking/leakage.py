@@ -58,9 +58,10 @@ def read_shared(shared: Shared, names: Sequence[str]) -> dict[tuple[str, str], t
     for group in shared:
         if not isinstance(group, tuple) or len(group) < 2 or not {*group} <= {*names, TRAINING}:
             raise InputError(
-                f"expected tuples of sets in shared_by_design, of {', '.join(names)} and "
-                f"{TRAINING}, received {group!r}.",
-                hint=f'Pass shared_by_design=[("{ORIGINAL}", "FS")].',
+                f"expected groups of two or more of the sets {', '.join(names)} and {TRAINING}, "
+                f"received {group!r} among what is shared by design.",
+                hint=f'As in shared_by_design=[("{ORIGINAL}", "FS")], on the command line '
+                f"--shared-by-design {ORIGINAL},FS.",
             )
         said = shared[group] if isinstance(shared, Mapping) else None
         for pair in combinations(group, 2):

@@ -128,6 +128,12 @@ def compare_scores(scores: Mapping[str, pd.DataFrame], resampling: Resampling) -
     if not all(rows.index.is_unique for rows in usable):
         raise InputError("a key comes twice", hint="Give every image a key of its own.")
     shared = pd.concat([rows["score"] for rows in usable], axis=1, join="inner")
+    if shared.empty:
+        raise InputError(
+            f"expected images that {', '.join(scores)} all scored, none has the same key and label "
+            "in all of them.",
+            hint="Pass the scores of one set, with the same keys.",
+        )
     images = usable[0].loc[shared.index].reset_index()
     pairs = metrics.compare_all(
         images["label"],

@@ -27,7 +27,7 @@ from deepfake_generalize.data.manifests import manifest_text
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.dfwb import from_dfwb, read_meta, to_dfwb
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_score_table
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, check_type
 
 Polarity = Literal["fake-high", "real-high"]
 Style = Literal["own", "dfwb"]
@@ -96,6 +96,8 @@ def write_scores(
         b,0,,error,the score is missing or not a number
     """
     check_choice("style", style, get_args(Style))
+    hint = "Of a ScoreFile that is its .frame."
+    check_type("a table of scores", frame, pd.DataFrame, hint=hint)
     rows = _plain_statuses(clean_scores(name, frame))
     if style == "dfwb":
         target = absolute(folder) / f"{file_name(name)}.scores.csv"

@@ -53,6 +53,22 @@ def test_a_query_chooses_what_it_says(crops, query, paths):
     pd.testing.assert_frame_equal(crops, before)
 
 
+def test_quotes_hold_what_would_part_values_and_nothing_is_a_value_too():
+    table = pd.DataFrame(
+        {"group": ["a|b", "26, or more", "it's", "", "x and y"], "path": [*"12345"]}
+    )
+    for query, paths in {
+        "group='a|b'": "1",
+        'group="26, or more"': "2",
+        "group=\"26, or more\"|'a|b'": "12",
+        "group=it's": "3",
+        "group=": "4",
+        "group=x and y": "5",
+        "group!=x and y,path!=1": "234",
+    }.items():
+        assert "".join(select(table, query)["path"]) == paths, query
+
+
 def test_it_says_where_reals_were_kept_beside_a_method(crops):
     assert "the reals of their data sets" in select(crops, "method=FaceSwap").attrs["selected"]
     assert "reals" not in select(crops, "method=real").attrs["selected"]

@@ -144,5 +144,5 @@ def test_no_frame_of_the_training_data_is_meant_to_be_tested_on(redness, crops) 
 @pytest.mark.parametrize("wrong", ["FS", ("original",), ("original", "NT"), ["original", "FS"]])
 def test_groups_of_unknown_sets_are_refused_before_anything_is_scored(scores_with, wrong) -> None:
     table = scores_with(75)
-    with pytest.raises(InputError, match="tuples of sets in shared_by_design, of original, FS "):
+    with pytest.raises(InputError, match="groups of two or more of the sets original, FS "):
         benchmark("x", original=table, unseen={"FS": table}, shared_by_design=[wrong])

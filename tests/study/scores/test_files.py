@@ -58,6 +58,13 @@ def test_a_pair_comes_back_with_all_it_depends_on(rows: pd.DataFrame, tmp_path: 
     pd.testing.assert_frame_equal(again.frame, file.frame)
 
 
+def test_a_score_file_is_no_table_and_says_where_its_table_is(rows, tmp_path: Path) -> None:
+    read = read_scores(write_scores(tmp_path, "DFD", rows, {}))
+    with pytest.raises(InputError, match=r"a table of scores, received ScoreFile") as refused:
+        write_scores(tmp_path, "again", read, {})
+    assert ".frame" in refused.value.hint
+
+
 def test_on_disk_paths_are_relative_and_a_moved_folder_still_opens(rows, tmp_path: Path) -> None:
     inside = tmp_path / "data"
     rows = rows.assign(video=str(inside / "v.mp4"), path=[str(inside / f"{i}.png") for i in "abcd"])
