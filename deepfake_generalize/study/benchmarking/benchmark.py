@@ -36,7 +36,7 @@ from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_se
 from deepfake_generalize.study.benchmarking.missing_scores import Policy, coverage_notes
 from deepfake_generalize.study.benchmarking.result import Benchmark
 from deepfake_generalize.study.benchmarking.several import Benchmarks
-from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash
+from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash, unit_of
 from deepfake_generalize.study.tables import (
     little_to_lose,
     rank_among_published,
@@ -295,6 +295,7 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
             )
         if counts["fake"] != counts["real"]:
             yield (
-                f"{name}: {counts['fake']} fake and {counts['real']} real images; the paper's "
-                "sets are half real, so accuracies on this one do not compare with them."
+                f"{name}: {counts['fake']} fake and {counts['real']} real "
+                f"{unit_of(scored.frame)}s; the paper's sets are half real, "
+                "so accuracies on this one do not compare with them."
             )
