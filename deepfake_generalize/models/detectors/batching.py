@@ -107,13 +107,13 @@ def given_batches(
         yield from unit_batches(clips, size, batch_size)
         return
     if isinstance(clips, pd.DataFrame | str) or not isinstance(clips, np.ndarray | Sequence):
-        raise InputError(_no_clips(describe(clips)), hint=_CLIPS)
+        raise _no_clips(describe(clips))
     for start in range(0, len(clips), batch_size):
         batch: list[AnyArray] = []
         for number, clip in enumerate(clips[start : start + batch_size], start):
             given = _listed(clip)
             if not isinstance(given, list | tuple | np.ndarray) or np.ndim(given[:1]) in (2, 3):
-                raise InputError(_no_clips(f"{describe(clip)} as clip {number}"), hint=_CLIPS)
+                raise _no_clips(f"{describe(clip)} as clip {number}")
             if len(given) < frames:
                 raise InputError(
                     f"expected {frames} frames or more in clip {number}, received {len(given)}.",
@@ -124,11 +124,11 @@ def given_batches(
         yield np.stack(batch)
 
 
-_CLIPS = "Pass the frames of one video each: detector.scores([frames_of_a, frames_of_b])."
-
-
-def _no_clips(received: str) -> str:
-    return f"expected clips (N, T, H, W, 3), or a sequence of videos' frames, received {received}."
+def _no_clips(received: str) -> InputError:
+    return InputError(
+        f"expected clips (N, T, H, W, 3), or a sequence of videos' frames, received {received}.",
+        hint="Pass the frames of one video each: detector.scores([frames_of_a, frames_of_b]).",
+    )
 
 
 def _listed(images: Any) -> Any:

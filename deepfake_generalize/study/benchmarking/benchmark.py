@@ -282,6 +282,8 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
                 f"{100 * part['degradation']:.2f} points lost at 0.5 would come back with the best "
                 f"threshold, which only an oracle knows; AUC {part['auc']:.3f}."
             )
+    if videos := [of.name for of in sets if unit_of(of.frame) == "video"]:
+        yield f"{', '.join(videos)}: each score is of a video, what is called frames here too"
     for scored in sets:
         if chosen := scored.frame.attrs.get("selected"):
             yield f"{scored.name}: {chosen}"

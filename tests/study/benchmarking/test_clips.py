@@ -95,6 +95,7 @@ def test_what_is_too_short_or_unreadable_is_counted_and_named_never_padded(clips
 def test_numbers_and_intervals_are_of_videos(clips):
     home = clips(*[(1, FAKE), (0, REAL)] * 6)
     result = study.benchmark(DETECTOR, original=home, unseen={"A": home}, audit=False)
+    assert any(note.startswith("original, A: each score is of a video") for note in result.notes)
     row = result.metrics.iloc[0]
     assert (row["n_videos"], row["n_frames"]) == (12, 36)
     assert row["video_auc"] == row["frame_auc"] == 1.0
