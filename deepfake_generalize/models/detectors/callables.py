@@ -176,8 +176,8 @@ class FunctionDetector(ScoresVideos):
     def _as_taken(self, batch: AnyArray) -> AnyArray:
         """Return images as the function takes them: how many, and how."""
         if self.batch_size is not None:
-            rest = [(0, 0)] * (batch.ndim - 1)
-            batch = np.pad(batch, [(0, self.batch_size - len(batch)), *rest], mode="edge")
+            more = [(0, self.batch_size - len(batch)), *[(0, 0)] * (batch.ndim - 1)]
+            batch = np.pad(batch, more, mode="edge")
         if self.scale == "uint8":
             batch = np.rint(batch * 255).astype(np.uint8)
         if self.channels == "first":

@@ -93,9 +93,10 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     Args:
         detector: Anything with a `name` and `scores(images)`, such as `models.Detector` or what
             `models.as_detector` makes of a function. It gets uint8 RGB, (N, H, W, 3), or a list of
-            (H, W, 3) where sizes differ, at most 64 images at once. Where all sets are scores, a
-            name is enough. A list of them is ranked and compared; then a set may also be a mapping
-            of a detector's name to its scores, and the audit is made for the first alone.
+            (H, W, 3) where sizes differ, at most 64 images at once; with `frames`, clips of the
+            crops of a video (`types.Scorer`). Where all sets are scores, a name is enough. A list
+            of them is ranked and compared; then a set may also be a mapping of a detector's name to
+            its scores, and the audit is made for the first alone.
         original: Crops (a DataFrame with path and label, 1 is fake), a folder of them, scores (a
             DataFrame with label and score, optionally status, reason, path, video, dataset,
             method, frame), or a CSV file of scores; paths may end in a query, as in

@@ -272,13 +272,13 @@ def _score_crops(
         )
     check_no_image_twice(name, table, ["path"])
     frames = getattr(detector, "frames", None)
-    if frames is None:
-        items: list[tuple[str, ...]] = [(path,) for path in map(str, table["path"])]
-    else:
+    items: list[tuple[str, ...]] = [(path,) for path in map(str, table["path"])]
+    if frames is not None:
         table, items = _videos(name, table.assign(label=labels), frames)
-    new, at_once = [item for item in items if item not in known], _IMAGES_AT_ONCE // (frames or 1)
-    for start in range(0, len(new), at_once or 1):
-        images, outcomes = _read_images(new[start : start + (at_once or 1)], frames)
+    new = [item for item in items if item not in known]
+    at_once = max(1, _IMAGES_AT_ONCE // (frames or 1))
+    for start in range(0, len(new), at_once):
+        images, outcomes = _read_images(new[start : start + at_once], frames)
         with noted(
             f"while {detector.name} scored {'images' if frames is None else 'videos'} {start} to "
             f"{start + len(outcomes) - 1} of the set {name}, the first {new[start][0]}"
@@ -292,9 +292,7 @@ def _score_crops(
     return arrange(table, read_labels(name, table), found)
 
 
-def _videos(
-    name: str, table: pd.DataFrame, frames: int
-) -> tuple[pd.DataFrame, list[tuple[str, ...]]]:
+def _videos(name: str, table: pd.DataFrame, frames: int) -> tuple[pd.DataFrame, list[Any]]:
     """Return one row a video, and the paths of its clip's frames in order: all if too few."""
     table = table.reset_index(drop=True)
     keys, numbers = video_keys(table), table.get("frame", pd.Series(np.nan, table.index))
@@ -312,8 +310,8 @@ def _videos(
         paths = part["path"].astype(str).tolist()
         taken = sample_indices(len(paths), frames)
         items.append(tuple(paths[place] for place in taken))
-        rows.append(part.iloc[taken[0]])
-    found = pd.DataFrame(rows).drop(columns="frame").assign(n_frames=list(map(len, items)))
+        rows.append(part.index[taken[0]])
+    found = table.loc[rows].drop(columns="frame").assign(n_frames=list(map(len, items)))
     return found.assign(key=score_keys(found.drop(columns="path"))), items
 
 
@@ -324,6 +322,10 @@ def _read_images(
     images: list[Any] = []
     outcomes = []
     for item in items:
+        if len(item) < (frames or 1):
+            reason = f"{len(item)} of the {frames} frames that a clip needs"
+            outcomes.append(("too_short", reason, item[0]))
+            continue
         pictures: list[AnyArray] = []
         content = hashlib.blake2b(digest_size=16)
         try:
@@ -333,13 +335,9 @@ def _read_images(
         except (InputError, OSError) as error:
             there = Path(path).exists() or split_packed(path) is not None
             outcomes.append(("error" if there else "missing", str(error), path))
-            continue
-        if len(item) < (frames or 1):
-            reason = f"{len(item)} frames with a face, a clip has {frames}"
-            outcomes.append(("too_short", reason, item[0]))
-            continue
-        images.append(pictures[0] if frames is None else _stacked(pictures))
-        outcomes.append(("ok", "", f"{pictures[0].shape}{content.hexdigest()}"))
+        else:
+            images.append(pictures[0] if frames is None else _stacked(pictures))
+            outcomes.append(("ok", "", f"{pictures[0].shape}{content.hexdigest()}"))
     return images, outcomes
 
 

@@ -84,7 +84,7 @@ def test_what_is_too_short_or_unreadable_is_counted_and_named_never_padded(clips
     result = benchmark(DETECTOR, original=home, unseen={"A": home})
     found = result.scores["original"]
     assert found["status"].tolist() == ["ok", "ok", "too_short", "missing"]
-    assert found["reason"][2] == "1 frames with a face, a clip has 3"
+    assert found["reason"][2] == "1 of the 3 frames that a clip needs"
     assert found["score"].isna().tolist() == [False, False, True, True]
     assert result.coverage["A"] == {"ok": 2, "total": 4}
     assert any("2 of 4 videos have no score" in note for note in result.notes)
