@@ -71,6 +71,14 @@ def test_the_order_of_rows_and_the_sizes_of_crops_change_nothing(clips):
         np.testing.assert_allclose(found["score"], ordered["score"], atol=1e-6)
 
 
+def test_of_a_long_video_the_path_is_that_of_the_first_frame_taken(clips):
+    home = clips((1, range(100, 190, 10)), (0, REAL))
+    found = benchmark(DETECTOR, original=home, unseen={"A": home}).scores["A"]
+    assert [Path(path).name for path in found["path"]] == ["set-0-1.png", "set-1-0.png"]
+    # Centres of three equal parts of nine frames: 9/6, 27/6 and 45/6, rounded down.
+    assert found["score"][0] == pytest.approx(by_hand(range(100, 190, 10), (1, 4, 7)), abs=1e-6)
+
+
 def test_frames_are_ordered_as_numbers_not_as_words(clips):
     home = clips((1, FAKE[:3]), (0, REAL[:3]))
     words = home.assign(frame=home["frame"].map({0: "2", 20: "10", 40: "100"}))
