@@ -29,7 +29,8 @@ class Scorer(Protocol):
     """Anything that turns face crops into fake-probabilities.
 
     `models.Detector` is one, and so is what `models.as_detector` returns; a class of your own with
-    these two members is one too.
+    these two members is one too. With a number `frames` it takes clips: `scores` gets a sequence of
+    N videos, so many frames (H, W, 3) of each in order, as one array where sizes agree.
     """
 
     @property

@@ -171,7 +171,7 @@ def check_inside(detector: object) -> Explainable:
     """Return the detector, or refuse one whose neurons cannot be set."""
     hint = (
         "Wrap a Keras model: Detector(model, fake_index=...), or a torch.nn.Module itself: "
-        "as_detector(module, ...)."
+        "as_detector(module, ...). Those of clips, with frames=, have no effects."
     )
     kind: type = Explainable
     checked: Explainable = check_type("a models.Detector", detector, kind, hint=hint)

@@ -331,8 +331,11 @@ def _score(
 
 def _score_crops(detector: Scorer, path: Path, crops: pd.DataFrame) -> ScoredVideo:
     from deepfake_generalize.data import read_image
+    from deepfake_generalize.models.detectors import face_scores
 
     images, frames = [], []
+    if getattr(detector, "frames", None) is not None:
+        crops = crops.sort_values("frame")
     for place, frame in zip(crops["path"], crops["frame"], strict=True):
         row = {"frame": console.plain(frame), "score": None, "status": "ok", "reason": ""}
         try:
@@ -343,7 +346,10 @@ def _score_crops(detector: Scorer, path: Path, crops: pd.DataFrame) -> ScoredVid
     if not images:
         reason = frames[0]["reason"]
         return ScoredVideo(path, None, 0.0, frames, VideoError(reason, hint="Cut it out again."))
-    scores = detector.scores(images).tolist()
+    try:
+        scores = face_scores(detector, images, path.name, frames).tolist()
+    except VideoError as error:
+        return ScoredVideo(path, None, 0.0, frames, error)
     for row, found in zip((row for row in frames if row["status"] == "ok"), scores, strict=True):
         row["score"] = found
     return ScoredVideo(path, sum(scores) / len(scores), len(scores) / len(frames), frames)

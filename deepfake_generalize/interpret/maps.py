@@ -38,8 +38,8 @@ def signed_maps(
         detector,
         Explainable,  # type: ignore[type-abstract]
         hint="A heat map needs the network's gradient, and a plain function has none: "
-        "as_detector(module, ...) takes a torch.nn.Module itself, with PyTorch installed: "
-        "pip install 'deepfake-generalize[torch]'.",
+        "as_detector(module, ...) takes a torch.nn.Module itself, with PyTorch installed (pip "
+        "install torch); detectors of clips have no maps.",
     )
     check_choice("target", view.target, ("fake", "real"))
     grid = view.grid

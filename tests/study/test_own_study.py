@@ -291,3 +291,50 @@ def test_a_study_may_move_and_is_still_itself(measured):
     assert moved.sha256 == config.sha256
     other = dataclasses.replace(config, data={**config.data, "one": "crops[method=x]"})
     assert other.sha256 != config.sha256
+
+
+def test_a_detector_of_clips_is_measured_by_video_beside_one_of_images(tmp_path):
+    rng, data = np.random.default_rng(0), {}
+    for name, red in (("one", 60), ("two", 0)):
+        rows = ["path,label,video,frame"]
+        for number in range(16):
+            for at in range(2):
+                image = rng.integers(60, 140, (8, 8, 3))
+                image[..., 2] += red * (number % 2)
+                cv2.imwrite(str(tmp_path / f"{name}{number}-{at}.png"), image.astype(np.uint8))
+                rows.append(f"{name}{number}-{at}.png,{number % 2},{name}{number},{at}")
+        (tmp_path / f"{name}.csv").write_text("\n".join(rows))
+        data[name] = str(tmp_path / f"{name}.csv")
+    (tmp_path / "own.py").write_text(
+        "def red(images):\n    return images[..., 0].mean((1, 2)) + 0.1\n\n\n"
+        "def clip(clips):\n    return red(clips[:, 1])\n"
+    )
+    config = study.StudyConfig(
+        name="clips",
+        protocol=study.Protocol(
+            {"one": study.Source(("two",))}, sizes=study.Sizes(test=24), units=("frame", "video")
+        ),
+        data=data,
+        architectures=(),
+        detectors={
+            "red": f"{tmp_path}/own.py:red[size=8]",
+            "clip": f"{tmp_path}/own.py:clip[size=8,frames=2]",
+        },
+        image_size=8,
+        analysis=study.Analysis(resamples=20),
+    )
+    found = study.run(config, tmp_path / "run")
+    for key in ("one", "two"):
+        frame = found.results.scored[key]["clip"]
+        images = found.results.scored[key]["red"].set_index("video")
+        counts = images.groupby(level=0).size()
+        assert dict(zip(frame["video"], frame["status"] == "ok", strict=True)) == dict(counts == 2)
+        ok = frame[frame["status"] == "ok"]
+        second = images[images["frame"] == 1].loc[ok["video"], "score"]
+        np.testing.assert_allclose(ok["score"], second)
+        table = found.table("V", unit="video").set_index("detector")
+        right = 100 * ((ok["score"] >= 0.5) == (ok["label"] == 1)).mean()
+        column = "original_video_accuracy" if key == "one" else key
+        assert table.loc["clip", column] == pytest.approx(right)
+    assert found.results.side_by_side.notna().all(axis=None)
+    assert found.report.is_file()

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from deepfake_generalize.data.video.orientation import MAX_SIDE
-from deepfake_generalize.data.video.sampling import FrameBatch, probe, read_frames, sample_frames
+from deepfake_generalize.data.video.sampling import (
+    FrameBatch,
+    probe,
+    read_frames,
+    sample_frames,
+    sample_indices,
+)
 from deepfake_generalize.data.video.scene_cuts import find_cuts
 
 __all__ = [
@@ -13,4 +19,5 @@ __all__ = [
     "probe",
     "read_frames",
     "sample_frames",
+    "sample_indices",
 ]

@@ -9,7 +9,7 @@ from deepfake_generalize.models.detectors.detector import Detector, weights_sha2
 from deepfake_generalize.models.detectors.pretrained import load_pretrained
 from deepfake_generalize.models.detectors.reference import load_detector, named
 from deepfake_generalize.models.detectors.running import PART, in_turn, on_gpu, run_in_parts
-from deepfake_generalize.models.detectors.video import ScoresVideos, VideoScore
+from deepfake_generalize.models.detectors.video import ScoresVideos, VideoScore, face_scores
 
 __all__ = [
     "PART",
@@ -19,6 +19,7 @@ __all__ = [
     "ScoresVideos",
     "VideoScore",
     "as_detector",
+    "face_scores",
     "in_turn",
     "load_detector",
     "load_pretrained",

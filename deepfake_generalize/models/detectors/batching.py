@@ -14,6 +14,7 @@ import pandas as pd
 
 from deepfake_generalize.data.crops import read_image, resize
 from deepfake_generalize.data.manifests import require_columns
+from deepfake_generalize.data.video import sample_indices
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, ImagePaths, Images
 from deepfake_generalize.validation import (
@@ -89,6 +90,45 @@ def unit_batches(
             image = read_image(item) if isinstance(item, str | Path) else item
             batch[index] = _unit(image, size, f"images[{start + index}]", RESIZING[resizing])
         yield batch
+
+
+def given_batches(
+    clips: Any, frames: int | None, size: tuple[int, int], batch_size: int
+) -> Iterator[AnyArray]:
+    """Yield clips as checked batches (B, frames, height, width, 3); images without `frames`.
+
+    `clips` are (N, T, H, W, 3), or a sequence of the frames of a video each, as `unit_batches`
+    takes them, in order. Of more than `frames` the centres of as many equal parts are taken.
+
+    Raises:
+        InputError: What is no clip, one of fewer frames, or as in `unit_batches`.
+    """
+    if frames is None:
+        yield from unit_batches(clips, size, batch_size)
+        return
+    if isinstance(clips, pd.DataFrame | str) or not isinstance(clips, np.ndarray | Sequence):
+        raise _no_clips(describe(clips))
+    for start in range(0, len(clips), batch_size):
+        batch: list[AnyArray] = []
+        for number, clip in enumerate(clips[start : start + batch_size], start):
+            given = _listed(clip)
+            if not isinstance(given, list | tuple | np.ndarray) or np.ndim(given[:1]) in (2, 3):
+                raise _no_clips(f"{describe(clip)} as clip {number}")
+            if len(given) < frames:
+                raise InputError(
+                    f"expected {frames} frames or more in clip {number}, received {len(given)}.",
+                    hint="Sample more frames of the video: none is repeated to fill a clip.",
+                )
+            taken = [given[place] for place in sample_indices(len(given), frames)]
+            batch += unit_batches(taken, size, frames)
+        yield np.stack(batch)
+
+
+def _no_clips(received: str) -> InputError:
+    return InputError(
+        f"expected clips (N, T, H, W, 3), or a sequence of videos' frames, received {received}.",
+        hint="Pass the frames of one video each: detector.scores([frames_of_a, frames_of_b]).",
+    )
 
 
 def _listed(images: Any) -> Any:

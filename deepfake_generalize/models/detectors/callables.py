@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
 from deepfake_generalize._system.exception_notes import noted
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.detectors.batching import unit_batches
+from deepfake_generalize.models.detectors.batching import given_batches, unit_batches
 from deepfake_generalize.models.detectors.outputs import p_fake, single
 from deepfake_generalize.models.detectors.torch_modules import TorchFunction, is_torch_module
 from deepfake_generalize.models.detectors.video import ScoresVideos
@@ -33,6 +33,7 @@ from deepfake_generalize.validation import (
     is_whole,
 )
 
+_Given: TypeAlias = "Images | ImagePaths | Sequence[Images | ImagePaths]"
 _FUNCTION = (
     "It gets (N, H, W, 3) images as a NumPy array and returns N numbers in [0, 1]. Of an ONNX "
     "session: lambda batch: session.run(None, {session.get_inputs()[0].name: batch})[0]."
@@ -44,7 +45,7 @@ _CLASSIFIER = (
 )
 
 
-def as_detector(
+def as_detector(  # noqa: PLR0913  (each is a choice of its own)
     function: Callable[[AnyArray], Any],
     *,
     name: str,
@@ -55,6 +56,7 @@ def as_detector(
     batch_size: int | None = None,
     logits: bool = False,
     column: int | None = None,
+    frames: int | None = None,
 ) -> FunctionDetector:
     """Give a function the interface of a `Detector`: a PyTorch model, an ONNX session, a rule.
 
@@ -80,12 +82,17 @@ def as_detector(
             one number an image by a sigmoid, (N, K) by a softmax.
         column: Which column of (N, K) is meant, from 0: the one that `returns` speaks of. Without
             `logits` the columns must sum to 1.
+        frames: How many frames of one video it takes at once, T, where it takes clips: it gets
+            (N, T, H, W, 3), or (N, T, 3, H, W), frames in order, and gives one number a clip.
+            Of a video with more frames, the centres of T equal parts are taken; one with fewer has
+            no score, and a status that says so. None for single images.
 
     Returns:
         A scorer: `.name`, `.scores(images)`, P(fake) of shape (N,), and `.score_video(path)`.
         Calling it does what `scores` does. It keeps all of these settings, by their names. Of a
         `torch.nn.Module` it is `types.Explainable`: `interpret` and `causal` take it as they take a
-        `Detector`, layers and sites being the paths of `module.named_modules()`.
+        `Detector`, layers and sites being the paths of `module.named_modules()`. With `frames`,
+        `scores` takes videos, a sequence of the frames of each, and there are no maps.
 
     Raises:
         InputError: An argument is none of the above.
@@ -112,11 +119,14 @@ def as_detector(
     check_type("logits as True or False", logits, bool)
     if column is not None:
         column = check_whole("column", column, least=0)
+    if frames is not None:
+        frames = check_whole("frames", frames, least=1)
     sides = _pair(size)
     kind: type[FunctionDetector] = FunctionDetector
     if is_torch_module(function):
-        function, channels, kind = TorchFunction(function), "first", TorchDetector
-    return kind(name, sides, returns, channels, scale, function, batch_size, logits, column)
+        function, channels = TorchFunction(function), "first"
+        kind = TorchDetector if frames is None else FunctionDetector
+    return kind(name, sides, returns, channels, scale, function, batch_size, logits, column, frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +142,10 @@ class FunctionDetector(ScoresVideos):
     batch_size: int | None = None
     logits: bool = False
     column: int | None = None
+    frames: int | None = None
 
-    def scores(self, images: Images | ImagePaths, *, batch_size: int = 32) -> AnyArray:
-        """Score images as `Detector.scores` does: (N,), P(fake) in [0, 1].
+    def scores(self, images: _Given, *, batch_size: int = 32) -> AnyArray:
+        """Score images, or clips with `frames`, as `Detector.scores` does: (N,), P(fake) in [0, 1].
 
         float64 where the function gives that, its numbers are P(real) or logits, else float32.
 
@@ -144,11 +155,11 @@ class FunctionDetector(ScoresVideos):
         """
         batch_size = check_whole("batch_size", batch_size, least=1)
         outputs: list[AnyArray] = []
-        for batch in unit_batches(images, self.size, self.batch_size or batch_size):
+        for batch in given_batches(images, self.frames, self.size, self.batch_size or batch_size):
             outputs.append(self._call(batch, first=sum(map(len, outputs))))
         return np.concatenate(outputs) if outputs else np.zeros(0, np.float32)
 
-    def __call__(self, images: Images | ImagePaths, *, batch_size: int = 32) -> AnyArray:
+    def __call__(self, images: _Given, *, batch_size: int = 32) -> AnyArray:
         """Score images; see `scores`."""
         return self.scores(images, batch_size=batch_size)
 
@@ -165,11 +176,12 @@ class FunctionDetector(ScoresVideos):
     def _as_taken(self, batch: AnyArray) -> AnyArray:
         """Return images as the function takes them: how many, and how."""
         if self.batch_size is not None:
-            batch = np.pad(batch, [(0, self.batch_size - len(batch)), *[(0, 0)] * 3], mode="edge")
+            more = [(0, self.batch_size - len(batch)), *[(0, 0)] * (batch.ndim - 1)]
+            batch = np.pad(batch, more, mode="edge")
         if self.scale == "uint8":
             batch = np.rint(batch * 255).astype(np.uint8)
         if self.channels == "first":
-            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+            batch = np.ascontiguousarray(np.moveaxis(batch, -1, -3))
         return batch
 
     def fake_of(self, returned: Any, count: int) -> AnyArray:

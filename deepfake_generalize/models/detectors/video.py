@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ import pandas as pd
 from deepfake_generalize._system.exception_notes import noted
 from deepfake_generalize.data.faces import FaceFinder
 from deepfake_generalize.errors import VideoError
-from deepfake_generalize.types import Scorer
+from deepfake_generalize.types import AnyArray, Scorer
+from deepfake_generalize.validation import check_whole
 
 _CROP_SIDE = 256
 
@@ -48,26 +50,42 @@ class VideoScore:
 
 
 class NoScoredFrameError(VideoError):
-    """Not one sampled frame of a video could be scored.
+    """Not one sampled frame of a video could be scored, or too few to make a clip.
 
     Attributes:
         frames: The rows that `VideoScore.frames` would have held, their scores all NaN.
     """
 
-    def __init__(self, name: str, frames: pd.DataFrame) -> None:
-        """Say what became of the frames of the video of that name."""
+    def __init__(self, name: str, frames: pd.DataFrame, needed: int = 1) -> None:
+        """Say what became of the frames of the video of that name, and how many are needed."""
         counts = frames["status"].value_counts()
         told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no frames"
+        found = int((frames["status"] == "ok").sum())
+        unread = "no_face" if (frames["status"] == "no_face").any() else "error"
         super().__init__(
-            f"expected a face in {name}, found none in the {len(frames)} sampled frames ({told}).",
+            f"expected {'a face' if needed == 1 else f'faces in {needed} frames'} in {name}, found "
+            f"{found or 'none'} in the {len(frames)} sampled frames ({told}).",
             hint="Sample more frames, or look at the video: the face may be small or turned away.",
-            status="no_face" if (frames["status"] == "no_face").any() else "error",
+            status="too_short" if found else unread,
         )
-        self.name, self.frames = name, frames
+        self.name, self.frames, self.needed = name, frames, needed
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling with the frames."""
-        return type(self), (self.name, self.frames)
+        return type(self), (self.name, self.frames, self.needed)
+
+
+def face_scores(scorer: Scorer, faces: Any, video: str, frames: Any) -> AnyArray:
+    """Return the score of each of a video's faces, in order: of a clip, its one for all of them.
+
+    Raises:
+        NoScoredFrameError: There are too few; `frames` are the rows that it holds.
+    """
+    taken = getattr(scorer, "frames", None)
+    if len(faces) < (taken or 1):
+        raise NoScoredFrameError(video, pd.DataFrame(frames), taken or 1)
+    found = np.asarray(scorer.scores(faces if taken is None else [faces]), np.float64)
+    return found if taken is None else np.repeat(found, len(faces))
 
 
 class ScoresVideos:
@@ -87,18 +105,19 @@ class ScoresVideos:
         Args:
             path: A video file; or a picture that `data.read_image` reads, as a video of one frame.
                 `scores` takes pictures that are cut to the face already.
-            frames_per_video: How many frames to sample, evenly.
+            frames_per_video: How many frames to sample, evenly; at least a clip's `frames`.
             margin: The crop's side over the face box's.
             finder: A face finder; MediaPipe's full-range model by default.
             aligner: Who finds the eyes to turn the crop upright by; see `data.crop_video`.
 
         Returns:
-            The mean P(fake), the fraction of the sampled frames that were scored, a row a frame.
+            The mean P(fake), the fraction of the sampled frames that were scored, a row a frame. A
+            detector of clips gives one score, which stands at every frame with a face.
 
         Raises:
             VideoError: The file cannot be read, or no sampled frame shows a face (status
-                `no_face`; `error` where not one frame could be read; either way its `frames` has
-                a row a sampled frame).
+                `no_face`; `error` where not one frame could be read; `too_short` where faces are
+                fewer than a clip's frames; each way its `frames` has a row a sampled frame).
 
         Examples:
             >>> detector.score_video("interview.mp4").score  # doctest: +SKIP
@@ -107,6 +126,8 @@ class ScoresVideos:
         # Decoding and face finding are heavy to load, and scoring images needs neither.
         from deepfake_generalize.data.faces import crop_video
 
+        if (taken := getattr(self, "frames", None)) is not None:
+            frames_per_video = max(check_whole("frames_per_video", frames_per_video), taken)
         crops = crop_video(
             Path(path),
             frames_per_video=frames_per_video,
@@ -116,16 +137,11 @@ class ScoresVideos:
             aligner=aligner,
         )
         frames = crops.frames.reset_index(drop=True)
-        scored = (frames["status"] == "ok").to_numpy()
-        scores = np.full(len(frames), np.nan)
-        if scored.any():
-            with noted(f"while {self.name} scored {len(crops.images)} faces of the video {path}"):
-                scores[scored] = self.scores(crops.images)
         if "score" in frames.columns:
             frames = frames.rename(columns={"score": "finder_score"})
-        frames.insert(list(frames.columns).index("frame") + 1, "score", scores)
-        if not scored.any():
-            raise NoScoredFrameError(Path(path).name, frames)
-        return VideoScore(
-            score=float(scores[scored].mean()), coverage=float(scored.mean()), frames=frames
-        )
+        frames.insert(list(frames.columns).index("frame") + 1, "score", np.nan)
+        scored = (frames["status"] == "ok").to_numpy()
+        with noted(f"while {self.name} scored {len(crops.images)} faces of the video {path}"):
+            scores = face_scores(self, crops.images, Path(path).name, frames)
+        frames.loc[scored, "score"] = scores
+        return VideoScore(score=float(scores.mean()), coverage=float(scored.mean()), frames=frames)

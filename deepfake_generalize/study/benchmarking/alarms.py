@@ -44,7 +44,7 @@ def _under_both_labels(sets: Sequence[ScoredSet], pictures: Outcomes) -> Iterato
         rows = scored.usable.dropna(subset=["path"])
         for path, label in zip(rows["path"].astype(str), rows["label"], strict=True):
             # The path of scores may be a video's, and is all that is known of them.
-            *_, picture = pictures.get(path, (path,))
+            *_, picture = pictures.get((path,), (path,))
             before, where = known.setdefault(picture, (label, f"{scored.name}, {path}"))
             if before != label:
                 words = (where, f"{scored.name}, {path}")

@@ -36,7 +36,7 @@ from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_se
 from deepfake_generalize.study.benchmarking.missing_scores import Policy, coverage_notes
 from deepfake_generalize.study.benchmarking.result import Benchmark
 from deepfake_generalize.study.benchmarking.several import Benchmarks
-from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash
+from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash, unit_of
 from deepfake_generalize.study.tables import (
     little_to_lose,
     rank_among_published,
@@ -93,9 +93,10 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     Args:
         detector: Anything with a `name` and `scores(images)`, such as `models.Detector` or what
             `models.as_detector` makes of a function. It gets uint8 RGB, (N, H, W, 3), or a list of
-            (H, W, 3) where sizes differ, at most 64 images at once. Where all sets are scores, a
-            name is enough. A list of them is ranked and compared; then a set may also be a mapping
-            of a detector's name to its scores, and the audit is made for the first alone.
+            (H, W, 3) where sizes differ, at most 64 images at once; with `frames`, clips of the
+            crops of a video (`types.Scorer`). Where all sets are scores, a name is enough. A list
+            of them is ranked and compared; then a set may also be a mapping of a detector's name to
+            its scores, and the audit is made for the first alone.
         original: Crops (a DataFrame with path and label, 1 is fake), a folder of them, scores (a
             DataFrame with label and score, optionally status, reason, path, video, dataset,
             method, frame), or a CSV file of scores; paths may end in a query, as in
@@ -282,6 +283,8 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
                 f"{100 * part['degradation']:.2f} points lost at 0.5 would come back with the best "
                 f"threshold, which only an oracle knows; AUC {part['auc']:.3f}."
             )
+    if videos := [of.name for of in sets if unit_of(of.frame) == "video"]:
+        yield f"{', '.join(videos)}: each score is of a video, what is called frames here too"
     for scored in sets:
         if chosen := scored.frame.attrs.get("selected"):
             yield f"{scored.name}: {chosen}"
@@ -295,6 +298,7 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
             )
         if counts["fake"] != counts["real"]:
             yield (
-                f"{name}: {counts['fake']} fake and {counts['real']} real images; the paper's "
-                "sets are half real, so accuracies on this one do not compare with them."
+                f"{name}: {counts['fake']} fake and {counts['real']} real "
+                f"{unit_of(scored.frame)}s; the paper's sets are half real, "
+                "so accuracies on this one do not compare with them."
             )

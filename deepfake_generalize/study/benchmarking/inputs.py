@@ -21,7 +21,14 @@ from deepfake_generalize.data.crops import (
     split_packed,
 )
 from deepfake_generalize.data.layouts import is_video_name
-from deepfake_generalize.data.manifests import read_header, select, split_query
+from deepfake_generalize.data.manifests import (
+    read_header,
+    score_keys,
+    select,
+    split_query,
+    video_keys,
+)
+from deepfake_generalize.data.video import sample_indices
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
@@ -40,8 +47,8 @@ from deepfake_generalize.validation import check_mapping, describe
 
 _SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
 SetInput: TypeAlias = _SetInput | Mapping[str, _SetInput]
-Outcomes: TypeAlias = dict[str, tuple[float, str, str, str]]
-"""Path of a crop to its score, status, reason and a hash of its picture."""
+Outcomes: TypeAlias = dict[tuple[str, ...], tuple[float, str, str, str]]
+"""Path of a crop, or those of a clip, to score, status, reason and a hash of the pictures."""
 
 ORIGINAL = "original"
 _RESERVED = frozenset(
@@ -71,10 +78,10 @@ class ScoredSet:
 
     Attributes:
         name: The set's.
-        frame: One row an image: key, label (int64), score (float64, NaN where there is none),
-            status ("ok", "missing", "error" or the table's own word), reason, path; and dataset,
-            method, compression, target_identity, source_identity, video and frame where they were
-            given.
+        frame: One row an image (a video of a detector of clips): key, label (int64), score
+            (float64, NaN where there is none), status ("ok", "missing", "error" or the table's own
+            word), reason, path; and dataset, method, compression, target_identity, source_identity,
+            video and frame where they were given.
         source: "crops" or "scores".
         facts: What a score file's JSON says; else empty.
         told: Whether it is known which way the scores point: not where a table was made elsewhere
@@ -197,9 +204,7 @@ def _load(
         if polarity == "real-high":
             frame["score"] = 1.0 - frame["score"]
         return ScoredSet(name, frame, "scores", told=polarity is not None)
-    labels = read_labels(name, table)
-    found = _score_crops(name, table, detector, known)
-    return ScoredSet(name, arrange(table, labels, found), "crops")
+    return ScoredSet(name, _score_crops(name, table, detector, known), "crops")
 
 
 def _read(name: str, place: str | Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
@@ -251,8 +256,9 @@ def _check_columns(name: str, table: pd.DataFrame) -> None:
 
 def _score_crops(
     name: str, table: pd.DataFrame, detector: Scorer | str, known: Outcomes
-) -> dict[str, list[Any]]:
-    """Return score, status and reason of each row, the images read a few at a time."""
+) -> pd.DataFrame:
+    """Return the rows with score, status and reason, the images read a few at a time."""
+    labels = read_labels(name, table)
     if isinstance(detector, str):
         raise InputError(
             f"expected a detector to score the crops of the set {name}, received only the name "
@@ -265,40 +271,85 @@ def _score_crops(
             hint="Cut out the faces first: data.extract_faces(videos, folder).crops.",
         )
     check_no_image_twice(name, table, ["path"])
-    paths = [path for path in map(str, table["path"]) if path not in known]
-    for start in range(0, len(paths), _IMAGES_AT_ONCE):
-        images, outcomes = _read_images(paths[start : start + _IMAGES_AT_ONCE])
+    frames = getattr(detector, "frames", None)
+    items: list[tuple[str, ...]] = [(path,) for path in map(str, table["path"])]
+    if frames is not None:
+        table, items = _videos(name, table.assign(label=labels), frames)
+    new = [item for item in items if item not in known]
+    at_once = max(1, _IMAGES_AT_ONCE // (frames or 1))
+    for start in range(0, len(new), at_once):
+        images, outcomes = _read_images(new[start : start + at_once], frames)
         with noted(
-            f"while {detector.name} scored images {start} to {start + len(outcomes) - 1} of the "
-            f"set {name}, the first {paths[start]}"
+            f"while {detector.name} scored {'images' if frames is None else 'videos'} {start} to "
+            f"{start + len(outcomes) - 1} of the set {name}, the first {new[start][0]}"
         ):
             scores = iter(score_images(detector, images).tolist() if images else [])
-        for path, (status, reason, picture) in zip(paths[start:], outcomes, strict=False):
+        for item, (status, reason, picture) in zip(new[start:], outcomes, strict=False):
             score = next(scores) if status == "ok" else float("nan")
-            known[path] = score, status, reason, picture
-    own = [known[path] for path in map(str, table["path"])]
-    return {key: [of[n] for of in own] for n, key in enumerate(("score", "status", "reason"))}
+            known[item] = score, status, reason, picture
+    own = [known[item] for item in items]
+    found = {key: [of[n] for of in own] for n, key in enumerate(("score", "status", "reason"))}
+    return arrange(table, read_labels(name, table), found)
 
 
-def _read_images(paths: Sequence[str]) -> tuple[list[AnyArray], list[tuple[str, str, str]]]:
-    """Return the images that can be read; the status, reason and picture's hash of every path."""
-    images: list[AnyArray] = []
+def _videos(name: str, table: pd.DataFrame, frames: int) -> tuple[pd.DataFrame, list[Any]]:
+    """Return one row a video, and the paths of its clip's frames in order: all if too few."""
+    table = table.reset_index(drop=True)
+    keys, numbers = video_keys(table), table.get("frame", pd.Series(np.nan, table.index))
+    order = pd.to_numeric(numbers, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    twice = pd.DataFrame({"video": keys, "frame": order}).duplicated()
+    if keys is None or np.isnan(order).any() or twice.any():
+        raise InputError(
+            f"expected the set {name} to name video and frame of each crop, each frame of a video "
+            "once: the detector takes clips.",
+            hint="data.extract_faces names them; else fill in the columns video and frame.",
+        )
+    rows, items = [], []
+    for _, unordered in table.assign(frame=order).groupby(keys, sort=False):
+        part = unordered.sort_values("frame")
+        paths = part["path"].astype(str).tolist()
+        taken = sample_indices(len(paths), frames)
+        items.append(tuple(paths[place] for place in taken))
+        rows.append(part.index[taken[0]])
+    found = table.loc[rows].drop(columns="frame").assign(n_frames=list(map(len, items)))
+    return found.assign(key=score_keys(found.drop(columns="path"))), items
+
+
+def _read_images(
+    items: Sequence[tuple[str, ...]], frames: int | None
+) -> tuple[list[Any], list[tuple[str, str, str]]]:
+    """Return images or clips that can be read; status, reason and pictures' hash of every item."""
+    images: list[Any] = []
     outcomes = []
-    for path in map(Path, paths):
+    for item in items:
+        if len(item) < (frames or 1):
+            reason = f"{len(item)} of the {frames} frames that a clip needs"
+            outcomes.append(("too_short", reason, item[0]))
+            continue
+        pictures: list[AnyArray] = []
+        content = hashlib.blake2b(digest_size=16)
         try:
-            images.append(read_image(path))
-            content = hashlib.blake2b(images[-1].tobytes(), digest_size=16)
-            outcomes.append(("ok", "", f"{images[-1].shape}{content.hexdigest()}"))
+            for path in item:
+                pictures.append(read_image(Path(path)))
+                content.update(pictures[-1].tobytes())
         except (InputError, OSError) as error:
-            there = path.exists() or split_packed(str(path)) is not None
-            outcomes.append(("error" if there else "missing", str(error), str(path)))
+            there = Path(path).exists() or split_packed(path) is not None
+            outcomes.append(("error" if there else "missing", str(error), path))
+        else:
+            images.append(pictures[0] if frames is None else _stacked(pictures))
+            outcomes.append(("ok", "", f"{pictures[0].shape}{content.hexdigest()}"))
     return images, outcomes
 
 
-def score_images(detector: Scorer, images: list[AnyArray]) -> DoubleArray:
-    """Return P(fake) of images (H, W, 3), of unequal sizes or not; refuse what is none."""
-    alike = len({image.shape for image in images}) == 1
-    scores = np.asarray(detector.scores(np.stack(images) if alike else images), np.float64)
+def _stacked(images: list[Any]) -> Any:
+    """Return arrays of one shape as one array, else the list."""
+    shapes = {getattr(image, "shape", None) for image in images}
+    return np.stack(images) if len(shapes) == 1 and None not in shapes else images
+
+
+def score_images(detector: Scorer, images: list[Any]) -> DoubleArray:
+    """Return P(fake) of images or clips, of unequal sizes or not; refuse what is none."""
+    scores = np.asarray(detector.scores(_stacked(images)), np.float64)
     if scores.shape != (len(images),):
         raise InputError(
             f"expected {detector.name} to return scores of shape ({len(images)},), received "

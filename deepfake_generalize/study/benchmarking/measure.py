@@ -23,7 +23,7 @@ from deepfake_generalize.metrics.weighted import (
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL, ScoredSet
 from deepfake_generalize.study.benchmarking.missing_scores import Policy, counted
 from deepfake_generalize.study.protocol import UNSEEN_SETS
-from deepfake_generalize.study.scores import as_scored, by_video
+from deepfake_generalize.study.scores import as_scored, by_video, unit_of
 from deepfake_generalize.study.tables import published_degradations
 
 THRESHOLD = 0.5
@@ -58,7 +58,7 @@ def measure_sets(
     named = {of.name: by_video(of.frame) for of in sets}
     videos = {name: counted(of, policy) for name, of in named.items() if of is not None}
     rows: dict[str, dict[str, Any]] = {
-        name: {"set": name, "n_frames": len(of)} for name, of in frames.items()
+        name: {"set": name, "n_frames": _frame_count(of)} for name, of in frames.items()
     }
     for name, of in videos.items():
         people = set(text_column(of, "target_identity")) - {""}
@@ -81,6 +81,12 @@ def measure_sets(
         replicates[0],
         _notes(replicates[0], unnamed),
     )
+
+
+def _frame_count(rows: pd.DataFrame) -> int:
+    if unit_of(rows) == "image":
+        return len(rows)
+    return int(pd.to_numeric(rows["n_frames"], errors="coerce").sum())
 
 
 def _notes(replicates: Replicates | None, unnamed: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from deepfake_generalize.study.benchmarking.inputs import ScoredSet
+from deepfake_generalize.study.scores import unit_of
 
 Policy = Literal["exclude", "as-real", "as-fake", "as-chance"]
 
@@ -57,7 +58,7 @@ def coverage_notes(scored: ScoredSet, policy: Policy) -> list[str]:
     more = len(failed) - len(named)
     named += [f"and {more} more, in scores[{scored.name!r}]"] if more else []
     note = (
-        f"{scored.name}: {len(failed)} of {len(scored.frame)} images have no score and are "
-        f"{_SAID[policy]} (policy {policy!r}): {'; '.join(named)}"
+        f"{scored.name}: {len(failed)} of {len(scored.frame)} {unit_of(scored.frame)}s have no "
+        f"score and are {_SAID[policy]} (policy {policy!r}): {'; '.join(named)}"
     )
     return [note]

@@ -9,11 +9,12 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Interval, Resampling
 from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SHARES
-from deepfake_generalize.study.scores import Style, write_scores
+from deepfake_generalize.study.scores import Style, unit_of, write_scores
 from deepfake_generalize.study.tables import (
     RANK_CAVEAT,
     beside_published,
@@ -54,7 +55,8 @@ class Benchmark:
             then frame_ and video_ accuracy, accuracy_real, accuracy_fake, balanced_accuracy, auc,
             average_precision, eer, tpr_at_fpr_1, tpr_at_fpr_5 and brier_score, fractions, and
             log_loss, nats; each with _low and _high; NaN where one does not exist. A video's score
-            is the mean of its frames'.
+            is the mean of its frames'; where a row is a video (a detector of clips, a score file
+            with n_frames and no frame), frame_ numbers are of videos too.
         auc: Set to area under the ROC curve of its images, a fraction; None where a set has one
             class only.
         scores: Set to a table with a row an image: key, label, score (P(fake)), status, reason,
@@ -177,8 +179,14 @@ class Benchmark:
             This detector's row first: detector, training_set, and a column a set.
 
         Raises:
-            InputError: No such source, none of its numbers are of this unit, or no set in common.
+            InputError: No such source, none of its numbers are of this unit, no set in common, or
+                frames asked for where each score is a video's.
         """
+        if unit == "frame" and any(unit_of(of) == "video" for of in self.scores.values()):
+            raise InputError(
+                'expected unit="video" of scores that are of videos, received "frame".',
+                hint="Numbers of frames and of videos do not compare.",
+            )
         mine: dict[Any, Any] = {
             "detector": self.detector,
             "training_set": self.training_dataset or "not said",

@@ -22,6 +22,7 @@ from deepfake_generalize.study.scores.tables import (
     data_hash,
     is_score_table,
     read_labels,
+    unit_of,
 )
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "is_score_table",
     "read_labels",
     "read_scores",
+    "unit_of",
     "write_scores",
 ]

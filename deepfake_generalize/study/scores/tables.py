@@ -192,6 +192,11 @@ def by_video(rows: pd.DataFrame) -> pd.DataFrame | None:
     return videos.reset_index(drop=True)
 
 
+def unit_of(rows: pd.DataFrame) -> str:
+    """Say what rows are: "video" where they count a video's frames and name none, else "image"."""
+    return "video" if "n_frames" in rows and "frame" not in rows else "image"
+
+
 def data_hash(rows: pd.DataFrame) -> str:
     """Return the SHA-256 of which images a set holds, by key and label, whatever their order.
 

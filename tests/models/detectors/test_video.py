@@ -8,7 +8,7 @@ import pytest
 
 from deepfake_generalize.data import faces
 from deepfake_generalize.data.faces.crop_video import VideoCrops
-from deepfake_generalize.errors import VideoError
+from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.models import Detector, VideoScore, as_detector
 
 LEVELS = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="levels", size=8)
@@ -121,3 +121,45 @@ def test_a_real_video(shared_data, monkeypatch):
     assert result.coverage > 0
     crops = faces.crop_video(video, frames_per_video=3)
     assert result.score == pytest.approx(LEVELS.scores(crops.images).mean(), abs=1e-6)
+
+
+@pytest.fixture
+def clips():
+    """A detector of clips of two frames, the later of which counts three times."""
+    return as_detector(
+        lambda x: x.mean(axis=(2, 3, 4)) @ [0.25, 0.75], name="clips", size=8, frames=2
+    )
+
+
+def test_a_clip_gives_its_one_score_to_every_frame_with_a_face(crops, clips):
+    calls = crops([51, None, 102, 153, 204])
+    result = clips.score_video("a.mp4", frames_per_video=1)
+    assert calls[0]["frames_per_video"] == 2
+    # Of four faces, the centres of two halves: the second and the fourth.
+    assert result.score == pytest.approx(0.25 * 0.4 + 0.75 * 0.8)
+    assert result.coverage == 0.8
+    expected = [0.7, np.nan, 0.7, 0.7, 0.7]
+    np.testing.assert_allclose(result.frames["score"], expected, atol=1e-6)
+    clips.score_video("a.mp4", frames_per_video=5)
+    assert calls[1]["frames_per_video"] == 5
+
+
+def test_too_few_faces_for_a_clip_are_a_status_with_every_frame(crops, clips):
+    crops([51, None, None])
+    with pytest.raises(
+        VideoError, match=r"faces in 2 frames in a\.mp4, found 1 in the 3"
+    ) as caught:
+        clips.score_video("a.mp4")
+    assert caught.value.status == "too_short"
+    assert caught.value.frames["status"].tolist() == ["ok", "no_face", "no_face"]
+    assert caught.value.frames["score"].isna().all()
+    assert copy.copy(caught.value).status == "too_short"
+    crops([None])
+    with pytest.raises(VideoError, match="found none") as caught:
+        clips.score_video("a.mp4")
+    assert caught.value.status == "no_face"
+
+
+def test_how_many_frames_a_clip_samples_is_checked(crops, clips):
+    with pytest.raises(InputError, match="frames_per_video"):
+        clips.score_video("a.mp4", frames_per_video="many")
