@@ -114,11 +114,7 @@ def benchmark(
     """
     unseen_sets, special_sets = map(arguments.named_sets, (unseen, specialized or []))
     arguments.check_out(out)
-    from deepfake_generalize.metrics.weighted import METRICS
-
-    check_choice("--metric", metric, METRICS)
-    if weights or number or intervals:
-        _check_one(detector)
+    _check_options(detector, metric, of_one=bool(weights or number or intervals))
     sets = {"original": original} | unseen_sets | special_sets
     scorers = [arguments.load_scorer(name, weights, _of(sets, name)) for name in detector]
     places: dict[str, Any] = {
@@ -169,8 +165,11 @@ def _show(
         console.write_note("\n".join(remarks))
 
 
-def _check_one(detectors: Sequence[str]) -> None:
-    if len(detectors) > 1:
+def _check_options(detectors: Sequence[str], metric: str, *, of_one: bool) -> None:
+    from deepfake_generalize.metrics.weighted import METRICS
+
+    check_choice("--metric", metric, METRICS)
+    if of_one and len(detectors) > 1:
         raise InputError(
             "expected one --detector with --weights, --table or --intervals, received "
             f"{len(detectors)}.",
