@@ -35,7 +35,15 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
     return [(match["needs"], match["code"] or match["hidden"]) for match in BLOCK.finditer(text)]
 
 
-WITH_CODE = [page for page in PAGES if blocks_of((REPOSITORY / page).read_text(encoding="utf-8"))]
+LONG = (
+    *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
+    *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
+)
+WITH_CODE = [
+    pytest.param(page, marks=pytest.mark.slow if page in LONG else ())
+    for page in PAGES
+    if blocks_of((REPOSITORY / page).read_text(encoding="utf-8"))
+]
 
 
 @pytest.fixture

@@ -125,11 +125,9 @@ SITES = {"mesonet": "paper", "mesoinception": "paper", "shallownet": "paper"}
 SITES |= dict.fromkeys(("xception", "efficientnet_b0"), "average_pool")
 
 
-QUICK, SLOW = "three levels", "all at once"
-
-
 def _marks(name):
-    return [] if name == QUICK else [pytest.mark.slow if name == SLOW else pytest.mark.nightly]
+    by_night = name not in ("three levels", "all at once")
+    return pytest.mark.nightly if by_night else pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", [pytest.param(x, marks=_marks(x)) for x in NETWORKS])

@@ -74,6 +74,7 @@ def made(seed, *, n=200, edge=0.0):
     return labels, *scores
 
 
+@pytest.mark.slow
 def test_delong_rejects_equal_detectors_as_often_as_it_says() -> None:
     p = np.array([compare(*made(seed), n_resamples=1).p_value for seed in range(600)])
     assert 0.03 <= np.mean(p < 0.05) <= 0.075
