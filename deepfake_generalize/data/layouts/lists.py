@@ -208,15 +208,15 @@ def deepspeak(root: Root) -> Lists:
         line.get("identity", ""): SPLITS.get(line.get("split", "").lower())
         for _, line in _rows(root, r"annotations-split-def\.csv")
     }
-    said: dict[str, tuple[str, Fields]] = {}
+    said: dict[str, Entry] = {}
     for file, line in _rows(root, r"annotations-fake\.csv"):
         fields: Fields = {f"{k}_identity": line.get(f"identity-{k}") for k in _ROLES}
         name = line.get("video-file", "").rpartition("/")[2]
-        said[name] = file, fields | {"method": line.get("engine")}
+        said[name.lower()] = Entry(name, fields | {"method": line.get("engine")}, file)
     entries = []
     for name in root.names:
         base = name.rpartition("/")[2]
-        file, fields = said.pop(base, ("", {}))
+        _, fields, file = said.pop(base.lower(), Entry(name, {}, ""))
         # Real <person>-<recording>, fake <engine>--<person>-<person>--..., or as the list says.
         named = re.match(r"(\d+)-|\w+--(\d+)-(\d+)--", base)
         who = {*(named.groups() if named else ()), *(fields.get(f"{k}_identity") for k in _ROLES)}
@@ -225,7 +225,7 @@ def deepspeak(root: Root) -> Lists:
         entries.append(
             Entry(name, {**fields, "split": parts.pop() if len(parts) == 1 else None}, file)
         )
-    return Lists([*entries, *(Entry(name, fields, file) for name, (file, fields) in said.items())])
+    return Lists([*entries, *said.values()])
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:
