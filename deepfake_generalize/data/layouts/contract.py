@@ -83,6 +83,7 @@ class Lists(NamedTuple):
         problems: Files that a list excludes.
         dataset: The data set's name, where it is not the layout's.
         told: What was recognised, where it is more than the marks.
+        notes: What else is to be told of this root.
     """
 
     entries: Sequence[Entry] = ()
@@ -91,6 +92,7 @@ class Lists(NamedTuple):
     problems: Sequence[Problem] = ()
     dataset: str = ""
     told: str = ""
+    notes: Sequence[str] = ()
 
 
 class Root:
@@ -249,7 +251,7 @@ def read_layout(
     """
     root = Root(folder, layout, disk)
     lists = layout.lists(root, **own) if layout.lists else Lists()
-    reading = Reading(lists.told or _told(layout, root), notes=[*layout.notes])
+    reading = Reading(lists.told or _told(layout, root), notes=[*layout.notes, *lists.notes])
     reading.problems += lists.problems
     listed = _listed(root, lists, reading)
     skipped = {problem.path for problem in lists.problems}

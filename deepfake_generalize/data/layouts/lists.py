@@ -199,7 +199,8 @@ def deepfake_eval(root: Root) -> Lists:
         elif there := root.find(name):
             reason = f"{file} calls its picture {said!r}, neither real nor fake"
             problems.append(Problem(f"{root.path}/{there}", "unknown", reason))
-    return Lists(entries, problems=problems)
+    note = f"{len(problems)} videos that its list calls neither real nor fake have no row"
+    return Lists(entries, problems=problems, notes=[note] if problems else [])
 
 
 def deepspeak(root: Root) -> Lists:

@@ -97,6 +97,8 @@ def test_what_deepfake_eval_calls_unknown_is_counted_and_has_no_row(tmp_path, to
     (problem,) = videos.attrs["problems"]
     assert problem["path"] == str(root / "video-data/b.mp4")
     assert "calls its picture 'unknown'" in problem["reason"]
+    note = "1 videos that its list calls neither real nor fake have no row"
+    assert note in videos.attrs["notes"][0]
 
 
 def test_a_list_that_names_a_file_in_another_case_means_it_where_it_is_one(tmp_path, touch):
@@ -124,6 +126,14 @@ def test_videos_with_another_suffix_than_in_the_list_keep_its_split(tmp_path, to
     (root / "List_of_testing_videos.txt").write_text("1 Celeb-real/id9_0003.mp4\n")
     videos = find_videos(root, strict=True)
     assert videos["split"].fillna("-").tolist() == ["test", "-"]
+
+
+def test_what_archives_of_macos_hold_beside_the_files_is_no_data_set(tmp_path, touch):
+    root = touch(tmp_path, ["Celeb/Celeb-real/id0_0000.mp4"])
+    touch(root / "__MACOSX", ["Celeb/Celeb-real/._id0_0000.mp4", "real/a.mp4", "fake/b.mp4"])
+    videos = find_videos(root, strict=True)
+    assert videos.attrs["layout"] == "celebdf"
+    assert len(videos) == 1
 
 
 def test_a_list_that_contradicts_the_folder_of_fakeavceleb_is_told(tmp_path, touch):
