@@ -52,7 +52,8 @@ EXPECTED = {
     "celebdf++": {
         "Celeb-real/id0_0000.mp4": "0 real id0 - - test",
         "YouTube-real/00170.mp4": "0 real - - - -",
-        "Celeb-synthesis/FaceSwap/Celeb-DF/id0_id1_0000.mp4": "1 Celeb-synthesis id0 id1 - -",
+        "Celeb-synthesis/FaceSwap/Celeb-DF/id0_id1_0000.mp4": "1 Celeb-synthesis id0 id1 - - "
+        "kind=FaceSwap",
         "Celeb-synthesis/FaceSwap/GHOST/id0_id1_0000.mp4": "1 GHOST id0 id1 - test kind=FaceSwap",
         "Celeb-synthesis/TalkingFace/FLOAT/id0_0001_test_a.mp4": "1 FLOAT id0 - - - "
         "kind=TalkingFace",

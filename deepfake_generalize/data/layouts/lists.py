@@ -184,7 +184,11 @@ def fakeavceleb(root: Root) -> Lists:
         # The last column has no name: the folder, which begins with that of the data set.
         below = line.get("", "").partition("/")[2]
         entries.append(Entry(f"{below}/{line.get('path', '')}", fields, file))
-    return Lists(entries)
+    listed = {root.find(entry.name) for entry in entries}
+    rest = [n for n in root.names if n.lower().startswith("fakevideo-") and n not in listed]
+    note = f"{len(rest)} fakes are in no meta_data.csv, such as {min(rest, default='')}: their "
+    note += "method is called fake, and whose face was put in is not known"
+    return Lists(entries, notes=[note] if rest else [])
 
 
 def deepfake_eval(root: Root) -> Lists:

@@ -147,6 +147,15 @@ def test_a_list_that_contradicts_the_folder_of_fakeavceleb_is_told(tmp_path, tou
     # Wav2Lip puts nobody's face in: target1 is whose voice it is.
     assert videos[["method", "target_identity"]].iloc[0].tolist() == ["wav2lip", "id00001"]
     assert videos["source_identity"].isna().all()
+    assert "meta_data" not in " ".join(videos.attrs["notes"])
+    (root / "FakeVideo-RealAudio/African/women/id00001/b.mp4").touch()
+    (root / "RealVideo-RealAudio/African/women/id00001").mkdir(parents=True)
+    (root / "RealVideo-RealAudio/African/women/id00001/c.mp4").touch()
+    with pytest.warns(LayoutWarning, match="1 missing"):
+        notes = " ".join(find_videos(root).attrs["notes"])
+    assert f"1 fakes are in no meta_data.csv, such as {place.partition('/')[2]}/b.mp4:" in notes
+    (root / "meta_data.csv").unlink()
+    assert "2 fakes are in no meta_data.csv" in " ".join(find_videos(root).attrs["notes"])
 
 
 def test_the_test_part_of_avdeepfake1m_has_no_label_and_no_row(tmp_path, touch):
