@@ -207,6 +207,8 @@ def _show_data(data: Path, sets: list[dict[str, Any]]) -> None:
             console.write_text(f"and {more} more in {found['place']}: --json lists all")
     read = [Path(found["place"]) for found in sets]
     for folder in sorted(path for path in data.absolute().iterdir() if path.is_dir()):
+        if folder.name.startswith((".", "__MACOSX")):
+            continue
         if not any(place.is_relative_to(folder) or folder.is_relative_to(place) for place in read):
             console.write_text(
                 f"{folder.name}: not recognised as a data set; data.layouts() says what is"

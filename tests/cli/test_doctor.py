@@ -170,7 +170,7 @@ def test_a_folder_of_data_sets_is_told_set_by_set(
 ) -> None:
     names = ["UADFV/real/0001.mp4", "UADFV/fake/0001_fake.mp4", "Celeb/Celeb-real/id0_0000.mp4"]
     names += ["Celeb/Celeb-synthesis/odd.mp4", "Celeb/Celeb-synthesis/id0_id1_0000.mp4"]
-    for name in [*names, "wild/real_test/0/real/1/1.png", "holiday/x.mp4"]:
+    for name in [*names, "wild/real_test/0/real/1/1.png", "holiday/x.mp4", "__MACOSX/a"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "Celeb/List_of_testing_videos.txt").write_text("1 Celeb-real/id9_0000.mp4")
@@ -198,6 +198,7 @@ def test_a_folder_of_data_sets_is_told_set_by_set(
     assert f"missing: {gone}: List_of_testing_videos.txt names it, and it is not on disk" in text
     assert f"unknown: {odd}: not in a folder of Celeb-DF" in text
     assert "holiday: not recognised as a data set" in text
+    assert "__MACOSX" not in text
     assert "UADFV (uadfv): it has no official split" in text
     assert "Celeb:" not in text
     code, error, _ = fails("doctor", tmp_path / "nowhere")
