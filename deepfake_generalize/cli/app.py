@@ -13,6 +13,7 @@ import itertools
 import sys
 import traceback
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     native_logs = contextlib.nullcontext() if debug else quiet_native_logs_of_command()
     try:
         with warnings.catch_warnings(), native_logs, interrupted_by_termination() as came:
-            warnings.showwarning = lambda message, *_, **__: console.show_warning(
+            show = cache(console.show_warning)  # What several sets have in common is told once.
+            warnings.showwarning = lambda message, *_, **__: show(
                 failures.for_command(str(message), command)
             )
             code = _run(group, arguments)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from deepfake_generalize.data.assets import AssetStatus
 
+_SHOWN = 3
+"""Problems of a data set that are shown."""
 _OPENCV_WHEELS = [
     f"opencv{kind}-python{end}" for end in ("", "-headless") for kind in ("", "-contrib")
 ]
@@ -145,14 +147,13 @@ def doctor(
 
     JSON keys: ok, missing, versions, packages, extras, opencv, assets, cpus, memory_gib; with DATA
     also data: of each data set place, layout, reads (videos or crops), the numbers of files real,
-    fake, missing, unknown and mismatch, and notes. Exits with 5 when something required is missing.
+    fake, missing, unknown and mismatch, notes, and problems with path, status and reason. Exits
+    with 5 when something required is missing.
     """
     found = diagnose()
     sets = []
     if data is not None:
-        from deepfake_generalize.data.layouts import survey
-
-        sets = survey(data.absolute())
+        sets = _sets(data.absolute())
     if json:
         console.write_json(found.to_dict() | ({} if data is None else {"data": sets}))
     elif data is None:
@@ -166,6 +167,29 @@ def doctor(
         )
 
 
+def _sets(data: Path) -> list[dict[str, Any]]:
+    """Return what is in a folder: data sets as they are had, and crops with their own table."""
+    from deepfake_generalize.data import read_crops
+    from deepfake_generalize.data.crops import CROPS_FILE
+    from deepfake_generalize.data.layouts import survey
+
+    files = [file for above in ("", "*/", "*/*/") for file in sorted(data.glob(above + CROPS_FILE))]
+    cut: list[dict[str, Any]] = []
+    for folder in (file.parent for file in files):
+        crops = read_crops(folder)
+        gone = [path for path in crops["path"] if not Path(path).exists()]
+        reason = f"{CROPS_FILE} names it, and it is not on disk"
+        cut.append(
+            {"place": str(folder), "layout": CROPS_FILE, "reads": "crops"}
+            | {name: int((crops["label"] == at).sum()) for at, name in enumerate(("real", "fake"))}
+            | {"missing": len(gone), "unknown": int(crops["label"].isna().sum()), "mismatch": 0}
+            | {"notes": []}
+            | {"problems": [{"path": p, "status": "missing", "reason": reason} for p in gone]}
+        )
+    own = {found["place"] for found in cut}
+    return [found for found in survey(data) if found["place"] not in own] + cut
+
+
 def _show_data(data: Path, sets: list[dict[str, Any]]) -> None:
     """Show the data sets of a folder, then what they lack, then what is none of them."""
     names = ("real", "fake", "missing", "unknown", "mismatch")
@@ -176,8 +200,15 @@ def _show_data(data: Path, sets: list[dict[str, Any]]) -> None:
     console.write_table(str(data), ("folder", "layout", "reads", *names), rows)
     for note in (note for found in sets for note in found["notes"]):
         console.write_text(note)
+    for found in sets:
+        for problem in found["problems"][:_SHOWN]:
+            console.write_text("{status}: {path}: {reason}".format_map(problem))
+        if more := len(found["problems"][_SHOWN:]):
+            console.write_text(f"and {more} more in {found['place']}: --json lists all")
     read = [Path(found["place"]) for found in sets]
     for folder in sorted(path for path in data.absolute().iterdir() if path.is_dir()):
+        if folder.name.startswith((".", "__MACOSX")):
+            continue
         if not any(place.is_relative_to(folder) or folder.is_relative_to(place) for place in read):
             console.write_text(
                 f"{folder.name}: not recognised as a data set; data.layouts() says what is"

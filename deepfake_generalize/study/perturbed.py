@@ -21,7 +21,7 @@ from deepfake_generalize.data.faces import (
     cut_out,
     open_tools,
 )
-from deepfake_generalize.data.layouts import is_video_name
+from deepfake_generalize.data.layouts import fake_within, is_video_name
 from deepfake_generalize.data.manifests import require_columns
 from deepfake_generalize.data.perturbations import DEEPER_FORENSICS
 from deepfake_generalize.errors import InputError, UndefinedMetricError, VideoError
@@ -276,7 +276,7 @@ def _score_videos(
             about = video | {"video": video["path"], "score": float("nan")}
             cuts: list[_Cut] = []
             try:
-                cut = crop_opened(video["path"], count, settings, *tools, cuts)
+                cut = crop_opened(video["path"], count, settings, *tools, cuts, fake_within(video))
             except VideoError as error:
                 rows.append(about | {"status": error.status, "reason": error.message})
                 continue

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize._version import __version__
-from deepfake_generalize.cli import main
+from deepfake_generalize.cli import app, main
 
 
 def in_a_shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -148,3 +149,17 @@ def test_what_steers_a_terminal_is_shown_by_its_code(tmp_path: Path, capsys: Any
     said = "".join(capsys.readouterr())
     assert "x1b[2J" in said
     assert all(char.isprintable() or char == "\n" for char in said)
+
+
+def test_a_warning_that_comes_twice_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: object) -> int:
+        warnings.simplefilter("always")
+        for number, text in enumerate(("a is odd", "a is odd", "b is odd")):
+            warnings.warn_explicit(text, UserWarning, "sets.py", number)
+        return 0
+
+    monkeypatch.setattr(app, "_run", run)
+    assert main([]) == 0
+    assert capsys.readouterr().err == "warning: a is odd\nwarning: b is odd\n"

@@ -170,7 +170,7 @@ def test_a_folder_of_data_sets_is_told_set_by_set(
 ) -> None:
     names = ["UADFV/real/0001.mp4", "UADFV/fake/0001_fake.mp4", "Celeb/Celeb-real/id0_0000.mp4"]
     names += ["Celeb/Celeb-synthesis/odd.mp4", "Celeb/Celeb-synthesis/id0_id1_0000.mp4"]
-    for name in [*names, "wild/real_test/0/real/1/1.png", "holiday/x.mp4"]:
+    for name in [*names, "wild/real_test/0/real/1/1.png", "holiday/x.mp4", "__MACOSX/a"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "Celeb/List_of_testing_videos.txt").write_text("1 Celeb-real/id9_0000.mp4")
@@ -188,11 +188,39 @@ def test_a_folder_of_data_sets_is_told_set_by_set(
         [1, 0, 0, 0, 0],
     ]
     assert "UADFV (uadfv): it has no official split" in found[1]["notes"]
+    gone, odd = (
+        tmp_path / f"Celeb/{n}.mp4" for n in ("Celeb-real/id9_0000", "Celeb-synthesis/odd")
+    )
+    told = {problem["path"]: problem["status"] for problem in found[0]["problems"]}
+    assert told == {str(gone): "missing", str(odd): "unknown"}
     assert main(["doctor", str(tmp_path)]) == 0
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"missing: {gone}: List_of_testing_videos.txt names it, and it is not on disk" in text
+    assert f"unknown: {odd}: not in a folder of Celeb-DF" in text
     assert "holiday: not recognised as a data set" in text
+    assert "__MACOSX" not in text
     assert "UADFV (uadfv): it has no official split" in text
     assert "Celeb:" not in text
     code, error, _ = fails("doctor", tmp_path / "nowhere")
     assert code == 2
     assert "expected a folder of data sets" in error
+
+
+def test_crops_with_their_table_are_crops_and_few_of_their_problems_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cut"
+    (out / "D").mkdir(parents=True)
+    (out / "D/0.png").touch()
+    lines = [f"D/{number}.png,{number % 2}" for number in range(6)]
+    (out / "crops.csv").write_text("\n".join(["path,label", *lines, "D/6.png,"]))
+    for root in (out, tmp_path):
+        assert main(["doctor", str(root), "--json"]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["data"]
+        assert (found["place"], found["layout"], found["reads"]) == (str(out), "crops.csv", "crops")
+        assert [found[name] for name in ("real", "fake", "missing", "unknown")] == [3, 3, 6, 1]
+        assert len(found["problems"]) == 6
+    assert main(["doctor", str(out)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.count("crops.csv names it, and it is not on disk") == 3
+    assert f"and 3 more in {out}: --json lists all" in text

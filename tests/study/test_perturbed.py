@@ -120,6 +120,7 @@ def test_whole_frames_are_perturbed_before_the_face_is_cut_out(
         path = write_video(tmp_path / f"{number}.mp4", frames)
         videos.append({"path": str(path), "label": number % 2, "method": "made"})
     videos.append({"path": str(tmp_path / "gone.mp4"), "label": 1, "method": "made"})
+    videos[1]["fake_frames"] = "2-4"
     finder, seen = part_finder(0.25, 0.25, 0.75, 0.75), []
 
     def keep(images: np.ndarray) -> np.ndarray:
@@ -146,6 +147,8 @@ def test_whole_frames_are_perturbed_before_the_face_is_cut_out(
     assert again.std() == pytest.approx(soft[0][40:-40, 40:-40].std(), rel=0.1)
     assert crop.std() > 1.5 * again.std()
     assert found.scores["method"].eq("made").all()
+    taken = found.scores.groupby(found.scores["video"].str[-5:])["frame"].agg(list)
+    assert taken[["0.mp4", "1.mp4"]].tolist() == [[1, 3], [2, 3]]
     with pytest.raises(InputError, match="keep the size of whole frames, received gend_resize_box"):
         robustness(red, pd.DataFrame(videos), perturbations=["gend_resize_box"], finder=finder)
     with pytest.raises(UndefinedMetricError, match="expected a face in the 1 videos, found none"):

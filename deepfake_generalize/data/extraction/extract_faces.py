@@ -25,7 +25,7 @@ from deepfake_generalize.data.faces import (
     check_frame_count,
     crop_settings,
 )
-from deepfake_generalize.data.layouts import at_frame
+from deepfake_generalize.data.layouts import fake_within
 from deepfake_generalize.data.manifests import (
     check_labels,
     require_columns,
@@ -94,6 +94,9 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     progress: bool | Callable[[int, int], None] = False,
 ) -> Extraction:
     """Cut the subject's face out of evenly spaced frames of every video, and write PNG crops.
+
+    A fake that is fake for moments (its `fake_frames`, such as "12-40;70-95") is sampled within
+    these, so that every crop of it is fake; one that has none of these frames is a failure.
 
     Safe to kill and to call again: finished videos are not done again unless their file or their
     mask changed; half-done ones start over, and so do those that the system refused to read. The
@@ -167,7 +170,8 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     folders = video_record.name_folders(rows)
     wanted = {0: counts["real"], 1: counts["fake"]}
     frames = [wanted.get(label, max(counts.values())) for label in rows["label"]]
-    tasks = [Task(*task) for task in zip(rows["path"], folders, frames, strict=True)]
+    within = map(fake_within, rows.to_dict("records"))
+    tasks = [Task(*task) for task in zip(rows["path"], folders, frames, within, strict=True)]
     with open_folder(root, described) as scratch, _reporting(progress) as report:
         job = Job(root, scratch, checksum(described), settings, finder, aligner)
         done = {task: record for task in tasks if (record := finished(job, task, redo)) is not None}
@@ -239,7 +243,7 @@ def _tables(
         about = {str(name): value for name, value in fields.items()}
         about |= {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
         cut = video_record.crop_rows(job.root / task.folder, record)
-        crops += [about | row | at_frame(about, int(str(row["frame"]))) for row in cut]
+        crops += [about | row for row in cut]
         failures += video_record.failure_rows(task.path, record)
     columns = [*CROP_COLUMNS, "settings", *(c for c in own.columns if c not in VIDEO_COLUMNS)]
     return (

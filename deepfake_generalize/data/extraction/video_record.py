@@ -71,11 +71,13 @@ class Key(NamedTuple):
     modified_ns: int | None
     mask_bytes: int | None = None
     mask_ns: int | None = None
+    within: str = ""
+    """Frames that the others were taken from, such as "12-40"; empty for all."""
 
 
-def key_of(path: str, settings: str, frames: int) -> Key:
+def key_of(path: str, settings: str, frames: int, within: str) -> Key:
     """Return the key of a video as it is on disk now."""
-    return Key(settings, frames, *_size_and_time(path), *_size_and_time(mask_of(path)))
+    return Key(settings, frames, *_size_and_time(path), *_size_and_time(mask_of(path)), within)
 
 
 def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
@@ -209,7 +211,7 @@ def read_record(folder: Path, key: Key) -> Record | None:
     except (DataMismatchError, KeyError, TypeError, RecursionError):
         return None
     if key.size_bytes is None:
-        key = there._replace(settings=key.settings, frames=key.frames)
+        key = there._replace(settings=key.settings, frames=key.frames, within=key.within)
     return record if record.lasting and there == key else None
 
 

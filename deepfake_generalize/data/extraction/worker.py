@@ -52,11 +52,12 @@ class Job(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One video to do: its path, its folder below the root, frames asked for."""
+    """One video to do: its path, its folder below the root, frames asked for and within which."""
 
     path: str
     folder: str
     frames: int
+    within: str = ""
 
 
 def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Task, Record]]:
@@ -96,10 +97,11 @@ def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[
 
 def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
     # Before reading: a file that changes meanwhile is then done again.
-    key = video_record.key_of(task.path, job.checksum, task.frames)
+    key = video_record.key_of(task.path, job.checksum, task.frames, task.within)
     images = np.zeros((0, job.settings.size, job.settings.size, 3), np.uint8)
     try:
-        crops = crop_opened(task.path, task.frames, job.settings, finder, aligner)
+        tools = (job.settings, finder, aligner)
+        crops = crop_opened(task.path, task.frames, *tools, within=task.within)
         record, images = video_record.record_of(crops), crops.images
     except VideoError as error:
         lasting = key.size_bytes is not None and not video_record.is_passing(error)
@@ -121,7 +123,7 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
 
 def finished(job: Job, task: Task, redo: Collection[str] = ()) -> Record | None:
     """Return the record of a video that needs no work; None where it does, as `redo` may say."""
-    key = video_record.key_of(task.path, job.checksum, task.frames)
+    key = video_record.key_of(task.path, job.checksum, task.frames, task.within)
     record = video_record.read_record(job.root / task.folder, key)
     if record is None or key.size_bytes is None:
         return record

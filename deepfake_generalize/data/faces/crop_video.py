@@ -154,13 +154,15 @@ def crop_opened(
     finder: FaceFinder,
     aligner: Aligner,
     cuts: list[tuple[UInt8Array, DoubleArray | None]] | None = None,
+    within: str = "",
 ) -> VideoCrops:
     """Do the work of `crop_video` with tools that are already open.
 
-    `cuts` gets the frame of every crop, and the matrix by which `cut_out` cuts it out.
+    `cuts` gets the frame of every crop, and the matrix by which `cut_out` cuts it out. Frames are
+    taken `within` some, as `sample_indices` does.
     """
     is_picture = looks_like(path, still=True) == "picture"
-    batch = _one_frame(path) if is_picture else sample_frames(path, frames_per_video)
+    batch = _one_frame(path) if is_picture else sample_frames(path, frames_per_video, within)
     mask = mask_of(path)
     masks = None if mask is None else read_masks(mask, batch.indices)
     subject = find_subject(batch.images, finder, None if masks is None else masks.areas)

@@ -8,7 +8,7 @@ from deepfake_generalize.data.layouts.manifest import (
     REAL,
     VIDEO_COLUMNS,
     LayoutWarning,
-    at_frame,
+    fake_within,
 )
 from deepfake_generalize.data.layouts.problems import left_out
 from deepfake_generalize.data.layouts.scanning import (
@@ -24,7 +24,7 @@ __all__ = [
     "VIDEO_COLUMNS",
     "VIDEO_SUFFIXES",
     "LayoutWarning",
-    "at_frame",
+    "fake_within",
     "find_pictures",
     "find_videos",
     "is_video_name",

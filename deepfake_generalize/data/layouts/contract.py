@@ -83,6 +83,7 @@ class Lists(NamedTuple):
         problems: Files that a list excludes.
         dataset: The data set's name, where it is not the layout's.
         told: What was recognised, where it is more than the marks.
+        notes: What else is to be told of this root.
     """
 
     entries: Sequence[Entry] = ()
@@ -91,6 +92,7 @@ class Lists(NamedTuple):
     problems: Sequence[Problem] = ()
     dataset: str = ""
     told: str = ""
+    notes: Sequence[str] = ()
 
 
 class Root:
@@ -105,17 +107,31 @@ class Root:
         self._exact = frozenset(self.names)
 
     @cached_property
-    def _loose(self) -> dict[str, str]:
-        return {_loosened(name): name for name in reversed(self.names)}
+    def _loose(self) -> dict[str, list[str]]:
+        loose: dict[str, list[str]] = defaultdict(list)
+        for name in self.names:
+            loose[_loosened(name)].append(name)
+        return loose
 
     def find(self, name: str) -> str | None:
-        """Return the name of a file on disk that a list names, with or without `videos`."""
-        return name if name in self._exact else self._loose.get(_loosened(name))
+        """Return the name of a file on disk that a list names, with or without `videos`.
+
+        Its name may be in another case, where that leads to one file only.
+        """
+        if name in self._exact:
+            return name
+        near = self._loose.get(_loosened(name), [])
+        same = [found for found in near if _file(found) == _file(name)]
+        return same[0] if same else near[0] if len(near) == 1 else None
 
 
 def _loosened(name: str) -> str:
-    folder, _, file = name.rpartition("/")
-    return "/".join([*(p for p in folder.lower().split("/") if p not in ("", "videos")), file])
+    *folders, file = name.lower().split("/")
+    return "/".join([*(p for p in folders if p not in ("", "videos")), file])
+
+
+def _file(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -235,7 +251,7 @@ def read_layout(
     """
     root = Root(folder, layout, disk)
     lists = layout.lists(root, **own) if layout.lists else Lists()
-    reading = Reading(lists.told or _told(layout, root), notes=[*layout.notes])
+    reading = Reading(lists.told or _told(layout, root), notes=[*layout.notes, *lists.notes])
     reading.problems += lists.problems
     listed = _listed(root, lists, reading)
     skipped = {problem.path for problem in lists.problems}
@@ -285,9 +301,10 @@ def _told(layout: Layout, root: Root) -> str:
 def _listed(root: Root, lists: Lists, reading: Reading) -> dict[str, Entry]:
     """Map files to their entries; what is not on disk, or contradicted, is a problem."""
     found: dict[str, Entry] = {}
-    for entry in lists.entries:
-        name = root.find(entry.name)
-        if name is None:
+    found_by = [(root.find(entry.name), entry) for entry in lists.entries]
+    # One that names a file in its own case comes before one that does in another.
+    for name, entry in sorted(found_by, key=lambda by: _file(by[0] or "") != _file(by[1].name)):
+        if name is None or _file(found.get(name, entry).name) != _file(entry.name):
             reason = f"{entry.file} names it, and it is not on disk"
             reading.problems.append(Problem(f"{root.path}/{entry.name}", "missing", reason))
             continue

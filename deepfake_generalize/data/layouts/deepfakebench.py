@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,8 @@ from deepfake_generalize.data.layouts.contract import (
     read_layout,
 )
 from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
-from deepfake_generalize.data.layouts.scanning import Disk, read_json
+from deepfake_generalize.data.layouts.problems import told_by_folder
+from deepfake_generalize.data.layouts.scanning import Disk, read_json, walk_files
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice
 
@@ -38,10 +39,14 @@ _INNER = ("", "/rgb", "/datasets", "/datasets/rgb")
 
 
 class _Video(NamedTuple):
-    """What the lists say of one video: its row, its parts, and its frames with where they lie."""
+    """What the lists say of one video: its row, its parts, and its frames with where they lie.
 
-    fields: Fields
-    file: str
+    Without a row, where its label says nothing; `said` are data set, label and name.
+    """
+
+    fields: Fields | None
+    file: Path
+    said: tuple[str, str, str]
     official: list[str]
     parts: dict[str, None]
     frames: dict[str, str | None]
@@ -81,7 +86,22 @@ def read(
     near = [root, *root.parents[:3]] if frames is None else [Path(frames).absolute()]
     bases = [f"{place}{inner}" for place in near for inner in _INNER]
     reading = Reading(f"it holds lists of frames ({', '.join(file.name for file in files)})")
-    videos: dict[str, _Video] = {}
+    videos = _videos(layout, disk, files, bases)
+    as_listed = split == "as-listed"
+    for (key, _), video in videos.items():
+        _add_rows(reading, disk, _folder(key, video, bases), video, as_listed=as_listed)
+    reading.notes += _parts_told(videos.values(), as_listed=as_listed)
+    if root.is_dir():
+        named = {path for video in videos.values() for path in video.frames.values()}
+        reading.problems += _unnamed(layout, disk, root if frames is None else near[0], named)
+    return reading
+
+
+def _videos(
+    layout: Layout, disk: Disk, files: Sequence[Path], bases: list[str]
+) -> dict[tuple[str, bool], _Video]:
+    """Return what the lists say, by the folders of frames and whether the label is unknown."""
+    videos: dict[tuple[str, bool], _Video] = {}
     for file in files:
         content = read_json(file)
         for dataset, labels in _items(file, content):
@@ -94,11 +114,16 @@ def read(
                         for path in map(_below, map(str, record["frames"])):
                             if path not in video.frames:
                                 video.frames[path] = _place(disk, bases, path)
-    as_listed = split == "as-listed"
-    for key, video in videos.items():
-        _add_rows(reading, disk, f"{root}/{key}", video, as_listed=as_listed)
-    reading.notes += _parts_told(videos, as_listed=as_listed)
-    return reading
+    return videos
+
+
+def _unnamed(
+    layout: Layout, disk: Disk, place: Path, named: Collection[str | None]
+) -> list[Problem]:
+    """Tell of the frames that no list names, a problem a folder."""
+    walked = walk_files(place, skip=layout.beside, still=True, disk=disk)
+    there = ("/".join((str(place), *parts)) for parts, kind in walked if kind == "picture")
+    return told_by_folder((path for path in there if path not in named), "no list names them")
 
 
 def _lists(disk: Disk, root: Path) -> list[Path]:
@@ -149,32 +174,38 @@ def _place(disk: Disk, bases: list[str], path: str) -> str | None:
     return next((f"{base}/{path}" for base in bases if disk.has(f"{base}/{path}")), None)
 
 
-def _label(layout: Layout, label: str) -> tuple[int, str]:
+def _folder(key: str, video: _Video, bases: list[str]) -> str:
+    """Return where the frames of a video lie, or would; its list, where that names none."""
+    if not video.frames:
+        return str(video.file)
+    found = next(filter(None, video.frames.values()), None)
+    first = key.partition("/")[0]
+    near = next((base for base in bases if Path(base, first).is_dir()), bases[0])
+    return found.rpartition("/")[0] if found else f"{near}/{key}"
+
+
+def _label(layout: Layout, label: str) -> tuple[int, str] | None:
     """Return our label and the method of one of theirs: by the table, then by how it ends."""
     method = layout.tables["methods"].get(label.lower())
     if method is not None:
         return 1, method
     found = re.fullmatch(r"(.*?)[-_]?(real|fake|synthesis)", label, re.IGNORECASE)
     if found is None:
-        raise InputError(
-            "expected a label that ends in real, fake or synthesis, or one of DeepfakeBench's "
-            f"({', '.join(layout.tables['methods'])}), received {label!r}.",
-            hint="Rename the label in the JSON so that it says which of the two it is.",
-        )
+        return None
     fake = _ENDS[found[2].lower()]
     return fake, (found[1] or "fake") if fake else REAL
 
 
 def _video(
     layout: Layout,
-    videos: dict[str, _Video],
+    videos: dict[tuple[str, bool], _Video],
     file: Path,
     said: tuple[str, str, str],
     record: dict[str, Any],
 ) -> _Video:
     """Return the video of a record, known by the folder of its frames."""
     dataset, label, name = said
-    fake, method = _label(layout, label)
+    fake, method = _label(layout, label) or (None, None)
     folder = _below(str(record["frames"][0])).rpartition("/")[0] if record["frames"] else ""
     key = folder or "/".join((dataset, label, name))
     ff_or_cdf = re.fullmatch(r".+_(ff|cdf)", dataset, re.IGNORECASE)
@@ -183,7 +214,7 @@ def _video(
     form = layout.tables["people"].get(ours)
     found = compiled(form).fullmatch(name or key.rpartition("/")[2]) if form else None
     people = found.groupdict() if found else {}
-    fields: Fields = {
+    fields: Fields | None = {
         "dataset": ours,
         "method": method,
         "label": fake,
@@ -191,10 +222,11 @@ def _video(
         "source_identity": people.get("source") if fake else None,
         "compression": next((_LEVELS[part] for part in key.split("/") if part in _LEVELS), None),
     }
-    video = videos.setdefault(key, _Video(fields, file.name, official, {}, {}))
-    if video.fields["label"] != fake:
+    fields = None if fake is None else fields
+    video = videos.setdefault((key, fake is None), _Video(fields, file, said, official, {}, {}))
+    if fields and video.fields and video.fields["label"] != fake:
         raise InputError(
-            f"expected one label for the frames in {key}, received both in {video.file} and "
+            f"expected one label for the frames in {key}, received both in {video.file.name} and "
             f"{file.name}.",
             hint="Remove the list that is wrong.",
         )
@@ -202,9 +234,17 @@ def _video(
 
 
 def _add_rows(reading: Reading, disk: Disk, place: str, video: _Video, *, as_listed: bool) -> None:
+    if video.fields is None:
+        reason = (
+            f"{video.file.name} labels it {video.said[1]!r}, which is none of its labels and "
+            "does not end in real, fake or synthesis: rename it in the list"
+        )
+        reading.problems.append(Problem(place, "unknown", reason))
+        return
+    said = "/".join(filter(None, video.said))
     gone = [path for path, found in video.frames.items() if found is None]
     if gone or not video.frames:
-        reason = f"{video.file} names {len(video.frames)} frames of it"
+        reason = f"{video.file.name} names {len(video.frames)} frames of {said}"
         if gone:
             reason += f", of which {len(gone)} are not on disk, such as {gone[0]}"
         reading.problems.append(Problem(place, "missing", reason))
@@ -227,7 +267,7 @@ def _with_siblings(disk: Disk, row: VideoRow) -> VideoRow:
     return row._replace(extra=row.extra + found)
 
 
-def _parts_told(videos: dict[str, _Video], *, as_listed: bool) -> list[str]:
+def _parts_told(videos: Iterable[_Video], *, as_listed: bool) -> list[str]:
     """Tell of videos that are in several parts, by data set, and what became of their splits."""
     counts = Counter(
         (
@@ -235,8 +275,8 @@ def _parts_told(videos: dict[str, _Video], *, as_listed: bool) -> list[str]:
             " and ".join(video.parts),
             "all of them" if as_listed else video.split or "none",
         )
-        for video in videos.values()
-        if len(video.parts) > 1
+        for video in videos
+        if len(video.parts) > 1 and video.fields
     )
     return [
         f"{number} {what} are listed in {parts}: their split is {split}"

@@ -116,7 +116,8 @@ def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFr
 def survey(root: Path) -> list[dict[str, Any]]:
     """Say of each data set under a root, of videos and of crops, what is there and what is not.
 
-    Keys: place, layout, reads, real, fake, missing, unknown, mismatch (numbers of files) and notes.
+    Keys: place, layout, reads, real, fake, missing, unknown, mismatch (numbers of files), notes,
+    and problems, each with its path, status and reason.
     """
     if not root.is_dir():
         raise InputError(
@@ -138,6 +139,7 @@ def survey(root: Path) -> list[dict[str, Any]]:
                     "fake": labels[1],
                     **{status: counts[status] for status in ("missing", "unknown", "mismatch")},
                     "notes": _notes(place, reading),
+                    "problems": [problem._asdict() for problem in reading.problems],
                 }
             )
     return told

@@ -184,7 +184,11 @@ def fakeavceleb(root: Root) -> Lists:
         # The last column has no name: the folder, which begins with that of the data set.
         below = line.get("", "").partition("/")[2]
         entries.append(Entry(f"{below}/{line.get('path', '')}", fields, file))
-    return Lists(entries)
+    listed = {root.find(entry.name) for entry in entries}
+    rest = [n for n in root.names if n.lower().startswith("fakevideo-") and n not in listed]
+    note = f"{len(rest)} fakes are in no meta_data.csv, such as {min(rest, default='')}: their "
+    note += "method is called fake, and whose face was put in is not known"
+    return Lists(entries, notes=[note] if rest else [])
 
 
 def deepfake_eval(root: Root) -> Lists:
@@ -199,7 +203,8 @@ def deepfake_eval(root: Root) -> Lists:
         elif there := root.find(name):
             reason = f"{file} calls its picture {said!r}, neither real nor fake"
             problems.append(Problem(f"{root.path}/{there}", "unknown", reason))
-    return Lists(entries, problems=problems)
+    note = f"{len(problems)} videos that its list calls neither real nor fake have no row"
+    return Lists(entries, problems=problems, notes=[note] if problems else [])
 
 
 def deepspeak(root: Root) -> Lists:
@@ -208,15 +213,15 @@ def deepspeak(root: Root) -> Lists:
         line.get("identity", ""): SPLITS.get(line.get("split", "").lower())
         for _, line in _rows(root, r"annotations-split-def\.csv")
     }
-    said: dict[str, tuple[str, Fields]] = {}
+    said: dict[str, Entry] = {}
     for file, line in _rows(root, r"annotations-fake\.csv"):
         fields: Fields = {f"{k}_identity": line.get(f"identity-{k}") for k in _ROLES}
         name = line.get("video-file", "").rpartition("/")[2]
-        said[name] = file, fields | {"method": line.get("engine")}
+        said[name.lower()] = Entry(name, fields | {"method": line.get("engine")}, file)
     entries = []
     for name in root.names:
         base = name.rpartition("/")[2]
-        file, fields = said.pop(base, ("", {}))
+        _, fields, file = said.pop(base.lower(), Entry(name, {}, ""))
         # Real <person>-<recording>, fake <engine>--<person>-<person>--..., or as the list says.
         named = re.match(r"(\d+)-|\w+--(\d+)-(\d+)--", base)
         who = {*(named.groups() if named else ()), *(fields.get(f"{k}_identity") for k in _ROLES)}
@@ -225,7 +230,7 @@ def deepspeak(root: Root) -> Lists:
         entries.append(
             Entry(name, {**fields, "split": parts.pop() if len(parts) == 1 else None}, file)
         )
-    return Lists([*entries, *(Entry(name, fields, file) for name, (file, fields) in said.items())])
+    return Lists([*entries, *said.values()])
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:

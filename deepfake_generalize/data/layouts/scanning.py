@@ -61,6 +61,8 @@ _STARTS: dict[Kind, tuple[tuple[int, bytes], ...]] = {
     ),
 }
 _START_BYTES = 400
+# What archives made there hold beside the files: a copy of their tree, of hidden files only.
+_OF_MACOS = "__MACOSX"
 _SYNC, _PACKETS = b"G", ((0, 188), (4, 192))
 # Links may lead from folder to folder in ever new ways; no data set of ours comes near.
 _MOST_DETOURS = 1000
@@ -136,7 +138,7 @@ class Disk:
             folders, others = list[str](), list[str]()
             with os.scandir(key) as entries:
                 for entry in entries:
-                    if not entry.name.startswith("."):
+                    if not entry.name.startswith(".") and entry.name != _OF_MACOS:
                         (folders if _is_folder(entry) else others).append(entry.name)
             self._listed[key] = sorted(folders), sorted(others)
         return self._listed[key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +56,15 @@ class VideoInfo(NamedTuple):
     """What the file is like: container, codec, frames a second, and pixels of a frame as stored."""
 
 
-def sample_indices(n_frames: int, k: int) -> list[int]:
-    """Return the centres of `k` equal parts, ascending from 0; all frames of a shorter video."""
-    taken = min(k, n_frames)
-    return [(2 * part + 1) * n_frames // (2 * taken) for part in range(taken)]
+def sample_indices(n_frames: int, k: int, within: str = "") -> list[int]:
+    """Return the centres of `k` equal parts, ascending from 0; all frames of a shorter video.
+
+    `within` are the frames there are to take from, such as "12-40;70-95" without 40 and 95.
+    """
+    spans = [(int(a), int(b)) for a, b in re.findall(r"(\d+)-(\d+)", within)] or [(0, n_frames)]
+    inside = sorted({at for first, end in spans for at in range(first, min(end, n_frames))})
+    taken = min(k, len(inside))
+    return [inside[(2 * part + 1) * len(inside) // (2 * taken)] for part in range(taken)]
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
@@ -114,17 +120,23 @@ def read_frames(path: str | os.PathLike[str], indices: Sequence[int]) -> FrameBa
     return _batch(video, tuple(indices), _decode(video, inside))
 
 
-def sample_frames(path: str | os.PathLike[str], k: int) -> FrameBatch:
-    """Read the frames at the centres of `k` equal parts of a video; all frames of a shorter one."""
+def sample_frames(path: str | os.PathLike[str], k: int, within: str = "") -> FrameBatch:
+    """Read the frames of `sample_indices`; VideoError as `probe`, and where none is `within`."""
     video = probe(path)
-    asked = tuple(sample_indices(video.n_frames, k))
+    asked = tuple(sample_indices(video.n_frames, k, within))
     found = _decode(video, asked)
     counts = found.is_whole and not found.damage.errors and not video.lost
     if counts and len(found.times) != video.n_frames:
         # A whole pass without damage is the truth, whatever the packets promised.
         video = _counted(video, found)
-        asked = tuple(sample_indices(video.n_frames, k))
+        asked = tuple(sample_indices(video.n_frames, k, within))
         found = _decode(video, asked)
+    if not asked:
+        raise VideoError(
+            f"expected {path} to have frames among {within}, received {video.n_frames} frames.",
+            hint="Its list says that it is fake in frames which it does not have.",
+            status="no_frames",
+        )
     return _batch(video, asked, found)
 
 

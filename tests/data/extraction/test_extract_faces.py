@@ -90,6 +90,26 @@ def test_every_video_ends_in_the_manifests(clip, tmp_path):
     pd.testing.assert_frame_equal(read_failures(done.folder), done.failures, check_dtype=False)
 
 
+def test_a_fake_of_moments_is_sampled_within_them_and_told_where_it_has_none(clip, tmp_path):
+    names = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")
+    videos = manifest(*(clip(tmp_path / name, 60) for name in names))
+    videos["fake_frames"] = [pd.NA, "5-7;41-43", "90-95", "5-7"]
+    videos.loc[3, "label"] = 0
+    every = extract(videos.drop(columns="fake_frames"), tmp_path / "out", frames_per_video=3)
+    assert set(every.crops["frame"]) == {10, 30, 50}
+
+    # The same folder: what was sampled by another rule is done again.
+    done = extract(videos, tmp_path / "out", frames_per_video=3)
+
+    assert done.n_done == 2
+    taken = done.crops.groupby(done.crops["video"].str[-5:])["frame"].agg(list).to_dict()
+    assert taken == {"a.mp4": [10, 30, 50], "b.mp4": [5, 41, 42], "d.mp4": [10, 30, 50]}
+    assert set(done.crops.loc[done.crops["video"].str.endswith("b.mp4"), "label"]) == {1}
+    (failed,) = done.failures.to_dict("records")
+    assert (failed["path"][-5:], failed["status"]) == ("c.mp4", "no_frames")
+    assert "frames among 90-95, received 60 frames" in failed["reason"]
+
+
 def test_crops_on_disk_are_those_in_memory(clip, tmp_path):
     path = clip(tmp_path / "a.mp4")
     in_memory = crop_video(path, size=32, finder=BrightFinder(), aligner="finder")

@@ -97,6 +97,43 @@ def test_what_deepfake_eval_calls_unknown_is_counted_and_has_no_row(tmp_path, to
     (problem,) = videos.attrs["problems"]
     assert problem["path"] == str(root / "video-data/b.mp4")
     assert "calls its picture 'unknown'" in problem["reason"]
+    note = "1 videos that its list calls neither real nor fake have no row"
+    assert note in videos.attrs["notes"][0]
+
+
+def test_a_list_that_names_a_file_in_another_case_means_it_where_it_is_one(tmp_path, touch):
+    names = ["a.MP4", "b.MP4", "b.mP4", "c.MP4", "C.mp4"]
+    root = touch(tmp_path, [f"video-data/{name}" for name in names])
+    lines = ["A.mp4,Fake,test", "b.mp4,Fake,test", "C.MP4,Real,test", "c.MP4,Fake,train"]
+    lines += ["C.mp4,Real,train", "a.MP4,Fake,train"]
+    table = "\n".join(["Filename,Video Ground Truth,Finetuning Set", *lines])
+    (root / "video-metadata-publish.csv").write_text(table)
+    with pytest.warns(LayoutWarning, match="3 missing, 2 unknown"):
+        videos = find_videos(root)
+    said = {path.rpartition("/")[2]: split for path, split in videos[["path", "split"]].to_numpy()}
+    # What is named exactly is that file; of two files in other cases neither is taken.
+    assert said == {"a.MP4": "train", "c.MP4": "train", "C.mp4": "train"}
+    assert videos["label"].tolist() == [0, 1, 1]
+    told = {p["path"].rpartition("/")[2]: p["status"] for p in videos.attrs["problems"]}
+    assert told == {
+        **dict.fromkeys(("A.mp4", "b.mp4", "C.MP4"), "missing"),
+        **dict.fromkeys(("b.MP4", "b.mP4"), "unknown"),
+    }
+
+
+def test_videos_with_another_suffix_than_in_the_list_keep_its_split(tmp_path, touch):
+    root = touch(tmp_path, ["Celeb-real/id9_0003.MP4", "Celeb-synthesis/id0_id1_0000.mp4"])
+    (root / "List_of_testing_videos.txt").write_text("1 Celeb-real/id9_0003.mp4\n")
+    videos = find_videos(root, strict=True)
+    assert videos["split"].fillna("-").tolist() == ["test", "-"]
+
+
+def test_what_archives_of_macos_hold_beside_the_files_is_no_data_set(tmp_path, touch):
+    root = touch(tmp_path, ["Celeb/Celeb-real/id0_0000.mp4"])
+    touch(root / "__MACOSX", ["Celeb/Celeb-real/._id0_0000.mp4", "real/a.mp4", "fake/b.mp4"])
+    videos = find_videos(root, strict=True)
+    assert videos.attrs["layout"] == "celebdf"
+    assert len(videos) == 1
 
 
 def test_a_list_that_contradicts_the_folder_of_fakeavceleb_is_told(tmp_path, touch):
@@ -110,6 +147,15 @@ def test_a_list_that_contradicts_the_folder_of_fakeavceleb_is_told(tmp_path, tou
     # Wav2Lip puts nobody's face in: target1 is whose voice it is.
     assert videos[["method", "target_identity"]].iloc[0].tolist() == ["wav2lip", "id00001"]
     assert videos["source_identity"].isna().all()
+    assert "meta_data" not in " ".join(videos.attrs["notes"])
+    (root / "FakeVideo-RealAudio/African/women/id00001/b.mp4").touch()
+    (root / "RealVideo-RealAudio/African/women/id00001").mkdir(parents=True)
+    (root / "RealVideo-RealAudio/African/women/id00001/c.mp4").touch()
+    with pytest.warns(LayoutWarning, match="1 missing"):
+        notes = " ".join(find_videos(root).attrs["notes"])
+    assert f"1 fakes are in no meta_data.csv, such as {place.partition('/')[2]}/b.mp4:" in notes
+    (root / "meta_data.csv").unlink()
+    assert "2 fakes are in no meta_data.csv" in " ".join(find_videos(root).attrs["notes"])
 
 
 def test_the_test_part_of_avdeepfake1m_has_no_label_and_no_row(tmp_path, touch):

@@ -156,11 +156,12 @@ def test_a_bare_record_empty_frames_and_a_frame_that_is_gone(make):
     assert crops.groupby("label").size().to_dict() == {0: 2, 1: 3}
     assert crops.groupby("label")["split"].first().to_dict() == {0: "val", 1: "test"}
     assert crops["target_identity"].isna().all()
-    told = sorted(problem["reason"] for problem in crops.attrs["problems"])
-    assert told[0] == "set.json names 0 frames of it"
-    assert (
-        "3 frames of it, of which 1 are not on disk, such as DFDC/test/frames/c/009.png" in told[1]
-    )
+    told = {problem["path"]: problem["reason"] for problem in crops.attrs["problems"]}
+    assert told == {
+        str(file): "set.json names 0 frames of DFDC/DFDC_Real/b",
+        str(root / "rgb/DFDC/test/frames/c"): "set.json names 3 frames of DFDC/DFDC_Real, of which "
+        "1 are not on disk, such as DFDC/test/frames/c/009.png",
+    }
 
 
 @pytest.mark.parametrize(
@@ -182,10 +183,33 @@ def test_labels_are_told_by_table_then_by_their_end(make, dataset, label, expect
         assert crops[["target_identity", "source_identity"]].iloc[0].tolist() == ["000", "003"]
 
 
-def test_a_label_that_says_nothing_is_refused_by_name(make):
-    root = make([("x", "x_maybe", "train", "", "a", frames("DF40/x/a"))])
-    with pytest.raises(InputError, match=r"ends in real, fake or synthesis.*received 'x_maybe'"):
+def test_a_label_that_says_nothing_is_told_by_name_and_the_rest_is_read(make):
+    odd = ("x", "x_maybe", "train", "", "a", frames("DF40/x/a"))
+    root = make([odd])
+    with pytest.raises(InputError, match=r"set\.json labels it 'x_maybe'.*real, fake or synthesis"):
         read_crops(root)
+    root = make([odd, ("x", "x_fake", "train", "", "b", frames("DF40/x/b"))])
+    # The frames of one that is known may be listed under the other label, too.
+    make([("y", "y_maybe", "test", "", "b", frames("DF40/x/b"))], name="other")
+    with pytest.warns(LayoutWarning, match="2 unknown"):
+        crops = read_crops(root)
+    assert set(crops["video"]) == {str(root / "rgb/DF40/x/b")}
+    paths = [problem["path"] for problem in crops.attrs["problems"]]
+    assert paths == [str(root / "rgb/DF40/x/a"), str(root / "rgb/DF40/x/b")]
+
+
+def test_frames_that_no_list_names_are_told_by_folder(make, touch, tmp_path):
+    root = make(celeb(), beside=["Celeb-DF-v2/Celeb-real/frames/id7_0001/000.png"])
+    touch(root / "rgb", ["Celeb-DF-v2/YouTube-real/frames/00000/011.png", "x/masks/a/000.png"])
+    with pytest.warns(LayoutWarning, match="2 unknown"):
+        crops = read_crops(root)
+    assert len(crops) == 12
+    reason = "it holds 1 files such as '{}.png': no list names them"
+    assert {p["path"]: p["reason"] for p in crops.attrs["problems"]} == {
+        str(root / "rgb/Celeb-DF-v2/Celeb-real/frames/id7_0001"): reason.format("000"),
+        str(root / "rgb/Celeb-DF-v2/YouTube-real/frames/00000"): reason.format("011"),
+    }
+    assert read_crops(root / "dataset_json/set.json").attrs["problems"] == []
 
 
 def test_one_list_and_the_frames_elsewhere(make, tmp_path):
