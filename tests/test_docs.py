@@ -229,9 +229,16 @@ def test_the_changes_in_contributing_apply(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{name}: {done.stderr}"
 
 
-@pytest.mark.slow
+def by_cost(change: str) -> pytest.MarkDecorator:
+    studies = change in ("retrain_head", "tinynet")
+    return pytest.mark.nightly if studies else pytest.mark.slow
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-@pytest.mark.parametrize(("contract", "name", "diff"), CHANGES, ids=[one[1] for one in CHANGES])
+@pytest.mark.parametrize(
+    ("contract", "name", "diff"),
+    [pytest.param(*change, id=change[1], marks=by_cost(change[1])) for change in CHANGES],
+)
 def test_the_changes_in_contributing_pass_their_contract(
     contract: str, name: str, diff: str, tmp_path: Path
 ) -> None:

@@ -102,7 +102,7 @@ def count(folder: Path) -> int:
     return sum(len(each.splitlines()) for each in contents(folder).values())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # One of a user's own is killed in test_own_study.
 def test_two_jobs_that_are_killed_give_what_one_gives(
     undisturbed, two_config, untimed_records, shown, tmp_path
 ):

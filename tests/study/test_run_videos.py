@@ -20,7 +20,7 @@ TESTED = ["CELEB", "FS", "NT", "DF", "DFD", "CELEB-M"]
 KEYS = ["video", "frame", "dataset", "method", "label", "target_identity", "source_identity"]
 TABLES = {"IV": "table_iv", "V": "table_v", "VI": "table_vi", "VII": "table_vii"}
 FRAMES = 8
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly  # From videos to a report a study goes in test_own_study too.
 
 
 @pytest.fixture(scope="module")
