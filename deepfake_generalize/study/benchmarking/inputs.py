@@ -23,6 +23,7 @@ from deepfake_generalize.data.crops import (
 from deepfake_generalize.data.layouts import is_video_name
 from deepfake_generalize.data.manifests import read_header, select, split_query
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.study.protocol import check_set_name
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
     Polarity,
@@ -44,19 +45,6 @@ Outcomes: TypeAlias = dict[str, tuple[float, str, str, str]]
 """Path of a crop to its score, status, reason and a hash of its picture."""
 
 ORIGINAL = "original"
-_RESERVED = frozenset(
-    {
-        ORIGINAL,
-        "original_accuracy",
-        "detector",
-        "rank",
-        "average",
-        "degradation",
-        "specialized_average",
-        "specialized_degradation",
-        "degradation_difference",
-    }
-)
 _UPSIDE_DOWN = 0.4
 _IMAGES_AT_ONCE = 64
 _EXPECTED = (
@@ -123,11 +111,7 @@ def check_sets(unseen: Mapping[str, SetInput], specialized: Mapping[str, SetInpu
         hint = f'Pass {argument}={{"NAME": crops}}: others than the original set.'
         check_mapping(argument, given, of="the name of a set to its crops or scores", hint=hint)
     for name in (*unseen, *specialized):
-        if not name or name in _RESERVED:
-            raise InputError(
-                f"a set cannot be called {name!r}: the table needs this name for itself.",
-                hint="Give the set another name.",
-            )
+        check_set_name(name)
     both = sorted(set(unseen) & set(specialized))
     if both:
         raise InputError(

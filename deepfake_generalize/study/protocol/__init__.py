@@ -11,6 +11,7 @@ from deepfake_generalize.study.protocol.facts import (
     POOR_POINTS,
     Sizes,
     architecture_facts,
+    check_set_name,
     in_table_order,
     is_poor,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Sizes",
     "Source",
     "architecture_facts",
+    "check_set_name",
     "count_shared",
     "fine_tuning",
     "in_table_order",

@@ -20,6 +20,13 @@ ORIGINAL = "none"
 """The kind of detector that is trained from the beginning, and not fine-tuned."""
 NULL_SET = "NULL"
 """Synthetic data only: reals and "fakes" that nothing was done to; nobody can tell them apart."""
+_COLUMNS = frozenset(
+    {
+        *("detector", "architecture", "training_dataset", "fine_tuning", "source", "rank"),
+        *("original", "original_accuracy", "average", "degradation"),
+        *("specialized_average", "specialized_degradation", "degradation_difference"),
+    }
+)
 PASSABLE_POINTS = 20.0
 """The paper calls a degradation below this passable (section IV-B)."""
 POOR_POINTS = 30.0
@@ -35,6 +42,15 @@ def is_poor(degradation: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """
     # Finer than any difference between two test sets, coarser than the noise of adding floats.
     return np.round(np.asarray(degradation, float), 6) > POOR_POINTS
+
+
+def check_set_name(name: str) -> None:
+    """Refuse what the tables call their own columns: a set's column would take its place."""
+    if not name or name in _COLUMNS:
+        raise InputError(
+            f"a set cannot be called {name!r}: the table needs this name for itself.",
+            hint="Give the set another name.",
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol.facts import NULL_SET, ORIGINAL, Sizes
+from deepfake_generalize.study.protocol.facts import NULL_SET, ORIGINAL, Sizes, check_set_name
 from deepfake_generalize.study.protocol.fine_tuning import fine_tuning
 from deepfake_generalize.study.protocol.problems import Problems
 from deepfake_generalize.validation import check_choice, check_whole
@@ -122,6 +122,8 @@ class Protocol:
         if not self.units or not self.sources:
             problems.add("expected at least one source and one unit, received none.")
         for name in self.names:
+            with problems:
+                check_set_name(name)
             if not _FILE_NAME.fullmatch(name):
                 problems.add(f"expected names of sets that a file can have, received {name!r}.")
         self._check_fine_tunings(problems)

@@ -191,6 +191,13 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     assert all(word in str(caught.value) for word in ("'sed'", "'findr'", "'a'"))
 
 
+@pytest.mark.parametrize("name", ["original", "average", "degradation", "training_dataset"])
+def test_no_set_is_called_as_a_column_of_the_tables(name):
+    for sources in ({name: study.Source(("x",))}, {"x": study.Source((name,))}):
+        with pytest.raises(InputError, match=f"a set cannot be called '{name}'"):
+            study.Protocol(sources)
+
+
 def test_sizes_are_checked_before_a_frame_is_cut(tmp_path):
     for name in ("real", "fake/FaceSwap"):
         (tmp_path / "films" / name).mkdir(parents=True)
