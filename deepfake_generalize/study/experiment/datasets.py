@@ -22,6 +22,7 @@ from deepfake_generalize.study.experiment.run_log import note, now
 from deepfake_generalize.study.protocol import (
     PAPER,
     count_shared,
+    official_split,
     sets_apart,
     shared_by_design,
     study_sets,
@@ -78,7 +79,7 @@ def prepare(
             "seed": config.seed,
             "synthetic": config.is_synthetic or marked,
             "sets": list(sets),
-            "splits": {name: _facts(splits) for name, splits in sets.items()},
+            "splits": {name: _facts(splits, config) for name, splits in sets.items()},
             "audit": _audited(findings),
         }
     )
@@ -130,8 +131,10 @@ def _make_of_places(
     return sets_apart(sets_of(protocol, tables), protocol, seed, trains=bool(config.architectures))
 
 
-def _facts(splits: Splits) -> dict[str, Any]:
+def _facts(splits: Splits, config: StudyConfig) -> dict[str, Any]:
+    said = not config.is_synthetic and config.protocol.splits != "paper"
     return {
+        **({"official": official_split(splits, config.protocol)} if said else {}),
         "sha256": splits.sha256,
         "images": {part: len(getattr(splits, part)) for part in SUBSETS},
         "dropped": len(splits.dropped),

@@ -109,7 +109,7 @@ def check_data(config: StudyConfig) -> None:
         for name in sorted({*protocol.names} - {*PAPER.names}):
             hint = f"Those that can be drawn are {', '.join(PAPER.names)}."
             problems.add(f"expected sets that can be drawn, received {name!r}.", hint=hint)
-    elif not problems.found and protocol.splits == "people":
+    elif not problems.found and protocol.splits != "paper":
         _check_sizes(config, entries, problems)
     problems.tell("the study")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.protocol.apart import sets_apart, uses_of
+from deepfake_generalize.study.protocol.apart import official_split, sets_apart, uses_of
 from deepfake_generalize.study.protocol.facts import (
     NULL_SET,
     ORIGINAL,
@@ -61,6 +61,7 @@ __all__ = [
     "fine_tuning",
     "in_table_order",
     "is_poor",
+    "official_split",
     "sets_apart",
     "shared_by_benchmark",
     "shared_by_design",

@@ -68,7 +68,9 @@ class Protocol:
         sets: Set's name to the entry of `data` that it is part of, with a query where it is not
             all of it: "faceforensics[method=FaceSwap]". Sets of one entry are split together.
         splits: "people": nobody who is in what is trained on is in a test, except as `specialized`
-            says; "paper": the paper's nine sets, as `study_sets` makes them.
+            says; "official": the same, and where a set's column `split` names a test part, each row
+            stays in its part (people of several parts in the last of them, the rest is dropped with
+            a reason); "paper": the paper's nine sets, as `study_sets` makes them.
         sizes: Images of each set.
         frames_per_video: Frames of a fake video, where faces are cut.
         frames_per_real_video: The same of a real one: there are fewer of them.
@@ -90,7 +92,7 @@ class Protocol:
 
     sources: Mapping[str, Source]
     sets: Mapping[str, str] = field(default_factory=dict)
-    splits: Literal["people", "paper"] = "people"
+    splits: Literal["official", "people", "paper"] = "official"
     sizes: Sizes = field(default_factory=Sizes)
     frames_per_video: int = 14
     frames_per_real_video: int = 20
@@ -106,7 +108,7 @@ class Protocol:
             object.__setattr__(self, name, dict(getattr(self, name)))
         problems = Problems()
         chosen = (
-            ("splits", ("people", "paper"), (self.splits,)),
+            ("splits", ("official", "people", "paper"), (self.splits,)),
             ("metric", METRICS, (self.metric,)),
             ("units", ("frame", "video"), self.units),
             ("analyses", ANALYSES, self.analyses),

@@ -13,7 +13,7 @@ from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import all_families, check_data, plan_steps
 from deepfake_generalize.study.experiment.config import needed
-from deepfake_generalize.study.protocol import sets_apart
+from deepfake_generalize.study.protocol import official_split, sets_apart
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.report.specialized import differences
 
@@ -118,6 +118,58 @@ def test_without_training_there_are_only_tests():
     sets = made(mixed(), crops(people=8), trains=False)
     assert {len(splits.train) + len(splits.val) for splits in sets.values()} == {0}
     assert {len(splits.test) for splits in sets.values()} == {8}
+
+
+def test_a_set_is_told_what_it_lacks_of_what_it_is_needed_for():
+    protocol = study.Protocol({"home": study.Source(("wild",))}, sizes=study.Sizes(20, 4, 50))
+    table = crops(people=10, methods=("Face2Face",))
+    with pytest.raises(InputError) as caught:
+        sets_apart({"home": table, "wild": table.query("label == 0")}, protocol, 0, trains=True)
+    told = str(caught.value)
+    assert "expected 37 real images in home for test, train, val, it has 20." in told
+    assert "expected 25 real images in wild for test, it has 20." in told
+    assert "expected 25 fake images in wild for test, it has none." in told
+
+
+def parted(table):
+    """The crops with an official split: people 0 to 31 train, 32 to 43 val, 44 to 59 test."""
+    person = table["target_identity"].astype(int)
+    return table.assign(split=np.select([person < 32, person < 44], ["train", "val"], "test"))
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_images_stay_in_the_parts_of_the_official_split(trains):
+    table = parted(crops())
+    sets = made(mixed(), table, trains=trains)
+    for name, splits in sets.items():
+        assert official_split(splits, mixed()) == "official split used"
+        for part in SUBSETS:
+            known = name == "known" and part == "test" and trains
+            assert set(getattr(splits, part)["split"]) <= {"train" if known else part}, (name, part)
+    assert len(sets["home"].test) == 8
+    free = made(mixed(splits="people"), table, trains=trains)
+    assert set(free["home"].test["split"]) != {"test"}
+    assert official_split(free["home"], mixed(splits="people")) == "official split not used"
+    # What has no part to be tested on has nothing that keeps it from tests.
+    assert (
+        made(mixed(), table.assign(split="train"), trains=trains)["home"]
+        .test["path"]
+        .equals(made(mixed(), table.assign(split=pd.NA), trains=trains)["home"].test["path"])
+    )
+
+
+def test_people_of_two_official_parts_are_tested_on_and_dropped_from_training():
+    table = parted(crops())
+    person = table["target_identity"].astype(int)
+    table.loc[(person < 4) & (table["method"] == "Face2Face"), "split"] = "test"
+    table.loc[person == 10, "split"] = pd.NA  # Its fakes show a person of the training part too.
+    splits = made(mixed(), table)["home"]
+    trained = who(splits.train) | who(splits.val)
+    assert not trained & {f"{number:03d}" for number in (*range(4), *range(44, 60))}
+    dropped = splits.dropped.query("target_identity == '002' and split == 'train'")
+    assert dropped["reason"].str.contains("another part of the official split").all()
+    assert len(dropped)
+    assert "010" not in who(splits.test)
 
 
 def test_sizes_that_cannot_be_met_are_all_named():
