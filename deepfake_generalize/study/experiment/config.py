@@ -25,6 +25,7 @@ from deepfake_generalize.study.protocol import (
     Problems,
     Protocol,
     Sizes,
+    Source,
     architecture_facts,
     short_name,
 )
@@ -161,6 +162,10 @@ class StudyConfig:
                 focused = name in self.architectures and "focus" in self.protocol.fine_tunings
                 if focused and not facts.has_hidden_neurons:
                     problems.add(f"expected networks with neurons to focus, {name} has none.")
+        tuned = len(self.protocol.fine_tunings) > 1
+        for part, size in dataclasses.asdict(self.protocol.sizes).items():
+            if self.architectures and not size and (tuned or not part.startswith("few_shot")):
+                problems.add(f"expected {part} of at least 2 images to train with, received 0.")
         titles = [short_name(name) for name in self.architectures]
         for name in (*titles, *self.detectors):
             if not re.fullmatch(r"[\w.+-]([\w.+ -]*[\w.+-])?", name):
@@ -356,6 +361,10 @@ def _read_protocol(given: object) -> Protocol:
     table = dict(check_type("protocol to be a name or a table of settings", given, dict))
     like = table.pop("like", None if "sources" in table else "paper")
     base = None if like is None else _protocol(like)
+    if base is not None and "sources" in table and "sets" not in table:
+        sources = toml.build(Mapping[str, Source], table["sources"], "sources")
+        names = Protocol(sources).names
+        table["sets"] = {name: place for name, place in base.sets.items() if name in names}
     built: Protocol = toml.build(Protocol, table, "protocol", base)
     return built
 

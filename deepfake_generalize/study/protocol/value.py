@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.facts import NULL_SET, ORIGINAL, Sizes, check_set_name
 from deepfake_generalize.study.protocol.fine_tuning import fine_tuning
 from deepfake_generalize.study.protocol.problems import Problems
-from deepfake_generalize.validation import check_choice, check_whole
+from deepfake_generalize.validation import check_choice, check_type, check_whole, describe
 
 Sharing = Literal["method", "people", "nothing"]
 ANALYSES = ("heat maps", "causal")
@@ -40,7 +40,9 @@ class Source:
 
     def __post_init__(self) -> None:
         """Refuse sets that are not there, or come twice."""
-        object.__setattr__(self, "specialized", dict(self.specialized))
+        for name in ("unseen", "few_shot"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        object.__setattr__(self, "specialized", _mapping("specialized", self.specialized))
         names = (*self.unseen, *self.specialized)
         if not self.unseen or len(set(names)) < len(names):
             raise InputError(
@@ -104,9 +106,17 @@ class Protocol:
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
         # Plain values of its own: a frozen value does not change with the caller's.
-        for name in ("sources", "sets"):
-            object.__setattr__(self, name, dict(getattr(self, name)))
         problems = Problems()
+        for name in ("sources", "sets"):
+            with problems:
+                object.__setattr__(self, name, _mapping(name, getattr(self, name)))
+        for name in ("units", "analyses", "fine_tunings"):
+            with problems:
+                object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for name, source in self.sources.items() if isinstance(self.sources, Mapping) else ():
+            with problems:
+                check_type(f"the source {name} to be a study.Source", source, Source)
+        problems.tell("the protocol")  # Of other kinds nothing else can be told.
         chosen = (
             ("splits", ("official", "people", "paper"), (self.splits,)),
             ("metric", METRICS, (self.metric,)),
@@ -182,6 +192,20 @@ class Protocol:
     def place_of(self, name: str) -> str:
         """Return the entry of `data`, and a query or none, that a set is made of."""
         return self.sets.get(name, name)
+
+
+def _mapping(what: str, given: object) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InputError(f"expected {what} to be a mapping, received {describe(given)}.")
+    return dict(given)
+
+
+def _names(what: str, given: object) -> tuple[str, ...]:
+    """Return several names as a tuple; one text would be taken for its letters."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        hint = "Write one name as a tuple too: ('name',)."
+        raise InputError(f"expected {what} as names, received {given!r}.", hint=hint)
+    return tuple(given)
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

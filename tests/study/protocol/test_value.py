@@ -17,6 +17,7 @@ from deepfake_generalize.study.protocol import official_split, sets_apart
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.report.specialized import differences
 
+CROSS = study.PROTOCOLS["cross-dataset"]
 PAPER = study.PROTOCOLS["paper"]
 SIZES = study.Sizes(train=16, val=8, test=8, few_shot_original=4, few_shot_unseen=4, few_shot_val=4)
 
@@ -287,6 +288,44 @@ def test_a_file_names_a_protocol_or_what_differs_from_one(tmp_path):
     assert study.StudyConfig.from_toml(file).protocol == study.Protocol(
         {"mine": study.Source(("other",))}
     )
+
+
+def test_what_is_like_a_protocol_with_fewer_sets_has_their_places_alone(tmp_path):
+    file = tmp_path / "study.toml"
+    text = '[protocol]\nlike = "cross-dataset"\n[protocol.sources."FF++"]\nunseen = ["DFDC"]\n'
+    file.write_text(text)
+    found = study.StudyConfig.from_toml(file).protocol
+    assert found.sets == {name: CROSS.sets[name] for name in ("FF++", "DFDC")}
+    assert found.frames_per_video == 32
+    file.write_text(text + '[protocol.sets]\nDFD = "dfd"\n')
+    with pytest.raises(InputError, match="sets"):
+        study.StudyConfig.from_toml(file)
+
+
+def test_sizes_of_what_is_not_trained_may_be_nothing():
+    sizes = study.Sizes(0, 0, 8, 0, 0, 0)
+    protocol = study.Protocol({"home": study.Source(("abroad",))}, sizes=sizes)
+    study.StudyConfig(protocol=protocol, architectures=(), detectors={"mine": "nets.py:mine"})
+    with pytest.raises(InputError, match="expected train of at least 2") as caught:
+        study.StudyConfig(protocol=protocol, architectures=("mesonet",))
+    assert "expected val" in str(caught.value)
+    assert "few_shot" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: study.Source(unseen="abc"), "expected unseen as names, received 'abc'"),
+        (lambda: study.Source(("a",), few_shot="a"), "expected few_shot as names"),
+        (lambda: study.Source(("a",), specialized=("b",)), "expected specialized to be a mapping"),
+        (lambda: study.Protocol({"h": {"unseen": ("a",)}}), "the source h to be a study.Source"),
+        (lambda: study.Protocol(("home",)), "expected sources to be a mapping"),
+        (lambda: mixed(units="frame"), "expected units as names"),
+    ],
+)
+def test_values_of_other_kinds_are_refused_in_words(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
 
 
 def test_a_protocol_is_shown_by_its_name_or_its_parts():
