@@ -228,7 +228,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     )
     with pytest.raises(InputError) as caught:
         study.run(config, tmp_path / "run")
-    assert str(caught.value).startswith("2 things are wrong with the study: ")
+    assert str(caught.value).startswith("2 things are wrong with the study:\n- ")
     assert "expected all at" in str(caught.value)
     assert "no.py:function" in str(caught.value)
     assert not (tmp_path / "run").exists()
@@ -242,6 +242,48 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     with pytest.raises(InputError) as caught:
         study.StudyConfig.from_toml(file)
     assert all(word in str(caught.value) for word in ("'sed'", "'findr'", "'a'"))
+
+
+def test_a_file_is_told_of_settings_protocol_names_networks_and_places_at_once(tmp_path):
+    crops().drop(columns="box").to_csv(tmp_path / "crops.csv", index=False)
+    file = tmp_path / "wrong.toml"
+    file.write_text(
+        'sorces = ["home"]\narchitectures = ["mesonot"]\n'
+        '[detectors]\na = "no.py:mine"\n'
+        '[data]\nff = "nowhere"\nother = "crops.csv[methd=FaceSwap]"\nwild = "crops.csv"\n'
+        '[protocol]\nmetric = "aucc"\nunits = ["frame", "clip"]\n'
+        '[protocol.sets]\nhome = "ff"\nother = "other"\n'
+        '[protocol.sources.home]\nunseen = ["other", "average"]\n'
+    )
+    with pytest.raises(InputError) as caught:
+        study.StudyConfig.from_toml(file)
+    count, *lines = str(caught.value).splitlines()
+    for words in (
+        ("'sorces'", "It may hold name"),
+        ("metric", "aucc"),
+        ("units", "clip"),
+        ("set cannot be called 'average'",),
+        ("no.py",),
+    ):
+        assert sum(all(word in line for word in words) for line in lines) == 1, words
+    assert count.startswith(f"{len(lines)} things are wrong with ")
+    # Once the set's name is right, names and places are told too, beside the protocol's values.
+    file.write_text(file.read_text().replace("average", "wilt"))
+    with pytest.raises(InputError) as caught:
+        study.StudyConfig.from_toml(file)
+    count, *lines = str(caught.value).splitlines()
+    for words in (
+        ("'sorces'",),
+        ("metric", "aucc"),
+        ("mesonot",),
+        ("data", "'wild'"),
+        ("- expected ff at",),
+        ("- other: ", "methd"),
+        ("expected a place of wilt",),
+        ("no.py",),
+    ):
+        assert sum(all(word in line for word in words) for line in lines) == 1, (words, lines)
+    assert count.startswith(f"{len(lines)} things are wrong with ")
 
 
 @pytest.mark.parametrize("name", ["original", "average", "degradation", "training_dataset"])
