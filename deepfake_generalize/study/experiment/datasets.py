@@ -191,7 +191,23 @@ def _make_of_places(
     seed = derived_seed(config.seed, "splits")
     if protocol.splits == "paper":
         return study_sets(tables, protocol.sizes, seed=seed)
-    return sets_apart(sets_of(protocol, tables), protocol, seed, trains=bool(config.architectures))
+    trains = bool(config.architectures)
+    try:
+        return sets_apart(sets_of(protocol, tables), protocol, seed, trains=trains)
+    except InputError as error:
+        cut = {
+            entry.name: str(folder / _CROPS / entry.name)
+            for entry in entries.values()
+            if entry.videos
+        }
+        if not cut:
+            raise
+        places = ", ".join(f"{name} = {place!r}" for name, place in cut.items())
+        raise InputError(
+            str(error),
+            hint=f"To go on without cutting again, take the faces that are cut, under [data] "
+            f"{places}, and run into another folder.",
+        ) from error
 
 
 def _facts(splits: Splits, config: StudyConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from deepfake_generalize import data, study
 from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.experiment import all_families, check_data, plan_steps
+from deepfake_generalize.study.experiment import all_families, check_data, plan_steps, prepare
 from deepfake_generalize.study.experiment.config import needed
 from deepfake_generalize.study.protocol import official_split, sets_apart
 from deepfake_generalize.study.report import findings
@@ -316,6 +317,27 @@ def test_sizes_are_checked_before_a_frame_is_cut(tmp_path):
         check_data(
             dataclasses.replace(config, data={**config.data, "swap": f"{place}[method=Deepfakes]"})
         )
+
+
+def test_faces_that_were_cut_need_not_be_cut_again(tmp_path, monkeypatch):
+    for name in ("real", "fake"):
+        (tmp_path / "films" / name).mkdir(parents=True)
+        for number in range(4):
+            (tmp_path / "films" / name / f"{number}.mp4").touch()
+    monkeypatch.setattr(
+        data, "extract_faces", lambda *_, **__: SimpleNamespace(crops=crops(people=2))
+    )
+    config = study.StudyConfig(
+        protocol=study.Protocol({"home": study.Source(("away",))}, sizes=study.Sizes(test=40)),
+        data={"home": str(tmp_path / "films"), "away": str(tmp_path / "films")},
+        architectures=(),
+        detectors={"mine": "mesonet-deepfakes"},
+    )
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="20 real images in home") as caught:
+        prepare(config, tmp_path / "run", n_jobs=1, progress=lambda *_: None)
+    for name in ("home", "away"):
+        assert f"{name} = {str(tmp_path / 'run' / 'crops' / name)!r}" in caught.value.hint
 
 
 def test_a_file_names_a_protocol_or_what_differs_from_one(tmp_path):
