@@ -124,4 +124,5 @@ def report(error: Exception, command: Any = None) -> int:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Write a text as one line, and one for each thing of a list."""
+    return "\n- ".join(" ".join(part.split()) for part in text.split("\n- "))

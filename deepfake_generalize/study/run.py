@@ -317,9 +317,11 @@ def _watched(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> 
             for record in read_lines(folder / RECORDS / f"{family.name}.jsonl")
         ]
         weight = sum(weights.get((record["kind"], record["key"]), 0.0) for record in finished)
-        detectors = sum(record["kind"] == "detector" for record in finished)
-        of_all = sum(len(family.kinds) for family in plans if family.reference is None)
-        say(f"{detectors} of {of_all} detectors", weight / sum(weights.values()))
+        # Where nothing is trained, detectors are there from the beginning.
+        kind = "detector" if any(kind == "detector" for kind, _ in weights) else "evaluation"
+        made = sum(record["kind"] == kind for record in finished)
+        of_all = sum(planned == kind for planned, _ in weights)
+        say(f"{made} of {of_all} {kind}s", weight / sum(weights.values()))
 
     def watch() -> None:
         while not done.wait(_POLL_SECONDS):

@@ -170,3 +170,11 @@ def test_paths_and_what_is_no_option_stay_as_they_are(said: str) -> None:
 
 def test_without_a_command_only_functions_are_named_otherwise() -> None:
     assert for_command("layout='csv' of find_videos", None) == "layout='csv' of `extract`"
+
+
+def test_each_thing_of_a_list_has_its_line(
+    raising: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(errors.InputError("2 things are wrong:\n- one\n  still one.\n- two.", hint="Mend."))
+    assert main(["score", "video.mp4"]) == 2
+    assert "error: 2 things are wrong:\n- one still one.\n- two.\nhint: " in capsys.readouterr().err

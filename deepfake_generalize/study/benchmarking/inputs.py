@@ -30,6 +30,7 @@ from deepfake_generalize.data.manifests import (
 )
 from deepfake_generalize.data.video import sample_indices
 from deepfake_generalize.errors import InputError, UndefinedMetricError
+from deepfake_generalize.study.protocol import check_set_name
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
     Polarity,
@@ -51,19 +52,6 @@ Outcomes: TypeAlias = dict[tuple[str, ...], tuple[float, str, str, str]]
 """Path of a crop, or those of a clip, to score, status, reason and a hash of the pictures."""
 
 ORIGINAL = "original"
-_RESERVED = frozenset(
-    {
-        ORIGINAL,
-        "original_accuracy",
-        "detector",
-        "rank",
-        "average",
-        "degradation",
-        "specialized_average",
-        "specialized_degradation",
-        "degradation_difference",
-    }
-)
 _UPSIDE_DOWN = 0.4
 _IMAGES_AT_ONCE = 64
 _EXPECTED = (
@@ -130,11 +118,7 @@ def check_sets(unseen: Mapping[str, SetInput], specialized: Mapping[str, SetInpu
         hint = f'Pass {argument}={{"NAME": crops}}: others than the original set.'
         check_mapping(argument, given, of="the name of a set to its crops or scores", hint=hint)
     for name in (*unseen, *specialized):
-        if not name or name in _RESERVED:
-            raise InputError(
-                f"a set cannot be called {name!r}: the table needs this name for itself.",
-                hint="Give the set another name.",
-            )
+        check_set_name(name)
     both = sorted(set(unseen) & set(specialized))
     if both:
         raise InputError(

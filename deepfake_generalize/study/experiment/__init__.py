@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig
-from deepfake_generalize.study.experiment.datasets import prepare, read_facts
+from deepfake_generalize.study.experiment.datasets import check_data, prepare, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
     Step,
@@ -11,7 +11,6 @@ from deepfake_generalize.study.experiment.detector_family import (
     derived_seed,
     plan_steps,
 )
-from deepfake_generalize.study.experiment.places import check_data
 from deepfake_generalize.study.experiment.records import (
     CHECKPOINTS,
     HEAT_MAPS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -17,6 +18,7 @@ from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
+from deepfake_generalize.study.experiment.places import look_at
 from deepfake_generalize.study.experiment.schedules import DEMO_SCHEDULES, Analysis, Schedule
 from deepfake_generalize.study.protocol import (
     PAPER,
@@ -25,6 +27,7 @@ from deepfake_generalize.study.protocol import (
     Problems,
     Protocol,
     Sizes,
+    Source,
     architecture_facts,
     short_name,
 )
@@ -161,6 +164,10 @@ class StudyConfig:
                 focused = name in self.architectures and "focus" in self.protocol.fine_tunings
                 if focused and not facts.has_hidden_neurons:
                     problems.add(f"expected networks with neurons to focus, {name} has none.")
+        tuned = len(self.protocol.fine_tunings) > 1
+        for part, size in dataclasses.asdict(self.protocol.sizes).items():
+            if self.architectures and not size and (tuned or not part.startswith("few_shot")):
+                problems.add(f"expected {part} of at least 2 images to train with, received 0.")
         titles = [short_name(name) for name in self.architectures]
         for name in (*titles, *self.detectors):
             if not re.fullmatch(r"[\w.+-]([\w.+ -]*[\w.+-])?", name):
@@ -323,6 +330,7 @@ class StudyConfig:
     @classmethod
     def _read(cls, values: dict[str, Any], folder: Path, where: str) -> StudyConfig:
         """Build a configuration of plain values; what they name lies in a folder."""
+        problems = Problems()
         values = _with_references(values, lambda reference: str(folder / reference))
         if isinstance(data := values.get("data"), dict):
             values["data"] = {
@@ -330,8 +338,23 @@ class StudyConfig:
                 for name, place in data.items()
             }
         if "protocol" in values:
-            values["protocol"] = _read_protocol(values["protocol"])
-        config: StudyConfig = toml.build(cls, values, where)
+            given = values.pop("protocol")
+            with problems:
+                values["protocol"] = _read_protocol(given)
+            if problems.found:  # Sets can be told where these alone are right.
+                kept = ("like", "sources", "sets")
+                with contextlib.suppress(InputError, AttributeError):
+                    part = {name: given[name] for name in kept if name in given}
+                    values["protocol"] = _read_protocol(part)
+                if "protocol" not in values:  # Nor can names of sets be told.
+                    values = {**values, "data": {}, "sources": []}
+        with problems:
+            config: StudyConfig = toml.build(cls, values, where)
+        if problems.found:
+            places, detectors = _texts(values.get("data")), _texts(values.get("detectors"))
+            names = needed(values.get("protocol", PAPER)) if places else ()
+            look_at(names, places, detectors.values(), problems)
+        problems.tell(where)
         return config
 
 
@@ -356,8 +379,17 @@ def _read_protocol(given: object) -> Protocol:
     table = dict(check_type("protocol to be a name or a table of settings", given, dict))
     like = table.pop("like", None if "sources" in table else "paper")
     base = None if like is None else _protocol(like)
+    if base is not None and "sources" in table and "sets" not in table:
+        sources = toml.build(Mapping[str, Source], table["sources"], "sources")
+        names = Protocol(sources).names
+        table["sets"] = {name: place for name, place in base.sets.items() if name in names}
     built: Protocol = toml.build(Protocol, table, "protocol", base)
     return built
+
+
+def _texts(given: object) -> dict[str, str]:
+    pairs = given.items() if isinstance(given, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def needed(protocol: Protocol) -> tuple[str, ...]:

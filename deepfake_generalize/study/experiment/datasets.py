@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,27 @@ from deepfake_generalize.data.leakage import warn_of_leaks
 from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.experiment.config import StudyConfig
+from deepfake_generalize.study.experiment.config import StudyConfig, needed
 from deepfake_generalize.study.experiment.detector_family import derived_seed
-from deepfake_generalize.study.experiment.places import read_entries, sets_of
+from deepfake_generalize.study.experiment.places import (
+    Entry,
+    look_at,
+    part_of,
+    read_entry,
+    sets_of,
+)
 from deepfake_generalize.study.experiment.records import RECORDS, Records
 from deepfake_generalize.study.experiment.run_log import note, now
 from deepfake_generalize.study.protocol import (
     PAPER,
+    Problems,
     count_shared,
+    fine_tuning,
+    official_split,
     sets_apart,
     shared_by_design,
     study_sets,
+    uses_of,
 )
 
 SPLITS = "splits"
@@ -78,12 +89,65 @@ def prepare(
             "seed": config.seed,
             "synthetic": config.is_synthetic or marked,
             "sets": list(sets),
-            "splits": {name: _facts(splits) for name, splits in sets.items()},
+            "splits": {name: _facts(splits, config) for name, splits in sets.items()},
             "audit": _audited(findings),
         }
     )
     note(folder, "data", ("data", "sets"), began)
     return tuple(sets)
+
+
+def read_entries(config: StudyConfig) -> dict[str, Entry]:
+    """Read what a study's data are made of, by name: of videos those that a set is made of."""
+    protocol = config.protocol
+    entries = {name: read_entry(name, config.places[name]) for name in needed(protocol)}
+    if protocol.splits == "paper":
+        return entries
+    parts = sets_of(protocol, {name: entry.rows for name, entry in entries.items()})
+    used = {path for part in parts.values() for path in part["path"]}
+    return {
+        name: dataclasses.replace(entry, rows=entry.rows[entry.rows["path"].isin(used)])
+        for name, entry in entries.items()
+    }
+
+
+def check_data(config: StudyConfig) -> None:
+    """Raise `InputError` with all that keeps a study from being run: data, sizes, detectors."""
+    problems, protocol = Problems(), config.protocol
+    kinds = (fine_tuning(kind).function for kind in protocol.fine_tunings[1:])
+    names = () if config.is_synthetic else needed(protocol)
+    entries = look_at(names, config.places, (*config.detectors.values(), *kinds), problems)
+    if config.is_synthetic:
+        for name in sorted({*protocol.names} - {*PAPER.names}):
+            hint = f"Those that can be drawn are {', '.join(PAPER.names)}."
+            problems.add(f"expected sets that can be drawn, received {name!r}.", hint=hint)
+    elif not problems.found and protocol.splits != "paper":
+        _check_sizes(config, entries, problems)
+    problems.tell("the study")
+
+
+def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Problems) -> None:
+    """Note the sizes that cannot be met: of crops for certain, of videos as far as is known."""
+    protocol, trains = config.protocol, bool(config.architectures)
+    tables: dict[str, pd.DataFrame] = {}
+    for name in protocol.names:
+        place = protocol.place_of(name)
+        with problems.about(name):
+            tables[name] = part_of(place, {key: entry.rows for key, entry in entries.items()})
+    per_video = (protocol.frames_per_real_video, protocol.frames_per_video)
+    for name, parts in uses_of(protocol, trains=trains).items() if not problems.found else ():
+        wanted = sum(size for _, size in parts.values()) // 2
+        of_videos = entries[str(split_query(protocol.place_of(name))[0])].videos
+        for label, word in enumerate(("real", "fake") if of_videos else ()):
+            videos = int((tables[name]["label"] == label).sum())
+            if videos * per_video[label] < wanted:
+                problems.add(
+                    f"expected {wanted} {word} images of {name}, at most {per_video[label]} frames "
+                    f"of each of {videos} videos can be had."
+                )
+    if not problems.found and not any(entry.videos for entry in entries.values()):
+        with problems:
+            sets_apart(tables, protocol, derived_seed(config.seed, "splits"), trains=trains)
 
 
 def _make_synthetic(
@@ -127,11 +191,29 @@ def _make_of_places(
     seed = derived_seed(config.seed, "splits")
     if protocol.splits == "paper":
         return study_sets(tables, protocol.sizes, seed=seed)
-    return sets_apart(sets_of(protocol, tables), protocol, seed, trains=bool(config.architectures))
+    trains = bool(config.architectures)
+    try:
+        return sets_apart(sets_of(protocol, tables), protocol, seed, trains=trains)
+    except InputError as error:
+        cut = {
+            entry.name: str(folder / _CROPS / entry.name)
+            for entry in entries.values()
+            if entry.videos
+        }
+        if not cut:
+            raise
+        places = ", ".join(f"{name} = {place!r}" for name, place in cut.items())
+        raise InputError(
+            str(error),
+            hint=f"To go on without cutting again, take the faces that are cut, under [data] "
+            f"{places}, and run into another folder.",
+        ) from error
 
 
-def _facts(splits: Splits) -> dict[str, Any]:
+def _facts(splits: Splits, config: StudyConfig) -> dict[str, Any]:
+    said = not config.is_synthetic and config.protocol.splits != "paper"
     return {
+        **({"official": official_split(splits, config.protocol)} if said else {}),
         "sha256": splits.sha256,
         "images": {part: len(getattr(splits, part)) for part in SUBSETS},
         "dropped": len(splits.dropped),

@@ -89,7 +89,8 @@ def build(kind: Any, value: object, where: str, base: Any = None) -> Any:
 def _dataclass(kind: Any, given: Mapping[str, object], where: str, base: Any) -> Any:
     fields = dataclasses.fields(kind)
     names, kinds = [field.name for field in fields], get_type_hints(kind)
-    problems, built = Problems(), {}
+    problems = Problems()
+    built: dict[str, Any] = {}
     for name, item in given.items():
         if name not in names:
             problems.add(
@@ -98,13 +99,19 @@ def _dataclass(kind: Any, given: Mapping[str, object], where: str, base: Any) ->
             )
         else:
             with problems:
+                built[name] = None
                 built[name] = build(kinds[name], item, name, getattr(base, name, None))
     for field in fields:
         needed = field.default is field.default_factory is dataclasses.MISSING
         if needed and field.name not in given and base is None:
             problems.add(f"expected {field.name} in {where}, there is none.")
+            built[field.name] = None
+    made = None
+    if None not in built.values():  # Else it would be checked with other values than are meant.
+        with problems:
+            made = kind(**built) if base is None else dataclasses.replace(base, **built)
     problems.tell(where)
-    return kind(**built) if base is None else dataclasses.replace(base, **built)
+    return made
 
 
 def _check_plain(kind: Any, value: object, where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.protocol.apart import sets_apart, uses_of
+from deepfake_generalize.study.protocol.apart import official_split, sets_apart, uses_of
 from deepfake_generalize.study.protocol.facts import (
     NULL_SET,
     ORIGINAL,
@@ -11,6 +11,7 @@ from deepfake_generalize.study.protocol.facts import (
     POOR_POINTS,
     Sizes,
     architecture_facts,
+    check_set_name,
     in_table_order,
     is_poor,
 )
@@ -55,10 +56,12 @@ __all__ = [
     "Sizes",
     "Source",
     "architecture_facts",
+    "check_set_name",
     "count_shared",
     "fine_tuning",
     "in_table_order",
     "is_poor",
+    "official_split",
     "sets_apart",
     "shared_by_benchmark",
     "shared_by_design",

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 Uses = dict[str, dict[str, tuple[int, int]]]
 """Set to part to the pool that it is of, and its images."""
 _CLASSES = ("real", "fake")
+_TEST, _FREE = SUBSETS.index("test"), -2
 _CROSSES = "its two identities are in different parts"
+_OFFICIAL = "its people, or the rest of its set, are in another part of the official split"
+_SMALLER = "Ask for smaller sizes, or give more images."
 _LEFT = "more images than the parts of these people need"
 
 
@@ -63,6 +66,7 @@ def sets_apart(
 ) -> dict[str, Splits]:
     """Make a protocol's sets of each set's crops, so that nobody trained on is in a test.
 
+    With `splits` "official", crops of sets that have an official test part stay in their parts.
     Sets may hold the same crops. Parts of one kind take the same ones as far as they can, but for
     few-shot images, which are none of their source's. Raises `InputError` with all that is missing.
     """
@@ -72,12 +76,23 @@ def sets_apart(
     member = {name: rows["path"].isin(table["path"]).to_numpy() for name, table in tables.items()}
     labels: AnyArray = rows["label"].to_numpy(int)
     uses = uses_of(protocol, trains=trains)
-    pools = _pools(rows, labels, member, uses, seed)
+    _check_enough(labels, member, uses)
+    official = np.full(len(rows), _FREE)
+    tested = np.zeros(len(rows), bool)
+    if protocol.splits == "official":
+        tested = np.any(
+            [own for own in member.values() if _has_tests(rows[own])] or [tested], axis=0
+        )
+        parts = rows["split"].map({part: pool for pool, part in enumerate(SUBSETS)}).fillna(_FREE)
+        official = np.where(tested, parts, _FREE).astype(int)
+    pools = _pools(rows, labels, member, uses, seed, official)
+    pools[tested & (pools != official) & ((pools == _TEST) | (official != _FREE))] = CROSSING
     taken = _take(rows, labels, member, pools, protocol, uses, seed)
     found = {}
     for name, own in member.items():
         subset = np.full(len(rows), "dropped", dtype=object)
-        reason = np.where(pools == CROSSING, _CROSSES, _LEFT).astype(object)
+        crosses = np.where(tested, _OFFICIAL, _CROSSES)
+        reason = np.where(pools == CROSSING, crosses, _LEFT).astype(object)
         for part, chosen in taken[name].items():
             subset[chosen], reason[chosen] = part, None
         found[name] = assemble(
@@ -88,10 +103,43 @@ def sets_apart(
     return found
 
 
+def official_split(splits: Splits, protocol: Protocol) -> str:
+    """Say what became of a set's official split."""
+    rows = pd.concat([getattr(splits, part) for part in (*SUBSETS, "dropped")])
+    if not rows["split"].notna().any():
+        return "no official split"
+    if protocol.splits != "official":
+        return "official split not used"
+    return "official split used" if _has_tests(rows) else "no official test part: split here"
+
+
+def _check_enough(labels: AnyArray, member: Mapping[str, AnyArray], uses: Uses) -> None:
+    problems = Problems()
+    for name, own in member.items():
+        wanted = sum(size for _, size in uses[name].values()) // 2
+        for word, have in zip(_CLASSES, np.bincount(labels[own], minlength=2), strict=True):
+            if have < wanted:
+                what = f"expected {wanted} {word} images in {name} for {', '.join(uses[name])}"
+                problems.add(f"{what}, it has {have or 'none'}.", hint=_SMALLER)
+    problems.tell("the sets of the protocol")
+
+
+def _has_tests(rows: pd.DataFrame) -> bool:
+    return bool((rows["split"] == SUBSETS[_TEST]).any())
+
+
 def _pools(
-    rows: pd.DataFrame, labels: AnyArray, member: Mapping[str, AnyArray], uses: Uses, seed: int
+    rows: pd.DataFrame,
+    labels: AnyArray,
+    member: Mapping[str, AnyArray],
+    uses: Uses,
+    seed: int,
+    official: IntArray,
 ) -> IntArray:
-    """Assign everybody's videos to training (0), validation (1) or tests (2)."""
+    """Assign everybody's videos to training (0), validation (1) or tests (2).
+
+    Where people are in several official parts, the later part keeps them.
+    """
     # Crops of one kind are of the same sets and class, so that they can stand for each other.
     columns = np.stack([*member.values(), labels.astype(bool)], axis=1)
     kinds, kind = np.unique(columns, axis=0, return_inverse=True)
@@ -105,7 +153,25 @@ def _pools(
                 share = counts * of_set / max(1, counts[of_set].sum())
                 needs[pool] = np.maximum(needs[pool], np.ceil(share * size / 2).astype(int))
     videos = collect_videos(rows, kind.tolist(), len(kinds), by_identity=True)
-    placed = assign_videos(videos, tuple(map(tuple, needs.tolist())), "identity", seed).placed
+    part_of = dict(zip(rows["video"], official.tolist(), strict=True))
+    home: dict[tuple[str, str], int] = {}
+    for video, part in sorted(part_of.items(), key=lambda each: each[1]):
+        home |= {key: part for key in videos[video].keys if part != _FREE}
+    free = {video: of for video, of in videos.items() if home.keys().isdisjoint(of.keys)}
+    for pool in range(len(SUBSETS)):
+        needs[pool] -= np.bincount(kind[official == pool], minlength=len(kinds))
+    counted = np.sum([of.counts for of in free.values()], axis=0, dtype=int)
+    needs = np.maximum(needs, 0) * (counted > 0)
+    placed = (
+        assign_videos(free, tuple(map(tuple, needs.tolist())), "identity", seed).placed
+        if free
+        else {}
+    )
+    for video in videos.keys() - free.keys():
+        own = {home.get(key, CROSSING) for key in videos[video].keys}
+        placed[video] = own.pop() if len(own) == 1 else CROSSING
+        if part_of[video] not in (_FREE, placed[video]):
+            placed[video] = CROSSING
     return np.array([placed[video] for video in rows["video"]], np.int64)
 
 
@@ -140,8 +206,8 @@ def _take(
             if len(chosen) < size // 2:
                 problems.add(
                     f"{name} {part}: {len(chosen)} of {size // 2} {word} images are of people "
-                    "who may be in it.",
-                    hint="Ask for smaller sizes, or give more images.",
+                    "who may be in it, the others are in other parts.",
+                    hint=_SMALLER,
                 )
             halves.append(chosen)
         taken[name][part] = np.concatenate(halves)

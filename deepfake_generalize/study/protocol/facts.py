@@ -20,6 +20,13 @@ ORIGINAL = "none"
 """The kind of detector that is trained from the beginning, and not fine-tuned."""
 NULL_SET = "NULL"
 """Synthetic data only: reals and "fakes" that nothing was done to; nobody can tell them apart."""
+_COLUMNS = frozenset(
+    {
+        *("detector", "architecture", "training_dataset", "fine_tuning", "source", "rank"),
+        *("original", "original_accuracy", "average", "degradation"),
+        *("specialized_average", "specialized_degradation", "degradation_difference"),
+    }
+)
 PASSABLE_POINTS = 20.0
 """The paper calls a degradation below this passable (section IV-B)."""
 POOR_POINTS = 30.0
@@ -35,6 +42,15 @@ def is_poor(degradation: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """
     # Finer than any difference between two test sets, coarser than the noise of adding floats.
     return np.round(np.asarray(degradation, float), 6) > POOR_POINTS
+
+
+def check_set_name(name: str) -> None:
+    """Refuse what the tables call their own columns: a set's column would take its place."""
+    if not name or name in _COLUMNS:
+        raise InputError(
+            f"a set cannot be called {name!r}: the table needs this name for itself.",
+            hint="Give the set another name.",
+        )
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,8 @@ def in_table_order(architectures: Iterable[str]) -> list[str]:
 class Sizes:
     """Sizes of the study's sets, in images, half of them real; the defaults are the paper's.
 
+    All but `test` may be 0 where nothing is trained, or fine-tuned.
+
     Source: section III-C of "How Generalizable are Deepfake Detectors? An Empirical Study" gives
     16,000 images for training, 2,000 of FS and NT for fine-tuning and 2,000 for each test.
 
@@ -126,7 +144,7 @@ class Sizes:
             of fine-tuning: so many each.
 
     Raises:
-        InputError: A size that is odd, under 2 or no whole number.
+        InputError: A size that is odd, negative or no whole number, or no tests.
 
     Reproduction notes:
         The paper gives no size of a validation set. 2,000 is that of a test; 500 keep about the
@@ -147,7 +165,8 @@ class Sizes:
     def __post_init__(self) -> None:
         """Check every size."""
         for name, size in dataclasses.asdict(self).items():
-            check_whole(name, size, least=2, even=True, hint="Half of the images are real.")
+            least = 2 if name == "test" else 0
+            check_whole(name, size, least=least, even=True, hint="Half of the images are real.")
 
 
 def share_of(size: int, sets: int) -> int:

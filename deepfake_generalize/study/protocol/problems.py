@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from deepfake_generalize.errors import InputError
+
+
+class SeveralError(InputError):
+    """Several things that are wrong; `parts` has each."""
+
+    parts: tuple[InputError, ...] = ()
 
 
 class Problems:
@@ -22,8 +30,16 @@ class Problems:
     ) -> bool:
         """Keep an `InputError` for later."""
         if isinstance(error, InputError):
-            self.found.append(error)
+            self.found += error.parts if isinstance(error, SeveralError) else (error,)
         return isinstance(error, InputError)
+
+    @contextmanager
+    def about(self, what: str) -> Iterator[None]:
+        """Keep an `InputError` of a block, saying first what it is about."""
+        try:
+            yield
+        except InputError as error:
+            self.add(f"{what}: {error.message}", hint=error.hint)
 
     def add(self, message: str, *, hint: str = "") -> None:
         """Keep a problem of one's own."""
@@ -40,10 +56,15 @@ class Problems:
             ...     problems.tell("this")
             ... except InputError as error:
             ...     print(error)
-            2 things are wrong with this: expected a. expected b.
+            2 things are wrong with this:
+            - expected a.
+            - expected b.
         """
-        if len(self.found) == 1:
+        different = {str(error): error for error in self.found}
+        if len(different) == 1:
             raise self.found[0]
-        if self.found:
-            said = " ".join(dict.fromkeys(map(str, self.found)))
-            raise InputError(f"{len(self.found)} things are wrong with {what}: {said}")
+        if different:
+            lines = "\n- ".join((f"{len(different)} things are wrong with {what}:", *different))
+            refused = SeveralError(lines)
+            refused.parts = tuple(different.values())
+            raise refused

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol.facts import NULL_SET, ORIGINAL, Sizes
+from deepfake_generalize.study.protocol.facts import NULL_SET, ORIGINAL, Sizes, check_set_name
 from deepfake_generalize.study.protocol.fine_tuning import fine_tuning
 from deepfake_generalize.study.protocol.problems import Problems
-from deepfake_generalize.validation import check_choice, check_whole
+from deepfake_generalize.validation import check_choice, check_type, check_whole, describe
 
 Sharing = Literal["method", "people", "nothing"]
 ANALYSES = ("heat maps", "causal")
@@ -40,7 +40,9 @@ class Source:
 
     def __post_init__(self) -> None:
         """Refuse sets that are not there, or come twice."""
-        object.__setattr__(self, "specialized", dict(self.specialized))
+        for name in ("unseen", "few_shot"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        object.__setattr__(self, "specialized", _mapping("specialized", self.specialized))
         names = (*self.unseen, *self.specialized)
         if not self.unseen or len(set(names)) < len(names):
             raise InputError(
@@ -68,7 +70,9 @@ class Protocol:
         sets: Set's name to the entry of `data` that it is part of, with a query where it is not
             all of it: "faceforensics[method=FaceSwap]". Sets of one entry are split together.
         splits: "people": nobody who is in what is trained on is in a test, except as `specialized`
-            says; "paper": the paper's nine sets, as `study_sets` makes them.
+            says; "official": the same, and where a set's column `split` names a test part, each row
+            stays in its part (people of several parts in the last of them, the rest is dropped with
+            a reason); "paper": the paper's nine sets, as `study_sets` makes them.
         sizes: Images of each set.
         frames_per_video: Frames of a fake video, where faces are cut.
         frames_per_real_video: The same of a real one: there are fewer of them.
@@ -90,7 +94,7 @@ class Protocol:
 
     sources: Mapping[str, Source]
     sets: Mapping[str, str] = field(default_factory=dict)
-    splits: Literal["people", "paper"] = "people"
+    splits: Literal["official", "people", "paper"] = "official"
     sizes: Sizes = field(default_factory=Sizes)
     frames_per_video: int = 14
     frames_per_real_video: int = 20
@@ -102,11 +106,19 @@ class Protocol:
     def __post_init__(self) -> None:
         """Refuse what no study can be made of."""
         # Plain values of its own: a frozen value does not change with the caller's.
-        for name in ("sources", "sets"):
-            object.__setattr__(self, name, dict(getattr(self, name)))
         problems = Problems()
+        for name in ("sources", "sets"):
+            with problems:
+                object.__setattr__(self, name, _mapping(name, getattr(self, name)))
+        for name in ("units", "analyses", "fine_tunings"):
+            with problems:
+                object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for name, source in self.sources.items() if isinstance(self.sources, Mapping) else ():
+            with problems:
+                check_type(f"the source {name} to be a study.Source", source, Source)
+        problems.tell("the protocol")  # Of other kinds nothing else can be told.
         chosen = (
-            ("splits", ("people", "paper"), (self.splits,)),
+            ("splits", ("official", "people", "paper"), (self.splits,)),
             ("metric", METRICS, (self.metric,)),
             ("units", ("frame", "video"), self.units),
             ("analyses", ANALYSES, self.analyses),
@@ -122,6 +134,8 @@ class Protocol:
         if not self.units or not self.sources:
             problems.add("expected at least one source and one unit, received none.")
         for name in self.names:
+            with problems:
+                check_set_name(name)
             if not _FILE_NAME.fullmatch(name):
                 problems.add(f"expected names of sets that a file can have, received {name!r}.")
         self._check_fine_tunings(problems)
@@ -178,6 +192,20 @@ class Protocol:
     def place_of(self, name: str) -> str:
         """Return the entry of `data`, and a query or none, that a set is made of."""
         return self.sets.get(name, name)
+
+
+def _mapping(what: str, given: object) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InputError(f"expected {what} to be a mapping, received {describe(given)}.")
+    return dict(given)
+
+
+def _names(what: str, given: object) -> tuple[str, ...]:
+    """Return several names as a tuple; one text would be taken for its letters."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        hint = "Write one name as a tuple too: ('name',)."
+        raise InputError(f"expected {what} as names, received {given!r}.", hint=hint)
+    return tuple(given)
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

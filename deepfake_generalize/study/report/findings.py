@@ -341,7 +341,7 @@ def universal_neurons(overlaps: Mapping[str, Sequence[causal.Overlap]]) -> Findi
         "adjusted; the numbers of detectors beyond are, by Holm's method."
     )
     if not overlaps:
-        why = "Left out: no detector with more than one neuron in a dense layer was studied."
+        why = "Left out: no detector trained here has several neurons in a dense layer."
         return Finding(4, claim, rule, "cannot be told", why, ())
     found, level = list(overlaps.values()), 0.05
     tests = {"chance": [max(each.p_chance for each in sizes) for sizes in found]}

@@ -283,7 +283,8 @@ class RunResults:
     def rows(self, value: Callable[[str, str], float]) -> pd.DataFrame:
         """Return a row a detector in the order of Table IV: what it is, its value on each set."""
         protocol = self.protocol
-        sets = [name for name in self.scored if name not in protocol.sources]
+        asked = {name for source in protocol.sources for name in protocol.test_sets(source)[1:]}
+        sets = [name for name in self.scored if name in asked]
         found = [
             {
                 "detector": name,

@@ -172,7 +172,13 @@ def _null_set(results: RunResults) -> Interval | None:
 def _images(results: RunResults) -> dict[str, str]:
     splits = results.data["splits"]
     rows = {
-        name: f"{counts(splits[name]['images'])}; splits {splits[name]['sha256'][:SHOWN_OF_A_HASH]}"
+        name: "; ".join(
+            (
+                counts(splits[name]["images"]),
+                *((splits[name]["official"],) if "official" in splits[name] else ()),
+                f"splits {splits[name]['sha256'][:SHOWN_OF_A_HASH]}",
+            )
+        )
         for name in results.data["sets"]
     }
     rows["all"] = f"splits {results.splits_sha256[:SHOWN_OF_A_HASH]}, as the tables' files say"

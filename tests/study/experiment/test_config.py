@@ -84,7 +84,7 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
         ("seed = 'one'", "expected seed to be int, received 'one'"),
         ("seed = true", "expected seed to be int, received True"),
         ("protocol.sizes = 3", "expected sizes to be a table of settings, received int"),
-        ("[protocol.sizes]\ntrain = 7", "expected train to be an even number from 2, received 7"),
+        ("[protocol.sizes]\ntrain = 7", "expected train to be an even number from 0, received 7"),
         ("[protocol.sizes]\ntrane = 8", "expected only known settings in sizes, received 'trane'"),
         ("data = 'films'", "expected data to be 'synthetic' or names to places, received 'films'"),
         ("architectures = ['resnet']", "expected the architecture to be one of mesonet"),

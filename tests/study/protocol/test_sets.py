@@ -300,10 +300,11 @@ def test_what_the_study_does_not_know_is_refused():
     [
         (
             {"train": 3},
-            "train to be an even number from 2, received 3. Half of the images are real",
+            "train to be an even number from 0, received 3. Half of the images are real",
         ),
-        ({"val": -2}, "val to be an even number from 2, received -2"),
-        ({"few_shot_val": 2.0}, "few_shot_val to be an even number from 2, received 2.0"),
+        ({"test": 0}, "test to be an even number from 2, received 0"),
+        ({"val": -2}, "val to be an even number from 0, received -2"),
+        ({"few_shot_val": 2.0}, "few_shot_val to be an even number from 0, received 2.0"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(size, message):

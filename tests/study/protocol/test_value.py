@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,13 @@ from deepfake_generalize import data, study
 from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.experiment import all_families, check_data, plan_steps
+from deepfake_generalize.study.experiment import all_families, check_data, plan_steps, prepare
 from deepfake_generalize.study.experiment.config import needed
-from deepfake_generalize.study.protocol import sets_apart
+from deepfake_generalize.study.protocol import official_split, sets_apart
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.report.specialized import differences
 
+CROSS = study.PROTOCOLS["cross-dataset"]
 PAPER = study.PROTOCOLS["paper"]
 SIZES = study.Sizes(train=16, val=8, test=8, few_shot_original=4, few_shot_unseen=4, few_shot_val=4)
 
@@ -120,6 +122,58 @@ def test_without_training_there_are_only_tests():
     assert {len(splits.test) for splits in sets.values()} == {8}
 
 
+def test_a_set_is_told_what_it_lacks_of_what_it_is_needed_for():
+    protocol = study.Protocol({"home": study.Source(("wild",))}, sizes=study.Sizes(20, 4, 50))
+    table = crops(people=10, methods=("Face2Face",))
+    with pytest.raises(InputError) as caught:
+        sets_apart({"home": table, "wild": table.query("label == 0")}, protocol, 0, trains=True)
+    told = str(caught.value)
+    assert "expected 37 real images in home for test, train, val, it has 20." in told
+    assert "expected 25 real images in wild for test, it has 20." in told
+    assert "expected 25 fake images in wild for test, it has none." in told
+
+
+def parted(table):
+    """The crops with an official split: people 0 to 31 train, 32 to 43 val, 44 to 59 test."""
+    person = table["target_identity"].astype(int)
+    return table.assign(split=np.select([person < 32, person < 44], ["train", "val"], "test"))
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_images_stay_in_the_parts_of_the_official_split(trains):
+    table = parted(crops())
+    sets = made(mixed(), table, trains=trains)
+    for name, splits in sets.items():
+        assert official_split(splits, mixed()) == "official split used"
+        for part in SUBSETS:
+            known = name == "known" and part == "test" and trains
+            assert set(getattr(splits, part)["split"]) <= {"train" if known else part}, (name, part)
+    assert len(sets["home"].test) == 8
+    free = made(mixed(splits="people"), table, trains=trains)
+    assert set(free["home"].test["split"]) != {"test"}
+    assert official_split(free["home"], mixed(splits="people")) == "official split not used"
+    # What has no part to be tested on has nothing that keeps it from tests.
+    assert (
+        made(mixed(), table.assign(split="train"), trains=trains)["home"]
+        .test["path"]
+        .equals(made(mixed(), table.assign(split=pd.NA), trains=trains)["home"].test["path"])
+    )
+
+
+def test_people_of_two_official_parts_are_tested_on_and_dropped_from_training():
+    table = parted(crops())
+    person = table["target_identity"].astype(int)
+    table.loc[(person < 4) & (table["method"] == "Face2Face"), "split"] = "test"
+    table.loc[person == 10, "split"] = pd.NA  # Its fakes show a person of the training part too.
+    splits = made(mixed(), table)["home"]
+    trained = who(splits.train) | who(splits.val)
+    assert not trained & {f"{number:03d}" for number in (*range(4), *range(44, 60))}
+    dropped = splits.dropped.query("target_identity == '002' and split == 'train'")
+    assert dropped["reason"].str.contains("another part of the official split").all()
+    assert len(dropped)
+    assert "010" not in who(splits.test)
+
+
 def test_sizes_that_cannot_be_met_are_all_named():
     with pytest.raises(InputError) as caught:
         made(mixed(), crops(people=8))
@@ -175,7 +229,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     )
     with pytest.raises(InputError) as caught:
         study.run(config, tmp_path / "run")
-    assert str(caught.value).startswith("2 things are wrong with the study: ")
+    assert str(caught.value).startswith("2 things are wrong with the study:\n- ")
     assert "expected all at" in str(caught.value)
     assert "no.py:function" in str(caught.value)
     assert not (tmp_path / "run").exists()
@@ -189,6 +243,55 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     with pytest.raises(InputError) as caught:
         study.StudyConfig.from_toml(file)
     assert all(word in str(caught.value) for word in ("'sed'", "'findr'", "'a'"))
+
+
+def test_a_file_is_told_of_settings_protocol_names_networks_and_places_at_once(tmp_path):
+    crops().drop(columns="box").to_csv(tmp_path / "crops.csv", index=False)
+    file = tmp_path / "wrong.toml"
+    file.write_text(
+        'sorces = ["home"]\narchitectures = ["mesonot"]\n'
+        '[detectors]\na = "no.py:mine"\n'
+        '[data]\nff = "nowhere"\nother = "crops.csv[methd=FaceSwap]"\nwild = "crops.csv"\n'
+        '[protocol]\nmetric = "aucc"\nunits = ["frame", "clip"]\n'
+        '[protocol.sets]\nhome = "ff"\nother = "other"\n'
+        '[protocol.sources.home]\nunseen = ["other", "average"]\n'
+    )
+    with pytest.raises(InputError) as caught:
+        study.StudyConfig.from_toml(file)
+    count, *lines = str(caught.value).splitlines()
+    for words in (
+        ("'sorces'", "It may hold name"),
+        ("metric", "aucc"),
+        ("units", "clip"),
+        ("set cannot be called 'average'",),
+        ("no.py",),
+    ):
+        assert sum(all(word in line for word in words) for line in lines) == 1, words
+    assert count.startswith(f"{len(lines)} things are wrong with ")
+    # Once the set's name is right, names and places are told too, beside the protocol's values.
+    file.write_text(file.read_text().replace("average", "wilt"))
+    with pytest.raises(InputError) as caught:
+        study.StudyConfig.from_toml(file)
+    count, *lines = str(caught.value).splitlines()
+    for words in (
+        ("'sorces'",),
+        ("metric", "aucc"),
+        ("mesonot",),
+        ("data", "'wild'"),
+        ("- expected ff at",),
+        ("- other: ", "methd"),
+        ("expected a place of wilt",),
+        ("no.py",),
+    ):
+        assert sum(all(word in line for word in words) for line in lines) == 1, (words, lines)
+    assert count.startswith(f"{len(lines)} things are wrong with ")
+
+
+@pytest.mark.parametrize("name", ["original", "average", "degradation", "training_dataset"])
+def test_no_set_is_called_as_a_column_of_the_tables(name):
+    for sources in ({name: study.Source(("x",))}, {"x": study.Source((name,))}):
+        with pytest.raises(InputError, match=f"a set cannot be called '{name}'"):
+            study.Protocol(sources)
 
 
 def test_sizes_are_checked_before_a_frame_is_cut(tmp_path):
@@ -216,6 +319,27 @@ def test_sizes_are_checked_before_a_frame_is_cut(tmp_path):
         )
 
 
+def test_faces_that_were_cut_need_not_be_cut_again(tmp_path, monkeypatch):
+    for name in ("real", "fake"):
+        (tmp_path / "films" / name).mkdir(parents=True)
+        for number in range(4):
+            (tmp_path / "films" / name / f"{number}.mp4").touch()
+    monkeypatch.setattr(
+        data, "extract_faces", lambda *_, **__: SimpleNamespace(crops=crops(people=2))
+    )
+    config = study.StudyConfig(
+        protocol=study.Protocol({"home": study.Source(("away",))}, sizes=study.Sizes(test=40)),
+        data={"home": str(tmp_path / "films"), "away": str(tmp_path / "films")},
+        architectures=(),
+        detectors={"mine": "mesonet-deepfakes"},
+    )
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="20 real images in home") as caught:
+        prepare(config, tmp_path / "run", n_jobs=1, progress=lambda *_: None)
+    for name in ("home", "away"):
+        assert f"{name} = {str(tmp_path / 'run' / 'crops' / name)!r}" in caught.value.hint
+
+
 def test_a_file_names_a_protocol_or_what_differs_from_one(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text('protocol = "leave-one-method-out"\n')
@@ -228,6 +352,44 @@ def test_a_file_names_a_protocol_or_what_differs_from_one(tmp_path):
     assert study.StudyConfig.from_toml(file).protocol == study.Protocol(
         {"mine": study.Source(("other",))}
     )
+
+
+def test_what_is_like_a_protocol_with_fewer_sets_has_their_places_alone(tmp_path):
+    file = tmp_path / "study.toml"
+    text = '[protocol]\nlike = "cross-dataset"\n[protocol.sources."FF++"]\nunseen = ["DFDC"]\n'
+    file.write_text(text)
+    found = study.StudyConfig.from_toml(file).protocol
+    assert found.sets == {name: CROSS.sets[name] for name in ("FF++", "DFDC")}
+    assert found.frames_per_video == 32
+    file.write_text(text + '[protocol.sets]\nDFD = "dfd"\n')
+    with pytest.raises(InputError, match="sets"):
+        study.StudyConfig.from_toml(file)
+
+
+def test_sizes_of_what_is_not_trained_may_be_nothing():
+    sizes = study.Sizes(0, 0, 8, 0, 0, 0)
+    protocol = study.Protocol({"home": study.Source(("abroad",))}, sizes=sizes)
+    study.StudyConfig(protocol=protocol, architectures=(), detectors={"mine": "nets.py:mine"})
+    with pytest.raises(InputError, match="expected train of at least 2") as caught:
+        study.StudyConfig(protocol=protocol, architectures=("mesonet",))
+    assert "expected val" in str(caught.value)
+    assert "few_shot" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: study.Source(unseen="abc"), "expected unseen as names, received 'abc'"),
+        (lambda: study.Source(("a",), few_shot="a"), "expected few_shot as names"),
+        (lambda: study.Source(("a",), specialized=("b",)), "expected specialized to be a mapping"),
+        (lambda: study.Protocol({"h": {"unseen": ("a",)}}), "the source h to be a study.Source"),
+        (lambda: study.Protocol(("home",)), "expected sources to be a mapping"),
+        (lambda: mixed(units="frame"), "expected units as names"),
+    ],
+)
+def test_values_of_other_kinds_are_refused_in_words(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
 
 
 def test_a_protocol_is_shown_by_its_name_or_its_parts():
