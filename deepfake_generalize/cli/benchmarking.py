@@ -11,7 +11,6 @@ import typer
 from deepfake_generalize.cli import arguments, console
 from deepfake_generalize.cli.arguments import Detectors, Json, Weights
 from deepfake_generalize.errors import InputError, PartialError, UndefinedMetricError
-from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -167,6 +166,7 @@ def _show(
 
 def _check_options(detectors: Sequence[str], metric: str, *, of_one: bool) -> None:
     from deepfake_generalize.metrics.weighted import METRICS
+    from deepfake_generalize.validation import check_choice
 
     check_choice("--metric", metric, METRICS)
     if of_one and len(detectors) > 1:
