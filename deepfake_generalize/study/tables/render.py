@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import html
-import math
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import pandas as pd
@@ -95,22 +94,24 @@ def two_decimals(value: float) -> str:
     """Write a percentage as the paper does: two decimals, a half rounded away from zero.
 
     Examples:
-        >>> two_decimals(69.025), two_decimals(-0.475)
-        ('69.03', '-0.48')
+        >>> two_decimals(69.025), two_decimals(-0.475), two_decimals(-1e-12)
+        ('69.03', '-0.48', '0.00')
     """
     # Binary floats hold 69.025 as a little less; six decimals bring back what was meant.
     meant = Decimal(str(round(float(value), 6)))
-    return str(meant.quantize(Decimal("0.01"), ROUND_HALF_UP))
+    return str(meant.quantize(Decimal("0.01"), ROUND_HALF_UP) + 0)  # No minus before a zero.
 
 
-def in_words(value: float) -> str:
-    """Write a percentage, or a dash where there is none: a set that a detector is not measured on.
+def in_words(value: object) -> str:
+    """Write a cell: a percentage, a dash where there is none, everything else as it is.
 
     Examples:
-        >>> in_words(69.025), in_words(float("nan"))
-        ('69.03', '-')
+        >>> in_words(69.025), in_words(float("nan")), in_words("mine")
+        ('69.03', '-', 'mine')
     """
-    return "-" if math.isnan(value) else two_decimals(value)
+    if value is pd.NA or value != value:
+        return "-"
+    return two_decimals(value) if isinstance(value, float) else str(value)
 
 
 def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: str = "") -> str:
@@ -136,10 +137,7 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
     names = [str(column) for column in frame.columns]
     if table_format == "csv":
         return _csv(frame, names)
-    cells = [
-        [in_words(cell) if isinstance(cell, float) else str(cell) for cell in row]
-        for row in _with_nan(frame)
-    ]
+    cells = [[*map(in_words, row)] for row in frame.itertuples(index=False, name=None)]
     numeric = [name not in _WORDS for name in names]
     if not cells and empty:
         # In the column of names, which is as wide as it needs to be.
@@ -150,16 +148,10 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
     return _WRITERS[table_format](rows, numeric, _one_line(caption))
 
 
-def _with_nan(frame: pd.DataFrame) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a table, whatever is missing being NaN in all columns."""
-    table = frame.astype(object).where(frame.notna(), math.nan)
-    yield from table.itertuples(index=False, name=None)
-
-
 def _csv(frame: pd.DataFrame, names: list[str]) -> str:
     cells = [
         [two_decimals(cell) if isinstance(cell, float) else _no_formula(cell) for cell in row]
-        for row in _with_nan(frame)
+        for row in frame.itertuples(index=False, name=None)
     ]
     table = pd.DataFrame(cells, columns=[_no_formula(name) for name in names])
     written: str = table.to_csv(index=False, lineterminator="\n")
@@ -168,7 +160,7 @@ def _csv(frame: pd.DataFrame, names: list[str]) -> str:
 
 def _no_formula(cell: object) -> str:
     """Mark as text what programs for tables would compute: a name that begins like a formula."""
-    text = visible(str(cell))
+    text = "NaN" if cell is pd.NA else visible(str(cell))
     computed = isinstance(cell, str) and len(text) > 1 and text.lstrip()[:1] in {*"=+-@"}
     return f"'{text}" if computed else text
 

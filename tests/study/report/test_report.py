@@ -150,6 +150,12 @@ def test_text_is_escaped():
     assert "51.50" in table
 
 
+def test_what_has_no_rank_has_a_dash_on_the_page():
+    frame = pd.DataFrame({"rank": pd.array([1, None], "Int64"), "detector": ["mine", "coin"]})
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", sortable_table(frame, "V."))
+    assert cells == ["1", "mine", "-", "coin"]
+
+
 def test_a_table_without_rows_says_so():
     nothing = pd.DataFrame({"detector": []})
     assert "None does." in sortable_table(nothing, "VI.", "None does.")
