@@ -1,5 +1,6 @@
 """What every test begins with, the docstrings' examples included."""
 
+import importlib.util
 import os
 import random
 
@@ -11,6 +12,10 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# They load PyTorch, as nothing else does, and have no examples.
+if importlib.util.find_spec("torch") is None:
+    collect_ignore_glob = ["deepfake_generalize/models/passes/torch_*.py"]
 
 # How long an example takes says more about the machine than about the code. All else is as in the
 # profile that is loaded already, which whoever calls pytest from Python may have chosen.
