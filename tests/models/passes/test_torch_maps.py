@@ -17,7 +17,7 @@ from deepfake_generalize.types import MapView
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
 SIDES = {"mesonet": 32, "mesoinception": 32, "shallownet": 28, "xception": 71}
-DEEP = pytest.mark.slow
+DEEP = pytest.mark.nightly
 
 
 def plain(torch, *end, inplace=False):
