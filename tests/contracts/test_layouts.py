@@ -290,7 +290,9 @@ def clip(tmp_path, shared_data) -> bytes:
 
 
 @pytest.mark.slow
-def test_real_clips_in_every_layout_under_one_root_become_a_row_of_a_benchmark(tmp_path, clip):
+def test_real_clips_in_every_layout_under_one_root_become_a_row_of_a_benchmark(
+    tmp_path, clip, part_finder
+):
     root = tmp_path / "all"
     for name in EXPECTED:
         place = _build(root / name, name)
@@ -298,7 +300,7 @@ def test_real_clips_in_every_layout_under_one_root_become_a_row_of_a_benchmark(t
             (place / video).write_bytes(clip)
     videos = find_videos(root, strict=True)
     assert len(videos) == sum(map(len, EXPECTED.values()))
-    finder = CentralFinder()
+    finder = part_finder(0.25, 0.25, 0.75, 0.75)
     out = tmp_path / "crops"
     chosen = {"frames_per_video": 4, "size": 64, "finder": finder, "aligner": "finder"}
     crops = data.extract_faces(videos, out, **chosen).crops
@@ -317,25 +319,6 @@ def test_real_clips_in_every_layout_under_one_root_become_a_row_of_a_benchmark(t
     original = sets.pop("FF++")
     result = benchmark(Brightness(), original=original, unseen=sets, resampling=None, audit=False)
     assert result.row[list(sets)].notna().all(axis=None)
-
-
-class CentralFinder:
-    """Takes the middle of a frame for the face: what finds it is not what is tested."""
-
-    name = "central"
-
-    def find(self, image):
-        height, width = image.shape[:2]
-        return [data.Face((width / 4, height / 4, 3 * width / 4, 3 * height / 4), 0.9)]
-
-    def close(self):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
 
 
 class Brightness:

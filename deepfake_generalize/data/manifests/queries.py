@@ -22,6 +22,7 @@ _CONDITION = re.compile(
     rf"\s*([^=!,]*[^=!,\s])\s*(!?)==?({_VALUE}(?:\s*\|{_VALUE})*)"
     r"(?P<more>\s*,|\s+and\s+(?=[^,=]*=)|\s*$)"
 )
+_QUOTED = re.compile(r"""\A(['"])(.*)\1\Z""", re.DOTALL)
 _PLACE = re.compile(r"(.+)\[(.*)\]\s*", re.DOTALL)
 _HINT = "Write COLUMN=VALUE or COLUMN!=VALUE, as in method=FaceSwap|Deepfakes,compression=c23."
 _SHOWN = 12
@@ -103,8 +104,7 @@ def _conditions(query: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yield the column of each condition, `!` where it leaves out, and the values it names."""
     for found in _each(_CONDITION, query):
         values = [value[1] for value in _each(_VALUES, found[3])]
-        quoted = re.compile(r"""\A(['"])(.*)\1\Z""", re.DOTALL)
-        yield found[1], found[2], [quoted.sub(r"\2", value) for value in values]
+        yield found[1], found[2], [_QUOTED.sub(r"\2", value) for value in values]
 
 
 def _each(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:

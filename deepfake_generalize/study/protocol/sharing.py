@@ -55,8 +55,8 @@ def shared_by_design(
 
     Args:
         sets: What `study_sets` returned, or its parts under names such as "F2F train".
-        protocol: Whose sets they are. Where it splits by people, sets of one part may share all,
-            and those specialized in the source's people also people and clips with training.
+        protocol: Whose sets they are. But for the paper's splits, sets of one part may share
+            all, and those specialized in the source's people also people and clips with training.
 
     Returns:
         Pairs of parts to what they share by design.
