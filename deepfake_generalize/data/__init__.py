@@ -8,6 +8,7 @@ from deepfake_generalize.data.crops import (
     read_crops,
     read_failures,
     read_image,
+    read_landmarks,
     read_set,
     to_dataset,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "read_crops",
     "read_failures",
     "read_image",
+    "read_landmarks",
     "read_set",
     "select",
     "synthetic",

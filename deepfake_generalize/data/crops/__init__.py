@@ -7,6 +7,7 @@ from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
 from deepfake_generalize.data.crops.hdf5_writer import pack
 from deepfake_generalize.data.crops.image_files import read_image, resize
 from deepfake_generalize.data.crops.image_folder import before_number
+from deepfake_generalize.data.crops.landmarks import read_landmarks, write_landmarks
 from deepfake_generalize.data.crops.manifest import (
     CROP_COLUMNS,
     CROPS_FILE,
@@ -34,10 +35,12 @@ __all__ = [
     "read_crops",
     "read_failures",
     "read_image",
+    "read_landmarks",
     "read_set",
     "resize",
     "split_packed",
     "to_dataset",
     "write_crops",
     "write_failures",
+    "write_landmarks",
 ]

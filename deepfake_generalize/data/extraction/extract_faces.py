@@ -109,8 +109,9 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         videos: The video manifest of `find_videos` (columns `VIDEO_COLUMNS`), at least one row.
             Only `path` is needed; crops of videos without a label have none.
         out_dir: Made if missing. Crops go to `<dataset>/<method>/<compression or ->/<video>/`, the
-            manifests to `crops.csv` and `failures.csv`. Rows that an earlier call wrote there for
-            other videos stay.
+            manifests to `crops.csv` and `failures.csv`, the points of the aligner "landmarks" to
+            `landmarks.npz` beside a video's crops (`read_landmarks`). Rows that an earlier call
+            wrote there for other videos stay.
         frames_per_video: A number, or {"real": 20, "fake": 10}, the larger without a label.
         size: Side of a crop in pixels.
         margin: Side of a crop in sides of the face's box.

@@ -30,11 +30,11 @@ from deepfake_generalize.data.crops import (
     read_failures,
     write_crops,
     write_failures,
+    write_landmarks,
 )
 from deepfake_generalize.data.extraction.output_folder import SETTINGS_FILE, checksum, read_json
 from deepfake_generalize.data.faces import VideoCrops, mask_of
 from deepfake_generalize.errors import DataMismatchError
-from deepfake_generalize.types import UInt8Array
 
 RECORD_FILE = "record.json"
 _TAKEN = frozenset({CROPS_FILE, FAILURES_FILE, SETTINGS_FILE})
@@ -156,8 +156,10 @@ def record_of(crops: VideoCrops) -> Record:
     return Record("corrupt" if status == "missing" else status, reason.strip(), rows)
 
 
-def commit_video(scratch: Path, folder: Path, record: Record, key: Key, images: UInt8Array) -> None:
-    """Make a video's folder appear, whole, with one image for each frame whose status is "ok"."""
+def commit_video(
+    scratch: Path, folder: Path, record: Record, key: Key, crops: VideoCrops | None
+) -> None:
+    """Make a video's folder appear, whole: an image for each frame that is "ok", and landmarks."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     content = {"key": key._asdict(), **record._asdict()}
     content["sha256"] = checksum(content)
@@ -166,10 +168,14 @@ def commit_video(scratch: Path, folder: Path, record: Record, key: Key, images: 
         # A folder inside: the temporary one is private, who may see this one is for the umask.
         made = Path(tempfile.mkdtemp(dir=place)) / "new"
         made.mkdir()
-        for frame, image in zip(good, images, strict=True):
+        names = [_IMAGE.format(frame) for frame in good]
+        for name, image in zip(names, () if crops is None else crops.images, strict=True):
             # Written by Python: OpenCV's writer crashes on paths it cannot decode.
             _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)
-            (made / _IMAGE.format(frame)).write_bytes(np.asarray(png).tobytes())
+            (made / name).write_bytes(np.asarray(png).tobytes())
+        if crops is not None and crops.landmarks is not None:
+            meshes = zip(names, crops.landmarks, strict=True)
+            write_landmarks(made, {name: mesh for name, mesh in meshes if not np.isnan(mesh).any()})
         (made / RECORD_FILE).write_text(json.dumps(content) + "\n")
         while True:
             if folder.exists():

@@ -14,8 +14,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.extraction import video_record
 from deepfake_generalize.data.extraction.video_record import Record
@@ -98,11 +96,11 @@ def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[
 def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
     # Before reading: a file that changes meanwhile is then done again.
     key = video_record.key_of(task.path, job.checksum, task.frames, task.within)
-    images = np.zeros((0, job.settings.size, job.settings.size, 3), np.uint8)
+    crops = None
     try:
         tools = (job.settings, finder, aligner)
         crops = crop_opened(task.path, task.frames, *tools, within=task.within)
-        record, images = video_record.record_of(crops), crops.images
+        record = video_record.record_of(crops)
     except VideoError as error:
         lasting = key.size_bytes is not None and not video_record.is_passing(error)
         record = Record(error.status, str(error), (), lasting=lasting)
@@ -116,8 +114,8 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
         files.append(str(mask_of(task.path)))
     if any(video_record.refusal(file) is not None for file in files):  # It may be mended.
         record = record._replace(lasting=False)
-    if record.lasting or len(images):
-        video_record.commit_video(job.scratch, job.root / task.folder, record, key, images)
+    if record.lasting or (crops is not None and len(crops.images)):
+        video_record.commit_video(job.scratch, job.root / task.folder, record, key, crops)
     return record
 
 

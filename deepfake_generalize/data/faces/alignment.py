@@ -9,18 +9,26 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize._system.native_logs import quiet_native_logs
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
-from deepfake_generalize.data.faces.geometry import centre, crop_matrix, cut_out, roll_of, wrapped
+from deepfake_generalize.data.faces.geometry import (
+    centre,
+    crop_matrix,
+    cut_out,
+    mapped,
+    roll_of,
+    wrapped,
+)
 from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.types import DoubleArray, UInt8Array
+from deepfake_generalize.types import DoubleArray, FloatArray, UInt8Array
 from deepfake_generalize.validation import check_choice
 
 # The landmark network takes square crops of so many pixels, and was trained on 1.5 face widths,
@@ -42,15 +50,36 @@ _LEFT_EYE = [263, 362, 386, 374]
 _MIN_EYE_DISTANCE = 0.1
 
 
+class Look(NamedTuple):
+    """What an aligner sees: the roll in degrees, what found it, and (468, 2) pixels of the frame.
+
+    "finder" found it, or "none" without eyes, or the aligner of that name; only "landmarks" gives
+    points.
+    """
+
+    roll: float
+    named: str
+    points: DoubleArray | None = None
+
+
+class Cut(NamedTuple):
+    """A crop, (size, size, 3) uint8 RGB, what found its eyes, its matrix, its (468, 2) points."""
+
+    image: UInt8Array
+    named: str
+    matrix: DoubleArray
+    points: FloatArray | None
+
+
 class Aligner(Closing):
     """What says how far a face in a frame is tilted: here by the finder's own, least exact eyes."""
 
-    def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll in degrees, and what found it: "finder", or "none" without eyes."""
+    def look(self, image: UInt8Array, face: Face) -> Look:
+        """Return the roll by the finder's eyes."""
         del image
         if face.eyes is None or math.dist(*face.eyes) < _MIN_EYE_DISTANCE * face.side:
-            return 0.0, "none"
-        return roll_of(face.eyes), "finder"
+            return Look(0.0, "none")
+        return Look(roll_of(face.eyes), "finder")
 
 
 class LandmarkNetwork:
@@ -97,22 +126,25 @@ class LandmarkAligner(Aligner):
         self._path = assets.resolve("face-landmarks", model_path)
         self._network: Any = None
 
-    def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
-        """Return the roll and "landmarks"; 0 and "none" where the network sees no face."""
-        roll, named = super().roll(image, face)
+    def look(self, image: UInt8Array, face: Face) -> Look:
+        """Return the roll and the points; 0 and "none" where the network sees no face."""
+        seen = super().look(image, face)
         for _ in range(_MAX_PASSES):
-            matrix = crop_matrix(face.box, roll=roll, size=_NETWORK_SIDE, margin=_LANDMARK_MARGIN)
+            matrix = crop_matrix(
+                face.box, roll=seen.roll, size=_NETWORK_SIDE, margin=_LANDMARK_MARGIN
+            )
             crop = cut_out(image, matrix, _NETWORK_SIDE)
             points, presence = self._network(crop)
             mirrored, again = self._network(np.ascontiguousarray(crop[:, ::-1]))
             if (presence + again) / 2 < _MIN_PRESENCE:
                 # The finder's eyes are no better then: on real frames up to 30 degrees off.
-                return 0.0, "none"
+                return Look(0.0, "none")
             rest = (_eye_line(points) - _eye_line(mirrored)) / 2
-            roll, named = wrapped(roll + rest), "landmarks"
+            places = mapped(points[:, :2], cv2.invertAffineTransform(matrix))
+            seen = Look(wrapped(seen.roll + rest), "landmarks", places)
             if abs(rest) < _UPRIGHT_ENOUGH:
                 break
-        return roll, named
+        return seen
 
     def open(self) -> None:
         """Load the network; InputError where the file is not this model."""
@@ -130,11 +162,11 @@ class ShortRangeAligner(Aligner):
         """Find the model's file."""
         self._finder = MediaPipeFinder(model="short-range")
 
-    def roll(self, image: UInt8Array, face: Face) -> tuple[float, str]:
+    def look(self, image: UInt8Array, face: Face) -> Look:
         """Return the roll and "short-range", or the finder's own where it sees no face."""
-        first, named = super().roll(image, face)
+        first = super().look(image, face)
         side = _SECOND_LOOK_SIDE
-        matrix = crop_matrix(face.box, roll=first, size=side, margin=_SECOND_LOOK_MARGIN)
+        matrix = crop_matrix(face.box, roll=first.roll, size=side, margin=_SECOND_LOOK_MARGIN)
         seen = [
             near
             for near in self._finder.find(cut_out(image, matrix, side))
@@ -142,9 +174,11 @@ class ShortRangeAligner(Aligner):
             and math.dist(centre(near.box), (side / 2, side / 2)) < side / 4
         ]
         if not seen:
-            return first, named
-        rest, found = super().roll(image, max(seen, key=lambda near: near.area * near.score))
-        return (wrapped(first + rest), "short-range") if found == "finder" else (first, named)
+            return first
+        rest = super().look(image, max(seen, key=lambda near: near.area * near.score))
+        if rest.named != "finder":
+            return first
+        return Look(wrapped(first.roll + rest.roll), "short-range")
 
     def open(self) -> None:
         """Load the network."""
@@ -166,17 +200,13 @@ def make_aligner(name: str) -> Aligner:
     return makers[name]()
 
 
-def align_crop(
-    image: UInt8Array, face: Face, aligner: Aligner, *, size: int, margin: float
-) -> tuple[UInt8Array, str, DoubleArray]:
-    """Cut one face out of an (H, W, 3) uint8 RGB frame, upright, `margin` times its box's side.
-
-    Returns the crop, (size, size, 3) uint8 RGB, the name of what found the eyes, and the matrix.
-    """
+def align_crop(image: UInt8Array, face: Face, aligner: Aligner, *, size: int, margin: float) -> Cut:
+    """Cut one face out of an (H, W, 3) uint8 RGB frame, upright, `margin` times its box's side."""
     frame = check_frame(image)
-    roll, named = aligner.roll(frame, face)
-    matrix = crop_matrix(face.box, roll=roll, size=size, margin=margin)
-    return cut_out(frame, matrix, size), named, matrix
+    seen = aligner.look(frame, face)
+    matrix = crop_matrix(face.box, roll=seen.roll, size=size, margin=margin)
+    points = None if seen.points is None else mapped(seen.points, matrix).astype(np.float32)
+    return Cut(cut_out(frame, matrix, size), seen.named, matrix, points)
 
 
 def _the_only(tensors: list[dict[str, Any]], size: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from deepfake_generalize.data.faces.subject import Subject, find_subject
 from deepfake_generalize.data.layouts import looks_like
 from deepfake_generalize.data.video import FrameBatch, sample_frames
 from deepfake_generalize.errors import InputError, VideoError
-from deepfake_generalize.types import DoubleArray, UInt8Array
+from deepfake_generalize.types import DoubleArray, FloatArray, UInt8Array
 from deepfake_generalize.validation import check_number, check_whole
 
 _MAX_SIZE = 4096
@@ -67,12 +67,16 @@ class VideoCrops:
         note: What is wrong with the file; empty where nothing is.
         masks: (N, size, size) bool: where the pictures were manipulated, by the mask video of
             FaceForensics++ or DFD; all False where it says nothing. None without such a video.
+        landmarks: (N, 468, 2) float32, x to the right and y down, in pixels of the crop: the face
+            mesh of MediaPipe; NaN where none was seen. None where no crop has any, as with other
+            aligners than "landmarks".
     """
 
     images: UInt8Array
     frames: pd.DataFrame
     note: str = ""
     masks: npt.NDArray[np.bool_] | None = None
+    landmarks: FloatArray | None = None
 
     @property
     def coverage(self) -> float:
@@ -166,7 +170,7 @@ def crop_opened(
     mask = mask_of(path)
     masks = None if mask is None else read_masks(mask, batch.indices)
     subject = find_subject(batch.images, finder, None if masks is None else masks.areas)
-    images, rows, areas = [], [], []
+    images, rows, areas, meshes = [], [], [], []
     for at, (image, face) in enumerate(zip(batch.images, subject.faces, strict=True)):
         row: dict[str, object] = {"frame": batch.indices[at], "status": batch.status[at]}
         rows.append(row)
@@ -177,12 +181,14 @@ def crop_opened(
         if face is None:
             row |= {"status": "no_face", "reason": _why_no_face(subject, at)}
             continue
-        crop, row["aligner"], matrix = align_crop(image, face, aligner, **settings._asdict())
-        images.append(crop)
+        cut = align_crop(image, face, aligner, **settings._asdict())
+        row["aligner"] = cut.named
+        images.append(cut.image)
+        meshes.append(cut.points)
         if cuts is not None:
-            cuts.append((image, matrix))
+            cuts.append((image, cut.matrix))
         if masks is not None:
-            areas.append(cut_area(masks.areas[at], image, matrix, settings.size))
+            areas.append(cut_area(masks.areas[at], image, cut.matrix, settings.size))
         flags = {
             "low_score": face.score < LOW_SCORE,
             "second_look": subject.second_look[at],
@@ -198,7 +204,16 @@ def crop_opened(
     frames = pd.DataFrame(rows, columns=list(FRAME_COLUMNS)).astype(types)
     shape = (len(images), settings.size, settings.size, 3)
     marked = None if masks is None else np.array(areas, bool).reshape(shape[:3])
-    return VideoCrops(np.array(images, np.uint8).reshape(shape), frames, batch.note, marked)
+    pictures = np.array(images, np.uint8).reshape(shape)
+    return VideoCrops(pictures, frames, batch.note, marked, _stacked(meshes))
+
+
+def _stacked(meshes: Sequence[FloatArray | None]) -> FloatArray | None:
+    """Return the points of all crops, NaN where one has none; None where none has any."""
+    nothing = next((np.full_like(mesh, np.nan) for mesh in meshes if mesh is not None), None)
+    if nothing is None:
+        return None
+    return np.stack([nothing if mesh is None else mesh for mesh in meshes])
 
 
 def _one_frame(path: str | os.PathLike[str]) -> FrameBatch:

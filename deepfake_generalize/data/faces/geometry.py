@@ -47,6 +47,12 @@ def crop_matrix(box: Box, *, roll: float, size: int, margin: float) -> DoubleArr
     )
 
 
+def mapped(points: DoubleArray, matrix: DoubleArray) -> DoubleArray:
+    """Return (K, 2) points where a (2, 3) affine map takes them."""
+    moved: DoubleArray = points @ matrix[:, :2].T + matrix[:, 2]
+    return moved
+
+
 def cut_out(image: UInt8Array, matrix: DoubleArray, size: int) -> UInt8Array:
     """Apply `crop_matrix`'s map to an (H, W, 3) uint8 frame; return (size, size, 3) uint8.
 

@@ -21,10 +21,12 @@ from deepfake_generalize.data.crops import (
     read_crops,
     read_failures,
     read_image,
+    read_landmarks,
     to_dataset,
 )
 from deepfake_generalize.data.extraction import output_folder, video_record
 from deepfake_generalize.data.extraction.extract_faces import extract_faces
+from deepfake_generalize.data.faces.alignment import LandmarkNetwork
 from deepfake_generalize.data.faces.crop_video import crop_video
 from deepfake_generalize.data.layouts import LayoutWarning, find_videos
 from deepfake_generalize.data.splits import balanced_splits
@@ -422,3 +424,24 @@ def test_a_crowd_and_a_film_with_cuts_keep_one_person(models, shared_data):
         206,
     ]  # the singer's shots
     assert film.frames.loc[~ok, "reason"].str.contains("subject is not (?:among|the one)").all()
+
+
+@pytest.mark.slow
+def test_landmarks_are_kept_in_pixels_of_the_crop_and_survive_a_rerun(
+    models, shared_data, tmp_path
+):
+    videos = manifest(shared_data("dfdc/samples/lynaeydofd_real.mp4"), label=0)
+    choices = {"frames_per_video": 2, "size": 192, "margin": 1.5}
+    crops = extract_faces(videos, tmp_path / "out", **choices).crops
+    again = extract_faces(videos, tmp_path / "out", **choices).crops
+    points = read_landmarks(again)
+    assert points.shape == (2, 468, 2)
+    in_memory = crop_video(videos["path"][0], **choices)
+    np.testing.assert_array_equal(read_landmarks(crops), points)
+    np.testing.assert_array_equal(in_memory.landmarks, points)
+    # These crops are what the network itself takes, so what it finds on them is the oracle.
+    network = LandmarkNetwork(shared_data("mediapipe/face_landmark.tflite"))
+    found = np.stack([network(read_image(path))[0][:, :2] for path in crops["path"]])
+    distances = np.linalg.norm(found - points, axis=2)
+    assert np.median(distances) < 1.5
+    assert distances.max() < 8

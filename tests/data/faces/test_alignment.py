@@ -38,7 +38,7 @@ def test_a_tilted_head_comes_out_upright():
         cv2.circle(image, (round(x), round(y)), 4, (255, 255, 255), -1)
     face = Face((60, 60, 140, 140), 0.9, (right, left))
 
-    crop, named, _ = align_crop(image, face, Aligner(), size=160, margin=1.5)
+    crop, named, *_ = align_crop(image, face, Aligner(), size=160, margin=1.5)
 
     rows, columns = np.nonzero(crop[..., 0] > 128)
     middle = columns.mean()
@@ -49,7 +49,7 @@ def test_a_tilted_head_comes_out_upright():
 def test_eyes_too_close_for_a_line_leave_the_head_as_it_is():
     profile = Face((0, 0, 100, 100), 0.9, ((50, 40), (53, 48)))
     image = np.zeros((100, 100, 3), np.uint8)
-    assert Aligner().roll(image, profile) == (0.0, "none")
+    assert Aligner().look(image, profile) == (0.0, "none", None)
 
 
 def test_unknown_aligners_and_wrong_models_are_refused(tmp_path):
@@ -67,8 +67,8 @@ def test_a_turned_portrait_gives_its_turn_back(models, shared_data, name, limit)
     turned = cv2.warpAffine(image, cv2.getRotationMatrix2D((500, 280), -20, 1), image.shape[1::-1])
     with MediaPipeFinder() as finder, make_aligner(name) as aligner:
         (plain,), (tilted,) = finder.find(image), finder.find(turned)
-        straight, named = aligner.roll(image, plain)
-        leaning, _ = aligner.roll(turned, tilted)
+        straight, named, _ = aligner.look(image, plain)
+        leaning = aligner.look(turned, tilted).roll
     assert named == name
     assert leaning - straight == pytest.approx(20, abs=limit)
 
@@ -117,8 +117,8 @@ def test_a_mirrored_frame_gives_the_mirrored_roll(models, shared_data):
                 mirrored = np.ascontiguousarray(image[:, ::-1])
                 seen, again = finder.find(image), finder.find(mirrored)
                 if len(seen) == len(again) == 1:
-                    roll, _ = aligner.roll(image, seen[0])
-                    back, _ = aligner.roll(mirrored, again[0])
+                    roll = aligner.look(image, seen[0]).roll
+                    back = aligner.look(mirrored, again[0]).roll
                     differences.append(abs(roll + back))
     assert len(differences) >= 30
     assert np.median(differences) < 1.0  # 3 is what is asked for; 0.4 was seen
