@@ -9,7 +9,7 @@ import stat
 import zipfile
 from typing import IO, TYPE_CHECKING
 
-from deepfake_generalize._system.file_locks import lock
+from deepfake_generalize._system.file_locks import ON_WINDOWS, lock, remove_unless_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +30,8 @@ def replacing(target: Path, *, suffix: str = ".tmp", durable: bool = False) -> I
     """
     remove_abandoned(target, suffix=suffix)
     handle, temporary = _make_locked(target, suffix)
+    opened = contextlib.ExitStack()
+    opened.callback(os.close, handle)
     try:
         yield temporary
         with contextlib.suppress(FileNotFoundError):
@@ -38,13 +40,16 @@ def replacing(target: Path, *, suffix: str = ".tmp", durable: bool = False) -> I
                 temporary.chmod(mode)
         if durable:
             os.fsync(handle)
+        if ON_WINDOWS:
+            opened.close()
         temporary.replace(target)
     except BaseException:
+        opened.close()
         with contextlib.suppress(OSError):  # A disk that became read-only refuses this too.
             temporary.unlink(missing_ok=True)
         raise
     finally:
-        os.close(handle)
+        opened.close()
 
 
 def write_whole(target: Path, content: bytes) -> None:
@@ -76,9 +81,7 @@ def remove_abandoned(target: Path, *, suffix: str = ".tmp") -> None:
     with os.scandir(target.parent) as entries:
         left = [e.name for e in entries if e.name.startswith(start) and e.name.endswith(suffix)]
     for name in left:
-        with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
-            if lock(file.fileno()):  # Without locks nothing tells whether it is being written.
-                (target.parent / name).unlink()
+        remove_unless_locked(target.parent / name)
 
 
 def write_arrays(
@@ -101,11 +104,12 @@ def _make_locked(target: Path, suffix: str) -> tuple[int, Path]:
         place = target.with_name(f".{target.name}.{secrets.token_hex(4)}{suffix}")
         # Not `tempfile`: its files are for nobody else, and what the umask is cannot be asked.
         try:
-            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             continue
-        with contextlib.suppress(OSError):
-            lock(handle)
+        if not ON_WINDOWS:  # There others could not write what is locked; open is enough.
+            with contextlib.suppress(OSError):
+                lock(handle)
         # Between its making and its locking another process may have taken it for abandoned.
         if place.exists():
             return handle, place

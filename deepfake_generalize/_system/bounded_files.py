@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 1 << 32
+# One only Unix has, the other only Windows.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 MAX_TEXT_BYTES = 10_000_000
 """Of JSON in a file: the description of EfficientNet has a quarter of a million."""
 
@@ -31,7 +33,7 @@ def open_regular(file: str | Path, *, most: int = MAX_BYTES) -> io.BufferedReade
     bytes.
     """
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = os.open(file, _READING)
     except ValueError as error:  # A NUL byte, or what no bytes stand for.
         raise OSError(errno.EINVAL, "no file can have this name", str(file)) from error
     opened = os.fdopen(handle, "rb")

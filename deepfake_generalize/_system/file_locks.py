@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import importlib
 import os
+import time
 import warnings
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
+ON_WINDOWS = fcntl is None
+"""Where the kernel knows no `flock`, and neither removes nor replaces a file that is open."""
+_POLL_SECONDS = 0.1
+_BEYOND = 0x7FFF_FFFE
+"""The byte that is locked on Windows, where others can neither read nor write what is locked."""
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP))
 """What file systems say that grant no locks, such as some of clusters."""
 
@@ -26,12 +36,40 @@ def lock(handle: int, *, wait: bool = False) -> bool:
     Returns whether there is a lock now: False where the file system grants none.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if ON_WINDOWS:
+            _lock_on_windows(handle, wait)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _NO_LOCKS:
             return False
         raise
     return True
+
+
+def _lock_on_windows(handle: int, wait: bool) -> None:
+    windows = importlib.import_module("msvcrt")
+    os.lseek(handle, _BEYOND, os.SEEK_SET)
+    while True:
+        try:
+            windows.locking(handle, windows.LK_NBLCK, 1)
+        except PermissionError as error:
+            if not wait:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def remove_unless_locked(file: Path) -> None:
+    """Remove a file, unless a process has it locked (on Windows: open), or it cannot be removed."""
+    with contextlib.suppress(OSError):
+        if ON_WINDOWS:
+            file.unlink()
+            return
+        with file.open("rb") as opened:
+            if lock(opened.fileno()):  # Without locks nothing tells whether it is being written.
+                file.unlink()
 
 
 @contextlib.contextmanager
@@ -62,8 +100,11 @@ def lock_file(file: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        if not ON_WINDOWS:
+            file.unlink(missing_ok=True)
         os.close(handle)
+        if ON_WINDOWS:
+            remove_unless_locked(file)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-import resource
+import sys
 from pathlib import Path
 
 
@@ -27,8 +27,22 @@ def processors() -> int:
 
 
 def peak_memory(status: Path = Path("/proc/self/status")) -> int:
-    """Return the most memory in kilobytes that this process has held at a time."""
+    """Return the most memory in kilobytes this process has held at a time; 0 if nobody says."""
     if status.exists():
         # getrusage would count what the parent held when it started this process.
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        import resource
+    except ImportError:  # Windows.
+        return 0
+    unit = 1024 if sys.platform == "darwin" else 1  # It counts bytes there.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+def memory_gib() -> float | None:
+    """Return the physical memory in GiB, None where the system does not say."""
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+    return round(size / 2**30, 1)

@@ -8,10 +8,10 @@ descriptor can be turned.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import sys
+import tempfile
 import threading
 from typing import IO, TYPE_CHECKING
 
@@ -64,12 +64,17 @@ def quiet_native_logs_of_command() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _held() -> Iterator[IO[bytes]]:
-    """Yield a file in memory: there may be no folder that takes one."""
-    handle = os.memfd_create("native_logs")
-    if handle <= _STDERR:
-        # This process has no standard error, and what is opened now would become that.
-        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _STDERR + 1)
-        os.close(low)
+    """Yield a file, in memory where there may be one: no folder may take it."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("native_logs")
+    else:
+        with tempfile.TemporaryFile() as file:
+            handle = os.dup(file.fileno())
+    with contextlib.ExitStack() as low:
+        while handle <= _STDERR:
+            # This process has no standard error, and what is opened now would become that.
+            low.callback(os.close, handle)
+            handle = os.dup(handle)
     with os.fdopen(handle, "w+b") as file:
         yield file
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - nothing is written here by name
+_ROOM_BYTES = 100_000_000
+_ROOM_FILES = 100
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
@@ -33,6 +36,12 @@ def possible(path: str | os.PathLike[str]) -> Path:
 def exists(path: Path) -> bool:
     """Whether something is there; `Path.exists` raises where a name is too long."""
     return os.path.exists(path)  # noqa: PTH110
+
+
+def has_room(folder: Path) -> bool:
+    """Whether the disk of a folder takes 100 MB more, and where the system says, 100 files."""
+    files = os.statvfs(folder).f_favail if hasattr(os, "statvfs") else _ROOM_FILES + 1
+    return shutil.disk_usage(folder).free > _ROOM_BYTES and files > _ROOM_FILES
 
 
 def find_temporary_folder(out: Path | None = None) -> None:

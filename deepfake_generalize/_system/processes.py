@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.process import BaseProcess
     from types import FrameType
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ENDING = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+]
+"""What asks a process to end: of these, Unix has the first two, Windows the outer ones."""
 
 
 def ending_with_parent(work: Callable[..., T]) -> Callable[..., T]:
@@ -41,11 +45,12 @@ def end_with_parent(parent: int) -> None:
     # The second tells who it was where that is dead already: a worker takes seconds to begin.
     begun_by = multiprocessing.parent_process()
     if os.getppid() == parent or (begun_by is not None and begun_by.pid == parent):
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+        threading.Thread(target=_end_after, args=(parent, begun_by), daemon=True).start()
 
 
-def _end_after(parent: int) -> None:
-    while os.getppid() == parent:
+def _end_after(parent: int, begun_by: BaseProcess | None) -> None:
+    # On Windows the number stays that of the parent when it is dead.
+    while os.getppid() == parent and (begun_by is None or begun_by.is_alive()):
         time.sleep(_POLL_SECONDS)
     os._exit(1)
 

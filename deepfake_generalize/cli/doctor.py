@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from deepfake_generalize._system.keras_settings import keras_backend, other_backend
-from deepfake_generalize._system.machine import processors
+from deepfake_generalize._system.machine import memory_gib, processors
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import console
 from deepfake_generalize.cli.arguments import Json
@@ -233,7 +233,7 @@ def diagnose() -> Diagnosis:
         opencv=_opencv(),
         assets=_assets(),
         cpus=processors(),
-        memory_gib=_memory_gib(),
+        memory_gib=memory_gib(),
     )
 
 
@@ -283,14 +283,6 @@ def _assets() -> tuple[AssetStatus, ...]:
     except ImportError:  # A required package is missing, which the list of packages says.
         return ()
     return tuple(asset_status(asset.name) for asset in ASSETS)
-
-
-def _memory_gib() -> float | None:
-    try:
-        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
-    return round(size / 2**30, 1)
 
 
 def _show(found: Diagnosis) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import Any
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize._system.file_locks import claim_folder
+from deepfake_generalize._system.paths import has_room
 from deepfake_generalize.data.crops import CROPS_FILE, FAILURES_FILE
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
 
@@ -27,8 +27,6 @@ _LOCK = ".lock"
 _FORMAT = 1
 _ATTEMPTS = 40
 _PAUSE_SECONDS = 0.05
-_ROOM_BYTES = 100_000_000
-_ROOM_FILES = 100
 _REFUSALS = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 )
@@ -94,8 +92,7 @@ def _failing_in_words(root: Path) -> Iterator[None]:
 def _remedy(error: OSError, root: Path) -> str:
     if error.errno == errno.ENOSPC:
         with contextlib.suppress(OSError):
-            disk = os.statvfs(root)
-            if disk.f_bavail * disk.f_frsize > _ROOM_BYTES and disk.f_favail > _ROOM_FILES:
+            if has_room(root):
                 return (
                     "This disk has room, that of temporary files has none: make some there "
                     f"({tempfile.gettempdir()}, /dev/shm), or use one job"
