@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from deepfake_generalize.data.synthetic.datasets import make_datasets
 from deepfake_generalize.data.synthetic.marking import is_synthetic
+from deepfake_generalize.data.synthetic.sets import BUILT_IN_EFFECTS
 from deepfake_generalize.data.synthetic.videos import make_videos
 
-__all__ = ["is_synthetic", "make_datasets", "make_videos"]
+__all__ = ["BUILT_IN_EFFECTS", "is_synthetic", "make_datasets", "make_videos"]
 
 
 def __dir__() -> list[str]:

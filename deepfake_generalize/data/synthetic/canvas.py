@@ -127,7 +127,7 @@ def _tile(number: int) -> FloatArray:
     return noise.astype(np.float32)
 
 
-def rotated(x: FloatArray, y: FloatArray, angle: float) -> tuple[FloatArray, FloatArray]:
+def rotated(x: AnyArray, y: AnyArray, angle: float) -> tuple[AnyArray, AnyArray]:
     """Return the coordinates in a system turned clockwise (in a picture) by radians."""
     cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     return cosine * x + sine * y, cosine * y - sine * x

@@ -12,11 +12,11 @@ import pandas as pd
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize._system.processes import ending_with_parent
-from deepfake_generalize.data.crops import CROP_COLUMNS, CROPS_FILE, write_crops
+from deepfake_generalize.data.crops import CROP_COLUMNS, CROPS_FILE, write_crops, write_landmarks
 from deepfake_generalize.data.manifests import restore_types
 from deepfake_generalize.data.splits import Splits, assemble
 from deepfake_generalize.data.synthetic.marking import MARK_COLUMN, claim
-from deepfake_generalize.data.synthetic.pictures import picture
+from deepfake_generalize.data.synthetic.pictures import landmarks, picture
 from deepfake_generalize.data.synthetic.sets import SETS, Take, check_sizes, plan_takes
 from deepfake_generalize.validation import check_whole
 
@@ -40,8 +40,9 @@ def make_datasets(
     NULL, on people of its own, has "fakes" in which nothing was changed.
 
     Args:
-        out_dir: Where the crops go: `SET/split/{real,fake}/*.png`, a `crops.csv` a set, and
-            `synthetic.json`, which marks all of it as synthetic. What is there already is kept.
+        out_dir: Where the crops go: `SET/split/{real,fake}/*.png`, a `crops.csv` and 68 landmarks
+            a face (`data.read_landmarks`; exact, in dlib's order) a set, and `synthetic.json`,
+            which marks all of it as synthetic. What is there already is kept.
         size: Side of a crop in pixels, at least 16.
         per_split: Images of each split, half real: one number, or one for each of train, val, test.
             DF, DFD, CELEB-M, FS-I, NT-I and NULL have a test split only.
@@ -74,7 +75,7 @@ def make_datasets(
         take for takes in plans.values() for take in takes if not _file(root, take).is_file()
     ]
     _render_missing(root, missing, size, seed, n_jobs)
-    return {name: _finish(root, name, takes) for name, takes in plans.items()}
+    return {name: _finish(root, name, takes, size, seed) for name, takes in plans.items()}
 
 
 def _file(root: Path, take: Take) -> Path:
@@ -103,7 +104,7 @@ def _render_all(root: Path, takes: Sequence[Take], size: int, seed: int) -> None
         write_whole(_file(root, take), content.tobytes())
 
 
-def _finish(root: Path, name: str, takes: Sequence[Take]) -> Splits:
+def _finish(root: Path, name: str, takes: Sequence[Take], size: int, seed: int) -> Splits:
     rows = [
         {
             "path": str(_file(root, take)),
@@ -123,6 +124,10 @@ def _finish(root: Path, name: str, takes: Sequence[Take]) -> Splits:
     columns = [*CROP_COLUMNS, MARK_COLUMN]
     crops = restore_types(pd.DataFrame(rows).reindex(columns=columns), columns)
     if not (root / name / CROPS_FILE).is_file():
+        if takes:
+            files = (_file(root, take).relative_to(root / name).as_posix() for take in takes)
+            points = (landmarks(take, size, seed) for take in takes)
+            write_landmarks(root / name, dict(zip(files, points, strict=True)))
         write_crops(crops, root / name)
     nothing = pd.Series(pd.NA, index=crops.index, dtype="string")
     return assemble(crops, crops["split"], nothing)

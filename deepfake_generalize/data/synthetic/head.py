@@ -60,8 +60,13 @@ def project(points: DoubleArray, bones: Bones, pose: Pose) -> DoubleArray:
     for _ in range(6):
         depth = _depth(outline(x, y, bones), bones)
         x, y = u + math.sin(pose.yaw) * depth, v + math.sin(pose.pitch) * depth
-    cosine, sine = math.cos(pose.roll), math.sin(pose.roll)
-    return np.stack([cosine * x - sine * y + pose.x, sine * x + cosine * y + pose.y], axis=1)
+    return in_scene(np.stack([x, y], axis=1), pose)
+
+
+def in_scene(points: DoubleArray, pose: Pose) -> DoubleArray:
+    """Return where places (K, 2) x, y of the head's own system are in the scene, face units."""
+    x, y = rotated(points[:, 0], points[:, 1], -pose.roll)
+    return np.stack([x + pose.x, y + pose.y], axis=1)
 
 
 def shade(

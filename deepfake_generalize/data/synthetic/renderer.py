@@ -8,7 +8,8 @@ import numpy as np
 
 from deepfake_generalize.data.synthetic.canvas import View, over
 from deepfake_generalize.data.synthetic.face import paint_face
-from deepfake_generalize.data.synthetic.head import Head, place_head, project, shade
+from deepfake_generalize.data.synthetic.head import Head, in_scene, place_head, project, shade
+from deepfake_generalize.data.synthetic.people import Features
 from deepfake_generalize.data.synthetic.scenery import (
     hair_coverage,
     paint_back_hair,
@@ -16,7 +17,7 @@ from deepfake_generalize.data.synthetic.scenery import (
     paint_front_hair,
     paint_place,
 )
-from deepfake_generalize.data.synthetic.shots import Shot
+from deepfake_generalize.data.synthetic.shots import Expression, Shot
 from deepfake_generalize.types import DoubleArray, FloatArray
 
 
@@ -38,12 +39,6 @@ class Scene:
     image: FloatArray
     head: Head
     visible: FloatArray
-
-    def landmarks(self) -> DoubleArray:
-        """Return the (K, 2) pixels, x and y, of the corners and outline of the features."""
-        places = project(_landmarks(self.shot), self.shot.person.bones, self.shot.pose)
-        pixels: DoubleArray = places * self.view.scale + np.array([self.view.x, self.view.y])
-        return pixels
 
 
 def render(shot: Shot, view: View) -> Scene:
@@ -70,27 +65,48 @@ def render_face(head: Head, shot: Shot, pixel: float) -> FloatArray:
     return np.sqrt(np.clip(linear, 0.0, 1.0))
 
 
-def _landmarks(shot: Shot) -> DoubleArray:
+def landmarks_of(shot: Shot, view: View) -> DoubleArray:
+    """Return the pixels x, y of a face's 68 points, (68, 2), in dlib's order."""
     f, e, bones = shot.person.features, shot.expression, shot.person.bones
-    half = [
-        (f.eye_x - f.eye_width, f.eye_y),
-        (f.eye_x + f.eye_width, f.eye_y - f.eye_tilt),
-        (f.eye_x, f.eye_y - f.eye_height),
-        (f.eye_x, f.eye_y + 0.6 * f.eye_height),
-        (f.eye_x - 0.17, f.brow_y - e.brows),
-        (f.eye_x + 0.17, f.brow_y - e.brows),
-        (f.nose_width, f.nose_y),
-        (f.mouth_width, f.mouth_y - e.smile),
-        (0.82 * bones.width, 0.25),
-        (0.62 * bones.width, 0.62 * bones.chin),
-        (0.3 * bones.width, 0.9 * bones.chin),
+    angle = np.linspace(0, np.pi, 17)
+    down = bones.chin * np.sin(angle)
+    across = np.sqrt(np.clip(1 - np.sin(angle) ** bones.square, 0, 1))
+    jaw = np.stack(
+        [-np.sign(np.cos(angle)) * across * bones.width / (1 + bones.taper * down), down], 1
+    )
+    at = np.linspace(-1, 1, 5)  # Of the brow, from its inner end
+    height = f.brow_y - e.brows - f.brow_arch * (1 - (at - 0.3) ** 2)
+    brow = np.stack([f.eye_x + 0.01 + 0.19 * at, height], 1)
+    ridge = np.stack([np.zeros(4), np.linspace(f.eye_y, f.nose_y, 4)], 1)
+    base = np.stack([f.nose_width * at, f.nose_y + 0.08 - 0.03 * np.abs(at)], 1)
+    at = np.array([-1.0, -0.4, 0.4, 1.0, 0.4, -0.4])  # Of the eye, from its inner corner
+    lids = np.where(np.arange(6) < 3, -e.eyelids * np.sqrt(1 - at**2), 0.62 * (1 - at**2))
+    eye = np.stack([f.eye_x + f.eye_width * at, f.eye_y - f.eye_tilt * at + f.eye_height * lids], 1)
+    mirror = np.array([-1.0, 1.0])
+    places = [
+        *(mirror * brow)[::-1],
+        *brow,
+        *ridge,
+        *base,
+        *(mirror * eye)[[3, 2, 1, 0, 5, 4]],
+        *eye,
+        *_lips(f, e),
     ]
-    middle = [
-        (0.0, f.nose_y),
-        (0.0, f.eye_y),
-        (0.0, f.mouth_y - 0.6 * (e.mouth_open + f.lip)),
-        (0.0, f.mouth_y + e.mouth_open + f.lip),
-        (0.0, 0.93 * bones.chin),
-    ]
-    both = [(sign * x, y) for x, y in half for sign in (-1.0, 1.0)]
-    return np.array([*both, *middle])
+    points = np.concatenate([in_scene(jaw, shot.pose), project(np.array(places), bones, shot.pose)])
+    pixels: DoubleArray = points * view.scale + np.array([view.x, view.y])
+    return pixels
+
+
+def _lips(f: Features, e: Expression) -> DoubleArray:
+    """Return the twelve points around the lips and the eight between them."""
+    outer = np.array([-1, -0.6, -0.2, 0, 0.2, 0.6, 1, 0.6, 0.2, 0, -0.2, -0.6])
+    inner = np.array([-0.85, -0.35, 0, 0.35, 0.85, 0.35, 0, -0.35])
+    found = []
+    for at, lip, upper in ((outer, f.lip, 7), (inner, 0.0, 5)):
+        arch = 1 - at * at
+        above = -0.6 * e.mouth_open * arch - 0.66 * lip * arch
+        below = e.mouth_open * arch + lip * arch
+        away = np.where(np.arange(len(at)) < upper, above, below)
+        width = f.mouth_width * (1 + 1.5 * e.smile)
+        found.append(np.stack([width * at, f.mouth_y - e.smile * at * at + away], 1))
+    return np.concatenate(found)

@@ -77,6 +77,23 @@ SETS: dict[str, SetPlan] = {
 }
 """The sets by the names that tables give them, and the null set."""
 
+BUILT_IN_EFFECTS: tuple[str, ...] = (
+    (
+        "Every method leaves a trace of its own in its fakes, so that a detector trained on one "
+        "method loses on the others."
+    ),
+    (
+        "Every method but null also leaves the edge of a blend and a face without the footage's "
+        "sensor noise, so that there is something common to all that training can find."
+    ),
+    (
+        "Celeb-DF, FaceForensics++, DFD and the null set have cameras, light, codecs and framing "
+        "of their own, so that reals of an unseen set may be taken for fakes."
+    ),
+    "The fakes of the null set are reals: no detector can do better than chance on them.",
+)
+"""What in results on synthetic data comes from how the faces were made, a sentence an effect."""
+
 
 @dataclass(frozen=True)
 class Take:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepfake_generalize.data.synthetic.cameras import Studio
 from deepfake_generalize.data.synthetic.people import Person, Rgb, stream
 
 FRAMES_PER_CLIP = 300
@@ -76,11 +77,12 @@ class Clip:
     person: Person
     seed: int  # Of the whole
     name: str  # What makes it a take of its own
+    studio: Studio  # How its data set is filmed
 
     def shot(self, frame: int) -> Shot:
         """Return the moment of a frame, from 0 and past the end; neighbours differ little."""
         rng = stream(self.seed, "clip", self.name)
-        light, place = _sample_light(rng), _sample_place(rng)
+        light, place = _sample_light(rng, self.studio), _sample_place(rng)
         sway = _Sway(rng, frame / FPS)
         speech = max(0.0, sway(0.03, 0.07, fast=True))
         expression = Expression(
@@ -119,13 +121,13 @@ def _blink(rng: np.random.Generator, frame: int) -> float:
     return max(0.0, 1.0 - abs((frame + offset) % every - 3) / 3.0)
 
 
-def _sample_light(rng: np.random.Generator) -> Light:
+def _sample_light(rng: np.random.Generator, studio: Studio) -> Light:
     angle, height = rng.uniform(-1.1, 1.1), rng.uniform(-0.7, -0.1)
     direction = np.array([math.sin(angle), height, 0.6 + math.cos(angle)])
     x, y, z = (float(v) for v in direction / np.linalg.norm(direction))
-    warmth = rng.normal(0, 0.05)
-    colour = (1.0 + float(warmth), 1.0, 1.0 - float(warmth))
-    return Light((x, y, z), float(rng.uniform(0.35, 0.62)), colour, float(rng.uniform(0.9, 1.12)))
+    warmth = rng.uniform(*studio.warmth)
+    colour = (1.0 + warmth, 1.0, 1.0 - warmth)
+    return Light((x, y, z), rng.uniform(*studio.ambient), colour, rng.uniform(*studio.strength))
 
 
 def _sample_place(rng: np.random.Generator) -> Place:

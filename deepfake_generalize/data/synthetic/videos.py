@@ -17,7 +17,7 @@ from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.marking import claim
 from deepfake_generalize.data.synthetic.people import stream
-from deepfake_generalize.data.synthetic.pictures import Camera, forge
+from deepfake_generalize.data.synthetic.pictures import camera_of, footage
 from deepfake_generalize.data.synthetic.sets import (
     SETS,
     SPLITS,
@@ -165,11 +165,10 @@ def _film(take: Take, frames: int, size: int, seed: int) -> Iterator[UInt8Array]
     rng = stream(seed, "frame", take.target)
     scale = size / _PICTURE * rng.uniform(0.9, 1.15)
     view = View(size, size, scale, size * rng.uniform(0.42, 0.58), size * rng.uniform(0.42, 0.5))
-    camera = Camera.sample(stream(seed, "camera", take.target))
+    camera = camera_of(take, seed)
     for number in range(frames):
         now = replace(take, frame=number * FRAMES_PER_CLIP // frames)
-        noise = stream(seed, "video", take.method, take.stem, number)
-        yield camera.expose(forge(now, view, seed), noise)
+        yield camera.develop(footage(now, view, seed))
 
 
 def _write_lists(root: Path, sizes: Sizes) -> None:

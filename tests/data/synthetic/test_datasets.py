@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import read_crops, read_image
+from deepfake_generalize.data import read_crops, read_image, read_landmarks
 from deepfake_generalize.data.synthetic import make_datasets
 from deepfake_generalize.errors import DataMismatchError, InputError
 
@@ -128,6 +128,10 @@ def test_what_lies_on_disk_is_what_was_returned(sets, root) -> None:
         assert sorted(read["path"]) == sorted(table["path"])
         assert set(read["synthetic"]) == {"true"}
         assert read_image(table["path"].iloc[0]).shape == (24, 24, 3)
+        points = read_landmarks(table)
+        assert points.shape == (len(table), 68, 2)
+        # The tip of every nose is near the middle of its crop.
+        assert np.abs(points[:, 30] - 11.5).max() < 6
     mark = json.loads((root / "synthetic.json").read_text())
     assert mark["synthetic"] is True
     assert mark["seed"] == 100

@@ -1,7 +1,8 @@
-"""From a take to its pixels: one camera, after the manipulation, for real and fake alike."""
+"""From a take to its pixels: one camera a set, the same for real and fake."""
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -9,9 +10,10 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from deepfake_generalize.data.synthetic.cameras import STUDIOS, Camera
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.people import stream
-from deepfake_generalize.data.synthetic.pictures import Camera, clip_of, forge, picture
+from deepfake_generalize.data.synthetic.pictures import camera_of, clip_of, landmarks, picture
 from deepfake_generalize.data.synthetic.renderer import render
 from deepfake_generalize.data.synthetic.sets import SETS, Take, check_sizes, plan_takes
 
@@ -19,43 +21,75 @@ SEED = 100
 REAL = Take("NULL", "test", "null", "real", "id600", None, 8)
 
 
-def test_before_the_camera_the_null_path_is_the_real_path() -> None:
-    fake = replace(REAL, method="null", source="id601")
-    view = View.crop(48)
-    np.testing.assert_array_equal(forge(fake, view, SEED), forge(REAL, view, SEED))
-
-
 @pytest.mark.parametrize("name", SETS)
-def test_real_and_fake_go_through_the_same_camera_last(name, monkeypatch) -> None:
+def test_real_and_fake_go_through_the_same_camera(name, monkeypatch) -> None:
     real, fake = plan_takes(name, check_sizes(4))[-2:]
-    seen: list[tuple[Camera, np.ndarray]] = []
+    passed: dict[str, list[tuple[Camera, np.ndarray]]] = {"film": [], "develop": [], "compress": []}
+    for step, seen in passed.items():
 
-    def photograph(self: Camera, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        seen.append((self, image))
-        return np.full((1, 1, 3), len(seen), np.uint8)
+        def run(
+            self: Camera, image: np.ndarray, *_rng: np.random.Generator, seen=seen
+        ) -> np.ndarray:
+            seen.append((self, image.copy()))
+            return image
 
-    monkeypatch.setattr(Camera, "photograph", photograph)
-    # Whatever the camera returns comes out: nothing happens after it.
-    assert picture(real, 32, SEED).item(0) == 1
-    assert picture(fake, 32, SEED).item(0) == 2
-    assert seen[0][0] == seen[1][0]
-    assert np.array_equal(seen[0][1], seen[1][1]) == (name == "NULL")
+        monkeypatch.setattr(Camera, step, run)
+    # Whatever the codec returns comes out: nothing happens after it.
+    out = picture(real, 32, SEED), picture(fake, 32, SEED)
+    for (camera, _), (other, _) in passed.values():
+        assert camera == other
+    np.testing.assert_array_equal(*(image for _, image in passed["film"]))
+    # Noise is left out here: the forgery is all that differs, and in NULL there is none.
+    assert np.array_equal(*out) == (name == "NULL")
 
 
-def test_all_sets_draw_their_cameras_alike() -> None:
-    blur = [Camera.sample(stream(SEED, "camera", f"id{n}")).blur for n in range(400)]
-    assert np.mean(blur[:200]) == pytest.approx(np.mean(blur[200:]), abs=0.02)
+def test_data_sets_differ_in_their_cameras_and_clips_of_one_too() -> None:
+    def cameras(dataset: str) -> list[Camera]:
+        return [Camera.sample(stream(SEED, n), STUDIOS[dataset]) for n in range(40)]
+
+    found = {dataset: cameras(dataset) for dataset in STUDIOS}
+    assert {plan.dataset for plan in SETS.values()} == set(STUDIOS)
+    settings = {
+        name: (camera[0].codec, *np.mean([[c.blur, c.noise, c.sharpening] for c in camera], 0))
+        for name, camera in found.items()
+    }
+    assert len({tuple(np.round(of[1:], 3)) for of in settings.values()}) == len(STUDIOS)
+    assert {of[0] for of in settings.values()} == {"vp8", "jpeg"}
+    assert all(len({c.quality for c in camera}) > 5 for camera in found.values())
+    # An original and its fake are of one clip; the sets of FaceForensics++ share people's cameras.
+    real, fake = plan_takes("FS", check_sizes(4))[-2:]
+    assert camera_of(real, SEED) == camera_of(fake, SEED)
+    assert camera_of(plan_takes("DF", check_sizes(4))[-1], SEED) == camera_of(fake, SEED)
 
 
 def test_the_camera_keeps_grey_and_adds_its_noise() -> None:
     grey = np.full((64, 64, 3), 0.5, np.float32)
-    quiet = Camera(0.4, (1.0, 1.0, 1.0), 0.0, 95)
-    assert quiet.photograph(grey, stream(0, "x")).tolist() == np.full((64, 64, 3), 128).tolist()
-    noisy = replace(quiet, noise=0.02)
-    exposed = noisy.expose(grey, stream(0, "x"))
-    assert exposed.std() == pytest.approx(0.02 * 255, rel=0.05)
-    warm = replace(quiet, gain=(1.1, 1.0, 0.9)).expose(grey, stream(0, "x"))
+    camera = Camera(0.4, 0.0, (1.0, 1.0, 1.0), 1.0, 0.9, 0.3, 0.75, "vp8", 95, (3, 5))
+    quiet = camera.compress(camera.develop(camera.film(grey, stream(0, "x"))))
+    assert np.abs(quiet.astype(int) - 128).max() <= 1
+    noisy = replace(camera, noise=0.02).film(grey, stream(0, "x"))
+    assert noisy.std() == pytest.approx(0.02, rel=0.05)
+    warm = replace(camera, gain=(1.1, 1.0, 0.9), saturation=1.0).develop(grey)
     assert warm[0, 0].tolist() == [140, 128, 115]
+    # 0.5 squared is a quarter of full scale.
+    assert replace(camera, contrast=2.0).develop(grey)[0, 0].tolist() == [64, 64, 64]
+
+
+@pytest.mark.parametrize("codec", ["vp8", "jpeg"])
+def test_a_codec_moves_nothing_and_costs_more_at_low_quality(codec) -> None:
+    take = replace(REAL, set="F2F", dataset="FF++", target="000")
+    image = picture(take, 72, SEED)
+    camera = replace(camera_of(take, SEED), codec=codec, resolution=1.0)
+
+    def loss(quality: int) -> float:
+        apart = replace(camera, quality=quality).compress(image).astype(float) - image
+        return float(np.sqrt(np.square(apart).mean()))
+
+    assert loss(95) < loss(60) < loss(20)
+    moved = replace(camera, quality=90, resolution=0.7).compress(image).astype(np.float32)
+    (x, y), _ = cv2.phaseCorrelate(moved.mean(2), image.astype(np.float32).mean(2))
+    assert abs(x) < 0.1
+    assert abs(y) < 0.1
 
 
 def test_faces_are_of_every_tone_and_of_the_same_place() -> None:
@@ -67,16 +101,34 @@ def test_faces_are_of_every_tone_and_of_the_same_place() -> None:
     assert all(scene.visible[20:28, 20:28].mean() > 0.8 for scene in scenes)
 
 
-def test_landmarks_lie_on_the_features() -> None:
-    view = View.crop(144)
-    for number in range(8):
-        shot = clip_of(f"{number:03d}", SEED).shot(0)
-        scene = render(replace(shot, expression=replace(shot.expression, eyelids=1.0)), view)
-        marks = scene.landmarks()
-        x, y = np.rint(marks[:2].mean(axis=0)).astype(int)
-        # Between the inner corners of the eyes is the bridge of the nose: u = 0, v = eye_y.
-        assert abs(scene.head.u[y, x]) < 0.03
-        assert scene.head.v[y, x] == pytest.approx(shot.person.features.eye_y, abs=0.03)
+@pytest.mark.parametrize("method", ["real", "Deepfakes"])
+def test_landmarks_lie_on_what_is_drawn(method) -> None:
+    for number in range(0, 8, 2):
+        take = Take("DF", "test", "FF++", method, f"{number:03d}", None, 8)
+        take = take if method == "real" else replace(take, source=f"{number + 1:03d}")
+        points = landmarks(take, 144, SEED)
+        assert points.shape == (68, 2)
+        assert points.dtype == np.float32
+        left, right = points[36:42].mean(0), points[42:48].mean(0)
+        assert left[0] + 20 < points[30, 0] + 10 < right[0]
+        # Jaw, brows, ridge and mouth run from left to right, or down.
+        for row, axis in ((points[:17], 0), (points[17:27], 0), (points[27:31], 1)):
+            assert (np.diff(row[:, axis]) > 0).all()
+        assert (np.diff(points[48:55, 0]) > 0).all()
+        assert (np.diff(points[54:60, 0]) < 0).all()
+        assert points[8, 1] == points[:, 1].max()
+        # In the picture: pupils are the darkest of an eye, and the point between the lips is
+        # darker than the skin above and below them.
+        grey = cv2.GaussianBlur(
+            cv2.cvtColor(picture(take, 144, SEED), cv2.COLOR_RGB2GRAY), (0, 0), 1
+        )
+        for eye in (points[36:42], points[42:48]):
+            (x0, y0), (x1, y1) = np.floor(eye.min(0)).astype(int), np.ceil(eye.max(0)).astype(int)
+            x = int(grey[y0 : y1 + 1, x0 : x1 + 1].argmin()) % (x1 + 1 - x0)
+            assert abs(x0 + x - eye[:, 0].mean()) < 5
+        x, top, bottom = (round(float(v)) for v in (points[62, 0], points[51, 1], points[57, 1]))
+        lips = grey[top : bottom + 1, x]
+        assert lips.min() < min(grey[top - 4, x], grey[bottom + 4, x])
 
 
 def _told_apart(name: str, *, roughness: bool) -> float:

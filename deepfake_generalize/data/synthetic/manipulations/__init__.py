@@ -1,22 +1,22 @@
 """How synthetic faces are forged, each by the mechanism of a real method."""
 
 from deepfake_generalize.data.synthetic.manipulations.autoencoders import (
-    celeb_synthesis,
-    deepfake_detection,
-    deepfakes,
+    CELEB_SYNTHESIS,
+    DEEPFAKE_DETECTION,
+    DEEPFAKES,
 )
-from deepfake_generalize.data.synthetic.manipulations.base import Manipulation, null
-from deepfake_generalize.data.synthetic.manipulations.faceswap import faceswap
-from deepfake_generalize.data.synthetic.manipulations.reenactment import face2face, neural_textures
+from deepfake_generalize.data.synthetic.manipulations.base import NULL, Manipulation
+from deepfake_generalize.data.synthetic.manipulations.faceswap import FACESWAP
+from deepfake_generalize.data.synthetic.manipulations.reenactment import FACE2FACE, NEURAL_TEXTURES
 
 MANIPULATIONS: dict[str, Manipulation] = {
-    "Celeb-synthesis": celeb_synthesis,
-    "DeepFakeDetection": deepfake_detection,
-    "Deepfakes": deepfakes,
-    "Face2Face": face2face,
-    "FaceSwap": faceswap,
-    "NeuralTextures": neural_textures,
-    "null": null,
+    "Celeb-synthesis": CELEB_SYNTHESIS,
+    "DeepFakeDetection": DEEPFAKE_DETECTION,
+    "Deepfakes": DEEPFAKES,
+    "Face2Face": FACE2FACE,
+    "FaceSwap": FACESWAP,
+    "NeuralTextures": NEURAL_TEXTURES,
+    "null": NULL,
 }
 """The layouts' names of the methods, to what forges a scene."""
 

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from deepfake_generalize.data.synthetic.canvas import rotated, soft
+from deepfake_generalize.data.synthetic.canvas import pattern, soft
 from deepfake_generalize.data.synthetic.head import Head
 from deepfake_generalize.data.synthetic.renderer import Scene
 from deepfake_generalize.data.synthetic.shots import Shot
 from deepfake_generalize.types import FloatArray
 
 
-class Manipulation(Protocol):
-    """Anything that forges a rendered scene before it reaches the camera."""
+@dataclass(frozen=True)
+class Manipulation:
+    """A way to forge filmed footage.
 
-    def __call__(self, target: Scene, source: Shot) -> FloatArray:
-        """Forge a scene.
+    Attributes:
+        shown: From the target's shot and the source's, what the fake face shows.
+        forge: From the footage of the target, which is not changed itself, the source's shot and a
+            stream that the method's strength, blend and correction follow from, to the altered
+            image: shape and dtype of `target.image`, in [0, 1], the same as there wherever
+            `target.visible` is 0.
+    """
 
-        Args:
-            target: The footage that is altered; not changed itself.
-            source: Who, or whose expression, is put in.
-
-        Returns:
-            The altered image, shape and dtype of `target.image`, in [0, 1]; the same as there
-            wherever `target.visible` is 0, and the same for the same arguments.
-        """
-        ...
+    shown: Callable[[Shot, Shot], Shot]
+    forge: Callable[[Scene, Shot, np.random.Generator], FloatArray]
 
 
 def inner_face(head: Head, *, feather: float) -> FloatArray:
@@ -46,23 +46,25 @@ def face_ellipse(
     return soft(distance, feather)
 
 
-def blend(target: Scene, fake: FloatArray, mask: FloatArray) -> FloatArray:
-    """Put a fake face over the target's where both the mask and the view allow it."""
-    alpha = (mask * target.visible)[..., None]
+def blend(
+    target: Scene, fake: FloatArray, mask: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Put a fake face over the target's where both the mask and the view allow it.
+
+    Colours are corrected almost wholly, and the face covers the target's almost wholly.
+    """
+    corrected = match_colours(fake, target, mask)
+    fake = fake + np.float32(rng.uniform(0.8, 1.0)) * (corrected - fake)
+    alpha = (np.float32(rng.uniform(0.9, 1.0)) * mask * target.visible)[..., None]
     blended: FloatArray = np.clip(target.image + alpha * (fake - target.image), 0.0, 1.0)
     return blended
 
 
-def match_colours(
-    fake: FloatArray, target: Scene, mask: FloatArray, *, contrast: bool = True
-) -> FloatArray:
-    """Give a face the mean colour, and the contrast, of the target's under a mask."""
+def match_colours(fake: FloatArray, target: Scene, mask: FloatArray) -> FloatArray:
+    """Give a face the mean colour and the contrast of the target's under a mask."""
     weights = (mask * target.visible)[..., None] + np.float32(1e-6)
     weights = weights / weights.sum()
     own_mean, mean = (weights * fake).sum((0, 1)), (weights * target.image).sum((0, 1))
-    if not contrast:
-        moved: FloatArray = fake + (mean - own_mean)
-        return moved
     own = np.sqrt((weights * (fake - own_mean) ** 2).sum((0, 1)) + 1e-6)
     wanted = np.sqrt((weights * (target.image - mean) ** 2).sum((0, 1)) + 1e-6)
     matched: FloatArray = mean + (fake - own_mean) * np.clip(wanted / own, 0.5, 2.0)
@@ -75,18 +77,28 @@ def smooth(image: FloatArray, target: Scene, width: float) -> FloatArray:
     return blurred
 
 
-def upsampling_grid(head: Head, *, period: float, angle: float = 0.0) -> FloatArray:
-    """Return the checkerboard, (H, W) in [-1, 1], that stride-2 transposed convolutions leave.
+def fingerprint(head: Head, *, seed: int, cells: float) -> FloatArray:
+    """Return what a generator leaves in all its faces: a faint pattern of colour, (H, W, 3).
 
-    It stands in the head's tilted system, as the network's output does; `period` is in face units.
-    Source: Odena et al., "Deconvolution and Checkerboard Artifacts" (Distill 2016).
+    It moves with the face, is of deviation about 1 in red and blue, and does not change the luma;
+    `cells` is how many of its grains there are in a face unit.
+    Sources: Marra et al., "Do GANs leave artificial fingerprints?" (MIPR 2019); Li et al.,
+    "Identification of deep network generated images using disparities in color components"
+    (Signal Processing 2020).
     """
-    rate = np.float32(2 * np.pi / period)
-    a, b = rotated(head.x, head.y, angle)
-    grid: FloatArray = (np.cos(rate * a) + np.cos(rate * b)) * np.float32(0.5)
-    return grid
+    red, blue = (pattern(head.u, head.v, seed=seed + i, stretch=(cells, cells)) for i in (0, 5))
+    green = np.float32(-1 / 0.587) * (np.float32(0.299) * red + np.float32(0.114) * blue)
+    return np.stack([red, green, blue], axis=-1)
 
 
-def null(target: Scene, source: Shot) -> FloatArray:  # noqa: ARG001  (the form of all)
-    """Return a copy of the scene as it is: no detector can do better than chance on it."""
+def same(target: Shot, source: Shot) -> Shot:  # noqa: ARG001  (the form of all)
+    """Return the target's own shot."""
+    return target
+
+
+def nothing(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArray:  # noqa: ARG001
+    """Return a copy of the footage as it is: no detector can do better than chance on it."""
     return target.image.copy()
+
+
+NULL = Manipulation(same, nothing)

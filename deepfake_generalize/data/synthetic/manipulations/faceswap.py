@@ -5,27 +5,31 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from deepfake_generalize.data.synthetic.manipulations.base import blend, inner_face, match_colours
-from deepfake_generalize.data.synthetic.renderer import Scene, render
+from deepfake_generalize.data.synthetic.manipulations.base import (
+    Manipulation,
+    blend,
+    inner_face,
+    same,
+)
+from deepfake_generalize.data.synthetic.renderer import Scene, landmarks_of, render
 from deepfake_generalize.data.synthetic.shots import Shot
 from deepfake_generalize.types import DoubleArray, FloatArray
 
-_FEATHER = 0.07
 # Pixels of the texture for each of the footage.
-_TEXTURE = 0.5
-_MATCHED = 0.5
+_TEXTURE = 0.6
 _NODES_EVERY = 4
 
 
-def faceswap(target: Scene, source: Shot) -> FloatArray:
+def faceswap(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArray:
     """Paste the source's face, warped so that its landmarks fall on the target's.
 
-    The source keeps its own expression and light. The mean colours are matched in part; the seam
-    is narrow, and the texture is small and looked up without filtering, as the simple renderer of
-    the method does (Rössler et al., "FaceForensics++", section 3.1).
+    The source keeps its own expression and light. The seam is narrow, and the texture is small and
+    looked up without filtering, as the simple renderer of the method does (Rössler et al.,
+    "FaceForensics++", section 3.1).
     """
     texture = render(source, target.view.resized(_TEXTURE))
-    where = spline(target.landmarks(), texture.landmarks(), target.image.shape[:2])
+    points = landmarks_of(target.shot, target.view), landmarks_of(source, texture.view)
+    where = spline(*points, target.image.shape[:2])
     warped = cv2.remap(
         texture.image,
         where[..., 0],
@@ -33,9 +37,7 @@ def faceswap(target: Scene, source: Shot) -> FloatArray:
         cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    mask = inner_face(target.head, feather=_FEATHER)
-    matched = match_colours(warped, target, mask, contrast=False)
-    return blend(target, warped + np.float32(_MATCHED) * (matched - warped), mask)
+    return blend(target, warped, inner_face(target.head, feather=rng.uniform(0.06, 0.12)), rng)
 
 
 def spline(points: DoubleArray, values: DoubleArray, shape: tuple[int, ...]) -> FloatArray:
@@ -67,3 +69,6 @@ def spline(points: DoubleArray, values: DoubleArray, shape: tuple[int, ...]) -> 
 def _kernel(a: DoubleArray, b: DoubleArray) -> DoubleArray:
     squares = np.square(a[:, None] - b[None]).sum(-1)
     return np.asarray(squares * np.log(squares + 1e-9))
+
+
+FACESWAP = Manipulation(same, faceswap)
