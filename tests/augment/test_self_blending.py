@@ -1,7 +1,5 @@
 """Self-blending: pairs from reals alone, against OpenCV called plainly; the same whoever asks."""
 
-import sys
-
 import cv2
 import numpy as np
 import pandas as pd
@@ -10,11 +8,11 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import ConvexHull
 
 from deepfake_generalize.augment import self_blend
+from deepfake_generalize.augment import self_blending as blending
 from deepfake_generalize.data import read_crops, read_failures, read_image
 from deepfake_generalize.data.crops import write_landmarks
 from deepfake_generalize.errors import InputError
 
-blending = sys.modules["deepfake_generalize.augment.self_blend"]
 SIDE = 96
 RNG = np.random.default_rng(0)
 
