@@ -25,4 +25,6 @@ def train_self_blended(
             augment.self_blend(rows[rows["label"] == 0], Path(folder, name), seed=seed)
             for name, rows in (("train", train), ("val", val))
         ]
-        return models.train(architecture, *made, seed=seed, pairing=True, **options)
+        # A pair shares a batch, as the authors' do, where clips are told apart by identities.
+        pairing = bool(made[0]["target_identity"].notna().all())
+        return models.train(architecture, *made, seed=seed, pairing=pairing, **options)

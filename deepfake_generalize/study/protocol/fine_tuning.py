@@ -36,6 +36,9 @@ FINE_TUNINGS: Mapping[str, FineTuning] = MappingProxyType(
         "none": FineTuning(_TRAIN, "source"),
         "paired": FineTuning(_TRAIN, "source", {"pairing": True}),
         "augmented": FineTuning(_TRAIN, "source", {"augmentation": "deepfakebench"}),
+        "self-blended": FineTuning(
+            "deepfake_generalize.study.experiment.self_blending:train_self_blended", "source"
+        ),
         "transfer": FineTuning("deepfake_generalize.augment:transfer"),
         "merge": FineTuning("deepfake_generalize.augment:merge"),
         "focus": FineTuning("deepfake_generalize.study.experiment.focusing:focus_where_shared"),

@@ -82,8 +82,9 @@ class Protocol:
         fine_tunings: Kinds of detectors for each network and source, the first "none"; the others
             are "transfer", "merge" and "focus", as in `augment`; "paired" and "augmented", which
             see the source alone, as the original does, and are trained as it is but with pairing,
-            or augmentation ("deepfakebench"); or a function of yours as "path/to/file.py:name",
-            called with detector, train and val.
+            or augmentation ("deepfakebench"); "self-blended", which sees the source's reals and
+            blends of them (`augment.self_blend`) in place of its fakes; or a function of yours as
+            "path/to/file.py:name", called with detector, train and val.
 
     Raises:
         InputError: All that is wrong with it, in one message.
