@@ -38,6 +38,7 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
 LONG = (
     *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
+    "docs/guides/self-blending.md",
 )
 WITH_CODE = [
     pytest.param(page, marks=pytest.mark.slow if page in LONG else ())

@@ -24,6 +24,7 @@ from deepfake_generalize.models.surgery import copy_network, finalize, flat_laye
 from deepfake_generalize.models.training import (
     LAST_LAYERS,
     RECIPES,
+    Augmentation,
     Fit,
     LabelledImages,
     Progress,
@@ -49,6 +50,10 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int | None = None,
+    dropout: float | None = None,
+    weight_decay: float | None = None,
+    augmentation: str | Augmentation | None = None,
+    pairing: bool | None = None,
     unfreeze: int | str = "paper",
     cache: bool = True,
     trunk: Literal["inference", "scripts"] = "inference",
@@ -80,6 +85,10 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
         epochs: Instead of the recipe's.
         learning_rate: Instead of the recipe's.
         batch_size: Instead of the recipe's.
+        dropout: Instead of the recipe's.
+        weight_decay: Instead of the recipe's.
+        augmentation: Instead of the recipe's, as `models.train` takes it; with cache=False alone.
+        pairing: Instead of the recipe's, as `models.train` takes it.
         unfreeze: Which layers are trained. `paper`: as many of the last as the recipe's
             `last_layers` says (MesoNet, MesoInception, ShallowNet 4, Xception 5, EfficientNet 6);
             a number: so many of the last, as `model.layers` lists them; or the name of the first
@@ -131,7 +140,9 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             hint="Pass cache=False for the scripts' way.",
         )
     check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")
-    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    asked: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
+    asked |= {"batch_size": batch_size, "dropout": dropout, "weight_decay": weight_decay}
+    asked |= {"augmentation": augmentation, "pairing": pairing}
     recipe = recipe_for(detector, recipe, **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     head = choose_head(detector.model, unfreeze, options.recipe)
@@ -161,6 +172,10 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int | None = None,
+    dropout: float | None = None,
+    weight_decay: float | None = None,
+    augmentation: str | Augmentation | None = None,
+    pairing: bool | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     precision: str = "float32",
@@ -181,6 +196,10 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         epochs: Instead of the recipe's.
         learning_rate: Instead of the recipe's.
         batch_size: Instead of the recipe's.
+        dropout: Instead of the recipe's.
+        weight_decay: Instead of the recipe's.
+        augmentation: Instead of the recipe's, as `models.train` takes it.
+        pairing: Instead of the recipe's, as `models.train` takes it.
         seed: Of the order of the images and the dropout.
         checkpoint: As `models.train` takes it.
         precision: As `models.train` takes it.
@@ -206,7 +225,9 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         >>> merge(detector, few, check, epochs=2, progress=None).training["kind"]
         'merge'
     """
-    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    asked: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
+    asked |= {"batch_size": batch_size, "dropout": dropout, "weight_decay": weight_decay}
+    asked |= {"augmentation": augmentation, "pairing": pairing}
     recipe = recipe_for(detector, recipe, **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     layers = len(flat_layers(detector.model))
@@ -267,7 +288,7 @@ def twin_of(detector: Detector, seed: int) -> keras.Model:
         return copy_network(detector.model)
 
 
-def recipe_for(detector: Detector, recipe: Recipe | None, **asked: float | None) -> Recipe:
+def recipe_for(detector: Detector, recipe: Recipe | None, **asked: Any) -> Recipe:
     """Return the recipe given, or the paper's for a detector, with the values `asked` for."""
     check_detector(detector)
     architecture = architecture_of(detector)

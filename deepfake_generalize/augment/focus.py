@@ -45,6 +45,9 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int | None = None,
+    dropout: float | None = None,
+    weight_decay: float | None = None,
+    pairing: bool | None = None,
     site: str = "paper",
     seed: int = 0,
     progress: Progress = "auto",
@@ -75,6 +78,10 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         epochs: Instead of the recipe's.
         learning_rate: Instead of the recipe's.
         batch_size: Instead of the recipe's.
+        dropout: Instead of the recipe's.
+        weight_decay: Instead of the recipe's.
+        pairing: Instead of the recipe's, as `models.train` takes it. Images cannot be augmented:
+            the layers before the site see each once.
         site: As `causal.average_causal_effect` takes it: `paper`, or the name of a layer.
         seed: Of the order of the images and the dropout between site and output.
         progress: As `models.train` takes it.
@@ -117,7 +124,9 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         weights = _silenced(behind, chosen, _means(parts.trunk, opened))
     elif mode == "upweight":
         weights[0][chosen] *= np.float32(factor)
-    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    asked: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
+    asked |= {"batch_size": batch_size, "dropout": dropout, "weight_decay": weight_decay}
+    asked["pairing"] = pairing
     trains = mode == "freeze" or recipe is not None or any(x is not None for x in asked.values())
     facts: dict[str, Any] = {
         "mode": mode,

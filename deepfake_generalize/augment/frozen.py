@@ -167,6 +167,12 @@ def fit_cached(
 
     At most `memory` bytes of features are held in memory; beyond, they go to a file.
     """
+    if options.recipe.augmentation is not None:
+        raise InputError(
+            "expected no augmentation where the frozen layers see each image once, received "
+            f"{options.recipe.values()['augmentation']!r}.",
+            hint="Pass cache=False to transfer; focus has no such choice.",
+        )
     parts, reporter = cut_before(model, head), make_reporter(options.progress)
     train, held = features_of(parts.trunk, train, memory, reporter)
     val, _ = features_of(parts.trunk, val, memory - held, reporter)
@@ -212,6 +218,7 @@ def features_of(
     reporter.end(f"features of {count} images {'' if in_memory else 'on disk'}")
     features = np.frombuffer(mapped, np.float32).reshape(count, *shape)
     cached = data_of_arrays(features, np.concatenate(labels), data.facts)
+    cached = replace(cached, crops=data.crops)
     return cached, int(size) if in_memory else 0
 
 

@@ -121,10 +121,12 @@ def _pixelate(picture: UInt8Array, factor: int, _: object) -> Any:
     return cv2.resize(small, (width, height))
 
 
-def _jpeg(picture: UInt8Array, quality: int, _: object) -> Any:
+def save_as_jpeg(picture: UInt8Array, quality: int, _: object = None) -> UInt8Array:
+    """Save a picture (H, W, 3) as a JPEG of a quality, and read it again."""
     pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, saved = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.cvtColor(cv2.imdecode(saved, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    found = cv2.cvtColor(cv2.imdecode(saved, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return np.asarray(found, np.uint8)
 
 
 def _resize(picture: UInt8Array, side: int, _: object, *, rule: str) -> Any:
@@ -173,7 +175,7 @@ _GRID: list[tuple[str, str, tuple[Any, ...], str, _Operation]] = [
     ("blur", _KERNEL, _KERNELS, _DEEPER, _blur),
     ("pixelation", "factor of the size", (2, 3, 4, 5, 6), _DEEPER, _pixelate),
     ("h264", "constant rate factor", (30, 32, 35, 38, 40), _DEEPER, _h264),
-    ("gend_jpeg", "quality", (100, 80, 60, 40, 20, 10), _GEND, _jpeg),
+    ("gend_jpeg", "quality", (100, 80, 60, 40, 20, 10), _GEND, save_as_jpeg),
     ("gend_blur", _KERNEL, _KERNELS_OF_GEND, _GEND, _blur),
     (
         *("gend_noise", "sigma of full scale", (0.01, 0.03, 0.05, 0.1, 0.2), _GEND),

@@ -18,11 +18,12 @@ from deepfake_generalize.models.detectors import (
     load_detector,
     load_pretrained,
 )
-from deepfake_generalize.models.training import RECIPES, Recipe, train
+from deepfake_generalize.models.training import AUGMENTATIONS, RECIPES, Recipe, train
 from deepfake_generalize.types import Scorer
 
 __all__ = [
     "ARCHITECTURES",
+    "AUGMENTATIONS",
     "RECIPES",
     "Detector",
     "Recipe",

@@ -12,7 +12,11 @@ from deepfake_generalize.models import RECIPES, Detector
 from deepfake_generalize.study.protocol import FINE_TUNINGS
 
 # Those that take a detector and two sets, and nothing more.
-KINDS = [kind for kind, of in FINE_TUNINGS.items() if of.function.startswith(augment.__name__)]
+KINDS = [
+    kind
+    for kind, of in FINE_TUNINGS.items()
+    if of.sees == "few-shot" and of.function.startswith(augment.__name__)
+]
 SIDE = 8
 
 

@@ -35,7 +35,7 @@ def pack(
     pack's own as if that were a folder ("/data/crops.h5/FF++/real/001/frame_00012.png"), and
     `read_image`, `to_dataset`, `balanced_splits`, `audit_leakage`, `benchmark` and `pack` itself
     take it like the path of a file. Frames keep their names, so the splits of a pack are those of
-    the files it was made of, hash included.
+    the files it was made of, hash included. Landmarks beside the crops are not packed.
 
     Args:
         crops: The crop manifest, at least `path` and `label` (NA where it is not known), at least

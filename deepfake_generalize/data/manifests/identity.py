@@ -57,6 +57,35 @@ def clip_keys(rows: pd.DataFrame) -> pd.Series[str]:
     return pd.Series(keys, index=rows.index, dtype=object)
 
 
+def real_clips(rows: pd.DataFrame) -> pd.Series[str]:
+    """Name the real clip among `rows` that each row is of, or was made from; "" for none.
+
+    A fake's clip has its data set's family, compression and target identity, and what is left of
+    the clip's name without identities begins what is left of the fake's: "id0_0000" is the clip of
+    "id0_id1_0000", "01__walk" of "01_02__walk__A1B2C3D4". Nothing is known without an identity.
+    """
+    rows = own_names(rows)
+    family = text_column(rows, "dataset").map(dataset_family)
+    names = ("compression", "target_identity", "source_identity", "video")
+    columns = (family, *(text_column(rows, name) for name in names))
+    places, scenes = [], []
+    for kind, compression, target, source, video in zip(*columns, strict=True):
+        words = PurePath(video).stem.split("_")
+        places.append((kind, compression, target) if target else None)
+        scenes.append(tuple(word for word in words if word not in {target, source} - {""}))
+    labels = rows["label"].to_numpy(int)
+    clips: dict[tuple[str, ...] | None, set[tuple[str, ...]]] = {}
+    for place, scene, label in zip(places, scenes, labels, strict=True):
+        if not label:
+            clips.setdefault(place, set()).add(scene)
+    found = []
+    for place, scene in zip(places, scenes, strict=True):
+        of_person = clips.get(place, ()) if place else ()
+        known = [clip for clip in of_person if clip == scene[: len(clip)]]
+        found.append("\t".join((*place, *max(known, key=len))) if place and known else "")
+    return pd.Series(found, index=rows.index, dtype=object)
+
+
 def crop_keys(crops: pd.DataFrame) -> list[str]:
     """Name each crop of a crop manifest by what is the same on every machine.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deepfake_generalize.models.training.augmentation import AUGMENTATIONS, Augmentation
 from deepfake_generalize.models.training.data import (
     LabelledImages,
     TrainingData,
@@ -22,9 +23,11 @@ from deepfake_generalize.models.training.recipes import (
 from deepfake_generalize.models.training.train import train, training_record
 
 __all__ = [
+    "AUGMENTATIONS",
     "LAST_LAYERS",
     "RECIPES",
     "SILENT",
+    "Augmentation",
     "Fit",
     "LabelledImages",
     "Progress",

@@ -45,13 +45,15 @@ class TrainingData:
     them; all None for a dataset, which cannot tell without being read. Of crops also `synthetic`.
     `batches` leads from (batch size, order, drop the last smaller one) to a dataset of (examples
     float32, labels (B,) float32), whose order is sampled anew each time it is gone through; `row`
-    from row numbers (B,) to such a batch, inside TensorFlow, where that is cheap.
+    from row numbers (B,) to such a batch, inside TensorFlow, where that is cheap. `crops` are the
+    rows of a manifest that the examples are of.
     """
 
     shape: tuple[int, ...]
     facts: dict[str, Any]
     batches: Callable[[int, Order, bool], tf.data.Dataset]
     row: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None
+    crops: pd.DataFrame | None = None
 
     @property
     def count(self) -> int | None:
@@ -121,7 +123,7 @@ def _open_crops(crops: pd.DataFrame, size: tuple[int, int] | None) -> TrainingDa
         "sha256": rows_sha256(crops),
         "synthetic": is_synthetic(crops),
     }
-    return TrainingData((height, width, 3), facts, batches)
+    return TrainingData((height, width, 3), facts, batches, crops=crops)
 
 
 def _open_arrays(images: Any, labels: Any, name: str) -> TrainingData:

@@ -28,6 +28,7 @@ from deepfake_generalize.models.surgery import (
     remake,
     twin,
 )
+from deepfake_generalize.models.training.augmentation import augmented
 from deepfake_generalize.models.training.data import (
     LabelledImages,
     TrainingData,
@@ -41,6 +42,7 @@ from deepfake_generalize.models.training.loop import (
     own_random_numbers,
     resume,
 )
+from deepfake_generalize.models.training.pairing import pairs_of
 from deepfake_generalize.models.training.progress import make_reporter
 from deepfake_generalize.models.training.recipes import Recipe
 
@@ -92,11 +94,16 @@ def _fit_in_place(
 ) -> Fit:
     columns = _columns(model)
     refuse_odd_batches(train, val, options)
+    pairs = pairs_of(train.crops) if options.recipe.pairing else None
+    if pairs is not None:
+        train = replace(train, facts={**train.facts, "pairs": len(pairs)})
     compiled = compile_shared(model, options)
     settings = _settings(model, train, val, options)
     state = resume(compiled, options.checkpoint, settings)
     recipe, reporter = options.recipe, make_reporter(options.progress)
-    loop = EpochLoop(options, state, settings, reporter)
+    loop = EpochLoop(options, state, settings, reporter, pairs)
+    if recipe.augmentation is not None:
+        train = augmented(train, recipe.augmentation, options.seed, lambda: loop.epoch)
     given = {"columns": columns, "fake_index": options.fake_index}
     train, val = prepared(train, **given), prepared(val, **given)
     order = None if train.count is None else partial(loop.sample_order, train.count)
@@ -128,7 +135,7 @@ def _fit_in_place(
                         verbose=0,
                     )
     finally:
-        state.notes = _notes(state, val.facts)
+        state.notes = _alone(train.facts) + _notes(state, val.facts)
         reporter.end(" ".join((_summary(state, recipe), *state.notes)))
     model.set_weights(state.best_weights)
     finalize(model)
@@ -261,7 +268,7 @@ def compile_shared(model: keras.Model, options: TrainOptions) -> keras.Model:
         if model.inputs:
             compiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
         steps = recipe.learning_rate, recipe.beta_1, recipe.beta_2, recipe.epsilon
-        optimizer = keras.optimizers.Adam(*steps)
+        optimizer = keras.optimizers.Adam(*steps, weight_decay=recipe.weight_decay)
         if any(layer.compute_dtype == "float16" for layer in every_layer(model)):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         accuracy = "CategoricalAccuracy" if _columns(model) == 2 else "BinaryAccuracy"
@@ -307,6 +314,12 @@ def _columns(model: keras.Model) -> int:
             hint="Build it with classes=1.",
         )
     return int(gives[1])
+
+
+def _alone(train: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say how many images are in no pair, where they are paired."""
+    count = train["images"] - 2 * train["pairs"] if "pairs" in train else 0
+    return (f"{count} of {train['images']} images are in no pair.",) if count else ()
 
 
 def _notes(state: Fit, val: Mapping[str, Any]) -> tuple[str, ...]:

@@ -21,9 +21,10 @@ import tensorflow as tf
 from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.training import checkpoints
+from deepfake_generalize.models.training.pairing import paired_order
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter
 from deepfake_generalize.models.training.recipes import Recipe
-from deepfake_generalize.types import AnyArray
+from deepfake_generalize.types import AnyArray, IntArray
 from deepfake_generalize.validation import check_choice, check_type, check_whole
 
 Logs: TypeAlias = Mapping[str, Any] | None
@@ -97,6 +98,7 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         state: Fit,
         settings: Mapping[str, Any],
         reporter: Reporter = SILENT,
+        pairs: IntArray | None = None,
     ) -> None:
         """Go on from `state`, changed in place; checkpoints hold `settings`, plain JSON values."""
         super().__init__()
@@ -104,7 +106,8 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         self._options = options
         self._settings = settings
         self._reporter = reporter
-        self._epoch = state.epochs
+        self._pairs = pairs
+        self.epoch = state.epochs
         self._start = 0.0
 
     def on_test_begin(self, logs: Logs = None) -> None:  # noqa: ARG002
@@ -117,11 +120,13 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
 
     def sample_order(self, count: int) -> AnyArray:
         """Return the order of the current epoch, (count,) int64."""
-        return np.random.default_rng([self._options.seed, self._epoch, 0]).permutation(count)
+        rng = np.random.default_rng([self._options.seed, self.epoch, 0])
+        pairs = self._pairs
+        return rng.permutation(count) if pairs is None else paired_order(pairs, count, rng)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
         """Give dropout the random numbers of this epoch."""
-        self._epoch = epoch
+        self.epoch = epoch
         self._start = time.perf_counter()
         weights = {id(variable) for variable in self.model.weights}
         states = [variable for variable in self.model.variables if id(variable) not in weights]
@@ -157,9 +162,9 @@ class EpochLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
         # where it finds that there is no further one, so that its steps do not tell.
         if self.model.metrics[0].count.numpy():
             return
-        again = "the data can be read once only" if self._epoch else "the data are empty"
+        again = "the data can be read once only" if self.epoch else "the data are empty"
         raise InputError(
-            f"expected a batch from {name} in epoch {self._epoch + 1}, received none: {again}.",
+            f"expected a batch from {name} in epoch {self.epoch + 1}, received none: {again}.",
             hint="A dataset from a generator begins anew each time only where its function makes a "
             "new generator; dataset.cache() keeps what was read.",
         )

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.models.training.augmentation import AUGMENTATIONS, Augmentation
 from deepfake_generalize.validation import (
     check_choice,
     check_number,
@@ -20,7 +21,10 @@ from deepfake_generalize.validation import (
 
 _PAPER = "paper, section III-C"
 _SCRIPTS = "the study's scripts; the paper does not say"
-_OFF = ("restart_below", "restart_after", "max_restarts", "norm_momentum", "dropout")
+_OFF = (
+    *("restart_below", "restart_after", "max_restarts", "norm_momentum", "dropout"),
+    *("weight_decay", "augmentation", "pairing"),
+)
 _SOURCES = {
     **dict.fromkeys(("name", "architecture"), "this library"),
     **dict.fromkeys(("stage", "learning_rate", "beta_1", "beta_2", "epochs"), _PAPER),
@@ -68,6 +72,15 @@ class Recipe:
         dropout: The rate of every dropout while training; None leaves the network's own. Short
             trainings need 0 for ShallowNet: its statistics are gathered behind eight dropouts, and
             until its activations have grown they are several times what they are at inference.
+        weight_decay: What a step takes off every weight besides, as a part of it and times the
+            learning rate (AdamW; Loshchilov and Hutter, ICLR 2019); biases and batch norm too, as
+            in Keras. None for none.
+        augmentation: What changes the training images, anew in each epoch: a name of
+            `AUGMENTATIONS`, a function of yours, or one by reference, "path/to/file.py:name". It is
+            called with images (B, H, W, 3) uint8 RGB, one at a time so that each has draws of its
+            own, and a NumPy generator, and returns as many. None for nothing.
+        pairing: Put every fake into the batch of an image of the real clip that it was made from,
+            at most one fake to a real, frames as near as can be; the others come in between.
         citations: Setting to a value and where it stands; `sources` reads it.
 
     Reproduction notes:
@@ -110,6 +123,9 @@ class Recipe:
     max_restarts: int = 3
     norm_momentum: float | None = None
     dropout: float | None = None
+    weight_decay: float | None = None
+    augmentation: str | Augmentation | None = None
+    pairing: bool = False
     citations: Mapping[str, tuple[Any, str]] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -123,7 +139,14 @@ class Recipe:
             if value is not None or name not in _MAY_BE_NONE:
                 checked = check(f"{name} of a recipe", value, hint=_HINT)
                 object.__setattr__(self, name, checked)
-        check_type("drop_last of a recipe to be True or False", self.drop_last, bool, hint=_HINT)
+        for name in ("drop_last", "pairing"):
+            what = f"{name} of a recipe to be True or False"
+            check_type(what, getattr(self, name), bool, hint=_HINT)
+        if self.pairing and self.batch_size % 2:
+            raise InputError(
+                f"expected an even batch_size with pairing, received {self.batch_size}.",
+                hint="A pair is a real image and a fake.",
+            )
         if not check_type("name of a recipe to be a word", self.name, str, hint=_HINT):
             raise InputError("expected name of a recipe to be a word, received ''.", hint=_HINT)
 
@@ -152,7 +175,10 @@ class Recipe:
 
     def values(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, as records hold them."""
-        return {name: value for name, value in vars(self).items() if name != "citations"}
+        found = {name: value for name, value in vars(self).items() if name != "citations"}
+        if callable(given := self.augmentation):
+            found["augmentation"] = f"{given.__module__}:{getattr(given, '__qualname__', given)}"
+        return found
 
     def _of_the_study(self) -> str:
         name = f"the architecture of the recipe {self.name!r}"
@@ -164,6 +190,14 @@ _HINT = "See models.RECIPES for the paper's values."
 _ABOVE_0 = partial(check_number, above=0)
 _FRACTION = partial(check_number, least=0, below=1)
 _COUNT = partial(check_whole, least=1)
+
+
+def _check_augmentation(name: str, given: object, *, hint: str) -> object:
+    if not callable(given) and ":" not in str(given):
+        check_choice(name, given, AUGMENTATIONS, hint=f"Or pass a function of your own. {hint}")
+    return given
+
+
 _CHECKS: Mapping[str, Callable[..., Any]] = {
     "stage": partial(check_choice, choices=("original", "fine_tuning")),
     "learning_rate": _ABOVE_0,
@@ -175,8 +209,13 @@ _CHECKS: Mapping[str, Callable[..., Any]] = {
     "selection": partial(check_choice, choices=("val_accuracy",)),
     "restart_below": partial(check_number, above=0, most=1),
     "max_restarts": partial(check_whole, least=0),
+    "weight_decay": partial(check_number, least=0),
+    "augmentation": _check_augmentation,
 }
-_MAY_BE_NONE = ("last_layers", "restart_below", "norm_momentum", "dropout")
+_MAY_BE_NONE = (
+    *("last_layers", "restart_below", "norm_momentum", "dropout"),
+    *("weight_decay", "augmentation"),
+)
 
 _NORMED = ("BatchNormalization", "Activation")
 LAST_LAYERS = {
@@ -234,7 +273,7 @@ instead in the same stage.
 """
 
 
-def recipe_or_default(recipe: object, default: Recipe | None, **asked: float | None) -> Recipe:
+def recipe_or_default(recipe: object, default: Recipe | None, **asked: Any) -> Recipe:
     """Return the recipe given, or the default for None, with the values `asked` for by name.
 
     None asks for nothing. The recipe's name says what was changed.
@@ -247,7 +286,6 @@ def recipe_or_default(recipe: object, default: Recipe | None, **asked: float | N
             "their .fine_tuning: for another pass one of them, or a Recipe of your own.",
         )
     changed: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-    if changed:
-        said = (f"{key.replace('_', ' ')} {value}" for key, value in changed.items())
-        changed["name"] = ", ".join((chosen.name, *said))
-    return dataclasses.replace(chosen, **changed)
+    made = dataclasses.replace(chosen, **changed)
+    said = (f"{key.replace('_', ' ')} {made.values()[key]}" for key in changed)
+    return dataclasses.replace(made, name=", ".join((made.name, *said)))

@@ -20,6 +20,7 @@ from deepfake_generalize.models.architectures import ARCHITECTURES
 from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import copy_network, every_layer
 from deepfake_generalize.models.training import checkpoints
+from deepfake_generalize.models.training.augmentation import Augmentation
 from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
 from deepfake_generalize.models.training.fitting import fit
 from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
@@ -39,6 +40,10 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int | None = None,
+    dropout: float | None = None,
+    weight_decay: float | None = None,
+    augmentation: str | Augmentation | None = None,
+    pairing: bool | None = None,
     seed: int = 0,
     input_shape: tuple[int, int, int] | None = None,
     checkpoint: str | Path | None = None,
@@ -64,6 +69,15 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         epochs: Instead of the recipe's.
         learning_rate: Instead of the recipe's.
         batch_size: Instead of the recipe's.
+        dropout: Instead of the recipe's, the rate of every dropout while training.
+        weight_decay: Instead of the recipe's, decoupled as in AdamW.
+        augmentation: Instead of the recipe's: what changes the training images, "deepfakebench" or
+            "selimsef", or a function of yours (see `Recipe` and `AUGMENTATIONS`). Draws depend on
+            the seed, the epoch and the image's row, never on its label. Float images are rounded
+            to 256 levels first.
+        pairing: Instead of the recipe's: True puts every fake into a batch with an image of the
+            real clip that it was made from; it takes crops. The record counts the `pairs`, and a
+            note says how many images are in none.
         seed: Of the first weights, the order of the images and the dropout. Two runs with the same
             seed are equal where versions, processor, number of threads and oneDNN are too, and no
             GPU computes; the record holds all of these. Global random states are left as they were.
@@ -106,7 +120,9 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         ('mesonet-paper, epochs 2', 2)
     """
     known_as = _name_of(architecture)
-    asked = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    asked: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
+    asked |= {"batch_size": batch_size, "dropout": dropout, "weight_decay": weight_decay}
+    asked |= {"augmentation": augmentation, "pairing": pairing}
     recipe = recipe_or_default(recipe, RECIPES.get(known_as), **asked)
     options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
     refuse_overlap(train, val)

@@ -76,6 +76,8 @@ class StudyConfig:
             as in the paper's scripts, or "held_back" from its training.
         training_seeds: One for each training of every detector, all on the same data: of initial
             weights and order. Numbers are then means over them. Empty: one training, by `seed`.
+        zero_shot: Which of `architectures` are trained as the kinds that see the source alone, such
+            as "paired", too; empty for all.
         follows: Where the paper and its scripts differ, which of them; see `as_scripts`.
 
     Raises:
@@ -102,6 +104,7 @@ class StudyConfig:
     seed: int = 0
     few_shot_originals: Literal["trained_on", "held_back"] = "trained_on"
     training_seeds: tuple[int, ...] = ()
+    zero_shot: tuple[str, ...] = ()
     follows: Literal["paper", "scripts"] = "paper"
 
     def __post_init__(self) -> None:
@@ -127,6 +130,7 @@ class StudyConfig:
             )
         for argument, names, known in (
             ("sources", self.sources, self.protocol.sources),
+            ("zero_shot", self.zero_shot, self.architectures),
             ("data", () if isinstance(self.data, str) else self.data, needed(self.protocol)),
         ):
             for name in names:
@@ -164,7 +168,7 @@ class StudyConfig:
                 focused = name in self.architectures and "focus" in self.protocol.fine_tunings
                 if focused and not facts.has_hidden_neurons:
                     problems.add(f"expected networks with neurons to focus, {name} has none.")
-        tuned = len(self.protocol.fine_tunings) > 1
+        tuned = bool(self.protocol.tuned)
         for part, size in dataclasses.asdict(self.protocol.sizes).items():
             if self.architectures and not size and (tuned or not part.startswith("few_shot")):
                 problems.add(f"expected {part} of at least 2 images to train with, received 0.")

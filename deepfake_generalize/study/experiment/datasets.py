@@ -41,6 +41,8 @@ from deepfake_generalize.study.protocol import (
 SPLITS = "splits"
 _SYNTHETIC = "data"
 _CROPS = "crops"
+_LOOKED_AT = 100
+"""Crops that are asked for landmarks before a study begins: of some a few have none."""
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -145,6 +147,11 @@ def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Pr
                     f"expected {wanted} {word} images of {name}, at most {per_video[label]} frames "
                     f"of each of {videos} videos can be had."
                 )
+        if trains and not of_videos and name in protocol.sources:
+            reals = tables[name][tables[name]["label"] == 0]
+            with problems.about(name):
+                if "self-blended" in protocol.fine_tunings:
+                    data.read_landmarks(reals.head(_LOOKED_AT))
     if not problems.found and not any(entry.videos for entry in entries.values()):
         with problems:
             sets_apart(tables, protocol, derived_seed(config.seed, "splits"), trains=trains)

@@ -12,6 +12,7 @@ from deepfake_generalize.study.protocol import (
     PAPER,
     Protocol,
     architecture_facts,
+    fine_tuning,
     short_name,
 )
 
@@ -88,21 +89,33 @@ class DetectorFamily:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of its detectors: of fine-tuning, the original's first."""
+        """The kinds of its detectors, the original's first."""
         return self.protocol.fine_tunings if self.reference is None else (ORIGINAL,)
+
+    @property
+    def congenetic(self) -> dict[str, str]:
+        """Kind to detector: the original and those fine-tuned from it."""
+        tuned = self.protocol.tuned
+        return {k: name for k, name in self.names.items() if k == ORIGINAL or k in tuned}
 
     @property
     def names(self) -> dict[str, str]:
         """Kind to detector."""
         return {kind: self.detector(kind) for kind in self.kinds}
 
-    def detector(self, fine_tuning: str) -> str:
-        """Return the name of one of them: the paper's (Table IV), and a retraining's seed."""
+    def detector(self, kind: str) -> str:
+        """Return the name of one of them: the paper's (Table IV), and a retraining's seed.
+
+        What sees the source alone is called after the original.
+        """
         sources = list(self.protocol.sources)
         if self.reference is not None:
             return self.architecture if len(sources) == 1 else f"{self.architecture}-{self.source}"
-        before = len(self.kinds) * sources.index(self.source)
-        return f"{self.title}{before + self.kinds.index(fine_tuning) + 1}{self._suffix}"
+        kinds = (ORIGINAL, *self.protocol.tuned)
+        before = len(kinds) * sources.index(self.source) + 1
+        if kind in kinds:
+            return f"{self.title}{before + kinds.index(kind)}{self._suffix}"
+        return f"{self.title}{before}-{short_name(kind)}{self._suffix}"
 
     @property
     def unseen(self) -> tuple[str, ...]:
@@ -128,9 +141,9 @@ def all_families(config: StudyConfig) -> list[DetectorFamily]:
     """Return the families of a study, those of its first training first."""
     retrained = (None, *config.trainings[1:])
     trained = [
-        DetectorFamily(*pair, seed, config.protocol)
+        DetectorFamily(name, source, seed, _protocol(config, name))
         for seed in retrained
-        for pair in config.families
+        for name, source in config.families
     ]
     finished = [
         DetectorFamily(name, source, None, config.protocol, reference)
@@ -138,6 +151,14 @@ def all_families(config: StudyConfig) -> list[DetectorFamily]:
         for source in config.sources
     ]
     return trained + finished
+
+
+def _protocol(config: StudyConfig, architecture: str) -> Protocol:
+    """Return what is asked of an architecture: perhaps without the zero-shot kinds."""
+    protocol = config.protocol
+    if architecture in (config.zero_shot or config.architectures):
+        return protocol
+    return replace(protocol, fine_tunings=(ORIGINAL, *protocol.tuned))
 
 
 def plan_steps(
@@ -158,7 +179,7 @@ def plan_steps(
             for key in family.test_sets(available)
         ]
     if "heat maps" in analyses:
-        if len(family.kinds) > 1:
+        if len(family.congenetic) > 1:
             weight = (cost + 1) * fakes
             steps += [Step("similarity", f"{family.name}/{key}", weight) for key in analysed]
         if family.retrained is None:  # Figure 2 shows one training.
@@ -169,7 +190,7 @@ def plan_steps(
     ):
         steps += [
             Step("causal", f"{name}/{key}", looked_at * analysis.causal_images)
-            for name in family.names.values()
+            for name in family.congenetic.values()
             for key in analysed
         ]
         if family.retrained is None and not finished:
@@ -193,14 +214,14 @@ def _control_steps(config: StudyConfig, family: DetectorFamily) -> list[Step]:
     ]
 
 
-def _images_trained_on(config: StudyConfig, architecture: str, fine_tuning: str) -> float:
+def _images_trained_on(config: StudyConfig, architecture: str, kind: str) -> float:
     """Return how many images a training goes through, over all its epochs."""
     sizes, schedule = config.protocol.sizes, config.schedules.get(architecture, Schedule())
-    epochs = epochs_of(schedule, fine_tuning)
-    if fine_tuning == ORIGINAL:
-        return sizes.train * (epochs or _PAPER_EPOCHS)
+    if fine_tuning(kind).sees == "source":
+        return sizes.train * (schedule.epochs or _PAPER_EPOCHS)
+    epochs = epochs_of(schedule, kind)
     mix = sizes.few_shot_original + sizes.few_shot_unseen
-    if fine_tuning == "transfer":
+    if kind == "transfer":
         return mix  # Once, through the frozen part; what is trained costs little.
     return mix * (epochs or _PAPER_FINE_TUNING_EPOCHS)
 

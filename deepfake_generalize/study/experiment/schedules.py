@@ -42,6 +42,9 @@ class Schedule:
         precision: "bfloat16" computes in half precision where the processor can.
         norm_momentum: Of the running statistics of batch normalization, in every stage.
         dropout: The rate of every dropout, in every stage.
+        weight_decay: As in `Recipe`, in every stage.
+        augmentation: As in `Recipe`, of original training: a name, or "path/to/file.py:name".
+        pairing: Whether original training is paired, as in `Recipe`.
     """
 
     epochs: int | None = None
@@ -56,6 +59,9 @@ class Schedule:
     precision: Precision | None = None
     norm_momentum: float | None = None
     dropout: float | None = None
+    weight_decay: float | None = None
+    augmentation: str | None = None
+    pairing: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no training can have."""
@@ -66,6 +72,8 @@ class Schedule:
             check_number(name, given[name], above=0)
         for name in given.keys() & {"norm_momentum", "dropout"}:
             check_number(name, given[name], least=0, below=1)
+        if self.weight_decay is not None:
+            check_number("weight_decay", self.weight_decay, least=0)
         if self.precision is not None:
             check_choice("precision", self.precision, get_args(Precision))
 
@@ -169,9 +177,11 @@ def recipe_for(
         "epochs": epochs_of(schedule, fine_tuning),
         "norm_momentum": schedule.norm_momentum,
         "dropout": schedule.dropout,
+        "weight_decay": schedule.weight_decay,
     }
     if fine_tuning == ORIGINAL:
         changes |= {"learning_rate": schedule.learning_rate, "batch_size": schedule.batch_size}
+        changes |= {"augmentation": schedule.augmentation, "pairing": schedule.pairing}
         if schedule.restarts:
             changes |= {"restart_below": _STUCK, "max_restarts": schedule.restarts}
     else:

@@ -169,28 +169,32 @@ class _Work:
     def _train(self, step: Step) -> dict[str, Any]:
         kind = next(kind for kind, name in self.family.names.items() if name == step.key)
         schedule = self.config.schedules.get(self.family.architecture, Schedule())
+        spec = fine_tuning(kind)
+        stage = ORIGINAL if spec.sees == "source" else kind
         common: dict[str, Any] = {
-            "recipe": self._recipe(schedule, kind),
-            "seed": derived_seed(self.training_seed, self.family.first.detector(kind)),
+            "recipe": self._recipe(schedule, stage),
+            "seed": derived_seed(self.training_seed, self.family.first.detector(stage)),
             "name": step.key,
             "progress": None,
             "checkpoint": self._checkpoint(step.key),
             "early_stopping": schedule.patience,
             "precision": schedule.precision or "float32",
+            **spec.changes,
         }
-        if kind == ORIGINAL:
-            own, train = self._own_parts(), self.splits[self.family.source].train
-            if self.config.few_shot_originals == "held_back" and self.family.few_shot:
-                train = train[~train["path"].isin(self._few_shot_data()[0]["path"])]
-            detector = models.train(
-                self._network(),
-                train,
-                own[1],
-                input_shape=self._input_shape,
-                **common,
-            )
+        if stage == ORIGINAL:
+            common["input_shape"] = self._input_shape
+        if kind == "transfer" and self._as_scripts:
+            common |= {"cache": False, "trunk": "scripts"}
+        function = named(spec.function)
+        takes = inspect.signature(function).parameters
+        if not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+            common = {name: value for name, value in common.items() if name in takes}
+        if stage == ORIGINAL:
+            given = [self._network(), *self._own_parts()]
         else:
-            detector = self._fine_tune(kind, common)
+            given = [self.detector(self.family.detector(ORIGINAL)), *self._few_shot_data()]
+        made = function(*given, **common)
+        detector = check_type(f"a models.Detector from {kind}", made, models.Detector)
         file = self._file(step.key)
         file.parent.mkdir(parents=True, exist_ok=True)
         detector.save(file)
@@ -198,8 +202,11 @@ class _Work:
         return {"fine_tuning": kind, "training": detector.training}
 
     def _own_parts(self) -> list[pd.DataFrame]:
-        own = self.splits[self.family.source]
-        return [own.train, own.val]
+        """Return what networks are trained on, and what chooses among their epochs."""
+        own, train = self.splits[self.family.source], self.splits[self.family.source].train
+        if self.config.few_shot_originals == "held_back" and self.family.few_shot:
+            train = train[~train["path"].isin(self._few_shot_data()[0]["path"])]
+        return [train, own.val]
 
     def _network(self) -> Any:
         """Return the architecture as `models.train` takes it: by its name, or its builder."""
@@ -209,21 +216,6 @@ class _Work:
     @property
     def _input_shape(self) -> tuple[int, int, int]:
         return (self.config.image_size, self.config.image_size, 3)
-
-    def _fine_tune(self, kind: str, common: dict[str, Any]) -> Detector:
-        """Fine-tune the original by a kind's function, with what of the usual it takes."""
-        spec = fine_tuning(kind)
-        function = named(spec.function)
-        if kind == "transfer" and self._as_scripts:
-            common |= {"cache": False, "trunk": "scripts"}
-        takes = inspect.signature(function).parameters
-        if not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
-            common = {name: value for name, value in common.items() if name in takes}
-        parent = self.detector(self.family.detector(ORIGINAL))
-        seen = self._few_shot_data() if spec.sees == "few-shot" else self._own_parts()
-        return check_type(
-            f"a models.Detector from {kind}", function(parent, *seen, **common), models.Detector
-        )
 
     def _recipe(self, schedule: Schedule, kind: str) -> Recipe:
         architecture, config = self.family.architecture, self.config
@@ -301,13 +293,13 @@ class _Work:
         return derived_seed(self.config.seed, f"analysed images of {key}")
 
     def _congenetic(self) -> dict[str, Detector]:
-        return {name: self.detector(name) for name in self.family.names.values()}
+        return {name: self.detector(name) for name in self.family.congenetic.values()}
 
     def _twins(self) -> dict[str, Detector] | None:
         """Return the first training's detectors, which know as much and differ by chance."""
         if self.family.retrained is None:
             return None
-        return {name: self.detector(name) for name in self.family.first.names.values()}
+        return {name: self.detector(name) for name in self.family.first.congenetic.values()}
 
     def _compare_maps(self, step: Step) -> dict[str, Any]:
         key = step.key.split("/")[1]

@@ -48,7 +48,7 @@ def uses_of(protocol: Protocol, *, trains: bool) -> Uses:
     if trains:
         for name in protocol.sources:
             uses[name] |= {"train": (0, sizes.train), "val": (1, sizes.val)}
-        for name in protocol.few_shot if len(protocol.fine_tunings) > 1 else ():
+        for name in protocol.few_shot if protocol.tuned else ():
             counts = [
                 max(
                     share_of(size, len(source.few_shot))

@@ -1,38 +1,50 @@
-"""Kinds of fine-tuning: a name, or a function of one's own by reference."""
+"""Kinds of detectors: a name, or a function of one's own by reference."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from deepfake_generalize.validation import check_choice
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """One kind of fine-tuning.
+    """One kind of detector, and how it comes about.
 
     Attributes:
         function: By reference, "package.module:name" or "path/to/file.py:name": called with the
-            original detector, train and val, and with those of recipe, seed, name, progress,
-            checkpoint, early_stopping and precision that it takes; it returns a detector.
-        sees: What train and val are: the "few-shot" mix, or the parts of the "source" alone.
+            original detector, or the architecture where it sees the source, with train and val, and
+            with those of recipe, seed, name, progress, checkpoint, early_stopping, precision and
+            input_shape that it takes; it returns a detector.
+        sees: What train and val are. The "few-shot" mix: a copy of the original is fine-tuned. The
+            parts of the "source" alone (zero-shot): a new network is trained, by the original's
+            recipe and from its seed, so that both begin with the same weights.
+        changes: Further arguments of the function, by name.
     """
 
     function: str
     sees: Literal["few-shot", "source"] = "few-shot"
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
+_TRAIN = "deepfake_generalize.models:train"
 FINE_TUNINGS: Mapping[str, FineTuning] = MappingProxyType(
     {
+        "none": FineTuning(_TRAIN, "source"),
+        "paired": FineTuning(_TRAIN, "source", {"pairing": True}),
+        "augmented": FineTuning(_TRAIN, "source", {"augmentation": "deepfakebench"}),
+        "self-blended": FineTuning(
+            "deepfake_generalize.study.experiment.self_blending:train_self_blended", "source"
+        ),
         "transfer": FineTuning("deepfake_generalize.augment:transfer"),
         "merge": FineTuning("deepfake_generalize.augment:merge"),
         "focus": FineTuning("deepfake_generalize.study.experiment.focusing:focus_where_shared"),
     }
 )
-"""The kinds that have a name of their own, besides "none"."""
+"""The kinds that have a name of their own; "none" is the original."""
 
 
 def fine_tuning(kind: str) -> FineTuning:

@@ -80,7 +80,10 @@ class Protocol:
         units: "frame", "video" or both: what the tables are over.
         analyses: "heat maps" (Figures 2 and 3) and "causal" (Figure 5).
         fine_tunings: Kinds of detectors for each network and source, the first "none"; the others
-            are "transfer", "merge" and "focus", as in `augment`, or a function of yours as
+            are "transfer", "merge" and "focus", as in `augment`; "paired" and "augmented", which
+            see the source alone, as the original does, and are trained as it is but with pairing,
+            or augmentation ("deepfakebench"); "self-blended", which sees the source's reals and
+            blends of them (`augment.self_blend`) in place of its fakes; or a function of yours as
             "path/to/file.py:name", called with detector, train and val.
 
     Raises:
@@ -152,9 +155,11 @@ class Protocol:
 
     def _check_fine_tunings(self, problems: Problems) -> None:
         first, *others = self.fine_tunings or ("",)
-        if first != ORIGINAL:
+        if first != ORIGINAL or len(set(self.fine_tunings)) < len(self.fine_tunings):
             given = list(self.fine_tunings)
-            problems.add(f"expected fine_tunings that begin with {ORIGINAL!r}, received {given}.")
+            problems.add(
+                f"expected fine_tunings that begin with {ORIGINAL!r}, each once, received {given}."
+            )
         for kind in others:
             with problems:
                 if fine_tuning(kind).sees == "few-shot":
@@ -173,6 +178,11 @@ class Protocol:
     def few_shot(self) -> tuple[str, ...]:
         """The few-shot sets of all sources, each once."""
         return _once(name for source in self.sources.values() for name in source.few_shot)
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """The kinds that are fine-tuned from the original, on a few-shot mix."""
+        return tuple(k for k in self.fine_tunings if fine_tuning(k).sees == "few-shot")
 
     @property
     def names(self) -> tuple[str, ...]:

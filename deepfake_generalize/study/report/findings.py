@@ -93,7 +93,7 @@ def zero_shot_failure(
     `trainings` are the accuracies of each training, under the same names. A loss counts from
     `smallest_loss` points: the paper calls a degradation below 20 passable.
     """
-    tuned = families[0].protocol.fine_tunings[1:]
+    tuned = families[0].protocol.tuned
     trained = [family for family in families if family.reference is None] or families
     learners = [family for family in trained if family.few_shot]
 
@@ -221,7 +221,7 @@ def _in_table(families: Sequence[DetectorFamily], accuracies: Replicates, source
         name
         for family in families
         if family.source == source and family.reference is None
-        for name in family.names.values()
+        for name in family.congenetic.values()
         if is_poor(accuracies.degradation(name, source, family.unseen)[0, 0])
     ]
 

@@ -21,6 +21,7 @@ from deepfake_generalize.study.report.sections import (
     report_page,
     seeds_of,
 )
+from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, what_helps
 from deepfake_generalize.study.tables import THRESHOLD_CAPTION, captions, render, why_empty
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def _write_tables(results: RunResults) -> None:
     shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
     if results.side_by_side is not None:
         shown["table_units"] = (results.side_by_side, results.units_caption)
+    helped = what_helps(results.families, results.trainings)
+    if len(helped):
+        shown["what_helps"] = (helped, HELPS_CAPTION)
     if len(results.trainings) > 1:
         shown["table_trainings"] = (results.between_trainings, BETWEEN)
     empty = {

@@ -36,6 +36,8 @@ TITLES = {
     "lowest": "Lowest",
     "highest": "Highest",
     "set": "Set",
+    "families": "Families",
+    "difference": "Difference (% points)",
     "auc_rank": "AUC rank",
     "auc": "AUC (%)",
     "accuracy": "Accuracy at 0.5 (%)",

@@ -4,10 +4,12 @@ import hashlib
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from deepfake_generalize.data.manifests import (
     clip_keys,
     people,
+    real_clips,
     rows_sha256,
     score_keys,
     video_keys,
@@ -64,3 +66,32 @@ def test_videos_are_told_apart_by_label_and_by_what_is_known():
     assert video_keys(table, ["video"]).tolist()[0] == "0\t/a/c23/videos/004.mp4"
     assert video_keys(table.assign(video=[None, "a", "b"])) is None
     assert video_keys(table.drop(columns="video")) is None
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "others"),
+    [
+        (("FF++", "004", "", "004"), ("FF++", "004", "982", "004_982"), ("FF++", "982", "", "982")),
+        (
+            ("DFD", "01", "", "01__walk"),
+            ("DFD", "01", "02", "01_02__walk__A1B2C3D4"),
+            ("DFD", "01", "", "01__talk"),
+        ),
+        (
+            ("Celeb-DF-v1", "id0", "", "id0_0001"),
+            ("Celeb-DF-v2", "id0", "id1", "id0_id1_0001"),
+            ("Celeb-DF-v2", "id0", "", "id0_0000"),
+        ),
+        (("DFDC", "abc", "", "abc"), ("DFDC", "abc", "", "xyz"), ("DFDC", "xyz", "", "xyz2")),
+        (("mine", "", "", "a"), ("mine", "", "", "a_b"), ("mine", "b", "", "b")),
+    ],
+)
+def test_a_fake_is_known_to_be_of_the_clip_it_was_made_from(real, fake, others):
+    names = ["dataset", "target_identity", "source_identity", "video"]
+    table = pd.DataFrame([real, fake, others], columns=names).assign(label=[0, 1, 0])
+    of_real, of_fake, of_other = real_clips(table)
+    assert bool(of_fake) == bool(real[1])
+    assert of_real == of_fake != of_other
+    # Of another compression, or without its original, it is of none.
+    assert real_clips(table.assign(compression=["raw", "c23", "raw"]))[1] == ""
+    assert real_clips(table[1:]).tolist()[0] == ""

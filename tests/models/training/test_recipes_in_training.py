@@ -9,9 +9,9 @@ import pytest
 
 from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import RECIPES, Detector
+from deepfake_generalize.models import RECIPES, Detector, Recipe
 from deepfake_generalize.models.training import fitting
-from deepfake_generalize.models.training.loop import Fit
+from deepfake_generalize.models.training.loop import Fit, TrainOptions
 
 
 class _Stop(BaseException):
@@ -50,6 +50,17 @@ def test_what_a_recipe_changes_in_the_layers_takes_effect(
     plain = train_small(recipe=dataclasses.replace(short_recipe, epochs=1))
     changed = train_small(recipe=dataclasses.replace(short_recipe, epochs=1, **{setting: value}))
     assert not same_weights(plain, changed)
+
+
+def test_weight_decay_takes_its_part_of_a_weight_off_and_adam_does_the_rest():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.set_weights([np.array([[0.5]]), np.array([0.2])])
+    recipe = Recipe("one step", learning_rate=0.125, weight_decay=0.25, loss="mse")
+    compiled = fitting.compile_shared(model, TrainOptions(recipe))
+    # 0.7 is to be 1: both gradients are negative, and Adam's first step is the rate by their sign.
+    compiled.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
+    for found, before in zip(model.get_weights(), (0.5, 0.2), strict=True):
+        np.testing.assert_allclose(found, before + 0.125 - 0.125 * 0.25 * before, rtol=1e-5)
 
 
 def test_early_stopping_by_choice(train_small, short_recipe):

@@ -43,7 +43,8 @@ def test_table_iv_names_the_networks_and_detectors_as_the_facts_do():
 def test_the_networks_are_those_of_the_models_and_the_fine_tunings_those_of_augment():
     assert set(PAPER_ARCHITECTURES) == set(models.ARCHITECTURES)
     assert set(PAPER.fine_tunings[1:]) < set(FINE_TUNINGS)
-    assert all(callable(getattr(augment, kind)) for kind in FINE_TUNINGS)
+    tuned = [kind for kind, of in FINE_TUNINGS.items() if of.sees == "few-shot"]
+    assert all(callable(getattr(augment, kind)) for kind in tuned)
 
 
 @pytest.mark.parametrize("name", ["mesonet", "xception"])

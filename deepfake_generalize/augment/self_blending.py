@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import (
     CROP_COLUMNS,
@@ -57,6 +56,7 @@ _OF_MESH = np.array(
     ]
 )
 _NAMES = {68: "SBI", 81: "SBI", 468: "self-blend"}
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 _LEVELS = np.arange(256.0)[:, np.newaxis]
 _PLATEAU = 1 - 1e-9
@@ -311,7 +311,7 @@ def self_blend(
             of_fake = {"label": 1, "method": method, "source_identity": pd.NA}
             for kind, pixels in (("real", pair.real), ("fake", pair.fake)):
                 file = root / kind / f"{number:06d}-{at}.png"
-                write_whole(file, cv2.imencode(".png", pixels[..., ::-1])[1].tobytes())
+                file.write_bytes(cv2.imencode(".png", pixels[..., ::-1], _PNG)[1].tobytes())
                 about = {"method": "real"} if kind == "real" else of_fake
                 pairs.append(row | about | {"path": str(file)})
     columns = [*CROP_COLUMNS, *(name for name in rows[0] if name not in CROP_COLUMNS)]
