@@ -6,14 +6,12 @@ import contextlib
 import math
 import operator
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-
-if TYPE_CHECKING:
-    from deepfake_generalize.types import AnyArray
+from deepfake_generalize.types import AnyArray, Explainable
 
 MAX_PIXELS = 100_000_000
 """No picture or frame larger than this is decoded: its header alone could ask for all memory."""
@@ -104,6 +102,20 @@ def check_type(what: str, value: object, kind: type[T], *, hint: str = "") -> T:
     if not isinstance(value, kind):
         raise InputError(f"expected {what}, received {describe(value)}.", hint=hint)
     return value
+
+
+def check_explainable(detector: object) -> Explainable:
+    """Return a detector that has maps and causal effects, or refuse it and say why it has none."""
+    if isinstance(detector, Explainable):
+        return detector
+    raise InputError(
+        f"expected a models.Detector, received {describe(detector)}.",
+        hint="Detectors of clips have no maps and no causal effects, those of images have."
+        if getattr(detector, "frames", None) is not None
+        else "Maps and causal effects need the network, which a function hides: Detector(model, "
+        "fake_index=...) of a Keras one, or as_detector(module, ...) of a torch.nn.Module, with "
+        "PyTorch installed (pip install torch).",
+    )
 
 
 def check_mapping(name: str, value: object, *, of: str, hint: str = "") -> Mapping[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from deepfake_generalize.causal.effect import check_inside
 from deepfake_generalize.models.training import own_random_numbers
 from deepfake_generalize.types import Explainable
-from deepfake_generalize.validation import check_choice, check_whole
+from deepfake_generalize.validation import check_choice, check_explainable, check_whole
 
 _Inside = TypeVar("_Inside", bound=Explainable)
 
@@ -44,7 +43,7 @@ def control(
         >>> [control(detector, "new head", seed=seed).name for seed in (0, 1)]
         ['mine, new head', 'mine, new head']
     """
-    check_inside(detector)
+    check_explainable(detector)
     behind = {"untrained": None, "new head": site}[
         check_choice("kind", kind, ("untrained", "new head"))
     ]

@@ -16,6 +16,7 @@ from deepfake_generalize.metrics.resampling import Resampling, resample_counts
 from deepfake_generalize.types import AnyArray, DoubleArray, Explainable, Images, Site
 from deepfake_generalize.validation import (
     check_choice,
+    check_explainable,
     check_type,
     check_whole,
     describe,
@@ -164,22 +165,11 @@ def site_activations(detector: Explainable, images: Images, *, site: str = "pape
         >>> site_activations(Detector(mesonet((32, 32, 3))), images).shape
         (2, 16)
     """
-    return _activations(check_inside(detector).open_site(site), images)
-
-
-def check_inside(detector: object) -> Explainable:
-    """Return the detector, or refuse one whose neurons cannot be set."""
-    hint = (
-        "Wrap a Keras model: Detector(model, fake_index=...), or a torch.nn.Module itself: "
-        "as_detector(module, ...). Those of clips, with frames=, have no effects."
-    )
-    kind: type = Explainable
-    checked: Explainable = check_type("a models.Detector", detector, kind, hint=hint)
-    return checked
+    return _activations(check_explainable(detector).open_site(site), images)
 
 
 def _check_choices(detector: object, steps: object, grid: object, outcome: object) -> None:
-    check_inside(detector)
+    check_explainable(detector)
     check_whole("steps", steps, least=2)
     check_choice("grid", grid, ("study", "minmax"))
     check_choice("outcome", outcome, ("true_class", "score"))

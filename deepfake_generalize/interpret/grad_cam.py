@@ -45,9 +45,10 @@ def grad_cam(
             shows what that branch says. By default, in a transformer, the last normalization of
             tokens on whose places the verdict depends: in the last block, and its first one if a
             class token is read. Elsewhere the last convolution whose outputs still are a picture,
-            so none in a gate or behind the pooling.
+            so none in a gate or behind the pooling; in PyTorch none aside of the verdict either.
         grid: (height, width) of a layer's tokens; what stands before these, such as a class token,
-            is left out. By default all of them, or all but one, in the image's proportions.
+            is left out. By default all of them, or all but 1, 2, 4 or 5 (a class token, one of
+            distillation, four registers), in the image's proportions.
         relu: Show only what speaks for the target, each map stretched to [0, 1]. False shows what
             speaks against it too: signed, each map divided by its largest magnitude.
         batch_size: Images at a time; bounds the memory.

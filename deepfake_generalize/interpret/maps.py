@@ -11,7 +11,7 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, Explainable, FloatArray, Images, MapRule, MapView
-from deepfake_generalize.validation import check_choice, check_type, is_whole
+from deepfake_generalize.validation import check_choice, check_explainable, is_whole
 
 _ROUNDING = 8 * np.finfo(np.float32).eps
 """What positions of a map may differ by, as a share of its largest, and count the same."""
@@ -33,14 +33,7 @@ def signed_maps(
     detector: Explainable, images: Images, rule: MapRule, view: MapView
 ) -> tuple[FloatArray, tuple[int, int], str]:
     """Check a call; return the layer's signed maps, the images' size and the layer's name."""
-    check_type(
-        "a models.Detector",
-        detector,
-        Explainable,  # type: ignore[type-abstract]
-        hint="A heat map needs the network's gradient, and a plain function has none: "
-        "as_detector(module, ...) takes a torch.nn.Module itself, with PyTorch installed (pip "
-        "install torch); detectors of clips have no maps.",
-    )
+    check_explainable(detector)
     check_choice("target", view.target, ("fake", "real"))
     grid = view.grid
     if grid is not None and not (len(grid) == 2 and all(is_whole(side, least=1) for side in grid)):

@@ -114,6 +114,7 @@ def robustness(
             then whole frames are perturbed, and the face is cut out of each where it is in the
             clean one, so that the detector is measured and not the finder. A blur of 7 pixels does
             more to a crop than to the frame that it was shrunk from: `applied_to` says which.
+            Detectors of clips take crops alone, and every number is of videos.
         perturbations: Names among `data.PERTURBATIONS`, or name to levels.
         seed: Of what is drawn in perturbations.
         resampling: How the intervals are made.
@@ -223,11 +224,17 @@ class _Probe:
                 hint="Pictures are perturbed and scored now: pass the detector itself.",
             )
         self.name, self._detector, self._seed = detector.name, detector, seed
+        self.frames = getattr(detector, "frames", None)
         self.found: dict[_Variant, list[float]] = {variant: [] for variant in variants}
 
     def scores(self, images: Images) -> AnyArray:
-        """Score images as they are; keep the scores of each variant."""
-        return self.of_frames(images, [(image, None) for image in images])
+        """Score images or clips as they are; keep the scores of each variant."""
+        if self.frames is None:
+            return self.of_frames(images, [(image, None) for image in images])
+        for (perturbation, level), found in self.found.items():
+            clips = [[perturbation(of, level, seed=self._seed) for of in clip] for clip in images]
+            found.extend(score_images(self._detector, clips))
+        return score_images(self._detector, [*images])
 
     def of_frames(self, crops: Images, cuts: Sequence[_Cut]) -> AnyArray:
         """The same, where what is perturbed are frames that the crops are cut out of."""
@@ -264,6 +271,11 @@ def _score_videos(
 ) -> pd.DataFrame:
     """Score the faces in evenly spaced frames, one row a sampled frame or a failed video."""
     require_columns(videos, ("path", "label"), what="videos", hint="Use data.find_videos(root).")
+    if probe.frames is not None:
+        raise InputError(
+            f"expected crops for the detector of clips {probe.name}, received videos.",
+            hint="Cut the faces out first: data.extract_faces(videos, folder).crops.",
+        )
     if resized := [of.name for of, _ in probe.found if not of.keeps_size]:
         raise InputError(
             f"expected perturbations that keep the size of whole frames, received {resized[0]}.",

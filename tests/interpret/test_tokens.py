@@ -49,6 +49,9 @@ def test_the_last_tokens_that_count_are_shown_by_default(token, last):
     assert found.shape == (3, 32, 16)
     assert (np.abs(found).max(axis=(1, 2)) == 1).all()
     np.testing.assert_array_equal(found, grad_cam(detector, IMAGES, relu=False, layer=last))
+    # One dense layer is behind the tokens: those within the blocks are no site.
+    with pytest.raises(InputError, match=r"two dense layers or more for site='paper'.* with 1"):
+        detector.open_site("paper")
 
 
 def test_the_map_of_tokens_is_that_of_the_picture_they_were():
@@ -69,7 +72,9 @@ def test_grids_by_count_and_proportions():
     assert token_grid(196, (224, 224), None, "x") == (14, 14)
     assert token_grid(197, (224, 224), None, "x") == (14, 14)
     assert token_grid(33, (32, 16), None, "x") == (8, 4)
-    assert token_grid(201, (224, 224), (14, 14), "x") == (14, 14)
-    for count, grid in ((201, None), (1, None), (2, None), (3, (2, 2)), (32, (0, 4))):
+    for before in (2, 4, 5):
+        assert token_grid(196 + before, (224, 224), None, "x") == (14, 14)
+    assert token_grid(199, (224, 224), (14, 14), "x") == (14, 14)
+    for count, grid in ((199, None), (1, None), (2, None), (3, (2, 2)), (32, (0, 4))):
         with pytest.raises(InputError, match=rf"tokens on a grid at 'x', received {count} of"):
             token_grid(count, (224, 224), grid, "x")

@@ -168,6 +168,19 @@ def test_what_cannot_be_scored_is_counted(red, reds, tmp_path) -> None:
     np.testing.assert_array_equal(found.scores["gend_noise 4"], whole["gend_noise 4"])
 
 
+def test_clips_are_perturbed_frame_by_frame(reds) -> None:
+    clips = as_detector(lambda x: redness(x[:, -1]), name="clips", size=32, frames=2)
+    rows = reds.assign(video=[f"v{number // 2}" for number in range(24)], frame=[0, 1] * 12)
+    found = robustness(clips, rows, perturbations=CHOICE)
+    assert found.frame[["n_real", "n_fake"]].eq(6).all(axis=None)
+    for name, level in (("contrast", 3), ("gend_noise", 4)):
+        np.testing.assert_allclose(
+            found.scores[f"{name} {level}"], by_hand(rows[1::2], name, level), atol=1e-6
+        )
+    with pytest.raises(InputError, match="crops for the detector of clips clips, received videos"):
+        robustness(clips, pd.DataFrame({"path": ["a.mp4"], "label": [1]}))
+
+
 def test_one_class_has_accuracies_alone(red, reds) -> None:
     fakes = reds[reds["label"] == 1]
     found = robustness(red, fakes, perturbations={"contrast": [3]})

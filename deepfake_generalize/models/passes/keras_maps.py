@@ -14,7 +14,7 @@ import tensorflow as tf
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.passes.keras_logits import Wrapped, logit_of
 from deepfake_generalize.models.passes.rectifiers import is_rectifier
-from deepfake_generalize.models.passes.tokens import prefix, token_grid
+from deepfake_generalize.models.passes.tokens import token_grid
 from deepfake_generalize.models.surgery import (
     closed_parts,
     graph_layers,
@@ -95,9 +95,8 @@ def default_layer(detector: Wrapped) -> str:
         noise = np.random.default_rng(0).random((2, *detector.size, 3), np.float32)
         tape, logit, found = _watched(detector, "fake", tf.constant(noise), norms)
         for name, tokens, _ in reversed(found):
-            count = prefix(tokens.shape[1], detector.size)
             gradient = tape.gradient(logit, tokens, unconnected_gradients="zero")
-            if count is not None and bool(tf.reduce_any(gradient[:, count:] != 0)):
+            if bool(tf.reduce_any(gradient[:, (tokens.shape[1] + 1) // 2 :] != 0)):
                 return str(name)
     return last_convolution(model)
 

@@ -6,38 +6,40 @@ import math
 
 from deepfake_generalize.errors import InputError
 
+_BEFORE = (0, 1, 2, 4, 5)
+"""Tokens before the places: none, of class, and of distillation, registers, and of class, too."""
+
 
 def token_grid(
     count: int, image: tuple[int, int], grid: tuple[int, int] | None, layer: str
 ) -> tuple[int, int]:
     """Return the (height, width) of the places among `count` tokens, which are the last of them.
 
-    By default all tokens, or all but a class token before them, in a grid with the proportions of
-    the image, (height, width).
+    By default all tokens, or all but those that transformers have before them, in a grid with the
+    proportions of the image, (height, width).
     """
     if grid is None:
-        before = prefix(count, image)
-        if before is not None:
-            return _sides(count - before, image)
+        sides = (_sides(count - before, image) for before in _BEFORE)
+        if found := next((each for each in sides if math.prod(each) > 1), None):
+            return found
     elif 1 <= grid[0] * grid[1] <= count:
         return grid
     raise InputError(
         f"expected tokens on a grid at {layer!r}, received {count} of an image of {image[0]}x"
         f"{image[1]}" + ("." if grid is None else f" for a grid of {grid[0]}x{grid[1]}."),
         hint="Say how many patches are above and beside each other: grid=(height, width). What "
-        "stands before them (class and register tokens) is left out.",
+        "stands before them (class and register tokens) is left out. Or name another layer.",
     )
 
 
-def prefix(count: int, image: tuple[int, int]) -> int | None:
-    """Return how many of the tokens stand for no place, 0 or 1; None where there is no grid."""
-    fits = [before for before in (0, 1) if math.prod(_sides(count - before, image)) > 1]
-    return fits[0] if fits else None
+def in_proportion(sides: tuple[int, int], image: tuple[int, int]) -> bool:
+    """Say whether a picture of these sides, rounded, can be the image made smaller."""
+    return abs(sides[0] * image[1] - sides[1] * image[0]) < max(image)
 
 
 def _sides(count: int, image: tuple[int, int]) -> tuple[int, int]:
     """Return the grid of so many places with the image's proportions, (0, 0) if there is none."""
-    height = math.isqrt(count * image[0] // image[1])
+    height = math.isqrt(max(count, 0) * image[0] // image[1])
     width = count // height if height else 0
     exact = height * width == count and height * image[1] == width * image[0]
     return (height, width) if exact else (0, 0)

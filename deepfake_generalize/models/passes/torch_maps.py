@@ -12,12 +12,13 @@ from torch.overrides import TorchFunctionMode
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.passes.rectifiers import is_rectifier
-from deepfake_generalize.models.passes.tokens import prefix, token_grid
+from deepfake_generalize.models.passes.tokens import in_proportion, token_grid
 from deepfake_generalize.types import MapOps, MapRule, MapView
 
 _SQUASHING = ("sigmoid", "special_expit", "softmax")
 _CONVOLUTIONS = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
-
+_SCALES = (1.0, 2.0**8, 2.0**15)
+"""Of the logit, in half precision: float16 holds up to 65,504."""
 
 Module: TypeAlias = Any
 """A `TorchDetector`, whose district imports this one."""
@@ -127,26 +128,27 @@ def weighted_maps(detector: Module, images: Any, rule: MapRule, view: MapView, l
 
     with torch.no_grad(), hooked([(part, hold)]):
         logit = logit_of(detector, images, view.target)
-    if len(found) != 1 or not logit.requires_grad:
+    gradient = _gradient(logit, found[0]) if len(found) == 1 else None
+    if gradient is None:
         used = f"used {len(found)} times" if len(found) != 1 else "on which its verdict"
         raise InputError(
             f"expected a layer that is used once, received {layer!r}, {used}"
             + ("." if len(found) != 1 else " does not depend by steps that have a gradient."),
             hint="Name a layer before or after it.",
         )
-    features, gradient = found[0], torch.autograd.grad(logit.sum(), found[0])[0].float()
-    features, shape = features.detach().float(), tuple(features.shape)
+    features, shape = found[0].detach().float(), tuple(found[0].shape)
+    if len(shape) not in (3, 4) or shape[0] != len(images):
+        rows = "" if shape[0] == len(images) else f", {shape[0]} of them for {len(images)} images"
+        raise InputError(
+            "expected a layer with outputs (None, C, h, w) or tokens (None, T, C), received "
+            f"{layer!r} with {(None, *shape[1:])}{rows}.",
+            hint="Name a convolution, or what follows one.",
+        )
     positions, channels = (1, 2), 3
     if len(shape) == 3:
         sides = token_grid(shape[1], detector.size, view.grid, layer)
         features, gradient = (
             values[:, -sides[0] * sides[1] :].unflatten(1, sides) for values in (features, gradient)
-        )
-    elif len(shape) != 4:
-        raise InputError(
-            "expected a layer with outputs (None, C, h, w) or tokens (None, T, C), received "
-            f"{layer!r} with {(None, *shape[1:])}.",
-            hint="Name a convolution, or what follows one.",
         )
     elif not _is_token_norm(part):
         positions, channels = (2, 3), 1
@@ -163,26 +165,34 @@ def guided_gradient(detector: Module, images: Any, target: str) -> Any:
     """Return the guided gradient of the logit in the images, (N, h, w, 3) float32."""
     images = _differentiable(images)
     with torch.enable_grad():
-        logit = logit_of(detector, images, target, guided=True)
-        return torch.autograd.grad(logit.sum(), images)[0].float().permute(0, 2, 3, 1)
+        gradient = _gradient(logit_of(detector, images, target, guided=True), images)
+    if gradient is None:
+        raise InputError(
+            f"expected a module whose verdict has a gradient in the images, {detector.name!r} "
+            "computes it by steps that have none.",
+            hint="They may be in no_grad, or work on detach() or numpy().",
+        )
+    return gradient.permute(0, 2, 3, 1)
 
 
 def default_layer(detector: Module, images: Any) -> str:
-    """Return the path of the last layer that still shows where, as found with these images.
+    """Return the path of the last layer on whose places the verdict depends, for these images.
 
-    In a transformer, in which norms of tokens are more than convolutions, the last of them on whose
-    places the verdict depends; else the last convolution whose outputs have several positions.
+    In a transformer, in which norms of tokens are more than convolutions, it is one of these; else
+    one of the convolutions whose outputs have several positions.
     """
     norms: dict[str, Any] = {}
-    convolutions: list[str] = []
+    convolutions: dict[str, Any] = {}
 
-    def note(path: str, _: Any, __: Any, output: Any) -> None:
-        if not torch.is_tensor(output) or output[0, 0].numel() == 1:
-            return
-        if output.dim() == 4 and isinstance(part_of(detector, path), _CONVOLUTIONS):
-            convolutions.append(path)
-        elif output.dim() == 4 or prefix(output.shape[1], detector.size) is not None:
+    def note(path: str, _: Any, __: Any, output: Any) -> Any:
+        if not torch.is_tensor(output) or len(output) != len(images) or output.dim() not in (3, 4):
+            return None
+        if isinstance(part_of(detector, path), _CONVOLUTIONS):
+            if output.dim() == 4 and output[0, 0].numel() > 1:
+                convolutions[path] = output
+        elif output.dim() == 3 or in_proportion(output.shape[1:3], detector.size):
             norms[path] = output
+        return output.clone()  # What follows may change it in its place.
 
     watched = [
         (part, partial(note, path))
@@ -191,21 +201,38 @@ def default_layer(detector: Module, images: Any) -> str:
     ]
     with torch.enable_grad(), hooked(watched):
         logit = logit_of(detector, _differentiable(images), "fake")
-        if len(norms) > len(convolutions):
-            gradients = torch.autograd.grad(
-                logit.sum(), list(norms.values()), allow_unused=True, materialize_grads=True
-            )
-            for path, gradient in reversed(list(zip(norms, gradients, strict=True))):
-                before = prefix(gradient.shape[1], detector.size) if gradient.dim() == 3 else 0
-                if gradient[:, before:].any():
-                    return str(path)
-    if not convolutions:
+        layers = norms if len(norms) > len(convolutions) else convolutions
+        for path, output in reversed(layers.items()):
+            gradient = _gradient(logit, output, keep=True) if output.requires_grad else None
+            if gradient is not None:
+                half = (gradient.shape[1] + 1) // 2 if gradient.dim() == 3 else 0
+                if gradient[:, half:].any():  # Places are the last of the tokens.
+                    return path
+    if not layers:
         raise InputError(
             "expected a module with a convolution whose outputs have more than one position, "
             f"received {detector.name!r} without one.",
             hint="Name a layer by its path, with outputs (None, C, h, w) or tokens (None, T, C).",
         )
-    return convolutions[-1]
+    return list(layers)[-1]
+
+
+def _gradient(logit: Any, source: Any, *, keep: bool = False) -> Any:
+    """Return the gradient of each image's logit, float32; None where no steps lead back.
+
+    In float16 the logit is scaled: each image takes the largest scale at which nothing overflows.
+    """
+    chosen: Any = None
+    scales = _SCALES if source.dtype == torch.float16 else (1.0,)
+    for scale in () if logit.grad_fn is None else scales:
+        ones, more = torch.full_like(logit, scale), keep or scale != scales[-1]
+        (scaled,) = torch.autograd.grad(logit, source, ones, retain_graph=more, allow_unused=True)
+        if scaled is None:
+            return None
+        gradient = scaled.float() / scale
+        finite = gradient.isfinite().flatten(1).all(1).view(-1, *[1] * (gradient.dim() - 1))
+        chosen = gradient if chosen is None else torch.where(finite, gradient, chosen)
+    return chosen
 
 
 def _differentiable(images: Any) -> Any:

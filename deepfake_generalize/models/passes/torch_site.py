@@ -90,8 +90,10 @@ def open_site(detector: Module, site: str, images: Any) -> Site:
         weighted: DoubleArray = scores.astype(np.float64) @ factors
         return weighted.reshape(*moved.shape[:2], -1)
 
-    mixed = before(_array(leaf.flatten(1))).astype(np.float64) @ kernel + bias
-    _refuse_inexact(detector, rest, mixed, output, site)
+    kept = _array(leaf.flatten(1))
+    _refuse_inexact(
+        detector, lambda: rest(before(kept).astype(np.float64) @ kernel + bias), output, site
+    )
     return Site(kernel, bias, activations, before, sums)
 
 
@@ -231,12 +233,10 @@ def _is_elementwise(node: Any, leaf: Any, known: tuple[str, ...] = _ELEMENTWISE)
     return node is not None
 
 
-def _refuse_inexact(
-    detector: Module, rest: Callable[[Any], Any], mixed: DoubleArray, output: Any, site: str
-) -> None:
+def _refuse_inexact(detector: Module, again: Callable[[], Any], output: Any, site: str) -> None:
     """Raise unless the rest of the network, alone, gives what the network gives."""
     try:
-        found = detector.rows(rest(mixed), len(mixed))
+        found = detector.rows(again(), len(output))
         off = max(_EXACT, 8 * torch.finfo(found.dtype).eps)
         exact = torch.allclose(found.float(), output.float(), rtol=off, atol=off)
     except Exception:  # Whatever a module raises where sizes do not fit.

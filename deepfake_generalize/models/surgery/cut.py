@@ -218,7 +218,8 @@ def first_dense(tail: keras.Model) -> FirstDense | None:
 
 
 def _paper_cut(model: keras.Model) -> Cut:
-    dense = [layer for layer in graph_layers(model) if isinstance(layer, layers.Dense)]
+    every = [layer for layer in graph_layers(model) if isinstance(layer, layers.Dense)]
+    dense = [layer for layer in every if len(layer.output.shape) == 2]  # None of tokens.
     if len(dense) < 2:
         raise InputError(
             f"expected a network with two dense layers or more for site='paper', received "

@@ -18,6 +18,7 @@ from deepfake_generalize.types import MapView
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
 SIDES = {"mesonet": 32, "mesoinception": 32, "shallownet": 28, "xception": 71}
 DEEP = pytest.mark.nightly
+VIEW = MapView("fake", None, None, 2)
 
 
 def plain(torch, *end, inplace=False):
@@ -168,7 +169,9 @@ def test_the_module_is_left_as_it_was(torch):
 def test_half_precision_and_double_give_the_same_maps(torch):
     network = plain(torch).eval()
     expected = grad_cam(wrapped(network), IMAGES, relu=False)
-    for dtype, off in ((torch.float64, 1e-5), (torch.bfloat16, 0.1)):
+    with torch.no_grad():
+        network[5].weight *= 1e-3  # What a position gets of it is below what float16 can hold.
+    for dtype, off in ((torch.float64, 1e-5), (torch.bfloat16, 0.1), (torch.float16, 0.05)):
         found = grad_cam(wrapped(network.to(dtype)), IMAGES, relu=False)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, atol=off)
@@ -194,13 +197,16 @@ def test_what_has_no_logit_or_no_gradient_is_refused(torch):
     class Odd(torch.nn.Module):
         def __init__(self, how):
             super().__init__()
-            self.net, self.how = plain(torch), how
+            self.net, self.how, self.aside = plain(torch), how, torch.nn.Conv2d(6, 2, 3)
 
         def forward(self, x):
             if self.how == "twice":
                 return self.net(x) + self.net(x)
             if self.how == "cut":
                 return self.net(x).detach()
+            if self.how == "beside":
+                self.aside(self.net[0](x))
+                return self.net(x)
             return self.net(x).sigmoid()[:, 1]
 
     with pytest.raises(InputError, match="ends in a sigmoid or a softmax, 'net' does not"):
@@ -209,6 +215,10 @@ def test_what_has_no_logit_or_no_gradient_is_refused(torch):
         grad_cam(wrapped(Odd("twice")), IMAGES)
     with pytest.raises(InputError, match=r"'net\.0', on which its verdict does not depend"):
         grad_cam(wrapped(Odd("cut")), IMAGES, layer="net.0")
+    with pytest.raises(InputError, match=r"'aside', on which its verdict does not depend"):
+        grad_cam(wrapped(Odd("beside")), IMAGES, layer="aside")
+    with pytest.raises(InputError, match="'net' computes it by steps that have none"):
+        wrapped(Odd("cut")).guided_gradient(IMAGES, MapView("fake", None, None, 4))
     flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24 * 24 * 3, 2))
     with pytest.raises(InputError, match="a module with a convolution whose outputs"):
         grad_cam(wrapped(flat), IMAGES)
@@ -231,6 +241,66 @@ def test_a_gate_is_no_picture_and_fixed_batches_are_filled(torch):
     found = grad_cam(detector, IMAGES, relu=False)
     assert len(found) == len(guided_grad_cam(detector, IMAGES)) == 4
     np.testing.assert_array_equal(found, grad_cam(detector, IMAGES, relu=False, layer="conv"))
+
+
+class Tokens:
+    """A block of attention over 6x6 patches, which norms each head's keys, as some do."""
+
+    def __new__(cls, torch, before, *, folded=False):
+        class Network(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.patches, self.aside = torch.nn.Conv2d(3, 4, 4, 4), torch.nn.Conv2d(4, 2, 3)
+                self.before = torch.nn.Parameter(torch.randn(1, before, 4))
+                self.first, self.norm, self.last = (torch.nn.LayerNorm(4) for _ in range(3))
+                self.keys, self.head = torch.nn.LayerNorm(2), torch.nn.Linear(4, 2)
+
+            def forward(self, x):
+                picture = self.patches(x)
+                self.aside(picture)  # A second head, as for masks: no part of the verdict.
+                places = picture.flatten(2).mT
+                x = self.first(torch.cat([self.before.expand(len(x), -1, -1), places], 1))
+                y = self.norm(x.flatten(0, 1).unsqueeze(1)).view_as(x) if folded else self.norm(x)
+                y = self.keys(y.unflatten(2, (2, 2)).transpose(1, 2))
+                y = (y @ y.mT).softmax(-1) @ y
+                return self.head(self.last(x + y.transpose(1, 2).flatten(2))[:, 0])
+
+        return Network()
+
+
+def test_the_default_layer_is_one_that_the_verdict_is_read_from(torch):
+    for before in (1, 2, 4, 5):  # A class token, one of distillation, four registers.
+        detector = wrapped(Tokens(torch, before))
+        found = grad_cam(detector, IMAGES, relu=False)
+        expected = grad_cam(detector, IMAGES, relu=False, layer="norm", grid=(6, 6))
+        np.testing.assert_array_equal(found, expected)
+        assert found.any(axis=(1, 2)).all()
+    other = wrapped(Tokens(torch, 3))
+    with pytest.raises(InputError, match=r"grid at 'norm', received 39 of .*grid=\(height"):
+        grad_cam(other, IMAGES)
+    assert grad_cam(other, IMAGES, grid=(6, 6)).any()
+    with pytest.raises(InputError, match=r"with \(None, 1, 4\), 148 of them for 4 images"):
+        grad_cam(wrapped(Tokens(torch, 1, folded=True)), IMAGES, layer="norm")
+
+    class Windows(torch.nn.Module):  # Channels last, as Swin has them; and a convolution aside.
+        def __init__(self):
+            super().__init__()
+            self.cut, self.aside = torch.nn.Conv2d(3, 4, 4, 4), torch.nn.Conv2d(4, 2, 1)
+            self.norms = torch.nn.Sequential(*(torch.nn.LayerNorm(4) for _ in range(3)))
+            self.head = torch.nn.Linear(4, 2)
+            self.few = False
+
+        def forward(self, x):
+            x = self.cut(x)
+            self.aside(x)
+            x = x.permute(0, 2, 3, 1)
+            x = x if self.few else torch.tanh(self.norms(x))
+            return self.head(x.mean((1, 2)))
+
+    network = Windows()
+    assert wrapped(network).weighted_maps(IMAGES, _nothing, VIEW)[1] == "norms.2"
+    network.few = True
+    assert wrapped(network).weighted_maps(IMAGES, _nothing, VIEW)[1] == "cut"
 
 
 def _models(needed, name):
@@ -265,7 +335,7 @@ def test_maps_are_those_of_pytorch_grad_cam(torch, needed, name):
     detector = wrapped(network, size=32 if side else 64)
     images = np.random.default_rng(2).random((2, *detector.size, 3), np.float32)
     if side:
-        assert detector.weighted_maps(images, _nothing, MapView("fake", None, None, 2))[1] == layer
+        assert detector.weighted_maps(images, _nothing, VIEW)[1] == layer
     explain = needed("pytorch_grad_cam")
     targets = [needed("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget(1)] * 2
 

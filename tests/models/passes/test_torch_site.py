@@ -131,7 +131,7 @@ class TestRefused:
         with pytest.raises(InputError, match="two dense layers or more for site='paper'"):
             wrapped(maps).open_site("paper")
 
-    @pytest.mark.parametrize("way", ["skip", "count", "twice"])
+    @pytest.mark.parametrize("way", ["skip", "count", "shape", "twice"])
     def test_what_does_not_flow_through_the_site(self, nn, way):
         class Branched(nn.Module):
             def __init__(self):
@@ -145,6 +145,8 @@ class TestRefused:
                     return self.head(features + self.site(features))
                 if way == "twice":
                     return self.head(self.site(self.site(features)))
+                if way == "shape":
+                    return self.head(self.site(features).view(len(x), -1))
                 return self.head(self.site(features)).view(len(x), 2)
 
         match = "used 2 times" if way == "twice" else "through which everything flows.*'site'"

@@ -159,7 +159,7 @@ def test_maps_and_effects_of_clips_are_refused_in_words():
     for explain in (interpret.grad_cam, interpret.guided_grad_cam, interpret.hires_cam):
         with pytest.raises(InputError, match="clips have no maps"):
             explain(detector, clip)
-    with pytest.raises(InputError, match="Those of clips"):
+    with pytest.raises(InputError, match="clips have no maps and no causal effects"):
         causal.average_causal_effect(detector, clip, outcome="score")
 
 
