@@ -17,9 +17,9 @@ from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SH
 from deepfake_generalize.study.scores import Style, unit_of, write_scores
 from deepfake_generalize.study.tables import (
     RANK_CAVEAT,
+    Ends,
     beside_published,
     render,
-    two_decimals,
     why_not_in,
     with_losses,
 )
@@ -145,11 +145,11 @@ class Benchmark:
             InputError: There is no such format or table.
         """
         frame = self.frame(number)
-        if intervals and self.intervals:
-            frame = self._with_intervals(frame, apart=table_format == "csv")
+        ends = self._ends(frame) if intervals else None
         empty = self.why_empty(number)
         said = f"Rank {RANK_CAVEAT}." if "rank" in frame and table_format != "text" else ""
-        return render(frame, table_format, empty=f"No row: {empty}." if empty else "", caption=said)
+        empty = f"No row: {empty}." if empty else ""
+        return render(frame, table_format, intervals=ends, empty=empty, caption=said)
 
     @property
     def ranked(self) -> str:
@@ -238,16 +238,11 @@ class Benchmark:
         others = set(SPECIALIZED_SETS) - set(own)
         return tuple(name for name in self.specialized if name not in others)
 
-    def _with_intervals(self, frame: pd.DataFrame, *, apart: bool) -> pd.DataFrame:
+    def _ends(self, frame: pd.DataFrame) -> Ends:
         # Intervals of specialized averages are of all specialized sets together.
         narrowed = any(name not in frame for name in self.specialized)
-        out = frame.copy()
-        for name, interval in self.intervals.items():
-            if name not in frame or (narrowed and name in _SPECIAL):
-                continue
-            if apart:
-                out[f"{name}_low"], out[f"{name}_high"] = interval.low, interval.high
-            else:
-                ends = f"[{two_decimals(interval.low)}, {two_decimals(interval.high)}]"
-                out[name] = [f"{two_decimals(value)} {ends}" for value in frame[name]]
-        return out
+        return {
+            name: ([interval.low] * len(frame), [interval.high] * len(frame))
+            for name, interval in self.intervals.items()
+            if name in frame and not (narrowed and name in _SPECIAL)
+        }

@@ -24,6 +24,7 @@ from deepfake_generalize.study.tables.published import (
 from deepfake_generalize.study.tables.render import (
     METRIC_TITLES,
     TITLES,
+    Ends,
     in_words,
     render,
     two_decimals,
@@ -35,6 +36,7 @@ __all__ = [
     "RANK_CAVEAT",
     "THRESHOLD_CAPTION",
     "TITLES",
+    "Ends",
     "Unit",
     "beside_published",
     "captions",
