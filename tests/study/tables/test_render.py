@@ -93,7 +93,7 @@ def test_latex_fits_one_column_and_two_in_a_float_and_in_the_text(tmp_path) -> N
         ends = {str(name): (of - 3.0, of + 3.0) for name, of in numbers.items()}
         for intervals in (None, ends):
             names.append(f"table{len(names)}")
-            said = "50 % of a long | caption. " * 20
+            said = "50 % of a long | caption. " * 15
             table = render(frame, "latex", intervals=intervals, caption=said)
             (tmp_path / f"{names[-1]}.tex").write_text(table)
     floats = [
