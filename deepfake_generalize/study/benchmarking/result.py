@@ -11,6 +11,7 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Interval, Resampling
+from deepfake_generalize.notebooks import card
 from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SHARES
@@ -225,6 +226,11 @@ class Benchmark:
         return "\n".join(
             [self.table("text"), self.ranked, *(f"note: {note}" for note in self.notes)]
         )
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what `repr` says, with intervals."""
+        title = f"Benchmark of {self.detector}"
+        return card(title, [self.table("html", intervals=True)], [self.ranked, *self.notes])
 
     def _sets_of(self, number: Number | None) -> tuple[str, ...]:
         """Return the specialized sets of a table: the paper's by name, others in whichever."""

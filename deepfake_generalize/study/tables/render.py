@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from deepfake_generalize._system.standard_streams import visible
+from deepfake_generalize.notebooks import html_table
 from deepfake_generalize.validation import check_choice
 
 Ends: TypeAlias = Mapping[str, tuple[Iterable[float], Iterable[float]]]
@@ -262,20 +262,6 @@ def _guarded(text: str) -> str:
     return ("{}" if text[:1] in {"[", "*"} else "") + text
 
 
-def _html(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    styles = [' style="text-align: right"' if right else "" for right in numeric]
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        pairs = zip(cells, styles, strict=True)
-        inner = (f"<{tag}{style}>{html.escape(cell)}</{tag}>" for cell, style in pairs)
-        return f"<tr>{''.join(inner)}</tr>"
-
-    said = f"<caption>{html.escape(caption)}</caption>\n" if caption else ""
-    body = "\n".join(line(row, "td") for row in rows[1:])
-    head = f"<thead>\n{line(rows[0], 'th')}\n</thead>"
-    return f"<table>\n{said}{head}\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
 def _text(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -295,6 +281,6 @@ def _one_line(text: str) -> str:
 _WRITERS: dict[str, Callable[[list[list[str]], Sequence[bool], str], str]] = {
     "markdown": _markdown,
     "latex": _latex,
-    "html": _html,
+    "html": html_table,
     "text": _text,
 }
