@@ -12,6 +12,7 @@ import pandas as pd
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Interval, Resampling
 from deepfake_generalize.notebooks import card
+from deepfake_generalize.study.benchmarking import publishing
 from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SHARES
@@ -220,6 +221,21 @@ class Benchmark:
             write_scores(folder, name, frame, facts | {"source": source[name]}, style=style)
             for name, frame in self.scores.items()
         ]
+
+    def model_card(self) -> str:
+        """Return a model card for the Hugging Face Hub: metadata, use, data, metrics, leaks.
+
+        Markdown below YAML whose `model-index` has each set's accuracy and AUC, as fractions.
+        """
+        return publishing.write_card(self)
+
+    def citations(self) -> str:
+        """Return BibTeX entries: the paper, this library, and the known sets and networks used.
+
+        Networks are known by the detector's name and training record. A comment names each set
+        that no entry is known for.
+        """
+        return publishing.cite(self)
 
     def __repr__(self) -> str:
         """Show the row, the rank or why there is none, and the notes."""

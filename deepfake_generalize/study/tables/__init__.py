@@ -26,6 +26,7 @@ from deepfake_generalize.study.tables.render import (
     TITLES,
     Ends,
     in_words,
+    marked_down,
     render,
     two_decimals,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "check_table",
     "in_words",
     "little_to_lose",
+    "marked_down",
     "measure",
     "published",
     "published_degradations",

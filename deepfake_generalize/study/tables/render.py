@@ -197,13 +197,13 @@ def _no_formula(cell: object) -> str:
 
 
 def _markdown(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    title, *body = ([_marked_down(cell) for cell in row] for row in rows)
+    title, *body = ([marked_down(cell) for cell in row] for row in rows)
     rule = ["---:" if right else ":---" for right in numeric]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (title, rule, *body))
-    return f"*{_marked_down(caption)}*\n\n{lines}" if caption else lines
+    return f"*{marked_down(caption)}*\n\n{lines}" if caption else lines
 
 
-def _marked_down(text: str) -> str:
+def marked_down(text: str) -> str:
     """Escape a text, but for the brackets of an interval: around numbers alone they are no link."""
     return _INTERVAL.sub(r"[\1]", text.translate(_MARKDOWN))
 
