@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAME = "deepfake_generalize"
 PACKAGE = Path(deepfake_generalize.__file__).parent
-SHARED = {"_system", "_version", "errors", "types", "validation"}
+SHARED = {"_system", "_version", "errors", "notebooks", "types", "validation"}
 MAY_IMPORT = {
     "metrics": set(),
     "data": {"metrics"},

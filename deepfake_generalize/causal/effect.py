@@ -13,6 +13,7 @@ import numpy.typing as npt
 from deepfake_generalize.causal.intervention import summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.resampling import Resampling, resample_counts
+from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.types import AnyArray, DoubleArray, Explainable, Images, Site
 from deepfake_generalize.validation import (
     check_choice,
@@ -29,7 +30,7 @@ BUDGET = 2**28
 _BATCH = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NeuronEffects:
     """What setting each neuron does to the decision.
 
@@ -49,6 +50,22 @@ class NeuronEffects:
         """(neurons,), the largest minus the smallest effect of each neuron; at least 0."""
         spread: DoubleArray = np.ptp(self.effects, axis=1)
         return spread
+
+    def __repr__(self) -> str:
+        """Say how many neurons, and which contributes most."""
+        neurons, steps = self.effects.shape
+        ((best, most),) = self._most()
+        return f"NeuronEffects({neurons} neurons, {steps} steps, neuron {best} most: {most:.4f})"
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: the ten neurons that contribute most."""
+        rows = [(neuron, f"{of:.4f}") for neuron, of in self._most(10)]
+        table = html_table([("neuron", "contribution"), *rows], [True, True])
+        return card("The {} neurons' effects in {} steps".format(*self.effects.shape), [table])
+
+    def _most(self, count: int = 1) -> list[tuple[int, float]]:
+        spread = self.contribution
+        return [(int(at), float(spread[at])) for at in np.argsort(-spread, kind="stable")[:count]]
 
 
 def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)

@@ -11,6 +11,7 @@ import numpy as np
 
 from deepfake_generalize.causal.effect import NeuronEffects
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_mapping, describe, is_whole, refuse_masked
 
@@ -61,6 +62,18 @@ class Overlap:
                 spread = max(float(shared.std(ddof=1)), 1.0) * math.sqrt(1 + 1 / n)
                 found[kind] = float(t.sf((self.counts[-1] - shared.mean()) / spread, n - 1))
         return found
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: how many neurons are shared, by chance, and by the controls."""
+        kinds = {f"{kind} (mean)": of.mean(axis=0) for kind, of in self.controls.items()}
+        rows: list[list[object]] = [["shared by", "neurons", "by chance", *kinds]]
+        for j, (n, chance) in enumerate(zip(self.counts, self.expected, strict=True)):
+            numbers = [f"{of:.2f}" for of in (chance, *(mean[j] for mean in kinds.values()))]
+            rows.append([f"{j + 1} of {len(self.counts)} datasets", n, *numbers])
+        table = html_table(rows, [False, *[True] * (len(rows[0]) - 1)])
+        said = [f"as many or more by chance: p = {self.p_chance:.2g}"]
+        said += [f"as many or more in {kind}: p = {p:.2g}" for kind, p in self.p_controls.items()]
+        return card(f"Overlap of the top {self.k} of {self.neurons} neurons", [table], said)
 
 
 def top_neurons(effects: NeuronEffects | AnyArray, k: float) -> IntArray:

@@ -72,6 +72,10 @@ SaveScores = Annotated[
     Path | None,
     typer.Option("--save-scores", help="Write one score file per set into this folder."),
 ]
+Card = Annotated[Path | None, typer.Option("--card", help="Write a model card here.")]
+Citations = Annotated[
+    Path | None, typer.Option("--citations", help="Write BibTeX of what was used here.")
+]
 
 _EACH = "{detector}"
 
@@ -94,6 +98,8 @@ def benchmark(
     table_format: TableFormat = "text",
     out: Out = None,
     save_scores: SaveScores = None,
+    card: Card = None,
+    citations: Citations = None,
     json: Json = False,
 ) -> None:
     """Measure how much a detector loses on unseen sets: a row of the paper's Table V.
@@ -112,8 +118,10 @@ def benchmark(
     than 99 % of the images of a set have a score.
     """
     unseen_sets, special_sets = map(arguments.named_sets, (unseen, specialized or []))
-    arguments.check_out(out)
-    _check_options(detector, metric, of_one=bool(weights or number or intervals))
+    for option, file in (("--out", out), ("--card", card), ("--citations", citations)):
+        arguments.check_out(file, option=option)
+    of_one = bool(weights or number or intervals or card or citations)
+    _check_options(detector, metric, of_one=of_one)
     sets = {"original": original} | unseen_sets | special_sets
     scorers = [arguments.load_scorer(name, weights, _of(sets, name)) for name in detector]
     places: dict[str, Any] = {
@@ -147,6 +155,10 @@ def benchmark(
     _show(table, remarks, None if not json else document, as_text=table_format == "text")
     if out is not None:  # After the row is shown: a full disk must not lose it.
         arguments.write_out(out, f"{table}\n")
+    if card is not None:
+        arguments.write_out(card, results[0].model_card())
+    if citations is not None:
+        arguments.write_out(citations, results[0].citations())
     if save_scores is not None:
         (results[0] if len(results) == 1 else found).save_scores(save_scores)
     _account_for_coverage(results)
@@ -171,7 +183,8 @@ def _check_options(detectors: Sequence[str], metric: str, *, of_one: bool) -> No
     check_choice("--metric", metric, METRICS)
     if of_one and len(detectors) > 1:
         raise InputError(
-            "expected one --detector with --weights, --table or --intervals, received "
+            "expected one --detector with --weights, --table, --intervals, --card or --citations, "
+            "received "
             f"{len(detectors)}.",
             hint="Leave the option out, or run the command for each detector.",
         )

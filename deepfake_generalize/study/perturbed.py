@@ -28,7 +28,7 @@ from deepfake_generalize.errors import InputError, UndefinedMetricError, VideoEr
 from deepfake_generalize.metrics.resampling import Replicates, Resampling, resample
 from deepfake_generalize.study.benchmarking import load_scored_set, score_images
 from deepfake_generalize.study.scores import arrange, as_scored, read_labels
-from deepfake_generalize.study.tables import render, two_decimals
+from deepfake_generalize.study.tables import render
 from deepfake_generalize.types import AnyArray, DoubleArray, Images, Scorer, UInt8Array
 from deepfake_generalize.validation import check_choice, check_whole, describe
 
@@ -75,15 +75,11 @@ class Perturbed:
         """
         shown = self.frame.astype({"level": object})
         shown["level"] = ["mean" if pd.isna(level) else level for level in shown["level"]]
-        ends = [name for name in map(str, shown) if name.endswith("_low")]
-        for name in [end.removesuffix("_low") for end in ends]:
-            low, high = shown.pop(f"{name}_low"), shown.pop(f"{name}_high")
-            if intervals:
-                rows = (map(two_decimals, row) for row in zip(shown[name], low, high, strict=True))
-                shown[name] = [f"{value} [{least}, {most}]" for value, least, most in rows]
+        names = [name.removesuffix("_low") for name in map(str, shown) if name.endswith("_low")]
+        ends = {name: (shown.pop(f"{name}_low"), shown.pop(f"{name}_high")) for name in names}
         shown = shown.astype(object).where(shown.notna(), "-")
         said = f"{self.detector}; perturbed were {self.applied_to}."
-        return render(shown, table_format, caption=said)
+        return render(shown, table_format, intervals=ends if intervals else None, caption=said)
 
     def __repr__(self) -> str:
         """Show the table and the notes."""

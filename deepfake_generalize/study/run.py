@@ -16,6 +16,7 @@ from deepfake_generalize._system.file_locks import claim_folder
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.errors import DataMismatchError, DeepfakeGeneralizeError, InputError
+from deepfake_generalize.notebooks import card
 from deepfake_generalize.study.experiment import (
     CHECKPOINTS,
     CONFIG,
@@ -31,6 +32,7 @@ from deepfake_generalize.study.experiment import (
     work_on,
     workers_ended_by_signals,
 )
+from deepfake_generalize.study.tables import render
 from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
@@ -72,6 +74,12 @@ class Study:
         from deepfake_generalize.study.report import RunResults
 
         return RunResults.read(self.folder, self.config)
+
+    def _repr_html_(self) -> str:
+        """Show Table V and the findings' verdicts in a notebook, and where the report is."""
+        said = [f"Finding {of.number}, {of.claim}: {of.verdict}" for of in self.findings]
+        title, table = f"Study {self.config.name}", render(self.table("V"), "html")
+        return card(title, [table], [*said, f"Report: {self.report}"])
 
     @property
     def findings(self) -> list[Finding]:

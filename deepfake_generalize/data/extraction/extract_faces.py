@@ -33,6 +33,7 @@ from deepfake_generalize.data.manifests import (
     with_columns,
 )
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.validation import is_whole
 
 _STATUSES = frozenset({"ok", "no_face", "corrupt", "missing", "error", "no_frames"})
@@ -78,6 +79,14 @@ class Extraction:
             f"Extraction({self.n_videos} videos ({empty} without a crop), {counts}; "
             f"{self.n_done} videos done now in {self.seconds:.1f} s; {self.folder})"
         )
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: what came of the videos, and why frames failed."""
+        reasons = self.failures[["status", "reason"]].value_counts().head(10).reset_index()
+        rows = [("ok", "", len(self.crops)), *reasons.itertuples(index=False, name=None)]
+        title = f"Extraction of {self.n_videos} videos"
+        table = html_table([("status", "reason", "crops or failures"), *rows], [False, False, True])
+        return card(title, [table], [repr(self)])
 
 
 def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two have a default

@@ -12,6 +12,7 @@ from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
 from deepfake_generalize.data.manifests import crop_keys, read_manifest, text_sha256, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.notebooks import card, html_table
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "
@@ -63,6 +64,18 @@ class Splits:
         lines += [f"    {count}: {reason}" for reason, count in reasons.items()]
         lines += [f"  {remark}" for remark in remarks(self)]
         return "\n".join(["Splits(", *lines, f"  sha256: {self.sha256}", ")"])
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        rows: list[tuple[object, ...]] = [("part", "images", "real", "fake", "videos", "")]
+        for name in SUBSETS:
+            part = getattr(self, name)
+            fakes = int(part["label"].sum())
+            rows.append((name, len(part), len(part) - fakes, fakes, part["video"].nunique(), ""))
+        reasons = self.dropped.groupby("reason")
+        rows += [("dropped", len(of), "", "", of["video"].nunique(), why) for why, of in reasons]
+        table = html_table(rows, [False, True, True, True, True, False])
+        return card("Splits", [table], [*remarks(self), f"sha256: {self.sha256}"])
 
     def save(self, path: str | Path) -> Path:
         """Write the splits to one CSV file, all of it or nothing, and return its path.

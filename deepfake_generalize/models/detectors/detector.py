@@ -31,6 +31,7 @@ from deepfake_generalize.models.surgery import (
     output_of,
     producer,
 )
+from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.types import (
     AnyArray,
     FloatArray,
@@ -125,6 +126,17 @@ class Detector(ScoresVideos):
             f"Detector({self.name!r}, input {height}x{width}, fake_index={self.fake_index}, "
             f"{self.model.count_params():,} parameters)"
         )
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        facts = {
+            "input": "{} x {} pixels".format(*self.size),
+            "fake output": self.fake_index,
+            "parameters": f"{self.model.count_params():,}",
+            "resized": self.resize,
+            "training": "recorded" if self.training else "not known",
+        }
+        return card(f"Detector {self.name}", [html_table([[*facts], [*facts.values()]])])
 
     def __reduce__(self) -> tuple[Any, tuple[bytes]]:
         """Survive pickling, through the file that `save` writes: a graph cannot be pickled."""

@@ -11,15 +11,17 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Interval, Resampling
+from deepfake_generalize.notebooks import card
+from deepfake_generalize.study.benchmarking import publishing
 from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.missing_scores import Policy
 from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SHARES
 from deepfake_generalize.study.scores import Style, unit_of, write_scores
 from deepfake_generalize.study.tables import (
     RANK_CAVEAT,
+    Ends,
     beside_published,
     render,
-    two_decimals,
     why_not_in,
     with_losses,
 )
@@ -145,11 +147,11 @@ class Benchmark:
             InputError: There is no such format or table.
         """
         frame = self.frame(number)
-        if intervals and self.intervals:
-            frame = self._with_intervals(frame, apart=table_format == "csv")
+        ends = self._ends(frame) if intervals else None
         empty = self.why_empty(number)
         said = f"Rank {RANK_CAVEAT}." if "rank" in frame and table_format != "text" else ""
-        return render(frame, table_format, empty=f"No row: {empty}." if empty else "", caption=said)
+        empty = f"No row: {empty}." if empty else ""
+        return render(frame, table_format, intervals=ends, empty=empty, caption=said)
 
     @property
     def ranked(self) -> str:
@@ -220,11 +222,31 @@ class Benchmark:
             for name, frame in self.scores.items()
         ]
 
+    def model_card(self) -> str:
+        """Return a model card for the Hugging Face Hub: metadata, use, data, metrics, leaks.
+
+        Markdown below YAML whose `model-index` has each set's accuracy and AUC, as fractions.
+        """
+        return publishing.write_card(self)
+
+    def citations(self) -> str:
+        """Return BibTeX entries: the paper, this library, and the known sets and networks used.
+
+        Networks are known by the detector's name and training record. A comment names each set
+        that no entry is known for.
+        """
+        return publishing.cite(self)
+
     def __repr__(self) -> str:
         """Show the row, the rank or why there is none, and the notes."""
         return "\n".join(
             [self.table("text"), self.ranked, *(f"note: {note}" for note in self.notes)]
         )
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what `repr` says, with intervals."""
+        title = f"Benchmark of {self.detector}"
+        return card(title, [self.table("html", intervals=True)], [self.ranked, *self.notes])
 
     def _sets_of(self, number: Number | None) -> tuple[str, ...]:
         """Return the specialized sets of a table: the paper's by name, others in whichever."""
@@ -238,16 +260,11 @@ class Benchmark:
         others = set(SPECIALIZED_SETS) - set(own)
         return tuple(name for name in self.specialized if name not in others)
 
-    def _with_intervals(self, frame: pd.DataFrame, *, apart: bool) -> pd.DataFrame:
+    def _ends(self, frame: pd.DataFrame) -> Ends:
         # Intervals of specialized averages are of all specialized sets together.
         narrowed = any(name not in frame for name in self.specialized)
-        out = frame.copy()
-        for name, interval in self.intervals.items():
-            if name not in frame or (narrowed and name in _SPECIAL):
-                continue
-            if apart:
-                out[f"{name}_low"], out[f"{name}_high"] = interval.low, interval.high
-            else:
-                ends = f"[{two_decimals(interval.low)}, {two_decimals(interval.high)}]"
-                out[name] = [f"{two_decimals(value)} {ends}" for value in frame[name]]
-        return out
+        return {
+            name: ([interval.low] * len(frame), [interval.high] * len(frame))
+            for name, interval in self.intervals.items()
+            if name in frame and not (narrowed and name in _SPECIAL)
+        }

@@ -15,6 +15,7 @@ from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.notebooks import card
 from deepfake_generalize.study.benchmarking.result import Benchmark
 from deepfake_generalize.study.scores import file_name
 from deepfake_generalize.study.tables import render
@@ -112,6 +113,10 @@ class Benchmarks:
     def __repr__(self) -> str:
         """Show the table and the notes."""
         return "\n".join([self.table("text"), *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        """Show the same in a notebook."""
+        return card(f"Benchmark of {len(self.results)} detectors", [self.table("html")], self.notes)
 
 
 def compare_scores(scores: Mapping[str, pd.DataFrame], resampling: Resampling) -> pd.DataFrame:

@@ -114,13 +114,13 @@ def bands(
 
     `size` is (width, height) of the body in inches; the figure is at least 6.4 wide.
     """
-    from matplotlib.figure import Figure
+    from deepfake_generalize.study.figures.shown import ShownFigure
 
     width = max(size[0], 6.4)
     needed = math.ceil(len(notes) * 0.06 / width)
     lines = textwrap.wrap(notes, len(notes) // needed + 10)
     high = (0.56 if synthetic else 0.34, size[1], 0.12 + 0.19 * legend_lines + 0.14 * len(lines))
-    figure = Figure(figsize=(width, sum(high)))
+    figure = ShownFigure(figsize=(width, sum(high)))
     parts: Any = figure.subfigures(3, 1, height_ratios=high)
     head, body, foot = parts
     head.text(0.5, 1 - 0.19 / high[0], title, ha="center", va="center", size=10, weight="bold")

@@ -69,9 +69,9 @@ def figure_rank(benchmark: Benchmark, *, synthetic: bool = False) -> Figure:
         )
     rows = _rows(benchmark)
     with own_style():
-        from matplotlib.figure import Figure
+        from deepfake_generalize.study.figures.shown import ShownFigure
 
-        figure = Figure(figsize=(6.4, 0.9 + 0.195 * len(rows)), layout="constrained")
+        figure = ShownFigure(figsize=(6.4, 0.9 + 0.195 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         _draw(axes, rows, benchmark)
         _label(axes, rows)

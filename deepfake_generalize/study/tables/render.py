@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeAlias
 
 import pandas as pd
 
 from deepfake_generalize._system.standard_streams import visible
+from deepfake_generalize.notebooks import html_table
 from deepfake_generalize.validation import check_choice
+
+Ends: TypeAlias = Mapping[str, tuple[Iterable[float], Iterable[float]]]
+"""Column of a table to the low and the high ends of its intervals, a number a row."""
 
 METRIC_TITLES = {
     "accuracy": "accuracy",
@@ -78,15 +82,20 @@ _MARKDOWN = str.maketrans(
         "&": "&amp;",
         "<": "&lt;",
         ">": "&gt;",
-        **{character: f"\\{character}" for character in "\\`*_[]|"},
+        **{character: f"\\{character}" for character in "\\`*_~[]|"},
     }
 )
+_NUMBER = re.compile(r"(-?[\d.]+)(?: (\[-?[\d.]+, -?[\d.]+\]))?")
 _INTERVAL = re.compile(r"\\\[([-\d., ]+)\\\](?![(\[:])")
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "`": r"\textasciigrave{}",
         **{character: f"\\{character}" for character in "&%$#_{}"},
     }
 )
@@ -116,13 +125,24 @@ def in_words(value: object) -> str:
     return two_decimals(value) if isinstance(value, float) else str(value)
 
 
-def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: str = "") -> str:
+def render(
+    frame: pd.DataFrame,
+    table_format: str,
+    *,
+    intervals: Ends | None = None,
+    empty: str = "",
+    caption: str = "",
+) -> str:
     """Write a table of percentages, two decimals each, names escaped as the format asks.
 
     Args:
         frame: Floats are percentages; everything else is written as it is.
-        table_format: "markdown", "latex" (booktabs), "html", "csv" (the columns under their own
-            names, as in `published`) or "text" (aligned columns).
+        table_format: "markdown", "latex" (to be read in by input; booktabs and graphicx, no wider
+            than the line), "html", "csv" (the columns under their own names, as in `published`) or
+            "text" (aligned columns).
+        intervals: Columns' intervals, "57.60 [55.10, 60.05]" in a cell; in latex the brackets are
+            small, and below the numbers of a table wider than high; a csv has two more columns
+            each, NAME_low and NAME_high.
         empty: What a table without rows says in place of them; a csv stays empty.
         caption: A line that belongs to the table; a csv has none.
 
@@ -136,6 +156,12 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
         | a | 51.75 |
     """
     check_choice("table_format", table_format, (*_WRITERS, "csv"))
+    for name, (low, high) in (intervals or {}).items():
+        if table_format == "csv":
+            frame = frame.assign(**{f"{name}_low": [*low], f"{name}_high": [*high]})
+        else:
+            rows_of = zip(frame[name], low, high, strict=True)
+            frame = frame.assign(**{name: [_with_ends(*row) for row in rows_of]})
     names = [str(column) for column in frame.columns]
     if table_format == "csv":
         return _csv(frame, names)
@@ -148,6 +174,11 @@ def render(frame: pd.DataFrame, table_format: str, *, empty: str = "", caption: 
     rows = [[TITLES.get(name, name) for name in names], *cells]
     rows = [[_one_line(cell) for cell in row] for row in rows]
     return _WRITERS[table_format](rows, numeric, _one_line(caption))
+
+
+def _with_ends(value: object, low: float, high: float) -> str:
+    ends = f" [{two_decimals(low)}, {two_decimals(high)}]" if low == low and high == high else ""
+    return in_words(value) + ends
 
 
 def _csv(frame: pd.DataFrame, names: list[str]) -> str:
@@ -168,61 +199,69 @@ def _no_formula(cell: object) -> str:
 
 
 def _markdown(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    title, *body = ([_marked_down(cell) for cell in row] for row in rows)
+    title, *body = ([marked_down(cell) for cell in row] for row in rows)
     rule = ["---:" if right else ":---" for right in numeric]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (title, rule, *body))
-    return f"*{_marked_down(caption)}*\n\n{lines}" if caption else lines
+    return f"*{marked_down(caption)}*\n\n{lines}" if caption else lines
 
 
-def _marked_down(text: str) -> str:
+def marked_down(text: str) -> str:
     """Escape a text, but for the brackets of an interval: around numbers alone they are no link."""
     return _INTERVAL.sub(r"[\1]", text.translate(_MARKDOWN))
 
 
 def _latex(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    """Write a table no wider than the page, shrunk where it must be: booktabs and graphicx."""
+    """Write a table no wider than the line nor higher than a page, and a caption below it.
+
+    The caption is the float's where the table is put into one, else a paragraph.
+    """
     columns = "".join("r" if right else "l" for right in numeric)
-    title, *body = (
-        _guarded(" & ".join(cells)) + r" \\"
-        for cells in (
-            map(_stacked, rows[0], columns),
-            *((cell.translate(_LATEX) for cell in row) for row in rows[1:]),
-        )
+    title = _guarded(" & ".join(map(_stacked, rows[0], columns))) + r" \\"
+    body = [line for row in rows[1:] for line in _latex_lines(row, below=len(rows) <= len(row))]
+    lines = [r"\noindent\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
+    lines.append(
+        r"\resizebox*{!}{\ifdim\totalheight>.75\textheight .75\textheight\else\totalheight\fi}{%"
     )
-    lines = [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
-    lines.append(r"\setlength{\tabcolsep}{4pt}")
+    lines.append(r"\setlength{\tabcolsep}{4pt}%")
     lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", title, r"\midrule", *body]
-    lines += [r"\bottomrule", r"\end{tabular}}"]
+    lines += [r"\bottomrule", r"\end{tabular}}}"]
     if caption:
-        said = caption.translate(_LATEX)
-        lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {said}}}")
+        said = _tex(caption)
+        lines.append(rf"\ifcsname @captype\endcsname\caption{{{said}}}\else")
+        lines.append(rf"\par\smallskip\noindent\parbox{{\linewidth}}{{\footnotesize {said}}}\fi")
     return "\n".join(lines)
+
+
+def _latex_lines(row: list[str], *, below: bool) -> list[str]:
+    """Write a row, its intervals small: in a line below the numbers, or beside them."""
+    found = [_NUMBER.fullmatch(cell) for cell in row]
+    numbers = [number[1].replace("-", "$-$") if number else "" for number in found]
+    ends = [number[2].replace("-", "$-$") if number and number[2] else "" for number in found]
+    small = [rf"{{\scriptsize {end}}}" if end else "" for end in ends]
+    cells = [number or _tex(cell) for number, cell in zip(numbers, row, strict=True)]
+    if not below:
+        cells = [f"{cell} {end}".rstrip() for cell, end in zip(cells, small, strict=True)]
+    lines = [_guarded(" & ".join(cells)) + r" \\"]
+    if below and any(ends):
+        lines += [" & ".join(small) + r" \\", r"\addlinespace[2pt]"]
+    return lines
 
 
 def _stacked(heading: str, align: str) -> str:
     """Break a heading into short lines, one above the other."""
     lines = textwrap.wrap(heading, 13, break_long_words=False, break_on_hyphens=False)
-    text = r"\\".join(_guarded(line.translate(_LATEX)) for line in lines)
+    text = r"\\".join(_guarded(_tex(line)) for line in lines)
     return rf"\shortstack[{align}]{{{text}}}" if len(lines) > 1 else text
+
+
+def _tex(text: str) -> str:
+    """Escape a text; two hyphens are no dash."""
+    return re.sub("-(?=-)", "-{}", text.translate(_LATEX))
 
 
 def _guarded(text: str) -> str:
     """Begin a line so that the rule or the end of line before it takes no argument."""
     return ("{}" if text[:1] in {"[", "*"} else "") + text
-
-
-def _html(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
-    styles = [' style="text-align: right"' if right else "" for right in numeric]
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        pairs = zip(cells, styles, strict=True)
-        inner = (f"<{tag}{style}>{html.escape(cell)}</{tag}>" for cell, style in pairs)
-        return f"<tr>{''.join(inner)}</tr>"
-
-    said = f"<caption>{html.escape(caption)}</caption>\n" if caption else ""
-    body = "\n".join(line(row, "td") for row in rows[1:])
-    head = f"<thead>\n{line(rows[0], 'th')}\n</thead>"
-    return f"<table>\n{said}{head}\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def _text(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
@@ -244,6 +283,6 @@ def _one_line(text: str) -> str:
 _WRITERS: dict[str, Callable[[list[list[str]], Sequence[bool], str], str]] = {
     "markdown": _markdown,
     "latex": _latex,
-    "html": _html,
+    "html": html_table,
     "text": _text,
 }

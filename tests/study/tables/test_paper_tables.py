@@ -112,7 +112,7 @@ def test_an_accuracy_is_a_percentage(thirty, number, wrong) -> None:
     ("table_format", "line"),
     [
         ("markdown", "*Drawn &amp; not filmed*"),
-        ("latex", r"\par\smallskip\parbox{\linewidth}{\footnotesize Drawn \& not filmed}"),
+        ("latex", r"\ifcsname @captype\endcsname\caption{Drawn \& not filmed}\else"),
         ("html", "<caption>Drawn &amp; not filmed</caption>"),
         ("text", "Drawn & not filmed"),
     ],
@@ -121,6 +121,6 @@ def test_a_caption_belongs_to_the_table(thirty, table_format, line) -> None:
     ranked = table("V", thirty)
     page = render(ranked, table_format, caption="Drawn & not filmed")
     assert line in page.splitlines()
-    without = [each for each in page.splitlines() if each != line]
+    without = [each for each in page.splitlines() if "Drawn" not in each]
     assert [each for each in without if each] == render(ranked, table_format).splitlines()
     assert "Drawn" not in render(ranked, "csv", caption="Drawn & not filmed")

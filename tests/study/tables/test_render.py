@@ -2,6 +2,7 @@
 
 import csv
 import io
+import random
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from html import unescape
 
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.tables import published
@@ -35,41 +37,96 @@ def test_markdown(frame: pd.DataFrame) -> None:
     assert render(frame, "markdown").splitlines() == [
         "| Rank | Detector | DFD | Degradation (% points) |",
         "| ---: | :--- | ---: | ---: |",
-        r"| 7 | a\_b &amp; 50% &lt;i&gt; \| \\x {y} #1 $ ~ ^ | 51.75 | -0.10 |",
+        r"| 7 | a\_b &amp; 50% &lt;i&gt; \| \\x {y} #1 $ \~ ^ | 51.75 | -0.10 |",
     ]
 
 
 def test_latex(frame: pd.DataFrame) -> None:
-    name = r"a\_b \& 50\% <i> | \textbackslash{}x \{y\} \#1 \$ \textasciitilde{} \textasciicircum{}"
-    assert render(frame, "latex").splitlines() == [
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        r"\setlength{\tabcolsep}{4pt}",
+    name = (
+        r"a\_b \& 50\% \textless{}i\textgreater{} \textbar{} \textbackslash{}x \{y\} \#1 \$ "
+        r"\textasciitilde{} \textasciicircum{}"
+    )
+    lines = render(frame, "latex", caption="a--b").splitlines()
+    assert lines[3:11] == [
         r"\begin{tabular}{rlrr}",
         r"\toprule",
         r"Rank & Detector & DFD & \shortstack[r]{Degradation\\(\% points)} \\",
         r"\midrule",
-        rf"7 & {name} & 51.75 & -0.10 \\",
+        rf"7 & {name} & 51.75 & $-$0.10 \\",
         r"\bottomrule",
-        r"\end{tabular}}",
+        r"\end{tabular}}}",
+        r"\ifcsname @captype\endcsname\caption{a-{}-b}\else",
     ]
+
+
+def test_intervals_stand_beside_the_numbers_or_below_them_and_apart_in_a_csv() -> None:
+    frame = pd.DataFrame({"detector": ["a", "b"], "DFD": [51.745, float("nan")]})
+    ends = {"DFD": ([-1.0, float("nan")], [60.0, float("nan")])}
+    beside = render(frame, "latex", intervals=ends).splitlines()
+    assert beside[7:9] == [r"a & 51.75 {\scriptsize [$-$1.00, 60.00]} \\", r"b & - \\"]
+    wide = render(frame.assign(FS=1.0, NT=2.0), "latex", intervals=ends).splitlines()
+    assert wide[7:9] == [
+        r"a & 51.75 & 1.00 & 2.00 \\",
+        r" & {\scriptsize [$-$1.00, 60.00]} &  &  \\",
+    ]
+    assert render(frame, "csv", intervals=ends).splitlines()[:2] == [
+        "detector,DFD,DFD_low,DFD_high", "a,51.75,-1.00,60.00",
+    ]  # fmt: skip
+    assert "| a | 51.75 [-1.00, 60.00] |" in render(frame, "markdown", intervals=ends)
 
 
 @pytest.mark.slow
-def test_latex_fits_the_page(tmp_path) -> None:
+def test_latex_fits_one_column_and_two_in_a_float_and_in_the_text(tmp_path) -> None:
     program = shutil.which("pdflatex")
     if program is None:
         pytest.skip("needs pdflatex")
-    parts = [
-        render(published(number), "latex", caption="50 % of a long caption. " * 20)
-        for number in ("IV", "V", "VI", "VII")
+    hostile = published("V").head(2)
+    hostile["detector"] = [AWKWARD + "--`` [1]", "[2cm]*"]
+    frames = [
+        hostile,
+        pd.concat([published("V")] * 3),
+        *(published(number) for number in ("IV", "V", "VI", "VII")),
     ]
-    packages = r"\usepackage{booktabs,graphicx}"
-    page = "\n\n".join(rf"\begin{{table}}{part}\end{{table}}" for part in parts)
-    text = rf"\documentclass{{article}}{packages}\begin{{document}}{page}\end{{document}}"
-    (tmp_path / "page.tex").write_text(text)
-    command = [program, "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "Overfull" not in done.stdout
+    names = []
+    for frame in frames:
+        numbers = frame.select_dtypes("float")
+        ends = {str(name): (of - 3.0, of + 3.0) for name, of in numbers.items()}
+        for intervals in (None, ends):
+            names.append(f"table{len(names)}")
+            said = "50 % of a long | caption. " * 15
+            table = render(frame, "latex", intervals=intervals, caption=said)
+            (tmp_path / f"{names[-1]}.tex").write_text(table)
+    floats = [
+        rf"\begin{{{{{kind}}}}}\input{{{{{{0}}}}}}\end{{{{{kind}}}}}"
+        for kind in ("table", "table*")
+    ]
+    for style in ("", "[twocolumn]"):
+        parts = [part.format(name) for part in (*floats, r"\par\input{{{}}}\par") for name in names]
+        parts.insert(2 * len(names), r"\clearpage\onecolumn")
+        page = "\n\n".join(parts)
+        head = rf"\documentclass{style}{{article}}\usepackage{{booktabs,graphicx}}"
+        (tmp_path / "page.tex").write_text(rf"{head}\begin{{document}}{page}\end{{document}}")
+        command = [program, "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert not re.search("Overfull|too large", done.stdout)
+
+
+def test_markdown_gives_any_name_back_and_nothing_else() -> None:
+    # markdown-it-py comes with rich, which the command line is made with.
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    marks = r"\`*_~[]()|<>&#!-+=:.'$%^@{}" + '"'
+    drawn = random.Random(0)
+    names = ["".join(drawn.choices(marks + "ab \n", k=12)) for _ in range(300)]
+    names += ["a\n| b |\n\n# c", "\\|", "a\\", "&amp;lt;", "<!-- x", "~~a~~", "![a](b)", "`|`"]
+    text = render(pd.DataFrame({"detector": names}), "markdown", caption=" ".join(names))
+    tokens = parser.parse(text)
+    kinds = {token.type.rsplit("_", 1)[0] for token in tokens}
+    assert kinds == {"paragraph", "inline", "table", "thead", "tbody", "tr", "th", "td"}
+    inline = [token.children for token in tokens if token.type == "inline"]
+    assert all(part.type in {"text", "text_special"} for cell in inline[1:] for part in cell)
+    cells = ["".join(part.content for part in cell) for cell in inline]
+    said = [" ".join(name.split()) for name in names]
+    assert cells == [" ".join(" ".join(names).split()), "Detector", *said]
 
 
 def test_html_gives_the_cells_back_and_lets_no_tag_through(frame: pd.DataFrame) -> None:
@@ -114,10 +171,10 @@ def test_an_interval_is_no_link_in_markdown_unless_an_address_follows() -> None:
 @pytest.mark.parametrize("name", ["[2cm]x", "*", "*x", " [x"])
 def test_no_name_is_an_argument_of_the_rule_before_it_in_latex(name: str) -> None:
     frame = pd.DataFrame({"detector": [name, name], "DFD": [1.0, 2.0]})
-    rows = render(frame, "latex").splitlines()[6:8]
+    rows = render(frame, "latex").splitlines()[7:9]
     assert all(row.startswith("{}" + name.strip()) for row in rows)
     titled = render(pd.DataFrame({name.strip(): ["a"]}), "latex").splitlines()
-    assert titled[4] == "{}" + name.strip() + r" \\"
+    assert titled[5] == "{}" + name.strip() + r" \\"
     stacked = render(pd.DataFrame({f"thirteen-long {name.strip()} behind": ["a"]}), "latex")
     assert r"\\{}" + name.strip() in stacked
 
