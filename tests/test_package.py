@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import deepfake_generalize as dg
 
@@ -58,3 +59,31 @@ def test_the_oldest_dependencies_that_ci_takes_are_the_lower_bounds() -> None:
     bounds = dict(re.sub(r"\[.*\]|,<.*", "", one).split(">=") for one in asked)
     pinned = (REPOSITORY / ".ci" / "oldest.txt").read_text("utf-8")
     assert dict(re.findall(r"^([\w-]+)==([\d.]+\d)", pinned, re.M)) == bounds
+
+
+def test_the_citation_is_complete_and_of_this_version() -> None:
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text("utf-8"))
+    needed = {"cff-version", "message", "title", "authors"}  # By the schema of version 1.2.0.
+    assert needed <= set(cited)
+    assert cited["cff-version"] == "1.2.0"
+    assert (cited["version"], cited["license"]) == (dg.__version__, "Apache-2.0")
+    for one in cited["references"]:
+        assert {"type", "title", "authors"} <= set(one)
+
+
+def test_workflows_and_forms_are_read_and_only_publishing_asks_for_a_token() -> None:
+    files = sorted((REPOSITORY / ".github").rglob("*.yml"))
+    read = {file.name: yaml.safe_load(file.read_text("utf-8")) for file in files}
+    jobs = {
+        f"{name}: {job}": steps
+        for name, flow in read.items()
+        for job, steps in flow.get("jobs", {}).items()
+    }
+    with_token = {name for name, job in jobs.items() if "id-token" in job.get("permissions", {})}
+    assert with_token == {"publish.yml: publish", "site.yml: deploy"}
+    assert all("environment" in jobs[name] for name in with_token)
+    forms = {name: form for name, form in read.items() if "body" in form}
+    assert set(forms) == {"bug.yml", "data_set.yml", "question.yml"}
+    for form in forms.values():  # GitHub shows no form that lacks one of these.
+        assert {"name", "description", "body"} <= set(form)
+        assert any(part["type"] != "markdown" for part in form["body"])

@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Examples:
         >>> main(["--version"])
-        deepfake-generalize 0.1.0
+        deepfake-generalize 0.2.0
         0
     """
     open_closed_streams()

@@ -6,7 +6,11 @@ import contextlib
 import functools
 import json
 import math
+import os
+import re
 import sys
+import time
+import webbrowser
 from typing import TYPE_CHECKING, Any, TextIO
 
 from deepfake_generalize._system.standard_streams import discard, visible
@@ -14,6 +18,7 @@ from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
     from rich.console import Console
@@ -138,20 +143,46 @@ def progress(description: str, *, shown: bool) -> Iterator[Callable[[int, int], 
 def stages(name: str, *, shown: bool) -> Iterator[Callable[[str, float], None]]:
     """Yield a function (what is done now, part done in [0, 1]) that moves one bar on stderr.
 
+    It tells the time since the beginning and, by the pace of the stage, what is left of that.
     `shown` is False for `--json`. Without a terminal each new stage is a line of its own, with the
     part done at most every tenth.
     """
     said: set[tuple[str, int]] = set()
+    begun = time.monotonic()
+    since: dict[str, tuple[float, float]] = {}
 
     def say(what: str, part: float) -> None:
+        now, stage = time.monotonic(), re.sub(r"\d+", "", what)
+        then, before = since.setdefault(stage, (now, part))
+        text = f"{what}, {_duration(now - begun)} so far"
+        if before < part < 1:
+            text += f", about {_duration((now - then) / (part - before) * (1 - part))} left"
         if move is not None:
-            move(description=visible(f"{name}: {what}"), completed=part, total=1.0)
-        elif shown and (what, int(10 * part)) not in said:
-            said.add((what, int(10 * part)))
-            write_note(f"{name}: {what}, {part:.0%}")
+            move(description=visible(f"{name}: {text}"), completed=part, total=1.0)
+        elif shown and (stage, int(10 * part)) not in said:
+            said.add((stage, int(10 * part)))
+            write_note(f"{name}: {part:.0%}, {text}")
 
     with _bar(name, shown=shown, transient=False) as move:
         yield say
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def show_page(page: Path, *, asked: bool | None) -> None:
+    """Open a page in the user's browser: where that is asked for, or None and somebody is there.
+
+    Somebody is at a terminal of a desktop, not in a job of CI and not at the other end of ssh.
+    """
+    desktop = sys.platform in {"darwin", "win32"} or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
+    away = {"CI", "SSH_CONNECTION"} & {*os.environ}
+    if asked or (asked is None and sys.stdout.isatty() and desktop and not away):
+        webbrowser.open(page.absolute().as_uri())
 
 
 @contextlib.contextmanager
@@ -163,7 +194,8 @@ def _bar(name: str, *, shown: bool, transient: bool) -> Iterator[Callable[..., N
     if not (shown and console.is_terminal):  # Before rich 14.3 a disabled bar left an empty line.
         yield None
         return
-    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    usual = Progress.get_default_columns()  # The last tells the time left.
+    columns = (*usual, TimeElapsedColumn()) if transient else usual[:-1]
     with Progress(*columns, console=console, transient=transient) as bar:
         yield functools.partial(bar.update, bar.add_task(name, total=None))
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 """Problems of a data set that are shown."""
+_EXTRAS = ("dask", "gpu", "torch")
+"""The extras for users; the others are for developers."""
 _OPENCV_WHEELS = [
     f"opencv{kind}-python{end}" for end in ("", "-headless") for kind in ("", "-contrib")
 ]
@@ -110,8 +112,19 @@ class Diagnosis:
         return [*packages, *assets, *filter(None, [other_backend()])]
 
     @property
+    def remedy(self) -> str:
+        """The command that installs what is required and not usable, and what else is to do."""
+        wanted = " ".join(
+            f"'{package.name}{package.required}'"
+            for package in self.packages
+            if package.extra is None and package.status != "ok"
+        )
+        install = f"Run pip install {wanted}; " if wanted else ""
+        return f"{install}mend what else is named above: a variable, a file."
+
+    @property
     def missing_extras(self) -> dict[str, list[str]]:
-        """The packages that each extra would still install."""
+        """The packages that each extra for users would still install."""
         extras: dict[str, list[str]] = {}
         for package in self.packages:
             if package.extra is not None:
@@ -163,7 +176,7 @@ def doctor(
     if found.missing:
         raise MissingDependencyError(
             f"not everything required is there: {'; '.join(found.missing).rstrip('.')}.",
-            hint=f"Run pip install --upgrade {PROGRAM}, or mend the variable or file named above.",
+            hint=found.remedy,
         )
 
 
@@ -217,7 +230,6 @@ def _show_data(data: Path, sets: list[dict[str, Any]]) -> None:
 
 def diagnose() -> Diagnosis:
     """Look at the installed packages, the model files and the machine; downloads nothing."""
-    extras = metadata.metadata(PROGRAM).get_all("Provides-Extra") or []
     return Diagnosis(
         versions={
             "deepfake_generalize": __version__,
@@ -227,7 +239,7 @@ def diagnose() -> Diagnosis:
         },
         packages=tuple(
             package
-            for extra in (None, *sorted(extras))
+            for extra in (None, *_EXTRAS)
             for package in sorted(packages_of(PROGRAM, extra), key=lambda package: package.name)
         ),
         opencv=_opencv(),

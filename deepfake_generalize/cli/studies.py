@@ -27,6 +27,10 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="MesoNet only.")] = False,
     seed: Seed = 0,
     jobs: Jobs = -1,
+    browser: Annotated[
+        bool | None,
+        typer.Option("--open/--no-open", help="Show the report; by default where a desktop is."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run the whole study on synthetic faces, offline: every table and figure, and a report.
@@ -39,7 +43,9 @@ def demo(
     """
     from deepfake_generalize.study import StudyConfig
 
-    _run(StudyConfig.demo(quick=quick, seed=seed), out, jobs, json=json)
+    done = _run(StudyConfig.demo(quick=quick, seed=seed), out, jobs, json=json)
+    if browser or not json:
+        console.show_page(done.report, asked=browser)
 
 
 def study(
@@ -85,12 +91,13 @@ def report(
     _show(publish(run), json=json)
 
 
-def _run(config: StudyConfig, out: Path, jobs: int, *, json: bool) -> None:
+def _run(config: StudyConfig, out: Path, jobs: int, *, json: bool) -> Study:
     from deepfake_generalize.study import run
 
     with console.stages(config.name, shown=not json) as advance:
         done = run(config, out, n_jobs=jobs, progress=advance)
     _show(done, json=json)
+    return done
 
 
 def _show(done: Study, *, json: bool) -> None:
@@ -108,9 +115,9 @@ def _show(done: Study, *, json: bool) -> None:
         return
     for finding in findings:
         console.write_text(f"Finding {finding.number} {finding.verdict}: {finding.why}")
-    console.write_text(f"report: {done.report}")
     if synthetic:
         console.write_note("The faces are synthetic: the numbers say nothing about real deepfakes.")
+    console.write_text(f"report: {done.report}")
 
 
 def _write_template(path: Path) -> None:

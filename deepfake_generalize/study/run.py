@@ -329,7 +329,8 @@ def _watched(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> 
         kind = "detector" if any(kind == "detector" for kind, _ in weights) else "evaluation"
         made = sum(record["kind"] == kind for record in finished)
         of_all = sum(planned == kind for planned, _ in weights)
-        say(f"{made} of {of_all} {kind}s", weight / sum(weights.values()))
+        steps = f"{len(finished)} of {len(weights)} steps"
+        say(f"{steps}, {made} of {of_all} {kind}s", weight / sum(weights.values()))
 
     def watch() -> None:
         while not done.wait(_POLL_SECONDS):

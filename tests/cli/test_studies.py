@@ -42,7 +42,7 @@ def test_demo_runs_the_demo_and_shows_its_findings(finished, capsys, tmp_path):
     shown = capsys.readouterr()
     assert "Finding 1 holds: It does." in shown.out
     assert f"report: {tmp_path / 'report.html'}" in shown.out
-    assert "demo (quick): rendering faces, 50%" in shown.err
+    assert "demo (quick): 50%, rendering faces, 0 s so far\n" in shown.err
     assert "the numbers say nothing about real deepfakes" in shown.err
 
 

@@ -133,6 +133,7 @@ def _end_with_parent() -> None:
 
 
 def _work(folder: Path, name: str, most: int) -> bool:
+    import deepfake_generalize._system.keras_backend  # noqa: F401, I001 - it comes first
     import tensorflow as tf
 
     from deepfake_generalize.study.experiment import toml
