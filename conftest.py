@@ -18,8 +18,11 @@ if importlib.util.find_spec("torch") is None:
     collect_ignore_glob = ["deepfake_generalize/models/passes/torch_*.py"]
 
 # How long an example takes says more about the machine than about the code. All else is as in the
-# profile that is loaded already, which whoever calls pytest from Python may have chosen.
-settings.register_profile("untimed", deadline=None)
+# profile that is loaded already, which whoever calls pytest from Python may have chosen. The number
+# of examples that Hypothesis draws by itself is for .ci/nightly; fewer show what is plainly wrong.
+settings.register_profile("nightly", deadline=None)
+fewer = {"max_examples": 30} if settings().max_examples == 100 else {}
+settings.register_profile("untimed", deadline=None, **fewer)
 settings.load_profile("untimed")
 
 

@@ -39,6 +39,7 @@ LONG = (
     *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
     "docs/guides/self-blending.md",
+    *("docs/guides/training.md", "docs/guides/many-machines.md"),
 )
 WITH_CODE = [
     pytest.param(page, marks=pytest.mark.slow if page in LONG else ())
@@ -101,8 +102,19 @@ VIDEOS_ON_PAGES = {
 EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # It trains; what it calls is tested by itself, and in the studies of the slow suite.
+        pytest.param(
+            name,
+            marks=pytest.mark.nightly
+            if name == "focus_on_universal_neurons.py"
+            else pytest.mark.slow,
+        )
+        for name in EXAMPLES
+    ],
+)
 def test_an_example_runs_and_native_code_is_silent(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,7 +247,7 @@ def test_the_changes_in_contributing_apply(tmp_path: Path) -> None:
 
 
 def by_cost(change: str) -> pytest.MarkDecorator:
-    studies = change in ("retrain_head", "tinynet")
+    studies = change in ("retrain_head", "tinynet", "xgrad_cam")  # Or networks, for long.
     return pytest.mark.nightly if studies else pytest.mark.slow
 
 

@@ -48,7 +48,7 @@ def few_shot(drawn_faces):
     ("augmented", "changes"),
     # Both by the paper's recipe, 50 epochs. Merging is perfect on what selects after a few, and
     # nothing later would replace that.
-    [(transfer, {}), (merge, {"early_stopping": 50})],
+    [(transfer, {}), pytest.param(merge, {"early_stopping": 50}, marks=pytest.mark.nightly)],
     ids=["transfer", "merge"],
 )
 def test_a_few_images_teach_an_unseen_artefact(parent, few_shot, drawn_faces, augmented, changes):

@@ -35,7 +35,9 @@ def test_every_layer_changes_and_the_parent_not_at_all(tiny_detector, dark_and_b
         assert layer.trainable == old.trainable == (layer.name != "conv1")
 
 
-@pytest.mark.parametrize(("columns", "fake_index"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize(
+    ("columns", "fake_index"), [(1, 0), pytest.param(2, 1, marks=pytest.mark.nightly)]
+)
 def test_labels_are_learnt_in_the_networks_own_polarity(
     tiny_detector, dark_and_bright, short, columns, fake_index
 ):

@@ -37,8 +37,8 @@ def assert_one_computation(one, other):
 @pytest.mark.parametrize(
     "architecture",
     [
-        "mesonet",
-        pytest.param("mesoinception", marks=pytest.mark.slow),
+        pytest.param("mesonet", marks=pytest.mark.slow),
+        pytest.param("mesoinception", marks=pytest.mark.nightly),
         pytest.param("shallownet", marks=pytest.mark.nightly),
         pytest.param("xception", marks=pytest.mark.nightly),
         pytest.param("efficientnet_b0", marks=pytest.mark.nightly),
@@ -106,7 +106,9 @@ def test_only_the_head_changes_and_the_parent_not_at_all(tiny_detector, dark_and
         assert same == (layer.name not in ("dense", "last")), layer.name
 
 
-@pytest.mark.parametrize(("columns", "fake_index"), [(1, 0), (2, 0)])
+@pytest.mark.parametrize(
+    ("columns", "fake_index"), [(2, 0), pytest.param(1, 0, marks=pytest.mark.nightly)]
+)
 def test_labels_are_learnt_in_the_networks_own_polarity(
     tiny_detector, dark_and_bright, short, columns, fake_index
 ):

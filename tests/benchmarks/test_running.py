@@ -80,6 +80,7 @@ def test_one_that_fails_says_so_and_the_others_go_on() -> None:
     assert kept == [1, 2]
 
 
+@pytest.mark.slow
 def test_one_that_takes_too_long_is_stopped_with_what_it_started(tmp_path: Path) -> None:
     held = tmp_path / "held"
     # The limit counts from the start of a process, and how long that takes is the machine's affair.

@@ -13,7 +13,7 @@ from deepfake_generalize.types import Scorer
 SIZE = 40
 # The networks that cannot take 40 pixels, or grow large with them.
 SIZES = {"shallownet": 20, "xception": 71}
-# Slow to build, so in one form only: the study's, two softmax columns.
+# Slow to build, so in one form only, the study's two softmax columns, and by night.
 DEEP = {"xception", "efficientnet_b0"}
 # Sums run in another order for another batch size, and forty float32 layers add that up.
 ROUNDING = 1e-5
@@ -69,7 +69,13 @@ SCORERS = {
 }
 
 
-@pytest.fixture(scope="module", params=SCORERS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.nightly if name.split("-")[0] in DEEP else ())
+        for name in SCORERS
+    ],
+)
 def scorer(request):
     return SCORERS[request.param]()
 

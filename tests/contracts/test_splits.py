@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, audit_leakage, balanced_splits
@@ -78,7 +78,6 @@ def by(request) -> str:
     return request.param
 
 
-@settings(max_examples=75)
 @given(
     videos=VIDEOS,
     sizes=SIZES,

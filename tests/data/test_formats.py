@@ -89,7 +89,10 @@ FORMATS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.nightly if kind == "4K" else ()) for kind in FORMATS],
+)
 def test_every_kind_of_video_gives_its_crops(kind, tmp_path, write_video):
     name, make, count, box = FORMATS[kind]
     made = tmp_path / "made.mp4"

@@ -167,7 +167,13 @@ def test_swish_follows_the_stated_rule():
 @pytest.mark.filterwarnings("ignore:.*returned as zeros:RuntimeWarning")  # random weights
 @pytest.mark.parametrize(
     "build",
-    [mesonet, mesoinception, pytest.param(efficientnet_b0, marks=pytest.mark.nightly)],
+    [
+        mesonet,
+        *(
+            pytest.param(each, marks=pytest.mark.nightly)
+            for each in (mesoinception, efficientnet_b0)
+        ),
+    ],
 )
 def test_the_model_is_left_as_it_was(build):
     detector = Detector(build((32, 32, 3)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -61,7 +61,6 @@ def grouped(draw):
     return labels, scores, groups
 
 
-@settings(max_examples=60)
 @given(data=grouped(), seed=st.integers(0, 5))
 def test_weighted_metrics_are_scikit_learns(data, seed) -> None:
     labels, scores, groups = data
@@ -97,7 +96,6 @@ def test_weighted_metrics_are_scikit_learns(data, seed) -> None:
             assert found[name][column] == pytest.approx(value, abs=1e-9), name
 
 
-@settings(max_examples=40)
 @given(data=grouped(), times=st.lists(st.integers(0, 3), min_size=6, max_size=6))
 def test_whole_weights_are_copies(data, times) -> None:
     labels, scores, groups = data
@@ -255,7 +253,7 @@ def test_single_images_give_the_binomial_interval() -> None:
     assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1.5 / 400)
 
 
-@pytest.mark.parametrize("metric", [accuracy, auc])
+@pytest.mark.parametrize("metric", [accuracy, pytest.param(auc, marks=pytest.mark.nightly)])
 def test_intervals_by_video_hold_the_truth_and_by_frame_do_not(metric) -> None:
     rng = np.random.default_rng(11)
     truth = metric(*simulated(rng, n_videos=100_000, n_frames=1)[:2])

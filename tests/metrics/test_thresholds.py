@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
@@ -29,7 +29,6 @@ def scored(draw):
     return labels, np.array([whole / 20 for _, whole in rows])
 
 
-@settings(max_examples=50)
 @given(scored())
 def test_the_rules_are_no_worse_than_any_threshold_of_a_fine_grid(pair) -> None:
     best = balanced_accuracy(*pair, threshold=choose_threshold(*pair))
@@ -70,7 +69,6 @@ def test_it_lies_half_way_and_near_one_half_and_also_between_neighbouring_floats
         choose_threshold([1, 0], [0.2, 0.1], rule="best")
 
 
-@settings(max_examples=30)
 @given(scored(), st.lists(scored(), min_size=1, max_size=3), scored())
 def test_a_degradation_is_ranking_lost_and_threshold_moved(original, others, validation) -> None:
     sets = {f"set {number}": pair for number, pair in enumerate(others)}

@@ -78,7 +78,7 @@ def tiny_run(tiny_config, tmp_path_factory, testrun_uid) -> study.Study:
             study.run(tiny_config, shared / "run")
     own = shutil.copytree(shared / "run", tmp_path_factory.mktemp("study") / "run")
     shutil.copy(shared / "spied.jsonl", own.parent)
-    return study.run(tiny_config, own)
+    return study.Study(own, study.StudyConfig.from_toml(own / "config.toml"))
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ def test_controls_on_other_images_are_refused(tiny_run, tmp_path):
         study.publish(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # Of nine networks; of drawn effects it is a default test of the findings.
 def test_finding_4_holds_for_no_untrained_network(tmp_path):
     sizes = {"train": 2, "val": 2, "test": 20}
     sets = data.synthetic.make_datasets(tmp_path, size=72, per_split=sizes)

@@ -226,6 +226,7 @@ def measured(sets, tmp_path_factory):
     return study.run(config, folder / "run")
 
 
+@pytest.mark.slow
 def test_finished_detectors_are_measured_without_any_training(measured):
     table = measured.table("V").set_index("detector")
     assert set(table.index) == {
@@ -250,6 +251,7 @@ def test_finished_detectors_are_measured_without_any_training(measured):
     assert set(facts["training_dataset"]) == {"elsewhere"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_answered_is_left_out_by_name(measured):
     page = measured.report.read_text(encoding="utf-8")
     assert "Left out: Figure 3" in page
@@ -269,6 +271,7 @@ def test_what_cannot_be_answered_is_left_out_by_name(measured):
     assert "-" in (measured.folder / "tables" / "table_units.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_finished_network_is_looked_into_as_far_as_it_can_be(measured):
     assert not [what for what in measured.results.left_out if what.startswith("net")]
     # One figure for each source, as their unseen sets are others.
@@ -279,6 +282,7 @@ def test_a_finished_network_is_looked_into_as_far_as_it_can_be(measured):
     assert (overlap.neurons, len(overlap.counts)) == (16, 3)
 
 
+@pytest.mark.slow
 def test_a_study_may_move_and_is_still_itself(measured):
     config = measured.config
     moved = dataclasses.replace(

@@ -188,24 +188,14 @@ def test_the_tables_add_up(tiny_run):
 def test_a_finished_study_is_not_run_again(tiny_run, tiny_config):
     before = {path: path.read_bytes() for path in (tiny_run.folder / "records").iterdir()}
     report = tiny_run.report.read_bytes()
-    again = study.run(tiny_config, tiny_run.folder)
+    said = []
+    again = study.run(
+        tiny_config, tiny_run.folder, progress=lambda what, part: said.append((what, part))
+    )
+    assert said[-1] == ("tables, figures, report", 1.0)
+    assert all(0 <= part <= 1 for _, part in said)
     assert {path: path.read_bytes() for path in (again.folder / "records").iterdir()} == before
     assert again.report.read_bytes() == report
-
-
-def test_everything_shown_is_made_of_records_alone(tiny_run, tmp_path):
-    import shutil
-
-    copy = tmp_path / "copy"
-    left_out = shutil.ignore_patterns("data", "detectors", "checkpoints", "tables", "figures")
-    shutil.copytree(tiny_run.folder, copy, ignore=left_out)
-    (copy / "report.html").unlink()
-    again = study.publish(copy)
-    for path in sorted((tiny_run.folder / "tables").iterdir()):
-        assert (again.folder / "tables" / path.name).read_bytes() == path.read_bytes()
-    for path in sorted((tiny_run.folder / "figures").iterdir()):
-        assert (again.folder / "figures" / path.name).read_bytes() == path.read_bytes()
-    assert again.report.read_bytes() == tiny_run.report.read_bytes()
 
 
 def test_a_folder_of_another_study_is_refused(tiny_run, tiny_config):
@@ -240,13 +230,6 @@ def test_records_of_another_configuration_are_not_mixed_in(tiny_run, tmp_path):
     config.write_text(config.read_text().replace("seed = 5", "seed = 7"), encoding="utf-8")
     with pytest.raises(DataMismatchError, match="is of another one"):
         study.publish(copy)
-
-
-def test_progress_ends_at_the_whole(tiny_run, tiny_config):
-    said = []
-    study.run(tiny_config, tiny_run.folder, progress=lambda what, part: said.append((what, part)))
-    assert said[-1] == ("tables, figures, report", 1.0)
-    assert all(0 <= part <= 1 for _, part in said)
 
 
 def test_the_audit_of_the_drawn_sets_finds_no_leak(tiny_run):

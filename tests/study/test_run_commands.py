@@ -33,8 +33,8 @@ def stamps(run):
     }
 
 
-def test_report_makes_again_what_was_lost(run, tiny_run, shown, capsys):
-    for name in ("tables", "figures"):
+def test_report_makes_again_what_was_lost_of_records_alone(run, tiny_run, shown, capsys):
+    for name in ("data", "detectors", "tables", "figures"):
         shutil.rmtree(run / name)
     (run / "report.html").unlink()
     before = stamps(run)
@@ -56,6 +56,7 @@ def test_a_finished_study_is_shown_and_not_run_again(run, config, capsys):
     assert stamps(run) == before
 
 
+@pytest.mark.nightly  # A study from a file is not, above, by the same code.
 def test_the_demo_is_not_run_again(run, tiny_config, monkeypatch, capsys):
     monkeypatch.setattr(study.StudyConfig, "demo", lambda **_: tiny_config)
     before = stamps(run)
@@ -110,12 +111,17 @@ def test_damaged_heat_maps_are_said_to_be(run, capsys):
 @pytest.mark.parametrize(
     ("kind", "field", "value"),
     [
-        ("data", "splits", []),
-        ("data", "audit", {"x": 3}),
         ("evaluation", "scores", None),
-        ("evaluation", "set", {}),
-        ("similarity", "compared", {"own": {"ssim": ["x"]}}),
         ("similarity", "compared", {"own": {"ssim": [7.0]}}),
+        *(
+            pytest.param(*each, marks=pytest.mark.nightly)
+            for each in (
+                ("data", "splits", []),
+                ("data", "audit", {"x": 3}),
+                ("evaluation", "set", {}),
+                ("similarity", "compared", {"own": {"ssim": ["x"]}}),
+            )
+        ),
     ],
 )
 def test_altered_records_are_said_to_be(run, capsys, kind, field, value):

@@ -75,6 +75,7 @@ print(sum(int(read_image(path).astype(np.int64).sum()) for path in crops["path"]
 """
 
 
+@pytest.mark.slow
 def test_processes_read_one_pack_at_once_while_others_hold_it_open(
     noise_crops, tmp_path, read_pixels
 ):

@@ -129,6 +129,7 @@ def test_crops_on_disk_are_those_in_memory(clip, tmp_path):
     assert in_memory.images[:, 0].max() < 60
 
 
+@pytest.mark.slow
 def test_the_number_of_jobs_changes_nothing(models, shared_data, tmp_path, tree):
     clips = [shared_data("videos/short_clip.mp4"), tmp_path / "gone.mp4"]
     one = extract_faces(manifest(*clips), tmp_path / "one")

@@ -130,6 +130,7 @@ def is_alive(pid):
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
 
 
+@pytest.mark.slow
 def test_a_second_extraction_is_turned_away_and_the_first_unharmed(
     make_videos, processes, tmp_path, tree
 ):
@@ -193,7 +194,7 @@ def test_the_same_call_on_a_cluster_of_two_processes_gives_the_same_folder(
     assert alone.counts["ok"] > 0
 
 
-@pytest.mark.parametrize("n_jobs", [2, 3])
+@pytest.mark.parametrize("n_jobs", [2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_any_number_of_jobs_writes_the_same_bytes(make_videos, tmp_path, n_jobs, tree):
     videos = make_videos(9)
     choices = {"finder": BrightFinder(), "aligner": "finder", "size": 32}

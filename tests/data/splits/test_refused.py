@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import balanced_splits
@@ -46,7 +46,6 @@ FEW = st.lists(
 )
 
 
-@settings(max_examples=60)
 @given(
     videos=FEW,
     sizes=st.tuples(*[st.sampled_from([0, 2, 4, 6])] * 3).filter(any),

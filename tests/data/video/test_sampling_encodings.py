@@ -37,7 +37,7 @@ def assert_equal_to_sequential(
     [
         "videos/short_clip.mp4",
         pytest.param("videos/people.mp4", marks=pytest.mark.nightly),
-        pytest.param("dfdc/dfdc_train_part_10/yhffcuhhjy.mp4", marks=pytest.mark.slow),
+        pytest.param("dfdc/dfdc_train_part_10/yhffcuhhjy.mp4", marks=pytest.mark.nightly),
         pytest.param("dfdc/dfdc_train_part_0/abofeumbvv.mp4", marks=pytest.mark.nightly),
     ],
 )

@@ -64,9 +64,14 @@ def test_xception_with_random_weights_sees_0_to_1(levels):
     np.testing.assert_array_equal(seen, levels / 255)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("name", BUILD)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "xception" else pytest.mark.nightly)
+        for name in BUILD
+    ],
+)
 def test_imagenet_weights_give_the_applications_features(name, imagenet, levels):
     theirs = imagenet(name)
     prepared = levels / 127.5 - 1 if name == "xception" else levels

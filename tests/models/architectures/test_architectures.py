@@ -59,7 +59,7 @@ def test_all_five_are_there():
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name in ("xception", "efficientnet_b0")))
+        pytest.param(name, marks=[pytest.mark.nightly] * (name in ("xception", "efficientnet_b0")))
         for name in PARAMETERS
     ],
 )
@@ -81,7 +81,13 @@ def test_is_flat_and_names_its_convolutions(name, small):
     assert all("conv" in layer.name for layer in found)
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.nightly] * (name in ("xception", "efficientnet_b0")))
+        for name in PARAMETERS
+    ],
+)
 def test_a_second_build_has_the_same_names_and_leaves_numpys_random_state(name, small):
     np.random.seed(3)  # noqa: NPY002 - the global state is what is tested
     before = np.random.get_state()[1].copy()  # noqa: NPY002

@@ -47,6 +47,7 @@ def TwoHeads(nn):  # noqa: N802 - a class of a framework that may be absent
     return Heads()
 
 
+KINDS = ("dropout", "norm", "gelu", "layer norm", "softmax", "alone", "two heads", "pooled")
 RANK_ONE = {"dropout": 1, "norm": 1, "gelu": 1, "alone": 1}
 
 
@@ -59,9 +60,13 @@ def network(nn, tail):
     return made
 
 
-@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize(
-    "kind", ["dropout", "norm", "gelu", "layer norm", "softmax", "alone", "two heads", "pooled"]
+    ("kind", "single"),
+    [
+        ("norm", True),
+        *((kind, False) for kind in KINDS),
+        *(pytest.param(kind, True, marks=pytest.mark.nightly) for kind in KINDS if kind != "norm"),
+    ],
 )
 def test_effects_are_those_of_brute_force(torch, nn, kind, single):
     made = network(nn, tails(nn, kind)).double() if not single else network(nn, tails(nn, kind))
@@ -83,7 +88,7 @@ def test_effects_are_those_of_brute_force(torch, nn, kind, single):
             assert abs(found.effects[neuron, step] - right.mean()) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["mesonet", "shallownet"])
+@pytest.mark.parametrize("name", ["mesonet", pytest.param("shallownet", marks=pytest.mark.nightly)])
 def test_effects_of_the_studys_networks_are_those_in_keras(torch, name):
     from benchmarks.pytorch_networks import Twin
 

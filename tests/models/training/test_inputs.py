@@ -55,6 +55,7 @@ def test_a_detector_knows_that_it_was_trained_on_drawn_faces(
     assert child.synthetic
 
 
+@pytest.mark.slow
 def test_the_hash_of_crops_does_not_move_with_their_folder(
     crops, tmp_path, train_small, short_recipe, striped_train
 ):
@@ -138,6 +139,7 @@ def test_a_network_of_ones_own_needs_a_recipe(train_small):
     assert "RECIPES" in it.value.hint
 
 
+@pytest.mark.slow
 def test_names_and_builders_of_the_five_will_do(train_small, same_weights):
     once = dataclasses.replace(RECIPES["mesonet"], epochs=1, name="once")
     named = train_small(architecture="mesonet", recipe=once)

@@ -43,7 +43,10 @@ def test_settings_of_a_recipe_are_changed_by_name(train_small, short_recipe):
             train_small(**{setting: 0})
 
 
-@pytest.mark.parametrize(("setting", "value"), [("norm_momentum", 0.5), ("dropout", 0.0)])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("norm_momentum", 0.5), pytest.param("dropout", 0.0, marks=pytest.mark.nightly)],
+)
 def test_what_a_recipe_changes_in_the_layers_takes_effect(
     setting, value, train_small, same_weights, short_recipe
 ):

@@ -45,7 +45,10 @@ class _KillAfter:
         pass
 
 
-@pytest.mark.parametrize(("epochs", "batches"), [(1, 0), (2, 3), (3, 1)])
+@pytest.mark.parametrize(
+    ("epochs", "batches"),
+    [(2, 3), *(pytest.param(*each, marks=pytest.mark.nightly) for each in ((1, 0), (3, 1)))],
+)
 def test_a_run_that_was_killed_goes_on(
     trained, tmp_path, monkeypatch, epochs, batches, train_small, same_weights
 ):
@@ -128,7 +131,7 @@ np.savez(folder + "/" + out + "/final.npz", *detector.model.get_weights())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # Slow are one of a fine-tuning and one of a study.
 def test_sigkill_at_any_moment_loses_no_epoch(tmp_path, striped_train, striped_val):
     np.savez(
         tmp_path / "arrays.npz",

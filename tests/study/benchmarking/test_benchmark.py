@@ -50,7 +50,13 @@ def test_images_are_read_a_few_at_a_time(redness, crops) -> None:
     assert result.row["original_accuracy"].item() == 100.0
 
 
-@pytest.mark.parametrize("row", published("V").to_dict("records"), ids=lambda row: row["detector"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=row["detector"], marks=() if number % 6 == 0 else pytest.mark.nightly)
+        for number, row in enumerate(published("V").to_dict("records"))
+    ],
+)
 def test_scores_that_reproduce_a_published_detector_give_its_row_and_rank(scores_with, row) -> None:
     result = benchmark(
         row["detector"],

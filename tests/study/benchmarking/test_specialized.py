@@ -73,7 +73,13 @@ def test_only_detectors_that_degrade_by_more_than_thirty_points_enter(
     assert len(result.row) == len(result.frame("V")) == 1
 
 
-@pytest.mark.parametrize("table_format", ["markdown", "latex", "html", "text"])
+@pytest.mark.parametrize(
+    "table_format",
+    [
+        "text",
+        *(pytest.param(kind, marks=pytest.mark.nightly) for kind in ("markdown", "latex", "html")),
+    ],
+)
 def test_an_empty_table_says_so_in_every_format(specialized, table_format: str) -> None:
     page = specialized(20.0).table(table_format, number="VI")
     assert "No row: no detector degrades by more than 30 points: mine degrades by 20.00." in page

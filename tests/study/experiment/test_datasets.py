@@ -1,5 +1,7 @@
 """The sets of a study: made, audited, and kept as files."""
 
+import shutil
+
 import pytest
 
 from deepfake_generalize.data import LeakageWarning
@@ -8,8 +10,9 @@ from deepfake_generalize.study.experiment.datasets import prepare, read_facts
 
 
 def test_what_sets_share_is_warned_of_before_anything_is_trained(
-    tiny_config, tmp_path, monkeypatch
+    tiny_run, tiny_config, tmp_path, monkeypatch
 ):
+    shutil.copytree(tiny_run.folder / "data", tmp_path / "data")  # Drawing takes longer.
     # Nothing is shared on purpose any more: what FS-I and CELEB-M are made for is a leak then.
     monkeypatch.setattr(datasets, "shared_by_design", lambda *_: ())
     with pytest.warns(LeakageWarning, match="sets are not independent: .*FS train and NT train"):

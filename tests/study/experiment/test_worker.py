@@ -43,6 +43,7 @@ def test_processes_give_what_one_process_gives(tiny_run, tiny_config, tmp_path, 
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_an_error_arrives_as_it_was_raised(tmp_path):
     (tmp_path / "config.toml").write_text("seed = 'x'\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected seed to be int, received 'x'"):
@@ -59,7 +60,9 @@ def test_a_process_that_dies_is_said_to_have(tmp_path, monkeypatch):
     assert "what is finished is kept" in str(caught.value)
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)]
+)
 def test_a_worker_ends_with_the_process_that_started_it(
     tiny_run, tiny_config, tmp_path, signal_number
 ):

@@ -158,6 +158,7 @@ def test_seeds_and_videos_vary_apart(retrained, monkeypatch):
         assert shown.loc[name, "lowest"] == pytest.approx(found["lowest"])
 
 
+@pytest.mark.slow
 def test_the_report_says_that_there_were_several(retrained):
     page = publish_results(retrained).read_text(encoding="utf-8")
     assert "Every detector was trained 2 times on the same data" in page
