@@ -119,7 +119,7 @@ def bands(
     from matplotlib.figure import Figure
 
     lines = textwrap.wrap(notes, max(20, int(size[0] / 0.06)))
-    foot = 0.05 + (0.1 + 0.19 * legend_lines if legend_lines else 0) + 0.15 * len(lines)
+    foot = 0.05 + (0.12 + 0.165 * legend_lines if legend_lines else 0) + 0.15 * len(lines)
     high = (0.32 if synthetic else 0.02, size[1], foot)
     figure = Figure(figsize=(size[0], sum(high)))
     parts: Any = figure.subfigures(3, 1, height_ratios=high)
