@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.experiment.config import CONFIG, ROOTS, StudyConfig
-from deepfake_generalize.study.experiment.datasets import check_data, prepare, read_facts
+from deepfake_generalize.study.experiment.datasets import SPLITS, check_data, prepare, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
     DetectorFamily,
     Step,
@@ -29,6 +29,7 @@ __all__ = [
     "HEAT_MAPS",
     "RECORDS",
     "ROOTS",
+    "SPLITS",
     "Analysis",
     "DetectorFamily",
     "Schedule",

@@ -228,10 +228,12 @@ def _facts(splits: Splits, config: StudyConfig) -> dict[str, Any]:
 
 
 def _audited(findings: pd.DataFrame) -> dict[str, Any]:
-    leaks = findings[~findings["by_design"].astype(bool)]
+    meant = findings["by_design"].astype(bool)
+    leaks = findings[~meant]
     return {
         "by_design": int(findings["by_design"].sum()),
         "shared": count_shared(findings),
         "leaks": len(leaks),
+        "leaking": count_shared(findings.assign(by_design=~meant)),
         "first_leaks": leaks.head(20).astype(str).to_dict("records"),
     }

@@ -129,7 +129,7 @@ class Analysis:
     """
 
     heat_map_fakes: int = 1_000
-    shown_fakes: int = 1
+    shown_fakes: int = 3
     causal_images: int = 1_920
     causal_steps: int = 4
     controls: int = 3

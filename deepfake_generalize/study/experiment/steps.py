@@ -317,9 +317,13 @@ class _Work:
     def _draw_maps(self, step: Step) -> dict[str, Any]:
         count = self.config.analysis.shown_fakes
         images = {key: self._images(self._fakes(key, count)) for key in self.family.unseen}
-        file = self.folder / HEAT_MAPS / f"{step.key}.npz"
-        heat_maps.write_maps(file, self._congenetic(), images)
-        return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET}
+        file, detectors = self.folder / HEAT_MAPS / f"{step.key}.npz", self._congenetic()
+        heat_maps.write_maps(file, detectors, images)
+        scores = {
+            key: {name: each.scores(shown).tolist() for name, each in detectors.items()}
+            for key, shown in images.items()
+        }
+        return {"file": f"{HEAT_MAPS}/{file.name}", "target": heat_maps.TARGET, "scores": scores}
 
     def _intervene(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")

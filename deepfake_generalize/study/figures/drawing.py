@@ -29,6 +29,8 @@ YELLOW = "#E69F00"
 BLUE = "#0072B2"
 GREY = "#BBBBBB"
 
+SMALLEST = 6.8
+"""Points of the smallest letters: nine pixels on a screen that shows the figure at its size."""
 # Inches beside, below and above a panel: for tick labels and the y label, and for its title.
 _LEFT, _BETWEEN, _RIGHT, _BOTTOM, _TOP = 0.62, 0.46, 0.14, 0.26, 0.27
 
@@ -66,7 +68,7 @@ def own_style() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Bands:
-    """A figure in three bands that cannot run into each other: title, body, legend and notes.
+    """A figure in three bands that cannot run into each other: mark, body, legend and notes.
 
     Attributes:
         figure: The whole.
@@ -108,28 +110,26 @@ class Bands:
 
 
 def bands(
-    size: tuple[float, float], title: str, notes: str, *, legend_lines: int, synthetic: bool
+    size: tuple[float, float], *, notes: str = "", legend_lines: int, synthetic: bool
 ) -> Bands:
-    """Return an empty figure with its title, the mark of synthetic data if it is that, and notes.
+    """Return an empty figure with the mark of synthetic data if it is that, and notes.
 
-    `size` is (width, height) of the body in inches; the figure is at least 6.4 wide.
+    `size` is (width, height) of the body in inches. There is no title: a caption says it.
     """
     from deepfake_generalize.study.figures.shown import ShownFigure
 
-    width = max(size[0], 6.4)
-    needed = math.ceil(len(notes) * 0.06 / width)
-    lines = textwrap.wrap(notes, len(notes) // needed + 10)
-    high = (0.56 if synthetic else 0.34, size[1], 0.12 + 0.19 * legend_lines + 0.14 * len(lines))
-    figure = ShownFigure(figsize=(width, sum(high)))
+    lines = textwrap.wrap(notes, max(20, int(size[0] / 0.06)))
+    foot = 0.05 + (0.12 + 0.165 * legend_lines if legend_lines else 0) + 0.15 * len(lines)
+    high = (0.32 if synthetic else 0.02, size[1], foot)
+    figure = ShownFigure(figsize=(size[0], sum(high)))
     parts: Any = figure.subfigures(3, 1, height_ratios=high)
-    head, body, foot = parts
-    head.text(0.5, 1 - 0.19 / high[0], title, ha="center", va="center", size=10, weight="bold")
+    head, body, foot_band = parts
     if synthetic:
         box = {"facecolor": "#FFF3D6", "edgecolor": YELLOW, "boxstyle": "round,pad=0.3"}
-        head.text(0.5, 0.17 / high[0], SYNTHETIC_MARK, ha="center", va="center", size=8, bbox=box)
-    said = "\n".join(lines)
-    foot.text(0.5, 0.06 / high[2], said, ha="center", va="bottom", size=7, color="0.25")
-    return Bands(figure, body, foot)
+        head.text(0.5, 0.5, SYNTHETIC_MARK, ha="center", va="center", size=SMALLEST, bbox=box)
+    said, how = "\n".join(lines), {"size": SMALLEST, "color": "0.25"}
+    foot_band.text(0.5, 0.04 / foot, said, ha="center", va="bottom", **how)
+    return Bands(figure, body, foot_band)
 
 
 def draw_panels(
@@ -137,23 +137,29 @@ def draw_panels(
     *,
     columns: int,
     size: tuple[float, float],
-    title: str,
-    notes: str,
     ylabel: str,
-    legend_lines: int,
     synthetic: bool,
+    notes: str = "",
 ) -> Figure:
     """Return a figure of panels, each with a letter and its title, and one legend for all.
 
     `panels` maps a title to what draws the panel; `size` is (width, height) of a panel in inches.
     The y label stands beside the first panel of each row.
     """
+    from matplotlib.axes import Axes
     from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
 
     columns = min(columns, len(panels))
     body = (size[0] * columns, size[1] * math.ceil(len(panels) / columns))
     with own_style():
-        page = bands(body, title, notes, legend_lines=legend_lines, synthetic=synthetic)
+        # Drawn once aside: how many lines the legend takes follows from what is in it.
+        aside = Axes(Figure(), (0.0, 0.0, 1.0, 1.0))
+        next(iter(panels.values()))(aside)
+        labels = aside.get_legend_handles_labels()[1]
+        in_a_row = max(1, int(body[0] / (0.062 * max(map(len, labels), default=1) + 0.5)))
+        lines = math.ceil(len(labels) / in_a_row)
+        page = bands(body, notes=notes, legend_lines=lines, synthetic=synthetic)
         grid = page.panels(len(panels), columns)
         for index, (name, draw) in enumerate(panels.items()):
             draw(grid[index])
@@ -166,8 +172,7 @@ def draw_panels(
             key=lambda entry: not isinstance(entry[0], BarContainer),
         )
         handles, labels = zip(*entries, strict=True)
-        in_a_row = math.ceil(len(labels) / legend_lines)
-        page.foot.legend(handles, labels, loc="upper center", ncols=in_a_row)
+        page.foot.legend(handles, labels, loc="upper center", ncols=math.ceil(len(labels) / lines))
     return page.figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.figures.drawing import Bands, bands, own_style
+from deepfake_generalize.study.figures.drawing import SMALLEST, Bands, bands, own_style
 from deepfake_generalize.validation import check_choice, check_images, check_unit, describe
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # All in inches: a picture, the step to the next one, the room between datasets, the line of
 # titles, and the band of the colour scale.
-_CELL, _STEP, _GAP, _HEAD, _SCALE = 1.05, 1.09, 0.1, 0.24, 0.34
+_CELL, _STEP, _GAP, _HEAD, _SCALE, _SIDE = 0.82, 0.85, 0.1, 0.24, 0.34, 0.34
 
 
 def figure_2(
@@ -32,7 +32,7 @@ def figure_2(
     colours: Literal["inferno", "jet"] = "inferno",
     synthetic: bool = False,
 ) -> Figure:
-    """Draw heat maps: a row a face, a column a detector, the rows grouped by dataset.
+    """Draw heat maps over faces: a row a face, a column a detector, the rows grouped by dataset.
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-C, Figure 2.
 
@@ -40,7 +40,8 @@ def figure_2(
         photographs: Dataset's name -> (n, H, W, 3) RGB, uint8 or float in [0, 1]: the faces.
         heatmaps: Dataset's name -> detector's name -> (n, H, W) float in [0, 1], as
             `interpret.grad_cam` gives for those faces. Every dataset has the same detectors.
-        scores: The same with (n,) P(fake), written in the corner of each map.
+        scores: The same with (n,) P(fake), written below each map with the verdict: "fake" from
+            0.5 on.
         colours: "inferno", of rising lightness and so readable by everybody and in grey; "jet", the
             paper's.
         synthetic: Mark the figure as drawn from synthetic faces.
@@ -55,8 +56,8 @@ def figure_2(
     Reproduction notes:
         Each map is stretched to its own largest value, as in the paper: colours compare places
         within a map, and not one map with another. Maps that are empty are said to be. In the
-        paper red is high and blue is low ("jet"); by its scripts the colours are those of map and
-        photograph together, here of the map alone.
+        paper red is high and blue is low ("jet"). Colours cover the photograph as far as there is
+        something in the map; by its scripts they cover all of it alike.
 
     Examples:
         >>> import numpy as np
@@ -67,7 +68,7 @@ def figure_2(
     detectors = _checked(photographs, heatmaps, scores, colours)
     counts = {dataset: len(faces) for dataset, faces in photographs.items()}
     with own_style():
-        page = _page(counts, len(detectors) + 1, scored=scores is not None, synthetic=synthetic)
+        page = _page(counts, len(detectors) + 1, synthetic=synthetic)
         page.write_titles(("face", *detectors))
         page.draw_colour_scale(colours)
         for dataset, faces in photographs.items():
@@ -76,6 +77,7 @@ def figure_2(
                 for column, detector in enumerate(detectors, start=1):
                     axes = page.cell(dataset, face, column)
                     score = None if scores is None else float(scores[dataset][detector][face])
+                    axes.imshow(faces[face])
                     _draw_map(axes, heatmaps[dataset][detector][face], colours, score)
     return page.bands.figure
 
@@ -104,20 +106,20 @@ class _Page:
     def write_titles(self, titles: Sequence[str]) -> None:
         """Write the columns' titles, and the datasets' names beside their rows."""
         for column, title in enumerate(titles):
-            self._text(self.left + _STEP * column + _CELL / 2, _HEAD - 0.08, title, size=7.5)
+            self._text(self.left + _STEP * column + _CELL / 2, _HEAD - 0.08, title, size=SMALLEST)
         for dataset, count in self.counts.items():
             middle = self.tops[dataset] + (_STEP * count - (_STEP - _CELL)) / 2
-            how: Any = {"size": 8.0, "weight": "bold", "rotation": 90, "ha": "right"}
+            how: Any = {"size": 7.5, "weight": "bold", "rotation": 90, "ha": "right"}
             self._text(self.left - 0.06, middle, dataset, **how)
 
     def draw_colour_scale(self, colours: str) -> None:
         """Draw what the colours mean below all rows."""
         width, height = self.bands.inches
         top = height - _SCALE + 0.13
-        axes = self._axes(width / 2 - 1.2, top, 2.4, 0.12)
+        axes = self._axes(width / 2 - 0.6, top, 1.2, 0.12)
         axes.imshow([[i / 255 for i in range(256)]], cmap=colours, aspect="auto")
-        self._text(width / 2 - 1.28, top + 0.06, "contributes least", size=7.5, ha="right")
-        self._text(width / 2 + 1.28, top + 0.06, "contributes most", size=7.5, ha="left")
+        self._text(width / 2 - 0.68, top + 0.06, "contributes least", size=SMALLEST, ha="right")
+        self._text(width / 2 + 0.68, top + 0.06, "contributes most", size=SMALLEST, ha="left")
 
     def _axes(self, left: float, top: float, wide: float, high: float) -> Axes:
         width, height = self.bands.inches
@@ -131,22 +133,14 @@ class _Page:
         self.bands.body.text(left / width, 1 - top / height, text, ha=ha, va="center", **how)
 
 
-def _page(counts: Mapping[str, int], columns: int, *, scored: bool, synthetic: bool) -> _Page:
+def _page(counts: Mapping[str, int], columns: int, *, synthetic: bool) -> _Page:
     tops, top = {}, _HEAD
     for dataset, count in counts.items():
         tops[dataset] = top
         top += _STEP * count + _GAP
-    notes = "In the corner: P(fake). " if scored else ""
-    page = bands(
-        (_STEP * columns + 0.8, top + _SCALE),
-        "What contributes to each detector's verdict (Grad-CAM)",
-        f"{notes}Each map is stretched to its own largest value: colours compare places within a "
-        "map, and not one map with another.",
-        legend_lines=0,
-        synthetic=synthetic,
-    )
-    left = (page.figure.get_figwidth() - _STEP * columns) / 2 + 0.12
-    return _Page(page, left, tops, counts)
+    width = max(_STEP * columns + _SIDE, 3.6)
+    page = bands((width, top + _SCALE), legend_lines=0, synthetic=synthetic)
+    return _Page(page, (width - _STEP * columns + _SIDE) / 2 - 0.03, tops, counts)
 
 
 def _checked(
@@ -189,10 +183,12 @@ def _checked(
 
 
 def _draw_map(axes: Axes, heatmap: AnyArray, colours: str, score: float | None) -> None:
-    axes.imshow(heatmap, cmap=colours, vmin=0.0, vmax=1.0)
-    places: Any = {"transform": axes.transAxes, "fontsize": 6.0}
+    seen = 0.85 * np.sqrt(np.asarray(heatmap, float))
+    axes.imshow(heatmap, cmap=colours, vmin=0.0, vmax=1.0, alpha=seen)
+    box = {"facecolor": "black", "alpha": 0.7, "linewidth": 0, "pad": 1.0}
+    how: Any = {"transform": axes.transAxes, "size": SMALLEST, "color": "white", "bbox": box}
     if not heatmap.any():
-        axes.text(0.5, 0.5, "empty", ha="center", va="center", color="white", **places)
+        axes.text(0.5, 0.5, "empty", ha="center", va="center", **how)
     if score is not None:
-        box = {"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 1.0}
-        axes.text(0.03, 0.04, f"{score:.2f}", color="white", bbox=box, va="bottom", **places)
+        verdict = "fake" if score >= 0.5 else "real"
+        axes.text(0.04, 0.05, f"{score:.2f} {verdict}", va="bottom", **how)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.figures.drawing import ACCENT, draw_panels, mark_chance
+from deepfake_generalize.study.figures.drawing import ACCENT, SMALLEST, draw_panels, mark_chance
 from deepfake_generalize.validation import check_counts, check_whole
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 _FEW, _MANY = (0.86, 0.91, 0.96), (0.18, 0.38, 0.62)
 _WIDTH = 0.9
-_BESIDE = " Beside the last bar of a group: the same of each control network."
 
 
-def figure_5(overlaps: Mapping[str, Mapping[int, Overlap]], *, synthetic: bool = False) -> Figure:
+def figure_5(
+    overlaps: Mapping[str, Mapping[int, Overlap]], *, synthetic: bool = False, columns: int = 3
+) -> Figure:
     """Draw how many of the top neurons contribute on exactly 1, 2, ... datasets.
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5: one panel a
@@ -37,9 +38,11 @@ def figure_5(overlaps: Mapping[str, Mapping[int, Overlap]], *, synthetic: bool =
         overlaps: Detector's name -> k, how many neurons are in the top -> `causal.overlap` of it,
             with controls or without.
         synthetic: Mark the figure as drawn from synthetic faces.
+        columns: Panels in a row: 3 for a page, 1 for a column of one.
 
     Returns:
-        A matplotlib figure, three panels in a row.
+        A matplotlib figure. Below the bars stand their heights: how many neurons count as
+        contributing on each dataset.
 
     Raises:
         InputError: Nothing to draw, overlaps over unequal numbers of datasets, or counts outside 0
@@ -53,20 +56,14 @@ def figure_5(overlaps: Mapping[str, Mapping[int, Overlap]], *, synthetic: bool =
         1
     """
     datasets = _datasets(overlaps)
-    controlled = any(found.controls for by_k in overlaps.values() for found in by_k.values())
     return draw_panels(
         {
             name: functools.partial(_panel, by_k=by_k, datasets=datasets)
             for name, by_k in overlaps.items()
         },
-        columns=3,
-        size=(4.3, 2.35),
-        title=f"Neurons that contribute on exactly 1 to {datasets} datasets",
-        notes="Below the bars: their heights, and how many neurons of the layer count as "
-        f"contributing on each dataset.{_BESIDE if controlled else ''} An arrow at the upper edge "
-        "stands for a mark beyond it.",
+        columns=columns,
+        size=(2.7 if columns > 1 else 3.7, 2.45),
         ylabel="neurons",
-        legend_lines=(1 if len(overlaps) > 1 else 2) + controlled,
         synthetic=synthetic,
     )
 
@@ -105,7 +102,9 @@ def _panel(axes: Axes, by_k: Mapping[int, Overlap], datasets: int) -> None:
         mark_chance(axes, places[shown], chance[shown], 0.45, "expected by chance" if last else "")
         beyond += places[~shown].tolist()
         for place, count in zip(places, counts, strict=True):
-            axes.text(place, -0.02 * top, f"{count}", rotation=90, va="top", ha="center", size=5.5)
+            axes.text(
+                place, -0.02 * top, f"{count}", rotation=90, va="top", ha="center", size=SMALLEST
+            )
     for number, kind in enumerate(kinds):
         networks = [found.controls.get(kind, np.empty((0, 1))) for found in by_k.values()]
         heights = np.concatenate([counts[:, -1] for counts in networks])
@@ -115,7 +114,7 @@ def _panel(axes: Axes, by_k: Mapping[int, Overlap], datasets: int) -> None:
         drawn[0].set(markersize=3.5, markerfacecolor="none", markeredgewidth=0.7)
         beyond += places[~shown].tolist()
     axes.plot(beyond, np.full(len(beyond), 1.08 * top), "k^", markersize=2.5)
-    axes.set_ylim(-0.14 * top, 1.12 * top)
+    axes.set_ylim(-0.17 * top, 1.12 * top)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.spines["bottom"].set_visible(False)
     labels = [_top_label(k, found.neurons) for k, found in by_k.items()]
@@ -133,11 +132,11 @@ def _colour(index: int, datasets: int) -> object:
 
 
 def _top_label(k: int, neurons: int) -> str:
-    """Write a k as the paper does, where it is a simple fraction.
+    r"""Write a k as the paper does, where it is a simple fraction.
 
     Examples:
         >>> _top_label(64, 1024), _top_label(100, 1024)
-        ('top 64 (1/16)', 'top 100 (10 %)')
+        ('top 64\n(1/16)', 'top 100\n(10 %)')
     """
     share = f"1/{neurons // k}" if neurons % k == 0 else f"{100 * k / neurons:.0f} %"
-    return f"top {k} ({share})"
+    return f"top {k}\n({share})"

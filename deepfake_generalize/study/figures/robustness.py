@@ -50,11 +50,9 @@ def figure_robustness(found: Perturbed, *, synthetic: bool = False) -> Figure:
         {str(name): functools.partial(_panel, rows=own, limits=limits) for name, own in types},
         columns=4,
         size=(2.0, 1.75),
-        title=f"{found.detector}: degradation when pictures are perturbed, by level",
-        notes=f"Perturbed were {found.applied_to}. Accuracy on them as they are: {clean:.1f} %. "
-        "Bars are intervals, paired with the clean pictures.",
+        notes=f"{found.detector}. Perturbed were {found.applied_to}. Accuracy on them as they are: "
+        f"{clean:.1f} %. Bars are intervals, paired with the clean pictures.",
         ylabel="degradation (% points)",
-        legend_lines=1,
         synthetic=synthetic,
     )
 

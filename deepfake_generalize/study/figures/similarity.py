@@ -12,6 +12,7 @@ from deepfake_generalize.study.figures.drawing import (
     ACCENT,
     BLUE,
     GREY,
+    SMALLEST,
     YELLOW,
     draw_panels,
     mark_chance,
@@ -53,6 +54,7 @@ def figure_3(
     floor: pd.DataFrame | None = None,
     ceiling: pd.DataFrame | None = None,
     synthetic: bool = False,
+    columns: int = 2,
 ) -> Figure:
     """Draw the histograms of heat-map similarity: a panel each architecture and source.
 
@@ -71,6 +73,7 @@ def figure_3(
         ceiling: The same columns, for maps that should agree: one detector's of a face and of the
             same picture coded again. Dotted lines show their shares.
         synthetic: Mark the figure as drawn from synthetic faces.
+        columns: Panels in a row: 2 for a page, 1 for a column of one.
 
     Returns:
         A matplotlib figure. Bars are percentages of the faces; the counts stand on them.
@@ -96,19 +99,17 @@ def figure_3(
     if _EMPTY in bins.columns and bins[_EMPTY].any():
         bars |= _OPTIONAL
     panels = {
-        f"{architecture} detectors trained on {source}": functools.partial(
+        f"{architecture} trained on {source}": functools.partial(
             _panel, rows=rows, bars=bars, marks=marks
         )
         for (architecture, source), rows in bins.groupby(["architecture", "source"], sort=False)
     }
     return draw_panels(
         panels,
-        columns=2,
-        size=(4.6, 1.9),
-        title="Similarity (SSIM) of heat maps between congenetic detectors",
+        columns=columns,
+        size=(4.05 if columns > 1 else 3.7, 1.9),
         notes=f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
         ylabel="faces (%)",
-        legend_lines=-(-(len(bars) + len(marks)) // (3 if len(panels) > 1 else 2)),
         synthetic=synthetic,
     )
 
@@ -158,7 +159,7 @@ def _panel(
             close = (marked >= heights) & (marked < heights + _HEIGHT_OF_A_COUNT)
             heights[close] = marked[close]
         for place, height, count in zip(at, heights, counts, strict=True):
-            axes.text(place, height + 2, f"{count:,}", ha="center", va="bottom", fontsize=6.0)
+            axes.text(place, height + 2, f"{count:,}", ha="center", va="bottom", size=SMALLEST)
     source = str(rows["source"].iloc[0])
     names = [f"{name}*" if name == source else str(name) for name in rows["dataset"]]
     axes.set_xticks(places, names)

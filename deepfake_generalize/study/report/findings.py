@@ -37,6 +37,7 @@ from deepfake_generalize.types import AnyArray, DoubleArray
 
 SMALL = 10.0
 """Degradation difference in points below which the paper speaks of little to no impact."""
+_SHARED = ", but test data are shared"
 _DISSIMILAR = 0.7
 _LIKENESS = {
     "ssim": "mean SSIM of the maps",
@@ -66,7 +67,8 @@ class Finding:
         number: 1 to 4, as in the paper.
         claim: The paper's words, shortened.
         rule: When it counts as holding.
-        verdict: "holds", "does not hold" or "cannot be told".
+        verdict: "holds", "does not hold" or "cannot be told"; the first two end in ", but test data
+            are shared" where the audit found leaks.
         why: Why, in a sentence.
         facts: The numbers.
     """
@@ -77,6 +79,11 @@ class Finding:
     verdict: str
     why: str
     facts: tuple[Fact, ...]
+
+    def above_leaks(self) -> Finding:
+        """Return it as it is to be read where test data are shared with what they should not be."""
+        told = self.verdict != "cannot be told"
+        return dataclasses.replace(self, verdict=self.verdict + _SHARED) if told else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values; a number without an interval has NaN at both ends."""

@@ -14,10 +14,13 @@ from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.report.intervals import folded
 from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
     SYNTHETIC,
+    draw_curves,
+    environment,
     report_page,
     seeds_of,
 )
@@ -40,8 +43,12 @@ def publish_results(results: RunResults) -> Path:
     """Write tables/, figures/ and report.html into a finished study's folder; return the report."""
     _write_tables(results)
     pictures = _write_figures(results)
+    drawn = draw_curves(results)
+    for name, of in drawn.items():
+        panels = environment().get_template("panels.html").module.sheet(of)
+        _write_text(results.folder / "figures" / f"curves_{name}.svg", panels)
     target = results.folder / "report.html"
-    _write_text(target, report_page(results, pictures))
+    _write_text(target, report_page(results, pictures, drawn, _further(results)))
     return target
 
 
@@ -49,10 +56,10 @@ def _write_tables(results: RunResults) -> None:
     folder = results.folder / "tables"
     folder.mkdir(exist_ok=True)
     known_by = f"Seed {seeds_of(results.config)}; splits {results.splits_sha256[:SHOWN_OF_A_HASH]}."
-    shown = {
-        f"table_{number.lower()}": (results.table(number), caption)
-        for number, caption in captions(results.protocol).items()
-    }
+    shown = {}
+    for number, caption in captions(results.protocol).items():
+        shown[f"table_{number.lower()}"] = (results.table(number), caption)
+        shown[f"table_{number.lower()}_intervals"] = (results.with_intervals(number), caption)
     shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
     if results.side_by_side is not None:
         shown["table_units"] = (results.side_by_side, results.units_caption)
@@ -61,14 +68,21 @@ def _write_tables(results: RunResults) -> None:
         shown["what_helps"] = (helped, HELPS_CAPTION)
     if len(results.trainings) > 1:
         shown["table_trainings"] = (results.between_trainings, BETWEEN)
-    empty = {
-        f"table_{number.lower()}": why_empty(number, results.protocol) for number in ("VI", "VII")
-    }
     for name, (table, caption) in shown.items():
+        number = name.split("_")[1].upper() if name.startswith("table_vi") else ""
+        empty = why_empty(number, results.protocol) if number else ""
         said = f"{caption} {known_by} {SYNTHETIC if results.synthetic else ''}"
         for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
-            text = render(table, form, empty=empty.get(name, ""), caption=said)
+            text = render(
+                table if form == "csv" else folded(table), form, empty=empty, caption=said
+            )
             _write_text(folder / f"{name}.{suffix}", text)
+
+
+def _further(results: RunResults) -> dict[str, pd.DataFrame]:
+    """Return tables that other parts of a study have left in tables/, by their names."""
+    files = [results.folder / "tables" / f"{name}.csv" for name in ("what_helps",)]
+    return {file.stem: pd.read_csv(file) for file in files if file.is_file()}
 
 
 def _write_figures(results: RunResults) -> dict[str, Path]:
@@ -84,35 +98,32 @@ def _write_figures(results: RunResults) -> dict[str, Path]:
 
 def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     synthetic = results.synthetic
-    for name, families in results.drawn.items():
-        yield f"figure_2_{name}", _figure_2(results, families)
+    shown = {record["key"]: record.get("scores") for record in results.of("maps")}
+    for family in results.drawn:
+        faces, maps = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz", family.unseen)
+        drawn = figures.figure_2(faces, maps, scores=shown[family.name], synthetic=synthetic)
+        yield f"figure_2_{family.name}", drawn
     bins = {name: _bins(results, name) for name in ("own", "floor", "ceiling")}
-    if len(bins["own"]):
-        yield (
-            "figure_3",
-            figures.figure_3(
-                bins.pop("own"),
-                **bins,
-                render="study" if results.config.follows == "scripts" else "jet",
-                synthetic=synthetic,
-            ),
-        )
-    for name, families in results.explained.items():
-        yield (
-            f"figure_5_{name}",
-            figures.figure_5(_overlaps(results, families), synthetic=synthetic),
-        )
-
-
-def _figure_2(results: RunResults, families: Sequence[DetectorFamily]) -> Figure:
-    photographs: dict[str, AnyArray] = {}
-    maps: dict[str, dict[str, AnyArray]] = {}
-    for family in families:
-        faces, shown = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz", family.unseen)
-        photographs |= faces
-        for key, of_set in shown.items():
-            maps.setdefault(key, {}).update(of_set)
-    return figures.figure_2(photographs, maps, synthetic=results.synthetic)
+    overlaps = {family.name: _overlaps(results, family) for family in results.explained}
+    for suffix, wide in (("", True), ("_narrow", False)):
+        if len(bins["own"]):
+            yield (
+                f"figure_3{suffix}",
+                figures.figure_3(
+                    bins["own"],
+                    render="study" if results.config.follows == "scripts" else "jet",
+                    floor=bins["floor"],
+                    ceiling=bins["ceiling"],
+                    synthetic=synthetic,
+                    columns=2 if wide else 1,
+                ),
+            )
+        for name, of in overlaps.items():
+            columns = 3 if wide else 1
+            yield (
+                f"figure_5_{name}{suffix}",
+                figures.figure_5(of, synthetic=synthetic, columns=columns),
+            )
 
 
 def read_maps(
@@ -159,13 +170,10 @@ def _bins(results: RunResults, compared: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _overlaps(
-    results: RunResults, families: Sequence[DetectorFamily]
-) -> dict[str, dict[int, Overlap]]:
+def _overlaps(results: RunResults, family: DetectorFamily) -> dict[str, dict[int, Overlap]]:
     fractions = results.config.analysis.top_fractions
     return {
         name: {found.k: found for found in results.overlaps(name, fractions)}
-        for family in families
         for name in family.names.values()
         if name in results.contributions
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan, sqrt
@@ -19,6 +19,7 @@ from deepfake_generalize import causal
 from deepfake_generalize.errors import DataMismatchError
 from deepfake_generalize.metrics import Resampling, decompose_degradation
 from deepfake_generalize.metrics.resampling import Replicates, resample, standard_error
+from deepfake_generalize.metrics.units import Scored
 from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,
@@ -29,10 +30,16 @@ from deepfake_generalize.study.experiment import (
     read_all,
     read_facts,
 )
-from deepfake_generalize.study.protocol import Protocol, in_table_order, short_name
+from deepfake_generalize.study.protocol import (
+    TABLE_SHARES,
+    Protocol,
+    in_table_order,
+    short_name,
+)
 from deepfake_generalize.study.report import findings, seeds
 from deepfake_generalize.study.report.findings import Finding
-from deepfake_generalize.study.scores import as_scored, read_scores
+from deepfake_generalize.study.report.intervals import with_intervals
+from deepfake_generalize.study.scores import as_scored, by_video, read_scores
 from deepfake_generalize.study.tables import (
     CAPTIONS,
     METRIC_TITLES,
@@ -42,7 +49,7 @@ from deepfake_generalize.study.tables import (
     table,
     table_in,
 )
-from deepfake_generalize.types import DoubleArray
+from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import check_unit
 
 _FINDING_4_FRACTIONS = (1 / 4, 1 / 2)
@@ -90,30 +97,17 @@ class RunResults:
         """Those of them that the study has trained."""
         return [family for family in self.families if family.reference is None]
 
-    @cached_property
-    def drawn(self) -> dict[str, list[DetectorFamily]]:
-        """The families of each Figure 2."""
-        drawn = {record["key"] for record in self.of("maps")}
-        return self._of_one_figure(family for family in self.families if family.name in drawn)
+    @property
+    def drawn(self) -> list[DetectorFamily]:
+        """The families that have a Figure 2."""
+        known = {record["key"] for record in self.of("maps")}
+        return [family for family in self.families if family.name in known]
 
-    @cached_property
-    def explained(self) -> dict[str, list[DetectorFamily]]:
-        """The families of each Figure 5."""
+    @property
+    def explained(self) -> list[DetectorFamily]:
+        """The families that have a Figure 5."""
         known = self.contributions.keys()
-        return self._of_one_figure(
-            family for family in self.families if known & {*family.names.values()}
-        )
-
-    def _of_one_figure(self, families: Iterable[DetectorFamily]) -> dict[str, list[DetectorFamily]]:
-        """Group families of one network and the same unseen sets, by the figure's name."""
-        groups: dict[tuple[str, tuple[str, ...]], list[DetectorFamily]] = {}
-        for family in families:
-            groups.setdefault((short_name(family.architecture), family.unseen), []).append(family)
-        names = [name for name, _ in groups]
-        return {
-            name if names.count(name) == 1 else f"{name}_{own[0].source}": own
-            for (name, _), own in groups.items()
-        }
+        return [family for family in self.families if known & {*family.names.values()}]
 
     @property
     def protocol(self) -> Protocol:
@@ -175,31 +169,43 @@ class RunResults:
     def trainings(self) -> list[Replicates]:
         """Accuracies in percent of each training, under the first one's names, resampled alike.
 
-        As `benchmark` makes them: the same scores have the same interval there.
+        As `benchmark` makes them: the same scores have the same interval there. `of("auc")` gives
+        the AUC, and that of the protocol's own metric where it is another.
         """
         return self._resampled(people=True)
 
-    def _resampled(self, *, people: bool) -> list[Replicates]:
+    @cached_property
+    def trainings_by_video(self) -> list[Replicates]:
+        """The same over the mean scores of videos; none where these are not known."""
+        return self._resampled(people=True, unit="video")
+
+    def _resampled(self, *, people: bool, unit: Unit = "frame") -> list[Replicates]:
         """Resample videos, and with `people` who is in them, where that is known."""
-        scored = {
-            name: {
-                key: of if people else dataclasses.replace(of, people=None)
-                for key, table in tables.items()
-                for of in (as_scored(table[table["status"] == "ok"]),)
-            }
-            for name, tables in self.scored.items()
-        }
+        scored: dict[str, dict[str, Scored]] = {}
+        for name, tables in self.scored.items():
+            for key, rows in tables.items():
+                table = rows if unit == "frame" else by_video(rows)
+                if table is None:
+                    return []
+                of = as_scored(table[table["status"] == "ok"])
+                scored.setdefault(name, {})[key] = (
+                    of if people else dataclasses.replace(of, people=None)
+                )
         resampling = Resampling(n_resamples=self.config.analysis.resamples)
-        found = resample(scored, ["accuracy"], resampling, scale=100.0)
-        names: dict[int | None, dict[str, str]] = {}
-        finished: dict[str, str] = {}
+        wanted = [*dict.fromkeys(("accuracy", "auc", self.protocol.metric))]
+        found = resample(scored, wanted, resampling, scale=100.0)
+        named = zip(*self._again.values(), strict=True)
+        return [seeds.renamed(found, dict(zip(names, self._again, strict=True))) for names in named]
+
+    @cached_property
+    def _again(self) -> dict[str, list[str]]:
+        """Detector to its names in all trainings; a finished one is the same in each."""
+        found: dict[str, list[str]] = {}
         for family in all_families(self.config):
-            again = dict(zip(family.names.values(), family.first.names.values(), strict=True))
-            if family.reference is None:
-                names.setdefault(family.retrained, {}).update(again)
-            else:  # The same in every training.
-                finished |= again
-        return [seeds.renamed(found, own | finished) for own in names.values() or ({},)]
+            for name, own in family.first.names.items():
+                found.setdefault(own, []).append(family.detector(name))
+        most = max(map(len, found.values()), default=1)
+        return {name: names * (most // len(names)) for name, names in found.items()}
 
     @cached_property
     def accuracies(self) -> Replicates:
@@ -312,11 +318,28 @@ class RunResults:
             return own
 
         def value(detector: str, name: str) -> float:
-            scores = self.scored.get(name, {}).get(detector)
-            return nan if scores is None else measure(scores, metric, unit)
+            scores = self.scored.get(name, {})
+            known = [scores[each] for each in self._again[detector] if each in scores]
+            each = [measure(scored, metric, unit) for scored in known]
+            return round(float(np.mean(each)), 10) if each else nan
 
         entrants = set(own["detector"])
         return table_in(number, self.rows(value), metric, unit, entrants, self.protocol)
+
+    def with_intervals(
+        self, number: str, metric: str = "accuracy", unit: Unit = "frame"
+    ) -> pd.DataFrame:
+        """Return the same with the 95 % interval of every number: NAME_low and NAME_high after it.
+
+        Of accuracy, AUC and the protocol's own metric; NaN where there is none.
+        """
+        trainings = self.trainings if unit == "frame" else self.trainings_by_video
+        return with_intervals(
+            self.table(number, metric, unit),
+            TABLE_SHARES.get(number, "nothing"),
+            {name: family for name, family, _ in self.detectors},
+            [each.of(metric) for each in trainings],
+        )
 
     @property
     def units_caption(self) -> str:
@@ -351,10 +374,12 @@ class RunResults:
         """
         found = []
         for name, family, _ in self.detectors:
-            pairs = {key: _pair(self.scored[key][name]) for key in family.analysed}
+            pairs = {key: usable_pair(self.scored[key][name]) for key in family.analysed}
             known = self.validation.get(name)
             parts = decompose_degradation(
-                pairs.pop(family.source), pairs, validation=None if known is None else _pair(known)
+                pairs.pop(family.source),
+                pairs,
+                validation=None if known is None else usable_pair(known),
             )
             found.append(parts.iloc[1:].assign(detector=name))
         table = pd.concat(found, ignore_index=True).sort_values(
@@ -366,13 +391,6 @@ class RunResults:
         return table[[*first, "degradation", "ranking_lost", "threshold_moved"]].dropna(
             axis="columns", how="all"
         )
-
-    @cached_property
-    def table_v_with_intervals(self) -> pd.DataFrame:
-        """Table V with each degradation's 95 % interval and its two parts, for a screen."""
-        ends = self.between_trainings.set_index("detector")[["lowest", "highest"]]
-        parts = self.thresholds.groupby("detector")[["ranking_lost", "threshold_moved"]].mean()
-        return self.table("V").join(ends, on="detector").join(parts.round(10), on="detector")
 
     @cached_property
     def between_trainings(self) -> pd.DataFrame:
@@ -414,7 +432,7 @@ class RunResults:
             if not each.reference
             for name in each.names.values()
         }
-        return [
+        found = [
             findings.zero_shot_failure(
                 self.families, self.trainings, self.config.analysis.smallest_loss
             ),
@@ -432,11 +450,13 @@ class RunResults:
                 }
             ),
         ]
+        return [each.above_leaks() for each in found] if self.data["audit"]["leaks"] else found
 
 
-def _pair(scores: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[float]]:
+def usable_pair(scores: pd.DataFrame) -> tuple[AnyArray, AnyArray]:
+    """Return the labels and scores of the images that have a score."""
     usable = scores[scores["status"] == "ok"]
-    return usable["label"], usable["score"]
+    return usable["label"].to_numpy(), usable["score"].to_numpy()
 
 
 def _contribution(key: str, values: list[float]) -> DoubleArray:

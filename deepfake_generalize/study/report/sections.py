@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import jinja2
-import numpy as np
+import pandas as pd
 
-from deepfake_generalize.data.splits import SUBSETS
+from deepfake_generalize.data.synthetic import BUILT_IN_EFFECTS
 from deepfake_generalize.metrics import Interval
-from deepfake_generalize.study.experiment import (
-    DetectorFamily,
-    StudyConfig,
-    read_log,
-    when_and_where,
-)
+from deepfake_generalize.study.experiment import StudyConfig, read_log, when_and_where
 from deepfake_generalize.study.protocol import (
     NULL_SET,
     ORIGINAL,
@@ -25,8 +21,10 @@ from deepfake_generalize.study.protocol import (
     in_table_order,
     shared_table,
 )
-from deepfake_generalize.study.report.results import RunResults
-from deepfake_generalize.study.report.seeds import over_trainings
+from deepfake_generalize.study.report.curves import Curves, curves
+from deepfake_generalize.study.report.doubts import doubts, sets_key
+from deepfake_generalize.study.report.intervals import interval_of
+from deepfake_generalize.study.report.results import RunResults, usable_pair
 from deepfake_generalize.study.tables import (
     THRESHOLD_CAPTION,
     TITLES,
@@ -42,52 +40,96 @@ SYNTHETIC = (
 )
 SHOWN_OF_A_HASH = 12
 """Hexadecimal digits of a hash that a reader is shown."""
-
-_SELECTION = (
-    "Originals: the epoch with the best accuracy on the source's validation split. Fine-tuned: the "
-    "epoch with the best accuracy on the validation part of the few-shot mix. Test sets never."
-)
 BETWEEN = (
     "Degradation over several trainings on the same data: their mean, the standard deviation "
     "between them, the standard error over test videos, what people who are in several add to it, "
     "and the 95 % interval over all."
 )
-_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
-def report_page(results: RunResults, pictures: Mapping[str, Path]) -> str:
-    """Return the report of a finished study as HTML; `pictures` are figures' names to files."""
+def report_page(
+    results: RunResults,
+    pictures: Mapping[str, Path],
+    drawn: Mapping[str, Curves],
+    further: Mapping[str, pd.DataFrame],
+) -> str:
+    """Return the report of a finished study as HTML.
+
+    Args:
+        results: The study's.
+        pictures: Figures' names to files.
+        drawn: Detector to what its panels draw.
+        further: Captions to tables that other parts of a study have left to be shown.
+    """
     audit = results.data["audit"]
     return (
         environment()
         .get_template("report.html")
         .render(
             results=results,
+            config=results.config,
+            protocol=results.protocol,
             pictures=pictures,
+            curves=drawn,
+            further=further,
             synthetic=SYNTHETIC,
+            built_in=BUILT_IN_EFFECTS if results.synthetic else (),
+            sets=sets_key(results),
+            doubts=doubts(results),
+            table_v=_trained_on(results, results.with_intervals("V")),
+            overview=overview(results),
             captions=captions(results.protocol),
             threshold_caption=THRESHOLD_CAPTION,
             why_empty=why_empty,
-            figures_2=_captioned(results.drawn),
-            figures_5=_captioned(results.explained),
             between=BETWEEN if len(results.trainings) > 1 else "",
             null_set=_null_set(results),
             not_compared=not_compared(results.config),
             audit=audit,
+            leaks=pd.DataFrame(audit["first_leaks"]),
+            leaking=shared_table(audit.get("leaking", [])),
             shared=shared_table(audit.get("shared", [])),
-            images=_images(results),
-            when_and_where=_when_and_where(results),
-            provenance=_provenance(results),
+            seeds=seeds_of(results.config),
+            shown_of_a_hash=SHOWN_OF_A_HASH,
+            when_and_where=when_and_where(read_log(results.folder)),
         )
     )
 
 
-def _captioned(figures: Mapping[str, Sequence[DetectorFamily]]) -> dict[str, str]:
-    """Return what each figure is about: a network, and a source where there is one for each."""
-    return {
-        name: own[0].title + (f" of {own[0].source}" if name.endswith(f"_{own[0].source}") else "")
-        for name, own in figures.items()
-    }
+def overview(results: RunResults) -> pd.DataFrame:
+    """Return accuracy, AUC and the two parts of what was lost, side by side, as Table V sorts."""
+    five = results.with_intervals("V").set_index("detector")
+    ranked = results.with_intervals("V", "auc").set_index("detector")
+    ranked = ranked.filter(regex="^(original_auc|average|degradation)").rename(
+        columns=lambda name: name.replace("average", "average_auc").replace(
+            "degradation", "auc_lost"
+        )
+    )
+    parts = results.thresholds.groupby("detector")[["ranking_lost", "threshold_moved"]].mean()
+    lost = five.filter(regex="^(original_accuracy|average|degradation)")
+    return _trained_on(results, lost.join([ranked, parts.round(10)]).reset_index())
+
+
+def _trained_on(results: RunResults, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that says of every detector what it was trained on."""
+    known = results.table("IV").set_index("detector")["training_dataset"]
+    told = table.copy()
+    told.insert([*table].index("detector") + 1, known.name, table["detector"].map(known))
+    return told
+
+
+def draw_curves(results: RunResults) -> dict[str, Curves]:
+    """Return what is drawn of each detector, in the order of Table IV."""
+    found = {}
+    for name, family, _ in results.detectors:
+        pairs = {
+            key: usable_pair(results.scored[key][name])
+            for key in family.protocol.test_sets(family.source)[:-1]
+            if key in results.scored
+        }
+        known = results.validation.get(name)
+        validation = None if known is None else usable_pair(known)
+        found[name] = curves(family, name, pairs, validation, results.thresholds)
+    return found
 
 
 def environment() -> jinja2.Environment:
@@ -147,72 +189,19 @@ def seeds_of(config: StudyConfig) -> str:
     return f"{config.seed}, of the trainings {own}" if own else str(config.seed)
 
 
-def counts(images: Mapping[str, int]) -> str:
-    """Write how many images the parts of a set have, in the order of their use."""
-    return ", ".join(f"{part} {images[part]:,}" for part in SUBSETS if images[part])
-
-
 def _data_uri(file: Path) -> str:
-    return f"data:{_TYPES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"
+    """Return a picture as text for a page; photographs as JPEG, which is a tenth of their PNG."""
+    if file.suffix == ".svg":
+        kind, content = "svg+xml", file.read_bytes()
+    else:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 88]
+        kind, content = "jpeg", cv2.imencode(".jpg", cv2.imread(str(file)), quality)[1].tobytes()
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _null_set(results: RunResults) -> Interval | None:
     """Return the original detectors' accuracy where the fakes are no fakes, in percent."""
     if NULL_SET not in results.scored or not results.trained:
         return None
-    names = [
-        name
-        for name, family, kind in results.detectors
-        if kind == ORIGINAL and family.reference is None
-    ]
-    each = [np.mean([one[name, NULL_SET] for name in names], axis=0) for one in results.trainings]
-    return over_trainings(results.trainings, each, [NULL_SET], within=(0.0, 100.0))
-
-
-def _images(results: RunResults) -> dict[str, str]:
-    splits = results.data["splits"]
-    rows = {
-        name: "; ".join(
-            (
-                counts(splits[name]["images"]),
-                *((splits[name]["official"],) if "official" in splits[name] else ()),
-                f"splits {splits[name]['sha256'][:SHOWN_OF_A_HASH]}",
-            )
-        )
-        for name in results.data["sets"]
-    }
-    rows["all"] = f"splits {results.splits_sha256[:SHOWN_OF_A_HASH]}, as the tables' files say"
-    return rows
-
-
-def _provenance(results: RunResults) -> dict[str, object]:
-    config = results.config
-    training = [record["training"] for record in results.of("detector")]
-    units = results.accuracies.units
-    versions = {f"{name} {version}" for of in training for name, version in of["versions"].items()}
-    return {
-        "Data": "synthetic, drawn by data.synthetic"
-        if results.synthetic
-        else ", ".join(config.places),
-        "Seed": seeds_of(config),
-        "Selection rule": _SELECTION,
-        "Detectors": f"{len(training)} trained in this run folder"
-        + "".join(f"; {name}, finished" for name in config.detectors),
-        "Controls of Finding 4": f"Untrained: {config.analysis.controls} a family; new heads: as "
-        f"many a detector; on shuffled labels: {config.analysis.shuffled_controls} a family, "
-        f"trained for {config.analysis.shuffled_epochs or 'all'} epochs",
-        "Intervals": f"95 %, {config.analysis.resamples:,} resamples; drawn, of the rarer class: "
-        + ", ".join(f"{name} {of.n} {of.unit}" for name, of in sorted(units.items())),
-        "Versions": ", ".join(sorted(versions)),
-        "Configuration hash": config.sha256,
-    }
-
-
-def _when_and_where(results: RunResults) -> dict[str, str]:
-    """Return the one part of the page in which two runs of a study differ."""
-    threads = results.config.threads
-    said = f"{threads} for each family of detectors, which has a process of its own"
-    return {
-        **when_and_where(read_log(results.folder)),
-        "Threads": "all that the machine has" if threads is None else said,
-    }
+    names = [family.detector(ORIGINAL) for family in results.trained]
+    return interval_of(results.trainings, {(name, NULL_SET): 1 / len(names) for name in names})

@@ -1,0 +1,103 @@
+"""What could be wrong with a study's numbers: what its sets are, and what to doubt about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from deepfake_generalize.data import Splits
+from deepfake_generalize.data.manifests import text_column, video_keys
+from deepfake_generalize.data.splits import SUBSETS
+from deepfake_generalize.study.experiment import SPLITS
+from deepfake_generalize.study.protocol import NULL_SET, Protocol
+
+if TYPE_CHECKING:
+    from deepfake_generalize.study.report.results import RunResults
+
+_RELIABLE = 20
+"""Units of a class below which intervals are too narrow: docs/explanations/intervals.md."""
+_TURNED_ROUND = 10.0
+"""Below this AUC, in percent, labels or scores are likely to be the wrong way round."""
+
+
+def sets_key(results: RunResults) -> pd.DataFrame:
+    """Return a row a set: what made it, what it is for, and how much there is of it.
+
+    Videos and people are those of the test part, NA where they are not named.
+    """
+    rows = []
+    for name in results.data["sets"]:
+        splits = Splits.load(results.folder / SPLITS / f"{name}.csv")
+        parts = {part: getattr(splits, part) for part in SUBSETS}
+        everything, test = pd.concat(parts.values()), parts["test"]
+        fakes = everything[everything["label"] == 1]
+        videos = video_keys(test)
+        found = {} if videos is None else videos.groupby(test["label"]).nunique().to_dict()
+        who = {
+            name for role in ("target", "source") for name in text_column(test, f"{role}_identity")
+        }
+        rows.append(
+            {
+                "set": name,
+                "role": _role(results.protocol, name),
+                "dataset": _named(everything, "dataset"),
+                "method": _named(fakes, "method"),
+                **{part: len(rows) for part, rows in parts.items()},
+                "real_videos": found.get(0, pd.NA),
+                "fake_videos": found.get(1, pd.NA),
+                "people": len(who - {""}) or pd.NA,
+                "dropped": len(splits.dropped),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def doubts(results: RunResults) -> dict[str, list[Any]]:
+    """Return what to doubt, by what is wrong; the page has the words for each.
+
+    few: (set, units of the rarer class, what they are) of sets whose intervals are too narrow, or
+    that have none. turned_round: (detector, set, AUC in percent, whether it is its own set).
+    missing: sets of the protocol that were not measured. unscored: (set, images without a score,
+    all). left_out: (what, why) of analyses.
+    """
+    scores = results.trainings[0].of("auc")
+    units = [(name, of) for name, of in scores.units.items() if of.n < _RELIABLE]
+    auc = [
+        (name, key, scores.interval(scores[name, key], [key], within=(0.0, 100.0)), key == home)
+        for name, family, kind in results.detectors
+        for home in (family.source,)
+        for key in results.scored
+        if (name, key) in scores and key != NULL_SET
+    ]
+    counted = {
+        key: max((int((each["status"] != "ok").sum()), len(each)) for each in tables.values())
+        for key, tables in results.scored.items()
+    }
+    return {
+        "few": [(name, of.n, of.unit) for name, of in units],
+        "turned_round": [
+            (name, key, found.estimate, own)
+            for name, key, found, own in auc
+            if found.estimate < _TURNED_ROUND or (own and found.high < 50.0)
+        ],
+        "missing": [name for name in results.protocol.names if name not in results.scored],
+        "unscored": [(key, *of) for key, of in counted.items() if of[0]],
+        "left_out": [*results.left_out.items()],
+    }
+
+
+def _role(protocol: Protocol, name: str) -> str:
+    found = ["trained on"] if name in protocol.sources else []
+    for source, facts in protocol.sources.items():
+        if name in facts.specialized:
+            found.append(f"same {facts.specialized[name]} as {source}")
+    if name in protocol.unseen:
+        found.append("unseen")
+    if name in protocol.few_shot:
+        found.append("a few images of it in fine-tuning")
+    return "; ".join(found) or "control: its fakes are reals"
+
+
+def _named(rows: pd.DataFrame, column: str) -> str:
+    return ", ".join(sorted({*text_column(rows, column)} - {""})) or "not said"
