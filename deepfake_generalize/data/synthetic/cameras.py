@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -37,102 +37,46 @@ class Studio:
     jitter: float  # Standard deviation of zoom and of the crop's place, in face units
 
 
+_DATASETS = ("Celeb-DF-v2", "Celeb-DF-v1", "FF++", "DFD", "null")
+# Interviews, lit from one side by good cameras; the same of older videos; anybody's videos, of all
+# kinds of cameras, many of which sharpen, and more compressed; one studio, of even cool light, soft
+# lenses and tighter crops; webcams.
+_FILMED: Mapping[str, tuple[Any, ...]] = {
+    "ambient": ((0.35, 0.6), (0.4, 0.65), (0.35, 0.75), (0.55, 0.8), (0.4, 0.7)),
+    "strength": ((0.9, 1.1), (0.85, 1.05), (0.85, 1.12), (0.95, 1.15), (0.8, 1.05)),
+    "warmth": ((-0.03, 0.09), (-0.02, 0.1), (-0.08, 0.08), (-0.08, 0.0), (-0.06, 0.1)),
+    "blur": ((0.3, 0.5), (0.35, 0.55), (0.3, 0.5), (0.45, 0.65), (0.4, 0.6)),
+    "noise": ((0.006, 0.014), (0.008, 0.018), (0.004, 0.012), (0.002, 0.006), (0.008, 0.02)),
+    "contrast": ((0.95, 1.1), (0.9, 1.1), (0.85, 1.15), (1.0, 1.2), (0.9, 1.1)),
+    "saturation": ((0.95, 1.15), (0.85, 1.05), (0.85, 1.25), (0.75, 0.95), (0.8, 1.1)),
+    "sharpening": ((0.0, 0.15), (0.0, 0.25), (0.0, 0.6), (0.2, 0.6), (0.1, 0.5)),
+    "resolution": ((0.9, 1.0), (0.85, 0.95), (0.85, 1.0), (0.9, 1.0), (0.85, 1.0)),
+    "codec": ("vp8", "vp8", "vp8", "vp8", "jpeg"),
+    "quality": ((88, 96), (82, 92), (84, 95), (86, 96), (82, 94)),
+    "zoom": (1.0, 1.02, 0.97, 1.08, 1.0),
+    "jitter": (0.03, 0.035, 0.035, 0.04, 0.04),
+}
 STUDIOS: Mapping[str, Studio] = {
-    # Interviews: lamps from one side, good cameras, mild compression.
-    "Celeb-DF-v2": Studio(
-        ambient=(0.35, 0.6),
-        strength=(0.9, 1.1),
-        warmth=(-0.03, 0.09),
-        blur=(0.35, 0.6),
-        noise=(0.006, 0.014),
-        contrast=(0.95, 1.1),
-        saturation=(0.95, 1.15),
-        sharpening=(0.0, 0.15),
-        resolution=(0.75, 1.0),
-        codec="vp8",
-        quality=(78, 92),
-        zoom=1.0,
-        jitter=0.03,
-    ),
-    # The same kind, of older videos.
-    "Celeb-DF-v1": Studio(
-        ambient=(0.4, 0.65),
-        strength=(0.85, 1.05),
-        warmth=(-0.02, 0.1),
-        blur=(0.4, 0.7),
-        noise=(0.008, 0.018),
-        contrast=(0.9, 1.1),
-        saturation=(0.85, 1.05),
-        sharpening=(0.0, 0.25),
-        resolution=(0.7, 0.95),
-        codec="vp8",
-        quality=(70, 86),
-        zoom=1.02,
-        jitter=0.035,
-    ),
-    # Anybody's videos: all kinds of cameras, of which many sharpen, and heavier compression.
-    "FF++": Studio(
-        ambient=(0.35, 0.75),
-        strength=(0.85, 1.12),
-        warmth=(-0.08, 0.08),
-        blur=(0.3, 0.6),
-        noise=(0.004, 0.012),
-        contrast=(0.85, 1.15),
-        saturation=(0.85, 1.25),
-        sharpening=(0.0, 0.6),
-        resolution=(0.65, 1.0),
-        codec="vp8",
-        quality=(65, 88),
-        zoom=0.97,
-        jitter=0.035,
-    ),
-    # One studio: even cool light, soft lenses, little noise, tighter crops.
-    "DFD": Studio(
-        ambient=(0.55, 0.8),
-        strength=(0.95, 1.15),
-        warmth=(-0.08, 0.0),
-        blur=(0.5, 0.8),
-        noise=(0.002, 0.006),
-        contrast=(1.0, 1.2),
-        saturation=(0.75, 0.95),
-        sharpening=(0.2, 0.6),
-        resolution=(0.8, 1.0),
-        codec="vp8",
-        quality=(75, 90),
-        zoom=1.08,
-        jitter=0.04,
-    ),
-    # Webcams.
-    "null": Studio(
-        ambient=(0.4, 0.7),
-        strength=(0.8, 1.05),
-        warmth=(-0.06, 0.1),
-        blur=(0.4, 0.8),
-        noise=(0.008, 0.02),
-        contrast=(0.9, 1.1),
-        saturation=(0.8, 1.1),
-        sharpening=(0.1, 0.5),
-        resolution=(0.7, 1.0),
-        codec="jpeg",
-        quality=(75, 92),
-        zoom=1.0,
-        jitter=0.04,
-    ),
+    dataset: Studio(**{setting: of[at] for setting, of in _FILMED.items()})
+    for at, dataset in enumerate(_DATASETS)
 }
 """The data sets, as manifests name them, to how they are filmed."""
 
 
+_DRAWN = ("blur", "noise", "contrast", "saturation", "sharpening", "resolution")
+
+
 @dataclass(frozen=True)
 class Camera:
-    """A camera with its settings of one clip; reals and fakes of a clip share it."""
+    """A camera with its settings of one clip, as in `Studio`; reals and fakes of it share them."""
 
     blur: float
     noise: float
-    gain: tuple[float, float, float]  # Of red, green and blue: exposure and white balance
     contrast: float
     saturation: float
     sharpening: float
     resolution: float
+    gain: tuple[float, ...]  # Of red, green and blue: exposure and white balance
     codec: str
     quality: int
     grid: tuple[int, int]  # Where the codec's blocks begin, x and y from 0 to 7
@@ -140,20 +84,12 @@ class Camera:
     @staticmethod
     def sample(rng: np.random.Generator, studio: Studio) -> Camera:
         """Sample the settings of a clip."""
-        red, green, blue = (
-            float(value) for value in rng.normal(1.0, 0.05) * rng.normal(1.0, 0.02, 3)
-        )
+        gain = rng.normal(1.0, 0.05) * rng.normal(1.0, 0.02, 3)
+        drawn = {name: float(rng.uniform(*getattr(studio, name))) for name in _DRAWN}
+        grid = (int(rng.integers(8)), int(rng.integers(8)))
+        quality = round(rng.uniform(*studio.quality))
         return Camera(
-            blur=rng.uniform(*studio.blur),
-            noise=rng.uniform(*studio.noise),
-            gain=(red, green, blue),
-            contrast=rng.uniform(*studio.contrast),
-            saturation=rng.uniform(*studio.saturation),
-            sharpening=rng.uniform(*studio.sharpening),
-            resolution=rng.uniform(*studio.resolution),
-            codec=studio.codec,
-            quality=round(rng.uniform(*studio.quality)),
-            grid=(int(rng.integers(8)), int(rng.integers(8))),
+            gain=tuple(gain.tolist()), codec=studio.codec, quality=quality, grid=grid, **drawn
         )
 
     def film(self, image: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -13,6 +13,8 @@ from deepfake_generalize.data.synthetic.people import Person, Rgb, stream
 FRAMES_PER_CLIP = 300
 """Frames in a synthetic clip; pictures of it are taken at any of them."""
 
+_TURN = math.pi / 6
+
 FPS = 25
 
 
@@ -24,7 +26,8 @@ class Expression:
     smile: float  # Raises the corners of the mouth, -0.04 to 0.08
     brows: float  # Raises the brows, -0.03 to 0.05
     eyelids: float  # 1 open, 0 closed
-    gaze: float  # Of the irises, in widths of an eye, -0.3 to 0.3
+    gaze: float  # Of the irises to the side, in widths of an eye, -0.3 to 0.3
+    sight: float  # Of the irises down, in heights of an eye, -0.5 to 0.5
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,21 @@ class Clip:
             brows=sway(0.0, 0.018),
             eyelids=1.0 - 0.9 * _blink(rng, frame),
             gaze=sway(0.0, 0.14),
+            sight=sway(0.0, 0.25),
         )
         pose = Pose(
-            yaw=sway(float(rng.normal(0, 0.12)), 0.12),
-            pitch=sway(float(rng.normal(0, 0.05)), 0.05),
-            roll=sway(float(rng.normal(0, 0.03)), 0.03),
+            yaw=_within(sway(float(rng.normal(0, 0.22)), 0.14), _TURN),
+            pitch=_within(sway(float(rng.normal(0, 0.08)), 0.06), _TURN / 2),
+            roll=sway(float(rng.normal(0, 0.05)), 0.04),
             x=sway(0.0, 0.04),
             y=sway(0.0, 0.03),
         )
         return Shot(self.person, expression, pose, light, place)
+
+
+def _within(angle: float, most: float) -> float:
+    """Return an angle, softly kept within a limit."""
+    return most * math.tanh(angle / most)
 
 
 class _Sway:
@@ -131,7 +140,7 @@ def _sample_light(rng: np.random.Generator, studio: Studio) -> Light:
 
 
 def _sample_place(rng: np.random.Generator) -> Place:
-    upper = rng.uniform(0.15, 0.85) + rng.normal(0, 0.09, 3)
+    upper = rng.uniform(0.15, 0.85) + rng.normal(0, 0.06, 3)
     lower = upper * rng.uniform(0.6, 1.2) + rng.normal(0, 0.05, 3)
     clothes = rng.uniform(0.05, 0.85) + rng.normal(0, 0.14, 3)
     return Place(

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import read_crops, read_image, read_landmarks
+from deepfake_generalize.data import audit_shortcuts, read_crops, read_image, read_landmarks
+from deepfake_generalize.data.shortcuts import ShortcutWarning
 from deepfake_generalize.data.synthetic import make_datasets
+from deepfake_generalize.data.synthetic.sets import SETS
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.metrics import Resampling
 
 NINE = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
 METHODS = {
@@ -220,3 +224,19 @@ def test_real_and_fake_of_the_null_set_differ_by_noise_alone(sets) -> None:
         difference = read_image(a).astype(int) - read_image(b).astype(int)
         assert np.abs(difference).mean() < 5
         assert np.abs(difference).any()
+
+
+@pytest.mark.slow
+def test_no_cue_tells_real_from_fake(tmp_path) -> None:
+    few = {"train": 0, "val": 0, "test": 80}
+    drawn = make_datasets(tmp_path / "drawn", per_split=few, seed=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ShortcutWarning)
+        cues = audit_shortcuts(
+            {name: splits.test for name, splits in drawn.items()},
+            resampling=Resampling(n_resamples=2),
+        )
+    assert set(cues["set"]) == set(SETS)
+    assert {"sharpness", "blockiness", "JPEG quality", "spectrum at period 3"} <= set(cues["cue"])
+    assert not cues.query("auc >= 0.75").to_dict("records")
+    assert cues.query("set == 'NULL'")["auc"].max() < 0.6
