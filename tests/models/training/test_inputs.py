@@ -42,6 +42,7 @@ def test_crops_arrays_and_datasets_are_one(crops, trained, train_small, same_wei
     assert of_sets.training["history"]["val_accuracy"]
 
 
+@pytest.mark.slow
 def test_a_detector_knows_that_it_was_trained_on_drawn_faces(
     crops, trained, tmp_path, train_small, short_recipe
 ):
