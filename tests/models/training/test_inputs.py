@@ -94,6 +94,7 @@ def test_unknown_videos_are_not_the_same_video(crops, train_small, short_recipe)
     assert train_small(train=loose[0], val=loose[1], recipe=one).training["best_epoch"] == 1
 
 
+@pytest.mark.slow
 def test_the_last_smaller_batch_is_left_out_by_choice(
     crops, train_small, striped_train, striped_val
 ):
