@@ -53,7 +53,6 @@ def test_tables_and_page_name_the_seed_and_the_splits(tiny_run, tiny_config):
         assert f"splits {data.Splits.load(path).sha256[:12]}" in text
 
 
-@pytest.mark.slow
 def test_what_sets_share_that_should_not_is_told_at_the_top_of_the_audit(tiny_run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(tiny_run.folder, copy, ignore=shutil.ignore_patterns("data", "detectors"))
