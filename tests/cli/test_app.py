@@ -105,7 +105,7 @@ def split_command(tmp_path: Path) -> str:
     [
         pytest.param("2>&-", 0, marks=pytest.mark.nightly),
         ("<&- >&- 2>&-", 0),
-        (">/dev/full", 2),
+        pytest.param(">/dev/full", 2, marks=pytest.mark.slow),
         pytest.param("2>/dev/full >/dev/null", 0, marks=pytest.mark.nightly),
     ],
 )
@@ -122,7 +122,9 @@ def test_closed_or_full_streams_cost_no_work(
         assert (tmp_path / "sets/train/crops.csv").exists()
 
 
-@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(
+    "streams", ["2>/dev/full", pytest.param("2>&-", marks=pytest.mark.nightly)]
+)
 def test_a_refusal_that_cannot_be_said_has_its_exit_code(streams: str) -> None:
     assert in_a_shell(f'"$PYTHON" -m deepfake_generalize score nothere {streams}').returncode == 2
 

@@ -146,11 +146,13 @@ def test_no_two_images_are_the_same(sets) -> None:
     assert len({read_image(path).tobytes() for path in paths}) == len(paths)
 
 
+@pytest.mark.slow
 def test_two_processes_draw_the_same_files(root, sets, make_small, tmp_path) -> None:
     make_small(tmp_path / "twice", n_jobs=2)
     assert pixels(tmp_path / "twice") == pixels(root)
 
 
+@pytest.mark.slow
 def test_another_seed_draws_other_pixels(root, sets, make_small, tmp_path) -> None:
     other = make_small(tmp_path / "other", seed=101)
     assert list(other["FS"].test["frame"]) == list(sets["FS"].test["frame"])

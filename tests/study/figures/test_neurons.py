@@ -28,8 +28,7 @@ def overlaps(names, ks=(64, 128, 256, 512)):
 
 
 @pytest.mark.parametrize(
-    ("names", "synthetic"),
-    [pytest.param(NAMES, False, marks=pytest.mark.slow), (NAMES[:1], True), (NAMES[:2], True)],
+    ("names", "synthetic"), [(NAMES, False), (NAMES[:1], True), (NAMES[:2], True)]
 )
 def test_nothing_is_cut_off(names, synthetic, written):
     texts = written(figure_5(overlaps(names), synthetic=synthetic))

@@ -124,6 +124,7 @@ def test_tables_are_means_over_the_trainings(retrained):
             assert table.loc[name, key] == pytest.approx(np.mean(pair))
 
 
+@pytest.mark.slow
 def test_seeds_and_videos_vary_apart(retrained, monkeypatch):
     # The tiny sets have fewer videos than an interval is made of.
     monkeypatch.setattr(resampling, "FEWEST", 2)
