@@ -87,6 +87,9 @@ def _write_figures(results: RunResults) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     shown = {}
     for name, figure in _figures(results):
+        if name.endswith("_narrow"):
+            shown[name] = figures.save_svg(figure, folder / name)
+            continue
         png, svg = figures.save_figure(figure, folder / name)
         shown[name] = png if name.startswith("figure_2") else svg
     return shown
