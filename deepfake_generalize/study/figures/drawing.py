@@ -156,9 +156,9 @@ def draw_panels(
         # Drawn once aside: how many lines the legend takes follows from what is in it.
         aside = Axes(Figure(), (0.0, 0.0, 1.0, 1.0))
         next(iter(panels.values()))(aside)
-        labels = aside.get_legend_handles_labels()[1]
-        in_a_row = max(1, int(body[0] / (0.062 * max(map(len, labels), default=1) + 0.5)))
-        lines = math.ceil(len(labels) / in_a_row)
+        said = aside.get_legend_handles_labels()[1]
+        in_a_row = max(1, int(body[0] / (0.062 * max(map(len, said), default=1) + 0.5)))
+        lines = math.ceil(len(said) / in_a_row)
         page = bands(body, notes=notes, legend_lines=lines, synthetic=synthetic)
         grid = page.panels(len(panels), columns)
         for index, (name, draw) in enumerate(panels.items()):

@@ -19,8 +19,8 @@ from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
     SYNTHETIC,
+    curves_svg,
     draw_curves,
-    environment,
     report_page,
     seeds_of,
 )
@@ -44,8 +44,7 @@ def publish_results(results: RunResults) -> Path:
     pictures = _write_figures(results)
     drawn = draw_curves(results)
     for name, of in drawn.items():
-        panels = environment().get_template("panels.html").module.sheet(of)
-        _write_text(results.folder / "figures" / f"curves_{name}.svg", panels)
+        _write_text(results.folder / "figures" / f"curves_{name}.svg", curves_svg(of))
     target = results.folder / "report.html"
     _write_text(target, report_page(results, pictures, drawn, _further(results)))
     return target

@@ -275,13 +275,14 @@ class RunResults:
             (name, family, kind) for family in self.families for kind, name in family.names.items()
         ]
 
-    def value(self, detector: str, name: str, metric: str, unit: Unit) -> float:
-        """Return a metric in percent of a detector on a set, NaN where it was not measured.
+    def value(self, pair: tuple[str, str], metric: str, unit: Unit) -> float:
+        """Return a metric in percent of (detector, set), NaN where it was not measured.
 
         With several trainings it is the mean over them.
         """
+        detector, name = pair
         trainings = self.trainings if unit == "frame" else self.trainings_by_video
-        each = [of.numbers.get((detector, name, metric)) for of in trainings]
+        each = [of.numbers.get((*pair, metric)) for of in trainings]
         if each and each[0] is not None:
             found = [100.0 * of[0, 0] for of in each if of is not None]
         else:
@@ -312,7 +313,7 @@ class RunResults:
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
-        rows = self.rows(lambda *of: self.value(*of, "accuracy", "frame"))
+        rows = self.rows(lambda *of: self.value(of, "accuracy", "frame"))
         return {number: table(number, rows, protocol=self.protocol) for number in CAPTIONS}
 
     def table(self, number: str, metric: str = "accuracy", unit: Unit = "frame") -> pd.DataFrame:
@@ -320,7 +321,7 @@ class RunResults:
         own = self._tables[check_table(number)]
         if (metric, unit) == ("accuracy", "frame"):
             return own
-        rows = self.rows(lambda *of: self.value(*of, metric, unit))
+        rows = self.rows(lambda *of: self.value(of, metric, unit))
         return table_in(number, rows, metric, unit, set(own["detector"]), self.protocol)
 
     def with_intervals(
