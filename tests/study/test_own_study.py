@@ -276,7 +276,7 @@ def test_a_finished_network_is_looked_into_as_far_as_it_can_be(measured):
     assert not [what for what in measured.results.left_out if what.startswith("net")]
     # One figure for each source, as their unseen sets are others.
     assert {path.stem for path in (measured.folder / "figures").glob("*.png")} == {
-        f"figure_{number}_net_{source}" for number in (2, 5) for source in ("one", "two")
+        f"figure_{number}_net-{source}" for number in (2, 5) for source in ("one", "two")
     }
     (overlap,) = measured.results.overlaps("net-two", [0.5])
     assert (overlap.neurons, len(overlap.counts)) == (16, 3)

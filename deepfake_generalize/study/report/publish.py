@@ -19,8 +19,8 @@ from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
     SYNTHETIC,
+    curves_svg,
     draw_curves,
-    environment,
     report_page,
     seeds_of,
 )
@@ -45,8 +45,7 @@ def publish_results(results: RunResults) -> Path:
     pictures = _write_figures(results)
     drawn = draw_curves(results)
     for name, of in drawn.items():
-        panels = environment().get_template("panels.html").module.sheet(of)
-        _write_text(results.folder / "figures" / f"curves_{name}.svg", panels)
+        _write_text(results.folder / "figures" / f"curves_{name}.svg", curves_svg(of))
     target = results.folder / "report.html"
     _write_text(target, report_page(results, pictures, drawn, _further(results)))
     return target
@@ -91,6 +90,9 @@ def _write_figures(results: RunResults) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     shown = {}
     for name, figure in _figures(results):
+        if name.endswith("_narrow"):
+            shown[name] = figures.save_svg(figure, folder / name)
+            continue
         png, svg = figures.save_figure(figure, folder / name)
         shown[name] = png if name.startswith("figure_2") else svg
     return shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -132,6 +133,13 @@ def draw_curves(results: RunResults) -> dict[str, Curves]:
     return found
 
 
+def curves_svg(of: Curves) -> str:
+    """Return the panels of a detector as a file of their own."""
+    sheet = '{% from "panels.html" import sheet %}{{ sheet(of) }}'
+    return environment().from_string(sheet).render(of=of)
+
+
+@functools.cache
 def environment() -> jinja2.Environment:
     """Return where the page's templates are, which escape all that is put into them."""
     made = jinja2.Environment(

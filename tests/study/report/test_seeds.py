@@ -130,7 +130,7 @@ def test_seeds_and_videos_vary_apart(retrained, monkeypatch):
     monkeypatch.setattr(resampling, "FEWEST", 2)
     retrained = dataclasses.replace(retrained)
     table = retrained.between_trainings.set_index("detector")
-    shown = retrained.table_v_with_intervals.set_index("detector")
+    shown = retrained.with_intervals("V").set_index("detector")
     assert (table["between_trainings"] > 0).any()
     for name in table.index:
         found, lost = table.loc[name], []
@@ -156,7 +156,7 @@ def test_seeds_and_videos_vary_apart(retrained, monkeypatch):
         below = np.mean(lost) - retrained.trainings[0].interval(mean).low
         lowest = np.mean(lost) - math.sqrt(below**2 + margin**2)
         assert found["lowest"] == pytest.approx(lowest)
-        assert shown.loc[name, "lowest"] == pytest.approx(found["lowest"])
+        assert shown.loc[name, "degradation_low"] == pytest.approx(found["lowest"])
 
 
 @pytest.mark.slow
