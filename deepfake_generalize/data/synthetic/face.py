@@ -6,7 +6,7 @@ import numpy as np
 
 from deepfake_generalize.data.synthetic.canvas import bump, over, pattern, planar, soft, tint
 from deepfake_generalize.data.synthetic.head import Head
-from deepfake_generalize.data.synthetic.people import Features, Person, Rgb
+from deepfake_generalize.data.synthetic.people import Features, Person
 from deepfake_generalize.data.synthetic.shots import Expression
 from deepfake_generalize.types import FloatArray
 
@@ -167,8 +167,4 @@ def _brow(
     hairs = pattern(u, v, seed=person.hair.seed + 11, stretch=(45, 20))
     mask = soft(distance, max(1.5 * pixel, 0.03)) * soft(np.abs(across) - 1, 0.3)
     mask *= np.clip(np.float32(0.78) + np.float32(0.12) * hairs, 0, 1)
-    over(image, mask, _darker(person.hair.colour))
-
-
-def _darker(colour: Rgb) -> FloatArray:
-    return np.asarray(colour, np.float32) * np.float32(0.75)
+    over(image, mask, np.asarray(person.hair.colour) * 0.75)

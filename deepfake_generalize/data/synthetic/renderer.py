@@ -21,8 +21,8 @@ from deepfake_generalize.data.synthetic.scenery import (
     hair_coverage,
     paint_back_hair,
     paint_body,
-    paint_front_hair,
     paint_place,
+    strands,
 )
 from deepfake_generalize.data.synthetic.shots import Expression, Shot
 from deepfake_generalize.types import DoubleArray, FloatArray
@@ -57,7 +57,7 @@ def render(shot: Shot, view: View) -> Scene:
     paint_body(image, head, person, shot.place, light, pixel)
     over(image, head.coverage, render_face(head, shot, pixel))
     hair = hair_coverage(head, person, pixel)
-    paint_front_hair(image, head, person, light, hair)
+    over(image, hair, strands(head, person.hair, light))
     image = np.ascontiguousarray(np.clip(image, 0.0, 1.0))
     return Scene(shot, view, image, head, head.coverage * (1 - hair))
 

@@ -94,7 +94,7 @@ def paint_back_hair(
     wave = np.float32(0.03) * pattern(head.y, head.x, seed=hair.seed + 4, stretch=(3, 0.5))
     sides = soft(np.abs(head.x) + wave - reach, 0.03 + pixel)
     sides = sides * soft(head.y - end + np.float32(0.1) * locks, 0.1)
-    over(image, sides * soft(above - 0.85, 0.2), _strands(head, hair, light) * np.float32(0.8))
+    over(image, sides * soft(above - 0.85, 0.2), strands(head, hair, light) * np.float32(0.8))
 
 
 def hair_coverage(head: Head, person: Person, pixel: float) -> FloatArray:
@@ -121,22 +121,16 @@ def hair_coverage(head: Head, person: Person, pixel: float) -> FloatArray:
     return cap * front
 
 
-def paint_front_hair(
-    image: FloatArray, head: Head, person: Person, light: Light, coverage: FloatArray
-) -> None:
-    """Paint the hair before the head over an image, in place."""
-    over(image, coverage, _strands(head, person.hair, light))
-
-
-def _strands(head: Head, hair: Hair, light: Light) -> FloatArray:
+def strands(head: Head, hair: Hair, light: Light) -> FloatArray:
+    """Return the lit colour of hair, (height, width, 3) float32 sRGB."""
     angle = np.arctan2(head.x - np.float32(hair.parting), head.y + np.float32(2.2))
     radius = np.hypot(head.x - np.float32(hair.parting), head.y + np.float32(2.2))
-    strands = pattern(angle, radius, seed=hair.seed, stretch=(55, 1.6))
-    strands += np.float32(0.6) * pattern(angle, radius, seed=hair.seed + 9, stretch=(16, 1.0))
+    grain = pattern(angle, radius, seed=hair.seed, stretch=(55, 1.6))
+    grain += np.float32(0.6) * pattern(angle, radius, seed=hair.seed + 9, stretch=(16, 1.0))
     sheen = np.float32(0.22) * np.exp(-np.square((head.y + np.float32(0.8)) * np.float32(3)))
     tone = np.float32(light.strength) * (
         np.float32(0.85)
-        + np.float32(0.13) * strands
+        + np.float32(0.13) * grain
         + sheen
         + np.float32(0.15 * light.direction[0]) * head.x
     )

@@ -10,12 +10,12 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deepfake_generalize.data.synthetic.cameras import STUDIOS, Camera
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.people import stream
 from deepfake_generalize.data.synthetic.pictures import camera_of, clip_of, landmarks, picture
 from deepfake_generalize.data.synthetic.renderer import render
 from deepfake_generalize.data.synthetic.sets import SETS, Take, check_sizes, plan_takes
+from deepfake_generalize.data.synthetic.shots import STUDIOS, Camera
 
 SEED = 100
 REAL = Take("NULL", "test", "null", "real", "id600", None, 8)

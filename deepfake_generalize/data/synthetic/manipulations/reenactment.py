@@ -25,9 +25,9 @@ def face2face(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArr
     under light estimated by a few coefficients and therefore flatter (Thies et al., "Face2Face",
     sections 4 and 7).
     """
-    fake = smooth(_redraw(target, source), target, rng.uniform(0.022, 0.034))
+    fake = smooth(_redraw(target, source), target, rng.uniform(0.02, 0.031))
     mean = smooth(fake, target, 0.35)
-    fake = fake + np.float32(rng.uniform(0.18, 0.36)) * (mean - fake)
+    fake = fake + np.float32(rng.uniform(0.16, 0.32)) * (mean - fake)
     feather = rng.uniform(0.1, 0.2)
     mask = face_mask(target.head, middle=0.45, width=0.58, height=0.5, feather=feather)
     return blend(target, fake, mask, rng)
