@@ -85,6 +85,7 @@ def test_the_module_runs_and_sets_the_exit_status() -> None:
     assert in_a_shell('"$PYTHON" -m deepfake_generalize score').returncode == 2
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error() -> None:
     done = in_a_shell('"$PYTHON" -m deepfake_generalize doctor | true')
     assert done.stderr == ""

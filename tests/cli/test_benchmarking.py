@@ -280,6 +280,7 @@ def test_several_detectors_are_ranked_in_one_table(
     assert "one --detector with --weights, --table or --intervals, received 2" in error
 
 
+@pytest.mark.slow
 def test_sets_are_broken_down_by_columns(
     methods: Path, capsys: pytest.CaptureFixture[str], fails: Any
 ) -> None:
