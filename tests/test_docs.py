@@ -37,7 +37,7 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
 
 LONG = (
     *("docs/guides/training.md", "docs/guides/many-machines.md", "docs/explanations/heat-maps.md"),
-    *("docs/explanations/synthetic-faces.md", "docs/guides/reading-the-tables.md"),
+    *("docs/explanations/synthetic-faces.md", "docs/guides/reading-the-tables.md", "README.md"),
     *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
 )
