@@ -36,7 +36,8 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
 
 
 LONG = (
-    *("docs/guides/training.md", "docs/guides/many-machines.md"),
+    *("docs/guides/training.md", "docs/guides/many-machines.md", "docs/explanations/heat-maps.md"),
+    *("docs/explanations/synthetic-faces.md", "docs/guides/reading-the-tables.md", "README.md"),
     *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
     "docs/guides/self-blending.md",

@@ -283,6 +283,7 @@ def test_several_detectors_are_ranked_in_one_table(
     )
 
 
+@pytest.mark.slow
 def test_sets_are_broken_down_by_columns(
     methods: Path, capsys: pytest.CaptureFixture[str], fails: Any
 ) -> None:

@@ -34,6 +34,7 @@ def _arguments(crops: Mapping[str, Any], out: Path, *more: object) -> list[str]:
     return [str(word) for word in (*given, "--out", out, *more)]
 
 
+@pytest.mark.slow
 def test_a_table_for_people_a_line_an_epoch_for_logs_and_the_record_as_json(
     crops: dict[str, Path], tmp_path: Path, capsys: Any
 ) -> None:

@@ -114,7 +114,7 @@ def test_the_parts_of_a_degradation_add_up_to_table_vs(tiny_run):
     assert text.count("Threshold moved (% points)") == 2  # Side by side, and set by set.
 
 
-@pytest.mark.parametrize("unit", ["frame", "video"])
+@pytest.mark.parametrize("unit", ["frame", pytest.param("video", marks=pytest.mark.slow)])
 def test_tables_are_there_in_other_metrics_and_named_by_them(tiny_run, unit):
     by = "" if unit == "frame" else "video_"
     frame = study.read_scores(tiny_run.folder / "scores" / "MesoNet1-NT.csv").frame
@@ -187,6 +187,7 @@ def test_the_tables_add_up(tiny_run):
         tiny_run.table("I")
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_not_run_again(tiny_run, tiny_config):
     before = {path: path.read_bytes() for path in (tiny_run.folder / "records").iterdir()}
     report = tiny_run.report.read_bytes()

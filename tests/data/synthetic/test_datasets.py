@@ -162,6 +162,7 @@ def test_another_seed_draws_other_pixels(root, sets, make_small, tmp_path) -> No
     assert not any(a[name] == b[name] for name in images)
 
 
+@pytest.mark.slow
 def test_a_rerun_draws_what_is_missing_and_nothing_else(sets, make_small, tmp_path) -> None:
     folder = tmp_path / "again"
     make_small(folder)

@@ -31,6 +31,7 @@ def crops(tmp_path_factory, striped_train, striped_val):
     return _write_crops(folder, *striped_train, "a"), _write_crops(folder, *striped_val, "b")
 
 
+@pytest.mark.slow
 def test_crops_arrays_and_datasets_are_one(crops, trained, train_small, same_weights):
     of_crops = train_small(train=crops[0], val=crops[1], seed=3)
     assert same_weights(of_crops, trained)

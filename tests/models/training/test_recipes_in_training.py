@@ -98,6 +98,7 @@ def test_a_plateau_begins_again_with_other_numbers(
         assert same_weights(train_small(train=noise, recipe=recipe, checkpoint=tmp_path), whole)
 
 
+@pytest.mark.slow
 def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weights):
     detector = train_small(precision="bfloat16")
     assert {layer.dtype_policy.name for layer in detector.model.layers} == {"float32"}

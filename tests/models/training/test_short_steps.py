@@ -44,7 +44,9 @@ def learn(model: keras.Model, options: TrainOptions) -> Fit:
     [
         pytest.param(1, 1, RECIPE, marks=pytest.mark.nightly),
         (1, 0, dataclasses.replace(RECIPE, drop_last=True)),
-        (2, 1, dataclasses.replace(RECIPE, loss="bce", epochs=2)),
+        pytest.param(
+            2, 1, dataclasses.replace(RECIPE, loss="bce", epochs=2), marks=pytest.mark.nightly
+        ),
     ],
 )
 def test_short_steps_are_keras_own_to_the_last_bit(
