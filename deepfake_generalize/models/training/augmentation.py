@@ -191,7 +191,8 @@ up to a tenth, scaled by .8 to 1.2 and turned by up to 10 degrees, black behind 
 
 Reproduction notes:
     Their programs call albumentations; here it is OpenCV, with the same parameters and other random
-    numbers. Both give a real and its fake draws of their own. Some of DeepfakeBench's files never
-    turn. Crops have the network's size already: nothing is resized or padded. PCA moves along the
-    components, which albumentations transposes. Selimsef's cut-outs, by landmarks, are left out.
+    numbers. Both give a real and its fake draws of their own. DeepfakeBench's file for Xception
+    never turns. Crops have the network's size already: nothing is resized or padded. PCA moves
+    along the components, which albumentations transposes. Selimsef's cut-outs, by landmarks, are
+    left out.
 """
