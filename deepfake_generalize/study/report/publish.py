@@ -14,18 +14,24 @@ from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.report.curves import draw_curves
 from deepfake_generalize.study.report.intervals import folded
 from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
     SYNTHETIC,
     curves_svg,
-    draw_curves,
     report_page,
     seeds_of,
 )
 from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, what_helps
-from deepfake_generalize.study.tables import THRESHOLD_CAPTION, captions, render, why_empty
+from deepfake_generalize.study.tables import (
+    METRIC_TITLES,
+    THRESHOLD_CAPTION,
+    captions,
+    render,
+    why_empty,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,8 +66,11 @@ def _write_tables(results: RunResults) -> None:
         shown[f"table_{number.lower()}"] = (results.table(number), caption)
         shown[f"table_{number.lower()}_intervals"] = (results.with_intervals(number), caption)
     shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
-    if results.side_by_side is not None:
-        shown["table_units"] = (results.side_by_side, results.units_caption)
+    metric = results.protocol.metric
+    for unit in results.protocol.units:
+        if (metric, unit) != ("accuracy", "frame"):
+            said = f"Table V in {METRIC_TITLES[metric]} (%), by {unit}."
+            shown[f"table_v_{metric}_{unit}"] = (results.with_intervals("V", metric, unit), said)
     helped = what_helps(results.families, results.trainings)
     if len(helped):
         shown["what_helps"] = (helped, HELPS_CAPTION)

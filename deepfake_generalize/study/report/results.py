@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +41,6 @@ from deepfake_generalize.study.report.intervals import with_intervals
 from deepfake_generalize.study.scores import as_scored, by_video, read_scores
 from deepfake_generalize.study.tables import (
     CAPTIONS,
-    METRIC_TITLES,
     Unit,
     check_table,
     measure,
@@ -338,31 +336,6 @@ class RunResults:
             {name: family for name, family, _ in self.detectors},
             [each.of(metric) for each in trainings],
         )
-
-    @property
-    def units_caption(self) -> str:
-        """What the table of the protocol's own metric and units is about."""
-        title = METRIC_TITLES[self.protocol.metric]
-        return f"Table V in {title} (%), by {' and by '.join(self.protocol.units)}, each named."
-
-    @cached_property
-    def side_by_side(self) -> pd.DataFrame | None:
-        """Table V in the protocol's metric, a column for each set and unit; None if it is Table V.
-
-        In the order of the first unit's Table V.
-        """
-        metric, units = self.protocol.metric, self.protocol.units
-        if (metric, units) == ("accuracy", ("frame",)):
-            return None
-        sets = ("original", *self.protocol.unseen, "average")
-        columns = {"detector": self.table("V", metric, units[0])["detector"]}
-        of_unit = {unit: self.table("V", metric, unit).set_index("detector") for unit in units}
-        for name, unit in itertools.product(sets, units):
-            by = metric if unit == "frame" else f"video_{metric}"
-            own = f"original_{by}" if name == "original" else name
-            title = f"{name} ({unit} {METRIC_TITLES[metric]})"
-            columns[title] = of_unit[unit].loc[columns["detector"], own].to_numpy()
-        return pd.DataFrame(columns)
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -13,16 +14,15 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from deepfake_generalize import data, study
-from deepfake_generalize.metrics import resampling
+from deepfake_generalize.metrics import Interval, resampling
 from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.protocol.sharing import count_shared, shared_table
 from deepfake_generalize.study.report import RunResults, curves
 from deepfake_generalize.study.report.intervals import interval_of
 from deepfake_generalize.study.report.sections import (
     curves_svg,
-    draw_curves,
     environment,
-    not_compared,
+    without_neurons,
 )
 
 SETS = ("F2F", "FS-I", "NT-I")
@@ -204,7 +204,7 @@ def test_curves_are_those_of_scikit_learn():
 
 
 def test_the_panels_draw_the_curves(tiny_run):
-    drawn = draw_curves(tiny_run.results)["MesoNet1"]
+    drawn = curves.draw_curves(tiny_run.results)["MesoNet1"]
     text = (tiny_run.folder / "figures" / "curves_MesoNet1.svg").read_text(encoding="utf-8")
     assert text in curves_svg(drawn) + "\n"
     assert text.count("<svg ") == text.count("</svg>") == 1
@@ -250,16 +250,28 @@ def test_the_page_explains_its_words_where_they_come_first(tiny_run):
 @pytest.mark.parametrize(
     ("architectures", "said"),
     [
-        (("mesonet", "shallownet"), None),
-        (("mesonet", "xception"), "XceptionNet has a single dense layer"),
-        (("xception", "efficientnet_b0"), "XceptionNet and EfficientNet have a single dense layer"),
+        (("mesonet", "shallownet"), []),
+        (("mesonet", "xception"), ["XceptionNet"]),
+        (("xception", "efficientnet_b0"), ["XceptionNet", "EfficientNet"]),
     ],
 )
 def test_only_networks_that_were_run_are_spoken_of(tiny_config, architectures, said):
     config = dataclasses.replace(tiny_config, image_size=72, architectures=architectures)
-    text = not_compared(config)
-    assert (said or "") in text
-    assert ("single dense layer" in text) == (said is not None)
+    assert without_neurons(config) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (12.345, 10.0, 14.0, "12.35 [10.00, 14.00]"),
+        (3.0, math.nan, math.nan, "3"),
+        (0.0001, math.nan, math.nan, "below 0.01"),
+        (2.5, math.nan, math.nan, "2.50"),
+    ],
+)
+def test_a_fact_has_its_interval_where_there_is_one(value, low, high, said):
+    written = environment().get_template("macros.html").module.number(Interval(value, low, high))
+    assert str(written).strip() == said
 
 
 def test_what_is_shared_is_counted_by_pair_and_kind_where_it_is_meant():
