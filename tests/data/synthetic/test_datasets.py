@@ -228,7 +228,7 @@ def test_real_and_fake_of_the_null_set_differ_by_noise_alone(sets) -> None:
 
 @pytest.mark.slow
 def test_no_cue_tells_real_from_fake(tmp_path) -> None:
-    few = {"train": 0, "val": 0, "test": 60}
+    few = {"train": 0, "val": 0, "test": 80}
     drawn = make_datasets(tmp_path / "drawn", per_split=few, seed=100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ShortcutWarning)
