@@ -43,8 +43,8 @@ def celeb_synthesis(target: Scene, source: Shot, rng: np.random.Generator) -> Fl
     """
     mask = face_mask(target.head, feather=rng.uniform(0.2, 0.35))
     fake = correct(_redraw(target, source), target, mask, rng)
-    fake = fake + np.float32(rng.uniform(0.2, 0.4)) * (fake - smooth(fake, target, _HALO_WIDTH))
-    trace = np.float32(rng.uniform(0.06, 0.09)) * fingerprint(target.head, seed=3, cells=5.0)
+    fake = fake + np.float32(rng.uniform(0.25, 0.45)) * (fake - smooth(fake, target, _HALO_WIDTH))
+    trace = np.float32(rng.uniform(0.04, 0.06)) * fingerprint(target.head, seed=3, cells=5.0)
     return blend(target, fake + trace, mask, rng)
 
 

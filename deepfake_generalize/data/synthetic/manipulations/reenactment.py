@@ -40,7 +40,7 @@ def neural_textures(target: Scene, source: Shot, rng: np.random.Generator) -> Fl
     that alters the region of the mouth only. The texture has few texels, the same for all videos
     of one renderer, whose interpolation shows as a faint coloured pattern that moves with the face.
     """
-    fake = smooth(_redraw(target, source), target, rng.uniform(0.018, 0.028))
+    fake = smooth(_redraw(target, source), target, rng.uniform(0.014, 0.023))
     trace = np.float32(rng.uniform(0.025, 0.04)) * fingerprint(target.head, seed=31, cells=12.0)
     feather = rng.uniform(0.08, 0.16)
     mask = face_mask(target.head, middle=0.54, width=0.5, height=0.36, feather=feather)
