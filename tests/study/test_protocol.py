@@ -139,8 +139,8 @@ def test_heat_maps_are_of_fakes_of_the_sets_test(spied, crops):
         assert len(found) == 4
         assert found <= crops(key, "test")[1]
     shown = spied["maps", "mesonet-celeb"]["crops"]
-    assert parts(shown) == {f"{key}/test": 1 for key in UNSEEN}
-    assert labels(shown) == [1, 1, 1, 1]
+    assert parts(shown) == {f"{key}/test": 3 for key in UNSEEN}
+    assert labels(shown) == [1] * 12
 
 
 def test_causal_effects_are_of_as_many_reals_as_fakes_of_the_sets_test(spied):
@@ -162,6 +162,9 @@ def test_heat_maps_speak_for_fake(spied, records, detectors, read, tiny_run):
         for detector in detectors:
             expected = interpret.grad_cam(detector, kept["FS/images"], target="fake")
             np.testing.assert_allclose(kept[f"FS/{detector.name}"], expected, atol=1e-3)
+            # What Figure 2 says below each map.
+            scores = records["maps", "mesonet-celeb"]["scores"]["FS"][detector.name]
+            np.testing.assert_allclose(scores, detector.scores(kept["FS/images"]), atol=1e-6)
     assert {records[step]["target"] for step in records if "target" in records[step]} == {"fake"}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_whole, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -150,7 +150,7 @@ def draw_panels(
     from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
 
-    columns = min(columns, len(panels))
+    columns = min(check_whole("columns", columns, least=1), len(panels))
     body = (size[0] * columns, size[1] * math.ceil(len(panels) / columns))
     with own_style():
         # Drawn once aside: how many lines the legend takes follows from what is in it.

@@ -334,7 +334,7 @@ def test_no_width_breaks_it_and_axe_finds_nothing(leaky, browse, tmp_path):
         ".map(each => each.id), rules: found.passes.length}, '*'));</script>"
     )
     script = f"<script>{axe.read_text(encoding='utf-8')}</script>{told}"
-    for name, text in (("whole", page), ("broken", page.replace('alt="', 'title="'))):
+    for name, text in (("whole", page), ("broken", page.replace('alt="', 'data-alt="'))):
         inner = tmp_path / f"{name}.html"
         inner.write_text(text.replace("</body>", f"{script}</body>"), encoding="utf-8")
     outer = tmp_path / "outer.html"
