@@ -38,7 +38,7 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
 LONG = (
     *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
-    "docs/guides/self-blending.md",
+    *("docs/guides/self-blending.md", "docs/guides/gallery.md", "docs/guides/one-video.md"),
     *("docs/guides/training.md", "docs/guides/many-machines.md"),
 )
 WITH_CODE = [
@@ -153,6 +153,18 @@ def test_links_lead_to_files_and_their_headings(name: str) -> None:
         assert linked.is_file(), target
         headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.M)
         assert not anchor or anchor[1:] in [one.lower().replace(" ", "-") for one in headings]
+
+
+def test_hints_name_pages_that_are_there() -> None:
+    named = {
+        page
+        for path in (REPOSITORY / "deepfake_generalize").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for page in re.findall(r"\(docs: ([^)]*)\)", node.value)
+    }
+    assert len(named) >= 8
+    assert {page for page in named if f"docs/{page}.md" not in PAGES} == set()
 
 
 def test_readme_holds_the_two_commands_of_the_set_up() -> None:

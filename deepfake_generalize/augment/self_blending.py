@@ -333,7 +333,7 @@ def _check_landmarks(landmarks: object, count: int) -> AnyArray:
     if points.ndim != 3 or points.shape[1:] not in {(number, 2) for number in _NAMES}:
         raise InputError(
             f"expected landmarks (N, K, 2) of 68, 81 or 468 points, received {describe(points)}.",
-            hint="Use dlib's order, or extract_faces with aligner='landmarks'.",
+            hint="Use dlib's order, or aligner='landmarks' (docs: guides/self-blending).",
         )
     if len(points) != count:
         raise InputError(f"expected landmarks of {count} crops, received those of {len(points)}.")
