@@ -156,14 +156,9 @@ def test_links_lead_to_files_and_their_headings(name: str) -> None:
 
 
 def test_hints_name_pages_that_are_there() -> None:
-    named = {
-        page
-        for path in (REPOSITORY / "deepfake_generalize").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        for page in re.findall(r"\(docs: ([^)]*)\)", node.value)
-    }
-    assert len(named) >= 8
+    sources = (REPOSITORY / "deepfake_generalize").rglob("*.py")
+    named = re.findall(r"\(docs: (\S+)\)", "".join(path.read_text("utf-8") for path in sources))
+    assert len(named) > 10
     assert {page for page in named if f"docs/{page}.md" not in PAGES} == set()
 
 
