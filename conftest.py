@@ -1,5 +1,6 @@
 """What every test begins with, the docstrings' examples included."""
 
+import gc
 import importlib.util
 import os
 import random
@@ -24,6 +25,27 @@ settings.register_profile("nightly", deadline=None)
 fewer = {"max_examples": 30} if settings().max_examples == 100 else {}
 settings.register_profile("untimed", deadline=None, **fewer)
 settings.load_profile("untimed")
+
+
+# Examples that build or train a network whole, for seconds.
+LONG_EXAMPLES = (
+    *("applications.xception", "applications.efficientnet_b0", "train.train"),
+    *("fine_tuning.transfer", "fine_tuning.merge"),
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave examples that take long to the slow suite."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and item.name.endswith(LONG_EXAMPLES):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over all that stays: TensorFlow, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

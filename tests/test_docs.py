@@ -36,10 +36,11 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
 
 
 LONG = (
+    *("docs/guides/training.md", "docs/guides/many-machines.md", "docs/explanations/heat-maps.md"),
+    *("docs/explanations/synthetic-faces.md", "docs/guides/reading-the-tables.md", "README.md"),
     *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
     *("docs/guides/self-blending.md", "docs/guides/gallery.md", "docs/guides/one-video.md"),
-    *("docs/guides/training.md", "docs/guides/many-machines.md"),
 )
 WITH_CODE = [
     pytest.param(page, marks=pytest.mark.slow if page in LONG else ())
@@ -99,22 +100,14 @@ VIDEOS_ON_PAGES = {
     "abroad/fake/clip.mp4": "dfdc/dfdc_train_part_0/abofeumbvv.mp4",
 }
 
-EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
+SCRIPTS = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
+# What trains runs by night; what it calls is tested by itself, and in studies.
+TRAINS = pytest.param("focus_on_universal_neurons.py", marks=pytest.mark.nightly)
+EXAMPLES = [TRAINS, *(name for name in SCRIPTS if name not in TRAINS.values)]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        # It trains; what it calls is tested by itself, and in the studies of the slow suite.
-        pytest.param(
-            name,
-            marks=pytest.mark.nightly
-            if name == "focus_on_universal_neurons.py"
-            else pytest.mark.slow,
-        )
-        for name in EXAMPLES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs_and_native_code_is_silent(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +132,7 @@ def words_of(text: str) -> list[str]:
     return re.sub(r"[-+]?[\d.]+", "", text).split()
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_an_example_is_on_the_page_of_examples(name: str) -> None:
     page = (REPOSITORY / "docs" / "guides" / "examples.md").read_text(encoding="utf-8")
     assert f'"examples/{name}"' in page

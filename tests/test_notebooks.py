@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 from deepfake_generalize import causal, data, models, study
 from deepfake_generalize.study.figures.drawing import draw_panels
 
+NOTEBOOK = Path(__file__).resolve().parents[1] / "examples" / "notebook.ipynb"
 HOSTILE = "<img src=x onerror=alert(1)>&\x1b|`"
 SHOWN = "<img src=x onerror=alert(1)>&\\x1b|`"
 
@@ -109,6 +111,22 @@ def test_a_figure_is_a_picture_without_pyplot() -> None:
         columns=1, size=(3, 2), title="", notes="n", ylabel="", legend_lines=1, synthetic=False,
     )  # fmt: skip
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_example_notebook_runs_and_shows_objects_and_figures(tmp_path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs nbclient")
+    nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
+    pytest.importorskip("ipykernel", reason="needs ipykernel")
+    stored = nbformat.read(NOTEBOOK, as_version=4)
+    assert not any(cell.get("outputs") for cell in stored.cells)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of the loop that runs it, not of the library.
+        place = {"metadata": {"path": str(tmp_path)}}
+        nbclient.NotebookClient(stored, timeout=300, resources=place).execute()
+    outputs = [out for cell in stored.cells for out in cell.get("outputs", ())]
+    kinds = [kind for out in outputs if "data" in out for kind in out["data"]]
+    assert (kinds.count("text/html"), kinds.count("image/png")) == (3, 2)
 
 
 def test_what_a_room_lists_is_what_it_promises() -> None:

@@ -8,7 +8,8 @@ import importlib
 import os
 import time
 import warnings
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from deepfake_generalize.errors import DataMismatchError, InputError
 
@@ -47,29 +48,25 @@ def lock(handle: int, *, wait: bool = False) -> bool:
     return True
 
 
-def _lock_on_windows(handle: int, wait: bool) -> None:
+def _lock_on_windows(handle: int, wait: bool) -> Any:
     windows = importlib.import_module("msvcrt")
     os.lseek(handle, _BEYOND, os.SEEK_SET)
     while True:
         try:
-            windows.locking(handle, windows.LK_NBLCK, 1)
+            return windows.locking(handle, windows.LK_NBLCK, 1)
         except PermissionError as error:
             if not wait:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
-            time.sleep(_POLL_SECONDS)
-        else:
-            return
+        time.sleep(_POLL_SECONDS)
 
 
 def remove_unless_locked(file: Path) -> None:
     """Remove a file, unless a process has it locked (on Windows: open), or it cannot be removed."""
-    with contextlib.suppress(OSError):
-        if ON_WINDOWS:
+    opening = contextlib.nullcontext if ON_WINDOWS else partial(file.open, "rb")
+    with contextlib.suppress(OSError), opening() as opened:
+        # Without locks nothing tells whether it is being written.
+        if opened is None or lock(opened.fileno()):
             file.unlink()
-            return
-        with file.open("rb") as opened:
-            if lock(opened.fileno()):  # Without locks nothing tells whether it is being written.
-                file.unlink()
 
 
 @contextlib.contextmanager

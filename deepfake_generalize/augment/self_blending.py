@@ -102,9 +102,6 @@ def draw(rng: np.random.Generator) -> Draw:
     def uniform(*most: float) -> tuple[float, ...]:
         return tuple(float(rng.uniform(-each, each)) for each in most)
 
-    def whole(count: int, low: int, end: int, step: int = 1) -> tuple[int, ...]:
-        return tuple(int(value) for value in rng.choice(np.arange(low, end, step), count))
-
     return Draw(
         forehead=rng.random() >= 0.25,
         region=REGIONS[rng.integers(len(REGIONS))],
@@ -118,8 +115,8 @@ def draw(rng: np.random.Generator) -> Draw:
         move=uniform(0.03, 0.015),
         scale=tuple(float(rng.uniform(0.95, 1 / 0.95)) for _ in range(2)),
         elastic=int(rng.integers(1 << 32)),
-        size=whole(2, 192, 257),
-        kernels=whole(2, 5, 26, 2),
+        size=tuple(rng.integers(192, 257, 2).tolist()),
+        kernels=tuple((2 * rng.integers(2, 13, 2) + 1).tolist()),
         sigma=int(rng.integers(5, 46)),
         ratio=_RATIOS[rng.integers(len(_RATIOS))],
     )
@@ -219,17 +216,16 @@ def _moved(source: UInt8Array, mask: UInt8Array, drawn: Draw) -> tuple[UInt8Arra
     for axis, side in enumerate((width, height)):
         matrix[axis, axis] = drawn.scale[axis]
         matrix[axis, 2] = (1 - drawn.scale[axis]) * (side - 1) / 2 + drawn.move[axis] * side
-    border = cv2.BORDER_REPLICATE
-    source = np.asarray(cv2.warpAffine(source, matrix, (width, height), borderMode=border))
-    mask = np.asarray(cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST))
+    size, beyond = (width, height), cv2.BORDER_REPLICATE
+    source = np.asarray(cv2.warpAffine(source, matrix, size, borderMode=beyond), np.uint8)
+    mask = np.asarray(cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST), np.uint8)
     noise = np.random.default_rng(drawn.elastic).uniform(-1, 1, (height, width, 2))
     field = 50 * cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 7)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     places = np.stack([columns, rows], axis=-1) + field
-    border = cv2.BORDER_REFLECT_101
-    return source, np.asarray(
-        cv2.remap(mask, places, None, cv2.INTER_NEAREST, borderMode=border), np.uint8
-    )
+    beyond = cv2.BORDER_REFLECT_101
+    deformed = cv2.remap(mask, places, None, cv2.INTER_NEAREST, borderMode=beyond)
+    return source, np.asarray(deformed, np.uint8)
 
 
 def self_blend(
@@ -330,13 +326,12 @@ def _draws(image: UInt8Array, seed: int, count: int) -> list[Draw]:
 
 def _check_landmarks(landmarks: object, count: int) -> AnyArray:
     points = np.asarray(landmarks)
-    if points.ndim != 3 or points.shape[1:] not in {(number, 2) for number in _NAMES}:
+    if points.shape not in {(count, number, 2) for number in _NAMES}:
         raise InputError(
-            f"expected landmarks (N, K, 2) of 68, 81 or 468 points, received {describe(points)}.",
+            f"expected landmarks ({count}, K, 2) of 68, 81 or 468 points, received "
+            f"{describe(points)}.",
             hint="Use dlib's order, or aligner='landmarks' (docs: guides/self-blending).",
         )
-    if len(points) != count:
-        raise InputError(f"expected landmarks of {count} crops, received those of {len(points)}.")
     return points
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from deepfake_generalize.study import Benchmark
+    from deepfake_generalize.study import Benchmark, Benchmarks
 
 By = Annotated[
     list[str] | None,
@@ -118,10 +118,8 @@ def benchmark(
     than 99 % of the images of a set have a score.
     """
     unseen_sets, special_sets = map(arguments.named_sets, (unseen, specialized or []))
-    for option, file in (("--out", out), ("--card", card), ("--citations", citations)):
-        arguments.check_out(file, option=option)
-    of_one = bool(weights or number or intervals or card or citations)
-    _check_options(detector, metric, of_one=of_one)
+    written = {"--out": out, "--card": card, "--citations": citations}
+    _check_options(detector, metric, written, weights or number or intervals or card or citations)
     sets = {"original": original} | unseen_sets | special_sets
     scorers = [arguments.load_scorer(name, weights, _of(sets, name)) for name in detector]
     places: dict[str, Any] = {
@@ -143,25 +141,33 @@ def benchmark(
     )
     results = [*found.results.values()]
     parts = [_breakdowns(of, by or (), metric) for of in results]
-    if len(results) == 1:
-        table = results[0].table(table_format, number, intervals=intervals)
-        remarks, document = _remarks(results[0]), _document(results[0]) | parts[0]
-    else:
-        table, remarks = found.table(table_format), [f"note: {note}" for note in found.notes]
-        document = {"table": found.frame, "comparisons": found.comparisons, "notes": found.notes}
-        pairs = zip(results, parts, strict=True)
-        document["detectors"] = {of.detector: _document(of) | part for of, part in pairs}
+    one = results[0] if len(results) == 1 else None
+    own = one and one.table(table_format, number, intervals=intervals)
+    table = own or found.table(table_format)
+    remarks, document = _told(found, parts)
     remarks += [line for part in parts for line in _lines(part)]
     _show(table, remarks, None if not json else document, as_text=table_format == "text")
     if out is not None:  # After the row is shown: a full disk must not lose it.
         arguments.write_out(out, f"{table}\n")
-    if card is not None:
-        arguments.write_out(card, results[0].model_card())
-    if citations is not None:
-        arguments.write_out(citations, results[0].citations())
+    for file, write in ((card, results[0].model_card), (citations, results[0].citations)):
+        if file is not None:
+            arguments.write_out(file, write())
     if save_scores is not None:
-        (results[0] if len(results) == 1 else found).save_scores(save_scores)
+        (one or found).save_scores(save_scores)
     _account_for_coverage(results)
+
+
+def _told(found: Benchmarks, parts: Sequence[dict[str, Any]]) -> tuple[list[str], dict[str, Any]]:
+    """Return what stands below the table, and the JSON document."""
+    documents = {
+        name: _document(of) | part
+        for (name, of), part in zip(found.results.items(), parts, strict=True)
+    }
+    if len(documents) == 1:
+        ((name, document),) = documents.items()
+        return _remarks(found.results[name]), document
+    document = {"table": found.frame, "comparisons": found.comparisons, "notes": found.notes}
+    return [f"note: {note}" for note in found.notes], document | {"detectors": documents}
 
 
 def _show(
@@ -176,10 +182,14 @@ def _show(
         console.write_note("\n".join(remarks))
 
 
-def _check_options(detectors: Sequence[str], metric: str, *, of_one: bool) -> None:
+def _check_options(
+    detectors: Sequence[str], metric: str, written: Mapping[str, Path | None], of_one: object
+) -> None:
     from deepfake_generalize.metrics.weighted import METRICS
     from deepfake_generalize.validation import check_choice
 
+    for option, file in written.items():
+        arguments.check_out(file, option=option)
     check_choice("--metric", metric, METRICS)
     if of_one and len(detectors) > 1:
         raise InputError(

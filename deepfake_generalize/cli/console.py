@@ -175,13 +175,10 @@ def _duration(seconds: float) -> str:
 
 
 def show_page(page: Path, *, asked: bool | None) -> None:
-    """Open a page in the user's browser: where that is asked for, or None and somebody is there.
-
-    Somebody is at a terminal of a desktop, not in a job of CI and not at the other end of ssh.
-    """
+    """Open a page in the browser: as asked, for None where somebody is at a desktop's terminal."""
     desktop = sys.platform in {"darwin", "win32"} or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
-    away = {"CI", "SSH_CONNECTION"} & {*os.environ}
-    if asked or (asked is None and sys.stdout.isatty() and desktop and not away):
+    away = asked is False or {"CI", "SSH_CONNECTION"} & {*os.environ}
+    if asked or (sys.stdout.isatty() and desktop and not away):
         webbrowser.open(page.absolute().as_uri())
 
 

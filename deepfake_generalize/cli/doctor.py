@@ -99,11 +99,7 @@ class Diagnosis:
         a variable that leads nowhere does, because it forbids the download. So does a Keras that
         is set to run on something else than TensorFlow.
         """
-        packages = [
-            f"{package.name}{package.required} is {package.status}"
-            for package in self.packages
-            if package.extra is None and package.status != "ok"
-        ]
+        packages = [f"{one.name}{one.required} is {one.status}" for one in self.unusable]
         assets = [
             asset.problem
             for asset in self.assets
@@ -112,15 +108,9 @@ class Diagnosis:
         return [*packages, *assets, *filter(None, [other_backend()])]
 
     @property
-    def remedy(self) -> str:
-        """The command that installs what is required and not usable, and what else is to do."""
-        wanted = " ".join(
-            f"'{package.name}{package.required}'"
-            for package in self.packages
-            if package.extra is None and package.status != "ok"
-        )
-        install = f"Run pip install {wanted}; " if wanted else ""
-        return f"{install}mend what else is named above: a variable, a file."
+    def unusable(self) -> list[Package]:
+        """The packages that are required, and are missing or too old."""
+        return [one for one in self.packages if one.extra is None and one.status != "ok"]
 
     @property
     def missing_extras(self) -> dict[str, list[str]]:
@@ -174,9 +164,11 @@ def doctor(
     else:
         _show_data(data, sets)
     if found.missing:
+        wanted = " ".join(f"'{one.name}{one.required}'" for one in found.unusable)
+        install = f"Run pip install {wanted}; " if wanted else ""
         raise MissingDependencyError(
             f"not everything required is there: {'; '.join(found.missing).rstrip('.')}.",
-            hint=found.remedy,
+            hint=f"{install}mend what else is named above: a variable, a file.",
         )
 
 

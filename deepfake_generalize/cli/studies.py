@@ -44,8 +44,7 @@ def demo(
     from deepfake_generalize.study import StudyConfig
 
     done = _run(StudyConfig.demo(quick=quick, seed=seed), out, jobs, json=json)
-    if browser or not json:
-        console.show_page(done.report, asked=browser)
+    console.show_page(done.report, asked=False if json and browser is None else browser)
 
 
 def study(

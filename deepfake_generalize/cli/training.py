@@ -24,6 +24,7 @@ Architecture = Annotated[
     ),
 ]
 Whole = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+Rate = Annotated[float | None, typer.Option(help="Instead of the recipe's.")]
 Neurons = Annotated[
     str, typer.Option(help="As in 3,17,42; or what `causal` wrote, for the universal ones.")
 ]
@@ -39,8 +40,14 @@ def _sets_and_settings(
     ],
     out: Annotated[Path, typer.Option("--out", help="The detector's file, ending in .keras.")],
     epochs: Whole = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    learning_rate: Rate = None,
     batch_size: Whole = None,
+    dropout: Rate = None,
+    weight_decay: Rate = None,
+    pairing: Annotated[
+        bool | None,
+        typer.Option(help="Put each fake into a batch with the real clip it was made from."),
+    ] = None,
     seed: Seed = 0,
     name: Annotated[
         str | None, typer.Option(help="What tables call it; by default after what it comes from.")
@@ -65,6 +72,13 @@ def _long_training(
         Literal["float32", "bfloat16"],
         typer.Option(help="bfloat16 is quicker on CPUs that have it."),
     ] = "float32",
+    augmentation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Change the training images: deepfakebench, selimsef, or mine.py:function.",
+        ),
+    ] = None,
 ) -> None:
     """Stand for the options of what takes long."""
 
@@ -131,7 +145,9 @@ def transfer(
     JSON keys: as of train.
     """
     layers = int(unfreeze) if unfreeze.isdecimal() else unfreeze
-    _fine_tune("transfer", unfreeze=layers, **options)
+    # Layers that see an image once cannot see it changed.
+    cache = options["augmentation"] is None
+    _fine_tune("transfer", unfreeze=layers, cache=cache, **options)
 
 
 @arguments.takes(_parent, _sets_and_settings, _long_training)

@@ -35,6 +35,7 @@ def test_every_layer_changes_and_the_parent_not_at_all(tiny_detector, dark_and_b
         assert layer.trainable == old.trainable == (layer.name != "conv1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "fake_index"), [(1, 0), pytest.param(2, 1, marks=pytest.mark.nightly)]
 )

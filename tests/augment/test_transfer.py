@@ -127,6 +127,7 @@ def test_labels_are_learnt_in_the_networks_own_polarity(
     assert scores[labels == 1].min() > 0.5 > scores[labels == 0].max()
 
 
+@pytest.mark.slow
 def test_the_lineage_is_recorded_and_saved(tiny_detector, dark_and_bright, short, tmp_path):
     few, check = dark_and_bright(16), dark_and_bright(8, seed=1)
     recipe = short("mesonet", epochs=1, batch_size=4, last_layers=2)

@@ -51,7 +51,7 @@ def test_new_weights_are_drawn_as_keras_draws_them(detector):
         assert not bias.any()
 
 
-@pytest.mark.parametrize("build", [mesonet, shallownet])
+@pytest.mark.parametrize("build", [mesonet, pytest.param(shallownet, marks=pytest.mark.nightly)])
 def test_a_new_head_sees_what_the_detector_sees(build, randomised):
     # ShallowNet is cut behind its first dense layer, MesoNet before it.
     detector = Detector(randomised(build((64, 64, 3))))

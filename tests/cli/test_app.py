@@ -85,6 +85,7 @@ def test_the_module_runs_and_sets_the_exit_status() -> None:
     assert in_a_shell('"$PYTHON" -m deepfake_generalize score').returncode == 2
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error() -> None:
     done = in_a_shell('"$PYTHON" -m deepfake_generalize doctor | true')
     assert done.stderr == ""
@@ -104,8 +105,8 @@ def split_command(tmp_path: Path) -> str:
     ("streams", "code"),
     [
         pytest.param("2>&-", 0, marks=pytest.mark.nightly),
-        ("<&- >&- 2>&-", 0),
-        (">/dev/full", 2),
+        pytest.param("<&- >&- 2>&-", 0, marks=pytest.mark.slow),
+        pytest.param(">/dev/full", 2, marks=pytest.mark.slow),
         pytest.param("2>/dev/full >/dev/null", 0, marks=pytest.mark.nightly),
     ],
 )
@@ -122,12 +123,16 @@ def test_closed_or_full_streams_cost_no_work(
         assert (tmp_path / "sets/train/crops.csv").exists()
 
 
-@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(
+    "streams", ["2>/dev/full", pytest.param("2>&-", marks=pytest.mark.nightly)]
+)
 def test_a_refusal_that_cannot_be_said_has_its_exit_code(streams: str) -> None:
     assert in_a_shell(f'"$PYTHON" -m deepfake_generalize score nothere {streams}').returncode == 2
 
 
-@pytest.mark.parametrize("command", ["--help", "doctor --json"])
+@pytest.mark.parametrize(
+    "command", ["--help", pytest.param("doctor --json", marks=pytest.mark.slow)]
+)
 def test_a_full_standard_output_is_said(command: str) -> None:
     done = in_a_shell(f'"$PYTHON" -m deepfake_generalize {command} >/dev/full')
     assert done.returncode == 2

@@ -277,9 +277,13 @@ def test_several_detectors_are_ranked_in_one_table(
     assert (methods / "out" / "strong" / "A.csv").exists()
     code, error, _ = fails(*argv, "--table=V")
     assert code == 2
-    assert "one --detector with --weights, --table or --intervals, received 2" in error
+    assert (
+        "one --detector with --weights, --table, --intervals, --card or --citations, received 2"
+        in error
+    )
 
 
+@pytest.mark.slow
 def test_sets_are_broken_down_by_columns(
     methods: Path, capsys: pytest.CaptureFixture[str], fails: Any
 ) -> None:

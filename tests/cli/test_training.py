@@ -34,6 +34,7 @@ def _arguments(crops: Mapping[str, Any], out: Path, *more: object) -> list[str]:
     return [str(word) for word in (*given, "--out", out, *more)]
 
 
+@pytest.mark.slow
 def test_a_table_for_people_a_line_an_epoch_for_logs_and_the_record_as_json(
     crops: dict[str, Path], tmp_path: Path, capsys: Any
 ) -> None:
@@ -41,7 +42,8 @@ def test_a_table_for_people_a_line_an_epoch_for_logs_and_the_record_as_json(
     out.parent.mkdir()
     out.touch()
     options = ("--epochs", 2, "--batch-size", 4, "--seed", 5, "--size", 24, "--recipe", "scripts")
-    named = ("--name", "mine", "--learning-rate", 0.01, "--overwrite")
+    against = ("--weight-decay", 0.001, "--dropout", 0.1, "--augmentation", "deepfakebench")
+    named = ("--name", "mine", "--learning-rate", 0.01, "--overwrite", *against)
     again = _arguments(crops, out, *options, *named, "--checkpoint", tmp_path / "checkpoint")
     assert main(again) == 0
     said = capsys.readouterr()
@@ -58,7 +60,8 @@ def test_a_table_for_people_a_line_an_epoch_for_logs_and_the_record_as_json(
     assert set(document) == {"detector", "out", "training"}
     recipe = detector.training["recipe"]
     assert (recipe["epochs"], recipe["batch_size"], detector.training["seed"]) == (2, 4, 5)
-    assert recipe["name"] == "mesonet-scripts, epochs 2, learning rate 0.01, batch size 4"
+    said = "mesonet-scripts, epochs 2, learning rate 0.01, batch size 4, dropout 0.1, weight decay "
+    assert recipe["name"] == f"{said}0.001, augmentation deepfakebench"
     assert detector.training["data"]["train"]["images"] == 16
     again[again.index("--seed") + 1] = "1"
     assert main(again) == 4

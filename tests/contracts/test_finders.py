@@ -163,14 +163,7 @@ def test_a_video_is_cropped_with_it_and_it_stays_open(make, film, portrait):
         assert finder.find(portrait)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(kind, marks=pytest.mark.slow if kind in ("mediapipe", "cascade") else ())
-        for kind in FINDERS
-    ],
-    indirect=True,
-)
+@pytest.mark.slow
 def test_an_extraction_names_it_and_spreads_it_over_processes(make, film, tmp_path):
     finder = make()
     choices = {"finder": finder, "aligner": "finder", "size": 32}

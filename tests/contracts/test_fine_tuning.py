@@ -52,6 +52,7 @@ def dark_and_bright(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return images.astype(np.uint8), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_child_learns_and_its_parent_stays(kind: str, detector: Detector, recipe) -> None:
     images, labels = dark_and_bright(16, 2)

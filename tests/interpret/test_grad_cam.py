@@ -57,12 +57,7 @@ def stretched(values):
 
 @pytest.mark.parametrize(
     ("target", "fake_index", "nested"),
-    [
-        ("fake", 1, True),
-        ("fake", 0, False),
-        ("real", 1, False),
-        pytest.param("real", 0, True, marks=pytest.mark.nightly),
-    ],
+    [("fake", 1, True), ("fake", 0, False), ("real", 1, False), ("real", 0, True)],
 )
 def test_the_map_of_a_hand_weighted_network(image, target, fake_index, nested):
     # Every position's gradient is weight / 16, so the map is the weighted sum of the channels.

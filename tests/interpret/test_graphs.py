@@ -232,7 +232,7 @@ def test_a_class_as_part_of_a_network_is_one_layer():
     "squash",
     [
         tf.nn.sigmoid,
-        keras.ops.sigmoid,
+        pytest.param(keras.ops.sigmoid, marks=pytest.mark.nightly),
         keras.activations.sigmoid,
     ],
 )

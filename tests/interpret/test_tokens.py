@@ -42,7 +42,9 @@ def vit(*, token):
     return keras.Model(image, layers.Dense(1, activation="sigmoid", name="head")(x))
 
 
-@pytest.mark.parametrize(("token", "last"), [(True, "norm1_1"), (False, "norm")])
+@pytest.mark.parametrize(
+    ("token", "last"), [(True, "norm1_1"), pytest.param(False, "norm", marks=pytest.mark.nightly)]
+)
 def test_the_last_tokens_that_count_are_shown_by_default(token, last):
     detector = Detector(vit(token=token))
     found = grad_cam(detector, IMAGES, relu=False)

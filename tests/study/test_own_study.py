@@ -170,9 +170,10 @@ def test_from_real_clips_to_a_report_by_a_file_alone_killed_once_and_resumed(pla
     # A function that sees the tint knows the source's fakes, and nothing of the blurred ones.
     rows = found.table("V", metric="auc").set_index("detector")
     assert rows.loc["redness", "original_auc"] > 80 > rows.loc["redness", "blurred"]
-    both = found.results.side_by_side
-    assert "wild (video AUC)" in both.columns
-    assert "wild (frame AUC)" in both.columns
+    for unit in ("frame", "video"):
+        header, *rows = (folder / "tables" / f"table_v_auc_{unit}.csv").read_text().splitlines()
+        assert "wild,wild_low,wild_high" in header
+        assert len(rows) == len(names)
     page = found.report.read_text(encoding="utf-8")
     assert "Left out: the protocol has no set that shares the method" in page
     for name in ("redness", "brightness"):
@@ -262,13 +263,7 @@ def test_what_cannot_be_answered_is_left_out_by_name(measured):
     assert "nothing is fine-tuned" in measured.findings[0].why
     told = (measured.folder / "tables" / "table_vi.md").read_text()
     assert "Left out: the protocol has no set that shares the method" in told
-    units = measured.results.side_by_side
-    assert units.columns.tolist()[:3] == [
-        "detector",
-        "original (frame accuracy)",
-        "original (video accuracy)",
-    ]
-    assert "-" in (measured.folder / "tables" / "table_units.md").read_text()
+    assert (measured.folder / "tables" / "table_v_accuracy_video.tex").is_file()
 
 
 @pytest.mark.slow
@@ -276,7 +271,7 @@ def test_a_finished_network_is_looked_into_as_far_as_it_can_be(measured):
     assert not [what for what in measured.results.left_out if what.startswith("net")]
     # One figure for each source, as their unseen sets are others.
     assert {path.stem for path in (measured.folder / "figures").glob("*.png")} == {
-        f"figure_{number}_net_{source}" for number in (2, 5) for source in ("one", "two")
+        f"figure_{number}_net-{source}" for number in (2, 5) for source in ("one", "two")
     }
     (overlap,) = measured.results.overlaps("net-two", [0.5])
     assert (overlap.neurons, len(overlap.counts)) == (16, 3)
@@ -341,5 +336,5 @@ def test_a_detector_of_clips_is_measured_by_video_beside_one_of_images(tmp_path)
         right = 100 * ((ok["score"] >= 0.5) == (ok["label"] == 1)).mean()
         column = "original_video_accuracy" if key == "one" else key
         assert table.loc["clip", column] == pytest.approx(right)
-    assert found.results.side_by_side.notna().all(axis=None)
+    assert found.table("V", unit="video").notna().all(axis=None)
     assert found.report.is_file()

@@ -12,7 +12,8 @@ import pytest
 
 from deepfake_generalize import augment, causal, data, interpret, metrics, models
 from deepfake_generalize.data import Splits
-from deepfake_generalize.study.experiment import DetectorFamily, steps
+from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.experiment import DetectorFamily, all_families, steps
 from deepfake_generalize.study.experiment.detector_family import Step, plan_steps
 from deepfake_generalize.study.experiment.records import read_lines
 from deepfake_generalize.study.report.results import RunResults
@@ -252,3 +253,48 @@ def test_finding_3_counts_the_unseen_sets_and_not_the_seen_one(tiny_run, tiny_co
 
     alike, unlike = third(0.95), third(0.2)
     assert (alike.facts[0] != unlike.facts[0]) is counts
+
+
+def test_zero_shot_kinds_begin_as_the_original_does_and_see_what_it_sees(
+    tiny_run, tiny_config, monkeypatch
+):
+    kinds = ("none", "transfer", "paired", "augmented", "merge")
+    protocol = dataclasses.replace(tiny_config.protocol, fine_tunings=kinds)
+    config = dataclasses.replace(tiny_config, protocol=protocol, few_shot_originals="held_back")
+    for family in all_families(config):
+        # Of the others neither names nor, by their names, seeds change.
+        assert family.congenetic == DetectorFamily(family.architecture, family.source).names
+    family = all_families(config)[0]
+    names = ["MesoNet1", "MesoNet2", "MesoNet1-paired", "MesoNet1-augmented", "MesoNet3"]
+    assert list(family.names.values()) == names
+    work, given = steps._Work(config, family, tiny_run.folder), {}
+
+    def taken(*start_and_sets, **options):
+        given[options["name"]] = (start_and_sets, options)
+        raise _EnoughError
+
+    monkeypatch.setattr(models, "train", taken)
+    for name in (names[0], *names[2:4]):
+        with pytest.raises(_EnoughError):
+            work._train(Step("detector", name, 1.0))
+    (network, *sets), usual = given[names[0]]
+    changes = {names[2]: {"pairing": True}, names[3]: {"augmentation": "deepfakebench"}}
+    for name, change in changes.items():
+        (same, *seen), options = given[name]
+        assert same == network == "mesonet"
+        assert all(one.equals(other) for one, other in zip(sets, seen, strict=True))
+        own = {"name": name, "checkpoint": options["checkpoint"], **change}
+        assert options == {**usual, **own}
+    planned = plan_steps(config, family, ("CELEB", *UNSEEN))
+    looked_at = {step.key.split("/")[0] for step in planned if step.kind == "causal"}
+    assert looked_at == {"MesoNet1", "MesoNet2", "MesoNet3"}
+
+
+def test_zero_shot_kinds_are_for_the_networks_that_are_named(tiny_config):
+    protocol = dataclasses.replace(tiny_config.protocol, fine_tunings=("none", "paired"))
+    changes = {"protocol": protocol, "architectures": ("mesonet", "mesoinception")}
+    config = dataclasses.replace(tiny_config, **changes, zero_shot=("mesonet",))
+    kinds = {family.architecture: family.kinds for family in all_families(config)}
+    assert kinds == {"mesonet": ("none", "paired"), "mesoinception": ("none",)}
+    with pytest.raises(InputError, match="zero_shot to be one of mesonet, mesoinception"):
+        dataclasses.replace(config, zero_shot=("xception",))

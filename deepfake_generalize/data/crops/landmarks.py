@@ -22,18 +22,10 @@ LANDMARKS_FILE = "landmarks.npz"
 
 
 def write_landmarks(folder: str | Path, points: Mapping[str, AnyArray]) -> Path:
-    """Write `landmarks.npz` into a folder, all of it or nothing.
+    """Write `landmarks.npz` into a folder that is there, all of it or nothing.
 
-    Args:
-        folder: The folder; it exists.
-        points: The path of each crop relative to the folder, with "/", to its (K, 2) points, x to
-            the right and y down, in pixels of the crop; of one K.
-
-    Returns:
-        The file: an `np.savez` archive of `paths` (N,) and `points` (N, K, 2) float32.
-
-    Raises:
-        InputError: No points, or not of one such shape.
+    `points` maps the paths of crops, relative to the folder, to (K, 2) of one K, in pixels of the
+    crop. The file is an `np.savez` archive of `paths` (N,) and `points` (N, K, 2) float32.
     """
     shapes = {np.shape(of_one) for of_one in points.values()}
     shape = next(iter(shapes), ())

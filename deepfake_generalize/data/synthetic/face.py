@@ -6,7 +6,7 @@ import numpy as np
 
 from deepfake_generalize.data.synthetic.canvas import bump, over, pattern, planar, soft, tint
 from deepfake_generalize.data.synthetic.head import Head
-from deepfake_generalize.data.synthetic.people import Features, Person, Rgb
+from deepfake_generalize.data.synthetic.people import Features, Person
 from deepfake_generalize.data.synthetic.shots import Expression
 from deepfake_generalize.types import FloatArray
 
@@ -107,7 +107,10 @@ def _mouth(
         inside = soft(np.maximum(top - v, v - bottom), pixel) * soft(across - 0.9, 0.1)
         over(image, inside, (0.16, 0.06, 0.06))
         teeth = inside * soft(v - (top + np.float32(0.6) * gap), pixel) * soft(across - 0.7, 0.15)
-        over(image, np.float32(0.85) * teeth, (0.86, 0.83, 0.78))
+        # Darker towards the corners and between them.
+        light = np.float32(0.92) - np.float32(0.35) * across * across
+        light *= np.float32(0.95) + np.float32(0.05) * np.cos(u * np.float32(2 * np.pi / 0.075))
+        over(image, teeth, light[..., None] * np.array([0.84, 0.80, 0.73], np.float32))
 
 
 def _eye(
@@ -128,11 +131,15 @@ def _eye(
     tint(image, np.float32(0.35 + 0.3 * f.make_up) * shadow, (0.68, 0.62, 0.64))
     edge = max(pixel, 0.012)
     ball = soft(np.maximum(upper - away, away - lower), edge) * soft(np.abs(across) - 1, 0.1)
-    over(image, ball, (0.90, 0.88, 0.86))
+    over(image, ball, (0.80, 0.77, 0.75))
+    # The lids' shadow, and the corners, which curve away.
+    tint(image, ball * bump(across, away - upper, (0, 0), 2.0, 0.03), (0.68, 0.64, 0.64))
+    tint(image, ball * np.clip(across * across, 0, 1) * np.float32(0.5), (0.75, 0.66, 0.64))
     # The gaze is to the same side for both eyes, while u is mirrored for one of them.
-    centre = (f.eye_x + side * expression.gaze * f.eye_width, f.eye_y - 0.006)
+    sight = f.eye_y - 0.008 + 0.4 * f.eye_height * expression.sight
+    centre = (f.eye_x + side * expression.gaze * f.eye_width, sight)
     radius = np.hypot(u - np.float32(centre[0]), v - np.float32(centre[1]))
-    size = 0.92 * f.eye_height
+    size = 0.95 * f.eye_height
     over(image, ball * soft(radius - size, edge), np.asarray(f.iris) * 0.9)
     over(image, ball * soft(radius - 0.45 * size, edge), (0.03, 0.03, 0.03))
     glint = bump(u, v, (centre[0] + side * 0.02, centre[1] - 0.024), 0.012, 0.012)
@@ -160,8 +167,4 @@ def _brow(
     hairs = pattern(u, v, seed=person.hair.seed + 11, stretch=(45, 20))
     mask = soft(distance, max(1.5 * pixel, 0.03)) * soft(np.abs(across) - 1, 0.3)
     mask *= np.clip(np.float32(0.78) + np.float32(0.12) * hairs, 0, 1)
-    over(image, mask, _darker(person.hair.colour))
-
-
-def _darker(colour: Rgb) -> FloatArray:
-    return np.asarray(colour, np.float32) * np.float32(0.75)
+    over(image, mask, np.asarray(person.hair.colour) * 0.75)

@@ -27,20 +27,27 @@ class Head:
     level: FloatArray  # Below 1 inside the outline, 1 on it
     coverage: FloatArray  # 1 inside, 0 outside
     depth: FloatArray  # Towards the camera, face units
+    yaw: float  # Radians to the side
 
 
 def place_head(view: View, bones: Bones, pose: Pose) -> Head:
     """Put a head into a view."""
     grid_x, grid_y = view.grid()
     x, y = rotated(grid_x - np.float32(pose.x), grid_y - np.float32(pose.y), pose.roll)
-    level = outline(x, y, bones)
+    level = outline(x - chin_shift(y, pose), y, bones)
     slope_y, slope_x = np.gradient(level, np.float32(view.pixel))
     steepness = np.sqrt(slope_x * slope_x + slope_y * slope_y) + np.float32(1e-6)
     coverage = soft((level - 1) / steepness, view.pixel)
     depth = _depth(level, bones)
     u = (x - np.float32(math.sin(pose.yaw)) * depth).astype(np.float32, copy=False)
     v = (y - np.float32(math.sin(pose.pitch)) * depth).astype(np.float32, copy=False)
-    return Head(x, y, u, v, level, coverage, depth)
+    return Head(x, y, u, v, level, coverage, depth, pose.yaw)
+
+
+def chin_shift(y: AnyArray, pose: Pose) -> AnyArray:
+    """Return how far the outline of a turned head lies to the side at these heights."""
+    shift: AnyArray = np.float32(0.2 * math.sin(pose.yaw)) * np.clip(y, 0, 1)
+    return shift
 
 
 def outline(x: AnyArray, y: AnyArray, bones: Bones) -> AnyArray:
@@ -58,7 +65,7 @@ def project(points: DoubleArray, bones: Bones, pose: Pose) -> DoubleArray:
     u, v = points[:, 0], points[:, 1]
     x, y = u.copy(), v.copy()
     for _ in range(6):
-        depth = _depth(outline(x, y, bones), bones)
+        depth = _depth(outline(x - chin_shift(y, pose), y, bones), bones)
         x, y = u + math.sin(pose.yaw) * depth, v + math.sin(pose.pitch) * depth
     return in_scene(np.stack([x, y], axis=1), pose)
 

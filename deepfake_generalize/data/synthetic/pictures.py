@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepfake_generalize.data.synthetic.cameras import STUDIOS, Camera
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.manipulations import MANIPULATIONS
 from deepfake_generalize.data.synthetic.people import sample_person, stream
 from deepfake_generalize.data.synthetic.renderer import landmarks_of, render
 from deepfake_generalize.data.synthetic.sets import Take
-from deepfake_generalize.data.synthetic.shots import Clip, Shot
+from deepfake_generalize.data.synthetic.shots import STUDIOS, Camera, Clip, Shot
 from deepfake_generalize.types import FloatArray, UInt8Array
 
 

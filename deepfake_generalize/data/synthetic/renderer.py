@@ -8,14 +8,21 @@ import numpy as np
 
 from deepfake_generalize.data.synthetic.canvas import View, over
 from deepfake_generalize.data.synthetic.face import paint_face
-from deepfake_generalize.data.synthetic.head import Head, in_scene, place_head, project, shade
+from deepfake_generalize.data.synthetic.head import (
+    Head,
+    chin_shift,
+    in_scene,
+    place_head,
+    project,
+    shade,
+)
 from deepfake_generalize.data.synthetic.people import Features
 from deepfake_generalize.data.synthetic.scenery import (
     hair_coverage,
     paint_back_hair,
     paint_body,
-    paint_front_hair,
     paint_place,
+    strands,
 )
 from deepfake_generalize.data.synthetic.shots import Expression, Shot
 from deepfake_generalize.types import DoubleArray, FloatArray
@@ -50,7 +57,7 @@ def render(shot: Shot, view: View) -> Scene:
     paint_body(image, head, person, shot.place, light, pixel)
     over(image, head.coverage, render_face(head, shot, pixel))
     hair = hair_coverage(head, person, pixel)
-    paint_front_hair(image, head, person, light, hair)
+    over(image, hair, strands(head, person.hair, light))
     image = np.ascontiguousarray(np.clip(image, 0.0, 1.0))
     return Scene(shot, view, image, head, head.coverage * (1 - hair))
 
@@ -61,6 +68,8 @@ def render_face(head: Head, shot: Shot, pixel: float) -> FloatArray:
     lit, shine = shade(head, shot.person.features, shot.expression, shot.light, pixel)
     # Light adds up in linear values; a square stands for the sRGB curve.
     linear = np.square(albedo) * (lit[..., None] * np.asarray(shot.light.colour, np.float32))
+    # Skin scatters red light into its shadows.
+    linear[..., 0] *= 1 + np.float32(0.18) * np.clip(1 - lit, 0, 1)
     linear += np.float32(shot.person.skin.gloss) * shine[..., None]
     return np.sqrt(np.clip(linear, 0.0, 1.0))
 
@@ -71,9 +80,8 @@ def landmarks_of(shot: Shot, view: View) -> DoubleArray:
     angle = np.linspace(0, np.pi, 17)
     down = bones.chin * np.sin(angle)
     across = np.sqrt(np.clip(1 - np.sin(angle) ** bones.square, 0, 1))
-    jaw = np.stack(
-        [-np.sign(np.cos(angle)) * across * bones.width / (1 + bones.taper * down), down], 1
-    )
+    across *= -np.sign(np.cos(angle)) * bones.width / (1 + bones.taper * down)
+    jaw = np.stack([across + chin_shift(down, shot.pose), down], 1)
     at = np.linspace(-1, 1, 5)  # Of the brow, from its inner end
     height = f.brow_y - e.brows - f.brow_arch * (1 - (at - 0.3) ** 2)
     brow = np.stack([f.eye_x + 0.01 + 0.19 * at, height], 1)

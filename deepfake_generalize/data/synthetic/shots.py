@@ -1,19 +1,136 @@
-"""What stands before the camera at one moment: a person, expression, pose, light and a place."""
+"""A moment of a clip: person, expression, pose, light and place, and the camera before them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
 
+import cv2
 import numpy as np
 
-from deepfake_generalize.data.synthetic.cameras import Studio
 from deepfake_generalize.data.synthetic.people import Person, Rgb, stream
+from deepfake_generalize.types import FloatArray, UInt8Array
 
 FRAMES_PER_CLIP = 300
 """Frames in a synthetic clip; pictures of it are taken at any of them."""
 
+_TURN = math.pi / 6
+
 FPS = 25
+
+
+Range: TypeAlias = tuple[float, float]
+"""What each clip draws from evenly."""
+
+_CODECS = {"vp8": (".webp", cv2.IMWRITE_WEBP_QUALITY), "jpeg": (".jpg", cv2.IMWRITE_JPEG_QUALITY)}
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What the clips of a data set have in common."""
+
+    ambient: Range  # Share of the light that comes from everywhere, 0 to 1
+    strength: Range  # Of all of it
+    warmth: Range  # Of the lamp: above 0 red, below blue
+    blur: Range  # Standard deviation of the lens's blur, pixels
+    noise: Range  # Standard deviation of the sensor's noise, of full scale 1
+    contrast: Range  # Exponent of the tones: above 1 darker middle tones
+    saturation: Range  # 1 keeps colours
+    sharpening: Range  # Of the camera itself, 0 none
+    resolution: Range  # Of the face in the video, of that of the crop
+    codec: str  # "vp8", whose key frames are made like those of H.264, or "jpeg"
+    quality: Range  # Of the compression, 1 to 100
+    zoom: float  # Of the crops, 1 as `extract_faces` cuts
+    jitter: float  # Standard deviation of zoom and of the crop's place, in face units
+
+
+_DATASETS = ("Celeb-DF-v2", "Celeb-DF-v1", "FF++", "DFD", "null")
+# Interviews, lit from one side by good cameras; the same of older videos; anybody's videos, of all
+# kinds of cameras, many of which sharpen, and more compressed; one studio, of even cool light, soft
+# lenses and tighter crops; webcams.
+_FILMED: Mapping[str, tuple[Any, ...]] = {
+    "ambient": ((0.35, 0.6), (0.4, 0.65), (0.35, 0.75), (0.55, 0.8), (0.4, 0.7)),
+    "strength": ((0.9, 1.1), (0.85, 1.05), (0.85, 1.12), (0.95, 1.15), (0.8, 1.05)),
+    "warmth": ((-0.03, 0.09), (-0.02, 0.1), (-0.08, 0.08), (-0.08, 0.0), (-0.06, 0.1)),
+    "blur": ((0.3, 0.5), (0.35, 0.55), (0.3, 0.5), (0.45, 0.65), (0.4, 0.6)),
+    "noise": ((0.006, 0.014), (0.008, 0.018), (0.004, 0.012), (0.002, 0.006), (0.008, 0.02)),
+    "contrast": ((0.95, 1.1), (0.9, 1.1), (0.85, 1.15), (1.0, 1.2), (0.9, 1.1)),
+    "saturation": ((0.95, 1.15), (0.85, 1.05), (0.85, 1.25), (0.75, 0.95), (0.8, 1.1)),
+    "sharpening": ((0.0, 0.15), (0.0, 0.25), (0.0, 0.6), (0.2, 0.6), (0.1, 0.5)),
+    "resolution": ((0.9, 1.0), (0.85, 0.95), (0.85, 1.0), (0.9, 1.0), (0.85, 1.0)),
+    "codec": ("vp8", "vp8", "vp8", "vp8", "jpeg"),
+    "quality": ((88, 96), (82, 92), (84, 95), (86, 96), (82, 94)),
+    "zoom": (1.0, 1.02, 0.97, 1.08, 1.0),
+    "jitter": (0.03, 0.035, 0.035, 0.04, 0.04),
+}
+STUDIOS: Mapping[str, Studio] = {
+    dataset: Studio(**{setting: of[at] for setting, of in _FILMED.items()})
+    for at, dataset in enumerate(_DATASETS)
+}
+"""The data sets, as manifests name them, to how they are filmed."""
+
+
+_DRAWN = ("blur", "noise", "contrast", "saturation", "sharpening", "resolution")
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera with its settings of one clip, as in `Studio`; reals and fakes of it share them."""
+
+    blur: float
+    noise: float
+    contrast: float
+    saturation: float
+    sharpening: float
+    resolution: float
+    gain: tuple[float, ...]  # Of red, green and blue: exposure and white balance
+    codec: str
+    quality: int
+    grid: tuple[int, int]  # Where the codec's blocks begin, x and y from 0 to 7
+
+    @staticmethod
+    def sample(rng: np.random.Generator, studio: Studio) -> Camera:
+        """Sample the settings of a clip."""
+        gain = rng.normal(1.0, 0.05) * rng.normal(1.0, 0.02, 3)
+        drawn = {name: float(rng.uniform(*getattr(studio, name))) for name in _DRAWN}
+        grid = (int(rng.integers(8)), int(rng.integers(8)))
+        quality = round(rng.uniform(*studio.quality))
+        return Camera(
+            gain=tuple(gain.tolist()), codec=studio.codec, quality=quality, grid=grid, **drawn
+        )
+
+    def film(self, image: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Return what the sensor sees of (H, W, 3) float32 sRGB in [0, 1], which can be forged."""
+        seen = cv2.GaussianBlur(image, (0, 0), self.blur)
+        seen += np.float32(self.noise) * rng.standard_normal(image.shape, dtype=np.float32)
+        return cast("FloatArray", np.clip(seen, 0.0, 1.0))
+
+    def develop(self, footage: FloatArray) -> UInt8Array:
+        """Sharpen footage and set its colours and tones, (H, W, 3) uint8 RGB."""
+        soft = cv2.GaussianBlur(footage, (0, 0), 1.0)
+        seen = footage + np.float32(self.sharpening) * (footage - soft)
+        grey = seen @ _LUMA
+        seen = grey[..., None] + np.float32(self.saturation) * (seen - grey[..., None])
+        seen = np.clip(seen * np.asarray(self.gain, np.float32), 0.0, 1.0) ** self.contrast
+        return cast("UInt8Array", np.rint(seen * 255).astype(np.uint8))
+
+    def compress(self, pixels: UInt8Array) -> UInt8Array:
+        """Save a picture at the video's resolution as the codec does, and read it again."""
+        height, width = pixels.shape[:2]
+        small = (round(width * self.resolution), round(height * self.resolution))
+        x, y = self.grid
+        stored = cv2.resize(
+            cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), small, interpolation=cv2.INTER_AREA
+        )
+        stored = cv2.copyMakeBorder(stored, y, 0, x, 0, cv2.BORDER_REPLICATE)
+        ending, quality = _CODECS[self.codec]
+        _, file = cv2.imencode(ending, stored, [quality, self.quality])
+        read = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), np.uint8)[y:, x:]
+        read = cv2.resize(read, (width, height), interpolation=cv2.INTER_CUBIC)
+        return cast("UInt8Array", cv2.cvtColor(read, cv2.COLOR_BGR2RGB))
 
 
 @dataclass(frozen=True)
@@ -24,7 +141,8 @@ class Expression:
     smile: float  # Raises the corners of the mouth, -0.04 to 0.08
     brows: float  # Raises the brows, -0.03 to 0.05
     eyelids: float  # 1 open, 0 closed
-    gaze: float  # Of the irises, in widths of an eye, -0.3 to 0.3
+    gaze: float  # Of the irises to the side, in widths of an eye, -0.3 to 0.3
+    sight: float  # Of the irises down, in heights of an eye, -0.5 to 0.5
 
 
 @dataclass(frozen=True)
@@ -91,15 +209,21 @@ class Clip:
             brows=sway(0.0, 0.018),
             eyelids=1.0 - 0.9 * _blink(rng, frame),
             gaze=sway(0.0, 0.14),
+            sight=sway(0.0, 0.25),
         )
         pose = Pose(
-            yaw=sway(float(rng.normal(0, 0.12)), 0.12),
-            pitch=sway(float(rng.normal(0, 0.05)), 0.05),
-            roll=sway(float(rng.normal(0, 0.03)), 0.03),
+            yaw=_within(sway(float(rng.normal(0, 0.22)), 0.14), _TURN),
+            pitch=_within(sway(float(rng.normal(0, 0.08)), 0.06), _TURN / 2),
+            roll=sway(float(rng.normal(0, 0.05)), 0.04),
             x=sway(0.0, 0.04),
             y=sway(0.0, 0.03),
         )
         return Shot(self.person, expression, pose, light, place)
+
+
+def _within(angle: float, most: float) -> float:
+    """Return an angle, softly kept within a limit."""
+    return most * math.tanh(angle / most)
 
 
 class _Sway:
@@ -131,7 +255,7 @@ def _sample_light(rng: np.random.Generator, studio: Studio) -> Light:
 
 
 def _sample_place(rng: np.random.Generator) -> Place:
-    upper = rng.uniform(0.15, 0.85) + rng.normal(0, 0.09, 3)
+    upper = rng.uniform(0.15, 0.85) + rng.normal(0, 0.06, 3)
     lower = upper * rng.uniform(0.6, 1.2) + rng.normal(0, 0.05, 3)
     clothes = rng.uniform(0.05, 0.85) + rng.normal(0, 0.14, 3)
     return Place(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -26,43 +27,6 @@ if TYPE_CHECKING:
 
 Augmentation: TypeAlias = "Callable[[UInt8Array, np.random.Generator], UInt8Array]"
 """From images (B, H, W, 3) uint8 RGB and a generator to as many of that shape."""
-
-
-def deepfakebench(images: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-    """Augment (B, H, W, 3) as DeepfakeBench trains its detectors.
-
-    With probability .5 each: mirrored; turned by up to 10 degrees; Gaussian blur of 3 to 7 pixels;
-    one of brightness and contrast (by up to .1), PCA, and hue, saturation, value; JPEG of quality
-    40 to 100.
-    """
-    return np.stack([_deepfakebench(image, rng) for image in images])
-
-
-def selimsef(images: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-    """Augment (B, H, W, 3) as the winner of the Deepfake Detection Challenge did.
-
-    JPEG of quality 60 to 100 (probability .5); noise of variance 10 to 50 (.1); Gaussian blur of
-    3 pixels (.05); mirrored (.5); one of brightness and contrast (by up to .2), PCA, and hue,
-    saturation, value (.7); grey (.2); shifted by up to a tenth, scaled by .8 to 1.2 and turned by
-    up to 10 degrees, black behind (.5).
-    """
-    return np.stack([_selimsef(image, rng) for image in images])
-
-
-AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
-    {"deepfakebench": deepfakebench, "selimsef": selimsef}
-)
-"""Name to augmentation recipe: called with images (B, H, W, 3) uint8 and a NumPy generator.
-
-Source: Yan et al., "DeepfakeBench", NeurIPS 2023, whose files for some detectors never turn; and
-Seferbekov's solution of 2020. Both give a pair of real and fake draws of their own.
-
-Reproduction notes:
-    Their programs call albumentations; here it is OpenCV, with the same parameters and other random
-    numbers. Crops have the network's size already, so nothing is resized or padded. PCA moves along
-    the components, which albumentations has transposed. The second one's cut-outs are left out:
-    they need landmarks.
-"""
 
 
 def augmentation_of(given: str | Augmentation) -> Augmentation:
@@ -117,39 +81,20 @@ def augmented(
     return replace(data, batches=batches, row=None)
 
 
-def _deepfakebench(image: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-    if rng.random() < 0.5:
-        image = image[:, ::-1]
-    if rng.random() < 0.5:
-        image = turn(image, rng.uniform(-10, 10), border=cv2.BORDER_REFLECT_101)
-    if rng.random() < 0.5:
-        image = blur(image, int(rng.integers(3, 8)) // 2 * 2 + 1)
-    if rng.random() < 0.5:
-        image = _recolour(image, 0.1, rng)
-    return save_as_jpeg(image, int(rng.integers(40, 101))) if rng.random() < 0.5 else image
+def _mirror(image: UInt8Array, _: object) -> UInt8Array:
+    return image[:, ::-1]
 
 
-def _selimsef(image: UInt8Array, rng: np.random.Generator) -> UInt8Array:
-    if rng.random() < 0.5:
-        image = save_as_jpeg(image, int(rng.integers(60, 101)))
-    if rng.random() < 0.1:
-        noise = rng.normal(0, np.sqrt(rng.uniform(10, 50)), image.shape)
-        image = cv2.add(image, noise, dtype=cv2.CV_8U)
-    if rng.random() < 0.05:
-        image = blur(image, 3)
-    if rng.random() < 0.5:
-        image = image[:, ::-1]
-    if rng.random() < 0.7:
-        image = _recolour(image, 0.2, rng)
-    if rng.random() < 0.2:
-        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    if rng.random() < 0.5:
-        shift = rng.uniform(-0.1, 0.1, 2)
-        image = turn(image, rng.uniform(-10, 10), rng.uniform(0.8, 1.2), (shift[0], shift[1]))
-    return image
+def _jpeg(image: UInt8Array, rng: np.random.Generator, *, lowest: int) -> UInt8Array:
+    return save_as_jpeg(image, int(rng.integers(lowest, 101)))
 
 
-def _recolour(image: UInt8Array, limit: float, rng: np.random.Generator) -> UInt8Array:
+def _noise(image: UInt8Array, rng: np.random.Generator) -> UInt8Array:
+    noise = rng.normal(0, np.sqrt(rng.uniform(10, 50)), image.shape)
+    return np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)
+
+
+def _recolour(image: UInt8Array, rng: np.random.Generator, *, limit: float) -> UInt8Array:
     chosen = rng.integers(3)
     if chosen == 0:
         return adjust_brightness(image, *rng.uniform(-limit, limit, 2))
@@ -158,12 +103,12 @@ def _recolour(image: UInt8Array, limit: float, rng: np.random.Generator) -> UInt
     return shift_hsv(image, *rng.uniform(-1, 1, 3) * (20, 30, 20))
 
 
+def _place(image: UInt8Array, rng: np.random.Generator) -> UInt8Array:
+    return turn(image, rng.uniform(-10, 10), rng.uniform(0.8, 1.2), rng.uniform(-0.1, 0.1, 2))
+
+
 def turn(
-    image: UInt8Array,
-    degrees: float,
-    scale: float = 1.0,
-    shift: tuple[float, float] = (0.0, 0.0),
-    border: int = cv2.BORDER_CONSTANT,
+    image: UInt8Array, degrees: float, scale: float = 1, shift: Any = (0, 0), border: int = 0
 ) -> UInt8Array:
     """Turn, scale and shift (by parts of width and height) an image about its centre."""
     height, width = image.shape[:2]
@@ -196,3 +141,58 @@ def shift_components(image: UInt8Array, alpha: float) -> UInt8Array:
     variances, components = np.linalg.eigh(np.cov(image.reshape(-1, 3).T / 255))
     moved = image + 255 * (components @ (alpha * variances))
     return np.clip(moved, 0, 255).astype(np.uint8)
+
+
+def _each_by_chance(*steps: tuple[float, Augmentation]) -> Augmentation:
+    """Return what takes every step, in order, with its probability, for each image by itself."""
+
+    def run(images: UInt8Array, rng: np.random.Generator) -> UInt8Array:
+        changed = []
+        for image in images:
+            for probability, step in steps:
+                if rng.random() < probability:
+                    image = step(image, rng)  # noqa: PLW2901
+            changed.append(image)
+        return np.stack(changed)
+
+    return run
+
+
+AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
+    {
+        "deepfakebench": _each_by_chance(
+            (0.5, _mirror),
+            (0.5, lambda own, rng: turn(own, rng.uniform(-10, 10), border=cv2.BORDER_REFLECT_101)),
+            (0.5, lambda own, rng: blur(own, int(rng.integers(3, 8)) // 2 * 2 + 1)),
+            (0.5, partial(_recolour, limit=0.1)),
+            (0.5, partial(_jpeg, lowest=40)),
+        ),
+        "selimsef": _each_by_chance(
+            (0.5, partial(_jpeg, lowest=60)),
+            (0.1, _noise),
+            (0.05, lambda own, _: blur(own, 3)),
+            (0.5, _mirror),
+            (0.7, partial(_recolour, limit=0.2)),
+            (0.2, lambda own, _: np.repeat(cv2.cvtColor(own, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)),
+            (0.5, _place),
+        ),
+    }
+)
+"""Name to augmentation recipe: called with images (B, H, W, 3) uint8 and a NumPy generator.
+
+deepfakebench: Yan et al., "DeepfakeBench", NeurIPS 2023. With probability .5 each: mirrored; turned
+by up to 10 degrees; Gaussian blur of 3 to 7 pixels; one of brightness and contrast (by up to .1),
+PCA, and hue, saturation, value; JPEG of quality 40 to 100.
+
+selimsef: Seferbekov's, who won the Deepfake Detection Challenge in 2020. JPEG of quality 60 to 100
+(probability .5); noise of variance 10 to 50 (.1); blur of 3 pixels (.05); mirrored (.5); one of
+brightness and contrast (by up to .2), PCA, and hue, saturation, value (.7); grey (.2); shifted by
+up to a tenth, scaled by .8 to 1.2 and turned by up to 10 degrees, black behind (.5).
+
+Reproduction notes:
+    Their programs call albumentations; here it is OpenCV, with the same parameters and other random
+    numbers. Both give a real and its fake draws of their own. DeepfakeBench's file for Xception
+    never turns. Crops have the network's size already: nothing is resized or padded. PCA moves
+    along the components, which albumentations transposes. Selimsef's cut-outs, by landmarks, are
+    left out.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
@@ -38,7 +39,9 @@ def make_reporter(progress: Progress) -> Reporter:
     from rich.console import Console
 
     console = Console(file=sys.stderr)
-    interactive = console.is_terminal or console.is_jupyter
+    # rich draws in a notebook with ipywidgets only, and warns without.
+    drawn = console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+    interactive = console.is_terminal or drawn
     if progress == "lines" or (progress == "auto" and not interactive):
         return _Lines()
     return _Bar(console)

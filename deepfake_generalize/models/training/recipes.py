@@ -134,14 +134,11 @@ class Recipe:
         Raises:
             InputError: One of them.
         """
-        for name, check in _CHECKS.items():
-            value = getattr(self, name)
-            if value is not None or name not in _MAY_BE_NONE:
-                checked = check(f"{name} of a recipe", value, hint=_HINT)
-                object.__setattr__(self, name, checked)
-        for name in ("drop_last", "pairing"):
-            what = f"{name} of a recipe to be True or False"
-            check_type(what, getattr(self, name), bool, hint=_HINT)
+        for of in dataclasses.fields(self):
+            value, check = getattr(self, of.name), _CHECKS.get(of.name)
+            if check and (value is not None or of.default is not None):
+                checked = check(f"{of.name} of a recipe", value, hint=_HINT)
+                object.__setattr__(self, of.name, checked)
         if self.pairing and self.batch_size % 2:
             raise InputError(
                 f"expected an even batch_size with pairing, received {self.batch_size}.",
@@ -192,6 +189,10 @@ _FRACTION = partial(check_number, least=0, below=1)
 _COUNT = partial(check_whole, least=1)
 
 
+def _check_flag(name: str, given: object, *, hint: str) -> bool:
+    return check_type(f"{name} to be True or False", given, bool, hint=hint)
+
+
 def _check_augmentation(name: str, given: object, *, hint: str) -> object:
     if not callable(given) and ":" not in str(given):
         check_choice(name, given, AUGMENTATIONS, hint=f"Or pass a function of your own. {hint}")
@@ -211,11 +212,8 @@ _CHECKS: Mapping[str, Callable[..., Any]] = {
     "max_restarts": partial(check_whole, least=0),
     "weight_decay": partial(check_number, least=0),
     "augmentation": _check_augmentation,
+    **dict.fromkeys(("drop_last", "pairing"), _check_flag),
 }
-_MAY_BE_NONE = (
-    *("last_layers", "restart_below", "norm_momentum", "dropout"),
-    *("weight_decay", "augmentation"),
-)
 
 _NORMED = ("BatchNormalization", "Activation")
 LAST_LAYERS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -14,9 +14,6 @@ from deepfake_generalize._system.standard_streams import visible
 from deepfake_generalize.data.manifests import text_column
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.tables import METRIC_TITLES, marked_down, render
-
-if TYPE_CHECKING:
-    from deepfake_generalize.study.benchmarking.result import Benchmark
 
 _METRICS = {"accuracy": "accuracy", "auc": "roc_auc"}
 _SHOWN = ("accuracy", "accuracy_real", "accuracy_fake", "auc", "eer")
@@ -34,8 +31,8 @@ _NETWORKS = {
 }
 
 
-def write_card(result: Benchmark) -> str:
-    """Return the card of `Benchmark.model_card`."""
+def write_card(result: Any) -> str:
+    """Return the card of a `Benchmark`."""
     made = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
     made.filters["yaml"] = lambda value: json.dumps(visible(str(value)), ensure_ascii=False)
     made.filters["md"] = lambda value: marked_down(visible(" ".join(str(value).split())))
@@ -69,8 +66,8 @@ def _measured(row: dict[Any, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def cite(result: Benchmark) -> str:
-    """Return the entries of `Benchmark.citations`."""
+def cite(result: Any) -> str:
+    """Return the BibTeX entries of a `Benchmark`."""
     names = {result.training_dataset} - {None}
     for name, frame in result.scores.items():
         names |= {*text_column(frame, "dataset")} - {""} or {name} - {ORIGINAL}

@@ -18,7 +18,8 @@ def train_self_blended(
     """Train a network on pairs made of the reals of `train`, chosen on pairs of those of `val`.
 
     A pair stands for a real and a fake, so that it sees as many images as the original does of a
-    balanced set. `options` are those of `models.train`.
+    balanced set. `options` are those of `models.train`; the record's `self_blends` is "SBI", or
+    "self-blend" by 468 points.
     """
     with tempfile.TemporaryDirectory() as folder:
         made = [
@@ -27,4 +28,6 @@ def train_self_blended(
         ]
         # A pair shares a batch, as the authors' do, where clips are told apart by identities.
         pairing = bool(made[0]["target_identity"].notna().all())
-        return models.train(architecture, *made, seed=seed, pairing=pairing, **options)
+        detector = models.train(architecture, *made, seed=seed, pairing=pairing, **options)
+    detector.training = (detector.training or {}) | {"self_blends": made[0]["method"].iloc[1]}
+    return detector

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.figures.drawing import save_figure
+from deepfake_generalize.study.figures.drawing import save_figure, save_svg
 from deepfake_generalize.study.figures.heat_maps import figure_2
 from deepfake_generalize.study.figures.neurons import figure_5
 from deepfake_generalize.study.figures.rank import figure_rank
 from deepfake_generalize.study.figures.robustness import figure_robustness
 from deepfake_generalize.study.figures.similarity import figure_3
 
-__all__ = ["figure_2", "figure_3", "figure_5", "figure_rank", "figure_robustness", "save_figure"]
+__all__ = [
+    "figure_2",
+    "figure_3",
+    "figure_5",
+    "figure_rank",
+    "figure_robustness",
+    "save_figure",
+    "save_svg",
+]

@@ -156,9 +156,9 @@ def draw_panels(
         # Drawn once aside: how many lines the legend takes follows from what is in it.
         aside = Axes(Figure(), (0.0, 0.0, 1.0, 1.0))
         next(iter(panels.values()))(aside)
-        labels = aside.get_legend_handles_labels()[1]
-        in_a_row = max(1, int(body[0] / (0.062 * max(map(len, labels), default=1) + 0.5)))
-        lines = math.ceil(len(labels) / in_a_row)
+        said = aside.get_legend_handles_labels()[1]
+        in_a_row = max(1, int(body[0] / (0.062 * max(map(len, said), default=1) + 0.5)))
+        lines = math.ceil(len(said) / in_a_row)
         page = bands(body, notes=notes, legend_lines=lines, synthetic=synthetic)
         grid = page.panels(len(panels), columns)
         for index, (name, draw) in enumerate(panels.items()):
@@ -224,10 +224,17 @@ def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
             f"expected a path in a folder that exists, received {describe(str(stem))}.",
             hint="Make the folder first.",
         )
-    written = []
-    for ending, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
-        path = stem.with_name(f"{stem.name}.{ending}")
-        with own_style(), replacing(path) as partial:
-            figure.savefig(partial, format=ending, dpi=200, metadata=metadata)
-        written.append(path)
-    return written[0], written[1]
+    return _save(figure, stem, "png"), save_svg(figure, stem)
+
+
+def save_svg(figure: Figure, stem: Path) -> Path:
+    """Write a figure as SVG alone, and return its path."""
+    return _save(figure, stem, "svg")
+
+
+def _save(figure: Figure, stem: Path, ending: str) -> Path:
+    path = stem.with_name(f"{stem.name}.{ending}")
+    metadata = {"Software": None} if ending == "png" else {"Date": None, "Creator": None}
+    with own_style(), replacing(path) as partial:
+        figure.savefig(partial, format=ending, dpi=200, metadata=metadata)
+    return path

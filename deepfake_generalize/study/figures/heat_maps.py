@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # All in inches: a picture, the step to the next one, the room between datasets, the line of
 # titles, and the band of the colour scale.
-_CELL, _STEP, _GAP, _HEAD, _SCALE, _SIDE = 0.82, 0.85, 0.1, 0.24, 0.34, 0.34
+_CELL, _STEP, _GAP, _HEAD, _SCALE = 0.82, 0.85, 0.1, 0.24, 0.34
 
 
 def figure_2(
@@ -138,9 +138,10 @@ def _page(counts: Mapping[str, int], columns: int, *, synthetic: bool) -> _Page:
     for dataset, count in counts.items():
         tops[dataset] = top
         top += _STEP * count + _GAP
-    width = max(_STEP * columns + _SIDE, 3.6)
+    side = 0.2 + 0.14 * max(name.count("\n") + 1 for name in counts)
+    width = max(_STEP * columns + side, 3.6)
     page = bands((width, top + _SCALE), legend_lines=0, synthetic=synthetic)
-    return _Page(page, (width - _STEP * columns + _SIDE) / 2 - 0.03, tops, counts)
+    return _Page(page, (width - _STEP * columns + side) / 2 - 0.03, tops, counts)
 
 
 def _checked(

@@ -62,7 +62,7 @@ def figure_5(
             for name, by_k in overlaps.items()
         },
         columns=columns,
-        size=(2.7 if columns > 1 else 3.7, 2.45),
+        size=(2.7 if min(columns, len(overlaps)) > 1 else 3.7, 2.45),
         ylabel="neurons",
         synthetic=synthetic,
     )
@@ -114,6 +114,7 @@ def _panel(axes: Axes, by_k: Mapping[int, Overlap], datasets: int) -> None:
         drawn[0].set(markersize=3.5, markerfacecolor="none", markeredgewidth=0.7)
         beyond += places[~shown].tolist()
     axes.plot(beyond, np.full(len(beyond), 1.08 * top), "k^", markersize=2.5)
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1.1 * top])
     axes.set_ylim(-0.17 * top, 1.12 * top)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.spines["bottom"].set_visible(False)

@@ -107,7 +107,7 @@ def figure_3(
     return draw_panels(
         panels,
         columns=columns,
-        size=(4.05 if columns > 1 else 3.7, 1.9),
+        size=(4.05 if min(columns, len(panels)) > 1 else 3.7, 1.9),
         notes=f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
         ylabel="faces (%)",
         synthetic=synthetic,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from deepfake_generalize.metrics import choose_threshold
-from deepfake_generalize.study.experiment import DetectorFamily
+from deepfake_generalize.study.report.results import RunResults, usable_pair
 from deepfake_generalize.types import AnyArray, DoubleArray
 
-Pair: TypeAlias = tuple[AnyArray, AnyArray]
 _BARS, _BINS = 20, 10
 _MOST_POINTS = 120
 """Of a curve: more are not seen at the size of a panel."""
@@ -21,7 +17,7 @@ _MOST_POINTS = 120
 
 @dataclass(frozen=True)
 class Curves:
-    """What is drawn of a detector; both classes occur in each set.
+    """What is drawn of a detector.
 
     Attributes:
         name: The detector.
@@ -43,37 +39,36 @@ class Curves:
     losses: dict[str, tuple[float, float, float, float]]
 
 
-def curves(
-    family: DetectorFamily,
-    name: str,
-    pairs: Mapping[str, Pair],
-    validation: Pair | None,
-    losses: pd.DataFrame,
-) -> Curves:
-    """Return what is drawn of a detector, from its labels and scores on each set."""
-    both = {key: pair for key, pair in pairs.items() if len(set(pair[0])) > 1}
-    unseen = [both[key] for key in family.unseen if key in both]
-    groups = {"its own": [both[key] for key in (family.source,) if key in both], "unseen": unseen}
-    parts = losses[losses["detector"] == name].set_index("set")
-    return Curves(
-        name,
-        family.source,
-        {key: roc_points(*pair) for key, pair in both.items()},
-        {key: score_bars(*pair) for key, pair in both.items()},
-        {
-            key: reliability(*map(np.concatenate, zip(*group, strict=True)))
-            for key, group in groups.items()
-            if group
-        },
-        None if validation is None else choose_threshold(*validation),
-        {
-            str(key): (at + lost, ranking, moved, at)
-            for key, at, lost, ranking, moved in parts.loc[
-                list(family.unseen),
-                ["accuracy", "degradation", "ranking_lost", "threshold_moved"],
-            ].itertuples()
-        },
-    )
+def draw_curves(results: RunResults) -> dict[str, Curves]:
+    """Return what is drawn of each detector, in the order of Table IV."""
+    parts = results.thresholds.set_index(["detector", "set"])
+    lost = parts[["accuracy", "degradation", "ranking_lost", "threshold_moved"]]
+    known_losses = dict(zip(lost.index, lost.to_numpy(float).tolist(), strict=True))
+    found = {}
+    for name, family, _ in results.detectors:
+        sets = (family.source, *family.unseen, *family.protocol.sources[family.source].specialized)
+        pairs = {
+            key: usable_pair(results.scored[key][name]) for key in sets if key in results.scored
+        }
+        groups = {"its own": [pairs[family.source]], "unseen": [pairs[k] for k in family.unseen]}
+        known = results.validation.get(name)
+        found[name] = Curves(
+            name,
+            family.source,
+            {key: roc_points(*pair) for key, pair in pairs.items()},
+            {key: score_bars(*pair) for key, pair in pairs.items()},
+            {
+                key: reliability(*map(np.concatenate, zip(*group, strict=True)))
+                for key, group in groups.items()
+            },
+            None if known is None else choose_threshold(*usable_pair(known)),
+            {
+                key: (at + all_lost, ranking, moved, at)
+                for key in family.unseen
+                for at, all_lost, ranking, moved in [known_losses[name, key]]
+            },
+        )
+    return found
 
 
 def roc_points(labels: AnyArray, scores: AnyArray) -> DoubleArray:

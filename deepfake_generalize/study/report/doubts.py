@@ -11,6 +11,7 @@ from deepfake_generalize.data.manifests import text_column, video_keys
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.study.experiment import SPLITS
 from deepfake_generalize.study.protocol import NULL_SET, Protocol
+from deepfake_generalize.study.report.intervals import interval_of
 
 if TYPE_CHECKING:
     from deepfake_generalize.study.report.results import RunResults
@@ -43,7 +44,7 @@ def sets_key(results: RunResults) -> pd.DataFrame:
                 "role": _role(results.protocol, name),
                 "dataset": _named(everything, "dataset"),
                 "method": _named(fakes, "method"),
-                **{part: len(rows) for part, rows in parts.items()},
+                **{part: len(own) for part, own in parts.items()},
                 "real_videos": found.get(0, pd.NA),
                 "fake_videos": found.get(1, pd.NA),
                 "people": len(who - {""}) or pd.NA,
@@ -57,29 +58,28 @@ def doubts(results: RunResults) -> dict[str, list[Any]]:
     """Return what to doubt, by what is wrong; the page has the words for each.
 
     few: (set, units of the rarer class, what they are) of sets whose intervals are too narrow, or
-    that have none. turned_round: (detector, set, AUC in percent, whether it is its own set).
+    that have none. turned_round: (detector, its source, set, AUC in percent).
     missing: sets of the protocol that were not measured. unscored: (set, images without a score,
     all). left_out: (what, why) of analyses.
     """
-    scores = results.trainings[0].of("auc")
-    units = [(name, of) for name, of in scores.units.items() if of.n < _RELIABLE]
+    scores = [each.of("auc") for each in results.trainings]
+    units = scores[0].units.items()
     auc = [
-        (name, key, scores.interval(scores[name, key], [key], within=(0.0, 100.0)), key == home)
-        for name, family, kind in results.detectors
-        for home in (family.source,)
+        (name, family.source, key, interval_of(scores, {(name, key): 1.0}))
+        for name, family, _ in results.detectors
         for key in results.scored
-        if (name, key) in scores and key != NULL_SET
+        if (name, key) in scores[0] and key != NULL_SET
     ]
     counted = {
-        key: max((int((each["status"] != "ok").sum()), len(each)) for each in tables.values())
+        key: max((int((of["status"] != "ok").sum()), len(of)) for of in tables.values())
         for key, tables in results.scored.items()
     }
     return {
-        "few": [(name, of.n, of.unit) for name, of in units],
+        "few": [(name, of.n, of.unit) for name, of in units if of.n < _RELIABLE],
         "turned_round": [
-            (name, key, found.estimate, own)
-            for name, key, found, own in auc
-            if found.estimate < _TURNED_ROUND or (own and found.high < 50.0)
+            (name, source, key, found.estimate)
+            for name, source, key, found in auc
+            if found.estimate < _TURNED_ROUND or (key == source and found.high < 50.0)
         ],
         "missing": [name for name in results.protocol.names if name not in results.scored],
         "unscored": [(key, *of) for key, of in counted.items() if of[0]],
@@ -90,8 +90,8 @@ def doubts(results: RunResults) -> dict[str, list[Any]]:
 def _role(protocol: Protocol, name: str) -> str:
     found = ["trained on"] if name in protocol.sources else []
     for source, facts in protocol.sources.items():
-        if name in facts.specialized:
-            found.append(f"same {facts.specialized[name]} as {source}")
+        shares = facts.specialized.get(name, "")
+        found += {"": [], "nothing": ["a further test"]}.get(shares, [f"same {shares} as {source}"])
     if name in protocol.unseen:
         found.append("unseen")
     if name in protocol.few_shot:

@@ -14,18 +14,24 @@ from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.report.curves import draw_curves
 from deepfake_generalize.study.report.intervals import folded
 from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
     SYNTHETIC,
-    draw_curves,
-    environment,
+    curves_svg,
     report_page,
     seeds_of,
 )
 from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, what_helps
-from deepfake_generalize.study.tables import THRESHOLD_CAPTION, captions, render, why_empty
+from deepfake_generalize.study.tables import (
+    METRIC_TITLES,
+    THRESHOLD_CAPTION,
+    captions,
+    render,
+    why_empty,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,8 +51,7 @@ def publish_results(results: RunResults) -> Path:
     pictures = _write_figures(results)
     drawn = draw_curves(results)
     for name, of in drawn.items():
-        panels = environment().get_template("panels.html").module.sheet(of)
-        _write_text(results.folder / "figures" / f"curves_{name}.svg", panels)
+        _write_text(results.folder / "figures" / f"curves_{name}.svg", curves_svg(of))
     target = results.folder / "report.html"
     _write_text(target, report_page(results, pictures, drawn, _further(results)))
     return target
@@ -61,8 +66,11 @@ def _write_tables(results: RunResults) -> None:
         shown[f"table_{number.lower()}"] = (results.table(number), caption)
         shown[f"table_{number.lower()}_intervals"] = (results.with_intervals(number), caption)
     shown["thresholds"] = (results.thresholds, THRESHOLD_CAPTION)
-    if results.side_by_side is not None:
-        shown["table_units"] = (results.side_by_side, results.units_caption)
+    metric = results.protocol.metric
+    for unit in results.protocol.units:
+        if (metric, unit) != ("accuracy", "frame"):
+            said = f"Table V in {METRIC_TITLES[metric]} (%), by {unit}."
+            shown[f"table_v_{metric}_{unit}"] = (results.with_intervals("V", metric, unit), said)
     helped = what_helps(results.families, results.trainings)
     if len(helped):
         shown["what_helps"] = (helped, HELPS_CAPTION)
@@ -91,6 +99,9 @@ def _write_figures(results: RunResults) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     shown = {}
     for name, figure in _figures(results):
+        if name.endswith("_narrow"):
+            shown[name] = figures.save_svg(figure, folder / name)
+            continue
         png, svg = figures.save_figure(figure, folder / name)
         shown[name] = png if name.startswith("figure_2") else svg
     return shown

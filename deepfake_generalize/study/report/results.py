@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +41,6 @@ from deepfake_generalize.study.report.intervals import with_intervals
 from deepfake_generalize.study.scores import as_scored, by_video, read_scores
 from deepfake_generalize.study.tables import (
     CAPTIONS,
-    METRIC_TITLES,
     Unit,
     check_table,
     measure,
@@ -208,11 +206,6 @@ class RunResults:
         return {name: names * (most // len(names)) for name, names in found.items()}
 
     @cached_property
-    def accuracies(self) -> Replicates:
-        """Accuracies in percent, with their resamples: means over the trainings."""
-        return seeds.mean_accuracies(self.trainings)
-
-    @cached_property
     def similarities(self) -> dict[str, pd.DataFrame]:
         """Family and set, joined by a slash, to how alike each fake's heat maps are.
 
@@ -280,11 +273,21 @@ class RunResults:
             (name, family, kind) for family in self.families for kind, name in family.names.items()
         ]
 
-    def accuracy(self, detector: str, name: str) -> float:
-        """Return the accuracy in percent of a detector on a set, NaN where it was not measured."""
-        if (detector, name) not in self.accuracies:
-            return nan
-        return round(float(self.accuracies[detector, name][0, 0]), 10)
+    def value(self, pair: tuple[str, str], metric: str, unit: Unit) -> float:
+        """Return a metric in percent of (detector, set), NaN where it was not measured.
+
+        With several trainings it is the mean over them.
+        """
+        detector, name = pair
+        trainings = self.trainings if unit == "frame" else self.trainings_by_video
+        each = [of.numbers.get((*pair, metric)) for of in trainings]
+        if each and each[0] is not None:
+            found = [100.0 * of[0, 0] for of in each if of is not None]
+        else:
+            scores = self.scored.get(name, {})
+            known = [scores[again] for again in self._again[detector] if again in scores]
+            found = [measure(scored, metric, unit) for scored in known]
+        return round(float(np.mean(found)), 10) if found else nan
 
     def rows(self, value: Callable[[str, str], float]) -> pd.DataFrame:
         """Return a row a detector in the order of Table IV: what it is, its value on each set."""
@@ -308,7 +311,7 @@ class RunResults:
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
-        rows = self.rows(self.accuracy)
+        rows = self.rows(lambda *of: self.value(of, "accuracy", "frame"))
         return {number: table(number, rows, protocol=self.protocol) for number in CAPTIONS}
 
     def table(self, number: str, metric: str = "accuracy", unit: Unit = "frame") -> pd.DataFrame:
@@ -316,15 +319,8 @@ class RunResults:
         own = self._tables[check_table(number)]
         if (metric, unit) == ("accuracy", "frame"):
             return own
-
-        def value(detector: str, name: str) -> float:
-            scores = self.scored.get(name, {})
-            known = [scores[each] for each in self._again[detector] if each in scores]
-            each = [measure(scored, metric, unit) for scored in known]
-            return round(float(np.mean(each)), 10) if each else nan
-
-        entrants = set(own["detector"])
-        return table_in(number, self.rows(value), metric, unit, entrants, self.protocol)
+        rows = self.rows(lambda *of: self.value(of, metric, unit))
+        return table_in(number, rows, metric, unit, set(own["detector"]), self.protocol)
 
     def with_intervals(
         self, number: str, metric: str = "accuracy", unit: Unit = "frame"
@@ -340,31 +336,6 @@ class RunResults:
             {name: family for name, family, _ in self.detectors},
             [each.of(metric) for each in trainings],
         )
-
-    @property
-    def units_caption(self) -> str:
-        """What the table of the protocol's own metric and units is about."""
-        title = METRIC_TITLES[self.protocol.metric]
-        return f"Table V in {title} (%), by {' and by '.join(self.protocol.units)}, each named."
-
-    @cached_property
-    def side_by_side(self) -> pd.DataFrame | None:
-        """Table V in the protocol's metric, a column for each set and unit; None if it is Table V.
-
-        In the order of the first unit's Table V.
-        """
-        metric, units = self.protocol.metric, self.protocol.units
-        if (metric, units) == ("accuracy", ("frame",)):
-            return None
-        sets = ("original", *self.protocol.unseen, "average")
-        columns = {"detector": self.table("V", metric, units[0])["detector"]}
-        of_unit = {unit: self.table("V", metric, unit).set_index("detector") for unit in units}
-        for name, unit in itertools.product(sets, units):
-            by = metric if unit == "frame" else f"video_{metric}"
-            own = f"original_{by}" if name == "original" else name
-            title = f"{name} ({unit} {METRIC_TITLES[metric]})"
-            columns[title] = of_unit[unit].loc[columns["detector"], own].to_numpy()
-        return pd.DataFrame(columns)
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:

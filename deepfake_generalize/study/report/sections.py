@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import math
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,16 +21,15 @@ from deepfake_generalize.study.protocol import (
     in_table_order,
     shared_table,
 )
-from deepfake_generalize.study.report.curves import Curves, curves
+from deepfake_generalize.study.report.curves import Curves
 from deepfake_generalize.study.report.doubts import doubts, sets_key
 from deepfake_generalize.study.report.intervals import interval_of
-from deepfake_generalize.study.report.results import RunResults, usable_pair
+from deepfake_generalize.study.report.results import RunResults
 from deepfake_generalize.study.tables import (
     THRESHOLD_CAPTION,
     TITLES,
     captions,
     in_words,
-    two_decimals,
     why_empty,
 )
 
@@ -55,11 +54,8 @@ def report_page(
 ) -> str:
     """Return the report of a finished study as HTML.
 
-    Args:
-        results: The study's.
-        pictures: Figures' names to files.
-        drawn: Detector to what its panels draw.
-        further: Captions to tables that other parts of a study have left to be shown.
+    `pictures` are figures' names to files, `drawn` detectors to what their panels draw, `further`
+    names to tables that other parts of a study have left to be shown.
     """
     audit = results.data["audit"]
     return (
@@ -83,7 +79,7 @@ def report_page(
             why_empty=why_empty,
             between=BETWEEN if len(results.trainings) > 1 else "",
             null_set=_null_set(results),
-            not_compared=not_compared(results.config),
+            without_neurons=without_neurons(results.config),
             audit=audit,
             leaks=pd.DataFrame(audit["first_leaks"]),
             leaking=shared_table(audit.get("leaking", [])),
@@ -117,21 +113,13 @@ def _trained_on(results: RunResults, table: pd.DataFrame) -> pd.DataFrame:
     return told
 
 
-def draw_curves(results: RunResults) -> dict[str, Curves]:
-    """Return what is drawn of each detector, in the order of Table IV."""
-    found = {}
-    for name, family, _ in results.detectors:
-        pairs = {
-            key: usable_pair(results.scored[key][name])
-            for key in family.protocol.test_sets(family.source)[:-1]
-            if key in results.scored
-        }
-        known = results.validation.get(name)
-        validation = None if known is None else usable_pair(known)
-        found[name] = curves(family, name, pairs, validation, results.thresholds)
-    return found
+def curves_svg(of: Curves) -> str:
+    """Return the panels of a detector as a file of their own."""
+    sheet = '{% from "panels.html" import sheet %}{{ sheet(of) }}'
+    return environment().from_string(sheet).render(of=of)
 
 
+@functools.cache
 def environment() -> jinja2.Environment:
     """Return where the page's templates are, which escape all that is put into them."""
     made = jinja2.Environment(
@@ -144,43 +132,15 @@ def environment() -> jinja2.Environment:
     made.globals["titles"] = TITLES
     made.filters |= {
         "in_words": in_words,
-        "with_interval": with_interval,
         "data_uri": _data_uri,
     }
     return made
 
 
-def with_interval(value: Interval) -> str:
-    """Write a number and its interval.
-
-    Examples:
-        >>> from deepfake_generalize.metrics import Interval
-        >>> with_interval(Interval(12.345, 10.0, 14.0))
-        '12.35 [10.00, 14.00]'
-        >>> with_interval(Interval(3.0, math.nan, math.nan))
-        '3'
-        >>> with_interval(Interval(0.0001, math.nan, math.nan))
-        'below 0.01'
-    """
-    if math.isnan(value.low):
-        if float(value.estimate).is_integer():
-            return f"{value.estimate:.0f}"
-        return "below 0.01" if 0 < value.estimate < 0.005 else two_decimals(value.estimate)
-    low, high = two_decimals(value.low), two_decimals(value.high)
-    return f"{two_decimals(value.estimate)} [{low}, {high}]"
-
-
-def not_compared(config: StudyConfig) -> str:
-    """Say which of the networks that were run have no neurons to compare, if any."""
+def without_neurons(config: StudyConfig) -> list[str]:
+    """Name the networks that were run and have no hidden neurons to compare."""
     networks = map(architecture_facts, in_table_order(config.architectures))
-    left_out = [network.title for network in networks if not network.has_hidden_neurons]
-    if not left_out:
-        return ""
-    return (
-        f"{' and '.join(left_out)} {'has' if len(left_out) == 1 else 'have'} a single dense layer "
-        "of one neuron, which leaves nothing to compare; the paper leaves such networks out for "
-        "the same reason."
-    )
+    return [network.title for network in networks if not network.has_hidden_neurons]
 
 
 def seeds_of(config: StudyConfig) -> str:

@@ -26,17 +26,10 @@ _HOME, _AVERAGE, _LOST = "original test set", "average of unseen sets", "degrada
 
 
 def what_helps(families: Sequence[DetectorFamily], trainings: Sequence[Replicates]) -> pd.DataFrame:
-    """Compare every kind of detector with the originals.
+    """Compare every kind of detector with the originals: a row for each kind and set.
 
-    Args:
-        families: Of the first training.
-        trainings: Accuracies in percent of each training, under the first one's names.
-
-    Returns:
-        A row for each kind and set: `fine_tuning`, `set` (an unseen set, or the original test set,
-        the average of the unseen ones, the degradation), `families` (how many the mean is over),
-        `difference`, `lowest` and `highest` in points, and `told`: "better" or "worse" where the
-        interval leaves out zero.
+    `families` are of the first training, `trainings` the accuracies in percent of each, under the
+    first one's names. `told` is "better" or "worse" where the interval leaves out zero.
     """
     rows = []
     for kind in dict.fromkeys(k for family in families for k in family.kinds if k != ORIGINAL):

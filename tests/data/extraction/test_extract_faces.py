@@ -363,6 +363,7 @@ def test_the_folder_of_a_video_is_called_the_same_wherever_the_data_set_lies():
         assert names == ["FF++/real/-/001-f4adc8be"]
 
 
+@pytest.mark.slow
 def test_a_killed_job_resumes_and_leaves_nothing_half_done(clip, tmp_path, tree):
     paths = [clip(tmp_path / f"{number}.mp4") for number in range(6)]
     out, slow = tmp_path / "out", tmp_path / "slow.py"

@@ -60,8 +60,8 @@ def wait_until(told, child, within_s=1200):
         time.sleep(0.01)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.nightly), 2])
+@pytest.mark.nightly  # Slow is one kill.
+@pytest.mark.parametrize("n_jobs", [1, 2])
 def test_killed_twenty_times_and_finished_equals_undisturbed(
     make_videos, processes, tmp_path, n_jobs, tree
 ):

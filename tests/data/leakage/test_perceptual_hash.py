@@ -171,6 +171,7 @@ def test_images_that_cannot_be_read_are_a_finding(pictures):
         assert warn_of_leaks(found) == 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_pictures_are_matched_with_as_many():
     n = 10_000
     one = draw_fingerprints(n)

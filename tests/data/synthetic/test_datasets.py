@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import read_crops, read_image, read_landmarks
+from deepfake_generalize.data import audit_shortcuts, read_crops, read_image, read_landmarks
+from deepfake_generalize.data.shortcuts import ShortcutWarning
 from deepfake_generalize.data.synthetic import make_datasets
+from deepfake_generalize.data.synthetic.sets import SETS
 from deepfake_generalize.errors import DataMismatchError, InputError
+from deepfake_generalize.metrics import Resampling
 
 NINE = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
 METHODS = {
@@ -142,11 +146,13 @@ def test_no_two_images_are_the_same(sets) -> None:
     assert len({read_image(path).tobytes() for path in paths}) == len(paths)
 
 
+@pytest.mark.slow
 def test_two_processes_draw_the_same_files(root, sets, make_small, tmp_path) -> None:
     make_small(tmp_path / "twice", n_jobs=2)
     assert pixels(tmp_path / "twice") == pixels(root)
 
 
+@pytest.mark.slow
 def test_another_seed_draws_other_pixels(root, sets, make_small, tmp_path) -> None:
     other = make_small(tmp_path / "other", seed=101)
     assert list(other["FS"].test["frame"]) == list(sets["FS"].test["frame"])
@@ -156,6 +162,7 @@ def test_another_seed_draws_other_pixels(root, sets, make_small, tmp_path) -> No
     assert not any(a[name] == b[name] for name in images)
 
 
+@pytest.mark.slow
 def test_a_rerun_draws_what_is_missing_and_nothing_else(sets, make_small, tmp_path) -> None:
     folder = tmp_path / "again"
     make_small(folder)
@@ -220,3 +227,19 @@ def test_real_and_fake_of_the_null_set_differ_by_noise_alone(sets) -> None:
         difference = read_image(a).astype(int) - read_image(b).astype(int)
         assert np.abs(difference).mean() < 5
         assert np.abs(difference).any()
+
+
+@pytest.mark.slow
+def test_no_cue_tells_real_from_fake(tmp_path) -> None:
+    few = {"train": 0, "val": 0, "test": 80}
+    drawn = make_datasets(tmp_path / "drawn", per_split=few, seed=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ShortcutWarning)
+        cues = audit_shortcuts(
+            {name: splits.test for name, splits in drawn.items()},
+            resampling=Resampling(n_resamples=2),
+        )
+    assert set(cues["set"]) == set(SETS)
+    assert {"sharpness", "blockiness", "JPEG quality", "spectrum at period 3"} <= set(cues["cue"])
+    assert not cues.query("auc >= 0.75").to_dict("records")
+    assert cues.query("set == 'NULL'")["auc"].max() < 0.6

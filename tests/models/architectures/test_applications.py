@@ -59,6 +59,7 @@ def test_efficientnet_sees_in_0_1_what_the_application_sees_in_0_255(levels):
     np.testing.assert_allclose(ours.std(), (levels / 255).std(), rtol=1e-5)
 
 
+@pytest.mark.nightly
 def test_xception_with_random_weights_sees_0_to_1(levels):
     seen = _before(xception((71, 71, 3)), "block1_conv1")(levels / 255).numpy()
     np.testing.assert_array_equal(seen, levels / 255)
@@ -88,7 +89,13 @@ def test_imagenet_weights_give_the_applications_features(name, imagenet, levels)
     np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", BUILD)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.nightly if name == "efficientnet_b0" else ())
+        for name in BUILD
+    ],
+)
 def test_imagenet_weights_that_cannot_be_had(name, monkeypatch):
     def offline(*_, **__):
         raise Exception("URL fetch failure on https://example.org")  # noqa: TRY002 - as Keras does

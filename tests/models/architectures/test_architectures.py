@@ -1,5 +1,7 @@
 """The networks themselves: sizes, names, order of layers, what cannot be built."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +24,10 @@ SMALLEST = {
     "xception": 71,
     "efficientnet_b0": 32,
 }
+DEEP_BY_NIGHT = [
+    pytest.param(name, marks=[pytest.mark.nightly] * (name in ("xception", "efficientnet_b0")))
+    for name in PARAMETERS
+]
 CONVOLUTIONS = (
     keras.layers.Conv2D,
     keras.layers.SeparableConv2D,
@@ -30,9 +36,14 @@ CONVOLUTIONS = (
 
 
 @pytest.fixture(scope="module")
-def small():
-    """Each network once at its smallest, with one sigmoid unit."""
-    return {name: build((SMALLEST[name],) * 2 + (3,)) for name, build in ARCHITECTURES.items()}
+def built_once():
+    return functools.cache(lambda name: ARCHITECTURES[name]((SMALLEST[name],) * 2 + (3,)))
+
+
+@pytest.fixture
+def small(name, built_once):
+    """The network at its smallest, with one sigmoid unit."""
+    return built_once(name)
 
 
 @pytest.fixture(scope="module")
@@ -56,51 +67,39 @@ def test_all_five_are_there():
     assert list(ARCHITECTURES) == list(PARAMETERS)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.nightly] * (name in ("xception", "efficientnet_b0")))
-        for name in PARAMETERS
-    ],
-)
+@pytest.mark.parametrize("name", DEEP_BY_NIGHT)
 def test_is_the_same_network_whatever_keras_is_set_to(name, small, other_settings):
     built = ARCHITECTURES[name]((SMALLEST[name],) * 2 + (3,))
-    assert built.input_shape == small[name].input_shape
-    for layer, right in zip(built.layers, small[name].layers, strict=True):
+    assert built.input_shape == small.input_shape
+    for layer, right in zip(built.layers, small.layers, strict=True):
         assert layer.dtype_policy.name == "float32"
         assert getattr(layer, "data_format", "channels_last") == "channels_last"
         assert [weight.shape for weight in layer.weights] == [w.shape for w in right.weights]
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_is_flat_and_names_its_convolutions(name, small):
-    layers = small[name].layers
+def test_is_flat_and_names_its_convolutions(name, softmax):
+    layers = softmax[name].layers
     assert not any(isinstance(layer, keras.Model) for layer in layers)
     found = [layer for layer in layers if isinstance(layer, CONVOLUTIONS)]
     assert len(found) >= 4
     assert all("conv" in layer.name for layer in found)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.nightly] * (name in ("xception", "efficientnet_b0")))
-        for name in PARAMETERS
-    ],
-)
+@pytest.mark.parametrize("name", DEEP_BY_NIGHT)
 def test_a_second_build_has_the_same_names_and_leaves_numpys_random_state(name, small):
     np.random.seed(3)  # noqa: NPY002 - the global state is what is tested
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     again = ARCHITECTURES[name]((SMALLEST[name],) * 2 + (3,))
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-    assert [layer.name for layer in again.layers] == [layer.name for layer in small[name].layers]
-    assert [v.path for v in again.weights] == [v.path for v in small[name].weights]
+    assert [layer.name for layer in again.layers] == [layer.name for layer in small.layers]
+    assert [v.path for v in again.weights] == [v.path for v in small.weights]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", DEEP_BY_NIGHT)
 def test_outputs(name, small, softmax):
     found = []
-    for model in (small[name], softmax[name]):
+    for model in (small, softmax[name]):
         images = np.random.default_rng(0).random((2, *model.input_shape[1:]), np.float32)
         found.append(model(images, training=False).numpy())
     assert found[0].shape == (2, 1)

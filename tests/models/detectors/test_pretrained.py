@@ -37,7 +37,13 @@ def test_sample_images_score_as_published(name, weights_folder, sample_images, m
     np.testing.assert_array_equal(bilinear.scores(sample_images), detector.scores(at_256))
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "mesonet-face2face" else pytest.mark.nightly)
+        for name in DETECTORS
+    ],
+)
 def test_images_of_any_size_are_read_as_in_the_training_of_the_weights(
     name, weights_folder, sample_paths, sample_images
 ):

@@ -18,6 +18,7 @@ from deepfake_generalize.types import MapView
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
 SIDES = {"mesonet": 32, "mesoinception": 32, "shallownet": 28, "xception": 71}
 VIEW = MapView("fake", None, None, 2)
+DEEP = pytest.mark.nightly
 
 
 def plain(torch, *end, inplace=False):
@@ -48,7 +49,7 @@ def normed(maps):
         ("mesonet", 1),
         ("shallownet", 2),
         *(
-            pytest.param(name, classes, marks=pytest.mark.nightly)
+            pytest.param(name, classes, marks=DEEP)
             for name in ARCHITECTURES
             for classes in (1, 2)
             if (name, classes) not in (("mesonet", 1), ("shallownet", 2))

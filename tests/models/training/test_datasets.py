@@ -83,6 +83,7 @@ def test_data_that_can_be_read_once_are_refused_where_they_are_missed(train_smal
         train_small(train=_set(), val=_once())
 
 
+@pytest.mark.slow
 def test_classes_in_the_right_order_are_trained_on(train_small, short_recipe):
     one = dataclasses.replace(short_recipe, epochs=1)
     turned = _named(["fake", "real"]).map(lambda x, y: (x, 1 - y))

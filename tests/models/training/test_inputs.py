@@ -31,6 +31,7 @@ def crops(tmp_path_factory, striped_train, striped_val):
     return _write_crops(folder, *striped_train, "a"), _write_crops(folder, *striped_val, "b")
 
 
+@pytest.mark.slow
 def test_crops_arrays_and_datasets_are_one(crops, trained, train_small, same_weights):
     of_crops = train_small(train=crops[0], val=crops[1], seed=3)
     assert same_weights(of_crops, trained)
@@ -42,6 +43,7 @@ def test_crops_arrays_and_datasets_are_one(crops, trained, train_small, same_wei
     assert of_sets.training["history"]["val_accuracy"]
 
 
+@pytest.mark.slow
 def test_a_detector_knows_that_it_was_trained_on_drawn_faces(
     crops, trained, tmp_path, train_small, short_recipe
 ):
@@ -93,6 +95,7 @@ def test_unknown_videos_are_not_the_same_video(crops, train_small, short_recipe)
     assert train_small(train=loose[0], val=loose[1], recipe=one).training["best_epoch"] == 1
 
 
+@pytest.mark.slow
 def test_the_last_smaller_batch_is_left_out_by_choice(
     crops, train_small, striped_train, striped_val
 ):

@@ -61,7 +61,9 @@ def test_auto_draws_a_bar_in_a_terminal_and_in_a_notebook(monkeypatch):
         patch.setattr(Console, "is_terminal", True)
         assert isinstance(make_reporter("auto"), _Bar)
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    assert isinstance(make_reporter("auto"), _Bar)
+    for found, kind in ((object(), _Bar), (None, _Lines)):
+        monkeypatch.setattr("importlib.util.find_spec", lambda _, found=found: found)
+        assert isinstance(make_reporter("auto"), kind)
 
 
 @pytest.mark.parametrize("progress", ["loud", 1, True])

@@ -98,6 +98,7 @@ def test_a_plateau_begins_again_with_other_numbers(
         assert same_weights(train_small(train=noise, recipe=recipe, checkpoint=tmp_path), whole)
 
 
+@pytest.mark.slow
 def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weights):
     detector = train_small(precision="bfloat16")
     assert {layer.dtype_policy.name for layer in detector.model.layers} == {"float32"}
@@ -110,6 +111,7 @@ def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weig
     assert {variable.dtype for variable in worker.trainable_variables} == {"float32"}
 
 
+@pytest.mark.slow
 def test_the_networks_are_float32_whatever_keras_is_set_to(
     train_small, same_weights, other_settings
 ):
@@ -122,6 +124,7 @@ def test_the_networks_are_float32_whatever_keras_is_set_to(
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
+@pytest.mark.slow
 def test_a_network_of_half_precision_is_trained_and_said_to_be_one(
     train_small, small_network, same_weights, tmp_path
 ):

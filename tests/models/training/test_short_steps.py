@@ -44,7 +44,9 @@ def learn(model: keras.Model, options: TrainOptions) -> Fit:
     [
         pytest.param(1, 1, RECIPE, marks=pytest.mark.nightly),
         (1, 0, dataclasses.replace(RECIPE, drop_last=True)),
-        (2, 1, dataclasses.replace(RECIPE, loss="bce", epochs=2)),
+        pytest.param(
+            2, 1, dataclasses.replace(RECIPE, loss="bce", epochs=2), marks=pytest.mark.nightly
+        ),
     ],
 )
 def test_short_steps_are_keras_own_to_the_last_bit(
@@ -69,6 +71,7 @@ def test_no_iterator_of_keras_is_made_for_short_steps(monkeypatch: pytest.Monkey
     assert len(learn(tail(), TrainOptions(RECIPE, progress=None, steps_per_call=8)).history) == 4
 
 
+@pytest.mark.slow
 def test_short_steps_go_on_from_a_checkpoint_as_if_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ def test_the_seed_decides(trained, train_small, same_weights):
     assert not same_weights(trained, train_small(seed=4))
 
 
+@pytest.mark.slow
 def test_global_random_states_and_settings_are_left_alone(train_small):
     def draw():
         return [random.random(), np.random.rand(), float(tf.random.uniform(()))]  # noqa: NPY002
@@ -46,6 +47,7 @@ def test_global_random_states_and_settings_are_left_alone(train_small):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_and_not_the_last(train_small, short_recipe, striped_val):
     # What is learnt is wrong on validation data of the opposite labels: it gets worse.
     images, labels = striped_val

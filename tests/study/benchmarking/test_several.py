@@ -35,6 +35,7 @@ def several() -> Benchmarks:
     return benchmark(NAMES, original=HOME, unseen=UNSEEN, resampling=FEW)
 
 
+@pytest.mark.slow
 def test_each_row_is_what_the_detector_gets_alone(several) -> None:
     for name in NAMES:
         alone = benchmark(

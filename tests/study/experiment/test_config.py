@@ -92,6 +92,7 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
         ("architectures = []", "at least one architecture or detector"),
         ("sources = ['FS']", "expected sources to be one of CELEB, F2F, received 'FS'"),
         ("schedules = 1", "expected schedules to be a table"),
+        ("[schedules.mesonet]\npairing = 1", "expected pairing to be bool | None, received 1"),
         ("[schedules.resnet]", "expected the architecture to be one of mesonet"),
         ("[schedules.mesonet]\nepochs = 1.5", "expected epochs to be int | None, received 1.5"),
         (
@@ -132,6 +133,7 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, text, message):
         "[schedules.mesonet]\nepochs = -1",
         "[schedules.mesonet]\nlearning_rate = 0.0",
         "[schedules.mesonet]\ndropout = nan",
+        "[schedules.mesonet]\nweight_decay = -1.0",
     ],
 )
 def test_a_number_that_cannot_be_is_refused_before_the_work(tmp_path, line):

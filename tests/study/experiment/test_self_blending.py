@@ -47,6 +47,7 @@ def test_a_network_is_trained_on_reals_and_blends_of_them_alone(parts):
     data = detector.training["data"]
     assert (data["train"]["images"], data["val"]["images"]) == (16, 8)
     assert data["train"]["pairs"] == 8
+    assert detector.training["self_blends"] == "SBI"
     images = np.random.default_rng(1).random((4, 32, 32, 3), np.float32)
     np.testing.assert_array_equal(detector.scores(images), again.scores(images))
 

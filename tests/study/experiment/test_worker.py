@@ -60,6 +60,7 @@ def test_a_process_that_dies_is_said_to_have(tmp_path, monkeypatch):
     assert "what is finished is kept" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "signal_number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)]
 )

@@ -20,10 +20,8 @@ def page(*, synthetic=False):
         {"Panel": draw},
         columns=1,
         size=(3.0, 2.0),
-        title="Title",
         notes="A note. " * 12,
         ylabel="bars",
-        legend_lines=1,
         synthetic=synthetic,
     )
 

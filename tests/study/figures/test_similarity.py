@@ -23,21 +23,23 @@ def frame(architectures=ARCHITECTURES, sources=("CELEB", "F2F"), faces=1000):
 
 
 @pytest.mark.parametrize(
-    ("bins", "render", "synthetic"),
+    ("bins", "render", "synthetic", "columns"),
     [
-        (frame(), "study", False),
-        (frame(ARCHITECTURES[:1], ("CELEB",)), "study", True),
-        (frame(ARCHITECTURES[:1], ("CELEB",)), "jet", False),
-        (frame(ARCHITECTURES[1:2]), "raw", True),
+        (frame(), "study", False, 2),
+        (frame(ARCHITECTURES[:1], ("CELEB",)), "study", True, 2),
+        (frame(ARCHITECTURES[:1], ("CELEB",)), "jet", False, 1),
+        (frame(ARCHITECTURES[1:2]), "raw", True, 1),
     ],
 )
-def test_nothing_is_cut_off(bins, render, synthetic, written):
-    figure = figure_3(bins, render=render, floor=bins, ceiling=bins, synthetic=synthetic)
+def test_nothing_is_cut_off(bins, render, synthetic, columns, written):
+    figure = figure_3(
+        bins, render=render, floor=bins, ceiling=bins, synthetic=synthetic, columns=columns
+    )
     texts = written(figure)
     groups = bins[["architecture", "source"]].drop_duplicates()
     assert len(figure.axes) == len(groups)
     first = groups.iloc[0]
-    assert f"(a) {first.architecture} detectors trained on {first.source}" in texts
+    assert f"(a) {first.architecture} trained on {first.source}" in texts
     assert any("Compared: " in text for text in texts)
 
 

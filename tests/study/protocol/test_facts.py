@@ -47,7 +47,7 @@ def test_the_networks_are_those_of_the_models_and_the_fine_tunings_those_of_augm
     assert all(callable(getattr(augment, kind)) for kind in tuned)
 
 
-@pytest.mark.parametrize("name", ["mesonet", "xception"])
+@pytest.mark.parametrize("name", ["mesonet", pytest.param("xception", marks=pytest.mark.nightly)])
 def test_what_is_known_of_a_network_is_what_looking_at_it_finds(name, monkeypatch):
     known = PAPER_ARCHITECTURES[name].has_hidden_neurons
     others = {key: value for key, value in PAPER_ARCHITECTURES.items() if key != name}

@@ -261,7 +261,7 @@ def test_the_papers_sizes_are_met_with_twenty_frames_of_originals_and_fourteen_o
     assert found["by_design"].all()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # Slow is the way that does.
 def test_the_papers_ten_frames_a_video_do_not_give_the_papers_sizes():
     with pytest.raises(InputError, match=r"F2F train.* of 8000 Face2Face") as caught:
         study_sets(faceforensics(10, 10))

@@ -12,8 +12,9 @@ import numpy as np
 from deepfake_generalize.data.synthetic.manipulations.base import (
     Manipulation,
     blend,
+    correct,
+    face_mask,
     fingerprint,
-    inner_face,
     smooth,
 )
 from deepfake_generalize.data.synthetic.renderer import Scene, render_face
@@ -29,8 +30,9 @@ def deepfakes(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArr
     Expression, pose and light are the target's; pores are lost; the edge is feathered, as in the
     method of Rössler et al., "FaceForensics++", section 3.1.
     """
-    fake = smooth(_redraw(target, source), target, rng.uniform(0.018, 0.03))
-    return blend(target, fake, inner_face(target.head, feather=rng.uniform(0.14, 0.26)), rng)
+    mask = face_mask(target.head, feather=rng.uniform(0.14, 0.26))
+    fake = correct(_redraw(target, source), target, mask, rng)
+    return blend(target, smooth(fake, target, rng.uniform(0.01, 0.018)), mask, rng)
 
 
 def celeb_synthesis(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArray:
@@ -39,17 +41,20 @@ def celeb_synthesis(target: Scene, source: Shot, rng: np.random.Generator) -> Fl
     Source: Li et al., "Celeb-DF", section 3.2: a larger autoencoder, colour transfer, smooth masks;
     the exaggerated local contrast is that of adversarially trained generators.
     """
-    fake = _redraw(target, source)
-    fake = fake + np.float32(rng.uniform(0.1, 0.3)) * (fake - smooth(fake, target, _HALO_WIDTH))
-    trace = np.float32(rng.uniform(0.025, 0.045)) * fingerprint(target.head, seed=3, cells=9.0)
-    return blend(target, fake + trace, inner_face(target.head, feather=rng.uniform(0.2, 0.35)), rng)
+    mask = face_mask(target.head, feather=rng.uniform(0.2, 0.35))
+    fake = correct(_redraw(target, source), target, mask, rng)
+    fake = fake + np.float32(rng.uniform(0.2, 0.4)) * (fake - smooth(fake, target, _HALO_WIDTH))
+    trace = np.float32(rng.uniform(0.06, 0.09)) * fingerprint(target.head, seed=3, cells=5.0)
+    return blend(target, fake + trace, mask, rng)
 
 
 def deepfake_detection(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArray:
     """Swap a face as DeepFakeDetection does: a little soft, with a coarser fingerprint."""
-    fake = smooth(_redraw(target, source), target, rng.uniform(0.01, 0.02))
-    trace = np.float32(rng.uniform(0.02, 0.035)) * fingerprint(target.head, seed=47, cells=4.0)
-    return blend(target, fake + trace, inner_face(target.head, feather=rng.uniform(0.1, 0.25)), rng)
+    mask = face_mask(target.head, feather=rng.uniform(0.1, 0.25))
+    fake = correct(_redraw(target, source), target, mask, rng)
+    fake = smooth(fake, target, rng.uniform(0.012, 0.02))
+    trace = np.float32(rng.uniform(0.02, 0.035)) * fingerprint(target.head, seed=47, cells=7.0)
+    return blend(target, fake + trace, mask, rng)
 
 
 def swapped(target: Shot, source: Shot) -> Shot:

@@ -31,15 +31,18 @@ class Manipulation:
     forge: Callable[[Scene, Shot, np.random.Generator], FloatArray]
 
 
-def inner_face(head: Head, *, feather: float) -> FloatArray:
-    """Return the mask (H, W) of the inner face, brows to chin, as face swaps paste it."""
-    return face_ellipse(head, middle=0.22, width=0.56, height=0.64, feather=feather)
-
-
-def face_ellipse(
-    head: Head, *, middle: float, width: float, height: float, feather: float
+def face_mask(
+    head: Head,
+    *,
+    feather: float,
+    middle: float = 0.22,
+    width: float = 0.56,
+    height: float = 0.64,
 ) -> FloatArray:
-    """Return the mask of an ellipse on the face, half as wide and high, with a soft edge."""
+    """Return the mask (H, W) of an ellipse on the face, half as wide and high, with a soft edge.
+
+    By default of the inner face, brows to chin, as face swaps paste it.
+    """
     across = head.u / np.float32(width)
     along = (head.v - np.float32(middle)) / np.float32(height)
     distance = (np.sqrt(across * across + along * along) - 1) * np.float32(min(width, height))
@@ -49,26 +52,24 @@ def face_ellipse(
 def blend(
     target: Scene, fake: FloatArray, mask: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Put a fake face over the target's where both the mask and the view allow it.
-
-    Colours are corrected almost wholly, and the face covers the target's almost wholly.
-    """
-    corrected = match_colours(fake, target, mask)
-    fake = fake + np.float32(rng.uniform(0.8, 1.0)) * (corrected - fake)
+    """Put a fake face, almost opaque, over the target's where the mask and the view allow it."""
     alpha = (np.float32(rng.uniform(0.9, 1.0)) * mask * target.visible)[..., None]
     blended: FloatArray = np.clip(target.image + alpha * (fake - target.image), 0.0, 1.0)
     return blended
 
 
-def match_colours(fake: FloatArray, target: Scene, mask: FloatArray) -> FloatArray:
-    """Give a face the mean colour and the contrast of the target's under a mask."""
+def correct(
+    fake: FloatArray, target: Scene, mask: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Give a face the mean colour and the contrast of the target's under a mask, almost wholly."""
     weights = (mask * target.visible)[..., None] + np.float32(1e-6)
     weights = weights / weights.sum()
     own_mean, mean = (weights * fake).sum((0, 1)), (weights * target.image).sum((0, 1))
     own = np.sqrt((weights * (fake - own_mean) ** 2).sum((0, 1)) + 1e-6)
     wanted = np.sqrt((weights * (target.image - mean) ** 2).sum((0, 1)) + 1e-6)
-    matched: FloatArray = mean + (fake - own_mean) * np.clip(wanted / own, 0.5, 2.0)
-    return matched
+    matched = mean + (fake - own_mean) * np.clip(wanted / own, 0.5, 2.0)
+    corrected: FloatArray = fake + np.float32(rng.uniform(0.8, 1.0)) * (matched - fake)
+    return corrected
 
 
 def smooth(image: FloatArray, target: Scene, width: float) -> FloatArray:
@@ -80,15 +81,14 @@ def smooth(image: FloatArray, target: Scene, width: float) -> FloatArray:
 def fingerprint(head: Head, *, seed: int, cells: float) -> FloatArray:
     """Return what a generator leaves in all its faces: a faint pattern of colour, (H, W, 3).
 
-    It moves with the face, is of deviation about 1 in red and blue, and does not change the luma;
-    `cells` is how many of its grains there are in a face unit.
+    It moves with the face, is warm here and cool there, of deviation 1 in red, and does not change
+    the luma; `cells` is how many of its grains there are in a face unit.
     Sources: Marra et al., "Do GANs leave artificial fingerprints?" (MIPR 2019); Li et al.,
     "Identification of deep network generated images using disparities in color components"
     (Signal Processing 2020).
     """
-    red, blue = (pattern(head.u, head.v, seed=seed + i, stretch=(cells, cells)) for i in (0, 5))
-    green = np.float32(-1 / 0.587) * (np.float32(0.299) * red + np.float32(0.114) * blue)
-    return np.stack([red, green, blue], axis=-1)
+    grains = pattern(head.u, head.v, seed=seed, stretch=(cells, cells))
+    return grains[..., None] * np.array([1.0, -0.39, -0.61], np.float32)
 
 
 def same(target: Shot, source: Shot) -> Shot:  # noqa: ARG001  (the form of all)

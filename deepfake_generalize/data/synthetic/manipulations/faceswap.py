@@ -8,7 +8,8 @@ import numpy as np
 from deepfake_generalize.data.synthetic.manipulations.base import (
     Manipulation,
     blend,
-    inner_face,
+    correct,
+    face_mask,
     same,
 )
 from deepfake_generalize.data.synthetic.renderer import Scene, landmarks_of, render
@@ -37,7 +38,8 @@ def faceswap(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArra
         cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return blend(target, warped, inner_face(target.head, feather=rng.uniform(0.06, 0.12)), rng)
+    mask = face_mask(target.head, feather=rng.uniform(0.06, 0.12))
+    return blend(target, correct(warped, target, mask, rng), mask, rng)
 
 
 def spline(points: DoubleArray, values: DoubleArray, shape: tuple[int, ...]) -> FloatArray:

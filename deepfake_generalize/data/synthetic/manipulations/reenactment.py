@@ -9,7 +9,7 @@ import numpy as np
 from deepfake_generalize.data.synthetic.manipulations.base import (
     Manipulation,
     blend,
-    face_ellipse,
+    face_mask,
     fingerprint,
     smooth,
 )
@@ -25,11 +25,11 @@ def face2face(target: Scene, source: Shot, rng: np.random.Generator) -> FloatArr
     under light estimated by a few coefficients and therefore flatter (Thies et al., "Face2Face",
     sections 4 and 7).
     """
-    fake = smooth(_redraw(target, source), target, rng.uniform(0.015, 0.03))
+    fake = smooth(_redraw(target, source), target, rng.uniform(0.02, 0.031))
     mean = smooth(fake, target, 0.35)
-    fake = fake + np.float32(rng.uniform(0.1, 0.3)) * (mean - fake)
+    fake = fake + np.float32(rng.uniform(0.16, 0.32)) * (mean - fake)
     feather = rng.uniform(0.1, 0.2)
-    mask = face_ellipse(target.head, middle=0.45, width=0.58, height=0.5, feather=feather)
+    mask = face_mask(target.head, middle=0.45, width=0.58, height=0.5, feather=feather)
     return blend(target, fake, mask, rng)
 
 
@@ -40,10 +40,10 @@ def neural_textures(target: Scene, source: Shot, rng: np.random.Generator) -> Fl
     that alters the region of the mouth only. The texture has few texels, the same for all videos
     of one renderer, whose interpolation shows as a faint coloured pattern that moves with the face.
     """
-    fake = smooth(_redraw(target, source), target, rng.uniform(0.012, 0.022))
-    trace = np.float32(rng.uniform(0.02, 0.035)) * fingerprint(target.head, seed=31, cells=12.0)
+    fake = smooth(_redraw(target, source), target, rng.uniform(0.018, 0.028))
+    trace = np.float32(rng.uniform(0.025, 0.04)) * fingerprint(target.head, seed=31, cells=12.0)
     feather = rng.uniform(0.08, 0.16)
-    mask = face_ellipse(target.head, middle=0.54, width=0.5, height=0.36, feather=feather)
+    mask = face_mask(target.head, middle=0.54, width=0.5, height=0.36, feather=feather)
     return blend(target, fake + trace, mask, rng)
 
 
