@@ -25,7 +25,7 @@ T = TypeVar("T")
 _HOLDS = {"above": operator.gt, "from": operator.ge, "below": operator.lt, "at most": operator.le}
 _IMAGE_HINT = (
     "Pass RGB images as uint8 in 0 to 255 or as float in [0, 1], channels last; "
-    "the scale is never guessed."
+    "the scale is never guessed (docs: guides/my-detector)."
 )
 
 
@@ -114,7 +114,7 @@ def check_explainable(detector: object) -> Explainable:
         if getattr(detector, "frames", None) is not None
         else "Maps and causal effects need the network, which a function hides: Detector(model, "
         "fake_index=...) of a Keras one, or as_detector(module, ...) of a torch.nn.Module, with "
-        "PyTorch installed (pip install torch).",
+        "PyTorch installed, pip install torch (docs: guides/my-detector).",
     )
 
 

@@ -40,7 +40,7 @@ LONG = (
     *("docs/explanations/synthetic-faces.md", "docs/guides/reading-the-tables.md", "README.md"),
     *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
-    "docs/guides/self-blending.md",
+    *("docs/guides/self-blending.md", "docs/guides/gallery.md", "docs/guides/one-video.md"),
 )
 WITH_CODE = [
     pytest.param(page, marks=pytest.mark.slow if page in LONG else ())
@@ -146,6 +146,13 @@ def test_links_lead_to_files_and_their_headings(name: str) -> None:
         assert linked.is_file(), target
         headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.M)
         assert not anchor or anchor[1:] in [one.lower().replace(" ", "-") for one in headings]
+
+
+def test_hints_name_pages_that_are_there() -> None:
+    sources = (REPOSITORY / "deepfake_generalize").rglob("*.py")
+    named = re.findall(r"\(docs: (\S+)\)", "".join(path.read_text("utf-8") for path in sources))
+    assert len(named) > 10
+    assert {page for page in named if f"docs/{page}.md" not in PAGES} == set()
 
 
 def test_readme_holds_the_two_commands_of_the_set_up() -> None:

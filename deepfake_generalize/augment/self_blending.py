@@ -330,7 +330,7 @@ def _check_landmarks(landmarks: object, count: int) -> AnyArray:
         raise InputError(
             f"expected landmarks ({count}, K, 2) of 68, 81 or 468 points, received "
             f"{describe(points)}.",
-            hint="Use dlib's order, or extract_faces with aligner='landmarks'.",
+            hint="Use dlib's order, or aligner='landmarks' (docs: guides/self-blending).",
         )
     return points
 

@@ -75,7 +75,7 @@ def load_scorer(name: str, weights: Path | None, sets: Mapping[str, str]) -> Sco
             raise InputError(
                 f"expected a folder of crops or a CSV of scores for the set {set_name}, "
                 f"{path} does not exist.",
-                hint="Check the path; `extract` makes a folder of crops from videos.",
+                hint="`extract` makes a folder of crops from videos (docs: videos-to-table).",
             )
     from deepfake_generalize import data
     from deepfake_generalize.data.assets import find_detector

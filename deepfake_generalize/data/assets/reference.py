@@ -51,7 +51,7 @@ def find_detector(reference: str, weights: str | Path | None = None) -> Detector
             "expected the name of a public detector, a saved .keras file, an .onnx file, "
             f"path/to/file.py:name or package.module:name, received {text!r}.",
             hint=f"{'Name what is in' if Path(place).exists() else 'There is no'} {place}; public "
-            f"names are {', '.join(DETECTORS)}.",
+            f"names are {', '.join(DETECTORS)} (docs: guides/my-detector).",
         )
     if weights is not None and text not in DETECTORS:
         raise InputError(

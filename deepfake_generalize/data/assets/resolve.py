@@ -92,7 +92,7 @@ def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Pa
             hint=f"Four ways lead to it: pass its path as an argument; set {variables} to it; put "
             f"{', '.join(asset.file_name for asset in missing)} into the cache {cache_folder()} "
             f"(${CACHE_VARIABLE} moves the cache); or allow the download from "
-            f"{', '.join(asset.url for asset in missing)}.",
+            f"{', '.join(asset.url for asset in missing)} (docs: command-line).",
         )
     return found
 

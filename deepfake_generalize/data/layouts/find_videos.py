@@ -348,7 +348,7 @@ def _unrecognised(root: Path, offered: Mapping[str, Layout], matching: Sequence[
         f"expected a known layout in {root} or in its folders ({marks}), received a root that "
         f"holds {_contents(root)}.",
         hint="Pass the folder that holds these marks, choose one with layout=, or put the videos "
-        "into folders named real and fake.",
+        "into folders named real and fake (docs: guides/data-sets).",
     )
 
 
@@ -389,7 +389,7 @@ def _no_files(root: Path, places: list[_Place], problems: list[Problem]) -> Inpu
         hint = (
             "Give the folder subfolders real and fake (or train, val and test, each with real and "
             "fake) holding PNG, JPEG, BMP or WebP images, or pass the folder that extract_faces "
-            "wrote."
+            "wrote (docs: guides/my-dataset)."
         )
     found = _contents(root) if root.is_dir() else f"no line with a {file} in {root.name}"
     found += f"; no file that looks like a {file}"

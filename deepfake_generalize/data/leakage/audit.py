@@ -121,7 +121,7 @@ def warn_of_leaks(findings: pd.DataFrame, *, stacklevel: int = 2) -> int:
     if parts:
         warnings.warn(
             f"sets are not independent: {'; '.join(parts)}. Use data.balanced_splits or "
-            "data.exclude, or say what is meant with shared_by_design.",
+            "data.exclude, or say what is meant: shared_by_design (docs: explanations/leakage).",
             LeakageWarning,
             stacklevel=stacklevel,
         )

@@ -15,11 +15,11 @@ from deepfake_generalize.validation import describe, refuse_masked
 
 _LOGITS = (
     "Numbers that are no probabilities yet: as_detector(..., logits=True) puts a sigmoid, or a "
-    "softmax over columns, behind the function."
+    "softmax over columns, behind the function (docs: guides/my-detector)."
 )
 _COLUMN = (
     "Say which column is P(fake), as_detector(..., column=1), or which is P(real), column=0 with "
-    "returns='real'."
+    "returns='real' (docs: guides/my-detector)."
 )
 _ONE_BATCH = (
     "If it computes a fixed number of images at once, say so: as_detector(..., batch_size=1). "

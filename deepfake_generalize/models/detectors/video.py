@@ -65,7 +65,7 @@ class NoScoredFrameError(VideoError):
         super().__init__(
             f"expected {'a face' if needed == 1 else f'faces in {needed} frames'} in {name}, found "
             f"{found or 'none'} in the {len(frames)} sampled frames ({told}).",
-            hint="Sample more frames, or look at the video: the face may be small or turned away.",
+            hint="It may be small or turned away; sample more frames (docs: guides/one-video).",
             status="too_short" if found else unread,
         )
         self.name, self.frames, self.needed = name, frames, needed

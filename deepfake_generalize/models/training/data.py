@@ -104,7 +104,7 @@ def refuse_overlap(train: LabelledImages, val: LabelledImages) -> None:
             more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
             raise InputError(
                 f"expected train and val to share no {what}, both hold {shared[0]!r}{more}.",
-                hint="Split by identity or by video: data.balanced_splits.",
+                hint="Split by person or video: data.balanced_splits (docs: explanations/splits).",
             )
 
 

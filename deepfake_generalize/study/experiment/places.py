@@ -77,7 +77,7 @@ def look_at(
     """Return the entries of these names, noting what is not at its place, and no detector."""
     entries = {}
     for name in names:
-        place, hint = places.get(name, ""), "Enter its folder under [data]."
+        place, hint = places.get(name, ""), "Enter it under [data] (docs: guides/running-a-study)."
         if not place:
             problems.add(f"expected a place of {name} in data, there is none.", hint=hint)
         elif not (root := split_query(place)[0]).exists():
