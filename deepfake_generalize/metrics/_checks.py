@@ -40,7 +40,6 @@ def check_pair(
 ) -> tuple[IntArray, DoubleArray]:
     """Return labels as int64 in {0, 1} and scores as float64 in [0, 1], both of shape (N,), N > 0.
 
-    Booleans and whole floats will do as labels. `metric` is what messages call it. Raises
     `UndefinedMetricError` where there is nothing to measure, or one class of the two needed.
     """
     checked_labels = as_numbers(labels, name="labels", hint=_LABEL_HINT)

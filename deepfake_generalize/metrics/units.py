@@ -19,17 +19,11 @@ FEWEST = 5
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The scores of one test set.
+    """The scores of one test set, (N,) arrays; equal names are the same video in another set too.
 
-    Attributes:
-        labels: (N,), 1 is fake and 0 is real.
-        scores: (N,), P(fake) in [0, 1].
-        groups: (N,), the video of each image, or None where every image stands for itself. Equal
-            names are the same video, in another set too.
-        tie: (N,), True for images that a coin decides, or None.
-        people: (N,) who is seen, or (N, 2) who is seen and whose face was put in, the empty string
-            where nobody's was; None where that is not known.
-        unit: What a group is: "videos", or "images" where groups are their names.
+    `tie` is True for images that a coin decides; `people` (N,) who is seen, or (N, 2) who is seen
+    and whose face was put in, the empty string where nobody's was; `unit` what a group is:
+    "videos", or "images" where groups are their names.
     """
 
     labels: npt.ArrayLike
@@ -63,10 +57,7 @@ class Units:
 
 
 def find_units(scored: Scored, place: str = "") -> Units:
-    """Return what is drawn of a set: people where they are known and enough, else videos.
-
-    `place` tells images without a name apart from those of other sets.
-    """
+    """Return what is drawn of a set, called `place`: people where known and enough, else videos."""
     labels = np.asarray(scored.labels)
     if scored.groups is None:
         codes = np.arange(len(labels), dtype=np.int64)
