@@ -11,8 +11,7 @@ A pack is an HDF5 file with the images in one piece, their checksums, and a mani
 Everything HDF5 itself needs is of its version 1.10, whose structures carry checksums of their own.
 
 HDF5 is asked where the pixels lie and closed again; they are then read by position from a file of
-the reader's own. So nothing is shared between threads or across a fork, and nothing needs a lock. A
-memory map would be no faster, and a file cut under it would end the process.
+the reader's own, so nothing is shared between threads or across a fork.
 """
 
 from __future__ import annotations

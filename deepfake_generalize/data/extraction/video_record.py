@@ -91,8 +91,7 @@ def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
 def name_folders(videos: pd.DataFrame) -> list[str]:
     """Return each video's folder below the root: dataset/method/compression/stem-hash.
 
-    The hash is of the three columns and the last three parts of the path, which a data set that is
-    moved keeps; of the whole path where two videos would share a folder.
+    The hash is of the columns and the last three parts of the path; of all where two would clash.
     """
     columns = [videos[name] for name in ("path", "dataset", "method", "compression")]
     rows = list(zip(*columns, strict=True))

@@ -69,13 +69,7 @@ _MOST_DETOURS = 1000
 
 
 class Found(NamedTuple):
-    """A file that looks like a video or a picture, or of which nothing tells that it is neither.
-
-    Attributes:
-        parts: Its path below the root.
-        kind: What it looks like; `picture` only if `read_image` reads its format; `unknown` for a
-            name without suffix of what is empty or no regular file.
-    """
+    """A file, by its parts below the root, that may be a video or a picture by all one can tell."""
 
     parts: tuple[str, ...]
     kind: Kind
@@ -120,11 +114,7 @@ def _by_content(path: str | os.PathLike[str], *, named: bool) -> Kind | None:
 
 
 class Disk:
-    """Folders as they were at the first look: each is listed once, whoever asks.
-
-    Attributes:
-        closed: Folders that `walk_files` enters only where it begins with them.
-    """
+    """Folders as they were at the first look: each is listed once, whoever asks."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -149,7 +139,7 @@ class Disk:
 
     def has(self, path: str) -> bool:
         """Say whether a visible file is there; nothing but its folder is looked at."""
-        folder, _, name = path.rpartition("/")
+        folder, name = os.path.split(path)
         try:
             others = self.entries(folder)[1]
         except (OSError, ValueError):
@@ -175,8 +165,7 @@ def walk_files(
     """List what may be a video or a picture at any depth under a root, sorted.
 
     Linked folders are followed, but for those that lead back to a folder above them. Folders whose
-    names, in lower case, are in `skip` are not entered; `still` is as in `looks_like`; what `disk`
-    has listed already is not listed again.
+    names, in lower case, are in `skip` are not entered; `still` is as in `looks_like`.
     """
     disk = disk or Disk()
     found: list[Found] = []

@@ -32,8 +32,8 @@ def write_manifest(
 ) -> Path:
     """Write a manifest as CSV by atomic rename, paths relative to its folder, which may be new.
 
-    `columns` must be there and are written first; those of them in `path_columns` hold paths. A
-    `comment` becomes a first line behind "# ".
+    `columns` must be there and are written first; those in `path_columns` hold paths. A `comment`
+    becomes a first line behind "# ".
     """
     folder = possible(target.parent)
     text = manifest_text(frame, folder, columns, path_columns, what=f"the rows of {target.name}")
@@ -80,8 +80,7 @@ def read_manifest(
     """Read what `write_manifest` wrote, with absolute paths and the types of the columns.
 
     `file` is absolute; `skip` counts lines before the header; with `needed` only these columns
-    must be there, and the others are filled as by `with_columns`. `InputError` is raised where it
-    is not there or no CSV file, a column is missing, or a value is of the wrong kind.
+    must be there, and the others are filled as by `with_columns`. Else `InputError`.
     """
     try:
         content = read_regular(file)
@@ -90,10 +89,8 @@ def read_manifest(
             f"expected a manifest at {str(file)!r}, there is none.", hint="Check the folder."
         ) from error
     except OSError as error:
-        raise InputError(
-            f"expected a CSV manifest at {str(file)!r}: {error.strerror}.",
-            hint="Check the path.",
-        ) from error
+        expected = f"expected a CSV manifest at {str(file)!r}"
+        raise InputError(f"{expected}: {error.strerror}.", hint="Check the path.") from error
     return parse_manifest(
         content, file, file.parent, columns, path_columns, skip=skip, needed=needed
     )
@@ -178,10 +175,7 @@ def _numbers(labels: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def restore_types(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Give columns of a manifest their types: all but frame, label and score become strings.
-
-    Labels are int64, Int64 where some are NA.
-    """
+    """Give columns of a manifest their types: strings but for frame, label and score."""
     types = {name: _DTYPES.get(name, "string") for name in columns}
     if "label" in types and frame["label"].isna().any():
         types["label"] = "Int64"

@@ -83,10 +83,7 @@ def break_large_components(units: Mapping[GroupKey, GroupKey]) -> dict[GroupKey,
 def count_units(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey]
 ) -> tuple[dict[GroupKey, Counts], dict[frozenset[GroupKey], Counts]]:
-    """Count the crops of each class by the unit that they need, and by the units together.
-
-    Units are in order of first appearance; crops of several are lost unless these are in one split.
-    """
+    """Count the crops of each class by the unit that they need, and by the units together."""
     alone: dict[GroupKey, Counts] = {}
     together: dict[frozenset[GroupKey], Counts] = {}
     for video in videos.values():
