@@ -46,12 +46,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
 
 
 def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
-    """Write a network and JSON facts to `path`, which is replaced at once or not at all.
-
-    Raises:
-        InputError: Another ending than `.keras`, a folder that does not exist or cannot be
-            written to, or facts that JSON cannot hold.
-    """
+    """Write a network and JSON facts to `path` (.keras), replaced at once or not at all."""
     if path.suffix != ".keras":
         raise InputError(f"expected a path that ends in .keras, received {path}.")
     if not path.parent.is_dir() or path.is_dir():

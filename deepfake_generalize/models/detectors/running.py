@@ -33,8 +33,7 @@ def run_in_parts(
 ) -> Iterator[Any]:
     """Yield what a compiled function gives for batches (B, ...), in order and in parts of them.
 
-    No image is left alone in a part that was not alone in its batch: networks are compiled for
-    that in another way, and round in another.
+    No image is left alone in a part that was not alone in its batch: that rounds in another way.
     """
     whole = on_gpu() or model.count_params() > _HEAVY
     parts = (
@@ -48,10 +47,7 @@ def run_in_parts(
 def in_turn(
     function: Callable[[Item], Result], items: Iterable[Item], most: int
 ) -> Iterator[Result]:
-    """Yield the function of each item, in order, computed for several at once.
-
-    As many as TensorFlow has threads, at most `most`.
-    """
+    """Yield the function of each item, in order, computed for at most `most` at once."""
     threads = tf.config.threading.get_intra_op_parallelism_threads() or processors()
     workers = min(threads, most)
     waiting: collections.deque[Any] = collections.deque()

@@ -82,14 +82,9 @@ class FirstDense:
 def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
     """Cut a network at the output of the layer of that name, or at its input (`before`).
 
-    The two parts hold the layers of `model` themselves, not copies: training one changes all three.
-    A part may be empty, and then returns its input. Functional and Sequential models nested in it
-    are opened when the layer is inside one of them; an argument given to them where they are
-    called, such as `training=False`, is lost then.
-
-    Raises:
-        InputError: Not a graph with one input and one output; no such layer, or one that is used
-            more than once; or a cut that a skip connection runs past.
+    The two parts hold the layers of `model` themselves, not copies. A part may be empty. Functional
+    and Sequential models nested in it are opened when the layer is inside one of them. InputError
+    where there is no such layer, or one used more than once, or a skip connection runs past.
     """
     graph = _graph(model, layer)
     matches = [node for node in _nodes(graph) if node.operation.name == layer]

@@ -23,8 +23,7 @@ _SLOPE = 0.3
 def difference(model: keras.Model, description: Mapping[str, Any]) -> str | None:
     """Return how a network computes otherwise than its `model_config` of Keras 1 to 3; or None.
 
-    Weights of equal shapes may be another network's: of other activations, strides, pooling,
-    padding or scales. Layers that Keras does not have are not judged, nor what only one side says.
+    Layers that Keras does not have are not judged, nor what only one side says.
     """
     wanted = list(_steps({"class_name": type(model).__name__, "config": model.get_config()}))
     stored = list(_steps(description))

@@ -34,8 +34,7 @@ def load_weights(model: Any, path: str | Path) -> None:
     """Fill `model` from a weights file, in place, by the order of its layers.
 
     The file is HDF5 as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file named
-    `*.weights.h5`. Any other is refused, and one of another network, and `imagenet`: the model is
-    then as it was.
+    `*.weights.h5`. Any other is refused, and one of another network; the model is then as it was.
     """
     if str(path) == "imagenet":
         raise InputError(
