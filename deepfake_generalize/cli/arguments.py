@@ -12,6 +12,7 @@ import typer
 from deepfake_generalize._system.atomic_files import write_result
 from deepfake_generalize.cli import console
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,31 +105,22 @@ def check_out(out: Path | None, *, option: str = "--out") -> None:
     """Make the folder of a file and try whether it can be written, before work is spent on it."""
     if out is None:
         return
-    try:
+    expected = f"expected a file that can be written as {option}, received {out}"
+    with telling(expected, hint="Name a file in a folder that you may write to."):
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
             out.open("ab").close()
         else:
             tempfile.TemporaryFile(dir=out.parent).close()
-    except OSError as error:
-        raise InputError(
-            f"expected a file that can be written as {option}, received {out}: "
-            f"{error.strerror or error}.",
-            hint="Name a file in a folder that you may write to.",
-        ) from error
 
 
 def write_out(out: Path, content: str | bytes) -> None:
     """Write a command's result into the file that was named; what is there stays until then."""
-    try:
+    hint = "Make room on the disk, or name another file, and run it again."
+    with telling(f"expected to write {out}, the system refused", hint=hint):
         if isinstance(content, str):
             content = content.encode("utf-8", "surrogateescape")
         write_result(out, content)
-    except OSError as error:
-        raise InputError(
-            f"expected to write {out}, the system refused: {error.strerror or error}.",
-            hint="Make room on the disk, or name another file, and run it again.",
-        ) from error
 
 
 def named_sets(

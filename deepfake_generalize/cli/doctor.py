@@ -43,11 +43,7 @@ _OPENCV_WHEELS = [
 
 @dataclass(frozen=True)
 class Package:
-    """One distribution that the library needs, or that one of its extras brings.
-
-    `version` is what is installed, or None; `required` the range asked for, such as ">=2.20";
-    `extra` what it belongs to, or None for what is always needed.
-    """
+    """One distribution that the library needs, or that one of its extras brings."""
 
     name: str
     version: str | None
@@ -69,11 +65,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All facts of one look at the machine.
-
-    `opencv` has "wheels", those installed that claim the module `cv2` (several overwrite each
-    other), and "owner", the wheel whose files are in place, or None.
-    """
+    """All facts of one look at the machine."""
 
     versions: dict[str, str]
     packages: tuple[Package, ...]
@@ -84,11 +76,7 @@ class Diagnosis:
 
     @property
     def missing(self) -> list[str]:
-        """What is required and not usable, one line each; empty when all is well.
-
-        A model file that is not there yet is downloaded when it is needed, so it does not count; a
-        variable that leads nowhere does, because it forbids the download.
-        """
+        """What is required and not usable, one line each; empty when all is well."""
         packages = [f"{one.name}{one.required} is {one.status}" for one in self.unusable]
         assets = [
             asset.problem

@@ -29,11 +29,7 @@ _LOW_COVERAGE = 0.5
 
 @dataclass(frozen=True)
 class ScoredVideo:
-    """What became of one video.
-
-    `score` is P(fake) in [0, 1], or None when no frame could be scored; `coverage` the share of the
-    sampled frames that have one; `frames` a dictionary each: frame, score, status and so on.
-    """
+    """What became of one video."""
 
     path: Path
     score: float | None

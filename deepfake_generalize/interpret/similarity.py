@@ -259,10 +259,7 @@ def _window_sums(values: AnyArray) -> AnyArray:
 
 
 def _pair(a: _Moments, b: _Moments) -> float:
-    """Return the sum of SSIM over all windows of two strips, all terms times the window's pixels.
-
-    For levels every sum stays a whole number below 2**31 (49 * 49 * 255**2 is 1.6e8).
-    """
+    """Return the sum of SSIM over all windows of two strips, terms times the window's pixels."""
     exact = a.picture.dtype == np.uint16
     number: type[np.float32 | np.float64] = np.float32 if exact else np.float64
     data_range = 255.0 if exact else 1.0

@@ -255,10 +255,7 @@ def _draw(
 
 
 def exponential_weights(hashes: AnyArray, start: int, count: int) -> DoubleArray:
-    """Return (units, count) exponential weights of mean 1, of the resamples from `start` on.
-
-    Each unit's uint64 seeds a generator of its own (SplitMix64: Steele, Lea and Flood, 2014).
-    """
+    """Return (units, count) exponential weights of mean 1, of the resamples from `start` on."""
     steps = np.arange(start + 1, start + count + 1, dtype=np.uint64) * _GOLDEN
     weights = np.empty((len(hashes), count))
     # So many at once that they stay in the processor's cache.
@@ -285,11 +282,7 @@ def _hashes(names: Sequence[str], seed: int) -> AnyArray:
 def resample_function(
     metric: Callable[[AnyArray, AnyArray], float], scored: Scored, resampling: Resampling
 ) -> Replicates:
-    """Call a metric that knows no weights on copies of the images, a resample at a time.
-
-    As many units as there are are drawn with replacement, of each class by itself (and of those
-    that have both). A resample in which the metric does not exist is drawn anew.
-    """
+    """Call a metric that knows no weights on copies of the images, a resample at a time."""
     labels, scores = check_pair(scored.labels, scored.scores, metric="an interval")
     units = find_units(scored)
     name = getattr(metric, "__name__", "the metric")
@@ -374,10 +367,7 @@ def _strata(codes: IntArray, labels: IntArray) -> list[IntArray]:
 
 
 def resample_counts(groups: npt.ArrayLike | None, size: int, resampling: Resampling) -> DoubleArray:
-    """Return how often each image is sampled in every resample of groups, (size, n_resamples).
-
-    `groups` None makes each image a group of its own. Fewer than two raise `UndefinedMetricError`.
-    """
+    """Return how often each image is sampled in every resample of groups, (size, n_resamples)."""
     given = np.arange(size) if groups is None else groups
     codes, names = number_groups(given, size, in_order=True)
     if len(names) < 2:

@@ -41,12 +41,8 @@ class Units:
     People come in up to three ways (Cameron, Gelbach and Miller, "Robust inference with multiway
     clustering", 2011): by who is seen, by whose face was put in, and by both together.
 
-    Attributes:
-        names: For each way the names of the units, each once.
-        codes: (ways, N), the place of each image's unit among them.
-        n: How many units the rarer class has.
-        unit: "videos", "people" or "images".
-        note: What a reader must know of the choice, or the empty string.
+    `names` are of the units, for each way; `codes` (ways, N) the place of each image's unit among
+    them; `n` is how many units the rarer class has.
     """
 
     names: tuple[Sequence[str], ...]
@@ -128,11 +124,7 @@ def numbered_together(
 def number_groups(
     groups: npt.ArrayLike, size: int, *, in_order: bool = False
 ) -> tuple[IntArray, list[str]]:
-    """Return the number of each image's group, counted from 0, and the groups' names.
-
-    `groups` is (size,), strings or numbers. `in_order` numbers the groups by their sorted names,
-    not as they first occur.
-    """
+    """Return the number of each image's group, counted from 0, and the groups' names."""
     refuse_masked("groups", groups, hint="Name the video of every image.")
     # NumPy would turn a missing name in a list of strings into the string "nan".
     keys = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)

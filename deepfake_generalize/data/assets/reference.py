@@ -26,10 +26,7 @@ class DetectorReference(NamedTuple):
 
 
 def find_detector(reference: str, weights: str | Path | None = None) -> DetectorReference:
-    """Find what `models.load_detector` would load; nothing is run, nothing heavy is loaded.
-
-    InputError where it leads to nothing, or weights come with what is no public detector.
-    """
+    """Find what `models.load_detector` would load; nothing is run, nothing heavy is loaded."""
     text, inside = reference, ""
     if not Path(text).exists() and (bracketed := re.fullmatch(r"(.+)\[(.+)\]", text)):
         text, inside = bracketed.groups()

@@ -50,11 +50,7 @@ def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Path]:
-    """Return the files of several assets, with one error for all that is missing.
-
-    Nothing is downloaded where a path that was given leads nowhere; a host that could not be
-    reached is not tried again.
-    """
+    """Return the files of several assets, with one error for all that is missing."""
     found: dict[str, Path] = {}
     missing: dict[Asset, str] = {}
     left: list[Asset] = []

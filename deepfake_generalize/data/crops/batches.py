@@ -26,10 +26,7 @@ _A_FILE = -1
 
 
 class ImageSource:
-    """Images by their row, from files, packs or both, read at `size` (height, width).
-
-    Holds no open file, so threads may share one, and so may processes across a fork.
-    """
+    """Images by their row, from files, packs or both, read at `size` (height, width)."""
 
     def __init__(self, paths: Sequence[str], size: tuple[int, int] | None = None) -> None:
         """Look at every file's ends and every pack's index; at least one path is needed."""

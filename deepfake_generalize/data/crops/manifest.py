@@ -31,7 +31,7 @@ from deepfake_generalize.data.manifests import (
     write_manifest,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, telling
 
 CROP_COLUMNS: tuple[str, ...] = (
     "path",
@@ -57,11 +57,7 @@ FAILURES_FILE = "failures.csv"
 
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
-    """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder.
-
-    The rows have at least the columns `CROP_COLUMNS`, paths absolute or relative to the working
-    directory. A missing column, and what the system refuses, raise `InputError`.
-    """
+    """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder."""
     return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS)
 
 
@@ -71,13 +67,9 @@ def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
 
 
 def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequence[str]) -> Path:
-    try:
+    hint = "Choose a folder that you may write to, on a disk with room."
+    with telling(f"expected to write {file}, the system refused", hint=hint):
         return write_manifest(rows, file, columns, paths)
-    except OSError as error:
-        raise InputError(
-            f"expected to write {file}, the system refused: {error.strerror or error}.",
-            hint="Choose a folder that you may write to, on a disk with room.",
-        ) from error
 
 
 def read_crops(
@@ -136,13 +128,9 @@ def read_crops(
             f"expected the folder of the crops, received {describe(source)}.",
             hint="Pass a str or Path.",
         )
-    try:
+    expected = f"expected the folder of the crops at {str(source)[:200]!r}"
+    with telling(expected, hint="Check the path."):
         path = possible(source)
-    except OSError as error:
-        raise InputError(
-            f"expected the folder of the crops at {str(source)[:200]!r}: {error.strerror}.",
-            hint="Check the path.",
-        ) from error
     if path.is_file() and path.suffix.lower() == ".csv":
         _refuse_pattern(path, video_pattern)
         return _read_table(path)

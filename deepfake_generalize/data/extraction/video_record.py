@@ -89,10 +89,7 @@ def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
 
 
 def name_folders(videos: pd.DataFrame) -> list[str]:
-    """Return each video's folder below the root: dataset/method/compression/stem-hash.
-
-    The hash is of the columns and the last three parts of the path; of all where two would clash.
-    """
+    """Return each video's folder below the root: dataset/method/compression/stem-hash."""
     columns = [videos[name] for name in ("path", "dataset", "method", "compression")]
     rows = list(zip(*columns, strict=True))
     names = [_folder(*row, parts=3) for row in rows]

@@ -93,10 +93,7 @@ def link_tracks(
 def join_tracks(
     tracks: Sequence[Track], alike: Callable[[Track, Track], float], least: float
 ) -> list[Track]:
-    """Put together tracks that are alike by at least so much, never two that are seen in one frame.
-
-    The heaviest first, each to whom it resembles most, until nobody resembles anybody.
-    """
+    """Put together tracks that are alike by at least so much, never two seen in one frame."""
     people: list[Track] = []
     for track in sorted(tracks, key=lambda track: -track.weight):
         values = {
@@ -113,10 +110,7 @@ def join_tracks(
 
 
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
-    """Return the track with the largest sum of area times score; None without tracks.
-
-    Who is never seen with a score of 0.7 may be a pattern of the background, and comes last.
-    """
+    """Return the track with the largest sum of area times score; None without tracks."""
 
     def rank(track: Track) -> tuple[bool, float]:
         return any(face.score >= LOW_SCORE for face in track.faces.values()), track.weight

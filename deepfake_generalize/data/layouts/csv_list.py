@@ -37,11 +37,7 @@ def recognise(disk: Disk, root: Path) -> bool:
 
 
 def read(_: Layout, __: Disk, root: Path) -> Reading:
-    """Read the videos that a CSV file names: the root itself, or the one directly in the root.
-
-    Labels are 0 and 1, or real and fake, or empty where they are not known. Among the problems are
-    videos that are not on disk, and files that are not videos by their suffix or first bytes.
-    """
+    """Read the videos that a CSV file names: the root itself, or the one directly in the root."""
     candidates = _candidates(root)
     if len(candidates) != 1:
         raise _not_one(root, candidates)

@@ -101,10 +101,7 @@ def find_videos(
 
 
 def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame:
-    """List face crops as `find_videos` does videos, with their videos, frames, masks and landmarks.
-
-    What is of no other layout is read as `image_folder`.
-    """
+    """List face crops as `find_videos` does videos; by default they are an `image_folder`."""
     return _find(root, layout, choices, pictures=True)
 
 

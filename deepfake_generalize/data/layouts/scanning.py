@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import telling
 
 
 def _words(text: str) -> frozenset[str]:
@@ -81,10 +82,7 @@ def is_video_name(name: str) -> bool:
 
 
 def looks_like(path: str | os.PathLike[str], *, still: bool = False) -> Kind | None:
-    """Say what a file is by its name, or by its first bytes where the name does not tell.
-
-    `still` takes what may be both, such as a GIF, for a picture. None for what is neither.
-    """
+    """Say what a file is by its name, or by its first bytes where the name does not tell."""
     suffix = _suffix(os.fspath(path))
     if suffix in VIDEO_SUFFIXES and not (still and suffix in _OTHER_PICTURES):
         return "video"
@@ -203,14 +201,12 @@ def _suffix(name: str) -> str:
 
 def read_json(path: Path) -> object:
     """Read a JSON file; what is none raises `InputError`, which names the file and the place."""
+    with telling(f"expected to read {path}", hint="Check its permissions."):
+        content = read_regular(path)
     try:
-        return json.loads(read_regular(path).decode("utf-8-sig"))
+        return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"expected JSON in {path}, received something else: {error}.",
             hint="Download or unpack this file again.",
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"expected to read {path}: {error.strerror}.", hint="Check its permissions."
         ) from error

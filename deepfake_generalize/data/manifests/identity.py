@@ -88,11 +88,7 @@ def real_clips(rows: pd.DataFrame) -> pd.Series[str]:
 
 
 def crop_keys(crops: pd.DataFrame) -> list[str]:
-    """Name each crop of a crop manifest by what is the same on every machine.
-
-    That is data set, method, label, compression, identities, frame and the names of video and crop;
-    sorting by it sorts frames by number.
-    """
+    """Name each crop of a crop manifest by what is the same on every machine."""
     names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
     columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]
     frames = crops["frame"].astype("Int64").astype("string").fillna("").str.zfill(9)
@@ -144,10 +140,7 @@ def video_keys(
 
 
 def video_names(rows: pd.DataFrame) -> pd.Series[str] | None:
-    """Return `video_keys` without the folders that the files lie in, where that is as exact.
-
-    Resamples hang on these names: they are to be the same on every machine.
-    """
+    """Return `video_keys` without the folders that the files lie in, where that is as exact."""
     videos = video_keys(rows)
     if videos is None:
         return None

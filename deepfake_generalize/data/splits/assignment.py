@@ -71,10 +71,7 @@ def assign(
 def solve(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
 ) -> Assignment | None:
-    """Look for an assignment by integer programming; of several, the seed decides.
-
-    Returns one that meets all needs, an empty one that is proven impossible, or None if given up.
-    """
+    """Look for an assignment by integer programming; of several, the seed decides."""
     totals = np.sum([video.counts for video in videos.values()], axis=0)
     if (totals < np.sum(needs, axis=0)).any():
         return Assignment({}, 0.0, impossible=True)

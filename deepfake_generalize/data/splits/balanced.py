@@ -153,10 +153,7 @@ def in_order(crops: pd.DataFrame) -> pd.DataFrame:
 
 
 def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Assignment:
-    """Assign videos to splits: whole groups of linked ones if that meets the needs, else people.
-
-    Returns what meets all needs, else what came nearest, and if there is provably nothing better.
-    """
+    """Assign videos to splits: whole groups of linked ones if that meets the needs, else people."""
     units = linked(video.keys for video in videos.values())
     levels = [units]
     if by == "identity":

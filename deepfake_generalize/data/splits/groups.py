@@ -34,11 +34,7 @@ class Video:
 def collect_videos(
     crops: pd.DataFrame, classes: Sequence[int], n_classes: int, *, by_identity: bool
 ) -> dict[str, Video]:
-    """Gather the videos of sorted crops, by their paths, in order of first appearance.
-
-    `classes` gives the class of each row, 0 to `n_classes` - 1. Group keys are the identities, with
-    `by_identity` and where known; else the clip, which two qualities share.
-    """
+    """Gather the videos of sorted crops, by their paths, in order of first appearance."""
     # Kept by clip: one quality of it may name the people and another may not.
     keys: dict[str, dict[GroupKey, None]] = {}
     counts: dict[str, list[int]] = {}

@@ -14,6 +14,7 @@ from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
 from deepfake_generalize.data.manifests import crop_keys, read_manifest, text_sha256, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.notebooks import card, html_table
+from deepfake_generalize.validation import telling
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "
@@ -84,16 +85,11 @@ class Splits:
         parts = [getattr(self, name).assign(subset=name) for name in (*SUBSETS, "dropped")]
         rows = pd.concat([part.astype({"frame": "Int64"}) for part in parts], ignore_index=True)
         comment = _PREFIX + self.sha256
-        try:
-            return write_manifest(
-                rows, absolute(path), _COLUMNS, ("path", "video"), comment=comment
-            )
-        except OSError as error:
-            raise InputError(
-                f"expected a place where splits can be written, received {str(path)!r}: "
-                f"{error.strerror or error}.",
-                hint="Choose another file, or mend the permissions of its folder.",
-            ) from error
+        expected = f"expected a place where splits can be written, received {str(path)!r}"
+        hint = "Choose another file, or mend the permissions of its folder."
+        with telling(expected, hint=hint):
+            paths = ("path", "video")
+            return write_manifest(rows, absolute(path), _COLUMNS, paths, comment=comment)
 
     @staticmethod
     def load(path: str | Path) -> Splits:

@@ -113,10 +113,7 @@ def _trunk(
     *,
     imagenet: bool,
 ) -> keras.Model:
-    """Build one of `keras.applications` without its classifier, over symbolic images.
-
-    What it leaves unnamed is counted from 1, and every convolution has `conv` in its name.
-    """
+    """Build one of `keras.applications` without its classifier, over symbolic images."""
     options: dict[str, Any] = {
         "include_top": False,
         "input_tensor": inputs if scaling is None else scaling(inputs),

@@ -44,10 +44,7 @@ _MOST_NUMBERS = 1_000_000_000
 
 @contextlib.contextmanager
 def safely(classes: Mapping[str, str]) -> Iterator[None]:
-    """Let Keras build what is in a file, without running code that lies in it.
-
-    Classes of layers, by name and module, are found where the program has loaded them.
-    """
+    """Let Keras build what is in a file, without running code that lies in it."""
     own: dict[str, type[Any]] = {}
     for name, module in classes.items():
         for place in (module, "__main__"):

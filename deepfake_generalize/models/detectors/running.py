@@ -31,10 +31,7 @@ _HEAVY = 50_000_000
 def run_in_parts(
     forward: Callable[[Any], Any], batches: Iterable[AnyArray], *, model: keras.Model
 ) -> Iterator[Any]:
-    """Yield what a compiled function gives for batches (B, ...), in order and in parts of them.
-
-    No image is left alone in a part that was not alone in its batch: that rounds in another way.
-    """
+    """Yield what a compiled function gives for batches (B, ...), in order and in parts of them."""
     whole = on_gpu() or model.count_params() > _HEAVY
     parts = (
         tf.constant(part)

@@ -32,11 +32,7 @@ def logit_of(
     images: Any,
     around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
 ) -> Any:
-    """Run a network up to its logits; return that of "fake" or "real", (N,) float32.
-
-    The network ends in a dense layer with a sigmoid or softmax, or in a layer that is one of them
-    alone, maybe inside a nested model. `images` are (N, H, W, 3) float32 in [0, 1].
-    """
+    """Run a network up to its logits; return that of "fake" or "real", (N,) float32."""
     last = _last(detector.model)
     used = 0
 

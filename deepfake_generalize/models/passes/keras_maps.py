@@ -158,10 +158,7 @@ def _tape(model: keras.Model, *, several: bool = False) -> tf.GradientTape:
 
 
 def _gradient(tape: tf.GradientTape, logit: Any, source: Any) -> Any:
-    """Return the gradient of each image's logit, in float32 where it was computed in less.
-
-    In float16 the logit is scaled: each image takes the largest scale at which nothing overflows.
-    """
+    """Return the gradient of each image's logit, in float32 where it was computed in less."""
     if not tape._persistent:
         return _widened(tape.gradient(logit, source, unconnected_gradients="zero"))
     chosen: Any = None

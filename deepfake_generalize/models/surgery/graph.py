@@ -109,10 +109,7 @@ def _calling(layers: list[Any], call: Callable[..., Any]) -> Iterator[None]:
 
 
 def in_inference(layers: Iterable[Any]) -> AbstractContextManager[None]:
-    """Let layers, and all inside them, compute as in scoring, whatever they are told.
-
-    A layer of its own class calls the ones inside it in ways that cannot be followed.
-    """
+    """Let layers, and all inside them, compute as in scoring, whatever they are told."""
     parts = {id(part): part for layer in layers for part in (layer, *every_layer(layer))}.values()
     held = [part for part in parts if "training" in inspect.signature(part.call).parameters]
     return _calling(held, _without_training)
@@ -123,10 +120,7 @@ def _without_training(_: Any, call: Callable[..., Any], *inputs: Any, **argument
 
 
 def norms_in_one_pass(network: Any) -> AbstractContextManager[None]:
-    """Let batch norms over the channels of pictures compute by TensorFlow's own operation.
-
-    For the time in which a graph for inference is traced: Keras multiplies and then adds.
-    """
+    """Let batch norms over the channels of pictures compute by TensorFlow's own operation."""
     norms = [
         layer
         for layer in every_layer(network)
@@ -155,10 +149,7 @@ def _in_one_pass(layer: Any, call: Callable[..., Any], inputs: Any, **options: A
 
 
 def graph_layers(model: keras.Model) -> list[Any]:
-    """Return, in order, the layers that the graph consists of; nested graphs are opened.
-
-    What is a class of its own is one layer: how it calls its parts cannot be followed.
-    """
+    """Return, in order, the layers that the graph consists of; nested graphs are opened."""
     leaves: list[Any] = []
     for layer in model.layers:
         leaves += graph_layers(layer) if is_graph(layer) else [layer]

@@ -166,10 +166,7 @@ def _load_keras3(model: Any, path: Path) -> None:
 
 
 def check_self_contained(file: Any, n_bytes: int) -> None:
-    """Raise `ValueError` where arrays of an open HDF5 file of `n_bytes` lie elsewhere, or are huge.
-
-    Links that lead out of it are not followed, and no array is opened.
-    """
+    """Raise `ValueError` where arrays of an open HDF5 file lie elsewhere, or are huge."""
     unpacked = 0
     for name, dataset in _datasets(file):
         if dataset.external or dataset.is_virtual:

@@ -49,10 +49,7 @@ def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFram
 
 
 def read_shared(shared: Shared, names: Sequence[str]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return what every pair of sets shares by design, from groups of the sets' `names`.
-
-    Not said, it is everything; with the training data people and other frames of their videos.
-    """
+    """Return what every pair of sets shares by design, from groups of the sets' `names`."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for group in shared:
         if not isinstance(group, tuple) or len(group) < 2 or not {*group} <= {*names, TRAINING}:

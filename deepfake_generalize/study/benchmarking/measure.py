@@ -32,10 +32,7 @@ _UNITS = ("frame", "video")
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured on all sets: accuracies and replicates of images, in percent, and a table.
-
-    `table` is `Benchmark.metrics`; `replicates` is None where none were asked for.
-    """
+    """What was measured on all sets: accuracies and replicates of images (percent), a table."""
 
     accuracies: Mapping[str, float]
     table: pd.DataFrame

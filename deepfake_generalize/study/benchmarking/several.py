@@ -109,11 +109,7 @@ class Benchmarks:
 
 
 def compare_scores(scores: Mapping[str, pd.DataFrame], resampling: Resampling) -> pd.DataFrame:
-    """Compare every pair of detectors on the images that all of them scored.
-
-    `scores` is detector to its rows of one set, as `ScoreFile.frame` has them. Returned is as by
-    `metrics.compare_all`; `.attrs["images"]` says how many images all detectors scored.
-    """
+    """Compare every pair of detectors on the images that all of them scored."""
     usable = [rows.query("status == 'ok'").set_index(["key", "label"]) for rows in scores.values()]
     if not all(rows.index.is_unique for rows in usable):
         raise InputError("a key comes twice", hint="Give every image a key of its own.")

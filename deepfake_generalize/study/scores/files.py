@@ -25,7 +25,7 @@ from deepfake_generalize.data.manifests import manifest_text
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.dfwb import from_dfwb, read_meta, to_dfwb
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_score_table
-from deepfake_generalize.validation import check_choice, check_type
+from deepfake_generalize.validation import check_choice, check_type, telling
 
 Polarity = Literal["fake-high", "real-high"]
 Style = Literal["own", "dfwb"]
@@ -128,16 +128,11 @@ def write_scores(
             f"expected facts that JSON can hold, received others: {error}.",
             hint="Use dictionaries, lists, strings, finite numbers, booleans and None.",
         ) from error
-    try:
+    hint = "Choose a folder that you may write to, on a disk with room."
+    with telling(f"expected to write the scores {str(target)!r}, the system refused", hint=hint):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
         write_whole(beside, f"{text}\n".encode())
-    except OSError as error:
-        raise InputError(
-            f"expected to write the scores {str(target)!r}, the system refused: "
-            f"{error.strerror or error}.",
-            hint="Choose a folder that you may write to, on a disk with room.",
-        ) from error
     return target
 
 
