@@ -53,7 +53,6 @@ class VideoCrops:
     """The crops of one video, and what became of every sampled frame.
 
     Attributes:
-    Attributes:
         images: (N, size, size, 3) uint8 RGB: the frames whose status is "ok", in order of time.
         frames: One row a sampled frame: `frame` (its index), `status` ("ok", "no_face", "corrupt",
             "missing"), `reason` (NA where ok), `box` (text "left,top,right,bottom", pixels of the

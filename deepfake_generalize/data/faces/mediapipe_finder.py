@@ -35,6 +35,10 @@ class MediaPipeFinder(Closing):
     Raises:
         MissingAssetError: No model file can be had.
         InputError: No such `model`; on opening, a file that is no MediaPipe face model.
+
+    Examples:
+        >>> with MediaPipeFinder() as finder:  # doctest: +SKIP
+        ...     faces = finder.find(image)
     """
 
     def __init__(

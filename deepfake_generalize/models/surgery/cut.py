@@ -100,7 +100,7 @@ def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
 
 
 def _graph(model: keras.Model, layer: str) -> Any:
-    """Return a functional model in whose own graph the layer is, nested models opened if need be."""
+    """Return a functional model in whose own graph the layer is, nested ones opened if need be."""
     check_graph(model)
     # An Input is kept out of a Sequential model's layers, and is a layer of its graph.
     outer = (
