@@ -27,9 +27,6 @@ def control(
         seed: Of the weights. As many seeds, as many controls.
         site: Of `new head`, as in `average_causal_effect`.
 
-    Returns:
-        A detector of the same architecture.
-
     Raises:
         InputError: Another argument, a network that cannot be copied, or a site without neurons.
 
@@ -44,8 +41,6 @@ def control(
         ['mine, new head', 'mine, new head']
     """
     check_explainable(detector)
-    behind = {"untrained": None, "new head": site}[
-        check_choice("kind", kind, ("untrained", "new head"))
-    ]
+    check_choice("kind", kind, ("untrained", "new head"))
     with own_random_numbers(check_whole("seed", seed, least=0)):
-        return detector.redrawn(seed, behind=behind)
+        return detector.redrawn(seed, behind=None if kind == "untrained" else site)

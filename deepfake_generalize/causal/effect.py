@@ -104,16 +104,13 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
             `minmax`: from minimum to maximum.
         outcome: `true_class`: mean P(true class); `score`: mean P(fake), whatever the labels.
         resampling: Draw the images again as well, for `top_stability`: how often, and from which
-            seed; 200 times is enough there. Its level has no part in it.
+            seed; 200 times is enough there.
         groups: (N,), the video of each image, as strings or numbers: whole videos are sampled, as
-            many as there are, with replacement. None samples single images; frames of one video are
-            alike, so that makes the top look steadier than it is.
+            many as there are, with replacement. None samples single images.
 
     Returns:
-        Values and effects of every neuron. Dropout is off. Images pass through the network once,
-        in batches of 32. Their activations are kept, 4 bytes a neuron and image: in memory up to
-        256 MB, in an unnamed temporary file beyond. The interventions hold a few times 4 MB
-        whatever N, and with `resampling` 8 bytes a neuron, step and resample (6.6 MB for 200).
+        Values and effects of every neuron, with dropout off. Images pass through the network once;
+        beyond 256 MB their activations are kept in an unnamed temporary file.
 
     Raises:
         InputError: Wrong inputs, groups without `resampling`, or a site where it makes no sense
@@ -132,13 +129,14 @@ def average_causal_effect(  # noqa: PLR0913  (each is a choice of its own)
         >>> average_causal_effect(detector, images, labels=[0, 1]).effects.shape
         (16, 4)
     """
-    _check_choices(detector, steps, grid, outcome)
+    check_explainable(detector)
+    check_whole("steps", steps, least=2)
+    check_choice("grid", grid, ("study", "minmax"))
+    check_choice("outcome", outcome, ("true_class", "score"))
     if (images is None) == (activations is None):
         raise InputError("expected either images or activations, received both or neither.")
     if resampling is not None:
-        check_type(
-            "a metrics.Resampling", resampling, Resampling, hint="Resampling(n_resamples=200), say."
-        )
+        check_type("a metrics.Resampling", resampling, Resampling)
     elif groups is not None:
         raise InputError(
             "expected resampling with groups, received groups alone.",
@@ -183,13 +181,6 @@ def site_activations(detector: Explainable, images: Images, *, site: str = "pape
         (2, 16)
     """
     return _activations(check_explainable(detector).open_site(site), images)
-
-
-def _check_choices(detector: object, steps: object, grid: object, outcome: object) -> None:
-    check_explainable(detector)
-    check_whole("steps", steps, least=2)
-    check_choice("grid", grid, ("study", "minmax"))
-    check_choice("outcome", outcome, ("true_class", "score"))
 
 
 def _activations(site: Site, images: Images) -> AnyArray:
@@ -253,10 +244,8 @@ def _outcome(
     refuse_masked("labels", labels)
     given = np.asarray(labels)
     if given.shape != (count,) or not np.isin(given, (0, 1)).all():
-        raise InputError(
-            f"expected labels 0 (real) or 1 (fake) of shape ({count},), received "
-            f"{describe(given)}.",
-        )
+        expected = f"labels 0 (real) or 1 (fake) of shape ({count},)"
+        raise InputError(f"expected {expected}, received {describe(given)}.")
     fakes = given.astype(bool)
     return np.where(fakes, 1.0, -1.0), np.where(fakes, 0.0, 1.0)
 

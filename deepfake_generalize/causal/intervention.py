@@ -24,8 +24,7 @@ def summed_scores(
     a rank-one update for all images together; only what follows is computed anew.
 
     `activations` are (N, neurons), `values` (neurons, steps), `weights` (N, sums): the factors of
-    each image's score, one column a sum. About `block` numbers are held at a time. Returns
-    (neurons, steps, sums).
+    each image's score, one column a sum. Returns (neurons, steps, sums).
     """
     (neurons, width), steps = site.kernel.shape, values.shape[1]
     rows = max(1, min(len(activations), block // (steps * width)))

@@ -39,8 +39,7 @@ class Overlap:
     def p_chance(self) -> float:
         """How likely random tops share as many neurons as all datasets do here, or more; exact.
 
-        What one more random top leaves of those that are shared is hypergeometric. 0.0 below what
-        a float can hold.
+        What one more random top leaves of those that are shared is hypergeometric.
         """
         likely = _shared_by(len(self.counts), self.k, self.neurons)
         return min(1.0, float(likely[self.counts[-1] :].sum()))
@@ -50,8 +49,7 @@ class Overlap:
         """Kind of control -> how likely one more such network shares as many neurons, or more.
 
         One-sided, by Student's t: at .05 ends the 95 % prediction interval for one more network,
-        which three of them make wide (3.4 standard deviations, each taken as one neuron at least).
-        A kind of one network is left out: it says nothing of how much such networks vary.
+        each spread taken as one neuron at least. A kind of one network is left out.
         """
         from scipy.stats import t
 
@@ -111,10 +109,6 @@ def overlap(
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Figure 5. The count expected
     by chance is ours: n C(d, j) p^j (1 - p)^(d - j) of n neurons, with p = k / n and d datasets.
-    It is exact: a neuron is in each random top with probability p, independently of the other
-    datasets, and means add up although the neurons compete for k places. (The overlap of two
-    random tops is hypergeometric; this is its mean.)
-
     Chance is a low bar: in a network that was never trained, too, neurons with large weights
     contribute everywhere. Controls, which are ours, show how much of the overlap is learnt.
 
@@ -123,9 +117,6 @@ def overlap(
         k: As in `top_neurons`.
         controls: Kind -> the same of each network, on the same images: those of `control`, say, or
             networks trained on shuffled labels.
-
-    Returns:
-        Counts of the detector and of its controls, and the counts expected by chance.
 
     Raises:
         InputError: No datasets, sites of unequal size, controls on other datasets, or what
@@ -211,10 +202,8 @@ def _times_in_top(
         check_mapping("effects", effects, of="the name of a dataset to its effects")
     sizes = {name: len(_contribution(value)) for name, value in effects.items()}
     if len(set(sizes.values())) != 1:
-        raise InputError(
-            "expected effects of one site on at least one dataset, received "
-            f"{sizes or 'no dataset'}.",
-        )
+        held = sizes or "no dataset"
+        raise InputError(f"expected effects of one site on at least one dataset, received {held}.")
     neurons = next(iter(sizes.values()))
     times = np.zeros(neurons, np.int64)
     for value in effects.values():

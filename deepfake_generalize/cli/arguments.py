@@ -12,6 +12,7 @@ import typer
 from deepfake_generalize._system.atomic_files import write_result
 from deepfake_generalize.cli import console
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,10 +55,7 @@ def takes(*options: Callable[..., None]) -> Callable[[Callable[..., None]], Call
 
 
 def require_detector(name: str, weights: Path | None, *, videos: bool) -> None:
-    """Look for a detector and for all the model files that scoring takes; load nothing.
-
-    `videos` says whether faces must be found first.
-    """
+    """Look for a detector and all model files that scoring (of `videos`) takes; load nothing."""
     from deepfake_generalize.data.assets import DETECTORS, face_assets, find_detector, require
 
     find_detector(name, weights)
@@ -104,40 +102,25 @@ def read_set(place: str | Path) -> pd.DataFrame:
 
 
 def check_out(out: Path | None, *, option: str = "--out") -> None:
-    """Try whether a file can be written here, before work is spent on what goes into it.
-
-    Makes the folder; what is in the file already stays.
-    """
+    """Make the folder of a file and try whether it can be written, before work is spent on it."""
     if out is None:
         return
-    try:
+    expected = f"expected a file that can be written as {option}, received {out}"
+    with telling(expected, hint="Name a file in a folder that you may write to."):
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
             out.open("ab").close()
         else:
             tempfile.TemporaryFile(dir=out.parent).close()
-    except OSError as error:
-        raise InputError(
-            f"expected a file that can be written as {option}, received {out}: "
-            f"{error.strerror or error}.",
-            hint="Name a file in a folder that you may write to.",
-        ) from error
 
 
 def write_out(out: Path, content: str | bytes) -> None:
-    """Write a command's result into the file that the user named; what is there stays until then.
-
-    Names of files that are no UTF-8 are written as the system has them.
-    """
-    try:
+    """Write a command's result into the file that was named; what is there stays until then."""
+    hint = "Make room on the disk, or name another file, and run it again."
+    with telling(f"expected to write {out}, the system refused", hint=hint):
         if isinstance(content, str):
             content = content.encode("utf-8", "surrogateescape")
         write_result(out, content)
-    except OSError as error:
-        raise InputError(
-            f"expected to write {out}, the system refused: {error.strerror or error}.",
-            hint="Make room on the disk, or name another file, and run it again.",
-        ) from error
 
 
 def named_sets(
@@ -146,12 +129,7 @@ def named_sets(
     what: str = "NAME=FOLDER or NAME=SCORES.csv",
     example: str = "DFD=crops/dfd",
 ) -> dict[str, str]:
-    """Read options of the form NAME=FOLDER or NAME=SCORES.csv, either maybe with a query.
-
-    Examples:
-        >>> named_sets(["DFD=crops/dfd", "FS=crops/ff[method=FaceSwap]"])
-        {'DFD': 'crops/dfd', 'FS': 'crops/ff[method=FaceSwap]'}
-    """
+    """Read options of the form NAME=FOLDER or NAME=SCORES.csv, either maybe with a query."""
     named: dict[str, str] = {}
     for text in given:
         name, _, place = text.partition("=")
@@ -162,8 +140,7 @@ def named_sets(
                 hint=f"Say its name and where it is, as in {example}.",
             )
         if name in named:
-            raise InputError(
-                f"the set {name} is given twice.", hint="Give every set a name of its own."
-            )
+            hint = "Give every set a name of its own."
+            raise InputError(f"the set {name} is given twice.", hint=hint)
         named[name] = place
     return named

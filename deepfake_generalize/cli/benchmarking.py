@@ -192,10 +192,9 @@ def _check_options(
         arguments.check_out(file, option=option)
     check_choice("--metric", metric, METRICS)
     if of_one and len(detectors) > 1:
+        options = "--weights, --table, --intervals, --card or --citations"
         raise InputError(
-            "expected one --detector with --weights, --table, --intervals, --card or --citations, "
-            "received "
-            f"{len(detectors)}.",
+            f"expected one --detector with {options}, received {len(detectors)}.",
             hint="Leave the option out, or run the command for each detector.",
         )
 

@@ -43,14 +43,7 @@ _OPENCV_WHEELS = [
 
 @dataclass(frozen=True)
 class Package:
-    """One distribution that the library needs, or that one of its extras brings.
-
-    Attributes:
-        name: The distribution's name.
-        version: What is installed, or None.
-        required: The version range that the library asks for, such as ">=2.20"; may be empty.
-        extra: The extra it belongs to, or None for what is always needed.
-    """
+    """One distribution that the library needs, or that one of its extras brings."""
 
     name: str
     version: str | None
@@ -72,17 +65,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All facts of one look at the machine.
-
-    Attributes:
-        versions: Library, Python and platform.
-        packages: Required distributions first, then those of the extras.
-        opencv: "wheels", those installed that claim the module `cv2`, with their versions (several
-            overwrite each other), and "owner", the wheel whose files are in place, or None.
-        assets: The model files.
-        cpus: Processors this process may use.
-        memory_gib: Physical memory in GiB, or None where the system does not say.
-    """
+    """All facts of one look at the machine."""
 
     versions: dict[str, str]
     packages: tuple[Package, ...]
@@ -93,12 +76,7 @@ class Diagnosis:
 
     @property
     def missing(self) -> list[str]:
-        """What is required and not usable, one line each; empty when all is well.
-
-        A model file that is not there yet is downloaded when it is needed, so it does not count;
-        a variable that leads nowhere does, because it forbids the download. So does a Keras that
-        is set to run on something else than TensorFlow.
-        """
+        """What is required and not usable, one line each; empty when all is well."""
         packages = [f"{one.name}{one.required} is {one.status}" for one in self.unusable]
         assets = [
             asset.problem
@@ -154,9 +132,7 @@ def doctor(
     with 5 when something required is missing.
     """
     found = diagnose()
-    sets = []
-    if data is not None:
-        sets = _sets(data.absolute())
+    sets = [] if data is None else _sets(data.absolute())
     if json:
         console.write_json(found.to_dict() | ({} if data is None else {"data": sets}))
     elif data is None:
@@ -242,10 +218,7 @@ def diagnose() -> Diagnosis:
 
 
 def packages_of(distribution: str, extra: str | None = None) -> Iterator[Package]:
-    """Yield what a distribution always needs, or what one of its extras adds.
-
-    Extras that it asks of another distribution (`tensorflow[and-cuda]`) bring that one's packages.
-    """
+    """Yield what a distribution always needs, or what one of its extras adds."""
     for requirement in map(Requirement, metadata.requires(distribution) or []):
         always, given = (
             requirement.marker is None or requirement.marker.evaluate({"extra": name})

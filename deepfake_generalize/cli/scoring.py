@@ -29,15 +29,7 @@ _LOW_COVERAGE = 0.5
 
 @dataclass(frozen=True)
 class ScoredVideo:
-    """What became of one video.
-
-    Attributes:
-        path: The video.
-        score: P(fake) in [0, 1], or None when no frame could be scored.
-        coverage: The share of the sampled frames that have a score, in [0, 1].
-        frames: One dictionary a sampled frame: frame, score (None without a face), status ...
-        error: Why the video has no score, or None.
-    """
+    """What became of one video."""
 
     path: Path
     score: float | None
@@ -76,13 +68,7 @@ class ScoredVideo:
 
 
 class Source(NamedTuple):
-    """What is scored as one: a video, a picture, or the crops of one of them.
-
-    Attributes:
-        path: The video or the picture.
-        crops: Rows of a crop manifest; None where the face is still to be found.
-        label: 0 for real, 1 for fake; None where it was not asked for.
-    """
+    """A video, a picture, or the `crops` (rows of a manifest) of one of them, scored as one."""
 
     path: Path
     crops: pd.DataFrame | None = None
@@ -158,11 +144,7 @@ def score(
 def find_sources(
     given: Sequence[Path], *, crops: bool = False, labelled: bool = False
 ) -> list[Source]:
-    """Return what is to be scored: the files named, and what `walk_files` finds in folders.
-
-    A file is taken whatever it is called. `crops` says that pictures are cut to the face already,
-    `labelled` that every source must have a label.
-    """
+    """Return what is to be scored: the files named, and what `walk_files` finds in folders."""
     import pandas as pd
 
     from deepfake_generalize.data.crops import CROPS_FILE, is_pack
@@ -181,17 +163,13 @@ def find_sources(
         if table or query is not None:
             inside = _in_table(path)
         else:
-            files = (
-                _in_folder(path, crops, labelled)
-                if path.is_dir()
-                else {path: _label(path, path) if labelled else None}
-            )
-            inside = [
-                Source(
-                    file, pd.DataFrame({"path": [str(file)], "frame": 0}) if crops else None, label
-                )
-                for file, label in files.items()
-            ]
+            files = {path: _label(path, path) if labelled else None}
+            if path.is_dir():
+                files = _in_folder(path, crops, labelled)
+            inside = []
+            for file, label in files.items():
+                cut = pd.DataFrame({"path": [str(file)], "frame": 0}) if crops else None
+                inside.append(Source(file, cut, label))
         for source in inside:
             found.setdefault((source.path, source.crops is None), source)
     for source in found.values():
@@ -213,9 +191,8 @@ def _in_table(path: Path) -> list[Source]:
     for video, part in rows.groupby(rows["path"].where(listed, rows["video"]), sort=False):
         labels = set(part["label"])
         label = labels.pop() if labels in ({0}, {1}) else None
-        sources.append(
-            Source(Path(str(video)), None if is_video_name(part["path"].iloc[0]) else part, label)
-        )
+        cut = None if is_video_name(part["path"].iloc[0]) else part
+        sources.append(Source(Path(str(video)), cut, label))
     return sources
 
 
@@ -236,9 +213,8 @@ def _in_folder(root: Path, crops: bool, labelled: bool) -> dict[Path, int | None
     unread |= {problem.path: problem.reason for problem in left_out(labels)}
     if unread:
         first, reason = min(unread.items())
-        console.write_note(
-            f"note: {root}: not scored: {len(unread)} files, such as {first}: {reason}"
-        )
+        told = f"{len(unread)} files, such as {first}: {reason}"
+        console.write_note(f"note: {root}: not scored: {told}")
     files = {path: labels[str(path)] for path in taken if str(path) not in unread}
     if not files:
         raise InputError(
@@ -252,9 +228,8 @@ def _label(path: Path, root: Path) -> int | None:
     """Return what the folders around a file say: those under a root, else the nearest above."""
     from deepfake_generalize.data.layouts import IMAGE_LABEL_FOLDERS
 
-    folders = [
-        folder for folder in path.absolute().parents if folder.name.lower() in IMAGE_LABEL_FOLDERS
-    ]
+    above = path.absolute().parents
+    folders = [folder for folder in above if folder.name.lower() in IMAGE_LABEL_FOLDERS]
     inside = [folder for folder in folders if folder.is_relative_to(root.absolute())]
     said = [IMAGE_LABEL_FOLDERS[folder.name.lower()] for folder in inside or folders[:1]]
     if len(set(said)) > 1:
@@ -296,10 +271,7 @@ def score_all(
     frames_per_video: int,
     progress: Callable[[int, int], None],
 ) -> list[ScoredVideo]:
-    """Score sources with one face finder, opened once; one that fails is a result with its error.
-
-    `progress` is called with (done, total).
-    """
+    """Score sources with one face finder; one that fails is a result with its error."""
     from deepfake_generalize.data import MediaPipeFinder
 
     scored: list[ScoredVideo] = []
@@ -307,10 +279,8 @@ def score_all(
     with MediaPipeFinder() if finds else contextlib.nullcontext() as finder:
         for path, crops, _ in sources:
             progress(len(scored), len(sources))
-            if crops is None:
-                scored.append(_score(detector, path, frames_per_video, finder))
-            else:
-                scored.append(_score_crops(detector, path, crops))
+            cut = None if crops is None else _score_crops(detector, path, crops)
+            scored.append(cut or _score(detector, path, frames_per_video, finder))
     return scored
 
 

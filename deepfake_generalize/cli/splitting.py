@@ -58,19 +58,19 @@ def split(
     splits = data.balanced_splits(read, train=train, val=val, test=test, by=by, seed=seed)
     check_folder(out, crops, splits)
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
-    sets = {name: part for name, part in parts.items() if len(part)}
-    for name, part in sets.items():
-        write_crops(part, out / name)
+    sets = {}
+    for name, part in parts.items():
+        if len(part):
+            write_crops(part, out / name)
+            videos = part["video"].nunique()
+            sets[name] = {"folder": out / name, "images": len(part), "videos": videos}
     splits.save(out / SPLITS_FILE)
     document: dict[str, Any] = {
         "folder": out,
         "sha256": splits.sha256,
         "by": by,
         "seed": seed,
-        "sets": {
-            name: {"folder": out / name, "images": len(part), "videos": part["video"].nunique()}
-            for name, part in sets.items()
-        },
+        "sets": sets,
         "dropped": splits.dropped["reason"].value_counts().to_dict(),
         "remarks": remarks(splits),
     }

@@ -64,9 +64,9 @@ def deletion_insertion(
 ) -> Curves:
     """Take out, and put in, the pixels of each image in the order of its heat map.
 
-    Compare the areas with those of maps that know nothing (of another face, or of noise): alone
-    they also depend on the detector and on the image. Source: Petsiuk et al., "RISE: Randomized
-    Input Sampling for Explanation of Black-box Models", section 4.3.
+    Alone the areas also depend on the detector and on the image: compare them with those of maps
+    that know nothing. Source: Petsiuk et al., "RISE: Randomized Input Sampling for Explanation of
+    Black-box Models", section 4.3.
 
     Args:
         detector: Anything with `scores`.
@@ -75,11 +75,8 @@ def deletion_insertion(
             first.
         target: Whose probability is followed: P(fake), or 1 minus it.
         steps: Into how many parts of about equal size the pixels are divided, at least 1.
-        reference: What is there without a pixel: the image `blur`red by a Gaussian, or its `mean`
+        reference: What is there without a pixel: the image blurred by a Gaussian, or its mean
             colour.
-
-    Returns:
-        The curves and their areas, an image each.
 
     Raises:
         InputError: Images or maps of another kind, or not one map of its size for each image.
@@ -99,10 +96,8 @@ def deletion_insertion(
     images = check_images(images)
     heatmaps = check_heatmaps(heatmaps)
     if heatmaps.shape != images.shape[:3]:
-        raise InputError(
-            f"expected a heat map (H, W) for each image, {images.shape[:3]}, received "
-            f"{heatmaps.shape}."
-        )
+        expected = f"expected a heat map (H, W) for each image, {images.shape[:3]}"
+        raise InputError(f"{expected}, received {heatmaps.shape}.")
     check_choice("target", target, ("fake", "real"))
     check_choice("reference", reference, ("blur", "mean"))
     steps = check_whole("steps", steps, least=1)
@@ -148,15 +143,13 @@ def randomization_check(
 ) -> DoubleArray:
     """Compare the maps of a detector with those of its network with weights drawn anew.
 
-    Maps that stay alike show the image or the architecture, not what was learnt: they are no
-    evidence of why the detector decides. Source: Adebayo et al., "Sanity Checks for Saliency
-    Maps", section 3 (all weights at once).
+    Maps that stay alike show the image or the architecture, not what was learnt. Source: Adebayo
+    et al., "Sanity Checks for Saliency Maps", section 3 (all weights at once).
 
     Args:
         detector: As in `grad_cam`.
         images: As in `grad_cam`.
-        method: From a detector and images to maps (N, H, W) in [0, 1]; `functools.partial` sets
-            its other arguments.
+        method: From a detector and images to maps (N, H, W) in [0, 1].
         measure: How maps are compared, as in `congenetic_similarity`.
         seed: Of the new weights.
 

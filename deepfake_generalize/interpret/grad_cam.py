@@ -64,14 +64,12 @@ def grad_cam(
             cannot be reached.
 
     Reproduction notes:
-        The gradient is the logit's, as in the paper of Grad-CAM, where tf-explain and so the
-        study's scripts take that of the probability. For one sigmoid unit the two differ by a
-        positive factor an image, which stretching cancels, until the sigmoid saturates and the
-        probability's gradient is zero. tf-explain's default also drops negative gradients and those
-        at silent positions, and its maps have no ReLU; neither is done here. Of softmax columns the
-        target's own logit is taken; with more than two, "real" is all the others together
-        (log-sum-exp). Where layers compute in float16 the logit is scaled on its way back, so that
-        the map is that of the same weights in float32.
+        The gradient is the logit's, as in the paper of Grad-CAM; tf-explain, and so the study's
+        scripts, take that of the probability, which is zero where the sigmoid saturates. Its
+        default also drops negative gradients and those at silent positions, and its maps have no
+        ReLU. Of softmax columns the target's own logit is taken; with more than two, "real" is all
+        the others together (log-sum-exp). Where layers compute in float16 the logit is scaled on
+        its way back, so that the map is that of the same weights in float32.
 
     Examples:
         >>> from deepfake_generalize.models import Detector, mesonet
@@ -96,11 +94,9 @@ def guided_grad_cam(
 ) -> FloatArray:
     """Map which pixels speak for "fake" (or "real"): guided backpropagation times Grad-CAM.
 
-    Grad-CAM says where, as coarsely as its layer sees; the guided gradient of the logit says in
-    which pixels and colours, but hardly depends on the class. Their product is fine and of the
-    class. Sources: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
-    Gradient-based Localization", section 3.2; Springenberg et al., "Striving for Simplicity: The
-    All Convolutional Net", section 3.4.
+    Sources: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+    Localization", section 3.2; Springenberg et al., "Striving for Simplicity: The All Convolutional
+    Net", section 3.4.
 
     Args:
         detector: As in `grad_cam`.
@@ -120,13 +116,9 @@ def guided_grad_cam(
 
     Reproduction notes:
         At every rectifier a gradient passes only where it is positive and so is the rectifier's
-        output, times the rectifier's own slope. For ReLU that is Springenberg's rule. The same
-        holds for its kin with a leak or a soft bend (LeakyReLU, PReLU, ELU, SELU, CELU, GELU, SiLU
-        or swish, Mish, ReLU6 and their hard forms), for which the source has no rule, as a layer of
-        their own or as the `activation` of another. Every other activation is differentiated as it
-        is. What a custom layer of Keras does inside is not seen; in PyTorch, functions of
-        `torch.nn.functional` are seen, too. The paper's text ends its account of
-        Grad-CAM with this product; its scripts and figures show Grad-CAM alone.
+        output, times the rectifier's own slope: Springenberg's rule for ReLU, and ours for its kin
+        with a leak or a soft bend (LeakyReLU, PReLU, ELU, SELU, CELU, GELU, SiLU or swish, Mish,
+        ReLU6 and their hard forms). What a custom layer of Keras does inside is not seen.
 
     Examples:
         >>> from deepfake_generalize.models import Detector, mesonet

@@ -29,8 +29,7 @@ def localization(heatmaps: AnyArray, masks: AnyArray) -> pd.DataFrame:
         A row an image. `mass`: the share of the map's sum that lies in the region, 0 to 1;
         `region`: the region's share of the picture, which is what `mass` of a map that knows
         nothing is; `ratio`: mass over region; `hit`: 1 where the map is largest in the region, 0
-        where it is not, a share where several places are. NaN throughout where map or mask are
-        empty; one warning says how many are.
+        where it is not, a share where several places are. NaN where map or mask are empty.
 
     Raises:
         InputError: Maps of another shape, dtype or range, or masks that do not fit them.

@@ -61,11 +61,7 @@ def common_size(images: object, default: tuple[int, int]) -> tuple[int, int]:
 def finished(
     signed: FloatArray, size: tuple[int, int], *, relu: bool, layer: str
 ) -> tuple[FloatArray, AnyArray]:
-    """Rectify, resize bilinearly and scale signed maps, (N, h, w) float32.
-
-    Returns the maps (N, *size) float32, and (N,) bool: which are the same everywhere, but for
-    rounding, so zeros.
-    """
+    """Rectify, resize and scale signed maps; return them and which (N,) are the same everywhere."""
     if not np.isfinite(signed).all():
         raise InputError(
             f"expected finite maps at {layer!r}, received NaN or infinity.",

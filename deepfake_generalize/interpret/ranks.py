@@ -12,8 +12,7 @@ from deepfake_generalize.types import AnyArray, DoubleArray
 def rank_correlation(maps: Sequence[AnyArray]) -> float:
     """Return Spearman's rank correlation of (H, W) maps of one image, the mean over their pairs.
 
-    Equal values have the mean of their ranks. A map that is the same everywhere orders nothing:
-    its pairs are left out, and NaN is returned where none is left.
+    A map that is the same everywhere has no order: its pairs are left out; NaN where none is left.
     """
     from scipy.stats import rankdata
 
@@ -26,9 +25,8 @@ def rank_correlation(maps: Sequence[AnyArray]) -> float:
 def top_overlap(maps: Sequence[AnyArray]) -> float:
     """Return how far the top tenths of (H, W) maps of one image overlap, the mean over their pairs.
 
-    A map's top are the positions whose value is among its tenth of largest values and above its
-    smallest; two tops overlap by twice what they share over the sum of their sizes (Dice). Pairs
-    with a map that is the same everywhere are left out, as in `rank_correlation`.
+    Two tops, of values above the map's smallest, overlap by twice what they share over the sum of
+    their sizes (Dice). Pairs with a map that is the same everywhere are left out.
     """
     values = np.array([own.ravel() for own in maps])
     place = values.shape[1] - max(1, round(values.shape[1] / 10))

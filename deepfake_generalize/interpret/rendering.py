@@ -9,7 +9,6 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, UInt8Array
 from deepfake_generalize.validation import (
     check_images,
-    check_number,
     check_unit,
     describe,
     refuse_masked,
@@ -17,13 +16,12 @@ from deepfake_generalize.validation import (
 
 PHOTOGRAPH_WEIGHT = 0.7
 """What tf-explain multiplies the photograph by before it adds the coloured map."""
+_STRENGTH = 0.75
+"""How much of the photograph the colour replaces where the map is 1."""
 
 
 def check_heatmaps(heatmaps: object, *, name: str = "heatmaps") -> AnyArray:
-    """Return maps that are (N, H, W) float in [0, 1], or refuse them; N may be 0.
-
-    They are not copied but where a value is outside by rounding.
-    """
+    """Return maps that are (N, H, W) float in [0, 1], or refuse them; N may be 0."""
     if (
         not isinstance(heatmaps, np.ndarray)
         or heatmaps.ndim != 3
@@ -34,17 +32,11 @@ def check_heatmaps(heatmaps: object, *, name: str = "heatmaps") -> AnyArray:
             f"expected {name} of shape (N, H, W) and dtype float, received {describe(heatmaps)}."
         )
     refuse_masked(name, heatmaps, hint="Fill what is masked: filled(0).")
-    return check_unit(
-        name,
-        heatmaps,
-        hint="Signed maps (relu=False) have no place on this scale; use relu=True.",
-    )
+    return check_unit(name, heatmaps, hint="Signed maps (relu=False) have no place; use relu=True.")
 
 
 def colorize(heatmaps: AnyArray) -> UInt8Array:
-    """Colour heat maps with JET: 0 is dark blue, 0.5 green, 1 dark red.
-
-    Nothing is renormalised: equal values get equal colours in every map.
+    """Colour heat maps with JET: 0 is dark blue, 0.5 green, 1 dark red; nothing is renormalised.
 
     Args:
         heatmaps: (N, H, W) float in [0, 1].
@@ -66,25 +58,21 @@ def colorize(heatmaps: AnyArray) -> UInt8Array:
     return _colours(cv2.COLORMAP_JET)[_levels(check_heatmaps(heatmaps))]
 
 
-def overlay(heatmaps: AnyArray, images: AnyArray, *, strength: float = 0.75) -> UInt8Array:
+def overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
     """Lay heat maps over their photographs, for eyes.
 
-    The photograph is grey, and shows the more of the colour the larger the map: nothing where it is
-    0. The colours (INFERNO, from violet through orange to yellow) grow lighter with the map, so
-    they can be read by the colour-blind and in a grey print. Numbers are not to be measured on
-    these pictures.
+    The photograph is grey, and shows the more of the colour (INFERNO, from violet through orange
+    to yellow) the larger the map: nothing where it is 0.
 
     Args:
         heatmaps: (N, H, W) float in [0, 1].
         images: (N, H, W, 3) RGB, uint8 or float in [0, 1]: the photographs under the maps.
-        strength: How much of the photograph the colour replaces where the map is 1, in [0, 1].
 
     Returns:
         (N, H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: Maps or images of another shape, dtype or range, or of unequal sizes; or such a
-            strength.
+        InputError: Maps or images of another shape, dtype or range.
 
     Examples:
         >>> photograph = np.full((1, 8, 8, 3), 100, np.uint8)
@@ -93,14 +81,13 @@ def overlay(heatmaps: AnyArray, images: AnyArray, *, strength: float = 0.75) -> 
     """
     heatmaps = check_heatmaps(heatmaps)
     images = _check_photographs(images, heatmaps)
-    check_number("strength", strength, least=0, most=1)
     colours = _colours(cv2.COLORMAP_INFERNO)
     shown = np.empty((*heatmaps.shape, 3), np.uint8)
     for index, (heatmap, image) in enumerate(zip(heatmaps, images, strict=True)):
         photograph = image if image.dtype == np.uint8 else _levels(image)
         grey = cv2.cvtColor(np.ascontiguousarray(photograph), cv2.COLOR_RGB2GRAY)[..., None]
         colour = colours[_levels(heatmap)]
-        share = strength * _widened(heatmap)[..., None]
+        share = _STRENGTH * _widened(heatmap)[..., None]
         shown[index] = np.rint((1.0 - share) * grey + share * colour).astype(np.uint8)
     return shown
 
@@ -109,10 +96,9 @@ def study_overlay(heatmaps: AnyArray, images: AnyArray) -> UInt8Array:
     """Draw heat maps as the study's scripts did: over the photograph, then coloured again.
 
     Each map is coloured (VIRIDIS), added to 70 % of the photograph, and the picture's grey values,
-    stretched to 0 to 255, are coloured with JET. What the photograph shows is then part of the
-    picture, so pictures of unrelated maps over one photograph resemble each other, and red is
-    where map and photograph together are bright.
-    Maps are (N, H, W) float in [0, 1], the images as for `overlay`, the result (N, H, W, 3) uint8.
+    stretched to 0 to 255, are coloured with JET. So pictures of unrelated maps over one photograph
+    resemble each other. Maps are (N, H, W) float in [0, 1], the images as for `overlay`, the result
+    (N, H, W, 3) uint8.
 
     Reproduction notes:
         What tf-explain 0.3 draws by default, then the scripts' own colouring, pixel for pixel:

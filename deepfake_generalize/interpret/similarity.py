@@ -43,14 +43,7 @@ _STRIP_BYTES = 100_000
 
 @dataclass(frozen=True)
 class _Moments:
-    """One strip's window sums, borders cropped.
-
-    Attributes:
-        picture: The strip itself, as the products of a pair need it.
-        sums: Sum over each window.
-        squares: The square of that sum.
-        spread: `pixels * sum of squares - square of the sum`: the variance, but for a factor.
-    """
+    """One strip, its window sums, their squares, and the variances but for a factor."""
 
     picture: AnyArray
     sums: AnyArray
@@ -99,17 +92,15 @@ def congenetic_similarity(
     """Measure how alike the maps of congenetic detectors are, image by image.
 
     Congenetic detectors have one architecture and one source, and differ by their fine-tuning
-    (none, transfer, merge). Two maps that are empty are equal: leave out faces that have several,
-    and say how many. Source: the paper, RQ3 and Figure 3.
+    (none, transfer, merge). Source: the paper, RQ3 and Figure 3.
 
     Args:
         heatmaps: One entry a detector, at least two: (N, H, W) float in [0, 1], the maps of the
             same N images in the same order.
         measure: "ssim"; "rank_correlation", Spearman's, of all positions; or "top_overlap", how far
             the top tenths of the positions overlap (Dice, 0 to 1; about 0.1 for unrelated maps).
-            Window and colours, of which SSIM depends, have no part in the last two.
         render: What SSIM compares. "jet": the coloured maps, as the paper's text says; "raw": the
-            maps' own values; "study": the scripts' pictures, 70 % photograph, see below.
+            maps' own values; "study": the scripts' pictures, 70 % photograph.
         images: (N, H, W, 3) RGB, uint8 or float in [0, 1]: the photographs. For "study" only.
 
     Returns:
@@ -122,12 +113,9 @@ def congenetic_similarity(
             or unequal in size.
 
     Reproduction notes:
-        The paper's text compares pure heat maps. The scripts compare pictures in which the map lies
-        over 70 % of the photograph. Both pictures of a pair then show the same photograph, whose
-        structure agrees with itself, and maps that have nothing to do with each other look alike:
-        random ones over one face rose from 0.10 ("jet") to 0.38 ("study"). Maps that are empty over
-        most of the image agree there already and gain nothing, or lose. Compare "study" values with
-        the paper's Figure 3, and draw conclusions from "jet" or "raw".
+        In the scripts' pictures both maps of a pair lie over the same photograph, whose structure
+        agrees with itself: random maps over one face rose from 0.10 ("jet") to 0.38 ("study").
+        Compare "study" values with the paper's Figure 3, and draw conclusions from "jet" or "raw".
 
     Examples:
         >>> first, second, third = np.random.default_rng(0).random((3, 1, 16, 16))
@@ -173,8 +161,7 @@ def similarity_bins(values: npt.ArrayLike) -> dict[str, int]:
         "dissimilar": how many are below 0.7; "low": from 0.7 to below 0.9; "high": 0.9 and above.
 
     Raises:
-        InputError: NaN, infinity, values outside [-1, 1] by more than rounding, or not numbers of
-            shape (N,).
+        InputError: NaN, values outside [-1, 1] by more than rounding, or not numbers (N,).
 
     Examples:
         >>> similarity_bins([0.5, 0.7, 0.899, 0.9, 1.0])
@@ -193,12 +180,8 @@ def similarity_bins(values: npt.ArrayLike) -> dict[str, int]:
             hint="Leave out what could not be measured, and say so.",
         )
     numbers = check_unit("similarities", numbers, least=-1.0, hint="Pass what ssim gives.")
-    below_low, below_high = int((numbers < 0.7).sum()), int((numbers < 0.9).sum())
-    return {
-        "dissimilar": below_low,
-        "low": below_high - below_low,
-        "high": numbers.size - below_high,
-    }
+    low, high = int((numbers < 0.7).sum()), int((numbers < 0.9).sum())
+    return {"dissimilar": low, "low": high - low, "high": numbers.size - high}
 
 
 def _check_pictures(pictures: AnyArray, *, name: str) -> None:
@@ -276,11 +259,7 @@ def _window_sums(values: AnyArray) -> AnyArray:
 
 
 def _pair(a: _Moments, b: _Moments) -> float:
-    """Return the sum of SSIM over all windows of two strips.
-
-    All terms are kept multiplied by the window's pixels: the factors cancel in the quotient, and
-    for levels every sum stays a whole number below 2**31 (49 * 49 * 255**2 is 1.6e8).
-    """
+    """Return the sum of SSIM over all windows of two strips, terms times the window's pixels."""
     exact = a.picture.dtype == np.uint16
     number: type[np.float32 | np.float64] = np.float32 if exact else np.float64
     data_range = 255.0 if exact else 1.0

@@ -38,11 +38,7 @@ def as_numbers(values: npt.ArrayLike, *, name: str, hint: str = "") -> DoubleArr
 def check_pair(
     labels: npt.ArrayLike, scores: npt.ArrayLike, *, both_classes: bool = False, metric: str
 ) -> tuple[IntArray, DoubleArray]:
-    """Return labels as int64 in {0, 1} and scores as float64 in [0, 1], both of shape (N,), N > 0.
-
-    Booleans and whole floats will do as labels. `metric` is what messages call it. Raises
-    `UndefinedMetricError` where there is nothing to measure, or one class of the two needed.
-    """
+    """Return labels as int64 in {0, 1} and scores as float64 in [0, 1], both (N,), N > 0."""
     checked_labels = as_numbers(labels, name="labels", hint=_LABEL_HINT)
     checked_scores = as_numbers(scores, name="scores", hint=SCORE_HINT)
     if checked_labels.size != checked_scores.size:

@@ -11,22 +11,16 @@ from deepfake_generalize.validation import check_number
 
 
 def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5) -> float:
-    """Return the share of images that are called what they are.
-
-    This is the accuracy of Tables IV to VII, there in percent, over sets that are half real.
+    """Return the share of images that are called what they are, as in Tables IV to VII.
 
     Args:
         labels: (N,), 1 is fake and 0 is real.
         scores: (N,), P(fake) in [0, 1].
-        threshold: In [0, 1]. A score at or above it counts as fake, so a score exactly at the
-            threshold is a fake.
-
-    Returns:
-        A fraction in [0, 1].
+        threshold: In [0, 1]; a score at or above it counts as fake.
 
     Raises:
-        InputError: Labels other than 0 and 1, scores outside [0, 1], unequal lengths, or a
-            threshold outside [0, 1].
+        InputError: Labels other than 0 and 1, scores or a threshold outside [0, 1], or unequal
+            lengths.
         UndefinedMetricError: No images.
 
     Examples:
@@ -40,18 +34,12 @@ def accuracy(labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float =
 def balanced_accuracy(
     labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5
 ) -> float:
-    """Return the mean of the accuracy on the reals and that on the fakes.
-
-    On a set that is half real it is the accuracy; on others, unlike the accuracy, 0.5 is what a
-    detector gets that says the same of every image.
+    """Return the mean of the accuracy on the reals and that on the fakes: 0.5 is chance.
 
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores: (N,), P(fake) in [0, 1].
         threshold: In [0, 1]; a score at or above it counts as fake.
-
-    Returns:
-        A fraction in [0, 1].
 
     Raises:
         InputError, UndefinedMetricError: As `accuracy`, or one class only.
@@ -68,20 +56,15 @@ def balanced_accuracy(
 def per_class_accuracy(
     labels: npt.ArrayLike, scores: npt.ArrayLike, *, threshold: float = 0.5
 ) -> dict[str, float]:
-    """Return the accuracy on the reals and on the fakes, each by itself.
+    """Return the accuracy on the reals and on the fakes, under the keys "real" and "fake".
 
     Args:
-        labels: (N,), 1 is fake and 0 is real. A class that does not occur is left out of the
-            result, as its accuracy does not exist.
+        labels: (N,), 1 is fake and 0 is real. A class that does not occur is left out.
         scores: (N,), P(fake) in [0, 1].
         threshold: In [0, 1]; a score at or above it counts as fake.
 
-    Returns:
-        Fractions in [0, 1] under the keys "real" and "fake".
-
     Raises:
-        InputError: As `accuracy`.
-        UndefinedMetricError: No images.
+        InputError, UndefinedMetricError: As `accuracy`.
 
     Examples:
         >>> per_class_accuracy([1, 1, 0, 0], [0.9, 0.5, 0.2, 0.7])

@@ -23,14 +23,11 @@ _LARGEST_TEMPERATURE = 1000.0
 
 
 def brier_score(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Return the mean squared distance of the scores from the labels.
+    """Return the mean squared distance of the scores from the labels: 0 is best, 0.25 a constant.
 
     Args:
         labels: (N,), 1 is fake and 0 is real.
         scores: (N,), P(fake) in [0, 1].
-
-    Returns:
-        A fraction in [0, 1]; 0 is best, 0.25 is what a constant score of 0.5 gets.
 
     Raises:
         InputError, UndefinedMetricError: As `accuracy`.
@@ -44,14 +41,11 @@ def brier_score(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
 
 def log_loss(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Return the mean negative log-likelihood of the labels, in nats.
+    """Return the mean negative log-likelihood of the labels, in nats; a constant 0.5 gets 0.693.
 
     Args:
         labels: (N,), 1 is fake and 0 is real.
         scores: (N,), P(fake) in [0, 1]. One that is sure and wrong costs 36 nats, not infinity.
-
-    Returns:
-        From 0, which is best; log(2) = 0.693 is what a constant score of 0.5 gets.
 
     Raises:
         InputError, UndefinedMetricError: As `accuracy`.
@@ -68,18 +62,16 @@ def log_loss(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 def expected_calibration_error(
     labels: npt.ArrayLike, scores: npt.ArrayLike, *, bins: int = 15
 ) -> float:
-    """Return by how much scores miss the share of fakes among images with such scores.
+    """Return by how much scores miss the share of fakes among images with such scores; 0 is best.
+
+    The distance between mean score and share of fakes of each bin, averaged over the images. Bins
+    are of P(fake), as in scikit-learn's `calibration_curve`, not of the confidence in the class
+    called, as in Guo et al. (2017).
 
     Args:
         labels: (N,), 1 is fake and 0 is real.
         scores: (N,), P(fake) in [0, 1].
-        bins: Into how many bins of equal width scores are sorted; a score on a border belongs to
-            the lower one.
-
-    Returns:
-        A fraction in [0, 1], 0 is best: the distance between the mean score and the share of
-        fakes of each bin, averaged over the images. Bins are of P(fake), as in scikit-learn's
-        `calibration_curve`, not of the confidence in the class called, as in Guo et al. (2017).
+        bins: How many, of equal width; a score on a border belongs to the lower one.
 
     Raises:
         InputError, UndefinedMetricError: As `accuracy`, or no bins.
@@ -117,9 +109,7 @@ class Calibration:
 
         numbers = check_unit("scores", as_numbers(scores, name="scores", hint=SCORE_HINT))
         if self.method == "isotonic":
-            known, values = np.array(self.knots, np.float64).T
-            found: DoubleArray = np.interp(numbers, known, values)
-            return found
+            return np.asarray(np.interp(numbers, *np.array(self.knots, np.float64).T), np.float64)
         return np.asarray(expit(self.slope * _logits(numbers) + self.intercept), np.float64)
 
     def save(self, path: str | Path) -> None:

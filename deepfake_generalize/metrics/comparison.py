@@ -24,14 +24,9 @@ from deepfake_generalize.validation import check_unit, describe
 class Comparison:
     """Detector a against detector b on the same images; differences are a minus b.
 
-    Attributes:
-        auc_a: The AUC of a.
-        auc_b: The AUC of b.
-        auc_difference: Their difference with its paired bootstrap interval.
-        accuracy_difference: The difference of the accuracies at 0.5, with its interval.
-        z: The test's statistic for the difference of the AUCs; None where the test does not exist.
-        p_value: Its two-sided p-value; None where the test does not exist.
-        test: "DeLong" for single images; "DeLong by video" where groups were given.
+    The differences are with their paired bootstrap intervals, that of the accuracies at 0.5; `z`
+    and the two-sided `p_value` are None where the test does not exist. `test` is "DeLong" for
+    single images, "DeLong by video" where groups were given.
     """
 
     auc_a: float
@@ -57,22 +52,21 @@ def compare(
 
     Whole videos are resampled, the same for both detectors. DeLong's test takes all images as
     independent, which the frames of one video are not; with `groups` the test is its form for
-    clustered data instead, in which whole videos vary.
+    clustered data instead.
 
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores_a: (N,), P(fake) in [0, 1] by detector a.
-        scores_b: (N,), P(fake) in [0, 1] by detector b, for the same images in the same order.
+        scores_b: (N,), by detector b, for the same images in the same order.
         groups: (N,), the video of each image, as strings or numbers. None samples single images.
         level: The share of intervals that should hold the true difference, in (0, 1).
         n_resamples: How many times to resample.
         seed: Equal seeds give equal intervals.
 
     Returns:
-        The differences a minus b, as fractions, and the test. It has neither z nor p-value where
-        its variance does not exist (one fake or one real video only) or is zero although the AUCs
-        differ (one is perfect and the other constant, for instance). Detectors that rank every
-        image alike have z = 0 and p = 1.
+        Fractions, and the test: no z where its variance does not exist (one fake or one real video
+        only), or is zero although the AUCs differ (one is perfect and the other constant).
+        Detectors that rank every image alike have z = 0 and p = 1.
 
     Raises:
         InputError: Wrong labels, scores, groups, level or number of resamples.
@@ -117,14 +111,12 @@ def compare_all(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        One row a pair, in the order given: a, b, auc_a, auc_b, then auc_difference and
-        accuracy_difference (a minus b, fractions) each with _low and _high, z and p_value of
-        the test that `compare` names and p_holm, adjusted over all pairs that have a test. NaN
-        where there is none.
+        One row a pair, in the order given: a, b, auc_a, auc_b, auc_difference and
+        accuracy_difference (fractions) each with _low and _high, z, p_value, and p_holm, adjusted
+        over all pairs that have a test. NaN where there is none.
 
     Raises:
-        InputError: Fewer than two detectors, or as `compare`.
-        UndefinedMetricError: No images, or one class only.
+        InputError, UndefinedMetricError: As `compare`, or fewer than two detectors.
 
     Examples:
         >>> labels = [1, 1, 1, 1, 0, 0, 0, 0]
@@ -146,11 +138,8 @@ def compare_all(
         row: dict[str, Any] = {"a": a, "b": b, "auc_a": found.auc_a, "auc_b": found.auc_b}
         for name in ("auc_difference", "accuracy_difference"):
             interval: Interval = getattr(found, name)
-            row |= {
-                name: interval.estimate,
-                f"{name}_low": interval.low,
-                f"{name}_high": interval.high,
-            }
+            ends = {f"{name}_low": interval.low, f"{name}_high": interval.high}
+            row |= {name: interval.estimate, **ends}
         rows.append(row | {"z": found.z, "p_value": found.p_value})
     table = pd.DataFrame(rows).astype({"z": float, "p_value": float})
     tested = table["p_value"].notna()
@@ -166,8 +155,7 @@ def _paired(
 ) -> Callable[[str, str], Comparison]:
     """Measure all detectors once, and return what compares two of them."""
     pairs = {
-        name: check_pair(labels, given, both_classes=True, metric="AUC")
-        for name, given in scores.items()
+        name: check_pair(labels, s, both_classes=True, metric="AUC") for name, s in scores.items()
     }
     truth = next(iter(pairs.values()))[0]
     sets = {"": {name: Scored(truth, given, groups) for name, (_, given) in pairs.items()}}
@@ -176,15 +164,13 @@ def _paired(
     placements = {name: _placements(truth, given) for name, (_, given) in pairs.items()}
 
     def pair(a: str, b: str) -> Comparison:
-        differences = [
-            of.interval(of[a, ""] - of[b, ""]) for of in (replicates, replicates.of("auc"))
-        ]
+        auc = replicates.of("auc")
         z, p_value = _test(placements[a], placements[b], truth, None if groups is None else codes)
         return Comparison(
-            auc_a=float(replicates.of("auc")[a, ""][0, 0]),
-            auc_b=float(replicates.of("auc")[b, ""][0, 0]),
-            auc_difference=differences[1],
-            accuracy_difference=differences[0],
+            auc_a=float(auc[a, ""][0, 0]),
+            auc_b=float(auc[b, ""][0, 0]),
+            auc_difference=auc.interval(auc[a, ""] - auc[b, ""]),
+            accuracy_difference=replicates.interval(replicates[a, ""] - replicates[b, ""]),
             z=z,
             p_value=p_value,
             test="DeLong" if groups is None else "DeLong by video",
@@ -194,15 +180,12 @@ def _paired(
 
 
 def holm(p_values: npt.ArrayLike) -> DoubleArray:
-    """Return (N,) p-values adjusted for their number, by Holm's step-down method.
+    """Return (N,) p-values adjusted for their number by Holm's step-down method.
 
-    Rejecting what is adjusted to 0.05 or less keeps the chance of any false rejection at 5 %,
-    whatever the tests have to do with each other; with thirty detectors there are 435 pairs.
     Source: Holm, Scandinavian Journal of Statistics 6 (1979); not in the paper.
     """
     hint = "Leave out pairs for which there is no test, and say so."
-    p = as_numbers(p_values, name="p-values", hint=hint)
-    p = check_unit("p-values", p, hint=hint)
+    p = check_unit("p-values", as_numbers(p_values, name="p-values", hint=hint), hint=hint)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     adjusted = np.empty_like(p)
@@ -216,11 +199,7 @@ def _test(
     labels: IntArray,
     codes: IntArray | None,
 ) -> tuple[float | None, float | None]:
-    """Return the statistic of the AUC of a minus that of b and its p-value, or None twice.
-
-    Each image has its part in the difference. Those of one video are added up, and the sums vary
-    as single images do in DeLong's test (Obuchowski, Biometrics 53, 1997).
-    """
+    """Return the statistic of the AUC of a minus that of b and its p-value, or None twice."""
     from scipy.special import stdtr
 
     # Differences of half-integers are exact, so a variance that is zero comes out as zero.
@@ -250,11 +229,7 @@ def _test(
 
 
 def _placements(labels: IntArray, scores: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
-    """Return how many reals each fake beats, and by how many fakes each real is beaten.
-
-    A tie counts one half. The midrank among all, less the midrank within the class, is the number
-    of images of the other class below (Sun and Xu).
-    """
+    """Return how many reals each fake beats, and how many fakes beat each real; ties 1/2."""
     from scipy.stats import rankdata
 
     is_fake = labels == 1

@@ -27,21 +27,17 @@ def degradation(original: float, unseen: npt.ArrayLike, *, unit: Unit | None = N
     """Return how much accuracy is lost from the original test set to the unseen ones.
 
     The paper's measure of generalizability (section IV-A, Table V): the original accuracy minus
-    the mean of the unseen accuracies. Lower is better; negative means that the detector does
-    better on unseen data.
+    the mean of the unseen ones. Lower is better; negative is better on unseen data.
 
     Args:
         original: The accuracy on the original test set.
-        unseen: The accuracies on the unseen sets, (N,), or a single one. Each set counts alike,
-            however many images it holds.
+        unseen: The accuracies on the unseen sets, (N,), or a single one. Each set counts alike.
         unit: "fraction" (all in [0, 1]) or "percent" (all in [0, 100]), which is then checked. Not
             said, either will do, but not both at once: a value above 1 beside one above 0 and up
-            to 1 is refused. So say "percent" where an accuracy can be 1 % or less. What is outside
-            by rounding (1.0000001) is at the border.
+            to 1 is refused. So say "percent" where an accuracy can be 1 % or less.
 
     Returns:
-        The difference, in the unit that came in: fractions give a fraction, percent gives
-        percentage points.
+        The difference, in the unit that came in.
 
     Raises:
         InputError: Not numbers, not finite, below 0, above 100 %, or of mixed units.
@@ -65,22 +61,17 @@ def degradation_difference(
     """Return how much less is lost on specialized sets than on the other unseen ones.
 
     The paper's measure of what a detector has learnt besides forgery (section IV-B, Tables VI and
-    VII): the degradation on the unseen sets minus the degradation on the specialized ones.
-    Positive means that the detector generalizes better to the specialized sets.
+    VII): the degradation on the unseen sets minus that on the specialized ones.
 
     Args:
         original: The accuracy on the original test set.
         unseen: The accuracies on the unseen sets, (N,), or a single one.
         specialized: The accuracies on the sets that share the synthesis method, or the people,
             with the training data, (M,), or a single one.
-        unit: As in `degradation`.
-
-    Returns:
-        The difference, in the unit that came in.
+        unit: As in `degradation`; the difference is in it.
 
     Raises:
-        InputError: Not numbers, not finite, below 0, above 100 %, or of mixed units.
-        UndefinedMetricError: No unseen or no specialized accuracy.
+        InputError, UndefinedMetricError: As `degradation`.
 
     Examples:
         >>> round(degradation_difference(97.60, [51.15, 52.30, 61.80, 55.75], 80.20), 2)
@@ -105,8 +96,7 @@ def degradation_interval(
     """Return the degradation of a detector, or its difference, with an interval from resampling.
 
     A video that stands in several sets (the real ones of FaceForensics++, for instance) varies
-    together in all of them: equal names in `groups` are the same video. So the same set as original
-    and as unseen one gives 0, without any width.
+    together in all of them: equal names in `groups` are the same video.
 
     Args:
         original: The original test set as `(labels, scores)` or `(labels, scores, groups)`, arrays
@@ -122,8 +112,7 @@ def degradation_interval(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        Estimate, low and high, as fractions; 0.42 means 42 percentage points. Both ends are NaN
-        where a set has fewer than five videos of a class.
+        Fractions; both ends are NaN where a set has fewer than five videos of a class.
 
     Raises:
         InputError: Wrong labels, scores, groups or threshold.
@@ -138,11 +127,7 @@ def degradation_interval(
         >>> degradation_interval(at_home, [abroad], [at_home]).estimate
         0.25
     """
-    given = (
-        {"unseen": unseen}
-        if specialized is None
-        else {"unseen": unseen, "specialized": specialized}
-    )
+    given = {"unseen": unseen} | ({} if specialized is None else {"specialized": specialized})
     found, names = _resampled(original, given, threshold, Resampling(level, n_resamples, seed))
     lost = [found.degradation("", "original", own) for own in names.values()]
     if specialized is None:

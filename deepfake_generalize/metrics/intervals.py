@@ -55,13 +55,11 @@ def bootstrap_interval(
     """Return a metric, or several, with intervals from resampling videos, or people.
 
     The frames of one video are alike, so intervals over single frames are far too narrow: pass the
-    videos as `groups`, and whole videos are drawn. Videos of one person are alike too: pass
-    `people`, and people are.
+    videos as `groups`. Videos of one person are alike too: pass `people`.
 
     Args:
-        metric: From (labels, scores) to a number. The library's own metrics take a fast path: a
-            million scores and a thousand resamples need seconds. Any other is called once a
-            resample. Or a list of names, all measured on the same resamples: accuracy,
+        metric: From (labels, scores) to a number; one that is not the library's own is called once
+            a resample. Or a list of names, all measured on the same resamples: accuracy,
             accuracy_real and accuracy_fake (on the images of one class), balanced_accuracy, auc,
             average_precision, eer, tpr_at_fpr_1, tpr_at_fpr_5, brier_score, log_loss.
         labels: (N,), 1 is fake and 0 is real.
@@ -70,18 +68,16 @@ def bootstrap_interval(
         people: (N,), who is seen in each image; or (N, 2), who is seen and whose face was put in,
             the empty string where nobody's was. With fewer than five people of a class videos are
             drawn, and `Interval.note` says so.
-        threshold: Of the accuracies that are asked for by name; a score at or above it counts as
-            fake.
+        threshold: Of the accuracies asked for by name; a score at or above it counts as fake.
         level: The share of intervals that should hold the true value, in (0, 1).
         n_resamples: How many times to resample.
         seed: Equal seeds give equal intervals.
 
     Returns:
         Estimate, low and high, in the metric's unit, and how many videos, people or images of the
-        rarer class stand behind them. With fewer than five there is no interval: both ends are NaN
-        and `note` says why. Of several names, a dictionary of name to that, without the metrics
-        that do not exist (with one class only, all but its accuracies). A resample in which the
-        metric does not exist (it raises, or gives NaN) is made anew.
+        rarer class stand behind them; with fewer than five both ends are NaN and `note` says why.
+        Of several names, a dictionary of name to that, without the metrics that do not exist. A
+        resample in which the metric does not exist (it raises, or gives NaN) is made anew.
 
     Raises:
         InputError: Wrong labels, scores, groups, people, level or number of resamples; an unknown

@@ -13,16 +13,13 @@ from deepfake_generalize.validation import check_choice, check_number
 
 
 def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Return the area under the ROC curve.
+    """Return the area under the ROC curve, a fraction; 0.5 is chance.
 
     It is the chance that a fake scores above a real, ties counting one half.
 
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores: (N,), P(fake) in [0, 1].
-
-    Returns:
-        A fraction in [0, 1]; 0.5 is chance.
 
     Raises:
         InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
@@ -38,19 +35,16 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
 
 def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Return the average precision, fakes being the class looked for.
+    """Return the average precision, fakes being the class looked for; their share is chance.
+
+    Scikit-learn's definition: the step sum over recall, not interpolated.
 
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores: (N,), P(fake) in [0, 1].
 
-    Returns:
-        A fraction in (0, 1]; the share of fakes is chance. Scikit-learn's definition: the step
-        sum over recall, not interpolated.
-
     Raises:
-        InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
-        UndefinedMetricError: No images, or one class only.
+        InputError, UndefinedMetricError: As `auc`.
 
     Examples:
         >>> round(average_precision([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7]), 4)
@@ -65,17 +59,14 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 def eer(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     """Return the equal error rate: where as large a share of reals as of fakes is called wrong.
 
+    Between two thresholds of the ROC curve the rates are interpolated linearly; 0.5 is chance.
+
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores: (N,), P(fake) in [0, 1].
 
-    Returns:
-        A fraction in [0, 1]; 0.5 is chance. Between two thresholds of the ROC curve the rates are
-        interpolated linearly, so the value does not depend on which of them is named.
-
     Raises:
-        InputError: Labels other than 0 and 1, scores outside [0, 1], or unequal lengths.
-        UndefinedMetricError: No images, or one class only.
+        InputError, UndefinedMetricError: As `auc`.
 
     Examples:
         >>> eer([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7])
@@ -96,14 +87,13 @@ def eer(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 def tpr_at_fpr(labels: npt.ArrayLike, scores: npt.ArrayLike, *, fpr: float = 0.01) -> float:
     """Return the share of fakes found where at most so large a share of reals is called fake.
 
+    The largest of any threshold that keeps to `fpr`. Nothing is interpolated, so with fewer than
+    1 / fpr reals none of them may be called fake.
+
     Args:
         labels: (N,), 1 is fake and 0 is real; both must occur.
         scores: (N,), P(fake) in [0, 1].
         fpr: The false positive rate allowed, in [0, 1].
-
-    Returns:
-        A fraction in [0, 1]: the largest of any threshold that keeps to `fpr`. Nothing is
-        interpolated, so with fewer than 1 / fpr reals none of them may be called fake.
 
     Raises:
         InputError, UndefinedMetricError: As `auc`.

@@ -41,16 +41,10 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the interval around it.
+    """A value and the interval around it, as NaN where there is none; `note` says why.
 
-    Attributes:
-        estimate: The metric on the data themselves.
-        low: The lower end; NaN where there is no interval.
-        high: The upper end. The estimate need not lie in the middle.
-        n: How many videos, people or images there are of the rarer class, in the smallest of the
-            sets; 0 where nothing was drawn.
-        unit: What was drawn: "videos", "people" or "images"; empty where nothing was.
-        note: Why there is no interval, or what a reader of it must know; empty where nothing is.
+    `n` is how many videos, people or images (`unit`) there are of the rarer class, in the smallest
+    of the sets; 0 and empty where nothing was drawn. The estimate need not lie in the middle.
     """
 
     estimate: float
@@ -93,13 +87,9 @@ class Resampling:
 class Replicates:
     """Metrics of detectors on sets, and what they would have been with other videos.
 
-    Attributes:
-        numbers: (detector, set, metric) to (ways, 1 + resamples): the metric itself first, a
-            fraction, then that of every resample.
-        units: Set to what was drawn of it.
-        resampling: How.
-        metric: The one that `replicates[detector, set]` is about.
-        scale: What it is multiplied by there: 100 for percent.
+    `numbers` maps (detector, set, metric) to (ways, 1 + resamples): the metric itself first, a
+    fraction, then that of every resample. `replicates[detector, set]` is about one `metric`, times
+    `scale` (100 for percent).
     """
 
     numbers: Mapping[tuple[str, str, str], DoubleArray]
@@ -136,19 +126,16 @@ class Replicates:
     ) -> Interval:
         """Return the estimate (the first value) and its interval by the spread of the others.
 
-        Args:
-            values: (ways, 1 + resamples), or without ways, of any arithmetic on these replicates.
-            sets: The sets that they are of; None for all.
-            within: The lowest and highest value that there can be. With both the interval is made
-                on the scale of their logits, and lies between them.
+        `values` are (ways, 1 + resamples), or without ways, of any arithmetic on these replicates
+        of `sets` (None for all). With both ends of `within` the interval is made on the scale of
+        their logits, and lies between them.
 
         Reproduction notes:
-            The paper gives no intervals. These are Student's: the estimate, and on both sides the
-            spread of the resamples times the quantile of t with as many degrees of freedom as the
-            rarer class of the smallest set has videos, less one; and times the root of
-            (n + 1) / (n - 1), by which exponential weights vary too little. With two ways the
-            variances are added, and that by both together is taken off (Cameron, Gelbach and
-            Miller, 2011). How often they hold the truth is in docs/explanations/intervals.md.
+            The paper gives no intervals. These are Student's: on both sides the spread of the
+            resamples times the quantile of t with as many degrees of freedom as the rarer class of
+            the smallest set has videos, less one; and times the root of (n + 1) / (n - 1), by which
+            exponential weights vary too little. With two ways the variances are added, and that by
+            both together is taken off (Cameron, Gelbach and Miller, 2011).
         """
         from scipy.special import expit, logit, stdtrit
 
@@ -158,9 +145,8 @@ class Replicates:
         estimate = float(values[0, 0])
         if least.n < FEWEST:
             few = f"{counted(least)} of a class, and none is made of fewer than {FEWEST}"
-            return Interval(
-                estimate, math.nan, math.nan, least.n, least.unit, f"no interval: {few}"
-            )
+            no = f"no interval: {few}"
+            return Interval(estimate, math.nan, math.nan, least.n, least.unit, no)
         notes = "; ".join(dict.fromkeys(units.note for units in found if units.note))
         low, high = within
         bounded = math.isfinite(low) and math.isfinite(high)
@@ -197,22 +183,14 @@ def resample(
 ) -> Replicates:
     """Weight the videos of all sets at random, again and again, and measure each time.
 
-    A video that stands in several sets, as the originals of FS, NT and DF do, has one weight in
-    all, and the same for all detectors. The weight depends on the video's name, the number of the
-    resample and the seed alone: the same scores have the same interval whatever other sets and
-    detectors are measured beside them, and in whatever order.
-
-    Args:
-        scored: Set to detector to scores.
-        metrics: Names among `METRICS`.
-        resampling: How often, and the seed.
-        threshold: Of the accuracies.
-        scale: What `replicates[detector, set]` are multiplied by.
+    `scored` is set to detector to scores, `metrics` are names among `METRICS`. A video that stands
+    in several sets, as the originals of FS, NT and DF do, has one weight in all, and the same for
+    all detectors. The weight depends on the video's name, the number of the resample and the seed
+    alone: the same scores have the same interval whatever is measured beside them.
 
     Reproduction notes:
         The Bayesian bootstrap (Rubin, 1981): weights are exponential, so that no set is left
-        without reals or fakes, which keep their shares. Detectors are not resampled: the intervals
-        say how the numbers would vary with other videos, not with other trainings.
+        without reals or fakes, which keep their shares. Detectors are not resampled.
     """
     checked = {
         (detector, name): (of, *check_pair(of.labels, of.scores, metric="an interval"))
@@ -277,11 +255,7 @@ def _draw(
 
 
 def exponential_weights(hashes: AnyArray, start: int, count: int) -> DoubleArray:
-    """Return (units, count) exponential weights of mean 1, of the resamples from `start` on.
-
-    Each unit's uint64 seeds a generator of its own (SplitMix64: Steele, Lea and Flood, 2014), whose
-    n-th number is known without those before.
-    """
+    """Return (units, count) exponential weights of mean 1, of the resamples from `start` on."""
     steps = np.arange(start + 1, start + count + 1, dtype=np.uint64) * _GOLDEN
     weights = np.empty((len(hashes), count))
     # So many at once that they stay in the processor's cache.
@@ -308,19 +282,7 @@ def _hashes(names: Sequence[str], seed: int) -> AnyArray:
 def resample_function(
     metric: Callable[[AnyArray, AnyArray], float], scored: Scored, resampling: Resampling
 ) -> Replicates:
-    """Call a metric that knows no weights on copies of the images, a resample at a time.
-
-    As many units as there are are drawn with replacement, of each class by itself (and of those
-    that have both). A resample in which the metric does not exist is drawn anew.
-
-    Args:
-        metric: From (labels, scores) to a number; NaN where it does not exist.
-        scored: What it is measured on.
-        resampling: How often, and the seed.
-
-    Raises:
-        UndefinedMetricError: It does not exist for most resamples.
-    """
+    """Call a metric that knows no weights on copies of the images, a resample at a time."""
     labels, scores = check_pair(scored.labels, scored.scores, metric="an interval")
     units = find_units(scored)
     name = getattr(metric, "__name__", "the metric")
@@ -379,10 +341,7 @@ def _existing(
 def resample_means(
     values: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]], resampling: Resampling
 ) -> Replicates:
-    """Return the mean of numbers by name, each from (values (N,), the video of each (N,)).
-
-    Videos are weighted as in `resample`; a name that occurs twice is the same video.
-    """
+    """Return the mean of numbers by name, each from (values, the video of each), as `resample`."""
     numbered = {
         name: number_groups(groups, len(np.asarray(of))) for name, (of, groups) in values.items()
     }
@@ -408,11 +367,7 @@ def _strata(codes: IntArray, labels: IntArray) -> list[IntArray]:
 
 
 def resample_counts(groups: npt.ArrayLike | None, size: int, resampling: Resampling) -> DoubleArray:
-    """Return how often each image is sampled in every resample of groups, (size, n_resamples).
-
-    `groups` None makes each image a group of its own. Fewer than two groups raise
-    `UndefinedMetricError`: what varies between them is unknown.
-    """
+    """Return how often each image is sampled in every resample of groups, (size, n_resamples)."""
     given = np.arange(size) if groups is None else groups
     codes, names = number_groups(given, size, in_order=True)
     if len(names) < 2:

@@ -81,9 +81,8 @@ def decompose_degradation(
 ) -> pd.DataFrame:
     """Take the degradation on each set apart: ranking lost, and threshold moved.
 
-    A detector may order unseen fakes above reals as well as ever and yet call them real, because
-    all scores are lower there. With A for the accuracy at the threshold in use and A* for that at
-    the set's own best one, which only an oracle knows,
+    With A for the accuracy at the threshold in use and A* for that at the set's own best one, which
+    only an oracle knows,
 
         A(original) - A(set) = [A*(original) - A*(set)]
                                + [(A*(set) - A(set)) - (A*(original) - A(original))]

@@ -19,17 +19,11 @@ FEWEST = 5
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The scores of one test set.
+    """The scores of one test set, (N,) arrays; equal names are the same video in another set too.
 
-    Attributes:
-        labels: (N,), 1 is fake and 0 is real.
-        scores: (N,), P(fake) in [0, 1].
-        groups: (N,), the video of each image, or None where every image stands for itself. Equal
-            names are the same video, in another set too.
-        tie: (N,), True for images that a coin decides, or None.
-        people: (N,) who is seen, or (N, 2) who is seen and whose face was put in, the empty string
-            where nobody's was; None where that is not known.
-        unit: What a group is: "videos", or "images" where groups are their names.
+    `tie` is True for images that a coin decides; `people` (N,) who is seen, or (N, 2) who is seen
+    and whose face was put in, the empty string where nobody's was; `unit` what a group is:
+    "videos", or "images" where groups are their names.
     """
 
     labels: npt.ArrayLike
@@ -47,12 +41,8 @@ class Units:
     People come in up to three ways (Cameron, Gelbach and Miller, "Robust inference with multiway
     clustering", 2011): by who is seen, by whose face was put in, and by both together.
 
-    Attributes:
-        names: For each way the names of the units, each once.
-        codes: (ways, N), the place of each image's unit among them.
-        n: How many units the rarer class has.
-        unit: "videos", "people" or "images".
-        note: What a reader must know of the choice, or the empty string.
+    `names` are of the units, for each way; `codes` (ways, N) the place of each image's unit among
+    them; `n` is how many units the rarer class has.
     """
 
     names: tuple[Sequence[str], ...]
@@ -63,10 +53,7 @@ class Units:
 
 
 def find_units(scored: Scored, place: str = "") -> Units:
-    """Return what is drawn of a set: people where they are known and enough, else videos.
-
-    `place` tells images without a name apart from those of other sets.
-    """
+    """Return what is drawn of a set, called `place`: people where known and enough, else videos."""
     labels = np.asarray(scored.labels)
     if scored.groups is None:
         codes = np.arange(len(labels), dtype=np.int64)
@@ -137,11 +124,7 @@ def numbered_together(
 def number_groups(
     groups: npt.ArrayLike, size: int, *, in_order: bool = False
 ) -> tuple[IntArray, list[str]]:
-    """Return the number of each image's group, counted from 0, and the groups' names.
-
-    `groups` is (size,), strings or numbers. `in_order` numbers the groups by their sorted names,
-    not as they first occur.
-    """
+    """Return the number of each image's group, counted from 0, and the groups' names."""
     refuse_masked("groups", groups, hint="Name the video of every image.")
     # NumPy would turn a missing name in a list of strings into the string "nan".
     keys = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)

@@ -18,22 +18,17 @@ _RULES = ("mean", "median", "max", "confident")
 def to_videos(frame: pd.DataFrame, *, rule: str = "mean") -> pd.DataFrame:
     """Return one score for each video, from the scores of its frames.
 
-    A video is known by its dataset, its method and its own name together: FaceForensics++ uses one
-    file name under several methods.
-
     Args:
-        frame: One row a frame, with the columns `dataset`, `method`, `video`, `label` (1 is fake,
-            0 is real) and `score` (P(fake) in [0, 1]). Other columns are ignored.
+        frame: One row a frame, with the columns `dataset`, `method`, `video` (together they tell a
+            video), `label` (1 is fake, 0 is real) and `score` (P(fake) in [0, 1]).
         rule: "mean", "median" or "max" of the frames' scores; or "confident", the rule of the
             winner of the Deepfake Detection Challenge: the mean of the scores above 0.8 where
             there are at least twelve of them and more than 40 % of the frames have one; else the
             mean of the scores below 0.2 where more than 90 % of the frames have one; else the
-            mean of all. It was made for 32 frames a video: with fewer than twelve frames its
-            first case cannot occur.
+            mean of all. It was made for 32 frames a video.
 
     Returns:
-        A new DataFrame with the columns above and `n_frames`, one row a video, in the order in
-        which the videos first occur.
+        The columns above and `n_frames`, one row a video, in the order of their first frames.
 
     Raises:
         InputError: No DataFrame, a missing column, an empty key, an unknown rule, frames of one

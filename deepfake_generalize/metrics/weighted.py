@@ -75,15 +75,8 @@ class WeightedScores:
     """The scores of one set, ready to be measured with any weights of its units.
 
     Classes keep their shares: whatever weights the units of a class have, the class counts as much
-    as it does in the set itself. A metric that is a mean needs the sums of each unit; one of the
-    ranking needs how much weight of each class every score level has.
-
-    Args:
-        labels: (N,), 0 and 1.
-        scores: (N,), P(fake).
-        right: (N,), 1 where the decision is right, 0 where wrong, a half where a coin decides.
-        codes: (N,), the number of the unit (video or person) of each image.
-        n_units: How many units there are in all; some may have no image here.
+    as it does in the set itself. `right` (N,) is 1 where the decision is right, 0 where wrong, a
+    half where a coin decides; `codes` (N,) are the numbers of the images' units, `n_units` in all.
     """
 
     def __init__(
@@ -102,10 +95,7 @@ class WeightedScores:
         self._totals: dict[str, list[DoubleArray]] = {}
 
     def measure(self, weights: DoubleArray, names: Sequence[str]) -> DoubleArray:
-        """Return (names, resamples) from (units, resamples), the weight of each unit in each.
-
-        NaN where the units of a class weigh nothing.
-        """
+        """Return (names, resamples) from weights (units, resamples); NaN where a class has none."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ranked = _Ranked(self, weights)
             return np.stack([self._measure(name, weights, ranked) for name in names])
@@ -188,10 +178,7 @@ class _Ranked:
 
     @cached_property
     def _rates(self) -> tuple[DoubleArray, DoubleArray]:
-        """(levels + 1, resamples): false alarms and hits with each level as the threshold.
-
-        The last threshold is one that nothing reaches.
-        """
+        """(levels + 1, resamples): false alarms and hits by threshold: each level, then none."""
         reals, fakes = (_from_above(at) for at in self._at)
         return reals, fakes
 

@@ -56,9 +56,8 @@ class Perturbed:
         detector: Its name.
         applied_to: Whether crops or whole frames were perturbed, in words.
         frame: One row a perturbation and level, in percent and percentage points, with `_low` and
-            `_high` beside what has an interval; the columns are in the function that made it.
-        scores: One row a picture that was scored: key, label, score (as it is), and a column for
-            each perturbation and level, such as "blur 1".
+            `_high`; the columns are in the function that made it.
+        scores: One row a picture: key, label, score, and a column for each, such as "blur 1".
         notes: What a reader must know.
     """
 
@@ -69,10 +68,7 @@ class Perturbed:
     notes: tuple[str, ...]
 
     def table(self, table_format: str = "markdown", *, intervals: bool = False) -> str:
-        """Return `frame` as a table in "markdown", "latex", "html", "csv" or "text".
-
-        Its caption says what was perturbed. `intervals` puts them beside the numbers.
-        """
+        """Return `frame` as "markdown", "latex", "html", "csv" or "text", with its caption."""
         shown = self.frame.astype({"level": object})
         shown["level"] = ["mean" if pd.isna(level) else level for level in shown["level"]]
         names = [name.removesuffix("_low") for name in map(str, shown) if name.endswith("_low")]
@@ -108,9 +104,8 @@ def robustness(
         crops: Crops with path and label (1 is fake), as a table or a place that `data.read_set`
             reads: they are perturbed themselves. Or a table of videos, as `data.find_videos` gives:
             then whole frames are perturbed, and the face is cut out of each where it is in the
-            clean one, so that the detector is measured and not the finder. A blur of 7 pixels does
-            more to a crop than to the frame that it was shrunk from: `applied_to` says which.
-            Detectors of clips take crops alone, and every number is of videos.
+            clean one. A blur of 7 pixels does more to a crop than to the frame that it was shrunk
+            from: `applied_to` says which. Detectors of clips take crops alone.
         perturbations: Names among `data.PERTURBATIONS`, or name to levels.
         seed: Of what is drawn in perturbations.
         resampling: How the intervals are made.
@@ -160,9 +155,8 @@ def shortcut_test(
     """Perturb only the reals, only the fakes, and both, and see which way a detector swings.
 
     One that reads forgery is moved little by a mild perturbation, and about alike by all three. One
-    that has learnt that fakes are compressed, say, takes compressed reals for fakes: with reals
-    perturbed its AUC falls, with fakes perturbed it rises. `data.audit_shortcuts` looks for such
-    cues in the data.
+    that has learnt that fakes are compressed takes compressed reals for fakes: with reals perturbed
+    its AUC falls, with fakes perturbed it rises.
 
     Args:
         detector: Anything with a `name` and `scores(images)`.

@@ -30,10 +30,7 @@ class DownloadFailedError(Exception):
 
 
 def download(asset: Asset, folder: Path) -> Path:
-    """Download an asset into a folder, which is made, and return its file.
-
-    Says on standard error what is downloaded from where before it begins.
-    """
+    """Download an asset into a folder, which is made, and return its file; say so on stderr."""
     if sys.stderr is not None:
         sys.stderr.write(f"downloading {asset.name} from {asset.host} ...\n")
         sys.stderr.flush()

@@ -26,16 +26,7 @@ class DetectorReference(NamedTuple):
 
 
 def find_detector(reference: str, weights: str | Path | None = None) -> DetectorReference:
-    """Find what `models.load_detector` would load; nothing is run, nothing heavy is loaded.
-
-    Raises:
-        InputError: It leads to nothing, or weights come with what is no public detector.
-        MissingDependencyError: An `.onnx` file without onnxruntime.
-
-    Examples:
-        >>> find_detector("mesonet-deepfakes").place
-        'mesonet-deepfakes'
-    """
+    """Find what `models.load_detector` would load; nothing is run, nothing heavy is loaded."""
     text, inside = reference, ""
     if not Path(text).exists() and (bracketed := re.fullmatch(r"(.+)\[(.+)\]", text)):
         text, inside = bracketed.groups()

@@ -45,20 +45,12 @@ def asset_status(name: str) -> AssetStatus:
 
 
 def resolve(name: str, path: str | os.PathLike[str] | None = None) -> Path:
-    """Return the file of an asset, absolute, downloading it where nothing else leads to it.
-
-    `path` is the file, or a folder that holds it under its original name. InputError where no asset
-    has that name; MissingAssetError where `path` does not exist, or the download failed.
-    """
+    """Return the file of an asset, absolute, downloading it where nothing else leads to it."""
     return require({name: path})[name]
 
 
 def require(wanted: Mapping[str, str | os.PathLike[str] | None]) -> dict[str, Path]:
-    """Return the files of several assets as `resolve` does, with one error for all that is missing.
-
-    Nothing is downloaded where a path that was given leads nowhere: the job cannot begin anyway.
-    A host that could not be reached is not tried again.
-    """
+    """Return the files of several assets, with one error for all that is missing."""
     found: dict[str, Path] = {}
     missing: dict[Asset, str] = {}
     left: list[Asset] = []

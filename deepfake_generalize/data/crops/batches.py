@@ -26,10 +26,7 @@ _A_FILE = -1
 
 
 class ImageSource:
-    """Images by their row, from files, packs or both, read at `size` (height, width).
-
-    Holds no open file, so threads may share one, and so may processes across a fork.
-    """
+    """Images by their row, from files, packs or both, read at `size` (height, width)."""
 
     def __init__(self, paths: Sequence[str], size: tuple[int, int] | None = None) -> None:
         """Look at every file's ends and every pack's index; at least one path is needed."""
@@ -116,14 +113,12 @@ def to_dataset(
             image files, of packed crops, or of both.
         batch_size: Images a batch; the last batch may hold fewer.
         shuffle_seed: None keeps the order of the rows. A number shuffles all of them, in another
-            order each time the dataset is gone through; a new dataset of the same seed repeats the
-            same orders. TensorFlow's global seed is neither used nor set.
+            order each time the dataset is gone through, the same in a new dataset of that seed.
         size: (height, width) that images are resized to as in `Detector.scores`: bilinearly, and
             by area where one shrinks beyond a factor of two. None: they must all be of one size.
 
     Returns:
-        A dataset of (images (B, H, W, 3) float32 RGB in [0, 1], labels (B,) float32), with as many
-        batches as `len` says.
+        A dataset of (images (B, H, W, 3) float32 RGB in [0, 1], labels (B,) float32).
 
     Raises:
         InputError: No rows, missing columns, other labels, a missing, unreadable or truncated

@@ -73,10 +73,7 @@ def decode_png(data: bytes, out: UInt8Array) -> bool:
 
 
 def holds_all_rows(data: bytes, size: tuple[int, int]) -> bool:
-    """Return whether a PNG's pixels are all there: Pillow leaves what is missing black.
-
-    `data` is a PNG file whose chunks have the right checksums; `size` is its height and width.
-    """
+    """Return whether a PNG's pixels are all there: Pillow leaves what is missing black."""
     width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     if (height, width) != size:
         return False

@@ -11,8 +11,7 @@ A pack is an HDF5 file with the images in one piece, their checksums, and a mani
 Everything HDF5 itself needs is of its version 1.10, whose structures carry checksums of their own.
 
 HDF5 is asked where the pixels lie and closed again; they are then read by position from a file of
-the reader's own. So nothing is shared between threads or across a fork, and nothing needs a lock. A
-memory map would be no faster, and a file cut under it would end the process.
+the reader's own, so nothing is shared between threads or across a fork.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -34,7 +34,7 @@ from isal.isal_zlib import crc32
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, IntArray, UInt8Array
-from deepfake_generalize.validation import MAX_PIXELS
+from deepfake_generalize.validation import MAX_PIXELS, telling
 
 PACK_SUFFIXES: tuple[str, ...] = (".h5", ".hdf5")
 FORMAT, VERSION = "deepfake_generalize.crops", 2
@@ -94,33 +94,28 @@ class Pack:
         InputError where the pack is damaged, as a checksum tells, or changed since it was opened.
         """
         image = np.empty((*self.index.size, 3), np.uint8)
-        try:
-            with open(self.file, "rb", buffering=0) as file:  # noqa: PTH123 - of a str
-                if _stamp_of(os.fstat(file.fileno())) != self._stamp:
-                    raise InputError(
-                        f"expected the pack {self.file!r} as it was when it was opened, it was "
-                        "replaced or altered.",
-                        hint="Read it with data.read_crops again.",
-                    )
-                for row in rows:
-                    place = self.offset + int(row) * image.nbytes
-                    if os.preadv(file.fileno(), [image.data], place) != image.nbytes:
-                        _damaged(self.file, "it is truncated")
-                    if crc32(image.data) != self.index.checksums[row]:
-                        name = list(self.rows)[row]
-                        _damaged(self.file, f"the checksum of the image {name!r} is wrong")
-                    yield image
-        except OSError as error:
-            raise _unread(self.file, error) from error
+        with _reading(self.file), open(self.file, "rb", buffering=0) as file:  # noqa: PTH123
+            if _stamp_of(os.fstat(file.fileno())) != self._stamp:
+                raise InputError(
+                    f"expected the pack {self.file!r} as it was when it was opened, it was "
+                    "replaced or altered.",
+                    hint="Read it with data.read_crops again.",
+                )
+            for row in rows:
+                place = self.offset + int(row) * image.nbytes
+                if os.preadv(file.fileno(), [image.data], place) != image.nbytes:
+                    _damaged(self.file, "it is truncated")
+                if crc32(image.data) != self.index.checksums[row]:
+                    name = list(self.rows)[row]
+                    _damaged(self.file, f"the checksum of the image {name!r} is wrong")
+                yield image
 
 
 def open_pack(file: str | Path) -> Pack:
     """Read the index of a pack; the last few are kept, by file and time of change."""
     name = os.fspath(file)
-    try:
+    with _reading(name):
         stamp = _stamp_of(os.stat(name))  # noqa: PTH116 - of a str, once a packed image
-    except OSError as error:
-        raise _unread(name, error) from error
     return _load(name, stamp)
 
 
@@ -238,10 +233,8 @@ def _names(file: str, manifest: bytes) -> list[str]:
     return names
 
 
-def _unread(file: str, error: OSError) -> InputError:
-    return InputError(
-        f"expected a pack of crops at {file!r}: {error.strerror}.", hint="Check the path."
-    )
+def _reading(file: str) -> AbstractContextManager[None]:
+    return telling(f"expected a pack of crops at {file!r}", hint="Check the path.")
 
 
 def _damaged(file: str, reason: str) -> NoReturn:

@@ -32,10 +32,9 @@ def pack(
     """Write crops, images and manifest, into one HDF5 file, all of it or nothing.
 
     `read_crops(path)` gives the manifest back. The `path` of a packed crop goes on behind the
-    pack's own as if that were a folder ("/data/crops.h5/FF++/real/001/frame_00012.png"), and
-    `read_image`, `to_dataset`, `balanced_splits`, `audit_leakage`, `benchmark` and `pack` itself
-    take it like the path of a file. Frames keep their names, so the splits of a pack are those of
-    the files it was made of, hash included. Landmarks beside the crops are not packed.
+    pack's own as if that were a folder ("/data/crops.h5/FF++/real/001/frame_00012.png"), and all
+    functions take it like the path of a file. Frames keep their names, and so the splits of a pack
+    are those of the files it was made of. Landmarks beside the crops are not packed.
 
     Args:
         crops: The crop manifest, at least `path` and `label` (NA where it is not known), at least

@@ -20,7 +20,7 @@ from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, UInt8Array
-from deepfake_generalize.validation import MAX_PIXELS, describe
+from deepfake_generalize.validation import MAX_PIXELS, describe, telling
 
 
 class _Jpeg(JpegImagePlugin.JpegImageFile):
@@ -121,14 +121,12 @@ def resize(image: AnyArray, size: tuple[int, int]) -> AnyArray:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[IO[bytes]]:
-    try:
-        with open_regular(Path(name), most=_MAX_BYTES) as file:
-            yield file
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"expected an image file at {name!r}: {reason}.", hint="Check the path."
-        ) from error
+    expected = f"expected an image file at {name!r}"
+    with (
+        telling(expected, hint="Check the path."),
+        open_regular(Path(name), most=_MAX_BYTES) as file,
+    ):
+        yield file
 
 
 def _check_file(name: str, file: IO[bytes], *, whole: bool = False) -> _Header:

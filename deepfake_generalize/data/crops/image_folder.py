@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +16,11 @@ _FRAME = re.compile(r"(.*?)[ _.-]*(?:frame|img|image)?[ _.-]*\d+", re.IGNORECASE
 def videos_of(root: Path, paths: Sequence[str], video_pattern: str) -> list[str]:
     """Name the video of each image under a root, as `read_crops` says."""
     if video_pattern == "folder":
-        return [path.rpartition("/")[0] for path in paths]
+        return [folder for folder, _ in map(os.path.split, paths)]
     if video_pattern == "number":
-        return [f"{path.rpartition('/')[0]}/{_numbered(path)}" for path in paths]
+        return [f"{folder}/{_numbered(name)}" for folder, name in map(os.path.split, paths)]
     pattern = _compiled(video_pattern)
-    return [f"{root}/{_searched(path.rpartition('/')[2], pattern)}" for path in paths]
+    return [f"{root}/{_searched(name, pattern)}" for _, name in map(os.path.split, paths)]
 
 
 def before_number(name: str) -> str:
@@ -28,8 +29,7 @@ def before_number(name: str) -> str:
     return found[1] if found else ""
 
 
-def _numbered(path: str) -> str:
-    name = path.rpartition("/")[2]
+def _numbered(name: str) -> str:
     if not (video := before_number(name)):
         raise InputError(
             "expected names such as 017_0042.jpg, of a video and a number, with "

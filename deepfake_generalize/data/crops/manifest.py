@@ -31,7 +31,7 @@ from deepfake_generalize.data.manifests import (
     write_manifest,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import describe, telling
 
 CROP_COLUMNS: tuple[str, ...] = (
     "path",
@@ -57,11 +57,7 @@ FAILURES_FILE = "failures.csv"
 
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
-    """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder.
-
-    The rows have at least the columns `CROP_COLUMNS`, paths absolute or relative to the working
-    directory. A missing column, and what the system refuses, raise `InputError`.
-    """
+    """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder."""
     return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS)
 
 
@@ -71,13 +67,9 @@ def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
 
 
 def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequence[str]) -> Path:
-    try:
+    hint = "Choose a folder that you may write to, on a disk with room."
+    with telling(f"expected to write {file}, the system refused", hint=hint):
         return write_manifest(rows, file, columns, paths)
-    except OSError as error:
-        raise InputError(
-            f"expected to write {file}, the system refused: {error.strerror or error}.",
-            hint="Choose a folder that you may write to, on a disk with room.",
-        ) from error
 
 
 def read_crops(
@@ -86,17 +78,15 @@ def read_crops(
     r"""Read the crops of a folder or a pack.
 
     A pack is one file, .h5 or .hdf5, as `pack` writes it. A table is a CSV file with the columns
-    `path` and `label` (0 or `real`, 1 or `fake`), and any other of `CROP_COLUMNS`; `identity` is
-    taken for `target_identity`, and columns of other names are kept. Crops without a label can be
-    scored, not learned from. Four kinds of folder are
+    `path` and `label` (0 or `real`, 1 or `fake`), and any other of `CROP_COLUMNS`; columns of other
+    names are kept. Crops without a label can be scored, not learned from. Four kinds of folder are
     accepted: a data set of crops that `data.layouts()` lists, or a folder around several (of
     DeepfakeBench also a list, a .json file), with `mask` and `landmarks` where they lie beside a
     frame; one that `extract_faces` wrote (with `crops.csv`); a tree with folders `real` and
     `fake`, whose inner folders are methods; and a study's tree `{train,val,test}/{real,fake}`,
-    whose parts fill the column `split` (`valid` and `validation` are `val`). In the trees PNG,
-    JPEG, BMP and WebP images of any size are taken, at any depth, the folder's name is the dataset,
-    and the columns that nothing tells are NA. `.attrs["problems"]` lists what looks like a picture
-    or a video there and was not read, as `find_videos` does.
+    whose parts fill the column `split`. In the trees PNG, JPEG, BMP and WebP images of any size are
+    taken, at any depth; the columns that nothing tells are NA. `.attrs["problems"]` is as
+    `find_videos` gives it.
 
     Args:
         source: The folder, a table, or a pack.
@@ -104,8 +94,7 @@ def read_crops(
             `"folder"`: the folder it lies in. `"number"`: its name up to the last number, which is
             the frame's, so that 017_0042.jpg is of the video 017 in its folder. Else a regular
             expression, searched in each file's name, whose first group names the video. Without it
-            each image counts as a video of its own, so frames of one video are not kept together
-            in splits.
+            each image counts as a video of its own.
         layout: A name of `data.layouts()` that reads crops, or `auto`: what is recognised, else
             `image_folder`.
         **choices: Of the layout: `methods=`; of DeepfakeBench `split="as-listed"` (its own parts:
@@ -113,11 +102,9 @@ def read_crops(
             frames, where it is not near the lists).
 
     Returns:
-        A DataFrame with the columns `CROP_COLUMNS`; `label` int64 (1 = fake; Int64
-        where some are not known), `frame` Int64,
-        `score` float64, the others pandas strings ("004" stays "004"); `path` and `video` absolute.
-        A table without `video` has the crop's path there, one without `dataset` or `method` the
-        name of the file (of its folder, where it is called crops.csv) and `real` or `fake`.
+        A DataFrame with the columns `CROP_COLUMNS`; `label` int64 (1 = fake; Int64 where some are
+        not known), `frame` Int64, `score` float64, the others pandas strings ("004" stays "004");
+        `path` and `video` absolute.
 
     Raises:
         InputError: No such folder, no crops in it, a manifest that is not one or lists a crop
@@ -141,13 +128,9 @@ def read_crops(
             f"expected the folder of the crops, received {describe(source)}.",
             hint="Pass a str or Path.",
         )
-    try:
+    expected = f"expected the folder of the crops at {str(source)[:200]!r}"
+    with telling(expected, hint="Check the path."):
         path = possible(source)
-    except OSError as error:
-        raise InputError(
-            f"expected the folder of the crops at {str(source)[:200]!r}: {error.strerror}.",
-            hint="Check the path.",
-        ) from error
     if path.is_file() and path.suffix.lower() == ".csv":
         _refuse_pattern(path, video_pattern)
         return _read_table(path)

@@ -47,10 +47,9 @@ class Extraction:
     """What `extract_faces` did.
 
     Attributes:
-        crops: The crop manifest, paths absolute: the columns `CROP_COLUMNS`, `settings`, the
-            first 12 digits of the SHA-256 of the settings that the crop was made with, and what
-            other columns the videos have, as texts; one that is called as one of a crop's, such as
-            `score`, is called `own_score`.
+        crops: The crop manifest, paths absolute: the columns `CROP_COLUMNS`, `settings` (the first
+            12 digits of the SHA-256 of the settings that the crop was made with), and what other
+            columns the videos have, as texts; `score` and the like are called `own_score`.
         failures: A row a failed frame, or one a failed video (`frame` NA); `FAILURE_COLUMNS`.
         folder: Where the crops and both manifests lie.
         n_videos: Videos asked for.
@@ -108,11 +107,9 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     these, so that every crop of it is fake; one that has none of these frames is a failure.
 
     Safe to kill and to call again: finished videos are not done again unless their file or their
-    mask changed; half-done ones start over, and so do those that the system refused to read. The
-    result does not depend on `n_jobs`, on the backend or on how often the job was killed.
-
-    The subject of a video is the face that overlaps its mask, where FaceForensics++ or DFD has a
-    mask video for it; else the person with the largest sum of area times score.
+    mask changed. The result does not depend on `n_jobs`, on the backend or on how often the job was
+    killed. The subject of a video is the face that overlaps its mask, where FaceForensics++ or DFD
+    has a mask video for it; else the person with the largest sum of area times score.
 
     Args:
         videos: The video manifest of `find_videos` (columns `VIDEO_COLUMNS`), at least one row.
@@ -124,13 +121,11 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         frames_per_video: A number, or {"real": 20, "fake": 10}, the larger without a label.
         size: Side of a crop in pixels.
         margin: Side of a crop in sides of the face's box.
-        finder: What finds faces. None: `MediaPipeFinder()`. Each worker opens a copy of it, and
-            closes the copy; with more than one job the copy is made by pickling.
+        finder: What finds faces, a copy in each worker. None: `MediaPipeFinder()`.
         aligner: Who finds the eyes: "landmarks", "short-range" or "finder".
         n_jobs: Processes; -1 for one a processor. None: one, or what `joblib.parallel_config`
-            around the call says; `parallel_config(backend="dask")` spreads the same call over the
-            workers of a cluster whose machines see the same files. A number other than 1 means all
-            of them there, 1 means here and alone.
+            around the call says: `parallel_config(backend="dask")` spreads it over a cluster whose
+            machines see the same files. A number other than 1 means all of them there.
         redo: Statuses (`no_face`, `corrupt`, `missing`, `error`, `no_frames`, `ok`): finished
             videos with such a frame, or that ended so as a whole, are done again.
         progress: True for a bar on standard error, or a function called with (done, total) videos.
@@ -158,8 +153,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         {'ok': 0, 'missing': 1}
 
     Reproduction notes:
-        The paper takes ten frames a video, aligns faces and crops them to 256x256 (section III-C);
-        it says neither how it aligns them nor how many videos fail.
+        The paper takes ten frames a video, aligns faces and crops them to 256x256 (section III-C).
     """
     start = time.perf_counter()
     settings = crop_settings(size, margin)
@@ -171,12 +165,8 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
     finder = MediaPipeFinder() if finder is None else finder
     root = absolute(out_dir)
-    described = {
-        "frames_per_video": counts,
-        **settings._asdict(),
-        "finder": finder.name,
-        "aligner": aligner,
-    }
+    described = {"frames_per_video": counts, **settings._asdict()}
+    described |= {"finder": finder.name, "aligner": aligner}
     folders = video_record.name_folders(rows)
     wanted = {0: counts["real"], 1: counts["fake"]}
     frames = [wanted.get(label, max(counts.values())) for label in rows["label"]]

@@ -40,11 +40,7 @@ def checksum(facts: Mapping[str, object]) -> str:
 
 @contextlib.contextmanager
 def open_folder(root: Path, settings: Mapping[str, object]) -> Iterator[Path]:
-    """Make or take over a folder of crops, alone, and yield a scratch folder inside it.
-
-    InputError where it cannot be written, now or while the caller works in it; PartialError where a
-    worker of the caller's was killed; DataMismatchError where it was made with other settings.
-    """
+    """Make or take over a folder of crops, alone, and yield a scratch folder inside it."""
     scratch = root / _SCRATCH
     with claim_folder(root, _LOCK, work="extraction"), _failing_in_words(root):
         _agree_on_settings(root, settings)

@@ -89,11 +89,7 @@ def _size_and_time(path: str | Path | None) -> tuple[int | None, int | None]:
 
 
 def name_folders(videos: pd.DataFrame) -> list[str]:
-    """Return each video's folder below the root: dataset/method/compression/stem-hash.
-
-    The hash is of the three columns and the last three parts of the path, which a data set that is
-    moved keeps; of the whole path where two videos would share a folder.
-    """
+    """Return each video's folder below the root: dataset/method/compression/stem-hash."""
     columns = [videos[name] for name in ("path", "dataset", "method", "compression")]
     rows = list(zip(*columns, strict=True))
     names = [_folder(*row, parts=3) for row in rows]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from deepfake_generalize._system.closing import Closing
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.types import UInt8Array
-from deepfake_generalize.validation import check_number
+
+_SMALLEST = 0.12
+"""Face looked for, as a fraction of the frame's shorter side."""
 
 
 class CascadeFinder(Closing):
@@ -18,12 +19,6 @@ class CascadeFinder(Closing):
     8), slower by thirty times, and blind to turned faces. For machines where nothing else can be
     had; never chosen silently. It gives no confidence: every score is 1.
 
-    Args:
-        min_fraction: The smallest face looked for, as a fraction of the frame's shorter side.
-
-    Raises:
-        InputError: `min_fraction` is not in (0, 1].
-
     Examples:
         >>> import numpy as np
         >>> with CascadeFinder() as finder:
@@ -31,20 +26,15 @@ class CascadeFinder(Closing):
         []
     """
 
-    def __init__(self, *, min_fraction: float = 0.12) -> None:
-        """Keep the choice; the cascade is read when first used."""
-        self._min_fraction = check_number("min_fraction", min_fraction, above=0, most=1)
+    name = "cascade"
+
+    def __init__(self) -> None:
+        """The cascade is read when first used."""
         self._cascade: Any = None
 
-    @property
-    def name(self) -> str:
-        """Its name in manifests."""
-        suffix = "" if self._min_fraction == 0.12 else f"@{self._min_fraction:g}"
-        return f"cascade{suffix}"
-
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the description."""
-        return (partial(CascadeFinder, min_fraction=self._min_fraction), ())
+        """Pickle no cascade."""
+        return CascadeFinder, ()
 
     def find(self, image: UInt8Array) -> list[Face]:
         """Return the frontal faces, without eyes, in (H, W, 3) uint8 RGB; InputError for others."""
@@ -55,7 +45,7 @@ class CascadeFinder(Closing):
 
             self._cascade = Cascade(data.lbp_frontal_face_cascade_filename())
         shorter = min(frame.shape[:2])
-        smallest = max(24, round(shorter * self._min_fraction))
+        smallest = max(24, round(shorter * _SMALLEST))
         if shorter < smallest:
             return []
         found = self._cascade.detect_multi_scale(

@@ -56,20 +56,17 @@ class VideoCrops:
         images: (N, size, size, 3) uint8 RGB: the frames whose status is "ok", in order of time.
         frames: One row a sampled frame: `frame` (its index), `status` ("ok", "no_face", "corrupt",
             "missing"), `reason` (NA where ok), `box` (text "left,top,right,bottom", pixels of the
-            frame), `score`, `aligner`, `flag` (NA, or words joined by ";": "low_score" under
-            0.7, "second_look" where the face was found by looking again: at its region, at a part
-            of the frame, or at the frame with a border, "damaged_video" where other frames could
-            not be read, "other_faces" where the frame shows more than the subject's, "mask_subject"
-            where the mask video of FaceForensics++ or DFD says which face is the subject,
-            "mask_short", "mask_empty" or "mask_unreadable" where such a video ends early, marks
-            nothing or cannot be read), `faces` (how many faces the frame shows, the subject
-            included; NA where it could not be read).
+            frame), `score`, `aligner`, `faces` (how many the frame shows), `flag` (NA, or words
+            joined by ";": "low_score" under 0.7, "second_look" where the face was found by looking
+            again, "damaged_video" where other frames could not be read, "other_faces" where the
+            frame shows more than the subject's, "mask_subject" where the mask video of
+            FaceForensics++ or DFD says which face is the subject, "mask_short", "mask_empty" or
+            "mask_unreadable" where such a video ends early, marks nothing or cannot be read).
         note: What is wrong with the file; empty where nothing is.
         masks: (N, size, size) bool: where the pictures were manipulated, by the mask video of
-            FaceForensics++ or DFD; all False where it says nothing. None without such a video.
+            FaceForensics++ or DFD. None without such a video.
         landmarks: (N, 468, 2) float32, x to the right and y down, in pixels of the crop: the face
-            mesh of MediaPipe; NaN where none was seen. None where no crop has any, as with other
-            aligners than "landmarks".
+            mesh of MediaPipe; NaN where none was seen, None where no crop has any.
     """
 
     images: UInt8Array
@@ -110,8 +107,7 @@ def crop_video(
         aligner: Who finds the eyes: "landmarks", "short-range" or "finder".
 
     Returns:
-        The crops, and a row for each sampled frame. A video without any face has no crops and ten
-        rows that say so.
+        The crops, and a row for each sampled frame, also where none shows a face.
 
     Raises:
         VideoError: The file is missing or no video.
@@ -127,8 +123,7 @@ def crop_video(
 
     Reproduction notes:
         The paper crops and aligns faces with dlib through face_recognition and does not say how it
-        aligns them; here the full-range network of MediaPipe finds them, and eyes are made
-        level.
+        aligns them; here MediaPipe's full-range network finds them, and eyes are made level.
     """
     settings = crop_settings(size, margin)
     count = check_frame_count(frames_per_video)

@@ -27,8 +27,7 @@ class Face:
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the frame; may reach beyond its edges.
         score: The finder's confidence in [0, 1].
-        eyes: The subject's right and left eye, (x, y) in pixels (the right one is on the left of
-            an upright picture), or None where the finder gives none.
+        eyes: The subject's right and left eye, (x, y) in pixels, or None.
 
     Examples:
         >>> Face((10.0, 20.0, 50.0, 60.0), 0.9).area

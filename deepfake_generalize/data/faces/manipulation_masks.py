@@ -51,10 +51,7 @@ def mask_of(video: str | os.PathLike[str]) -> Path | None:
 
 
 def read_masks(path: Path, indices: Sequence[int]) -> Masks:
-    """Read the frames of a mask video that belong to sampled frames of its video; raise nothing.
-
-    A mask that ends early (many of DFD's do) says nothing about the frames behind its end.
-    """
+    """Read the frames of a mask video that belong to sampled frames of its video; raise nothing."""
     try:
         batch = read_frames(path, indices)
     except VideoError:

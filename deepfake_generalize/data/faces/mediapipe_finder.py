@@ -16,47 +16,38 @@ from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import UInt8Array
-from deepfake_generalize.validation import check_choice, check_number
+from deepfake_generalize.validation import check_choice
+
+_MIN_CONFIDENCE = 0.5
+"""Faces scored lower are not returned."""
 
 
 class MediaPipeFinder(Closing):
     """MediaPipe's BlazeFace through its Tasks API, on the frame's native size.
 
-    Opened by `with` or by the first `find`; closed by `with` or `close`. Close it: MediaPipe's own
-    clean-up waits for threads, which can hang in a garbage collection or at the end of a program.
-    An unopened copy is what pickling sends to other processes.
+    Opened by `with` or by the first `find`. Close it: MediaPipe's own clean-up waits for threads,
+    which can hang at the end of a program. An unopened copy is what pickling sends.
 
     Args:
         model_path: The .tflite file. None: see `data.assets.resolve`.
-        min_confidence: Faces scored lower are not returned, (0, 1].
         model: "full-range" (faces up to about 5 m from the camera) or "short-range" (selfies).
 
     Raises:
         MissingAssetError: No model file can be had.
-        InputError: `min_confidence` is out of range or `model` unknown; on opening, a file that
-            is no MediaPipe face model.
+        InputError: No such `model`; on opening, a file that is no MediaPipe face model.
 
     Examples:
-        >>> import pathlib, tempfile
-        >>> import numpy as np
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     wrong = pathlib.Path(folder) / "model.tflite"
-        ...     _ = wrong.write_bytes(b"not a model")
-        ...     MediaPipeFinder(wrong).find(np.zeros((8, 8, 3), np.uint8))
-        Traceback (most recent call last):
-        ...
-        deepfake_generalize.errors.InputError: expected a MediaPipe face model, received ...
+        >>> with MediaPipeFinder() as finder:  # doctest: +SKIP
+        ...     faces = finder.find(image)
     """
 
     def __init__(
         self,
         model_path: str | os.PathLike[str] | None = None,
         *,
-        min_confidence: float = 0.5,
         model: Literal["full-range", "short-range"] = "full-range",
     ) -> None:
         """Resolve the model's file; nothing is loaded yet."""
-        self._min_confidence = check_number("min_confidence", min_confidence, above=0, most=1)
         check_choice("model", model, ("full-range", "short-range"))
         self._path = assets.resolve(f"face-{model}", model_path)
         self._model = model
@@ -67,25 +58,22 @@ class MediaPipeFinder(Closing):
 
     @property
     def name(self) -> str:
-        """Its name in manifests: the network, and the confidence where it is not 0.5."""
-        suffix = "" if self._min_confidence == 0.5 else f"@{self._min_confidence:g}"
-        return f"mediapipe-{self._model}{suffix}"
+        """Its name in manifests: that of the network."""
+        return f"mediapipe-{self._model}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the description, never the native object: each process opens its own."""
-        made = partial(MediaPipeFinder, min_confidence=self._min_confidence, model=self._model)
-        return (made, (os.fspath(self._path),))
+        return partial(MediaPipeFinder, model=self._model), (os.fspath(self._path),)
 
     def open(self) -> None:
         """Load the network."""
         self._ready()
 
     def find(self, image: UInt8Array) -> list[Face]:
-        """Return the faces in `image`, in MediaPipe's order, each with both eyes.
+        """Return the faces in `image`, (H, W, 3) uint8 RGB, each with both eyes.
 
-        `image` is (H, W, 3) uint8 RGB, sides of at most 32,766 pixels; a view of any strides is
-        copied first. InputError for anything else, and where the finder is closed, or was opened by
-        the process that this one was forked from.
+        InputError for anything else, and where the finder is closed, or was opened by the process
+        that this one was forked from.
         """
         frame = check_frame(image)
         detector = self._ready()
@@ -120,7 +108,7 @@ class MediaPipeFinder(Closing):
                 hint="Make a new one, and use it inside its with block.",
             )
         if self._detector is None:
-            self._detector = _create(self._path, self._min_confidence)
+            self._detector = _create(self._path)
             self._process = os.getpid()
         elif self._process != os.getpid():
             raise InputError(
@@ -130,13 +118,13 @@ class MediaPipeFinder(Closing):
         return self._detector
 
 
-def _create(path: Path, min_confidence: float) -> Any:
+def _create(path: Path) -> Any:
     vision, base_options = _import_mediapipe()
     # The bytes, not the path: native code cannot open every path that Python can.
     content = path.read_bytes()
     options = vision.FaceDetectorOptions(
         base_options=base_options(model_asset_buffer=content),
-        min_detection_confidence=min_confidence,
+        min_detection_confidence=_MIN_CONFIDENCE,
     )
     try:
         with quiet_native_logs():

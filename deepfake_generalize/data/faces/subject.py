@@ -63,15 +63,12 @@ def find_subject(
 ) -> Subject:
     """Find the faces in sampled frames and follow the one that matters.
 
-    A frame without any face is looked at again with a border, which shows faces that fill it. Faces
-    are linked within a shot where they look alike; tracks that are never seen together are one
-    person's where they look alike, more readily where nobody is ever seen beside another. The
-    person with the largest sum of area times score is the subject; where masks say which part of a
-    frame was changed, the face that overlaps it, and elsewhere the person who overlaps them most.
-
-    Where the subject was missed, or found with a score under 0.7, the finder looks again at the
-    region where the face should be, four face sides wide, and the better of the two is kept; where
-    nobody is there, at four large parts of the frame, for somebody who looks like the subject.
+    Faces are linked within a shot where they look alike; tracks that are never seen together are
+    one person's where they look alike. The person with the largest sum of area times score is the
+    subject; where masks say which part of a frame was changed, the face that overlaps it, and
+    elsewhere the person who overlaps them most. Where the subject was missed, or found with a score
+    under 0.7, the finder looks again at the region where the face should be, four face sides wide;
+    where nobody is there, at four large parts of the frame.
 
     `images` are (H, W, 3) uint8 RGB, `areas` (h, w) bool, True where the frame was changed; None
     where a frame could not be read, or where nothing says what was changed.
@@ -85,9 +82,8 @@ def find_subject(
         for at, (area, image) in enumerate(zip(areas or (), images, strict=False))
         if area is not None and image is not None
     }
-    track = (
-        _marked_track(people, marked) if marked else tracking.choose_subject(people) or Track({})
-    )
+    track = _marked_track(people, marked) if marked else tracking.choose_subject(people)
+    track = track or Track({})
     faces: list[Face | None] = []
     second_look = []
     for at, image in enumerate(images):

@@ -71,9 +71,8 @@ def link_tracks(
 
     In each frame the pairs of a track's last face and a new face are taken in order of overlap
     times score, over the frames since the track was last seen, each at most once; then those whose
-    centres lie within two face sides and whose size changed by less than 1.6, nearest and latest
-    first. A pair is left out where `alike` is 0, or where either is clearly more alike to another
-    within reach. A face that fits no track begins one, and so do all at `cuts`.
+    centres lie within two face sides and whose size changed by less than 1.6. A pair is left out
+    where `alike` is 0, or where either is clearly more alike to another. All begin anew at `cuts`.
     """
     tracks: list[dict[int, Face]] = []
     begin = 0
@@ -94,10 +93,7 @@ def link_tracks(
 def join_tracks(
     tracks: Sequence[Track], alike: Callable[[Track, Track], float], least: float
 ) -> list[Track]:
-    """Put together tracks that are alike by at least so much, never two that are seen in one frame.
-
-    The heaviest first, each to whom it resembles most, until nobody resembles anybody.
-    """
+    """Put together tracks that are alike by at least so much, never two seen in one frame."""
     people: list[Track] = []
     for track in sorted(tracks, key=lambda track: -track.weight):
         values = {
@@ -114,10 +110,7 @@ def join_tracks(
 
 
 def choose_subject(tracks: Sequence[Track]) -> Track | None:
-    """Return the track with the largest sum of area times score; None without tracks.
-
-    Who is never seen with a score of 0.7 may be a pattern of the background, and comes last.
-    """
+    """Return the track with the largest sum of area times score; None without tracks."""
 
     def rank(track: Track) -> tuple[bool, float]:
         return any(face.score >= LOW_SCORE for face in track.faces.values()), track.weight
@@ -126,11 +119,7 @@ def choose_subject(tracks: Sequence[Track]) -> Track | None:
 
 
 def expected_box(track: Track, position: int, cuts: Collection[int] = frozenset()) -> Box | None:
-    """Return where a person's face should be in a frame, by the frames of the same shot.
-
-    Where it was seen there; halfway, in proportion, between its neighbours in time; or, up to two
-    frames before its first and after its last, where it was then. Else None.
-    """
+    """Return where a person's face should be in a frame, by the nearest frames of the same shot."""
     begin = max((cut for cut in cuts if cut <= position), default=0)
     end = min((cut for cut in cuts if cut > position), default=math.inf)
     here = [at for at in track.faces if begin <= at < end]

@@ -50,13 +50,9 @@ _HEAD = 1 << 16
 
 
 class Pattern(NamedTuple):
-    """A kind of file of a data set, told by its path.
+    """A kind of file of a data set: its path below the root, its label, what is the same for all.
 
-    Attributes:
-        path: The whole path below the root, as the head of the table says; the name of the root
-            may stand before it, and folders `videos` in it are passed over.
-        label: 1 = fake, 0 = real; None where a list tells.
-        fixed: What else is the same for all of them.
+    The root's name may stand before the path, and folders `videos` in it are passed over.
     """
 
     path: str
@@ -75,15 +71,9 @@ class Entry(NamedTuple):
 class Lists(NamedTuple):
     """What the lists beside the files of one root say.
 
-    Attributes:
-        entries: Of files by their paths.
-        stems: The split by the name without suffix, and the list that says so. A folder with
-            videos of a pattern lacks those of its names that are not there.
-        people: Identities that are those of others.
-        problems: Files that a list excludes.
-        dataset: The data set's name, where it is not the layout's.
-        told: What was recognised, where it is more than the marks.
-        notes: What else is to be told of this root.
+    `stems` is the split by the name without suffix, and the list that says so: a folder with videos
+    of a pattern lacks those of its names that are not there. `people` are identities that are those
+    of others, `told` what was recognised, `notes` what else is to be told.
     """
 
     entries: Sequence[Entry] = ()
@@ -138,28 +128,14 @@ def _file(name: str) -> str:
 class Layout:
     """A data set as people have it on disk.
 
-    Attributes:
-        name: What `layout=` calls it.
-        title: The data set's name, and that of its rows where nothing else names them.
-        needs: What marks its root, in words.
-        source: Where it is had.
-        splits: Which official split it has, in words; "none" without one.
-        marks: Each alternative marks the root by names that it holds, all of them: regular
-            expressions of "name" or "folder/name", in any case; behind "::" stands a word that the
-            head of that file holds.
-        named: A part of the root's name that is needed besides; then `folders` gives way to it.
-        patterns: Tried in this order; none where lists tell all.
-        lists: Reads the lists of a root; may take `choices` of its own.
-        pictures: Whether it holds face crops instead of videos.
-        whole: Of pictures, whether each is by itself, and no frame of a video.
-        beside: Folders that are not entered.
-        own: Folders of the root that hold no other data sets, besides those of the marks.
-        reals: The layout that its real videos are had from, and conditions on their rows.
-        notes: What to tell whoever reads it.
-        choices: Arguments of `find_videos` or `read_crops` that it takes.
-        unplaced: Why a file has no row.
-        recognise, reader: Functions instead of marks and patterns.
-        tables: What else its reader needs.
+    `marks` are alternatives, each of names that the root holds, all of them: regular expressions of
+    "name" or "folder/name", in any case; behind "::" stands a word that the head of that file
+    holds. `named` is a part of the root's name that is needed besides. `patterns` are tried in
+    order; `lists` reads the lists of a root. `whole` says of pictures that each is by itself, and
+    no frame of a video. `beside` are folders that are not entered, `own` those that hold no other
+    data sets. `reals` is the layout that its real videos are had from, and conditions on their
+    rows. `unplaced` is why a file has no row; `recognise` and `reader` stand instead of marks and
+    patterns.
     """
 
     name: str
@@ -245,9 +221,8 @@ def read_layout(
 ) -> Reading:
     """Read a root by the patterns and lists of a layout.
 
-    `methods` are manipulations to keep, beside the originals of the same data set; `real` alone
-    keeps originals only. `compression` are levels to keep. None keeps all; one that is not there
-    raises `InputError`. `own` are choices of the layout's lists.
+    `methods` are manipulations to keep, beside the originals of the same data set, `compression`
+    levels to keep. None keeps all; one that is not there raises `InputError`.
     """
     root = Root(folder, layout, disk)
     lists = layout.lists(root, **own) if layout.lists else Lists()

@@ -37,14 +37,7 @@ def recognise(disk: Disk, root: Path) -> bool:
 
 
 def read(_: Layout, __: Disk, root: Path) -> Reading:
-    """Read the videos that a CSV file names: the root itself, or the one directly in the root.
-
-    Paths in the file are absolute, or relative to the file; labels are 0 and 1, or real and fake,
-    or empty where they are not known, of which a root that is the file needs no column; the data
-    set's name is the file's, the method `real` or `fake`, where the file has no such
-    columns; other columns are kept. Among the problems: videos that are not on disk, and files that
-    are not videos by their suffix or first bytes.
-    """
+    """Read the videos that a CSV file names: the root itself, or the one directly in the root."""
     candidates = _candidates(root)
     if len(candidates) != 1:
         raise _not_one(root, candidates)

@@ -33,12 +33,7 @@ def recognise(disk: Disk, root: Path) -> bool:
 
 
 def lists(root: Root) -> Lists:
-    """Read the lists of one part of DFDC, or of a root that holds several.
-
-    The videos lie where a list (metadata.json, dataset.json or labels.csv) says, or in a folder
-    `videos` put between. Fakes of the preview have the method `method_A` or `method_B`, others
-    `fake`.
-    """
+    """Read the lists of one part of DFDC, or of a root that holds several."""
     found = _lists(root.disk, root.path)
     files = [path for path in found if _is_list(path)] or found
     entries = []

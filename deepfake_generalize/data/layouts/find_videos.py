@@ -43,38 +43,33 @@ def find_videos(
 ) -> pd.DataFrame:
     """List the videos under a folder with all that their places and names say about them.
 
-    Nothing is decoded: a zero-byte video is listed, and extraction reports it. A video is known by
-    the suffix of its name, in either case, or by its first bytes where the name has none that is
-    known. Hidden files are left out; links are followed.
+    Nothing is decoded. A video is known by the suffix of its name, in either case, or by its first
+    bytes where the name has none that is known. Hidden files are left out; links are followed.
 
     Args:
         root: The folder of a data set as downloaded (or, for `csv`, the file).
         layout: A name of `data.layouts()`, which says what each needs, or `auto`: the one whose
             marks the root has. With `auto` a root may also be the folder around several data sets,
-            each in a folder of its own or one further down: all that are recognised are read. Marks
-            of several layouts in one and the same folder are refused; a root without any is read as
-            `unlabelled` (all videos under the folder, with label and method NA: their faces can be
-            cut and scored), with a warning.
+            each in a folder of its own or one further down. Marks of several layouts in one folder
+            are refused; a root without any is read as `unlabelled` (with label and method NA), with
+            a warning.
         strict: Raise where files are missing or could not be placed, instead of warning.
         **choices: What to keep, or how to read: `methods=` and `compression=` (names to keep beside
             all originals), `version=` (of Celeb-DF), `reals=` (a root with the real videos of a
             data set that ships none: FaceForensics++ for DeeperForensics-1.0, Celeb-DF for DFDM).
-            Which layout takes which, `data.layouts()` says. None where there are several data sets
-            of different layouts.
+            Which layout takes which, `data.layouts()` says.
 
     Returns:
         One row a video, sorted by path, with the columns path (absolute), dataset, method (`real`
         for an original), label (int64, 1 = fake; Int64 where some are not known),
         target_identity, source_identity, compression and split (pandas strings; NA where unknown;
-        source NA for originals), and behind them what other columns a CSV file has. For DFDC, which
-        names nobody, target_identity is the clip: a fake's original's stem, or an original's own.
+        source NA for originals), and behind them what other columns a CSV file has.
 
-        `.attrs` holds `layout` (its name; of several data sets the names, joined by " + "),
-        `recognised_by` (a sentence for each data set, which says what was recognised and why),
-        `notes` (sentences on what a data set has not: official splits, real videos) and
-        `problems`: a list of dicts with path, status (`missing`: named by a list, not on disk;
-        `unknown`: nothing tells its label, or it is no video; `mismatch`: list and folder, or two
-        folders, contradict each other, or it is a file that was read already) and reason.
+        `.attrs` holds `layout` (several joined by " + "), `recognised_by` (what was recognised and
+        why), `notes` (what a data set has not) and `problems`: a list of dicts with path, status
+        (`missing`: named by a list, not on disk; `unknown`: nothing tells its label, or it is no
+        video; `mismatch`: list and folder, or two folders, contradict each other, or it is a file
+        that was read already) and reason.
 
     Raises:
         InputError: The root is not there, is of no layout or of several, or has no videos; or a
@@ -106,10 +101,7 @@ def find_videos(
 
 
 def find_pictures(root: Path, layout: str = "auto", **choices: Any) -> pd.DataFrame:
-    """List face crops as `find_videos` does videos, with their videos, frames, masks and landmarks.
-
-    What is of no other layout is read as `image_folder`.
-    """
+    """List face crops as `find_videos` does videos; by default they are an `image_folder`."""
     return _find(root, layout, choices, pictures=True)
 
 

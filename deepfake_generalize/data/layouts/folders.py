@@ -48,11 +48,9 @@ def read(
 ) -> Reading:
     """Read the videos, or pictures, in folders `real` and `fake`, in folders of splits or around.
 
-    The root's name becomes the data set's; the method of a fake is the first folder under `fake`,
-    or `fake` without one. `methods` are those to keep, beside all originals (`real` alone keeps
-    originals only); None keeps all. What lies elsewhere under the root, and what the folders
-    contradict each other about, is among the problems, and so are folders of pictures for whom
-    videos are read, or the reverse.
+    The method of a fake is the first folder under `fake`, or `fake` without one. What lies
+    elsewhere, what the folders contradict each other about, and folders of pictures for whom videos
+    are read, or the reverse, are among the problems.
     """
     still = layout.pictures
     labels = IMAGE_LABEL_FOLDERS if still else LABEL_FOLDERS
@@ -86,12 +84,7 @@ def read(
 
 
 def place_of(parts: Sequence[str], labels: Mapping[str, int]) -> Place | Problem:
-    """Say what the folders of a relative path say; a `Problem`, without a path, where they do not.
-
-    Args:
-        parts: Folders and name.
-        labels: Names of folders, in lower case, to labels.
-    """
+    """Say what the folders of a relative path say; a `Problem` without a path where they do not."""
     folders = [name.lower() for name in parts[:-1]]
     named = [number for number, name in enumerate(folders) if name in labels]
     if not named or not all(name in SPLITS for name in folders[: named[0]]):

@@ -19,7 +19,7 @@ from deepfake_generalize.data.layouts.manifest import Problem
 from deepfake_generalize.data.layouts.scanning import read_json
 from deepfake_generalize.data.manifests import opened_table
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, telling
 
 _PARTS = ("train", "val", "test")
 _ROLES = ("target", "source")
@@ -31,11 +31,7 @@ _KINDS = dict.fromkeys(("true", "visual_modified", "both_modified"), 1) | dict.f
 
 
 def faceforensics(root: Root) -> Lists:
-    """Read the official split of FaceForensics++, and which clips were cut from one source video.
-
-    Both lie in the root, in `dataset` or in `splits`, as users put them there. Clips of one source
-    video have one identity, the first of their numbers.
-    """
+    """Read the official split of FaceForensics++, and which clips are of one source video."""
     places = ("", "splits", "dataset", "dataset/splits")
     folder = _first(root, [f for f in places if f != "dataset"], "train.json val.json test.json")
     stems: dict[str, tuple[str, str]] = {}
@@ -142,12 +138,8 @@ def _lines(path: Path, most: int = MAX_TEXT_BYTES) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text that are not empty, with their numbers; none without the file."""
     if not path.is_file():
         return
-    try:
+    with telling(f"expected to read {path}", hint="Check its permissions."):
         text = read_regular(path, most=most).decode("utf-8-sig", "replace")
-    except OSError as error:
-        raise InputError(
-            f"expected to read {path}: {error.strerror}.", hint="Check its permissions."
-        ) from error
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             yield number, line.strip()
@@ -300,14 +292,7 @@ def _rate(item: dict[str, Any]) -> float:
 
 
 def fake_frames(periods: object, fps: float) -> str | None:
-    """Turn periods in seconds, pairs of begin and end, into frames, such as "12-40;70-95".
-
-    Of each the first frame counts, and the last does not. None where there are no such pairs.
-
-    Examples:
-        >>> fake_frames([[3.28, 3.46], [4, 4]], 25.0)
-        '82-87;100-101'
-    """
+    """Turn periods in seconds, pairs of begin and end, into frames, such as "12-40;70-95"."""
     spans = []
     for period in periods if isinstance(periods, list) else ():
         match period:

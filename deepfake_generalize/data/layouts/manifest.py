@@ -28,19 +28,7 @@ class LayoutWarning(UserWarning):
 
 
 class VideoRow(NamedTuple):
-    """One video, as its place on disk and the files beside it describe it.
-
-    Attributes:
-        path: Absolute path of the video.
-        dataset: Its name, such as FF++, DFD or Celeb-DF-v2, or that of the user's folder.
-        method: How the fake was made; `real` for an original; None where unknown.
-        label: 1 = fake, 0 = real; None where unknown.
-        target_identity: Who is filmed, as the file name has it; None where unknown.
-        source_identity: Whose face was put in; None where unknown, and for every original.
-        compression: `raw`, `c23`, `crf10`; None where the data set has no such levels.
-        split: The official split; None where there is none.
-        extra: Names and values of other columns, of a table of the user's own.
-    """
+    """One video, as its place on disk and the files beside it describe it; None where unknown."""
 
     path: str
     dataset: str
@@ -56,11 +44,8 @@ class VideoRow(NamedTuple):
 class Problem(NamedTuple):
     """What the reader could not place, and why.
 
-    Attributes:
-        path: Absolute path of the file.
-        status: `missing`: named by a list, not on disk; `unknown`: on disk, but nothing says what
-            it is; `mismatch`: the folder and the list beside it contradict each other.
-        reason: One sentence.
+    `missing`: named by a list, not on disk; `unknown`: on disk, but nothing says what it is;
+    `mismatch`: the folder and the list beside it contradict each other.
     """
 
     path: str
@@ -70,14 +55,7 @@ class Problem(NamedTuple):
 
 @dataclass
 class Reading:
-    """What one reader found under a root; it grows while the reader walks.
-
-    Attributes:
-        recognised_by: A sentence: what under the root made this the layout.
-        rows: The videos.
-        problems: What could not be read as a video of this layout.
-        notes: What else is to be told of the data set.
-    """
+    """What one reader found under a root; it grows while the reader walks."""
 
     recognised_by: str
     rows: list[VideoRow] = field(default_factory=list)
@@ -92,11 +70,7 @@ def fake_within(fields: Mapping[Any, object]) -> str:
 
 
 def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
-    """Turn rows into the video manifest, sorted by path: all but the label pandas strings.
-
-    Labels are int64, Int64 where some are not known.
-    Columns that only a table of the user's own has stand behind the others.
-    """
+    """Turn rows into the video manifest, sorted by path: all but the label pandas strings."""
     ordered = sorted(rows, key=lambda row: row.path)
     known = pd.DataFrame([row[:-1] for row in ordered], columns=list(VIDEO_COLUMNS), dtype=object)
     names = list(dict.fromkeys(name for row in ordered for name, _ in row.extra))
@@ -132,8 +106,7 @@ def check_present(wanted: Iterable[str], present: Iterable[str], *, choice: str)
 def choose_methods(rows: Sequence[VideoRow], methods: str | Sequence[str] | None) -> list[VideoRow]:
     """Keep the fakes of some methods, and the originals of the data sets they belong to.
 
-    `real` alone keeps only originals, None keeps everything; a method that is not among the rows
-    raises `InputError`.
+    `real` alone keeps only originals, None everything; `InputError` for a method that is not there.
     """
     if methods is None:
         return list(rows)

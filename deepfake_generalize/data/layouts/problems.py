@@ -14,8 +14,7 @@ def left_out(labels: Mapping[str, int | None]) -> list[Problem]:
     """Say which of these files, given with their labels, are not to be read, and why.
 
     That is what is no regular file; of one file that links show in several places all but the
-    first; and all of them where these places give it contradictory labels. What is not there is
-    left to whoever reads it.
+    first; and all of them where these places give it contradictory labels.
     """
     problems = []
     places: dict[str, list[str]] = defaultdict(list)
@@ -45,7 +44,7 @@ def told_by_folder(paths: Iterable[str], reason: str) -> list[Problem]:
     """Say of files that are not read how many lie in which folder, a problem a folder."""
     folders: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        folder, _, name = path.rpartition("/")
+        folder, name = os.path.split(path)
         folders[folder].append(name)
     return [
         Problem(folder, "unknown", f"it holds {len(names)} files such as {min(names)!r}: {reason}")

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import telling
 
 
 def _words(text: str) -> frozenset[str]:
@@ -69,13 +70,7 @@ _MOST_DETOURS = 1000
 
 
 class Found(NamedTuple):
-    """A file that looks like a video or a picture, or of which nothing tells that it is neither.
-
-    Attributes:
-        parts: Its path below the root.
-        kind: What it looks like; `picture` only if `read_image` reads its format; `unknown` for a
-            name without suffix of what is empty or no regular file.
-    """
+    """A file, by its parts below the root, that may be a video or a picture by all one can tell."""
 
     parts: tuple[str, ...]
     kind: Kind
@@ -87,10 +82,7 @@ def is_video_name(name: str) -> bool:
 
 
 def looks_like(path: str | os.PathLike[str], *, still: bool = False) -> Kind | None:
-    """Say what a file is by its name, or by its first bytes where the name does not tell.
-
-    `still` takes what may be both, such as a GIF, for a picture. None for what is neither.
-    """
+    """Say what a file is by its name, or by its first bytes where the name does not tell."""
     suffix = _suffix(os.fspath(path))
     if suffix in VIDEO_SUFFIXES and not (still and suffix in _OTHER_PICTURES):
         return "video"
@@ -120,11 +112,7 @@ def _by_content(path: str | os.PathLike[str], *, named: bool) -> Kind | None:
 
 
 class Disk:
-    """Folders as they were at the first look: each is listed once, whoever asks.
-
-    Attributes:
-        closed: Folders that `walk_files` enters only where it begins with them.
-    """
+    """Folders as they were at the first look: each is listed once, whoever asks."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -149,7 +137,7 @@ class Disk:
 
     def has(self, path: str) -> bool:
         """Say whether a visible file is there; nothing but its folder is looked at."""
-        folder, _, name = path.rpartition("/")
+        folder, name = os.path.split(path)
         try:
             others = self.entries(folder)[1]
         except (OSError, ValueError):
@@ -175,8 +163,7 @@ def walk_files(
     """List what may be a video or a picture at any depth under a root, sorted.
 
     Linked folders are followed, but for those that lead back to a folder above them. Folders whose
-    names, in lower case, are in `skip` are not entered; `still` is as in `looks_like`; what `disk`
-    has listed already is not listed again.
+    names, in lower case, are in `skip` are not entered; `still` is as in `looks_like`.
     """
     disk = disk or Disk()
     found: list[Found] = []
@@ -214,14 +201,12 @@ def _suffix(name: str) -> str:
 
 def read_json(path: Path) -> object:
     """Read a JSON file; what is none raises `InputError`, which names the file and the place."""
+    with telling(f"expected to read {path}", hint="Check its permissions."):
+        content = read_regular(path)
     try:
-        return json.loads(read_regular(path).decode("utf-8-sig"))
+        return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"expected JSON in {path}, received something else: {error}.",
             hint="Download or unpack this file again.",
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"expected to read {path}: {error.strerror}.", hint="Check its permissions."
         ) from error

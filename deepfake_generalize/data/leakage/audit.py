@@ -47,16 +47,14 @@ def audit_leakage(
 ) -> pd.DataFrame:
     """Find what sets of crops share: videos, people, and pictures that are nearly the same.
 
-    Every pair of sets is compared. A video is known by its path and, in FF++, DFD, Celeb-DF and
-    DFDC, by data set, method and name, so that two qualities of a clip are one video; versions 1
-    and 2 of Celeb-DF count as one data set. People are the identities of the manifest within a
-    data set, over all methods: the original 004 and the fakes 004_982 and 982_004 share one.
+    A video is known by its path and, in FF++, DFD, Celeb-DF and DFDC, by data set, method and name,
+    so that two qualities of a clip are one video. People are the identities of the manifest within
+    a data set: the original 004 and the fakes 004_982 and 982_004 share one.
 
     Args:
         sets: Name to crops, or to `Splits`, of which every part that is not empty is a set ("X
             train", "X val", "X test"); or `Splits` alone ("train", "val", "test"). Of the crop
-            manifest's columns only `path` is needed: what the others do not tell is not found, and
-            said in the notes.
+            manifest's columns only `path` is needed.
         near_duplicates: Whether to read all images and compare them. Otherwise none is opened.
         shared_by_design: Pairs of names of sets that are meant to share people, and with them
             other frames of their videos and the likeness of these. A mapping of the pair to one or
@@ -65,12 +63,11 @@ def audit_leakage(
             stands for all their parts.
 
     Returns:
-        One row a finding, in the order of the sets, then of kind and name; the same for the same
-        input. Columns: `kind` ("video", "identity", "near_duplicate", or "unreadable" for images
-        that could not be compared), `set_a`, `set_b` (NA for "unreadable"), `what` (the video, the
-        person, or the two videos that look alike; where many look like many, the first two "and
-        others"), `n` (images concerned in both sets), `by_design`, `note`. `.attrs["notes"]` holds
-        sentences about what could not be looked for.
+        One row a finding, in the order of the sets, then of kind and name. Columns: `kind`
+        ("video", "identity", "near_duplicate", or "unreadable" for images that could not be
+        compared), `set_a`, `set_b` (NA for "unreadable"), `what` (the video, the person, or the two
+        videos that look alike), `n` (images concerned in both sets), `by_design`, `note`.
+        `.attrs["notes"]` holds sentences about what could not be looked for.
 
     Raises:
         InputError: Not at least one set, a set without paths, or a design about unknown sets.
@@ -94,16 +91,16 @@ def audit_leakage(
     for a, b in combinations(indexed, 2):
         design = designs.get(frozenset((a.name, b.name)), frozenset())
         found += _shared_videos(a, b, design)
+        both = sorted(a.by_person.keys() & b.by_person.keys())
+        meant = "identity" in design
         found += [
-            _shared(
-                "identity", a, b, who, (a.by_person[who], b.by_person[who]), "identity" in design
-            )
-            for who in sorted(a.by_person.keys() & b.by_person.keys())
+            _shared("identity", a, b, who, (a.by_person[who], b.by_person[who]), meant)
+            for who in both
         ]
         found += _shared_pictures(a, b, design)
-    table = pd.DataFrame(found, columns=list(LeakageFinding._fields)).astype(
-        dict.fromkeys(LeakageFinding._fields, "string") | {"n": "int64", "by_design": "bool"}
-    )
+    names = list(LeakageFinding._fields)
+    types = dict.fromkeys(names, "string") | {"n": "int64", "by_design": "bool"}
+    table = pd.DataFrame(found, columns=names).astype(types)
     table.attrs["notes"] = notes_on(indexed, images=near_duplicates)
     return table
 

@@ -22,12 +22,7 @@ _By = Literal["identity", "video", "frame"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Selection:
-    """Two tables that together hold every crop of the input exactly once, in its order.
-
-    Attributes:
-        crops: The crops that stay.
-        dropped: The others, with a column `reason`.
-    """
+    """Two tables that together hold every crop exactly once: `dropped` has a column `reason`."""
 
     crops: pd.DataFrame
     dropped: pd.DataFrame
@@ -47,17 +42,13 @@ def exclude(
     Args:
         crops: Rows of the crop manifest.
         others: Crops, or `Splits` (their three parts).
-        by: What is not to be shared. `identity`: people, compared within a data set, both versions
-            of Celeb-DF being one; crops in which nobody is named stay, since nothing tells that
-            they show one of these people. `video`: videos under whatever name, compared as by
-            `audit_leakage`. `frame`: only the very same frames; other frames of a video stay. A
-            frame is known by its video and number, at any compression in the data sets that this
-            library knows by name; where it has no number, by the path of the crop.
+        by: What is not to be shared. `identity`: people, compared within a data set; crops in which
+            nobody is named stay. `video`: videos under whatever name, compared as by
+            `audit_leakage`. `frame`: only the very same frames, known by video and number, at any
+            compression in the data sets that this library knows by name; where it has no number, by
+            the path of the crop.
         near_duplicates: With by="video", whether to read all images and drop also the videos of
             which one image is nearly the same as one of the others.
-
-    Returns:
-        What stays and what does not.
 
     Raises:
         InputError: A table without paths, another `by`; others that name nobody, with

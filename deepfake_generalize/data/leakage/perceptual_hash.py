@@ -9,11 +9,8 @@ pair counts only if its details and its colours agree too.
 Reproduction notes:
     The limits were set on 22 crops of six real clips, about 100 x 140 pixels, and on synthetic
     faces. JPEG at quality 20, half the size, another brightness, and a cut moved by 1 % of its
-    width changed at most 6 bits of the real ones, kept correlations of .96 (picture) and .92
-    (detail), and moved the colours by at most 12.5 levels. Crops of different real clips differed
-    in 20 bits or more and stayed under .68 and .47; different synthetic faces agreed in all three
-    at times, but their colours were 18 levels apart or more. A cut moved by 3 % of its width is no
-    longer recognised.
+    width are recognised; a cut moved by 3 % is not. Crops of different real clips differed in 20
+    bits or more and correlated by less than .68 (picture) and .47 (detail).
 """
 
 from __future__ import annotations

@@ -61,10 +61,7 @@ def with_columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def check_crops(crops: pd.DataFrame, columns: Sequence[str], *, unknown: bool = False) -> None:
-    """Raise `InputError` unless these are rows with these columns and labels, at least one.
-
-    `unknown` is as in `check_labels`.
-    """
+    """Raise `InputError` unless these are rows with these columns and labels, at least one."""
     require_columns(crops, columns, what="crops")
     if crops.empty:
         raise InputError("expected crops, received no rows.", hint="Check what selected them.")

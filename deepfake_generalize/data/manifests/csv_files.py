@@ -17,6 +17,7 @@ from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.manifests.checks import ALIASES, LABELS, require_columns, with_columns
 from deepfake_generalize.data.manifests.tables import plain_csv
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.validation import telling
 
 _AGAIN = "Extract the faces again."
 _DTYPES = {"frame": "Int64", "label": "int64", "score": "float64"}
@@ -30,11 +31,7 @@ def write_manifest(
     *,
     comment: str = "",
 ) -> Path:
-    """Write a manifest as CSV by atomic rename, paths relative to its folder, which may be new.
-
-    `columns` must be there and are written first; those of them in `path_columns` hold paths. A
-    `comment` becomes a first line behind "# ".
-    """
+    """Write a manifest as CSV by atomic rename, paths relative to its folder, which may be new."""
     folder = possible(target.parent)
     text = manifest_text(frame, folder, columns, path_columns, what=f"the rows of {target.name}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,23 +74,9 @@ def read_manifest(
     skip: int = 0,
     needed: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Read what `write_manifest` wrote, with absolute paths and the types of the columns.
-
-    `file` is absolute; `skip` counts lines before the header; with `needed` only these columns
-    must be there, and the others are filled as by `with_columns`. `InputError` is raised where it
-    is not there or no CSV file, a column is missing, or a value is of the wrong kind.
-    """
-    try:
+    """Read what `write_manifest` wrote, with absolute paths and the types of the columns."""
+    with telling(f"expected a CSV manifest at {str(file)!r}", hint="Check the path."):
         content = read_regular(file)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"expected a manifest at {str(file)!r}, there is none.", hint="Check the folder."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"expected a CSV manifest at {str(file)!r}: {error.strerror}.",
-            hint="Check the path.",
-        ) from error
     return parse_manifest(
         content, file, file.parent, columns, path_columns, skip=skip, needed=needed
     )
@@ -178,10 +161,7 @@ def _numbers(labels: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def restore_types(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Give columns of a manifest their types: all but frame, label and score become strings.
-
-    Labels are int64, Int64 where some are NA.
-    """
+    """Give columns of a manifest their types: strings but for frame, label and score."""
     types = {name: _DTYPES.get(name, "string") for name in columns}
     if "label" in types and frame["label"].isna().any():
         types["label"] = "Int64"

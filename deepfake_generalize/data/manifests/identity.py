@@ -8,6 +8,7 @@ the kind: there only an equal path is the same clip.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
@@ -46,8 +47,8 @@ def people(rows: pd.DataFrame) -> list[tuple[str, ...]]:
 def clip_keys(rows: pd.DataFrame) -> pd.Series[str]:
     """Name the clip that each crop is taken from, such as "FF++ real 004", at any compression.
 
-    The name is dataset family, method and file name where names tell clips apart, else the path of
-    the video; of the crop itself where the video is unknown.
+    By dataset family, method and file name where names tell clips apart, else the path of the
+    video; of the crop itself where the video is unknown.
     """
     video = text_column(rows, "video")
     video = video.where(video != "", text_column(rows, "path"))
@@ -87,11 +88,7 @@ def real_clips(rows: pd.DataFrame) -> pd.Series[str]:
 
 
 def crop_keys(crops: pd.DataFrame) -> list[str]:
-    """Name each crop of a crop manifest by what is the same on every machine.
-
-    That is data set, method, label, compression, identities, frame and the names of video and crop;
-    sorting by it sorts frames by number.
-    """
+    """Name each crop of a crop manifest by what is the same on every machine."""
     names = ("dataset", "method", "label", "compression", "target_identity", "source_identity")
     columns = [crops[name].astype("string").fillna("").map(str).to_list() for name in names]
     frames = crops["frame"].astype("Int64").astype("string").fillna("").str.zfill(9)
@@ -105,16 +102,9 @@ def crop_keys(crops: pd.DataFrame) -> list[str]:
 def score_keys(rows: pd.DataFrame) -> list[str]:
     """Name each row of a table of crops or scores by what is the same on every machine.
 
-    Returns:
-        For each row a text of data set, method, compression, the name of the video and the frame,
-        as far as they are known; of the image's name where no frame is; of the row's number where
-        nothing is. What would come twice has its row's number behind it.
-
-    Examples:
-        >>> score_keys(pd.DataFrame({"dataset": "FF++", "video": "/a/b/000_003.mp4", "frame": [7]}))
-        ['FF++/b/000_003/7']
-        >>> score_keys(pd.DataFrame({"label": [0, 1]}))
-        ['row 0', 'row 1']
+    Data set, method, compression, the name of the video and the frame, as far as they are known,
+    such as "FF++/b/000_003/7"; the image's name where no frame is, the row's number where nothing
+    is. What would come twice has its row's number behind it.
     """
     parts = [
         rows[name].astype("string").fillna("").tolist()
@@ -139,10 +129,7 @@ def score_keys(rows: pd.DataFrame) -> list[str]:
 def video_keys(
     rows: pd.DataFrame, columns: Sequence[str] = ("dataset", "method", "video")
 ) -> pd.Series[str] | None:
-    """Name the video of every row by its label and these columns, as far as they are there.
-
-    None where a row has no video.
-    """
+    """Name the video of every row by its label and these columns; None where a row has none."""
     if "video" not in rows or rows["video"].isna().any():
         return None
     keys = rows["label"].astype(str)
@@ -153,10 +140,7 @@ def video_keys(
 
 
 def video_names(rows: pd.DataFrame) -> pd.Series[str] | None:
-    """Return `video_keys` without the folders that the files lie in, where that is as exact.
-
-    Resamples hang on these names: they are to be the same on every machine.
-    """
+    """Return `video_keys` without the folders that the files lie in, where that is as exact."""
     videos = video_keys(rows)
     if videos is None:
         return None
@@ -197,9 +181,9 @@ def _clip_key(dataset: str, method: str, video: str) -> str:
 
 
 def _folder_and_stem(path: str) -> tuple[str, str]:
-    folder, _, name = path.rpartition("/")
+    folder, name = os.path.split(path)
     stem, dot, _ = name.rpartition(".")
-    return folder.rpartition("/")[2], stem if dot and stem else name
+    return os.path.split(folder)[1], stem if dot and stem else name
 
 
 def short_name(value: Any, *, suffix: bool) -> str:

@@ -85,12 +85,7 @@ def select(rows: pd.DataFrame, query: str) -> pd.DataFrame:
 
 
 def split_query(place: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """Return a place and the query behind it in brackets; what exists as it is named has none.
-
-    Examples:
-        >>> split_query("crops[method=FaceSwap]")
-        (PosixPath('crops'), 'method=FaceSwap')
-    """
+    """Return a place and the query behind it in brackets; what exists as it is named has none."""
     text = os.fspath(place)
     found = _PLACE.fullmatch(text)
     if found is None or os.path.lexists(text):

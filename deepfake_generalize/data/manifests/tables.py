@@ -28,9 +28,6 @@ def plain_csv(content: bytes, known: Collection[str]) -> bytes:
 
     UTF-16, a mark in front of UTF-8, semicolons, tabs, spaces behind commas and line ends of old
     Macs are turned into that, and names of columns that are `known` but for their case into these.
-
-    Raises:
-        InputError: There are more than `MAX_COLUMNS` columns, or it is no CSV.
     """
     content = _utf_8(content)
     head = _text(content[:_MAX_HEADER])
@@ -65,10 +62,7 @@ def plain_csv(content: bytes, known: Collection[str]) -> bytes:
 
 @contextlib.contextmanager
 def opened_table(file: Path, known: Collection[str]) -> Iterator[csv.DictReader[str]]:
-    """Open a table with a header, and turn what reading it raises into an `InputError`.
-
-    Bytes that are not UTF-8 come as Python's names of files have them.
-    """
+    """Open a table with a header, and turn what reading it raises into an `InputError`."""
     try:
         text = _text(read_table(file, known))
     except (OSError, InputError) as error:

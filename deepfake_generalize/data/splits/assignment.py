@@ -51,10 +51,7 @@ class Assignment:
 def assign(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
 ) -> Assignment:
-    """Give each unit to the split furthest from its share; return the best of many random orders.
-
-    If the needs are not met: the large ones first, and with larger shares for small splits.
-    """
+    """Give each unit to the split furthest from its share; keep the best of many random orders."""
     counts, _ = count_units(videos, units)
     best = Assignment(dict.fromkeys(videos, CROSSING), -1.0)
     rng = np.random.default_rng(seed)
@@ -74,10 +71,7 @@ def assign(
 def solve(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
 ) -> Assignment | None:
-    """Look for an assignment by integer programming; of several, the seed decides.
-
-    Returns one that meets all needs, an empty one that is proven impossible, or None if given up.
-    """
+    """Look for an assignment by integer programming; of several, the seed decides."""
     totals = np.sum([video.counts for video in videos.values()], axis=0)
     if (totals < np.sum(needs, axis=0)).any():
         return Assignment({}, 0.0, impossible=True)

@@ -47,17 +47,16 @@ def balanced_splits(
 
     Args:
         crops: The crop manifest, in any order; label 1 = fake, 0 = real. Of its columns only `path`
-            and `label` are needed; without `video` each crop is a video of its own, and `identity`
-            is taken for `target_identity`. Not changed.
+            and `label` are needed; without `video` each crop is a video of its own.
         train: Images in the training split, both classes together; even; 0 for none.
         val: The same for validation.
         test: The same for the test.
         by: What else the splits must not share. `identity`: people. Videos that share a person
-            within a data set (both versions of Celeb-DF are one) stay together; where that links
-            so many that the sizes cannot be met, the people are assigned to the splits and the
-            fakes whose two people are in different ones are dropped. Clips of unknown people count
-            as a person each. `video`: nothing else; two qualities of a clip of a known data set are
-            one video. `official`: the column `split` decides; rows without one are dropped.
+            within a data set stay together; where that links so many that the sizes cannot be met,
+            the people are assigned to the splits and the fakes whose two people are in different
+            ones are dropped. Clips of unknown people count as a person each. `video`: nothing else;
+            two qualities of a clip of a known data set are one video. `official`: the column
+            `split` decides; rows without one are dropped.
         seed: Seed of the choice.
 
     Returns:
@@ -154,10 +153,7 @@ def in_order(crops: pd.DataFrame) -> pd.DataFrame:
 
 
 def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Assignment:
-    """Assign videos to splits: whole groups of linked ones if that meets the needs, else people.
-
-    Returns what meets all needs, else what came nearest, and if there is provably nothing better.
-    """
+    """Assign videos to splits: whole groups of linked ones if that meets the needs, else people."""
     units = linked(video.keys for video in videos.values())
     levels = [units]
     if by == "identity":

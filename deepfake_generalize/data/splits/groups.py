@@ -34,11 +34,7 @@ class Video:
 def collect_videos(
     crops: pd.DataFrame, classes: Sequence[int], n_classes: int, *, by_identity: bool
 ) -> dict[str, Video]:
-    """Gather the videos of sorted crops, by their paths, in order of first appearance.
-
-    `classes` gives the class of each row, 0 to `n_classes` - 1. Group keys are the identities, with
-    `by_identity` and where known; else the clip, which two qualities share.
-    """
+    """Gather the videos of sorted crops, by their paths, in order of first appearance."""
     # Kept by clip: one quality of it may name the people and another may not.
     keys: dict[str, dict[GroupKey, None]] = {}
     counts: dict[str, list[int]] = {}
@@ -83,10 +79,7 @@ def break_large_components(units: Mapping[GroupKey, GroupKey]) -> dict[GroupKey,
 def count_units(
     videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey]
 ) -> tuple[dict[GroupKey, Counts], dict[frozenset[GroupKey], Counts]]:
-    """Count the crops of each class by the unit that they need, and by the units together.
-
-    Units are in order of first appearance; crops of several are lost unless these are in one split.
-    """
+    """Count the crops of each class by the unit that they need, and by the units together."""
     alone: dict[GroupKey, Counts] = {}
     together: dict[frozenset[GroupKey], Counts] = {}
     for video in videos.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
 from deepfake_generalize.data.manifests import crop_keys, read_manifest, text_sha256, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.notebooks import card, html_table
+from deepfake_generalize.validation import telling
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "
@@ -29,9 +31,7 @@ class Splits:
         val: The same, for choosing among models.
         test: The same, for the final figures.
         dropped: The other rows, with a column `reason`.
-        sha256: Hash of which crops are in which of the four, by data set, method, names of video
-            and crop, frame, label and identities. It has no part in where the files lie, so it is
-            the same on another machine.
+        sha256: Hash of which crops are in which of the four, wherever the files lie.
 
     Examples:
         >>> from deepfake_generalize.data.splits import balanced_splits
@@ -80,29 +80,22 @@ class Splits:
     def save(self, path: str | Path) -> Path:
         """Write the splits to one CSV file, all of it or nothing, and return its path.
 
-        Its first line holds the hash, its column `subset` says where each crop belongs, and its
-        paths are relative to its folder. InputError where it cannot be written.
+        Paths are relative to its folder. InputError where it cannot be written.
         """
         parts = [getattr(self, name).assign(subset=name) for name in (*SUBSETS, "dropped")]
         rows = pd.concat([part.astype({"frame": "Int64"}) for part in parts], ignore_index=True)
         comment = _PREFIX + self.sha256
-        try:
-            return write_manifest(
-                rows, absolute(path), _COLUMNS, ("path", "video"), comment=comment
-            )
-        except OSError as error:
-            raise InputError(
-                f"expected a place where splits can be written, received {str(path)!r}: "
-                f"{error.strerror or error}.",
-                hint="Choose another file, or mend the permissions of its folder.",
-            ) from error
+        expected = f"expected a place where splits can be written, received {str(path)!r}"
+        hint = "Choose another file, or mend the permissions of its folder."
+        with telling(expected, hint=hint):
+            paths = ("path", "video")
+            return write_manifest(rows, absolute(path), _COLUMNS, paths, comment=comment)
 
     @staticmethod
     def load(path: str | Path) -> Splits:
         """Read what `save` wrote, with the paths as they are seen from here.
 
-        Columns that are not the crop manifest's come back as texts. InputError where there is no
-        such file or no splits in it, DataMismatchError where its rows are not those of its hash.
+        InputError where there are no splits, DataMismatchError where the hash is of other rows.
         """
         file = absolute(path)
         try:
@@ -164,7 +157,7 @@ def remarks(splits: Splits) -> list[str]:
     places: dict[str, set[str]] = {}
     for name, part in zip(SUBSETS, parts, strict=False):
         alone = part.loc[part["video"] == part["path"], "path"]
-        for folder, _, file in (str(path).rpartition("/") for path in alone):
+        for folder, file in (os.path.split(str(path)) for path in alone):
             if video := before_number(file):
                 places.setdefault(f"{folder}/{video}", set()).add(name)
     if torn := [video for video, names in places.items() if len(names) > 1]:

@@ -23,10 +23,7 @@ _Summary: TypeAlias = tuple[tuple[int, ...], UInt8Array, UInt8Array]
 
 
 def find_cuts(images: Sequence[UInt8Array | None]) -> frozenset[int]:
-    """Return the positions, from 1, at which another shot, or frames of another size, begin.
-
-    None among the sampled frames, (H, W, 3) uint8 RGB, is passed over.
-    """
+    """Return the positions, from 1, at which another shot, or frames of another size, begin."""
     seen = [(at, _summary(image)) for at, image in enumerate(images) if image is not None]
     return frozenset(at for (_, last), (at, now) in pairwise(seen) if _differ(last, now))
 

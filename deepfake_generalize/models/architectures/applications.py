@@ -46,11 +46,9 @@ def xception(
         MissingAssetError: The ImageNet weights are neither cached nor to be had.
 
     Reproduction notes:
-        The study starts from random weights and feeds [0, 1] to the first convolution; so does this
-        one. The ImageNet weights expect [-1, 1]: with them, and only with them, a `Rescaling` layer
-        without parameters follows the input. A weights file does not say whether that layer was
-        there and is taken to belong to the network without it, so keep a network that began from
-        ImageNet with `Detector.save`, which keeps its layers.
+        As in the study, random weights see [0, 1]. The ImageNet weights expect [-1, 1]: with them a
+        `Rescaling` layer follows the input. A weights file is taken to belong to the network
+        without it, so keep a network that began from ImageNet with `Detector.save`.
 
     Examples:
         >>> xception((71, 71, 3)).output_shape
@@ -80,24 +78,19 @@ def efficientnet_b0(
 
     Args:
         input_shape: (H, W, 3) in pixels, each side at least 32.
-        classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, a weights file of Keras 1, 2 or 3 (HDF5), or
-            `"imagenet"` for Keras's own below a random dense layer.
+        classes: As for `xception`.
+        weights: As for `xception`.
 
     Returns:
         A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1].
 
     Raises:
-        InputError: A shape or number of classes that cannot be built, or a file that does not fit.
-        MissingAssetError: The ImageNet weights are neither cached nor to be had.
+        InputError, MissingAssetError: As `xception`.
 
     Reproduction notes:
-        Keras's application takes 0 to 255 and divides by 255 itself. A `Rescaling` layer by 255
-        stands before it, so that this network takes [0, 1] as the others do and its first
-        convolution sees what it would see in the application. With random weights the
-        normalization changes nothing, and that is [0, 1], as in the study. With ImageNet weights
-        the application adds a layer that scales the channels; a weights file is taken to belong to
-        the network without it, so keep a network that began from ImageNet with `Detector.save`.
+        Keras's application takes 0 to 255 and divides by 255 itself: a `Rescaling` layer by 255
+        stands before it. With ImageNet weights the application adds a layer that scales the
+        channels; a weights file is taken to belong to the network without it.
 
     Examples:
         >>> efficientnet_b0((32, 32, 3)).output_shape
@@ -120,11 +113,7 @@ def _trunk(
     *,
     imagenet: bool,
 ) -> keras.Model:
-    """Build one of `keras.applications` without its classifier, over symbolic images.
-
-    The trunk is flat and its layers keep the application's names. Those that it leaves to chance
-    are counted from 1 within the model, and every convolution has `conv` in its name.
-    """
+    """Build one of `keras.applications` without its classifier, over symbolic images."""
     options: dict[str, Any] = {
         "include_top": False,
         "input_tensor": inputs if scaling is None else scaling(inputs),

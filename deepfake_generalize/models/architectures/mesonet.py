@@ -30,8 +30,7 @@ def mesonet(
 
     Returns:
         A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1]. Which
-        class is fake is not the network's business but the `Detector`'s: 1 in the detectors trained
-        here; the public weights give P(real).
+        class is fake only the `Detector` knows: the public weights give P(real).
 
     Raises:
         InputError: A shape or number of classes that cannot be built, or a file that does not fit.
@@ -67,15 +66,14 @@ def mesoinception(
 
     Args:
         input_shape: (H, W, 3) in pixels, each side at least 8.
-        classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, or a weights file of Keras 1, 2 or 3 (HDF5).
+        classes: As for `mesonet`.
+        weights: As for `mesonet`.
 
     Returns:
-        A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1], of
-        which class as for `mesonet`.
+        As `mesonet`.
 
     Raises:
-        InputError: A shape or number of classes that cannot be built, or a file that does not fit.
+        InputError: As `mesonet`.
 
     Reproduction notes:
         The branches of a block end in ReLU, and their 3x3 convolutions have dilation 1, 2 and 3, as

@@ -35,10 +35,7 @@ def classifier(
     classes: int,
     weights: str | Path | None,
 ) -> keras.Model:
-    """Return the network from `inputs` over `features` (N, F) to its classes (N, classes).
-
-    One class is a sigmoid unit, several are softmax columns.
-    """
+    """Return the network from `inputs` over `features` (N, F) to its classes (N, classes)."""
     units = check_whole("classes", classes, least=1)
     activation = "sigmoid" if units == 1 else "softmax"
     outputs = keras.layers.Dense(units, activation=activation, name="output")(features)

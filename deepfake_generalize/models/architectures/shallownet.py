@@ -40,8 +40,7 @@ def shallownet(
 
     Reproduction notes:
         Filters, kernels, penalty (L2 of 1e-4 on the kernels) and dropout (.25) are those of the
-        study's scripts. A dropout after every convolution gives the 24 layers that they train in
-        the merge step; at inference dropout changes nothing.
+        study's scripts, with a dropout after every convolution.
 
     Examples:
         >>> shallownet((20, 20, 3)).output_shape

@@ -30,6 +30,7 @@ from deepfake_generalize.models.surgery import (
     is_graph,
     without_lambdas,
 )
+from deepfake_generalize.validation import telling
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1
@@ -46,12 +47,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
 
 
 def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
-    """Write a network and JSON facts to `path`, which is replaced at once or not at all.
-
-    Raises:
-        InputError: Another ending than `.keras`, a folder that does not exist or cannot be
-            written to, or facts that JSON cannot hold.
-    """
+    """Write a network and JSON facts to `path` (.keras), replaced at once or not at all."""
     if path.suffix != ".keras":
         raise InputError(f"expected a path that ends in .keras, received {path}.")
     if not path.parent.is_dir() or path.is_dir():
@@ -68,20 +64,18 @@ def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
             f"expected a training record of plain JSON values: {error}.",
             hint="Use numbers, strings, lists and dictionaries; neither arrays nor NaN.",
         ) from error
-    try:
-        with replacing(path, suffix=".keras") as temporary, warnings.catch_warnings():
-            # TensorFlow's arrays answer NumPy 2 in the old way; that is between the two of them.
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            without_lambdas(model).save(temporary)
-            with zipfile.ZipFile(temporary, "a") as file:
-                file.writestr(MEMBER, text)
-            _read_back(temporary, model, path, classes)
-    except OSError as error:
-        # The system's message names the temporary file, which the caller never heard of.
-        raise InputError(
-            f"expected to write {path}, the system refused: {error.strerror or error}.",
-            hint="Choose a folder that you may write to, on a disk with room.",
-        ) from error
+    hint = "Choose a folder that you may write to, on a disk with room."
+    with (
+        telling(f"expected to write {path}, the system refused", hint=hint),
+        replacing(path, suffix=".keras") as temporary,
+        warnings.catch_warnings(),
+    ):
+        # TensorFlow's arrays answer NumPy 2 in the old way; that is between the two of them.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        without_lambdas(model).save(temporary)
+        with zipfile.ZipFile(temporary, "a") as file:
+            file.writestr(MEMBER, text)
+        _read_back(temporary, model, path, classes)
     return path
 
 

@@ -44,9 +44,8 @@ RESIZING: Mapping[str, Callable[[AnyArray, tuple[int, int]], AnyArray]] = Mappin
 )
 """How images of other sizes than a network's are brought to it.
 
-`bilinear` is the rule of `data.to_dataset`, by area where an image shrinks beyond a factor of two;
-`nearest` takes the pixel nearest to each new one's centre, as Keras's `load_img` and its
-ImageDataGenerator do by default; `area` averages.
+`bilinear` is by area where an image shrinks beyond a factor of two, as in `data.to_dataset`;
+`nearest` takes the pixel nearest to each new one's centre, as Keras's ImageDataGenerator does.
 """
 
 
@@ -97,11 +96,8 @@ def given_batches(
 ) -> Iterator[AnyArray]:
     """Yield clips as checked batches (B, frames, height, width, 3); images without `frames`.
 
-    `clips` are (N, T, H, W, 3), or a sequence of the frames of a video each, as `unit_batches`
-    takes them, in order. Of more than `frames` the centres of as many equal parts are taken.
-
-    Raises:
-        InputError: What is no clip, one of fewer frames, or as in `unit_batches`.
+    `clips` are (N, T, H, W, 3), or a sequence of the frames of a video each, in order. Of more than
+    `frames` the centres of as many equal parts are taken; of fewer it raises `InputError`.
     """
     if frames is None:
         yield from unit_batches(clips, size, batch_size)
@@ -160,11 +156,7 @@ def _unit(
 
 
 def checked_scores(scores: AnyArray, *, source: str, hint: str = _SQUASH) -> AnyArray:
-    """Return scores, of any shape, if all are in [0, 1] up to rounding, and clip them.
-
-    Raises:
-        InputError: NaN, or a value outside [0, 1]; `source` is what it calls the detector.
-    """
+    """Return scores, of any shape, clipped, if all are in [0, 1] up to rounding; else raise."""
     if not np.isfinite(scores).all():
         raise InputError(
             f"expected scores in [0, 1] from {source}, received NaN or infinity.",

@@ -62,22 +62,20 @@ def as_detector(  # noqa: PLR0913  (each is a choice of its own)
 
     Args:
         function: From a batch of RGB images, a NumPy array, to one number in [0, 1] an image, of
-            shape (N,) or (N, 1): an array, a PyTorch or TensorFlow tensor, or a list. Whatever it
-            does about its input beyond what is said below (mean and deviation, devices, no_grad)
-            is its own affair. Or a `torch.nn.Module` itself: it gets (N, 3, H, W) tensors on the
-            device and in the precision of its weights, and computes in eval mode and without
-            gradients; then it is in the mode again that it was in.
+            shape (N,) or (N, 1): an array, a PyTorch or TensorFlow tensor, or a list. Mean and
+            deviation, devices and no_grad are its own affair. Or a `torch.nn.Module` itself: it
+            gets (N, 3, H, W) tensors on the device and in the precision of its weights, and
+            computes in eval mode and without gradients.
         name: What tables call it.
         size: Side, or (height, width), in pixels of the images it takes.
         returns: `fake` if its numbers are P(fake), `real` if they are P(real).
         channels: `last` for (N, H, W, 3), `first` for (N, 3, H, W); always `first` for a
-            `torch.nn.Module` itself, so one that takes channels last goes into a function.
+            `torch.nn.Module` itself.
         scale: `unit` for float32 in [0, 1], `uint8` for uint8 in 0 to 255.
-        batch_size: How many images it computes at once, where that is fixed: 1 for an export with
-            a batch of 1. Every call gets exactly so many, whatever `scores` is asked for; a last
-            batch is filled up with its last image, whose further scores are dropped. None takes
-            any number. A function that raises on several images and not on one of them is given
-            one at a time, with a warning.
+        batch_size: How many images it computes at once, where that is fixed: every call gets
+            exactly so many, the last one filled up with its last image. None takes any number. A
+            function that raises on several images and not on one of them is given one at a time,
+            with a warning.
         logits: Whether its numbers are still to be turned into probabilities, in double precision:
             one number an image by a sigmoid, (N, K) by a softmax.
         column: Which column of (N, K) is meant, from 0: the one that `returns` speaks of. Without
@@ -88,11 +86,11 @@ def as_detector(  # noqa: PLR0913  (each is a choice of its own)
             no score, and a status that says so. None for single images.
 
     Returns:
-        A scorer: `.name`, `.scores(images)`, P(fake) of shape (N,), and `.score_video(path)`.
-        Calling it does what `scores` does. It keeps all of these settings, by their names. Of a
-        `torch.nn.Module` it is `types.Explainable`: `interpret` and `causal` take it as they take a
-        `Detector`, layers and sites being the paths of `module.named_modules()`. With `frames`,
-        `scores` takes videos, a sequence of the frames of each, and there are no maps.
+        A scorer: `.name`, `.scores(images)`, P(fake) of shape (N,), and `.score_video(path)`; it
+        keeps all of these settings, by their names. Of a `torch.nn.Module` it is
+        `types.Explainable`: `interpret` and `causal` take it as they take a `Detector`, layers and
+        sites being the paths of `module.named_modules()`. With `frames`, `scores` takes videos, a
+        sequence of the frames of each, and there are no maps.
 
     Raises:
         InputError: An argument is none of the above.
@@ -148,10 +146,7 @@ class FunctionDetector(ScoresVideos):
         """Score images, or clips with `frames`, as `Detector.scores` does: (N,), P(fake) in [0, 1].
 
         float64 where the function gives that, its numbers are P(real) or logits, else float32.
-
-        Raises:
-            InputError: Images of another shape, dtype or range; or a function that gives NaN,
-                numbers outside [0, 1], or not one number an image.
+        What is no image, or not one number in [0, 1] for each, raises `InputError`.
         """
         batch_size = check_whole("batch_size", batch_size, least=1)
         outputs: list[AnyArray] = []
@@ -217,9 +212,8 @@ class FunctionDetector(ScoresVideos):
 class TorchDetector(FunctionDetector):
     """What `as_detector` returns for a `torch.nn.Module`: scores, maps and causal effects.
 
-    It is `types.Explainable`. Layers and sites are the modules of a path, as
-    `module.named_modules()` gives them; the site `paper` is what enters the first linear layer, or
-    the second one if the first has 256 units or more.
+    The site `paper` is what enters the first linear layer, or the second one if the first has 256
+    units or more.
     """
 
     function: TorchFunction = field(repr=False)
@@ -285,7 +279,6 @@ class TorchDetector(FunctionDetector):
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     sides = size if isinstance(size, tuple | list) else (size, size)
     if len(sides) != 2 or not all(is_whole(side, least=1) for side in sides):
-        raise InputError(
-            f"expected size as a side or as (height, width) in pixels, received {size!r}."
-        )
+        expected = "size as a side or as (height, width) in pixels"
+        raise InputError(f"expected {expected}, received {size!r}.")
     return int(sides[0]), int(sides[1])

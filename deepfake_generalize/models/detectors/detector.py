@@ -50,15 +50,13 @@ _PASSING_ON = (*NOISE, keras.layers.Identity, keras.layers.Flatten, keras.layers
 class Detector(ScoresVideos):
     """A Keras network and the knowledge of which of its outputs means fake.
 
-    Label 1 is fake and 0 is real; a score is P(fake). This is the only place where a network's own
-    polarity is turned into that.
+    Label 1 is fake and 0 is real; a score is P(fake).
 
     Attributes:
         model (keras.Model): The Keras model, untouched.
         fake_index (int): Which class is fake.
         name (str): What tables call it.
-        training (dict[str, Any] | None): How it was trained (plain JSON values), or None where that
-            is unknown.
+        training (dict[str, Any] | None): How it was trained (plain JSON values), None if unknown.
         size (tuple[int, int]): (height, width) in pixels of the network's input.
         resize (str): How images of another size are brought to it.
 
@@ -88,10 +86,9 @@ class Detector(ScoresVideos):
             fake_index: The fake class: for one unit 0 or 1, for softmax the fake column.
             name: What tables call it; the model's name by default.
             training: A record of the training, kept when the detector is saved.
-            resize: How images of another size were brought to the network's in its training, which
-                is how they are in scoring: `bilinear`, as here (and by area where an image shrinks
-                beyond a factor of two); `nearest`, as by Keras's ImageDataGenerator and `load_img`;
-                or `area`.
+            resize: How images of another size are brought to the network's, as in its training:
+                `bilinear` (by area where an image shrinks beyond a factor of two); `nearest`, as by
+                Keras's ImageDataGenerator and `load_img`; or `area`.
 
         Raises:
             InputError: Not a Keras model, another input or output, no such class or rule, or a
@@ -121,11 +118,9 @@ class Detector(ScoresVideos):
 
     def __repr__(self) -> str:
         """Say what it is in one line."""
-        height, width = self.size
-        return (
-            f"Detector({self.name!r}, input {height}x{width}, fake_index={self.fake_index}, "
-            f"{self.model.count_params():,} parameters)"
-        )
+        size, count = "{}x{}".format(*self.size), self.model.count_params()
+        index = f"fake_index={self.fake_index}"
+        return f"Detector({self.name!r}, input {size}, {index}, {count:,} parameters)"
 
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
@@ -145,10 +140,7 @@ class Detector(ScoresVideos):
 
     @property
     def synthetic(self) -> bool:
-        """Whether it, or what it was fine-tuned from, is known to be trained on synthetic faces.
-
-        Such a detector shows how the library works; its verdict says nothing about real videos.
-        """
+        """Whether it, or what it was fine-tuned from, is known to be trained on synthetic faces."""
         record: object = self.training
         while isinstance(record, dict):
             data = record.get("data")
@@ -163,18 +155,15 @@ class Detector(ScoresVideos):
 
         Args:
             images: (N, H, W, 3) RGB, uint8 in 0 to 255 or float in [0, 1]; or a sequence of
-                (H, W, 3) of unequal sizes; or where they lie, a batch of them in memory at a time:
-                a sequence of paths of pictures as `data.read_image` reads, or a table of crops, as
-                `data.read_crops` gives, with labels or without. Nothing is cut out of them:
-                `score_video` takes a picture in which the face must be found. Other sizes than
-                the network's are resized by the detector's rule, `resize`. uint8 images are rounded
-                to whole levels again; float ones are not, which can move a score by about a
-                hundredth.
+                (H, W, 3) of unequal sizes; or where they lie, read a batch at a time: a sequence of
+                paths of pictures, or a table of crops, as `data.read_crops` gives. Nothing is cut
+                out of them. Other sizes than the network's are resized by the detector's rule,
+                `resize`; uint8 images are then rounded to whole levels, float ones are not.
             batch_size: Images at a time; bounds the memory.
 
         Returns:
-            (N,), P(fake) in [0, 1]; empty for no images. float32 as the network gives it, float64
-            where it is 1 minus what the network gives, so that small P(real) stay apart.
+            (N,), P(fake) in [0, 1]; float32 as the network gives it, float64 where it is 1 minus
+            what the network gives, so that small P(real) stay apart.
 
         Raises:
             InputError: Images of another shape, dtype or range, or a network whose output is NaN,
@@ -235,16 +224,13 @@ class Detector(ScoresVideos):
         return scores
 
     def fake_of(self, output: Any) -> Any:
-        """Turn outputs of the network into P(fake), inside TensorFlow too.
-
-        `scores` does it by this; whoever runs the network or a part of it needs nothing else to
-        know which class is fake.
+        """Turn outputs of the network into P(fake), inside TensorFlow too; nothing is checked.
 
         Args:
             output: (N, 1) or (N, K), what `model` gives: an array, a tensor or a symbolic one.
 
         Returns:
-            (N,) of the same kind, P(fake). Nothing is checked.
+            (N,) of the same kind, P(fake).
 
         Examples:
             >>> from deepfake_generalize.models import mesonet
@@ -276,35 +262,24 @@ class Detector(ScoresVideos):
 
     @classmethod
     def load(cls, path: str | Path) -> Detector:
-        """Read what `save` wrote.
+        """Read what `save` wrote; the scores are those of the detector saved.
 
         Args:
             path: A `.keras` file. Layers of your own are found where the program defines or imports
                 them, by the name of class and module. Files that carry code (Lambda layers) are
                 refused; `save` writes what a Lambda does where that is operations of Keras.
 
-        Returns:
-            The detector; its scores are those of the one saved.
-
         Raises:
             InputError: No such file, not one that `save` wrote, damaged, or carrying code.
         """
         require_tensorflow()
         model, facts = archive.read(Path(path))
-        return cls(
-            model,
-            fake_index=facts["fake_index"],
-            name=facts["name"],
-            training=facts["training"],
-            resize=facts["resize"],
-        )
+        known = ("fake_index", "name", "training", "resize")
+        return cls(model, **{key: facts[key] for key in known})
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """Hash a network's weights with their shapes and types, in its own order: 64 hex digits.
-
-    A network that was saved and loaded has the same hash.
-    """
+    """Hash a network's weights with their shapes and types, in its own order: 64 hex digits."""
     digest = hashlib.sha256()
     for array in model.get_weights():
         digest.update(f"{array.shape} {array.dtype}".encode())

@@ -44,12 +44,7 @@ _MOST_NUMBERS = 1_000_000_000
 
 @contextlib.contextmanager
 def safely(classes: Mapping[str, str]) -> Iterator[None]:
-    """Let Keras build what is in a file, without running code that lies in it.
-
-    Args:
-        classes: Names of classes of layers to the modules that defined them. Those that the program
-            has loaded, or its script defines, are found there; nothing is imported for a file.
-    """
+    """Let Keras build what is in a file, without running code that lies in it."""
     own: dict[str, type[Any]] = {}
     for name, module in classes.items():
         for place in (module, "__main__"):
@@ -84,11 +79,7 @@ def outline(path: Path, classes: Mapping[str, str]) -> keras.Model:
 
 
 def check_size(path: Path, classes: Mapping[str, str]) -> None:
-    """Raise unless the network in a `.keras` file is as large as its weights, which lie in it.
-
-    Raises:
-        InputError: It would take far more memory, or its weights lie in other files.
-    """
+    """Raise unless the network in a `.keras` file is as large as its weights, which lie in it."""
     with zipfile.ZipFile(path) as file:
         names = file.namelist()
         stored = file.read(_WEIGHTS) if _WEIGHTS in names else b""

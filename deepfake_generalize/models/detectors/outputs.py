@@ -32,12 +32,8 @@ def p_fake(
 ) -> AnyArray:
     """Turn what a function gave for `count` images into P(fake), (count,).
 
-    float64 where the function gave that, where it is 1 minus the number given, or where a sigmoid
-    or softmax was applied; else float32.
-
     `returned` is (count,), (count, 1) or (count, K): an array or tensor, a list of numbers or
     tensors, or a list, tuple or mapping that holds one of these; further axes of one are dropped.
-    Messages call the function `source`; `real`, `logits` and `column` are as in `as_detector`.
     """
     rows, dtype = _rows(returned, count, source, column)
     kept = column or 0
@@ -115,10 +111,7 @@ def single(value: Any, source: str) -> Any:
 
 
 def _on_cpu(value: Any) -> tuple[Any, str]:
-    """Return a tensor of PyTorch or TensorFlow as an array, all else as it is; and its type.
-
-    NumPy has no bfloat16, and PyTorch refuses to hand such numbers to it.
-    """
+    """Return a tensor of PyTorch or TensorFlow as an array, all else as it is; and its type."""
     dtype = str(getattr(value, "dtype", "")).rpartition(".")[2]
     if hasattr(value, "detach"):
         value = value.detach().cpu()

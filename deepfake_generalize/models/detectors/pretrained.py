@@ -34,8 +34,7 @@ def load_pretrained(name: str, *, path: str | Path | None = None) -> Detector:
     Reproduction notes:
         The weights were trained and tested through Keras's ImageDataGenerator, whose resizing takes
         the nearest pixel; so does this detector. On the published test set MesoInception's
-        `deepfakes` weights reach .913 of frames and .985 of videos so, as published (.917, .984),
-        and .885 and .977 with bilinear images.
+        `deepfakes` weights reach .913 of frames and .985 of videos so, as published (.917, .984).
         The `deepfakes` weights separate Deepfakes from real faces; the `face2face` ones do not.
 
     Examples:

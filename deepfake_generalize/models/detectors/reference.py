@@ -41,9 +41,6 @@ def load_detector(reference: str, weights: str | Path | None = None) -> Scorer:
             Python code is run, so it must be trusted.
         weights: A public detector's weights file, instead of a download.
 
-    Returns:
-        What has `name` and `scores`: a `Detector`, what `as_detector` gives, or one's own.
-
     Raises:
         InputError: Nothing is there, code raised an error, or what is named is no detector.
         MissingDependencyError: An `.onnx` file without onnxruntime.

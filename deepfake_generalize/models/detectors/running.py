@@ -31,11 +31,7 @@ _HEAVY = 50_000_000
 def run_in_parts(
     forward: Callable[[Any], Any], batches: Iterable[AnyArray], *, model: keras.Model
 ) -> Iterator[Any]:
-    """Yield what a compiled function gives for batches (B, ...), in order and in parts of them.
-
-    No image is left alone in a part that was not alone in its batch: networks are compiled for
-    that in another way, and round in another.
-    """
+    """Yield what a compiled function gives for batches (B, ...), in order and in parts of them."""
     whole = on_gpu() or model.count_params() > _HEAVY
     parts = (
         tf.constant(part)
@@ -48,10 +44,7 @@ def run_in_parts(
 def in_turn(
     function: Callable[[Item], Result], items: Iterable[Item], most: int
 ) -> Iterator[Result]:
-    """Yield the function of each item, in order, computed for several at once.
-
-    As many as TensorFlow has threads, at most `most`.
-    """
+    """Yield the function of each item, in order, computed for at most `most` at once."""
     threads = tf.config.threading.get_intra_op_parallelism_threads() or processors()
     workers = min(threads, most)
     waiting: collections.deque[Any] = collections.deque()

@@ -21,11 +21,7 @@ def is_torch_module(value: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class TorchFunction:
-    """A module as a function from arrays to what it gives for them in inference.
-
-    The module computes in eval mode and without gradients, on the device and in the precision of
-    its weights (whole numbers stay whole); afterwards it is in the mode that it was in.
-    """
+    """A module as a function from arrays to what it gives for them in inference."""
 
     module: Any
 

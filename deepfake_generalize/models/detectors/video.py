@@ -42,19 +42,12 @@ class VideoScore:
 
     def __repr__(self) -> str:
         """Say score and coverage in one line."""
-        scored = int(self.frames["score"].notna().sum())
-        return (
-            f"VideoScore(score={self.score:.3f}, coverage={self.coverage:.2f}, "
-            f"{scored} of {len(self.frames)} frames)"
-        )
+        part = f"{int(self.frames['score'].notna().sum())} of {len(self.frames)} frames"
+        return f"VideoScore(score={self.score:.3f}, coverage={self.coverage:.2f}, {part})"
 
 
 class NoScoredFrameError(VideoError):
-    """Not one sampled frame of a video could be scored, or too few to make a clip.
-
-    Attributes:
-        frames: The rows that `VideoScore.frames` would have held, their scores all NaN.
-    """
+    """Not one sampled frame of a video could be scored, or too few; `frames` says why of each."""
 
     def __init__(self, name: str, frames: pd.DataFrame, needed: int = 1) -> None:
         """Say what became of the frames of the video of that name, and how many are needed."""
@@ -76,11 +69,7 @@ class NoScoredFrameError(VideoError):
 
 
 def face_scores(scorer: Scorer, faces: Any, video: str, frames: Any) -> AnyArray:
-    """Return the score of each of a video's faces, in order: of a clip, its one for all of them.
-
-    Raises:
-        NoScoredFrameError: There are too few; `frames` are the rows that it holds.
-    """
+    """Return the score of each of a video's faces, in order: of a clip, its one for all of them."""
     taken = getattr(scorer, "frames", None)
     if len(faces) < (taken or 1):
         raise NoScoredFrameError(video, pd.DataFrame(frames), taken or 1)
@@ -104,7 +93,6 @@ class ScoresVideos:
 
         Args:
             path: A video file; or a picture that `data.read_image` reads, as a video of one frame.
-                `scores` takes pictures that are cut to the face already.
             frames_per_video: How many frames to sample, evenly; at least a clip's `frames`.
             margin: The crop's side over the face box's.
             finder: A face finder; MediaPipe's full-range model by default.

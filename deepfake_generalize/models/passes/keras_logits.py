@@ -32,12 +32,7 @@ def logit_of(
     images: Any,
     around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
 ) -> Any:
-    """Run a network up to its logits; return that of "fake" or "real", (N,) float32.
-
-    The network ends in a dense layer with a sigmoid or softmax, or in a layer that is one of them
-    alone; the end may be inside a nested model. `images` are (N, H, W, 3) float32 in [0, 1],
-    `around` is as in `run_through`.
-    """
+    """Run a network up to its logits; return that of "fake" or "real", (N,) float32."""
     last = _last(detector.model)
     used = 0
 
@@ -89,11 +84,7 @@ def _is_plain_dense(layer: Any, inputs: tuple[Any, ...]) -> bool:
 
 
 def _dense(layer: Any, entering: Any) -> Any:
-    """Compute a dense layer so that its gradient reads the weights in the order they lie in.
-
-    TensorFlow's own gradient multiplies by the transposed weights, which took eight times as long
-    for ShallowNet's 118 million, half as long again as the whole pass forward.
-    """
+    """Compute a dense layer so that its gradient reads the weights in the order they lie in."""
     kernel = tf.convert_to_tensor(layer.kernel)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]

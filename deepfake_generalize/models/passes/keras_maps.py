@@ -38,11 +38,7 @@ _compiled: WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Callable[..., An
 def weighted_maps(
     detector: Wrapped, rule: MapRule, view: MapView, layer: str
 ) -> Callable[[Any], Any]:
-    """Return the compiled function from images to a rule's signed maps at a layer.
-
-    What comes before the layer is computed once and not differentiated: a pass forward, and one
-    back from the logit to the layer.
-    """
+    """Return the compiled function from images to a rule's signed maps at a layer."""
 
     def trace(images: Any) -> Any:
         tape, logit, found = _watched(detector, view.target, images, {layer})
@@ -132,11 +128,7 @@ def _pictured(tokens: Any, sides: tuple[int, int]) -> Any:
 
 
 class _Format:
-    """Which tensors have their channels first, followed from layer to layer.
-
-    Layers that have positions say so; what they have no word on (activations, normalization)
-    keeps its input's order.
-    """
+    """Which tensors have their channels first, followed from layer to layer."""
 
     def __init__(self) -> None:
         # The tensors are kept with their answers: an `id` is free again when its tensor is gone.
@@ -166,11 +158,7 @@ def _tape(model: keras.Model, *, several: bool = False) -> tf.GradientTape:
 
 
 def _gradient(tape: tf.GradientTape, logit: Any, source: Any) -> Any:
-    """Return the gradient of each image's logit, in float32 where it was computed in less.
-
-    In float16 a gradient that is shared by many positions falls below the least number there is.
-    So the logit is scaled: each image takes the largest scale at which nothing overflows.
-    """
+    """Return the gradient of each image's logit, in float32 where it was computed in less."""
     if not tape._persistent:
         return _widened(tape.gradient(logit, source, unconnected_gradients="zero"))
     chosen: Any = None
@@ -196,11 +184,7 @@ def _widened(values: Any) -> Any:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _gate(rectified: Any) -> Any:
-    """Pass values on as they are, and gradients only where they and the values are positive.
-
-    Behind a rectifier this makes its own backward step the guided one: ReLU multiplies by its slope
-    as ever, and what comes back is positive at both ends.
-    """
+    """Pass values on as they are, and gradients only where they and the values are positive."""
 
     def backward(gradient: Any) -> Any:
         kept = (gradient > 0) & (rectified > 0)

@@ -13,11 +13,7 @@ _BEFORE = (0, 1, 2, 4, 5)
 def token_grid(
     count: int, image: tuple[int, int], grid: tuple[int, int] | None, layer: str
 ) -> tuple[int, int]:
-    """Return the (height, width) of the places among `count` tokens, which are the last of them.
-
-    By default all tokens, or all but those that transformers have before them, in a grid with the
-    proportions of the image, (height, width).
-    """
+    """Return the (height, width) of the places among `count` tokens, which are the last of them."""
     if grid is None:
         sides = (_sides(count - before, image) for before in _BEFORE)
         if found := next((each for each in sides if math.prod(each) > 1), None):

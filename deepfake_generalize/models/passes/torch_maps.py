@@ -176,11 +176,7 @@ def guided_gradient(detector: Module, images: Any, target: str) -> Any:
 
 
 def default_layer(detector: Module, images: Any) -> str:
-    """Return the path of the last layer on whose places the verdict depends, for these images.
-
-    In a transformer, in which norms of tokens are more than convolutions, it is one of these; else
-    one of the convolutions whose outputs have several positions.
-    """
+    """Return the path of the last layer on whose places the verdict depends, for these images."""
     norms: dict[str, Any] = {}
     convolutions: dict[str, Any] = {}
 
@@ -218,10 +214,7 @@ def default_layer(detector: Module, images: Any) -> str:
 
 
 def _gradient(logit: Any, source: Any, *, keep: bool = False) -> Any:
-    """Return the gradient of each image's logit, float32; None where no steps lead back.
-
-    In float16 the logit is scaled: each image takes the largest scale at which nothing overflows.
-    """
+    """Return the gradient of each image's logit, float32; None where no steps lead back."""
     chosen: Any = None
     scales = _SCALES if source.dtype == torch.float16 else (1.0,)
     for scale in () if logit.grad_fn is None else scales:

@@ -37,10 +37,8 @@ class _Reached(Exception):  # noqa: N818 - no error: what was wanted is there
 def open_site(detector: Module, site: str, images: Any) -> Site:
     """Cut a module open at `paper`, or at what the module of a path gives, (N, neurons).
 
-    By hooks: what a layer gives is put in the place of its own. What lies before the site is
-    computed for one image only, and what it gives is thrown away, so that the rest of the network
-    computes for as many rows as are put in. What follows what is seen in a pass forward of
-    `images`, a few of noise.
+    What a layer gives is put in the place of its own by hooks; what lies before the site is
+    computed for one image only. What follows what is seen in a pass forward of `images`.
     """
     enters = site == "paper"
     point = _paper_site(detector, images) if enters else part_of(detector, site)
@@ -98,11 +96,7 @@ def open_site(detector: Module, site: str, images: Any) -> Site:
 
 
 def redrawn(detector: Module, seed: int, images: Any, behind: str | None) -> Any:
-    """Return a copy of the module whose weights, all or those behind a site, are drawn anew.
-
-    Layers that know how to (`reset_parameters`) do it; other weights are drawn from a normal
-    distribution with their own mean and deviation.
-    """
+    """Return a copy of the module whose weights, all or those behind a site, are drawn anew."""
     chosen = list(detector.function.module.modules())
     if behind is not None:
         at_paper = behind == "paper"

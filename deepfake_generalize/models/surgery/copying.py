@@ -27,11 +27,7 @@ _OPEN_SIDE = 8
 
 
 def remake(layer: Any, **changes: Any) -> Any:
-    """Make a layer, or an operation of `keras.ops` in a graph, again, without its weights.
-
-    `changes` are values of its configuration; what it does not have is not changed. `trainable` is
-    changed in the layers inside it too.
-    """
+    """Make a layer, or an operation of `keras.ops` in a graph, again, without its weights."""
     config = layer.get_config()
     if "trainable" in changes:
         _set_everywhere(config, "trainable", changes["trainable"])
@@ -50,25 +46,14 @@ def remake(layer: Any, **changes: Any) -> Any:
 
 
 def copy_network(model: keras.Model, make: Callable[[Any], Any] = remake) -> keras.Model:
-    """Return a copy of a built network with its weights, at every depth; it is not compiled.
-
-    The network is Functional, Sequential, or a class that says how it is made again (`get_config`).
-    `make` leads from each layer that is no graph itself to the one that takes its place; it may
-    leave out what does nothing in inference.
-
-    Raises:
-        InputError: The network cannot be copied, or the copy does not give the same outputs.
-    """
+    """Return a copy of a built network with its weights, at every depth; it is not compiled."""
     clone = twin(model, make)
     check_alike(model, clone)
     return clone
 
 
 def twin(model: keras.Model, make: Callable[[Any], Any], *, weights: bool = True) -> keras.Model:
-    """Copy a network as `copy_network` does, without a trial: for one that computes differently.
-
-    Without `weights` they are drawn anew, by the layers' initializers.
-    """
+    """Copy a network as `copy_network` does, without a trial: for one that computes differently."""
     try:
         if is_graph(model):
             plain = _not_compiled(model)
@@ -91,11 +76,7 @@ def twin(model: keras.Model, make: Callable[[Any], Any], *, weights: bool = True
 
 
 def without_lambdas(model: keras.Model) -> keras.Model:
-    """Return the network with what its Lambda layers do in place of them, as operations.
-
-    A file holds operations by their names, and a Lambda as code, which is never run from a file.
-    Returned itself where it has none, or where one computes by other means than Keras' operations.
-    """
+    """Return the network with what its Lambda layers do in place of them, as operations."""
     lambdas = (isinstance(layer, keras.layers.Lambda) for layer in every_layer(model))
     if not is_graph(model) or not any(lambdas):
         return model

@@ -57,10 +57,7 @@ PAPER_REASON = (
 
 @dataclass(frozen=True)
 class Cut:
-    """A network in two parts, its input to the cut and the cut to its output.
-
-    `tail(trunk(x))` is `model(x)`.
-    """
+    """A network in two parts, its input to the cut and the cut to its output."""
 
     trunk: keras.Model
     tail: keras.Model
@@ -68,11 +65,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class FirstDense:
-    """The dense layer that is the first to mix the neurons of a site.
-
-    `before` is what happens to each neuron on its own, between the site and the layer; `after`
-    leads from the layer's output to the network's.
-    """
+    """The dense layer that is the first to mix the neurons of a site."""
 
     dense: keras.layers.Dense
     before: keras.Model
@@ -82,14 +75,9 @@ class FirstDense:
 def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
     """Cut a network at the output of the layer of that name, or at its input (`before`).
 
-    The two parts hold the layers of `model` themselves, not copies: training one changes all three.
-    A part may be empty, and then returns its input. Functional and Sequential models nested in it
-    are opened when the layer is inside one of them; an argument given to them where they are
-    called, such as `training=False`, is lost then.
-
-    Raises:
-        InputError: Not a graph with one input and one output; no such layer, or one that is used
-            more than once; or a cut that a skip connection runs past.
+    The two parts hold the layers of `model` themselves, not copies. A part may be empty. Functional
+    and Sequential models nested in it are opened when the layer is inside one of them. InputError
+    where there is no such layer, or one used more than once, or a skip connection runs past.
     """
     graph = _graph(model, layer)
     matches = [node for node in _nodes(graph) if node.operation.name == layer]
@@ -112,10 +100,7 @@ def cut(model: keras.Model, layer: str, *, before: bool = False) -> Cut:
 
 
 def _graph(model: keras.Model, layer: str) -> Any:
-    """Return a functional model in whose own graph the layer is, opening nested models if need be.
-
-    Keras has no public way to ask which layer feeds which, hence the private attributes here.
-    """
+    """Return a functional model in whose own graph the layer is, nested ones opened if need be."""
     check_graph(model)
     # An Input is kept out of a Sequential model's layers, and is a layer of its graph.
     outer = (
@@ -201,10 +186,7 @@ def site_cut(model: keras.Model, site: str) -> Cut:
 
 
 def first_dense(tail: keras.Model) -> FirstDense | None:
-    """Return the dense layer that mixes the neurons first, given the network behind them.
-
-    None where something else mixes them first, or several layers do side by side.
-    """
+    """Return the dense layer that mixes the neurons first, given the network behind them."""
     dense = next((x for x in graph_layers(tail) if isinstance(x, layers.Dense)), None)
     if dense is None or not is_plain(dense, layers.Dense):
         return None

@@ -21,11 +21,7 @@ _SLOPE = 0.3
 
 
 def difference(model: keras.Model, description: Mapping[str, Any]) -> str | None:
-    """Return how a network computes otherwise than its `model_config` of Keras 1 to 3; or None.
-
-    Weights of equal shapes may be another network's: of other activations, strides, pooling,
-    padding or scales. Layers that Keras does not have are not judged, nor what only one side says.
-    """
+    """Return how a network computes otherwise than its `model_config` of Keras 1 to 3; or None."""
     wanted = list(_steps({"class_name": type(model).__name__, "config": model.get_config()}))
     stored = list(_steps(description))
     kinds = [[kind for kind, _ in steps] for steps in (wanted, stored)]
@@ -47,10 +43,7 @@ def difference(model: keras.Model, description: Mapping[str, Any]) -> str | None
 
 
 def _steps(layer: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what a layer does, one thing after the other, with the settings that weights lack.
-
-    A name is in small letters if it is that of an activation.
-    """
+    """Yield what a layer does, one thing after the other, with the settings that weights lack."""
     kind, config = str(layer["class_name"]), layer["config"]
     inner = config if isinstance(config, list) else config.get("layers")
     if inner is not None:

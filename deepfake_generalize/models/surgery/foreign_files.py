@@ -26,10 +26,7 @@ _ANY_SIZE = 1 << 62
 
 
 def foreign(path: Path, *, whole: bool = False) -> tuple[str, str] | None:
-    """Say what a file or folder is, and what to do with it, where its beginning tells.
-
-    None of HDF5 and what is not known, and of `.keras` files if `whole` models are expected.
-    """
+    """Say what a file or folder is, and what to do with it, where its beginning tells."""
     if path.is_dir():
         saved = "a folder of TensorFlow, a SavedModel", _OTHER_LIBRARY
         other = "a folder", "Pass the path of the file itself."

@@ -26,9 +26,8 @@ _CONVOLUTIONS = (
 def last_convolution(model: keras.Model) -> str:
     """Return the name of the last convolution whose outputs still are a picture.
 
-    The image reaches it without being pooled to one position: convolutions in gates (squeeze and
-    excite) and in heads are passed over. A layer of another class counts if there is a convolution
-    in it. Nested models are looked into.
+    Convolutions in gates (squeeze and excite) and heads are passed over; a layer of another class
+    counts if there is a convolution in it. Nested models are looked into.
     """
     check_graph(model)
     pictured = _pictured(model)
@@ -110,10 +109,7 @@ def _calling(layers: list[Any], call: Callable[..., Any]) -> Iterator[None]:
 
 
 def in_inference(layers: Iterable[Any]) -> AbstractContextManager[None]:
-    """Let layers, and all inside them, compute as in scoring, whatever they are told.
-
-    A layer of its own class calls the ones inside it in ways that cannot be followed.
-    """
+    """Let layers, and all inside them, compute as in scoring, whatever they are told."""
     parts = {id(part): part for layer in layers for part in (layer, *every_layer(layer))}.values()
     held = [part for part in parts if "training" in inspect.signature(part.call).parameters]
     return _calling(held, _without_training)
@@ -124,11 +120,7 @@ def _without_training(_: Any, call: Callable[..., Any], *inputs: Any, **argument
 
 
 def norms_in_one_pass(network: Any) -> AbstractContextManager[None]:
-    """Let batch norms over the channels of pictures compute by TensorFlow's own operation.
-
-    For the time in which a graph for inference is traced. Keras multiplies and then adds, each time
-    over the whole picture, which in small networks takes longer than the convolutions.
-    """
+    """Let batch norms over the channels of pictures compute by TensorFlow's own operation."""
     norms = [
         layer
         for layer in every_layer(network)
@@ -157,10 +149,7 @@ def _in_one_pass(layer: Any, call: Callable[..., Any], inputs: Any, **options: A
 
 
 def graph_layers(model: keras.Model) -> list[Any]:
-    """Return, in order, the layers that the graph consists of; nested graphs are opened.
-
-    What is a class of its own is one layer: how it calls its parts cannot be followed.
-    """
+    """Return, in order, the layers that the graph consists of; nested graphs are opened."""
     leaves: list[Any] = []
     for layer in model.layers:
         leaves += graph_layers(layer) if is_graph(layer) else [layer]
@@ -207,10 +196,9 @@ def run_through(
 ) -> Any:
     """Compute a network's output for inference, with a say in what every layer gives.
 
-    Nothing is built and nothing of the model changes: its own layers compute, one after the other.
-    `around` is called for each, the inputs and the nested models themselves included, with the
-    layer, its inputs (none for an input) and a function that computes its output. What it returns
-    flows on in the place of that output. `images` are tensors, not symbols.
+    `around` is called for each layer, the inputs and the nested models themselves included, with
+    the layer, its inputs (none for an input) and a function that computes its output. What it
+    returns flows on in the place of that output. `images` are tensors, not symbols.
     """
     check_graph(model)
 

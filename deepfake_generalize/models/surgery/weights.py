@@ -34,8 +34,7 @@ def load_weights(model: Any, path: str | Path) -> None:
     """Fill `model` from a weights file, in place, by the order of its layers.
 
     The file is HDF5 as Keras 1 and 2 wrote it (weights, or a whole model), or a Keras 3 file named
-    `*.weights.h5`. Any other is refused, and one of another network, and `imagenet`: the model is
-    then as it was.
+    `*.weights.h5`. Any other is refused, and one of another network; the model is then as it was.
     """
     if str(path) == "imagenet":
         raise InputError(
@@ -167,10 +166,7 @@ def _load_keras3(model: Any, path: Path) -> None:
 
 
 def check_self_contained(file: Any, n_bytes: int) -> None:
-    """Raise `ValueError` where arrays of an open HDF5 file of `n_bytes` lie elsewhere, or are huge.
-
-    Links that lead out of it are not followed, and no array is opened.
-    """
+    """Raise `ValueError` where arrays of an open HDF5 file lie elsewhere, or are huge."""
     unpacked = 0
     for name, dataset in _datasets(file):
         if dataset.external or dataset.is_virtual:

@@ -15,10 +15,7 @@ _TURNED_ROUND = 0.1
 def alarms(
     sets: Sequence[ScoredSet], measured: pd.DataFrame, pictures: Outcomes | None
 ) -> Iterator[str]:
-    """Yield what to look into before any number is read; `measured` is `Benchmark.metrics`.
-
-    With `pictures`, those that count as real here and as fake there are looked for.
-    """
+    """Yield what to look into before any number is read; `measured` is `Benchmark.metrics`."""
     found = {row["set"]: row for row in measured.to_dict("records")}
     for scored in sets:
         name, counts = scored.name, scored.class_counts

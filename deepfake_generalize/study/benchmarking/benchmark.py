@@ -51,8 +51,6 @@ _POLICY_HINT = "exclude leaves out what has no score, the others count it."
 
 
 class _Choices(TypedDict, total=False):
-    """What `benchmark` takes; see there."""
-
     original: Required[SetInput]
     unseen: Required[Mapping[str, SetInput]]
     specialized: Mapping[str, SetInput] | None
@@ -87,9 +85,6 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     cannot be read, and rows of a score table whose status is not "ok", count as `policy` says; they
     are counted in `coverage` and named in `notes`.
 
-    A table with the columns label and score counts as scores, unless it also has `box` or
-    `aligner`: then it is a manifest of crops, whose column score is the face finder's.
-
     Args:
         detector: Anything with a `name` and `scores(images)`, such as `models.Detector` or what
             `models.as_detector` makes of a function. It gets uint8 RGB, (N, H, W, 3), or a list of
@@ -99,9 +94,9 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
             its scores, and the audit is made for the first alone.
         original: Crops (a DataFrame with path and label, 1 is fake), a folder of them, scores (a
             DataFrame with label and score, optionally status, reason, path, video, dataset,
-            method, frame), or a CSV file of scores; paths may end in a query, as in
-            "crops[method=FaceSwap]" (`data.select`). Must not be what the detector was trained on,
-            but of its kind. A crop of several sets is scored once.
+            method, frame; and neither `box` nor `aligner`, whose score is the face finder's), or a
+            CSV file of scores; paths may end in a query, as in "crops[method=FaceSwap]"
+            (`data.select`). Of the kind that the detector was trained on, but not that itself.
         unseen: Name to the same, for the sets that it has not seen.
         specialized: Name to the same, for sets that share the synthesis method (Table VI) or the
             people (Table VII) with the training data.
@@ -109,20 +104,17 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
             of them or `Splits`. {"CELEB": crops} or {"F2F": crops} names it as well, None in place
             of crops names it alone: Table VI is about detectors trained on CELEB, VII on F2F.
         audit: Whether to look for videos, people and near-identical images that the sets share
-            where nothing should be; what is found is in `leakage`, and a `LeakageWarning`. Needs
-            images or names of videos.
+            where nothing should be; what is found is in `leakage`, and a `LeakageWarning`.
         shared_by_design: Groups of sets that are meant to share material, "original" and "training"
-            among them: [("original", "FS", "DF")] where all have the reals of FaceForensics++. One
-            note counts what they share. A mapping of a group to kinds of `data.audit_leakage` says
-            what exactly; else it is everything, but with "training" no frame. Unseen and
-            specialized sets may share anything among themselves without it.
+            among them: [("original", "FS", "DF")] where all have the reals of FaceForensics++. A
+            mapping of a group to kinds of `data.audit_leakage` says what exactly; else it is
+            everything, but with "training" no frame. Unseen and specialized sets may share anything
+            among themselves without it.
         policy: What counts for images without a score: "exclude" leaves them out, "as-real" and
-            "as-fake" count them as called so, "as-chance" as half right (score one half). Every
-            one but the first keeps a detector from gaining by failing on hard images.
+            "as-fake" count them as called so, "as-chance" as half right (score one half).
         polarity: Which way scores made elsewhere point: "fake-high" for P(fake), "real-high" for
             P(real). Not said, they are taken as P(fake), and refused where that makes the detector
-            worse than chance on its own original set. Crops, and score files with a JSON beside
-            them, need none.
+            worse than chance on its own original set.
         resampling: How intervals are made; None leaves them out.
 
     Returns:
@@ -131,16 +123,14 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     Raises:
         InputError: No unseen sets, sets without names, names that clash, wrong columns, labels,
             statuses or scores, an image that a set holds twice, or no detector for crops.
-        DataMismatchError: Score files that are not what the JSON beside them says, or of several
             networks.
         UndefinedMetricError: No image of a set has a score.
 
     Reproduction notes:
         Sections IV-A and IV-B, Tables V to VII. The paper's sets hold 2,000 images, half of them
-        real; on unbalanced sets an accuracy of 50 % is not chance, and a note says so. The paper
-        enters only detectors that degrade by more than 30 points in Tables VI and VII: so do
-        `frame` and `table` for these numbers; `row` holds what was measured in any case. The paper
-        gives no intervals, no video scores and no audit.
+        real. It enters only detectors that degrade by more than 30 points in Tables VI and VII: so
+        do `frame` and `table`; `row` holds what was measured in any case. The paper gives no
+        intervals, no video scores and no audit.
 
     Examples:
         >>> import pandas as pd
@@ -204,12 +194,11 @@ def _benchmark(
     rank, reason = rank_among_published(accuracies[ORIGINAL], on_unseen, little=little)
     found = measured.table.set_index("set")["frame_auc"]
     leakage = audit_sets(sets, names, special, training, shared) if audit else None
+    done = "no images or videos are known" if leakage is None else "done"
     choices = {
         "policy": policy,
         "split_sha256": getattr(training, "sha256", None),
-        "audit": ("no images or videos are known" if leakage is None else "done")
-        if audit
-        else "left out",
+        "audit": done if audit else "left out",
         "resampling": None if resampling is None else asdict(resampling),
     }
     return Benchmark(

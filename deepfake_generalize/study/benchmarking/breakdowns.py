@@ -46,8 +46,7 @@ def breakdown(
             eer, tpr_at_fpr_1, tpr_at_fpr_5, brier_score or log_loss.
         unit: "frame", or "video": the mean score of each.
         policy: What counts for images without a score, as in `benchmark`.
-        resampling: How intervals are made; None leaves them out. The same videos have the same
-            weights in every group and in `benchmark`.
+        resampling: How intervals are made; None leaves them out.
 
     Returns:
         One row a group, the worst first: set, the column, n_frames, n_videos, n_people, and
@@ -121,8 +120,7 @@ def gaps(
 
     Reproduction notes:
         The names and formulas are those of AI-Face-FairnessBench, which has no intervals. A gap is
-        never negative, so chance alone makes one: the smaller the groups the larger. Of two
-        simulated groups of 80 videos, intervals held gaps of 0, 0.1 and 0.3 in 94, 86 and 93 %.
+        never negative, so chance alone makes one: the smaller the groups the larger.
     """
     groups, notes = _groups(scores, by, policy, [0, 1])
     sampling = resampling or Resampling(n_resamples=1)

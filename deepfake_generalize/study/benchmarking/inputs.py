@@ -64,16 +64,10 @@ _EXPECTED = (
 class ScoredSet:
     """The scores on one set.
 
-    Attributes:
-        name: The set's.
-        frame: One row an image (a video of a detector of clips): key, label (int64), score
-            (float64, NaN where there is none), status ("ok", "missing", "error" or the table's own
-            word), reason, path; and dataset, method, compression, target_identity, source_identity,
-            video and frame where they were given.
-        source: "crops" or "scores".
-        facts: What a score file's JSON says; else empty.
-        told: Whether it is known which way the scores point: not where a table was made elsewhere
-            and nobody said so.
+    `frame` has a row an image (a video of a detector of clips): key, label, score (NaN where there
+    is none), status, reason, path, and what else was given of it. `source` is "crops" or "scores",
+    `facts` what a score file's JSON says. `told` is False where a table was made elsewhere and
+    nobody said which way its scores point.
     """
 
     name: str
@@ -152,11 +146,9 @@ def load_scored_set(
 ) -> ScoredSet:
     """Return the scores of `detector`, of which a name is enough where the scores are there.
 
-    `given` is crops, scores, or the path of a score file or of a folder of crops. A table with the
-    columns `label` and `score` is scores, unless it has `box` or `aligner`: then it is a crops
-    manifest, and `score` the face finder's. Without `polarity` scores are taken as P(fake). A path
-    may end in a query (`data.select`). `known` is what the detector made of the crops of other
-    sets, by their paths: these are not scored again, and those of this set are added.
+    `given` is crops, scores, or the path of a score file or of a folder of crops, which may end in
+    a query (`data.select`). `known` is what the detector made of the crops of other sets, by their
+    paths: these are not scored again, and those of this set are added.
     """
     scored = _load(name, given, detector, polarity, {} if known is None else known)
     if scored.usable.empty:

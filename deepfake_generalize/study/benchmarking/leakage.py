@@ -49,11 +49,7 @@ def read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFram
 
 
 def read_shared(shared: Shared, names: Sequence[str]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return what every pair of sets shares by design, from groups of the sets' `names`.
-
-    Not said, it is everything, the same frames too; with the training data people, and with them
-    other frames of their videos. Raises `InputError` for a name that is no set's.
-    """
+    """Return what every pair of sets shares by design, from groups of the sets' `names`."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for group in shared:
         if not isinstance(group, tuple) or len(group) < 2 or not {*group} <= {*names, TRAINING}:
@@ -80,13 +76,10 @@ def audit_sets(
     """Audit the sets and what the detector was trained on, and warn of what nobody meant.
 
     The original set and the training data must share nothing with any other set. Meant are: what
-    unseen and specialized sets share among themselves (the paper's FS, NT and DF are of the same
-    people), the people that the original set and a set made by the same method (CELEB-M) have in
-    common, and the people, with other frames of their clips, that specialized sets share with the
-    training data: that is what Table VII asks about; and what is `shared` (`read_shared`).
-
-    Returns:
-        What `data.audit_leakage` returns; None where no set tells its images or videos.
+    unseen and specialized sets share among themselves, the people of the original set and of a set
+    made by the same method (CELEB-M), the people, with other frames of their clips, of specialized
+    sets and the training data, which Table VII asks about; and what is `shared`. None where no set
+    tells its images or videos.
     """
     frames = {of.name: _auditable(of.frame) for of in scored}
     given = frames if training is None else {**frames, TRAINING: training}

@@ -32,14 +32,7 @@ _UNITS = ("frame", "video")
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured on all sets.
-
-    Attributes:
-        accuracies: Set to its accuracy over images, in percent.
-        table: One row a set; see `Benchmark.metrics`.
-        replicates: Of the images of all sets, in percent; None where none were asked for.
-        notes: What a reader of the intervals must know.
-    """
+    """What was measured on all sets: accuracies and replicates of images (percent), a table."""
 
     accuracies: Mapping[str, float]
     table: pd.DataFrame
@@ -50,10 +43,7 @@ class Measured:
 def measure_sets(
     sets: Sequence[ScoredSet], policy: Policy, resampling: Resampling | None
 ) -> Measured:
-    """Measure every set, all resampled together; no intervals without `resampling`.
-
-    `policy` says what counts for images without a score, and for videos of which no image has one.
-    """
+    """Measure every set, all resampled together; no intervals without `resampling`."""
     frames = {of.name: counted(of.frame, policy) for of in sets}
     named = {of.name: by_video(of.frame) for of in sets}
     videos = {name: counted(of, policy) for name, of in named.items() if of is not None}
@@ -75,12 +65,8 @@ def measure_sets(
         replicates.append(found)
     accuracies = {name: clean(100.0 * row["frame_accuracy"]) for name, row in rows.items()}
     unnamed = [name for name in frames if name not in videos]
-    return Measured(
-        accuracies,
-        _in_order([*rows.values()]),
-        replicates[0],
-        _notes(replicates[0], unnamed),
-    )
+    notes = _notes(replicates[0], unnamed)
+    return Measured(accuracies, _in_order([*rows.values()]), replicates[0], notes)
 
 
 def _frame_count(rows: pd.DataFrame) -> int:
@@ -108,10 +94,7 @@ def _notes(replicates: Replicates | None, unnamed: Sequence[str]) -> tuple[str, 
 def row_intervals(
     measured: Measured, unseen: Sequence[str], specialized: Sequence[str]
 ) -> tuple[dict[str, Interval], tuple[int, int] | None]:
-    """Return the interval of every number of the row, in percent, and the ranks it reaches.
-
-    Without those that have none, for want of videos; None where there is no rank.
-    """
+    """Return the interval of every number of the row, in percent, and the ranks it reaches."""
     values = measured.replicates
     if values is None:
         return {}, None
@@ -178,8 +161,5 @@ def _in_order(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for name in METRICS
         for end in ("", "_low", "_high")
     ]
-    return (
-        pd.DataFrame(rows)
-        .reindex(columns=columns)
-        .astype({"n_videos": "Int64", "n_people": "Int64"})
-    )
+    found = pd.DataFrame(rows).reindex(columns=columns)
+    return found.astype({"n_videos": "Int64", "n_people": "Int64"})

@@ -27,16 +27,8 @@ _FAILURES_NAMED = 3
 def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Return the rows that count, each with a score and whether a coin decides it (`tie`).
 
-    Args:
-        frame: Rows with score and status, "ok" where there is a score.
-        policy: "exclude" leaves out the rows without a score; "as-real" gives them the score 0,
-            "as-fake" 1, "as-chance" one half, which in an accuracy counts half right whatever the
-            threshold.
-
-    Examples:
-        >>> rows = pd.DataFrame({"score": [0.9, float("nan")], "status": ["ok", "missing"]})
-        >>> counted(rows, "exclude")["score"].tolist(), counted(rows, "as-real")["score"].tolist()
-        ([0.9], [0.9, 0.0])
+    "exclude" leaves out the rows without a score; "as-real" gives them the score 0, "as-fake" 1,
+    "as-chance" one half, which in an accuracy counts half right whatever the threshold.
     """
     scored = frame["status"] == "ok"
     if policy == "exclude":
@@ -50,15 +42,14 @@ def coverage_notes(scored: ScoredSet, policy: Policy) -> list[str]:
     failed = scored.frame[scored.frame["status"] != "ok"]
     if failed.empty:
         return []
+    of = "video" if unit_of(failed) == "video" and "video" in failed else "path"
     named = [
-        f"{'row ' + str(index) if pd.isna(row['path']) else row['path']}: {row['status']}"
+        f"{'row ' + str(index) if pd.isna(row[of]) else row[of]}: {row['status']}"
         + (f" ({row['reason']})" if row["reason"] else "")
         for index, row in failed.head(_FAILURES_NAMED).iterrows()
     ]
     more = len(failed) - len(named)
     named += [f"and {more} more, in scores[{scored.name!r}]"] if more else []
-    note = (
-        f"{scored.name}: {len(failed)} of {len(scored.frame)} {unit_of(scored.frame)}s have no "
-        f"score and are {_SAID[policy]} (policy {policy!r}): {'; '.join(named)}"
-    )
-    return [note]
+    what = f"{len(failed)} of {len(scored.frame)} {unit_of(scored.frame)}s have no score"
+    done = f"are {_SAID[policy]} (policy {policy!r})"
+    return [f"{scored.name}: {what} and {done}: {'; '.join(named)}"]

@@ -30,10 +30,7 @@ def versions() -> dict[str, str]:
 
 
 def describe_detector(detector: Scorer | str) -> dict[str, Any]:
-    """Return name, sha256 and training record of a detector, None where they cannot be known.
-
-    The hash is of a Keras network: its weights, its layers, and which output means fake.
-    """
+    """Return name, sha256 (of a Keras network) and training record, None where not known."""
     if isinstance(detector, str):
         return {"name": detector, "sha256": None, "training": None}
     record = getattr(detector, "training", None)

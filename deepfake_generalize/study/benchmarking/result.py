@@ -56,13 +56,10 @@ class Benchmark:
         metrics: One row a set: set, n_frames, n_videos, n_people (NA where they are not known),
             then frame_ and video_ accuracy, accuracy_real, accuracy_fake, balanced_accuracy, auc,
             average_precision, eer, tpr_at_fpr_1, tpr_at_fpr_5 and brier_score, fractions, and
-            log_loss, nats; each with _low and _high; NaN where one does not exist. A video's score
-            is the mean of its frames'; where a row is a video (a detector of clips, a score file
-            with n_frames and no frame), frame_ numbers are of videos too.
-        auc: Set to area under the ROC curve of its images, a fraction; None where a set has one
-            class only.
-        scores: Set to a table with a row an image: key, label, score (P(fake)), status, reason,
-            path.
+            log_loss, nats; each with _low and _high; NaN where one does not exist. Where a row is a
+            video (of a detector of clips), frame_ numbers are of videos too.
+        auc: Set to area under the ROC curve of its images, a fraction; None for one class.
+        scores: Set to a row an image: key, label, score (P(fake)), status, reason, path.
         coverage: Set to {"ok": images with a score, "total": images}.
         policy: What counts for images without a score: exclude, as-real, as-fake or as-chance.
         leakage: What `data.audit_leakage` found between the sets and with what the detector was
@@ -70,14 +67,12 @@ class Benchmark:
         unseen: The names of the unseen sets.
         specialized: The names of the specialized sets.
         training_dataset: What the detector was trained on, where that was said.
-        notes: What a reader of the numbers must know: first what makes them worthless (labels that
-            seem swapped, one class, worse than chance at home), then what is left out, unbalanced
-            sets, leaks.
+        notes: What a reader of the numbers must know, first what makes them worthless.
         provenance: Plain JSON values: library_version, threshold, policy, images (set to
             {"fake": n, "real": n}, scored ones), source (set to "crops" or "scores"), data_sha256
             (set to the checksum of which images it holds), split_sha256 (of the `Splits` trained
-            on), detector (name, sha256, training), selection (by what its weights were chosen,
-            where that is known), audit, resampling (level, n_resamples, seed) and versions.
+            on), detector (name, sha256, training), selection (by what its weights were chosen),
+            audit, resampling (level, n_resamples, seed) and versions.
     """
 
     detector: str
@@ -109,8 +104,7 @@ class Benchmark:
 
         Returns:
             One row, percent; none where the paper's rule keeps the detector out of VI or VII: it
-            must degrade by more than 30 points, and be trained on CELEB (VI) or F2F (VII) where
-            that was said.
+            must degrade by more than 30 points, and be trained on CELEB (VI) or F2F (VII).
 
         Raises:
             InputError: There is no such table.
@@ -189,10 +183,8 @@ class Benchmark:
                 'expected unit="video" of scores that are of videos, received "frame".',
                 hint="Numbers of frames and of videos do not compare.",
             )
-        mine: dict[Any, Any] = {
-            "detector": self.detector,
-            "training_set": self.training_dataset or "not said",
-        }
+        mine: dict[Any, Any] = {"detector": self.detector}
+        mine["training_set"] = self.training_dataset or "not said"
         auc = self.metrics.set_index("set").get(f"{unit}_auc", pd.Series(dtype=float))
         return beside_published(source, unit, mine | (100.0 * auc).to_dict())
 
@@ -232,16 +224,14 @@ class Benchmark:
     def citations(self) -> str:
         """Return BibTeX entries: the paper, this library, and the known sets and networks used.
 
-        Networks are known by the detector's name and training record. A comment names each set
-        that no entry is known for.
+        A comment names each set that no entry is known for.
         """
         return publishing.cite(self)
 
     def __repr__(self) -> str:
         """Show the row, the rank or why there is none, and the notes."""
-        return "\n".join(
-            [self.table("text"), self.ranked, *(f"note: {note}" for note in self.notes)]
-        )
+        notes = [f"note: {note}" for note in self.notes]
+        return "\n".join([self.table("text"), self.ranked, *notes])
 
     def _repr_html_(self) -> str:
         """Show in a notebook what `repr` says, with intervals."""

@@ -23,11 +23,9 @@ from deepfake_generalize.study.tables import render
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Benchmarks:
-    """Several detectors on the same sets.
+    """Several detectors on the same sets: `results` by detector, in the order given.
 
-    Attributes:
-        results: Detector to its `Benchmark`, in the order given.
-        resampling: How the intervals of `comparisons` are made.
+    `resampling` is how the intervals of `comparisons` are made.
     """
 
     results: Mapping[str, Benchmark]
@@ -38,17 +36,13 @@ class Benchmarks:
         """One row a detector, the least degradation first, in percent and not rounded.
 
         The columns are `Benchmark.row`'s with three more. `rank` is by degradation among these
-        detectors, NA for those that have little to lose (`Benchmark.rank_reason`), which come
-        last; `average_auc` is the mean AUC over the unseen sets, and `auc_rank` the rank by it, for
-        which no threshold and no published detector is needed. NA where a set has one class.
+        detectors, NA for those that have little to lose, which come last; `average_auc` is the mean
+        AUC over the unseen sets, and `auc_rank` the rank by it; NA where a set has one class.
         """
         results = self.results.values()
         found = pd.concat([result.row for result in results], ignore_index=True)
-        found["average_auc"] = [
-            100.0
-            * result.metrics.set_index("set")["frame_auc"][[*result.unseen]].mean(skipna=False)
-            for result in results
-        ]
+        aucs = [of.metrics.set_index("set")["frame_auc"][[*of.unseen]] for of in results]
+        found["average_auc"] = [100.0 * auc.mean(skipna=False) for auc in aucs]
         lossy = [not result.little_to_lose for result in results]
         found.insert(0, "rank", _places(found.loc[lossy, "degradation"], "low"))
         found["auc_rank"] = _places(found["average_auc"].dropna(), "high")
@@ -69,9 +63,8 @@ class Benchmarks:
         sets = next(iter(self.results.values())).scores
         for name in sets if len(self.results) > 1 else ():
             try:
-                pairs = compare_scores(
-                    {who: of.scores[name] for who, of in self.results.items()}, self.resampling
-                )
+                rows = {who: of.scores[name] for who, of in self.results.items()}
+                pairs = compare_scores(rows, self.resampling)
             except (UndefinedMetricError, InputError) as error:
                 untested.append(f"{name}: detectors are not compared: {error.message}")
             else:
@@ -91,11 +84,7 @@ class Benchmarks:
         return (*unranked, *own, *self._compared[1])
 
     def table(self, table_format: str = "markdown") -> str:
-        """Return `frame` as `Benchmark.table` writes it, "-" where there is no rank.
-
-        Raises:
-            InputError: There is no such format.
-        """
+        """Return `frame` as `Benchmark.table` writes it, "-" where there is no rank."""
         whole = self.frame.copy()
         for name in ("rank", "auc_rank"):
             whole[name] = ["-" if pd.isna(place) else place for place in whole[name]]
@@ -120,15 +109,7 @@ class Benchmarks:
 
 
 def compare_scores(scores: Mapping[str, pd.DataFrame], resampling: Resampling) -> pd.DataFrame:
-    """Compare every pair of detectors on the images that all of them scored.
-
-    Args:
-        scores: Detector to its rows of one set, as `ScoreFile.frame` has them.
-        resampling: How the intervals are made; whole videos are resampled where videos are known.
-
-    Returns:
-        As `metrics.compare_all`; `.attrs["images"]` says how many images all detectors scored.
-    """
+    """Compare every pair of detectors on the images that all of them scored."""
     usable = [rows.query("status == 'ok'").set_index(["key", "label"]) for rows in scores.values()]
     if not all(rows.index.is_unique for rows in usable):
         raise InputError("a key comes twice", hint="Give every image a key of its own.")

@@ -1,10 +1,8 @@
 """Score files: one row a frame or video, and beside it all that the scores depend on.
 
-A pair NAME.csv and NAME.json. The CSV holds key, label (1 is fake), score (P(fake), empty where
-there is none), status (ok, missing, error) and reason, then what is known of dataset, method,
-compression, identities, video, frame and path, paths relative to the file. The JSON holds the
-checksums of the CSV and of which images it is about, and the facts that whoever wrote it added. A
-CSV without one was made elsewhere: then the user says which way its scores point.
+A pair NAME.csv and NAME.json. The CSV holds key, label (1 is fake), score (P(fake)), status (ok,
+missing, error) and reason, then what is known of a row, paths relative to the file. The JSON holds
+the checksums of the CSV and of which images it is about, and the facts that were added. A
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from deepfake_generalize.data.manifests import manifest_text
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.dfwb import from_dfwb, read_meta, to_dfwb
 from deepfake_generalize.study.scores.tables import clean_scores, data_hash, read_score_table
-from deepfake_generalize.validation import check_choice, check_type
+from deepfake_generalize.validation import check_choice, check_type, telling
 
 Polarity = Literal["fake-high", "real-high"]
 Style = Literal["own", "dfwb"]
@@ -47,8 +45,7 @@ class ScoreFile:
         frame: key, label, score (P(fake), NaN where there is none), status, reason, and what else
             is known of a row: dataset, method, compression, target_identity, source_identity,
             video, frame, path (absolute).
-        facts: What the JSON beside it holds; empty for a file made elsewhere. A detector that it
-            knows by its name alone is a mapping here, as one that it describes.
+        facts: What the JSON beside it holds; empty for a file made elsewhere.
         path: The CSV.
     """
 
@@ -108,9 +105,8 @@ def write_scores(
         beside = target.with_suffix(".json")
         on_disk, places = _portable(rows, target.parent)
     what = f"the rows of the set {name!r}"
-    content = manifest_text(
-        on_disk, target.parent, [str(column) for column in on_disk], (), what=what
-    )
+    columns = [str(column) for column in on_disk]
+    content = manifest_text(on_disk, target.parent, columns, (), what=what)
     if style == "own":
         document = {
             "format": _FORMAT,
@@ -132,16 +128,11 @@ def write_scores(
             f"expected facts that JSON can hold, received others: {error}.",
             hint="Use dictionaries, lists, strings, finite numbers, booleans and None.",
         ) from error
-    try:
+    hint = "Choose a folder that you may write to, on a disk with room."
+    with telling(f"expected to write the scores {str(target)!r}, the system refused", hint=hint):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
         write_whole(beside, f"{text}\n".encode())
-    except OSError as error:
-        raise InputError(
-            f"expected to write the scores {str(target)!r}, the system refused: "
-            f"{error.strerror or error}.",
-            hint="Choose a folder that you may write to, on a disk with room.",
-        ) from error
     return target
 
 
@@ -156,9 +147,6 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
         polarity: Which way the scores of a file made elsewhere point: "fake-high" for P(fake),
             "real-high" for P(real), which is turned round here. A file with a JSON beside it says
             so itself.
-
-    Returns:
-        The rows, scores as P(fake), and the facts.
 
     Raises:
         InputError: No such file, not a CSV, wrong columns, labels, statuses or scores; no polarity
@@ -221,18 +209,10 @@ def check_polarity(polarity: object) -> None:
 
 
 def file_name(name: str) -> str:
-    """Return a set's name as a file's, without its suffix.
-
-    Examples:
-        >>> file_name("FS-I"), file_name("a/b")
-        ('FS-I', 'a_b-c14cddc0')
-    """
+    """Return a set's name as a file's, without its suffix: "FS-I", "a_b-c14cddc0" for "a/b"."""
     plain = re.sub(r"[^\w+.-]", "_", name, flags=re.ASCII).lstrip(".") or "_"
-    return plain if plain == name else f"{plain}-{_short_hash(name)}"
-
-
-def _short_hash(name: str) -> str:
-    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    short = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return plain if plain == name else f"{plain}-{short}"
 
 
 def _portable(rows: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -262,14 +242,7 @@ def _read_facts(file: Path, beside: Path) -> dict[str, Any]:
     try:
         facts = json.loads(read_regular(beside, most=MAX_TEXT_BYTES))
         _check_facts(facts)
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DataMismatchError(
             f"expected {beside} as write_scores writes it in version {_VERSION} of the format, "
             f"received another: {type(error).__name__}: {error}.",

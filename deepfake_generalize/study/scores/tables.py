@@ -62,11 +62,7 @@ def is_score_table(file: Path) -> bool:
 
 
 def read_score_table(name: str, file: Path, *, complete: bool = False) -> pd.DataFrame:
-    """Read a CSV with the columns label and score as it stands; `clean_scores` then checks it.
-
-    Names are taken as they are written, "NA" and "null" too. `complete` says that every row has a
-    key: an empty one is the empty key then, and none that is missing.
-    """
+    """Read a CSV with the columns label and score as it stands; `clean_scores` then checks it."""
     try:
         content = read_table(file, COLUMNS)
         columns = [*pd.read_csv(io.BytesIO(content), nrows=0, encoding_errors="surrogateescape")]
@@ -103,11 +99,7 @@ def read_score_table(name: str, file: Path, *, complete: bool = False) -> pd.Dat
 
 
 def clean_scores(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of scores of the set `name`, every column checked, in the form of `arrange`.
-
-    The table has the columns label and score, P(fake), and may have the others of `COLUMNS`. A row
-    without a usable score gets NaN and a status other than "ok".
-    """
+    """Return a table of scores of the set `name`, checked, in the form of `arrange`."""
     labels = read_labels(name, table)
     scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     if "path" in table.columns:
@@ -129,14 +121,7 @@ def clean_scores(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def arrange(table: pd.DataFrame, labels: AnyArray, found: dict[str, Any]) -> pd.DataFrame:
-    """Return the columns of `COLUMNS` that there are, with the labels and what was found.
-
-    Args:
-        table: The rows as they came; `path` becomes NA where it is not among them. Columns of the
-            user's own are kept behind the others.
-        labels: (N,), 0 and 1.
-        found: The columns score, status and reason.
-    """
+    """Return the columns of `COLUMNS` that there are, with the labels and what was found."""
     frame = own_names(table).reset_index(drop=True).assign(label=labels, **found)
     if "path" not in frame.columns:
         frame["path"] = pd.NA
@@ -148,13 +133,7 @@ def arrange(table: pd.DataFrame, labels: AnyArray, found: dict[str, Any]) -> pd.
 
 
 def as_scored(rows: pd.DataFrame) -> Scored:
-    """Return what is measured and drawn of a table: labels, scores, videos and people.
-
-    Where no videos are named, images are drawn; people are known where every row names who is seen.
-
-    Args:
-        rows: With label and score in every row, as `arrange` makes them, and maybe `tie`.
-    """
+    """Return what is measured and drawn of a table: labels, scores, videos and people."""
     videos = video_names(rows)
     seen, put_in = (text_column(rows, f"{role}_identity") for role in ("target", "source"))
     people = None
@@ -198,10 +177,7 @@ def unit_of(rows: pd.DataFrame) -> str:
 
 
 def data_hash(rows: pd.DataFrame) -> str:
-    """Return the SHA-256 of which images a set holds, by key and label, whatever their order.
-
-    It has no part in where the files lie, nor in their scores.
-    """
+    """Return the SHA-256 of which images a set holds, by key and label, whatever their order."""
     lines = sorted(f"{key}\t{label}" for key, label in zip(rows["key"], rows["label"], strict=True))
     return hashlib.sha256("\n".join(lines).encode(errors="surrogatepass")).hexdigest()
 

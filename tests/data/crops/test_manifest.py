@@ -1,5 +1,6 @@
 """Crops on disk: manifests that come back as they were, loose trees, images or reasons why not."""
 
+import ntpath
 import os
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 
 from deepfake_generalize.data import LayoutWarning, read_crops, read_failures, read_image
 from deepfake_generalize.data.crops.image_files import image_size
+from deepfake_generalize.data.crops.image_folder import videos_of
 from deepfake_generalize.data.crops.manifest import (
     CROP_COLUMNS,
     FAILURE_COLUMNS,
     write_crops,
     write_failures,
 )
+from deepfake_generalize.data.layouts.problems import told_by_folder
 from deepfake_generalize.data.manifests import read_manifest
 from deepfake_generalize.errors import InputError
 
@@ -314,3 +317,13 @@ def test_real_loose_crops_are_read(shared_data):
         oracle = cv2.imread(path)[..., ::-1]
         np.testing.assert_array_equal(read_image(path), oracle)
         assert image_size(path) == oracle.shape[:2]
+
+
+def test_paths_of_windows_are_cut_into_folder_and_name(monkeypatch):
+    root, paths = Path("C:"), [r"C:\crops\real\017_0042.png"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "path", ntpath)
+        videos = [videos_of(root, paths, rule) for rule in ("folder", "number", r"^(\d+)_")]
+        told = told_by_folder(paths, "why")
+    assert videos == [[r"C:\crops\real"], [r"C:\crops\real/017"], ["C:/017"]]
+    assert (told[0].path, "'017_0042.png'" in told[0].reason) == (r"C:\crops\real", True)

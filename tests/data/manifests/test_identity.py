@@ -1,6 +1,8 @@
 """Names of people, clips, videos and rows: the same on every machine, and no two things alike."""
 
 import hashlib
+import ntpath
+import os
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 
 from deepfake_generalize.data.manifests import (
     clip_keys,
+    crop_keys,
     people,
     real_clips,
     rows_sha256,
@@ -95,3 +98,16 @@ def test_a_fake_is_known_to_be_of_the_clip_it_was_made_from(real, fake, others):
     # Of another compression, or without its original, it is of none.
     assert real_clips(table.assign(compression=["raw", "c23", "raw"]))[1] == ""
     assert real_clips(table[1:]).tolist()[0] == ""
+
+
+def test_crops_have_the_same_keys_under_the_paths_of_windows(monkeypatch):
+    own = dict.fromkeys(("dataset", "method", "compression", "frame"), pd.NA)
+    own |= dict.fromkeys(("target_identity", "source_identity"), pd.NA)
+    here = rows(**own)
+    there = here.assign(
+        **{name: "C:" + here[name].str.replace("/", "\\") for name in ("path", "video")}
+    )
+    expected = crop_keys(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "path", ntpath)
+        assert crop_keys(there) == expected

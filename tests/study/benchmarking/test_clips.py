@@ -96,6 +96,7 @@ def test_what_is_too_short_or_unreadable_is_counted_and_named_never_padded(clips
     assert found["score"].isna().tolist() == [False, False, True, True]
     assert result.coverage["A"] == {"ok": 2, "total": 4}
     assert any("2 of 4 videos have no score" in note for note in result.notes)
+    assert any("set-2: too_short (1 of the 3 frames" in note for note in result.notes)
     counted = benchmark(DETECTOR, original=home, unseen={"A": home}, policy="as-real")
     assert counted.row["original_accuracy"].item() == 75.0  # By hand: the second fake is missed.
 
