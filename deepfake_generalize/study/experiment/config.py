@@ -38,6 +38,7 @@ _FILE = re.compile(r".+\.(py:\w+|keras|onnx)(\[[^]]*\])?")
 """What names a file of code, or one that holds a network."""
 CONFIG = "config.toml"
 """Its file in a run folder."""
+_ZERO_SHOT = ("paired", "augmented", "self-blended")
 FINDERS = ("mediapipe", "cascade")
 ALIGNERS = ("landmarks", "short-range", "finder")
 SYNTHETIC = "synthetic"
@@ -251,7 +252,7 @@ class StudyConfig:
         """Return the study of the embedded synthetic faces, which runs offline in minutes.
 
         Args:
-            quick: One architecture only, MesoNet.
+            quick: One architecture only, MesoNet, which the zero-shot kinds are trained of.
             seed: Everything random follows from it, the faces too.
 
         Reproduction notes:
@@ -272,10 +273,13 @@ class StudyConfig:
         )
         return cls(
             name="demo (quick)" if quick else "demo",
-            protocol=dataclasses.replace(PAPER, sizes=sizes),
+            protocol=dataclasses.replace(
+                PAPER, sizes=sizes, fine_tunings=(*PAPER.fine_tunings, *_ZERO_SHOT)
+            ),
             data=SYNTHETIC,
             image_size=72,
             architectures=("mesonet",) if quick else tuple(PAPER_ARCHITECTURES),
+            zero_shot=("mesonet",),
             schedules=DEMO_SCHEDULES,
             # One network on shuffled labels, not three, and briefly: it is shown, not tested.
             analysis=Analysis(
