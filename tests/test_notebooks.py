@@ -108,8 +108,12 @@ def test_an_object_is_shown_as_a_table_with_every_name_escaped(make) -> None:
 def test_a_figure_is_a_picture_without_pyplot() -> None:
     figure = draw_panels(
         {"a": lambda axes: axes.bar([0], [1], label="one")},
-        columns=1, size=(3, 2), title="", notes="n", ylabel="", legend_lines=1, synthetic=False,
-    )  # fmt: skip
+        columns=1,
+        size=(3, 2),
+        notes="n",
+        ylabel="",
+        synthetic=False,
+    )
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 

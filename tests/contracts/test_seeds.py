@@ -45,6 +45,9 @@ CALLS = {
     "augment.merge": lambda seed, detector, _: augment.merge(
         detector, IMAGES, IMAGES, recipe=ONE, seed=seed, progress=None
     ),
+    "augment.self_blend": lambda seed, _, folder: augment.self_blend(
+        CROPS[CROPS["label"] == 0], folder / "blends", seed=seed
+    ),
     "augment.transfer": lambda seed, detector, _: augment.transfer(
         detector, IMAGES, IMAGES, recipe=ONE, seed=seed, progress=None
     ),

@@ -16,7 +16,12 @@ import pandas as pd
 from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
 from deepfake_generalize.data.crops.image_folder import videos_of
-from deepfake_generalize.data.layouts import REAL, VIDEO_COLUMNS, find_pictures
+from deepfake_generalize.data.layouts import (
+    IMAGE_LABEL_FOLDERS,
+    REAL,
+    VIDEO_COLUMNS,
+    find_pictures,
+)
 from deepfake_generalize.data.manifests import (
     check_labels,
     check_once,
@@ -146,6 +151,10 @@ def read_crops(
         found = find_pictures(path, layout, **choices)
         if video_pattern is not None:
             found["video"] = videos_of(path, found["path"].tolist(), video_pattern)
+        if video_pattern == "folder":  # That of a video, right inside `fake`, is no method.
+            above = found["video"].map(lambda video: Path(video).parent.name.lower())
+            direct = (found["label"] == 1) & above.isin(IMAGE_LABEL_FOLDERS)
+            found["method"] = found["method"].mask(direct, above)
         crops = restore_types(with_columns(found, CROP_COLUMNS), CROP_COLUMNS)
         crops.attrs |= found.attrs
         return crops

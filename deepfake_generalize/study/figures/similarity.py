@@ -104,11 +104,14 @@ def figure_3(
         )
         for (architecture, source), rows in bins.groupby(["architecture", "source"], sort=False)
     }
+    said = f"Compared: {_RENDERS[render]}. On the bars: faces."
+    if (bins["dataset"] == bins["source"]).any():
+        said += " * the detectors' own test set."
     return draw_panels(
         panels,
         columns=columns,
         size=(4.05 if min(columns, len(panels)) > 1 else 3.7, 1.9),
-        notes=f"Compared: {_RENDERS[render]}. On the bars: faces. * the detectors' own test set.",
+        notes=said,
         ylabel="faces (%)",
         synthetic=synthetic,
     )

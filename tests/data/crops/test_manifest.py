@@ -231,6 +231,16 @@ def test_a_named_rule_gives_the_videos(plant, rule, names, videos):
     assert crops.groupby("video")["label"].nunique().max() == 1
 
 
+def test_the_folder_of_a_video_right_inside_fake_is_no_method(plant):
+    root = plant("real/a/1.png", "Fake/b/1.png", "Fake/b/2.png", "Fake/M/c/1.png")
+    crops = read_crops(root, video_pattern="folder").set_index("video")["method"]
+    assert {Path(video).name: method for video, method in crops.items()} == {
+        "a": "real",
+        "b": "fake",
+        "c": "M",
+    }
+
+
 def test_a_table_of_path_and_label_is_enough(tmp_path):
     (tmp_path / "mine.csv").write_text("Path; Label;age;identity\na.png; real;3;x\nb/c.png;1;;y\n")
     crops = read_crops(tmp_path / "mine.csv")

@@ -134,6 +134,10 @@ def test_a_moved_threshold_is_told(scores_with) -> None:
         "A: its threshold moved: 50.00 of the 50.00 points lost at 0.5 would come back with the "
         "best threshold, which only an oracle knows; AUC 1.000."
     )
+    worse = scores_with(60)
+    notes = benchmark("x", original=worse, unseen={"A": lower, "B": worse}).notes
+    (told,) = [note for note in notes if "threshold moved" in note]
+    assert "the 10.00 points lost at 0.5 and 40.00 more would come back" in told
 
 
 def test_a_picture_under_both_labels_is_the_first_note(redness, crops) -> None:
