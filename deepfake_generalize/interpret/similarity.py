@@ -118,11 +118,9 @@ def congenetic_similarity(
         Compare "study" values with the paper's Figure 3, and draw conclusions from "jet" or "raw".
 
     Examples:
-        >>> first, second, third = np.random.default_rng(0).random((3, 1, 16, 16))
+        >>> first = np.random.default_rng(0).random((1, 16, 16))
         >>> congenetic_similarity([first, first, first]).tolist()
         [1.0]
-        >>> bool(congenetic_similarity([first, second, third], render="raw")[0] < 0.5)
-        True
         >>> congenetic_similarity([first, first], measure="rank_correlation").round(6).tolist()
         [1.0]
     """
