@@ -207,11 +207,7 @@ class FunctionDetector(ScoresVideos):
 
 @dataclass(frozen=True, eq=False)
 class TorchDetector(FunctionDetector):
-    """What `as_detector` returns for a `torch.nn.Module`: scores, maps and causal effects.
-
-    The site `paper` is what enters the first linear layer, or the second one if the first has 256
-    units or more.
-    """
+    """What `as_detector` returns for a `torch.nn.Module`: scores, maps and causal effects."""
 
     function: TorchFunction = field(repr=False)
 
