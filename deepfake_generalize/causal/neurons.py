@@ -127,9 +127,6 @@ def overlap(
         >>> found = overlap({"FS": a, "NT": b}, 2)
         >>> found.counts, found.expected
         (array([2, 1]), array([2., 1.]))
-        >>> found = overlap({"FS": a, "NT": b}, 2, controls={"untrained": [{"FS": a, "NT": a}]})
-        >>> found.controls
-        {'untrained': array([[0, 2]])}
     """
     times, taken = _times_in_top(effects, k)
     neurons, datasets = len(times), len(effects)

@@ -73,8 +73,6 @@ def grad_cam(
 
     Examples:
         >>> from deepfake_generalize.models import Detector, mesonet
-        >>> import keras
-        >>> keras.utils.set_random_seed(0)
         >>> photographs = np.random.default_rng(0).random((2, 48, 40, 3))
         >>> grad_cam(Detector(mesonet((32, 32, 3))), photographs, relu=False).shape
         (2, 48, 40)
@@ -122,8 +120,6 @@ def guided_grad_cam(
 
     Examples:
         >>> from deepfake_generalize.models import Detector, mesonet
-        >>> import keras
-        >>> keras.utils.set_random_seed(0)
         >>> photographs = np.random.default_rng(0).random((2, 48, 40, 3))
         >>> guided_grad_cam(Detector(mesonet((32, 32, 3))), photographs).shape
         (2, 48, 40, 3)

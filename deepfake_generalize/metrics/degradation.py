@@ -124,8 +124,6 @@ def degradation_interval(
         >>> lost = degradation_interval(at_home, [abroad])
         >>> lost.estimate, 0.15 < lost.low < 0.25 < lost.high < 0.35
         (0.25, True)
-        >>> degradation_interval(at_home, [abroad], [at_home]).estimate
-        0.25
     """
     given = {"unseen": unseen} | ({} if specialized is None else {"specialized": specialized})
     found, names = _resampled(original, given, threshold, Resampling(level, n_resamples, seed))

@@ -41,15 +41,9 @@ def to_videos(frame: pd.DataFrame, *, rule: str = "mean") -> pd.DataFrame:
         `fakes > sz // 2.5`, the quotient rounded down; so it is here.
 
     Examples:
-        >>> frames = pd.DataFrame(
-        ...     {
-        ...         "dataset": "FF++",
-        ...         "method": ["real", "real", "FaceSwap"],
-        ...         "video": ["000", "000", "000_003"],
-        ...         "label": [0, 0, 1],
-        ...         "score": [0.25, 0.5, 0.75],
-        ...     }
-        ... )
+        >>> numbers = {"label": [0, 0, 1], "score": [0.25, 0.5, 0.75]}
+        >>> names = {"method": ["real", "real", "FaceSwap"], "video": ["000", "000", "000_003"]}
+        >>> frames = pd.DataFrame({"dataset": "FF++", **names, **numbers})
         >>> to_videos(frames)[["method", "video", "score", "n_frames"]]
              method    video  score  n_frames
         0      real      000  0.375         2

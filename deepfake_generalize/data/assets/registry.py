@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from deepfake_generalize.validation import check_choice
 
-_FACE = "https://storage.googleapis.com/mediapipe-models/face_detector"
-_LANDMARKS = "https://storage.googleapis.com/mediapipe-assets/tasks/testdata/vision"
-_MESONET = (
-    "https://raw.githubusercontent.com/DariusAf/MesoNet/"
-    "2144d56a30e48cdcac1976ff13a1c5cdc86376c6/weights"
-)
 _MESONET_VARIABLE = "DEEPFAKE_GENERALIZE_MESONET_WEIGHTS"
 
 
@@ -39,54 +35,9 @@ class Asset:
         return urlsplit(self.url).hostname or self.url
 
 
-ASSETS: tuple[Asset, ...] = (
-    Asset(
-        "face-full-range",
-        f"{_FACE}/blaze_face_full_range/float16/1/blaze_face_full_range.tflite",
-        "3698b18f063835bc609069ef052228fbe86d9c9a6dc8dcb7c7c2d69aed2b181b",
-        "DEEPFAKE_GENERALIZE_FACE_MODEL",
-    ),
-    Asset(
-        "face-short-range",
-        f"{_FACE}/blaze_face_short_range/float16/1/blaze_face_short_range.tflite",
-        "b4578f35940bf5a1a655214a1cce5cab13eba73c1297cd78e1a04c2380b0152f",
-        "DEEPFAKE_GENERALIZE_FACE_MODEL_SHORT",
-    ),
-    Asset(
-        "face-landmarks",
-        f"{_LANDMARKS}/face_landmark.tflite",
-        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
-        "DEEPFAKE_GENERALIZE_LANDMARK_MODEL",
-        1_242_398,
-    ),
-    Asset(
-        "mesonet-deepfakes",
-        f"{_MESONET}/Meso4_DF.h5",
-        "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5",
-        _MESONET_VARIABLE,
-        156_128,
-    ),
-    Asset(
-        "mesonet-face2face",
-        f"{_MESONET}/Meso4_F2F.h5",
-        "bcfda015d217b9f8d6557693edbdf9f4e79cfd22672541968dd0e2954462b5d7",
-        _MESONET_VARIABLE,
-        156_128,
-    ),
-    Asset(
-        "mesoinception-deepfakes",
-        f"{_MESONET}/MesoInception_DF.h5",
-        "234586d40058e76ef8b6f27ca4b63c06e31c2a5a69c0d8ba6f30b1468ab7bafa",
-        _MESONET_VARIABLE,
-        197_504,
-    ),
-    Asset(
-        "mesoinception-face2face",
-        f"{_MESONET}/MesoInception_F2F.h5",
-        "d4533ac8a3197dc35c47405d23d99e888c1d0135e267e03540c7451feaccff3f",
-        _MESONET_VARIABLE,
-        197_504,
-    ),
+ASSETS: tuple[Asset, ...] = tuple(
+    Asset(name, **entry)
+    for name, entry in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
 )
 
 DETECTORS = tuple(asset.name for asset in ASSETS if asset.variable == _MESONET_VARIABLE)

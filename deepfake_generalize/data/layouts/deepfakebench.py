@@ -39,10 +39,7 @@ _INNER = ("", "/rgb", "/datasets", "/datasets/rgb")
 
 
 class _Video(NamedTuple):
-    """What the lists say of one video: its row, its parts, and its frames with where they lie.
-
-    Without a row, where its label says nothing; `said` are data set, label and name.
-    """
+    """What the lists say of one video: its row, its parts, and its frames with where they lie."""
 
     fields: Fields | None
     file: Path

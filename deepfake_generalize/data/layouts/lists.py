@@ -89,12 +89,7 @@ _TESTED = "List_of_testing_videos.txt"
 
 
 def celebdf(root: Root, *, version: str | None = None) -> Lists:
-    """Read the official test videos of Celeb-DF, and tell its version.
-
-    `version` is `v1`, `v2` or `++`; None takes it from the folders of methods that only Celeb-DF++
-    has, from the name of the root, else from the number of fakes (version 1 has 795), and `v2`
-    where nothing tells.
-    """
+    """Read the official test videos of Celeb-DF, and tell its version."""
     if version is not None:
         check_choice("version=", version, ("v1", "v2", "++"), hint="Leave it out to have it told.")
     version, why = (version, "as asked") if version else _version(root)

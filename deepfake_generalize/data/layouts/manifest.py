@@ -104,10 +104,7 @@ def check_present(wanted: Iterable[str], present: Iterable[str], *, choice: str)
 
 
 def choose_methods(rows: Sequence[VideoRow], methods: str | Sequence[str] | None) -> list[VideoRow]:
-    """Keep the fakes of some methods, and the originals of the data sets they belong to.
-
-    `real` alone keeps only originals, None everything; `InputError` for a method that is not there.
-    """
+    """Keep the fakes of some methods, and the originals of the data sets they belong to."""
     if methods is None:
         return list(rows)
     wanted = set(as_names(methods, choice="methods"))

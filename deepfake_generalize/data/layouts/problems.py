@@ -11,11 +11,7 @@ from deepfake_generalize.data.layouts.manifest import Problem
 
 
 def left_out(labels: Mapping[str, int | None]) -> list[Problem]:
-    """Say which of these files, given with their labels, are not to be read, and why.
-
-    That is what is no regular file; of one file that links show in several places all but the
-    first; and all of them where these places give it contradictory labels.
-    """
+    """Say which of these files, given with their labels, are not to be read, and why."""
     problems = []
     places: dict[str, list[str]] = defaultdict(list)
     for path, (real, regular) in _looked_up(sorted(labels)).items():

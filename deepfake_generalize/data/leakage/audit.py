@@ -80,10 +80,6 @@ def audit_leakage(
         >>> audit_leakage(sets, near_duplicates=False)[["kind", "what", "by_design"]]
                kind      what  by_design
         0  identity  FF++ 004      False
-        >>> design = [("F2F train", "FS-I")]
-        >>> found = audit_leakage(sets, near_duplicates=False, shared_by_design=design)
-        >>> found["by_design"].tolist()
-        [True]
     """
     indexed = gather_sets(sets, images=near_duplicates)
     designs = _designs(shared_by_design, indexed)

@@ -61,11 +61,6 @@ def exclude(
         >>> selection = exclude(crops, crops[:1], by="identity")
         >>> selection.crops["path"].tolist(), selection.dropped["reason"].tolist()
         (['/b.png'], ['shows FF++ 004'])
-        >>> crops = pd.DataFrame({"path": ["/a.png", "/b.png"], "video": "/v.mp4", "frame": [0, 9]})
-        >>> exclude(crops, crops[1:], by="frame").crops["frame"].tolist()
-        [0]
-        >>> exclude(crops, crops[1:], by="video", near_duplicates=False).crops.empty
-        True
     """
     check_choice("by", by, get_args(_By))
     images = by == "video" and near_duplicates
@@ -96,9 +91,6 @@ def only_identities(crops: pd.DataFrame, of: Others) -> Selection:
         crops: Rows of the crop manifest; people are compared as in `exclude`. Crops in which nobody
             is named are dropped.
         of: Crops, or `Splits` (their three parts).
-
-    Returns:
-        What stays and what does not.
 
     Raises:
         InputError: A table without paths, or others that name nobody.

@@ -45,11 +45,7 @@ def own_names(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return a table with all columns of a manifest; the rows that came are not changed.
-
-    A column `identity` is the `target_identity` where there is none; without a column `video` each
-    crop counts as a video of its own; all else that is missing is NA.
-    """
+    """Return a table with all columns of a manifest; the rows that came are not changed."""
     if set(columns) <= set(rows.columns):
         return rows
     out = own_names(rows).copy()

@@ -45,11 +45,7 @@ def people(rows: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def clip_keys(rows: pd.DataFrame) -> pd.Series[str]:
-    """Name the clip that each crop is taken from, such as "FF++ real 004", at any compression.
-
-    By dataset family, method and file name where names tell clips apart, else the path of the
-    video; of the crop itself where the video is unknown.
-    """
+    """Name the clip that each crop is taken from, such as "FF++ real 004", at any compression."""
     video = text_column(rows, "video")
     video = video.where(video != "", text_column(rows, "path"))
     parts = zip(text_column(rows, "dataset"), text_column(rows, "method"), video, strict=True)

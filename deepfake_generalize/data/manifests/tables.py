@@ -24,11 +24,7 @@ def read_table(file: Path, known: Collection[str]) -> bytes:
 
 
 def plain_csv(content: bytes, known: Collection[str]) -> bytes:
-    """Return a table as CSV in UTF-8 with commas, bytes of other encodings kept as they are.
-
-    UTF-16, a mark in front of UTF-8, semicolons, tabs, spaces behind commas and line ends of old
-    Macs are turned into that, and names of columns that are `known` but for their case into these.
-    """
+    """Return a table as CSV in UTF-8 with commas, bytes of other encodings kept as they are."""
     content = _utf_8(content)
     head = _text(content[:_MAX_HEADER])
     if "\n" not in head and "\r" in head:

@@ -68,11 +68,7 @@ def balanced_splits(
             other than 0 and 1, a crop that is listed twice.
 
     Examples:
-        >>> rows = [
-        ...     {"path": f"/c/{kind}/{i}.png", "video": f"/v/{kind}/{i}.mp4", "label": label}
-        ...     for label, kind in enumerate(("real", "fake"))
-        ...     for i in range(9)
-        ... ]
+        >>> rows = [{"path": f"/{i}.png", "video": f"/{i}.mp4", "label": i % 2} for i in range(18)]
         >>> crops = pd.DataFrame(rows, columns=list(CROP_COLUMNS))
         >>> splits = balanced_splits(crops, train=10, val=4, test=4)
         >>> len(splits.train), int(splits.train["label"].sum()), len(splits.dropped)

@@ -35,11 +35,7 @@ class Splits:
 
     Examples:
         >>> from deepfake_generalize.data.splits import balanced_splits
-        >>> rows = [
-        ...     {"path": f"/c/{kind}/{i}.png", "video": f"/v/{kind}/{i}.mp4", "label": label}
-        ...     for label, kind in enumerate(("real", "fake"))
-        ...     for i in range(4)
-        ... ]
+        >>> rows = [{"path": f"/{i}.png", "video": f"/{i}.mp4", "label": i % 2} for i in range(8)]
         >>> crops = pd.DataFrame(rows, columns=list(CROP_COLUMNS))
         >>> splits = balanced_splits(crops, train=4, val=2, test=2, by="video")
         >>> print(splits.val["label"].tolist(), len(splits.dropped))

@@ -99,9 +99,6 @@ def as_detector(  # noqa: PLR0913  (each is a choice of its own)
         >>> brightness = as_detector(lambda x: x.mean(axis=(1, 2, 3)), name="brightness", size=8)
         >>> brightness.scores(np.full((2, 16, 16, 3), 51, np.uint8)).round(3)
         array([0.2, 0.2], dtype=float32)
-        >>> two = {"name": "two", "size": 8, "logits": True, "column": 1}
-        >>> as_detector(lambda x: [[0, 2]] * len(x), **two).scores(np.zeros((1, 8, 8, 3))).round(3)
-        array([0.881])
     """
     if not callable(function) or isinstance(function, type):
         raise InputError(
@@ -210,11 +207,7 @@ class FunctionDetector(ScoresVideos):
 
 @dataclass(frozen=True, eq=False)
 class TorchDetector(FunctionDetector):
-    """What `as_detector` returns for a `torch.nn.Module`: scores, maps and causal effects.
-
-    The site `paper` is what enters the first linear layer, or the second one if the first has 256
-    units or more.
-    """
+    """What `as_detector` returns for a `torch.nn.Module`: scores, maps and causal effects."""
 
     function: TorchFunction = field(repr=False)
 

@@ -76,11 +76,7 @@ def guided_gradient(detector: Wrapped, target: str) -> Callable[[Any], Any]:
 
 
 def default_layer(detector: Wrapped) -> str:
-    """Return the name of the last layer that still shows where.
-
-    In a transformer, the last normalization of tokens on whose places the verdict depends: where
-    it is read from a class token, the first in the last block. Else the last convolution.
-    """
+    """Return the name of the last layer that still shows where."""
     model = detector.model
     norms = {
         layer.name

@@ -24,11 +24,7 @@ _CONVOLUTIONS = (
 
 
 def last_convolution(model: keras.Model) -> str:
-    """Return the name of the last convolution whose outputs still are a picture.
-
-    Convolutions in gates (squeeze and excite) and heads are passed over; a layer of another class
-    counts if there is a convolution in it. Nested models are looked into.
-    """
+    """Return the name of the last convolution whose outputs still are a picture."""
     check_graph(model)
     pictured = _pictured(model)
     found: list[str] = [

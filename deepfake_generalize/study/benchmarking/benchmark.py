@@ -13,7 +13,6 @@ from deepfake_generalize.data import Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling, decompose_degradation
 from deepfake_generalize.study.benchmarking import provenance
-from deepfake_generalize.study.benchmarking.alarms import alarms
 from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
     Outcomes,
@@ -47,6 +46,8 @@ from deepfake_generalize.validation import check_choice
 
 _MUCH_MOVED = 0.1
 """From so much on, and where it is half of the loss or more, a note says that it moved."""
+_TURNED_ROUND = 0.1
+"""Below this AUC labels or scores are likely to be the wrong way round."""
 _POLICY_HINT = "exclude leaves out what has no score, the others count it."
 
 
@@ -219,7 +220,7 @@ def _benchmark(
         specialized=tuple(special),
         training_dataset=training_dataset,
         notes=(
-            *alarms(sets, measured.table, pictures if audit else None),
+            *_alarms(sets, measured.table, pictures if audit else None),
             *notes,
             *_notes(detector, sets, policy),
             *measured.notes,
@@ -301,3 +302,44 @@ def _notes(detector: object, sets: Sequence[ScoredSet], policy: Policy) -> Itera
                 f"{unit_of(scored.frame)}s; the paper's sets are half real, "
                 "so accuracies on this one do not compare with them."
             )
+
+
+def _alarms(
+    sets: Sequence[ScoredSet], measured: pd.DataFrame, pictures: Outcomes | None
+) -> Iterator[str]:
+    """Yield what to look into before any number is read; `measured` is `Benchmark.metrics`."""
+    found = {row["set"]: row for row in measured.to_dict("records")}
+    for scored in sets:
+        name, counts = scored.name, scored.class_counts
+        auc, high = found[name]["frame_auc"], found[name]["frame_auc_high"]
+        if pd.isna(auc):
+            n, only = len(scored.usable), "fake" if counts["fake"] else "real"
+            yield f"{name}: AUC is undefined for one class: all {n} labels are {only}."
+        elif auc < _TURNED_ROUND:
+            yield (
+                f"{name}: AUC {auc:.3f}: nearly every real scores above nearly every fake. Are the "
+                "labels swapped (1 is fake), or are the scores P(real)?"
+            )
+        elif name == ORIGINAL and (auc if pd.isna(high) else high) < 0.5:
+            yield f"{name}: AUC {auc:.3f}: the detector is worse than chance on its own set."
+    if pictures is not None:
+        yield from _under_both_labels(sets, pictures)
+
+
+def _under_both_labels(sets: Sequence[ScoredSet], pictures: Outcomes) -> Iterator[str]:
+    known: dict[str, tuple[int, str]] = {}
+    twice: dict[str, str] = {}
+    for scored in sets:
+        rows = scored.usable.dropna(subset=["path"])
+        for path, label in zip(rows["path"].astype(str), rows["label"], strict=True):
+            # The path of scores may be a video's, and is all that is known of them.
+            *_, picture = pictures.get((path,), (path,))
+            before, where = known.setdefault(picture, (label, f"{scored.name}, {path}"))
+            if before != label:
+                words = (where, f"{scored.name}, {path}")
+                twice.setdefault(picture, " and as fake in ".join(words[:: 1 if label else -1]))
+    if twice:
+        yield (
+            f"{len(twice)} pictures stand under both labels, the first as real in "
+            f"{next(iter(twice.values()))}: are the labels of a set swapped?"
+        )

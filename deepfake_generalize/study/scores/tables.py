@@ -152,11 +152,7 @@ def as_scored(rows: pd.DataFrame) -> Scored:
 
 
 def by_video(rows: pd.DataFrame) -> pd.DataFrame | None:
-    """Return one row a video, its score the mean over its scored frames; None without names.
-
-    The status is "ok" where a frame has a score, else the first frame's. Other columns are the
-    first frame's too; `n_frames` counts the scored ones where the rows do not say it.
-    """
+    """Return one row a video, its score the mean over its scored frames; None without names."""
     keys = video_keys(rows)
     if keys is None:
         return None
