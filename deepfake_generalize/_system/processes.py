@@ -49,12 +49,17 @@ def end_with_parent(parent: int) -> None:
 
 
 def _end_after(parent: int, begun_by: BaseProcess | None) -> None:
-    # On Windows the number stays that of the parent when it is dead. ValueError: this process is at
-    # its own end, and multiprocessing has closed what it waited by.
-    with contextlib.suppress(ValueError):
-        while os.getppid() == parent and (begun_by is None or begun_by.is_alive()):
-            time.sleep(_POLL_SECONDS)
+    # On Windows the number stays that of the parent when it is dead.
+    while os.getppid() == parent and _may_live(begun_by):
+        time.sleep(_POLL_SECONDS)
     os._exit(1)
+
+
+def _may_live(process: BaseProcess | None) -> bool:
+    try:
+        return process is None or process.is_alive()
+    except ValueError:  # joblib's workers are not told by what to wait for who began them.
+        return True
 
 
 @contextlib.contextmanager

@@ -26,6 +26,17 @@ import os, subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", {CHILD!r}, str(os.getpid()), sys.argv[1]])
 time.sleep(60)
 """
+POOL = """
+import os, sys, time
+import joblib
+from deepfake_generalize._system.processes import ending_with_parent
+def work(place):
+    open(f"{place}/{os.getpid()}", "w").close()
+    time.sleep(60)
+if __name__ == "__main__":
+    task = joblib.delayed(ending_with_parent(work))
+    joblib.Parallel(2)(task(sys.argv[1]) for _ in range(2))
+"""
 
 
 def is_alive(process):
@@ -41,6 +52,20 @@ def until(holds, seconds=30.0):
     while not holds() and time.monotonic() < end:
         time.sleep(0.02)
     return holds()
+
+
+def test_workers_of_joblib_end_with_who_began_them_and_say_nothing(tmp_path):
+    file, workers = tmp_path / "pool.py", tmp_path / "workers"
+    file.write_text(POOL)
+    workers.mkdir()
+    command = [sys.executable, str(file), str(workers)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as pool:
+        assert until(lambda: len([*workers.iterdir()]) == 2)
+        time.sleep(0.2)
+        assert all(is_alive(worker.name) for worker in workers.iterdir())
+        pool.kill()
+        assert until(lambda: not any(is_alive(worker.name) for worker in workers.iterdir()))
+        assert "Traceback" not in pool.stderr.read()
 
 
 @pytest.fixture
