@@ -166,6 +166,17 @@ class StudyConfig:
                         f"received {self.image_size}.",
                         hint=f"Leave {name} out, or use larger crops.",
                     )
+                schedule, kinds = (
+                    self.schedules.get(name, Schedule()),
+                    {*self.protocol.fine_tunings},
+                )
+                asked = name in (self.zero_shot or self.architectures)
+                paired = schedule.pairing or (asked and kinds & {"paired", "self-blended"})
+                if paired and (schedule.batch_size or 0) % 2:
+                    problems.add(
+                        f"expected an even batch_size of {name} with pairs, received "
+                        f"{schedule.batch_size}."
+                    )
                 focused = name in self.architectures and "focus" in self.protocol.fine_tunings
                 if focused and not facts.has_hidden_neurons:
                     problems.add(f"expected networks with neurons to focus, {name} has none.")
