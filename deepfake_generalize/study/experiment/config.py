@@ -131,7 +131,7 @@ class StudyConfig:
             )
         for argument, names, known in (
             ("sources", self.sources, self.protocol.sources),
-            ("zero_shot", self.zero_shot, self.architectures),
+            ("zero_shot", self.zero_shot, (*self.architectures, *self.schedules)),
             ("data", () if isinstance(self.data, str) else self.data, needed(self.protocol)),
         ):
             for name in names:
