@@ -168,7 +168,7 @@ def self_blended(image: UInt8Array, points: AnyArray, drawn: Draw) -> Blend:
 
     `InputError` where no pixel lies in the region, as for points outside of the crop.
     """
-    if np.isnan(points).any():
+    if not np.isfinite(points).all():
         raise InputError("expected landmarks of the crop, it has none.")
     points = points[_OF_MESH] if len(points) == 468 else points
     mask = region_mask(points if drawn.forehead else points[:68], drawn.region, image.shape[:2])
@@ -292,7 +292,7 @@ def self_blend(
     check_whole("n_blends", n_blends, least=1)
     check_whole("seed", seed, least=0)
     points = _check_landmarks(read_landmarks(crops) if landmarks is None else landmarks, len(crops))
-    root = _new_folder(absolute(out_dir))
+    root = _new_folder(absolute(out_dir))  # Made with the first pair.
     method, pairs, failures = _NAMES[points.shape[1]], [], []
     rows = with_columns(crops, CROP_COLUMNS).to_dict("records")
     for number, (row, own) in enumerate(zip(rows, points, strict=True)):
@@ -307,6 +307,7 @@ def self_blend(
             of_fake = {"label": 1, "method": method, "source_identity": pd.NA}
             for kind, pixels in (("real", pair.real), ("fake", pair.fake)):
                 file = root / kind / f"{number:06d}-{at}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(cv2.imencode(".png", pixels[..., ::-1], _PNG)[1].tobytes())
                 about = {"method": "real"} if kind == "real" else of_fake
                 pairs.append(row | about | {"path": str(file)})
@@ -326,7 +327,8 @@ def _draws(image: UInt8Array, seed: int, count: int) -> list[Draw]:
 
 def _check_landmarks(landmarks: object, count: int) -> AnyArray:
     points = np.asarray(landmarks)
-    if points.shape not in {(count, number, 2) for number in _NAMES}:
+    shapes = {(count, number, 2) for number in _NAMES}
+    if points.shape not in shapes or points.dtype.kind not in "iuf":
         raise InputError(
             f"expected landmarks ({count}, K, 2) of 68, 81 or 468 points, received "
             f"{describe(points)}.",
@@ -339,8 +341,6 @@ def _new_folder(root: Path) -> Path:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(
             f"expected a new or empty folder at {str(root)!r}, there is something.",
-            hint="Choose another out_dir.",
+            hint="Choose another out_dir, or remove what a run that was stopped left there.",
         )
-    for kind in ("real", "fake"):
-        (root / kind).mkdir(parents=True)
     return root

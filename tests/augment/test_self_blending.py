@@ -187,6 +187,8 @@ def test_sbi_is_made_of_68_or_81_points_alone(reals, tmp_path, count, name):
             r"\(4, K, 2\) of 68, 81 or 468 points, .*\(3, 68, 2\)",
         ),
         ({"landmarks": np.full((4, 68, 2), np.nan)}, "at least one crop"),
+        ({"landmarks": np.full((4, 68, 2), np.inf)}, "at least one crop"),
+        ({"landmarks": np.full((4, 68, 2), "1")}, "68, 81 or 468 points, .* dtype <U1"),
         ({"n_blends": 0}, "n_blends"),
         ({"out_dir": "."}, "new or empty folder"),
     ],
@@ -196,3 +198,4 @@ def test_what_makes_no_pairs_is_refused(reals, tmp_path, change, message):
     rows = choices.pop("crops", lambda rows: rows)(reals)
     with pytest.raises(InputError, match=message):
         self_blend(rows, tmp_path / choices.pop("out_dir"), **choices)
+    assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize import study
+from deepfake_generalize.study.report.curves import draw_curves
 from deepfake_generalize.study.report.sections import report_page
 from deepfake_generalize.study.scores import read_scores
 
@@ -79,7 +80,7 @@ def test_each_source_is_tested_on_the_other(crossed):
 
 
 def test_progress_counts_measurements_where_nothing_is_trained(crossed, said):
-    assert "4 of 4 evaluations" in said
+    assert "4 of 4 steps, 4 of 4 evaluations" in said
     assert not any("detectors" in what for what in said)
 
 
@@ -87,7 +88,7 @@ def test_the_page_says_what_was_studied_and_how_sets_were_split(crossed):
     text = crossed.report.read_text(encoding="utf-8")
     assert "The study of the paper" not in text
     assert "asked of a protocol of one" in text
-    assert "test 16; no official split; splits " in text
+    assert "no official split; splits " in text
     assert "no detector trained here has several neurons" in text
 
 
@@ -95,8 +96,8 @@ def test_what_is_left_out_stands_under_its_own_heading(crossed):
     left = {"red, heat maps": "It has no maps.", "red, neurons": "It has no layers."}
     results = dataclasses.replace(crossed.results)
     vars(results)["left_out"] = left
-    page = report_page(results, {})
+    page = report_page(results, {}, draw_curves(results))
     maps, _, neurons = page.partition("<h2>Neurons")
-    assert "red, heat maps" in maps
-    assert "red, neurons" not in maps
-    assert "red, neurons" in neurons
+    assert "Left out: red, heat maps" in maps
+    assert "Left out: red, neurons" not in maps
+    assert "Left out: red, neurons" in neurons

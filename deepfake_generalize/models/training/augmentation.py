@@ -29,28 +29,36 @@ Augmentation: TypeAlias = "Callable[[UInt8Array, np.random.Generator], UInt8Arra
 """From images (B, H, W, 3) uint8 RGB and a generator to as many of that shape."""
 
 
-def augmentation_of(given: str | Augmentation) -> Augmentation:
-    """Return what a recipe names: a known one, or a function of somebody's own, tried once."""
+def augmentation_of(given: str | Augmentation, shape: tuple[int, ...]) -> Augmentation:
+    """Return what a recipe names: a known one, or a function of one's own, tried on a blank."""
     if isinstance(given, str) and given in AUGMENTATIONS:
         return AUGMENTATIONS[given]
     function: Augmentation = named(given) if isinstance(given, str) else given
-    blank = np.full((1, 32, 32, 3), 128, np.uint8)
-    found = function(blank.copy(), np.random.default_rng(0))
-    same = isinstance(found, np.ndarray) and found.shape == blank.shape
-    if not same or found.dtype != np.uint8:
-        raise InputError(
-            f"expected an augmentation to return images {blank.shape} uint8 as it was given, "
-            f"received {describe(found)}.",
-            hint="It is called with images (B, H, W, 3) and a NumPy generator.",
-        )
-    return function
+
+    def checked(images: UInt8Array, rng: np.random.Generator) -> UInt8Array:
+        found, shape = function(images, rng), images.shape
+        same = isinstance(found, np.ndarray) and found.shape == shape
+        if not same or found.dtype != np.uint8:
+            raise InputError(
+                f"expected an augmentation to return images {shape} uint8 as it was given, "
+                f"received {describe(found)}.",
+                hint="It is called with images (B, H, W, 3) and a NumPy generator.",
+            )
+        return found
+
+    checked(np.full((1, *shape), 128, np.uint8), np.random.default_rng(0))
+    return checked
 
 
 def augmented(
-    data: TrainingData, given: str | Augmentation, seed: int, epoch: Callable[[], int]
+    data: TrainingData,
+    given: str | Augmentation,
+    seed: int,
+    epoch: Callable[[], int],
+    raised: list[Exception],
 ) -> TrainingData:
-    """Return data whose images are augmented anew in each epoch."""
-    function, count = augmentation_of(given), data.count
+    """Return data whose images are augmented anew in each epoch; errors are `raised` too."""
+    function, count = augmentation_of(given, data.shape), data.count
     if count is None:
         raise InputError(
             "expected crops or arrays to augment, received a dataset, which does not tell its "
@@ -64,7 +72,11 @@ def augmented(
             function(image[np.newaxis], np.random.default_rng([seed, *divmod(int(key), count), 1]))
             for image, key in zip(pixels, keys, strict=True)
         )
-        return np.concatenate([*drawn]).astype(np.float32) / np.float32(255)
+        try:
+            return np.concatenate([*drawn]).astype(np.float32) / np.float32(255)
+        except Exception as error:  # TensorFlow hands on no more than its text.
+            raised.append(error)
+            raise
 
     def apply(batch: tuple[tf.Tensor, tf.Tensor], keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.numpy_function(draw, [batch[0], keys], tf.float32, stateful=False)

@@ -19,7 +19,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import ROUNDING, check_images, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from deepfake_generalize.types import AnyArray
 
@@ -215,11 +215,16 @@ def _open_dataset(dataset: tf.data.Dataset, name: str) -> TrainingData:
 
 
 @contextlib.contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what TensorFlow raises where a dataset gives what it must not into an `InputError`."""
+def refusals(raised: Sequence[Exception] = ()) -> Iterator[None]:
+    """Turn what TensorFlow raises where a dataset gives what it must not into an `InputError`.
+
+    What functions called by TensorFlow have `raised` comes before that.
+    """
     try:
         yield
-    except tf.errors.InvalidArgumentError as error:
+    except tf.errors.OpError as error:
+        if raised:
+            raise raised[0] from None
         told = _TOLD.search(str(error))
         if told is None:
             raise

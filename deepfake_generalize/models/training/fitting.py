@@ -102,8 +102,9 @@ def _fit_in_place(
     state = resume(compiled, options.checkpoint, settings)
     recipe, reporter = options.recipe, make_reporter(options.progress)
     loop = EpochLoop(options, state, settings, reporter, pairs)
+    raised: list[Exception] = []
     if recipe.augmentation is not None:
-        train = augmented(train, recipe.augmentation, options.seed, lambda: loop.epoch)
+        train = augmented(train, recipe.augmentation, options.seed, lambda: loop.epoch, raised)
     given = {"columns": columns, "fake_index": options.fake_index}
     train, val = prepared(train, **given), prepared(val, **given)
     order = None if train.count is None else partial(loop.sample_order, train.count)
@@ -119,7 +120,7 @@ def _fit_in_place(
         callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=tell))
     try:
         if not state.ended:
-            with _adjusted(model, recipe), in_inference(_frozen(model, options)), refusals():
+            with _adjusted(model, recipe), in_inference(_frozen(model, options)), refusals(raised):
                 # Several devices, and compiling for GPUs, stay with Keras.
                 alone = options.strategy is None and not compiled.jit_compile
                 if options.steps_per_call > 1 and train.row and val.row and alone:

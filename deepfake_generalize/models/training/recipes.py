@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,7 +175,8 @@ class Recipe:
         """Return the settings as plain JSON values, as records hold them."""
         found = {name: value for name, value in vars(self).items() if name != "citations"}
         if callable(given := self.augmentation):
-            found["augmentation"] = f"{given.__module__}:{getattr(given, '__qualname__', given)}"
+            own = re.sub(" at 0x[0-9a-f]+", "", str(getattr(given, "__qualname__", given)))
+            found["augmentation"] = f"{given.__module__}:{own}"  # The same in the next process.
         return found
 
     def _of_the_study(self) -> str:

@@ -131,7 +131,7 @@ class StudyConfig:
             )
         for argument, names, known in (
             ("sources", self.sources, self.protocol.sources),
-            ("zero_shot", self.zero_shot, self.architectures),
+            ("zero_shot", self.zero_shot, (*self.architectures, *self.schedules)),
             ("data", () if isinstance(self.data, str) else self.data, needed(self.protocol)),
         ):
             for name in names:
@@ -165,6 +165,17 @@ class StudyConfig:
                         f"expected image_size of at least {facts.smallest_side} for {name}, "
                         f"received {self.image_size}.",
                         hint=f"Leave {name} out, or use larger crops.",
+                    )
+                schedule, kinds = (
+                    self.schedules.get(name, Schedule()),
+                    {*self.protocol.fine_tunings},
+                )
+                asked = name in (self.zero_shot or self.architectures)
+                paired = schedule.pairing or (asked and kinds & {"paired", "self-blended"})
+                if paired and (schedule.batch_size or 0) % 2:
+                    problems.add(
+                        f"expected an even batch_size of {name} with pairs, received "
+                        f"{schedule.batch_size}."
                     )
                 focused = name in self.architectures and "focus" in self.protocol.fine_tunings
                 if focused and not facts.has_hidden_neurons:

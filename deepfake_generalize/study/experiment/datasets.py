@@ -118,7 +118,15 @@ def check_data(config: StudyConfig) -> None:
     problems, protocol = Problems(), config.protocol
     kinds = (fine_tuning(kind).function for kind in protocol.fine_tunings[1:])
     names = () if config.is_synthetic else needed(protocol)
-    entries = look_at(names, config.places, (*config.detectors.values(), *kinds), problems)
+    asked = (schedule.augmentation or "" for schedule in config.schedules.values())
+    references = (*config.detectors.values(), *kinds, *(name for name in asked if ":" in name))
+    entries = look_at(names, config.places, references, problems)
+    videos = any(entry.videos for entry in entries.values())
+    if videos and "self-blended" in protocol.fine_tunings and config.aligner != "landmarks":
+        problems.add(
+            f"expected aligner 'landmarks' with self-blended, received {config.aligner!r}.",
+            hint="The other aligners keep no landmarks of the faces.",
+        )
     if config.is_synthetic:
         for name in sorted({*protocol.names} - {*PAPER.names}):
             hint = f"Those that can be drawn are {', '.join(PAPER.names)}."

@@ -20,6 +20,8 @@ _STUCK = 0.6
 """Training accuracy under which a network has not got off the ground after a few epochs."""
 
 
+_AUGMENTATIONS = ("deepfakebench", "selimsef")
+"""Those of `models.AUGMENTATIONS`, told without TensorFlow."""
 _COUNTS = {"epochs", "fine_tuning_epochs", "merge_epochs", "patience", "restarts"}
 _COUNTS |= {"batch_size", "fine_tuning_batch_size"}
 
@@ -74,6 +76,9 @@ class Schedule:
             check_number(name, given[name], least=0, below=1)
         if self.weight_decay is not None:
             check_number("weight_decay", self.weight_decay, least=0)
+        if self.augmentation is not None and ":" not in self.augmentation:
+            hint = 'Or name a function of your own: "path/to/file.py:name".'
+            check_choice("augmentation", self.augmentation, _AUGMENTATIONS, hint=hint)
         if self.precision is not None:
             check_choice("precision", self.precision, get_args(Precision))
 

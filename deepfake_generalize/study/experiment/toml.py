@@ -120,6 +120,6 @@ def _check_plain(kind: Any, value: object, where: str) -> None:
         return
     if float in kinds:
         kinds = (*kinds, int)
-    if isinstance(value, bool) or not isinstance(value, kinds):
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         said = kind.__name__ if isinstance(kind, type) else str(kind)
         raise InputError(f"expected {where} to be {said}, received {value!r}.")

@@ -53,7 +53,7 @@ def publish_results(results: RunResults) -> Path:
     for name, of in drawn.items():
         _write_text(results.folder / "figures" / f"curves_{name}.svg", curves_svg(of))
     target = results.folder / "report.html"
-    _write_text(target, report_page(results, pictures, drawn, _further(results)))
+    _write_text(target, report_page(results, pictures, drawn))
     return target
 
 
@@ -85,12 +85,6 @@ def _write_tables(results: RunResults) -> None:
                 table if form == "csv" else folded(table), form, empty=empty, caption=said
             )
             _write_text(folder / f"{name}.{suffix}", text)
-
-
-def _further(results: RunResults) -> dict[str, pd.DataFrame]:
-    """Return tables that other parts of a study have left in tables/, by their names."""
-    files = [results.folder / "tables" / f"{name}.csv" for name in ("what_helps",)]
-    return {file.stem: pd.read_csv(file) for file in files if file.is_file()}
 
 
 def _write_figures(results: RunResults) -> dict[str, Path]:

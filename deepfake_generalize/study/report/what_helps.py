@@ -38,7 +38,8 @@ def what_helps(families: Sequence[DetectorFamily], trainings: Sequence[Replicate
         for name in (_HOME, *unseen, _AVERAGE, _LOST):
             own = [each for each in having if name not in unseen or name in each.unseen]
             number = partial(_gained, own, kind, name)
-            found = over_trainings(trainings, [number(one) for one in trainings])
+            sets = dict.fromkeys(key for family in own for key in _sets(family, name))
+            found = over_trainings(trainings, [number(one) for one in trainings], sets)
             ends = (found.low, found.high) if name != _LOST else (-found.high, -found.low)
             told = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else ""
             numbers = (len(own), found.estimate, found.low, found.high)
@@ -56,8 +57,13 @@ def _gained(
         name = family.detector(kind)
         if what == _LOST:
             return accuracies.degradation(name, family.source, family.unseen)
-        sets = {_HOME: (family.source,), _AVERAGE: family.unseen}.get(what, (what,))
-        return np.asarray(np.mean([accuracies[name, key] for key in sets], axis=0))
+        return np.asarray(np.mean([accuracies[name, key] for key in _sets(family, what)], axis=0))
 
     gains = [number(family, kind) - number(family, ORIGINAL) for family in families]
     return np.asarray(np.mean(gains, axis=0))
+
+
+def _sets(family: DetectorFamily, what: str) -> tuple[str, ...]:
+    """Return the sets that a number is of."""
+    several = {_HOME: (family.source,), _AVERAGE: family.unseen, _LOST: family.analysed}
+    return several.get(what, (what,))

@@ -1,5 +1,7 @@
 """Augmentation: each operation against OpenCV or a formula, draws that no label has a part in."""
 
+import functools
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import AUGMENTATIONS, Recipe
 from deepfake_generalize.models.training import augmentation, data_of_arrays
 from deepfake_generalize.models.training.augmentation import augmented
+from deepfake_generalize.study.experiment import schedules
 
 FACE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8), (5, 5), 0)
 
@@ -51,7 +54,7 @@ def drawn(labels, order, epoch, size, seed=1):
     """Return each of eight equal images by its row, as an epoch draws it."""
     images = np.stack([FACE] * 8).astype(np.float32) / 255
     data = data_of_arrays(images, np.asarray(labels, np.float32), {})
-    changed = augmented(data, "deepfakebench", seed, lambda: epoch)
+    changed = augmented(data, "deepfakebench", seed, lambda: epoch, [])
     batches = changed.batches(size, lambda: np.asarray(order), False)
     found = np.concatenate([batch.numpy() for batch, _ in batches])
     assert 0 <= found.min() <= found.max() <= 1
@@ -76,11 +79,32 @@ def test_a_function_of_ones_own_is_named_in_the_record(train_small):
     assert record["name"] == f"short, epochs 1, augmentation {__name__}:darker"
 
 
+def test_a_function_has_one_name_whatever_process_it_is_in():
+    recipe = Recipe("short", augmentation=functools.partial(darker))
+    assert recipe.values()["augmentation"].endswith("(<function darker>)")
+    assert tuple(AUGMENTATIONS) == schedules._AUGMENTATIONS
+
+
 def test_what_cannot_augment_is_refused_in_words(train_small, trained, striped_train, striped_val):
     with pytest.raises(InputError, match=r"one of deepfakebench, selimsef, received 'mixup'"):
         train_small(augmentation="mixup")
-    with pytest.raises(InputError, match=r"return images \(1, 32, 32, 3\) uint8 .* dtype float64"):
+    with pytest.raises(InputError, match=r"return images \(1, 16, 16, 3\) uint8 .* dtype float64"):
         train_small(augmentation=lambda images, _rng: images / 255)
+    later = [  # Refused at real images alone, within TensorFlow.
+        (
+            lambda images, _: images[:, : 9 + 99 * (images == 128).all()],
+            InputError,
+            "return images",
+        ),
+        (
+            lambda images, _: images if (images == 128).all() else 1 / 0,
+            ZeroDivisionError,
+            "by zero",
+        ),
+    ]
+    for function, kind, message in later:
+        with pytest.raises(kind, match=message):
+            train_small(augmentation=function, epochs=1)
     sets = striped_train, striped_val
     options = {"recipe": Recipe("short", epochs=1), "augmentation": "selimsef", "progress": None}
     with pytest.raises(InputError, match=r"each image once, received 'selimsef'.* cache=False"):

@@ -51,7 +51,7 @@ def test_toml_gives_back_whatever_is_set(
     config = StudyConfig(
         name=name,
         protocol=dataclasses.replace(PROTOCOLS["paper"], sizes=Sizes(train=train)),
-        schedules={"xception": Schedule(learning_rate=rate)},
+        schedules={"xception": Schedule(learning_rate=rate, pairing=seed % 2 == 1)},
         analysis=Analysis(top_fractions=fractions),
         seed=seed,
         training_seeds=trainings,
@@ -93,6 +93,11 @@ def test_relative_roots_are_relative_to_the_file(tmp_path):
         ("sources = ['FS']", "expected sources to be one of CELEB, F2F, received 'FS'"),
         ("schedules = 1", "expected schedules to be a table"),
         ("[schedules.mesonet]\npairing = 1", "expected pairing to be bool | None, received 1"),
+        ("[schedules.mesonet]\naugmentation = 'mixup'", "one of deepfakebench, selimsef, received"),
+        (
+            "protocol.fine_tunings = ['none', 'paired']\n[schedules.mesonet]\nbatch_size = 5",
+            "expected an even batch_size of mesonet with pairs, received 5",
+        ),
         ("[schedules.resnet]", "expected the architecture to be one of mesonet"),
         ("[schedules.mesonet]\nepochs = 1.5", "expected epochs to be int | None, received 1.5"),
         (

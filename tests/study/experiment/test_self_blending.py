@@ -75,3 +75,10 @@ def test_a_study_of_crops_without_landmarks_is_refused_before_it_begins(tmp_path
         tmp_path / "home", {path[len(f"{tmp_path}/home/") :]: np.ones((68, 2)) for path in reals}
     )
     check_data(config)
+    for label in ("real", "fake"):
+        (tmp_path / "films" / label).mkdir(parents=True)
+        for number in range(12):
+            (tmp_path / "films" / label / f"{number}.mp4").touch()
+    films = {"home": str(tmp_path / "films"), "abroad": config.places["abroad"]}
+    with pytest.raises(InputError, match="'landmarks' with self-blended, received 'finder'"):
+        check_data(dataclasses.replace(config, data=films, aligner="finder"))

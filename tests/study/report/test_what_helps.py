@@ -1,5 +1,6 @@
 """What helps: each kind less the original of its own family, with an interval over both chances."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -59,6 +60,15 @@ def test_the_interval_is_of_students_t_over_trainings_and_says_what_leaves_out_z
     half = (noisy["highest"] - noisy["lowest"]) / 2
     assert half == pytest.approx(1.96, rel=0.2)
     assert not math.isclose(half, 0)
+
+
+def test_an_interval_asks_no_videos_of_sets_that_it_is_not_of():
+    one = training([0.1, 0.1], noise=1.0)
+    few = Units(((),), np.zeros((1, 1), np.int64), 1, "videos")
+    units = one.units | {"away": few, "people": few}
+    found = what_helps(FAMILIES, [dataclasses.replace(one, units=units)])
+    known = found.set_index("set")["lowest"].notna()
+    assert known[known].index.tolist() == ["original test set", "far"]
 
 
 def test_a_study_of_originals_alone_has_nothing_to_tell():
