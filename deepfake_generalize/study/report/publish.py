@@ -24,7 +24,7 @@ from deepfake_generalize.study.report.sections import (
     report_page,
     seeds_of,
 )
-from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, what_helps
+from deepfake_generalize.study.report.what_helps import HELPS_CAPTION
 from deepfake_generalize.study.tables import (
     METRIC_TITLES,
     THRESHOLD_CAPTION,
@@ -53,7 +53,7 @@ def publish_results(results: RunResults) -> Path:
     for name, of in drawn.items():
         _write_text(results.folder / "figures" / f"curves_{name}.svg", curves_svg(of))
     target = results.folder / "report.html"
-    _write_text(target, report_page(results, pictures, drawn, _further(results)))
+    _write_text(target, report_page(results, pictures, drawn))
     return target
 
 
@@ -71,9 +71,8 @@ def _write_tables(results: RunResults) -> None:
         if (metric, unit) != ("accuracy", "frame"):
             said = f"Table V in {METRIC_TITLES[metric]} (%), by {unit}."
             shown[f"table_v_{metric}_{unit}"] = (results.with_intervals("V", metric, unit), said)
-    helped = what_helps(results.families, results.trainings)
-    if len(helped):
-        shown["what_helps"] = (helped, HELPS_CAPTION)
+    if len(results.what_helps):
+        shown["what_helps"] = (results.what_helps, HELPS_CAPTION)
     if len(results.trainings) > 1:
         shown["table_trainings"] = (results.between_trainings, BETWEEN)
     for name, (table, caption) in shown.items():
@@ -85,12 +84,6 @@ def _write_tables(results: RunResults) -> None:
                 table if form == "csv" else folded(table), form, empty=empty, caption=said
             )
             _write_text(folder / f"{name}.{suffix}", text)
-
-
-def _further(results: RunResults) -> dict[str, pd.DataFrame]:
-    """Return tables that other parts of a study have left in tables/, by their names."""
-    files = [results.folder / "tables" / f"{name}.csv" for name in ("what_helps",)]
-    return {file.stem: pd.read_csv(file) for file in files if file.is_file()}
 
 
 def _write_figures(results: RunResults) -> dict[str, Path]:

@@ -25,6 +25,7 @@ from deepfake_generalize.study.report.curves import Curves
 from deepfake_generalize.study.report.doubts import doubts, sets_key
 from deepfake_generalize.study.report.intervals import interval_of
 from deepfake_generalize.study.report.results import RunResults
+from deepfake_generalize.study.report.what_helps import HELPS_CAPTION
 from deepfake_generalize.study.tables import (
     THRESHOLD_CAPTION,
     TITLES,
@@ -50,12 +51,10 @@ def report_page(
     results: RunResults,
     pictures: Mapping[str, Path],
     drawn: Mapping[str, Curves],
-    further: Mapping[str, pd.DataFrame],
 ) -> str:
     """Return the report of a finished study as HTML.
 
-    `pictures` are figures' names to files, `drawn` detectors to what their panels draw, `further`
-    names to tables that other parts of a study have left to be shown.
+    `pictures` are figures' names to files, `drawn` detectors to what their panels draw.
     """
     audit = results.data["audit"]
     return (
@@ -67,7 +66,7 @@ def report_page(
             protocol=results.protocol,
             pictures=pictures,
             curves=drawn,
-            further=further,
+            helps_caption=HELPS_CAPTION,
             synthetic=SYNTHETIC,
             built_in=BUILT_IN_EFFECTS if results.synthetic else (),
             sets=sets_key(results),

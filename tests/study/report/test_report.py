@@ -36,7 +36,7 @@ def sortable_table(frame: pd.DataFrame, caption: str, empty: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def leaky(tiny_run, tmp_path_factory):
-    """The run with a person in training and test, as the audit found, and a table of what helps."""
+    """The run with a person in training and test, as the audit found."""
     copy = tmp_path_factory.mktemp("leaky") / "run"
     shutil.copytree(tiny_run.folder, copy, ignore=shutil.ignore_patterns("data", "detectors"))
     records = copy / "records" / "data.jsonl"
@@ -46,7 +46,6 @@ def leaky(tiny_run, tmp_path_factory):
     record["audit"] |= {"leaks": 9, "leaking": [pair | {"identity": 2}]}
     record["audit"]["first_leaks"] = [leak | {"by_design": "False"}]
     records.write_text(json.dumps(record) + "\n", encoding="utf-8")
-    (copy / "tables" / "what_helps.csv").write_text("kind,gain\npaired,4.25\n", encoding="utf-8")
     return study.publish(copy)
 
 
@@ -182,10 +181,16 @@ def test_an_eer_grows_as_a_detector_gets_worse(tiny_run):
     assert interval_of([eer], pairs).estimate == -interval_of([drawn], pairs).estimate
 
 
-def test_a_table_of_what_helps_is_shown_where_it_is_there(leaky):
-    tables = tables_of(leaky.report.read_text(encoding="utf-8"))
-    (rows,) = (rows for caption, rows in tables.items() if "What helps" in caption)
-    assert rows[1] == ["paired", "4.25"]
+def test_what_helps_is_shown_with_its_unit_intervals_and_what_each_kind_was_shown(tiny_run):
+    tables = tables_of(tiny_run.report.read_text(encoding="utf-8"))
+    (caption,) = (caption for caption in tables if caption.startswith("What helps"))
+    assert "Transfer and merge were shown images of the few-shot sets" in caption
+    title, *rows = tables[caption]
+    assert [row[0] for row in rows] == ["transfer", "merge"]
+    assert title[2] == "Home (% points) 95 % CI"
+    first = tiny_run.results.table("IV").set_index("detector")["original_accuracy"]
+    gained = float(rows[0][2].removesuffix(" no CI"))
+    assert gained == pytest.approx(first["MesoNet2"] - first["MesoNet1"])
 
 
 def test_curves_are_those_of_scikit_learn():
