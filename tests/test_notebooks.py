@@ -89,8 +89,15 @@ def finished() -> tuple[Any, list[str]]:
     made = study.Study(Path("run"), study.StudyConfig.demo())
     table = pd.DataFrame({"detector": [HOSTILE], "degradation": [1.0]})
     finding = SimpleNamespace(number=1, claim="none generalizes", verdict="holds")
-    vars(made)["results"] = SimpleNamespace(table=lambda *_: table, findings=[finding])
-    return made, [SHOWN, "Finding 1, none generalizes: holds", "report.html"]
+    vars(made)["results"] = SimpleNamespace(
+        table=lambda *_: table, findings=[finding], synthetic=True
+    )
+    return made, [
+        SHOWN,
+        ", on synthetic faces",
+        "Finding 1, none generalizes: holds",
+        "report.html",
+    ]
 
 
 MADE = [detector, extraction, splits, effects, overlap, benchmarked, finished]

@@ -79,6 +79,7 @@ class Study:
         """Show Table V and the findings' verdicts in a notebook, and where the report is."""
         said = [f"Finding {of.number}, {of.claim}: {of.verdict}" for of in self.findings]
         title, table = f"Study {self.config.name}", render(self.table("V"), "html")
+        title += ", on synthetic faces" if self.results.synthetic else ""
         return card(title, [table], [*said, f"Report: {self.report}"])
 
     @property

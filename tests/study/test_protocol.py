@@ -300,4 +300,4 @@ def test_zero_shot_kinds_are_for_the_networks_that_are_named(tiny_config):
     kinds = {family.architecture: family.kinds for family in all_families(config)}
     assert kinds == {"mesonet": ("none", "paired"), "mesoinception": ("none",)}
     with pytest.raises(InputError, match="zero_shot to be one of mesonet, mesoinception"):
-        dataclasses.replace(config, zero_shot=("xception",))
+        dataclasses.replace(config, zero_shot=("exception",))

@@ -195,7 +195,8 @@ def _benchmark(
     rank, reason = rank_among_published(accuracies[ORIGINAL], on_unseen, little=little)
     found = measured.table.set_index("set")["frame_auc"]
     leakage = audit_sets(sets, names, special, training, shared) if audit else None
-    done = "no images or videos are known" if leakage is None else "done"
+    done = "done" if training is not None else "done, without the training data"
+    done = "no images or videos are known" if leakage is None else done
     choices = {
         "policy": policy,
         "split_sha256": getattr(training, "sha256", None),

@@ -77,8 +77,8 @@ class StudyConfig:
             as in the paper's scripts, or "held_back" from its training.
         training_seeds: One for each training of every detector, all on the same data: of initial
             weights and order. Numbers are then means over them. Empty: one training, by `seed`.
-        zero_shot: Which of `architectures` are trained as the kinds that see the source alone, such
-            as "paired", too; empty for all.
+        zero_shot: Which architectures are trained as the kinds that see the source alone, such as
+            "paired", too, where they are trained at all; empty for all.
         follows: Where the paper and its scripts differ, which of them; see `as_scripts`.
 
     Raises:
@@ -131,7 +131,7 @@ class StudyConfig:
             )
         for argument, names, known in (
             ("sources", self.sources, self.protocol.sources),
-            ("zero_shot", self.zero_shot, (*self.architectures, *self.schedules)),
+            ("zero_shot", self.zero_shot, (*self.architectures, *PAPER_ARCHITECTURES)),
             ("data", () if isinstance(self.data, str) else self.data, needed(self.protocol)),
         ):
             for name in names:

@@ -110,7 +110,7 @@ DEMO_SCHEDULES: Mapping[str, Schedule] = {
         _DEEP, epochs=8, merge_epochs=4, patience=8, dropout=0.0
     ),
 }
-"""Architecture to the schedule that fits its six detectors of the demo into minutes."""
+"""Architecture to the schedule that fits its detectors of the demo into minutes."""
 
 
 @dataclass(frozen=True)

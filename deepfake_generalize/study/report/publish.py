@@ -24,7 +24,7 @@ from deepfake_generalize.study.report.sections import (
     report_page,
     seeds_of,
 )
-from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, what_helps
+from deepfake_generalize.study.report.what_helps import HELPS_CAPTION
 from deepfake_generalize.study.tables import (
     METRIC_TITLES,
     THRESHOLD_CAPTION,
@@ -71,9 +71,8 @@ def _write_tables(results: RunResults) -> None:
         if (metric, unit) != ("accuracy", "frame"):
             said = f"Table V in {METRIC_TITLES[metric]} (%), by {unit}."
             shown[f"table_v_{metric}_{unit}"] = (results.with_intervals("V", metric, unit), said)
-    helped = what_helps(results.families, results.trainings)
-    if len(helped):
-        shown["what_helps"] = (helped, HELPS_CAPTION)
+    if len(results.what_helps):
+        shown["what_helps"] = (results.what_helps, HELPS_CAPTION)
     if len(results.trainings) > 1:
         shown["table_trainings"] = (results.between_trainings, BETWEEN)
     for name, (table, caption) in shown.items():

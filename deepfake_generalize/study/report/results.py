@@ -38,6 +38,7 @@ from deepfake_generalize.study.protocol import (
 from deepfake_generalize.study.report import findings, seeds
 from deepfake_generalize.study.report.findings import Finding
 from deepfake_generalize.study.report.intervals import with_intervals
+from deepfake_generalize.study.report.what_helps import what_helps
 from deepfake_generalize.study.scores import as_scored, by_video, read_scores
 from deepfake_generalize.study.tables import (
     CAPTIONS,
@@ -385,9 +386,15 @@ class RunResults:
             known = any(self.trainings[0].units[key].unit == "people" for key in family.analysed)
             people = sqrt(max(0.0, whole**2 - error**2)) if known else nan
             apart = (seeds.between_trainings(lost), error, people)
-            rows.append((name, len(lost), found.estimate, *apart, found.low, found.high))
-        columns = ["detector", "trainings", "degradation", "between_trainings", "over_videos"]
-        return pd.DataFrame(rows, columns=[*columns, "over_people", "lowest", "highest"])
+            rows.append((name, len(lost), found.estimate, found.low, found.high, *apart))
+        columns = ["detector", "trainings", "degradation", "degradation_low", "degradation_high"]
+        parts = ["between_trainings", "over_videos", "over_people"]
+        return pd.DataFrame(rows, columns=[*columns, *parts])
+
+    @cached_property
+    def what_helps(self) -> pd.DataFrame:
+        """What each kind of detector gains over the originals."""
+        return what_helps(self.families, self.trainings)
 
     @cached_property
     def findings(self) -> list[Finding]:

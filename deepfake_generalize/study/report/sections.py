@@ -25,7 +25,7 @@ from deepfake_generalize.study.report.curves import Curves
 from deepfake_generalize.study.report.doubts import doubts, sets_key
 from deepfake_generalize.study.report.intervals import interval_of
 from deepfake_generalize.study.report.results import RunResults
-from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, what_helps
+from deepfake_generalize.study.report.what_helps import HELPS_CAPTION
 from deepfake_generalize.study.tables import (
     THRESHOLD_CAPTION,
     TITLES,
@@ -48,7 +48,9 @@ BETWEEN = (
 
 
 def report_page(
-    results: RunResults, pictures: Mapping[str, Path], drawn: Mapping[str, Curves]
+    results: RunResults,
+    pictures: Mapping[str, Path],
+    drawn: Mapping[str, Curves],
 ) -> str:
     """Return the report of a finished study as HTML.
 
@@ -64,7 +66,6 @@ def report_page(
             protocol=results.protocol,
             pictures=pictures,
             curves=drawn,
-            helped=what_helps(results.families, results.trainings),
             helps_caption=HELPS_CAPTION,
             synthetic=SYNTHETIC,
             built_in=BUILT_IN_EFFECTS if results.synthetic else (),

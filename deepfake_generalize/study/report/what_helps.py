@@ -16,36 +16,35 @@ from deepfake_generalize.types import DoubleArray
 
 HELPS_CAPTION = (
     "What helps: accuracy of each kind of detector less that of the original of the same network "
-    "and source, in points, mean over the networks and sources that have it; last its degradation "
-    "less the original's. Intervals are 95 %, paired by video, over trainings too where there are "
-    "several, and each by itself. Transfer and merge were shown images of the few-shot sets; the "
-    "other kinds saw the source alone. A smaller degradation is worth nothing where the accuracy "
-    "on the original test set is lost."
+    "and source, in points, mean over the families (networks and sources) that have it; last its "
+    "degradation less the original's, where less is better. Intervals are 95 %, paired by video, "
+    "over trainings too where there are several, and each by itself: one that leaves out zero is a "
+    "difference. Transfer and merge were shown images of the few-shot sets; the other kinds saw "
+    "the source alone. A smaller degradation is worth nothing where accuracy at home is lost."
 )
-_HOME, _AVERAGE, _LOST = "original test set", "average of unseen sets", "degradation"
+_HOME, _AVERAGE, _LOST = "home_gained", "average_gained", "degradation"
 
 
 def what_helps(families: Sequence[DetectorFamily], trainings: Sequence[Replicates]) -> pd.DataFrame:
-    """Compare every kind of detector with the originals: a row for each kind and set.
+    """Compare every kind of detector with the originals: a row a kind, a column a set.
 
     `families` are of the first training, `trainings` the accuracies in percent of each, under the
-    first one's names. `told` is "better" or "worse" where the interval leaves out zero.
+    first one's names. Columns are as of `with_intervals`; a set that no family with the kind has
+    is NaN.
     """
     rows = []
     for kind in dict.fromkeys(k for family in families for k in family.kinds if k != ORIGINAL):
         having = [family for family in families if kind in family.kinds]
+        row: dict[str, object] = {"fine_tuning": short_name(kind), "families": len(having)}
         unseen = dict.fromkeys(name for family in having for name in family.unseen)
         for name in (_HOME, *unseen, _AVERAGE, _LOST):
             own = [each for each in having if name not in unseen or name in each.unseen]
             number = partial(_gained, own, kind, name)
             sets = dict.fromkeys(key for family in own for key in _sets(family, name))
             found = over_trainings(trainings, [number(one) for one in trainings], sets)
-            ends = (found.low, found.high) if name != _LOST else (-found.high, -found.low)
-            told = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else ""
-            numbers = (len(own), found.estimate, found.low, found.high)
-            rows.append((short_name(kind), name, *numbers, told))
-    columns = ["fine_tuning", "set", "families", "difference", "lowest", "highest", "told"]
-    return pd.DataFrame(rows, columns=columns)
+            row |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _gained(

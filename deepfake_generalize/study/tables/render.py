@@ -37,11 +37,10 @@ TITLES = {
     "architecture": "Architecture",
     "training_dataset": "Training dataset",
     "fine_tuning": "Fine-tuning",
-    "lowest": "Lowest",
-    "highest": "Highest",
     "set": "Set",
     "families": "Families",
-    "difference": "Difference (% points)",
+    "home_gained": "Home (% points)",
+    "average_gained": "Average unseen (% points)",
     "auc_rank": "AUC rank",
     "auc": "AUC (%)",
     "accuracy": "Accuracy at 0.5 (%)",
@@ -66,7 +65,6 @@ TITLES = {
     "n_real": "Reals",
     "n_fake": "Fakes",
     "swing": "Swing (% points)",
-    "told": "Told",
 }
 _WORDS = (
     "set",

@@ -36,7 +36,7 @@ def test_people_in_two_sets_are_found_and_warned_of_and_the_audit_can_be_left_ou
     kinds = set(result.leakage["kind"])
     assert "identity" in kinds
     assert any("original and AWAY share 1 by identity: a leak" in note for note in result.notes)
-    assert result.provenance["audit"] == "done"
+    assert result.provenance["audit"] == "done, without the training data"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         quiet = benchmark(redness, original=home, unseen={"AWAY": away})

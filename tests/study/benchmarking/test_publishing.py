@@ -53,6 +53,7 @@ def test_the_card_has_the_hubs_metadata_and_says_what_was_measured(result):
     assert "| FS | 20 | 20 | - |" in text
     assert "<b>" not in text
     assert "The audit found 40 things shared" in text
+    assert "The training data were not given: what the tests share" in text
 
 
 def test_the_citations_are_of_what_was_used_and_of_nothing_else(result, tmp_path):

@@ -36,7 +36,7 @@ def sortable_table(frame: pd.DataFrame, caption: str, empty: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def leaky(tiny_run, tmp_path_factory):
-    """The run with a person in training and test, as the audit found, and a table of what helps."""
+    """The run with a person in training and test, as the audit found."""
     copy = tmp_path_factory.mktemp("leaky") / "run"
     shutil.copytree(tiny_run.folder, copy, ignore=shutil.ignore_patterns("data", "detectors"))
     records = copy / "records" / "data.jsonl"
@@ -181,13 +181,16 @@ def test_an_eer_grows_as_a_detector_gets_worse(tiny_run):
     assert interval_of([eer], pairs).estimate == -interval_of([drawn], pairs).estimate
 
 
-def test_what_helps_is_shown_as_it_is_written_and_says_what_each_kind_saw(leaky):
-    tables = tables_of(leaky.report.read_text(encoding="utf-8"))
-    (found,) = (name for name in tables if "What helps" in name)
-    assert "Transfer and merge were shown images of the few-shot sets" in found
-    written = pd.read_csv(leaky.folder / "tables" / "what_helps.csv")
-    shown = [row[:2] for row in tables[found][1:]]
-    assert shown == written[["fine_tuning", "set"]].to_numpy().tolist()
+def test_what_helps_is_shown_with_its_unit_intervals_and_what_each_kind_was_shown(tiny_run):
+    tables = tables_of(tiny_run.report.read_text(encoding="utf-8"))
+    (caption,) = (caption for caption in tables if caption.startswith("What helps"))
+    assert "Transfer and merge were shown images of the few-shot sets" in caption
+    title, *rows = tables[caption]
+    assert [row[0] for row in rows] == ["transfer", "merge"]
+    assert title[2] == "Home (% points) 95 % CI"
+    first = tiny_run.results.table("IV").set_index("detector")["original_accuracy"]
+    gained = float(rows[0][2].removesuffix(" no CI"))
+    assert gained == pytest.approx(first["MesoNet2"] - first["MesoNet1"])
 
 
 def test_curves_are_those_of_scikit_learn():
