@@ -15,7 +15,12 @@ from deepfake_generalize.study.protocol.facts import (
     in_table_order,
     is_poor,
 )
-from deepfake_generalize.study.protocol.fine_tuning import FINE_TUNINGS, fine_tuning, short_name
+from deepfake_generalize.study.protocol.fine_tuning import (
+    FINE_TUNINGS,
+    ZERO_SHOT,
+    fine_tuning,
+    short_name,
+)
 from deepfake_generalize.study.protocol.problems import Problems
 from deepfake_generalize.study.protocol.sets import study_sets
 from deepfake_generalize.study.protocol.sharing import (
@@ -50,6 +55,7 @@ __all__ = [
     "SPECIALIZED_SETS",
     "TABLE_SHARES",
     "UNSEEN_SETS",
+    "ZERO_SHOT",
     "Problems",
     "Protocol",
     "Sharing",

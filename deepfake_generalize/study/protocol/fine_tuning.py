@@ -45,6 +45,10 @@ FINE_TUNINGS: Mapping[str, FineTuning] = MappingProxyType(
     }
 )
 """The kinds that have a name of their own; "none" is the original."""
+ZERO_SHOT = tuple(
+    name for name, kind in FINE_TUNINGS.items() if kind.sees == "source" and name != "none"
+)
+"""Those of networks trained anew, on the source alone: no detectors of the paper's Table IV."""
 
 
 def fine_tuning(kind: str) -> FineTuning:

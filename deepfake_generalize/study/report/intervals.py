@@ -91,7 +91,11 @@ def _sum_of(
         "degradation_difference": (special, unseen),
     }.get(column, (home if column.startswith("original_") else (column,), ()))
     if column.startswith("average_"):  # Over the detectors of one architecture.
-        alike = [other for other, of in families.items() if of.layers == family.layers]
+        alike = [
+            other
+            for other, of in families.items()
+            if of.layers == family.layers and other in of.congenetic.values()
+        ]
         return {(other, families[other].source): 1 / len(alike) for other in alike}
     added = {(name, key): 1 / len(plus) for key in plus}
     return added | {(name, key): -1 / len(minus) for key in minus}

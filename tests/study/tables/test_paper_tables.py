@@ -58,6 +58,14 @@ def test_table_iv_is_the_papers(thirty) -> None:
     ]  # fmt: skip
 
 
+def test_kinds_that_the_paper_has_not_are_in_no_average_of_table_iv(thirty):
+    further = thirty.iloc[:1].assign(detector="own", fine_tuning="paired", original_accuracy=1.0)
+    found = table("IV", pd.concat([thirty, further])).set_index("detector")["average_accuracy"]
+    known = table("IV", thirty).set_index("detector")["average_accuracy"]
+    assert found["own"] == known[thirty["detector"].iloc[0]]
+    assert found.drop("own").to_dict() == known.to_dict()
+
+
 def test_a_new_row_lands_at_its_rank(thirty) -> None:
     new = {"detector": "new", "original_accuracy": 92.4} | dict.fromkeys(MEASURED[2:], 50.0)
     ranked = table("V", pd.concat([thirty, pd.DataFrame([new])]))
