@@ -13,7 +13,7 @@ from deepfake_generalize.metrics.resampling import Replicates
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.protocol import Sharing
 from deepfake_generalize.study.report.seeds import over_trainings
-from deepfake_generalize.study.tables import two_decimals
+from deepfake_generalize.types import AnyArray
 
 Pairs = dict[tuple[str, str], float]
 """(detector, set) to what its number is multiplied by in a sum."""
@@ -62,18 +62,13 @@ def interval_of(trainings: Sequence[Replicates], pairs: Pairs) -> Interval:
     return over_trainings(trainings, [sign * each for each in sums], sets)
 
 
-def folded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table for readers: NAME_low and NAME_high as one column "95 % CI" after NAME."""
-    ends = [name for name in frame if f"{name}_low" in frame]
-    found = frame.drop(columns=[f"{name}_{end}" for name in ends for end in ("low", "high")])
-    for name in ends:
-        written = [
-            "-" if math.isnan(low) else f"[{two_decimals(low)}, {two_decimals(high)}]"
-            for low, high in zip(frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
-        ]
-        place = [*found].index(name) + 1
-        found.insert(place, "95 % CI", written, allow_duplicates=True)
-    return found
+def apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tuple[AnyArray, AnyArray]]]:
+    """Return a table without NAME_low and NAME_high, and these, by NAME."""
+    names = [str(name) for name in frame if f"{name}_low" in frame]
+    ends = {
+        name: (frame[f"{name}_low"].to_numpy(), frame[f"{name}_high"].to_numpy()) for name in names
+    }
+    return frame.drop(columns=[f"{name}_{end}" for name in names for end in ("low", "high")]), ends
 
 
 def _sum_of(

@@ -15,7 +15,7 @@ from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
 from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.study.report.curves import draw_curves
-from deepfake_generalize.study.report.intervals import folded
+from deepfake_generalize.study.report.intervals import apart
 from deepfake_generalize.study.report.sections import (
     BETWEEN,
     SHOWN_OF_A_HASH,
@@ -79,10 +79,12 @@ def _write_tables(results: RunResults) -> None:
         number = name.split("_")[1].upper() if name.startswith("table_vi") else ""
         empty = why_empty(number, results.protocol) if number else ""
         said = f"{caption} {known_by} {SYNTHETIC if results.synthetic else ''}"
-        for suffix, form in (("csv", "csv"), ("md", "markdown"), ("tex", "latex")):
-            text = render(
-                table if form == "csv" else folded(table), form, empty=empty, caption=said
-            )
+        numbers, ends = apart(table)
+        if ends and "interval" not in caption.lower():
+            said = f"{said} In brackets: 95 % intervals."
+        _write_text(folder / f"{name}.csv", render(table, "csv"))
+        for suffix, form in (("md", "markdown"), ("tex", "latex")):
+            text = render(numbers, form, intervals=ends, empty=empty, caption=said)
             _write_text(folder / f"{name}.{suffix}", text)
 
 

@@ -18,7 +18,7 @@ from deepfake_generalize.metrics import Interval, resampling
 from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.protocol.sharing import count_shared, shared_table
 from deepfake_generalize.study.report import RunResults, curves
-from deepfake_generalize.study.report.intervals import interval_of
+from deepfake_generalize.study.report.intervals import apart, interval_of
 from deepfake_generalize.study.report.sections import (
     curves_svg,
     environment,
@@ -165,9 +165,12 @@ def test_every_number_of_the_papers_tables_has_its_interval(tiny_run, monkeypatc
     cells = tables_of(tiny_run.report.read_text(encoding="utf-8"))
     table = next(rows for caption, rows in cells.items() if caption.startswith("Table V: "))
     assert all(cell.endswith("no CI") for row in table[1:] for cell in row[3:])
-    file = tiny_run.folder / "tables" / "table_v_intervals.md"
-    title = file.read_text(encoding="utf-8").splitlines()[2]
-    assert title.count("95 % CI") == 3 + len(UNSEEN)
+    numbers, ends = apart(results.with_intervals("V"))
+    assert list(numbers) == list(results.table("V"))
+    assert set(ends) == {"original_accuracy", *UNSEEN, "average", "degradation"}
+    for suffix in ("md", "tex"):
+        file = tiny_run.folder / "tables" / f"table_v_intervals.{suffix}"
+        assert "In brackets: 95" in file.read_text(encoding="utf-8")
 
 
 def test_an_eer_grows_as_a_detector_gets_worse(tiny_run):
