@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -161,15 +161,6 @@ def check_unit(
             hint=hint,
         )
     return np.clip(values, least, most)
-
-
-@contextlib.contextmanager
-def telling(expected: str, *, hint: str) -> Iterator[None]:
-    """Turn what the system refuses inside into an `InputError` that says what was expected."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{expected}: {error.strerror or error}.", hint=hint) from error
 
 
 def check_counts(what: str, values: AnyArray, *, most: float = math.inf) -> None:

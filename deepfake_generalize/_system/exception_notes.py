@@ -1,9 +1,11 @@
-"""What an exception was raised at, told beside it: code may be the user's, data are known."""
+"""What an exception was raised at, told beside it or in its place."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
+
+from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,3 +19,12 @@ def noted(note: str) -> Iterator[None]:
     except Exception as error:
         error.add_note(note)
         raise
+
+
+@contextlib.contextmanager
+def telling(expected: str, *, hint: str) -> Iterator[None]:
+    """Turn what the system refuses inside into an `InputError` that says what was expected."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{expected}: {error.strerror or error}.", hint=hint) from error

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfake_generalize._system.atomic_files import write_result
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize.cli import console
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -32,9 +32,10 @@ import numpy as np
 import pandas as pd
 from isal.isal_zlib import crc32
 
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, IntArray, UInt8Array
-from deepfake_generalize.validation import MAX_PIXELS, telling
+from deepfake_generalize.validation import MAX_PIXELS
 
 PACK_SUFFIXES: tuple[str, ...] = (".h5", ".hdf5")
 FORMAT, VERSION = "deepfake_generalize.crops", 2

@@ -16,11 +16,12 @@ from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
 from deepfake_generalize._system.bounded_files import open_regular
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, UInt8Array
-from deepfake_generalize.validation import MAX_PIXELS, describe, telling
+from deepfake_generalize.validation import MAX_PIXELS, describe
 
 
 class _Jpeg(JpegImagePlugin.JpegImageFile):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
 from deepfake_generalize.data.crops.image_folder import videos_of
@@ -36,7 +37,7 @@ from deepfake_generalize.data.manifests import (
     write_manifest,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe, telling
+from deepfake_generalize.validation import describe
 
 CROP_COLUMNS: tuple[str, ...] = (
     "path",

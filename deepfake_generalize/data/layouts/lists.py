@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from deepfake_generalize._system.bounded_files import MAX_BYTES, MAX_TEXT_BYTES, read_regular
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize.data.layouts.archives import ENDS
 from deepfake_generalize.data.layouts.contract import SPLITS, Entry, Fields, Lists, Root
 from deepfake_generalize.data.layouts.manifest import Problem
 from deepfake_generalize.data.layouts.scanning import read_json
 from deepfake_generalize.data.manifests import opened_table
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.validation import check_choice, telling
+from deepfake_generalize.validation import check_choice
 
 _PARTS = ("train", "val", "test")
 _ROLES = ("target", "source")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from deepfake_generalize._system.bounded_files import read_regular
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import telling
 
 
 def _words(text: str) -> frozenset[str]:

@@ -13,11 +13,11 @@ import pandas as pd
 
 from deepfake_generalize._system.atomic_files import write_whole
 from deepfake_generalize._system.bounded_files import read_regular
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.paths import absolute, possible
 from deepfake_generalize.data.manifests.checks import ALIASES, LABELS, require_columns, with_columns
 from deepfake_generalize.data.manifests.tables import plain_csv
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import telling
 
 _AGAIN = "Extract the faces again."
 _DTYPES = {"frame": "Int64", "label": "int64", "score": "float64"}

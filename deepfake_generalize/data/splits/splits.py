@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake_generalize._system.bounded_files import open_regular
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.paths import absolute
 from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
 from deepfake_generalize.data.manifests import crop_keys, read_manifest, text_sha256, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.notebooks import card, html_table
-from deepfake_generalize.validation import telling
 
 SUBSETS: tuple[str, ...] = ("train", "val", "test")
 _PREFIX = "sha256: "

@@ -20,6 +20,7 @@ import keras
 
 from deepfake_generalize._system.atomic_files import replacing
 from deepfake_generalize._system.bounded_files import check_unpacked, open_regular
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.outline import CONFIG, check_size, outline, safely
@@ -30,7 +31,6 @@ from deepfake_generalize.models.surgery import (
     is_graph,
     without_lambdas,
 )
-from deepfake_generalize.validation import telling
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1
