@@ -25,7 +25,7 @@ from deepfake_generalize.study.report.curves import Curves
 from deepfake_generalize.study.report.doubts import doubts, sets_key
 from deepfake_generalize.study.report.intervals import interval_of
 from deepfake_generalize.study.report.results import RunResults
-from deepfake_generalize.study.report.what_helps import HELPS_CAPTION
+from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, helping_kinds
 from deepfake_generalize.study.tables import (
     THRESHOLD_CAPTION,
     TITLES,
@@ -67,6 +67,7 @@ def report_page(
             pictures=pictures,
             curves=drawn,
             helps_caption=HELPS_CAPTION,
+            helping_kinds=helping_kinds(results.what_helps) if len(results.what_helps) else "",
             synthetic=SYNTHETIC,
             built_in=BUILT_IN_EFFECTS if results.synthetic else (),
             sets=sets_key(results),

@@ -11,7 +11,7 @@ from deepfake_generalize.metrics.resampling import Replicates
 from deepfake_generalize.metrics.units import Units
 from deepfake_generalize.study import Protocol, Source
 from deepfake_generalize.study.experiment import DetectorFamily
-from deepfake_generalize.study.report.what_helps import what_helps
+from deepfake_generalize.study.report.what_helps import helping_kinds, what_helps
 
 PROTOCOL = Protocol({"home": Source(("far", "away"))}, fine_tunings=("none", "paired"))
 FAMILIES = [DetectorFamily(name, "home", None, PROTOCOL) for name in ("mesonet", "xception")]
@@ -60,6 +60,14 @@ def test_an_interval_asks_no_videos_of_sets_that_it_is_not_of():
     (row,) = what_helps(FAMILIES, [dataclasses.replace(one, units=units)]).to_dict("records")
     known = [name for name in row if name.endswith("_low") and not np.isnan(row[name])]
     assert known == ["home_gained_low", "far_low"]
+
+
+def test_it_is_said_plainly_which_kind_helps_and_that_none_does():
+    found = what_helps(FAMILIES, [training([0.1, 0.06])])
+    assert helping_kinds(found).endswith("unseen sets: paired by 7.00 points.")
+    none = what_helps(FAMILIES, [training([-0.1, 0.06])])
+    assert helping_kinds(none).startswith("None of what sees the source alone (paired) is shown to")
+    assert helping_kinds(found.assign(fine_tuning="merge")) == ""
 
 
 def test_a_study_of_originals_alone_has_nothing_to_tell():
