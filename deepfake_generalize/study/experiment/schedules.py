@@ -146,12 +146,13 @@ class Analysis:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be counted or sampled."""
-        least = {"heat_map_fakes": 0, "shown_fakes": 0, "causal_images": 0, "causal_steps": 2}
+        least = {"heat_map_fakes": 1, "shown_fakes": 1, "causal_images": 2, "causal_steps": 2}
         least |= {"controls": 0, "shuffled_controls": 0}
         if self.shuffled_epochs is not None:
             least["shuffled_epochs"] = 1
         for name, low in least.items():
-            check_whole(name, getattr(self, name), least=low)
+            hint = "What Protocol(analyses=) leaves out is not done." if low else ""
+            check_whole(name, getattr(self, name), least=low, hint=hint)
         check_whole("resamples", self.resamples, least=1, most=1_000_000)
         check_number("smallest_loss", self.smallest_loss, least=0, most=100)
         for fraction in self.top_fractions:

@@ -159,9 +159,12 @@ def test_the_paper_needs_all_its_roots():
         StudyConfig.paper({"faceforensics": "a", "celebdf_v2": Path("b")})
 
 
-@pytest.mark.parametrize("name", ["controls", "shuffled_controls", "shuffled_epochs"])
-def test_numbers_of_controls_that_cannot_be_are_refused(name):
-    least = int(name == "shuffled_epochs")
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("controls", 0), ("shuffled_controls", 0), ("shuffled_epochs", 1), ("shown_fakes", 1)]
+    + [("heat_map_fakes", 1), ("causal_images", 2)],
+)
+def test_numbers_of_an_analysis_that_cannot_be_are_refused(name, least):
     assert getattr(Analysis(**{name: least}), name) == least
     with pytest.raises(InputError, match=f"{name} to be a whole number from {least}"):
         Analysis(**{name: least - 1})
