@@ -161,8 +161,10 @@ def test_the_paper_needs_all_its_roots():
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("controls", 0), ("shuffled_controls", 0), ("shuffled_epochs", 1), ("shown_fakes", 1)]
-    + [("heat_map_fakes", 1), ("causal_images", 2)],
+    [
+        *(("controls", 0), ("shuffled_controls", 0), ("shuffled_epochs", 1)),
+        *(("shown_fakes", 1), ("heat_map_fakes", 1), ("causal_images", 2)),
+    ],
 )
 def test_numbers_of_an_analysis_that_cannot_be_are_refused(name, least):
     assert getattr(Analysis(**{name: least}), name) == least
