@@ -140,7 +140,11 @@ EVERY_MODULE = """
 import importlib, pkgutil, deepfake_generalize
 for module in pkgutil.walk_packages(deepfake_generalize.__path__, "deepfake_generalize."):
     if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
 """
 
 
