@@ -24,6 +24,7 @@ from deepfake_generalize.study.protocol import (
     PAPER,
     PAPER_ARCHITECTURES,
     PROTOCOLS,
+    ZERO_SHOT,
     Problems,
     Protocol,
     Sizes,
@@ -38,7 +39,6 @@ _FILE = re.compile(r".+\.(py:\w+|keras|onnx)(\[[^]]*\])?")
 """What names a file of code, or one that holds a network."""
 CONFIG = "config.toml"
 """Its file in a run folder."""
-_ZERO_SHOT = ("paired", "augmented", "self-blended")
 FINDERS = ("mediapipe", "cascade")
 ALIGNERS = ("landmarks", "short-range", "finder")
 SYNTHETIC = "synthetic"
@@ -285,7 +285,7 @@ class StudyConfig:
         return cls(
             name="demo (quick)" if quick else "demo",
             protocol=dataclasses.replace(
-                PAPER, sizes=sizes, fine_tunings=(*PAPER.fine_tunings, *_ZERO_SHOT)
+                PAPER, sizes=sizes, fine_tunings=(*PAPER.fine_tunings, *ZERO_SHOT)
             ),
             data=SYNTHETIC,
             image_size=72,
