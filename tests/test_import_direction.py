@@ -40,7 +40,7 @@ DISTRICTS = {
 SIDE_DOORS = {
     *("study.experiment.steps", "models.passes.torch_maps", "models.passes.torch_site"),
 }
-MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 450, 60, 13
+MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 650, 60, 13
 # The house itself, whose folders and files the design names, and the seven networks' folder.
 MORE_ENTRIES = {"": 18}
 
@@ -171,7 +171,7 @@ def test_right_directions_are_let_pass() -> None:
     assert misdirected("data.crops.manifest", "data.crops.image_files") == ""
     assert misdirected("models.training.train", "data.crops") == ""
     assert misdirected("study.run", "study.experiment.steps") == ""
-    assert misdirected("cli.app", "_system.machine") == ""
+    assert misdirected("cli.app", "_system.processes") == ""
 
 
 def test_imports_are_found_however_they_are_written() -> None:

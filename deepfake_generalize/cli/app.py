@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deepfake_generalize._system.native_logs import quiet_native_logs_of_command
-from deepfake_generalize._system.paths import find_temporary_folder
+from deepfake_generalize._system.files import find_temporary_folder
 from deepfake_generalize._system.processes import interrupted_by_termination
-from deepfake_generalize._system.standard_streams import (
+from deepfake_generalize._system.streams import (
     open_closed_streams,
+    quiet_native_logs_of_command,
     show_what_cannot_be_encoded,
 )
 from deepfake_generalize._version import __version__

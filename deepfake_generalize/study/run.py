@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from joblib import Parallel, delayed, effective_n_jobs
 
-from deepfake_generalize._system.atomic_files import remove_abandoned, write_whole
-from deepfake_generalize._system.file_locks import claim_folder
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute, claim_folder, remove_abandoned, write_whole
 from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.errors import DataMismatchError, DeepfakeGeneralizeError, InputError
 from deepfake_generalize.notebooks import card

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from deepfake_generalize._system.atomic_files import replacing
+from deepfake_generalize._system.files import replacing
 from deepfake_generalize.data.assets.registry import Asset
 
 TIMEOUT_S = 30.0

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 from isal.isal_zlib import crc32
 
-from deepfake_generalize._system.atomic_files import replacing
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute, replacing
 from deepfake_generalize.data.crops import hdf5_reader
 from deepfake_generalize.data.crops.batches import ImageSource, check_size
 from deepfake_generalize.data.crops.hdf5_reader import PACK_SUFFIXES, Index

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize._system.exception_notes import telling
+from deepfake_generalize._system.files import open_regular
 from deepfake_generalize.data.crops.fast_png import decode_png, holds_all_rows
 from deepfake_generalize.data.crops.hdf5_reader import open_pack, split_packed
 from deepfake_generalize.errors import InputError

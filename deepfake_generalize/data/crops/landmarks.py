@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_arrays, write_whole
-from deepfake_generalize._system.bounded_files import open_arrays, read_regular
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import (
+    absolute,
+    open_arrays,
+    read_regular,
+    write_arrays,
+    write_whole,
+)
 from deepfake_generalize.data.manifests import require_columns
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, FloatArray

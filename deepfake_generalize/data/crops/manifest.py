@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from deepfake_generalize._system.exception_notes import telling
-from deepfake_generalize._system.paths import absolute, possible
+from deepfake_generalize._system.files import absolute, possible
 from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
 from deepfake_generalize.data.crops.image_folder import videos_of
 from deepfake_generalize.data.layouts import (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute
 from deepfake_generalize.data.assets import face_assets, require
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 from deepfake_generalize.data.extraction import video_record

@@ -14,10 +14,7 @@ from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
-from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.bounded_files import read_regular
-from deepfake_generalize._system.file_locks import claim_folder
-from deepfake_generalize._system.paths import has_room
+from deepfake_generalize._system.files import claim_folder, has_room, read_regular, write_whole
 from deepfake_generalize.data.crops import CROPS_FILE, FAILURES_FILE
 from deepfake_generalize.errors import DataMismatchError, InputError, PartialError
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from deepfake_generalize._system.closing import Closing
-from deepfake_generalize._system.native_logs import quiet_native_logs
+from deepfake_generalize._system.streams import quiet_native_logs
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.data.faces.geometry import (

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deepfake_generalize._system.closing import Closing
-from deepfake_generalize._system.native_logs import quiet_native_logs
-from deepfake_generalize._system.paths import find_temporary_folder
+from deepfake_generalize._system.files import find_temporary_folder
+from deepfake_generalize._system.streams import quiet_native_logs
 from deepfake_generalize.data import assets
 from deepfake_generalize.data.faces.finder import Face, check_frame
 from deepfake_generalize.errors import InputError

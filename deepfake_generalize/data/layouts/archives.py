@@ -7,7 +7,7 @@ import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute
 from deepfake_generalize.data.layouts.scanning import Disk
 from deepfake_generalize.errors import InputError
 

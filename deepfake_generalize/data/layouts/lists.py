@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepfake_generalize._system.bounded_files import MAX_BYTES, MAX_TEXT_BYTES, read_regular
 from deepfake_generalize._system.exception_notes import telling
+from deepfake_generalize._system.files import MAX_BYTES, MAX_TEXT_BYTES, read_regular
 from deepfake_generalize.data.layouts.archives import ENDS
 from deepfake_generalize.data.layouts.contract import SPLITS, Entry, Fields, Lists, Root
 from deepfake_generalize.data.layouts.manifest import Problem

@@ -9,8 +9,8 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize._system.exception_notes import telling
+from deepfake_generalize._system.files import read_regular
 from deepfake_generalize.errors import InputError
 
 

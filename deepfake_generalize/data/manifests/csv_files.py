@@ -11,10 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.bounded_files import read_regular
 from deepfake_generalize._system.exception_notes import telling
-from deepfake_generalize._system.paths import absolute, possible
+from deepfake_generalize._system.files import absolute, possible, read_regular, write_whole
 from deepfake_generalize.data.manifests.checks import ALIASES, LABELS, require_columns, with_columns
 from deepfake_generalize.data.manifests.tables import plain_csv
 from deepfake_generalize.errors import InputError

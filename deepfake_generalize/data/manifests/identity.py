@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute
 from deepfake_generalize.data.manifests.checks import own_names
 
 # Version 2 of Celeb-DF extends version 1, ++ version 2. Whether all number people and clips alike

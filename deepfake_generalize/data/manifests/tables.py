@@ -8,7 +8,7 @@ import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from deepfake_generalize._system.bounded_files import open_regular, read_regular
+from deepfake_generalize._system.files import open_regular, read_regular
 from deepfake_generalize.errors import InputError
 
 MAX_COLUMNS = 1000

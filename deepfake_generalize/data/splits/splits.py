@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake_generalize._system.bounded_files import open_regular
 from deepfake_generalize._system.exception_notes import telling
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute, open_regular
 from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
 from deepfake_generalize.data.manifests import crop_keys, read_manifest, text_sha256, write_manifest
 from deepfake_generalize.errors import DataMismatchError, InputError

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from deepfake_generalize._system.standard_streams import visible
+from deepfake_generalize._system.streams import visible
 from deepfake_generalize.data.manifests import text_column
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.tables import METRIC_TITLES, marked_down, render

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute
 from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml

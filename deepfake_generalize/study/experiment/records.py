@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deepfake_generalize._system.bounded_files import read_regular
+from deepfake_generalize._system.files import read_regular
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 RECORDS = "records"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepfake_generalize._system.machine import cpu_model, processors
+from deepfake_generalize._system.processes import cpu_model, processors
 from deepfake_generalize.study.experiment.records import Records, read_all
 
 LOG = "log"

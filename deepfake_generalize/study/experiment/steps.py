@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize import augment, causal, metrics, models
-from deepfake_generalize._system.file_locks import lock
+from deepfake_generalize._system.files import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
 from deepfake_generalize.data.crops import resize

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomli_w
 
-from deepfake_generalize._system.bounded_files import read_regular
+from deepfake_generalize._system.files import read_regular
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol import Problems
 from deepfake_generalize.validation import check_type

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.bounded_files import open_arrays
+from deepfake_generalize._system.files import open_arrays, write_whole
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
+from deepfake_generalize._system.files import MAX_TEXT_BYTES, read_regular
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data.manifests import short_name, text_column
 from deepfake_generalize.errors import DataMismatchError, InputError

@@ -18,10 +18,8 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
 from deepfake_generalize._system.exception_notes import telling
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import MAX_TEXT_BYTES, absolute, read_regular, write_whole
 from deepfake_generalize.data.manifests import manifest_text
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.scores.dfwb import from_dfwb, read_meta, to_dfwb

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from deepfake_generalize._system.standard_streams import visible
+from deepfake_generalize._system.streams import visible
 from deepfake_generalize.notebooks import html_table
 from deepfake_generalize.validation import check_choice
 

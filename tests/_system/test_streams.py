@@ -1,17 +1,63 @@
-"""What reaches file descriptor 2: nothing of the libraries' chatter, all of what matters."""
+"""Standard streams that are closed or full, and native logs kept out of them."""
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
 
 import pytest
 
-from deepfake_generalize._system.native_logs import (
+from deepfake_generalize._system.streams import (
     quiet_native_logs,
     quiet_native_logs_of_command,
+    show_what_cannot_be_encoded,
 )
 from deepfake_generalize.errors import InputError
+
+FIRST_FILE = """
+import os, sys
+from deepfake_generalize._system.streams import open_closed_streams
+open_closed_streams()
+handle = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+print("said"), print("said", file=sys.stderr), os.write(2, b"native"), os.write(1, b"native")
+sys.stdin.read()
+sys.exit(handle)
+"""
+LIBRARY = """
+import os, sys
+from deepfake_generalize._system.streams import quiet_native_logs
+with quiet_native_logs():
+    handle = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+    os.write(2, b"native")
+sys.exit(handle)
+"""
+
+
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
+    for program, closed in ((FIRST_FILE, "<&- >&- 2>&-"), (LIBRARY, "2>&-")):
+        file = tmp_path / "opened"
+        command = ['exec "$0" -c "$1" "$2" ' + closed, sys.executable, program, str(file)]
+        done = subprocess.run(["bash", "-c", *command], check=False)
+        assert done.returncode > 2
+        assert file.read_bytes() == b""
+
+
+def test_logs_are_held_where_no_folder_takes_a_file(capfd, monkeypatch):
+    with monkeypatch.context() as within:
+        within.setattr("tempfile.tempdir", "/nowhere/at/all")
+        with quiet_native_logs():
+            os.write(2, b"INFO: chatter\nfatal\n")
+    assert capfd.readouterr().err == "fatal\n"
+
+
+def test_signs_that_an_encoding_lacks_are_shown_by_their_code():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    show_what_cannot_be_encoded(stream, io.StringIO())
+    stream.write("M\xf6we")
+    stream.flush()
+    assert stream.buffer.getvalue() == b"M\\xf6we"
+
 
 EXTRACT = """
 import sys
@@ -106,7 +152,7 @@ def test_a_command_loses_nothing_where_an_error_passes_that_was_not_foreseen(cap
 def test_what_python_writes_during_a_command_comes_through_at_once():
     program = """
 import os, sys
-from deepfake_generalize._system.native_logs import quiet_native_logs_of_command
+from deepfake_generalize._system.streams import quiet_native_logs_of_command
 with quiet_native_logs_of_command():
     os.write(2, b"fatal\\n")
     print("progress", file=sys.stderr)

@@ -1,9 +1,4 @@
-"""Keep native libraries from flooding standard error, without swallowing what matters.
-
-TensorFlow's and MediaPipe's C++ code writes dozens of lines each time a model is loaded, past
-Python's own redirection and, for MediaPipe, past every environment variable. Only the file
-descriptor can be turned.
-"""
+"""Standard streams that are closed, full, or flooded by the logs of native libraries."""
 
 from __future__ import annotations
 
@@ -13,10 +8,54 @@ import re
 import sys
 import tempfile
 import threading
-from typing import IO, TYPE_CHECKING
+from collections.abc import Iterator
+from typing import IO, TextIO
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+_NAMES = ("stdin", "stdout", "stderr")
+
+
+def open_closed_streams() -> None:
+    """Let every standard stream that this process was begun without lead to nowhere.
+
+    For programs, and at their beginning: a library leaves the streams of its caller alone.
+    """
+    for descriptor in range(len(_NAMES)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest descriptor that is free is this one: those before it are open by now.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(descriptor, True)
+    for descriptor, name in enumerate(_NAMES):
+        if getattr(sys, name) is None:
+            mode = "w" if descriptor else "r"
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
+
+
+def show_what_cannot_be_encoded(*streams: TextIO) -> None:
+    """Let characters that the terminal's encoding lacks be shown by their codes."""
+    for stream in streams:
+        with contextlib.suppress(AttributeError, ValueError):  # What stands in for a stream.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
+
+
+def discard(stream: TextIO) -> None:
+    """Let a stream that takes nothing more end silently: what it still holds goes nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def visible(text: str) -> str:
+    r"""Show by its code whatever is no sign: what would steer a terminal, or turn a line round.
+
+    Examples:
+        >>> visible("a\x1b[2Jb\r\u202e\udcff é")
+        'a\\x1b[2Jb\\r\\u202e\\udcff é'
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
 
 # What native loggers call information or warning ("INFO: ...", "W0000 00:00:1795589570 ...",
 # "2026-07-01 12:00:00.1: I tensorflow/..."), and the second line of one of them.
