@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.video.orientation import MAX_SIDE
+from deepfake_generalize.data.video.containers import MAX_SIDE
 from deepfake_generalize.data.video.sampling import (
     FrameBatch,
     probe,
