@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from deepfake_generalize.data.faces.finder import Box
-from deepfake_generalize.data.faces.geometry import cut_out
+from deepfake_generalize.data.faces.alignment import cut_out
+from deepfake_generalize.data.faces.finders import Box
 from deepfake_generalize.data.video import read_frames
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.types import DoubleArray, UInt8Array

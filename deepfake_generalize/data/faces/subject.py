@@ -11,17 +11,16 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from deepfake_generalize.data.faces import appearance, tracking
-from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face, FaceFinder
-from deepfake_generalize.data.faces.geometry import centre
+from deepfake_generalize.data.faces import tracking
+from deepfake_generalize.data.faces.alignment import centre
+from deepfake_generalize.data.faces.finders import LOW_SCORE, Box, Face, FaceFinder
 from deepfake_generalize.data.faces.manipulation_masks import (
     MIN_OVERLAP,
     BoolArray,
     bounds,
     overlap,
 )
-from deepfake_generalize.data.faces.tracking import Seen, Track, iou
-from deepfake_generalize.data.video import find_cuts
+from deepfake_generalize.data.faces.tracking import Seen, Track, find_cuts, iou
 from deepfake_generalize.types import UInt8Array
 
 # The border around a frame, and the smallest face that it is to show, in the frame's shorter sides.
@@ -115,14 +114,14 @@ class _Looks:
 
     def __init__(self, images: Sequence[UInt8Array | None]) -> None:
         self._images = {at: image for at, image in enumerate(images) if image is not None}
-        self._known: dict[Seen, appearance.Appearance] = {}
+        self._known: dict[Seen, tracking.Appearance] = {}
 
     def people(self, tracks: Sequence[Track]) -> list[Track]:
         """Put together the tracks that are one person's."""
         often = Counter(at for track in tracks for at in track.faces)
         alone = max(often.values(), default=0) <= 1
         return tracking.join_tracks(
-            tracks, self._of_one, appearance.LIKE_ALONE if alone else appearance.LIKE
+            tracks, self._of_one, tracking.LIKE_ALONE if alone else tracking.LIKE
         )
 
     def alike(self, old: Seen, new: Seen) -> float:
@@ -130,12 +129,12 @@ class _Looks:
         # A window inside a frame may show somebody else: where the surroundings changed too, they
         # have to be more alike.
         value = self._likeness(old, new)
-        if appearance.UNLIKE <= value < appearance.LIKE and iou(old[1].box, new[1].box) > 0.0:
+        if tracking.UNLIKE <= value < tracking.LIKE and iou(old[1].box, new[1].box) > 0.0:
             parts = [
                 _around(self._images[at], old[1].box, _SURROUNDINGS)[0] for at in (old[0], new[0])
             ]
             return 0.0 if find_cuts([part if part.size else None for part in parts]) else value
-        return value if value >= appearance.UNLIKE else 0.0
+        return value if value >= tracking.UNLIKE else 0.0
 
     def checked(self, face: Face | None, at: int, track: Track) -> Face | None:
         """Return a face unless it is another person's, by the frame nearest in time."""
@@ -143,7 +142,7 @@ class _Looks:
             return None
         nearest = min(track.faces, key=lambda other: abs(other - at))
         known = nearest, track.faces[nearest]
-        return face if self._likeness(known, (at, face)) >= appearance.UNLIKE else None
+        return face if self._likeness(known, (at, face)) >= tracking.UNLIKE else None
 
     def search(
         self, at: int, track: Track, finder: FaceFinder, others: Collection[Box]
@@ -166,7 +165,7 @@ class _Looks:
             and min(face.side for face in person) <= face.side * _MAX_SHRINKING
         }
         best = max(alike, key=lambda face: alike[face], default=None)
-        return best if best is not None and alike[best] >= appearance.LIKE else None
+        return best if best is not None and alike[best] >= tracking.LIKE else None
 
     def _of_one(self, person: Track, track: Track) -> float:
         theirs = _spread(person.faces, _PERSON_FACES)
@@ -177,12 +176,12 @@ class _Looks:
         return sum(values) / len(values)
 
     def _likeness(self, a: Seen, b: Seen) -> float:
-        return appearance.likeness(self._appearance(a), self._appearance(b))
+        return tracking.likeness(self._appearance(a), self._appearance(b))
 
-    def _appearance(self, seen: Seen) -> appearance.Appearance:
+    def _appearance(self, seen: Seen) -> tracking.Appearance:
         if seen not in self._known:
             at, face = seen
-            self._known[seen] = appearance.appearance_of(self._images[at], face)
+            self._known[seen] = tracking.appearance_of(self._images[at], face)
         return self._known[seen]
 
 
