@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, find_videos, read_crops, read_failures
 from deepfake_generalize.data.crops.manifest import FAILURE_COLUMNS, write_crops, write_failures
-from deepfake_generalize.data.extraction.output_folder import checksum, read_json
-from deepfake_generalize.data.extraction.video_record import (
+from deepfake_generalize.data.extraction.output_folder import (
     Key,
+    checksum,
     crop_rows,
     failure_rows,
+    read_json,
     read_record,
 )
 from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
