@@ -30,7 +30,7 @@ MAY_IMPORT = {
 # A district imports only those to the left of it in its room.
 DISTRICTS = {
     "data": [
-        *("assets", "manifests", "layouts", "crops", "video"),
+        *("manifests", "layouts", "crops", "video"),
         *("faces", "extraction", "splits", "leakage", "synthetic"),
     ],
     "models": ["surgery", "architectures", "passes", "detectors", "training"],

@@ -14,9 +14,15 @@ from pathlib import Path
 import pooch
 import pytest
 
-from deepfake_generalize.data.assets import ASSETS, asset_status, download, registry, resolve
-from deepfake_generalize.data.assets.registry import Asset, find_asset
-from deepfake_generalize.data.assets.resolve import cache_folder
+from deepfake_generalize.data import assets
+from deepfake_generalize.data.assets import (
+    ASSETS,
+    Asset,
+    asset_status,
+    cache_folder,
+    find_asset,
+    resolve,
+)
 from deepfake_generalize.errors import InputError, MissingAssetError
 
 GOOD = b"a network, " * 1000
@@ -104,7 +110,7 @@ def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Serves:
         address = address or f"http://127.0.0.1:{server.server_port}"
         url = f"{address}/{page}/network.bin"
         asset = Asset("test-asset", url, hashlib.sha256(GOOD).hexdigest(), VARIABLE, len(GOOD))
-        monkeypatch.setattr(registry, "ASSETS", (*ASSETS, asset))
+        monkeypatch.setattr(assets, "ASSETS", (*ASSETS, asset))
         return asset
 
     return add
@@ -227,9 +233,9 @@ def test_a_failed_download_names_its_cause_and_all_four_ways(
 ) -> None:
     asset = served(page)
     # Where the server does answer, a machine that is slow must not be taken for one that is not.
-    monkeypatch.setattr(download, "TIMEOUT_S", 0.2 if page == "stalled" else 60.0)
+    monkeypatch.setattr(assets, "TIMEOUT_S", 0.2 if page == "stalled" else 60.0)
     if page in {"trickle", "slow-header"}:
-        monkeypatch.setattr(download, "TOTAL_S", 0.5)
+        monkeypatch.setattr(assets, "TOTAL_S", 0.5)
     with pytest.raises(MissingAssetError) as caught:
         resolve("test-asset")
     assert caught.value.message == (

@@ -1,16 +1,13 @@
 """All model files of a job, looked for together: one error, no download in vain."""
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces
-from deepfake_generalize.data.assets import ASSETS, face_assets, require
-from deepfake_generalize.data.assets.download import DownloadFailedError
-from deepfake_generalize.data.assets.registry import Asset
+from deepfake_generalize.data import VIDEO_COLUMNS, assets, extract_faces
+from deepfake_generalize.data.assets import ASSETS, Asset, DownloadFailedError, face_assets, require
 from deepfake_generalize.errors import InputError, MissingAssetError
 
 WANTED = dict.fromkeys(("face-full-range", "face-landmarks", "mesonet-deepfakes"))
@@ -38,8 +35,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
                 raise failure
             return folder / asset.file_name
 
-        resolving = importlib.import_module("deepfake_generalize.data.assets.resolve")
-        monkeypatch.setattr(resolving, "download", download)
+        monkeypatch.setattr(assets, "download", download)
         return asked
 
     return be
