@@ -31,7 +31,7 @@ MAY_IMPORT = {
 DISTRICTS = {
     "data": [
         *("manifests", "layouts", "crops", "video"),
-        *("faces", "extraction", "splits", "leakage", "synthetic"),
+        *("faces", "extraction", "leakage", "synthetic"),
     ],
     "models": ["surgery", "architectures", "passes", "detectors", "training"],
     "study": ["protocol", "scores", "tables", "benchmarking", "experiment", "figures", "report"],
@@ -41,8 +41,8 @@ SIDE_DOORS = {
     *("study.experiment.steps", "models.passes.torch_maps", "models.passes.torch_site"),
 }
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 650, 60, 13
-# The house itself, whose folders and files the design names, and the seven networks' folder.
-MORE_ENTRIES = {"": 18}
+# The house itself and its first room, whose folders and files the design names.
+MORE_ENTRIES = {"": 18, "data": 15}
 
 
 def module_name(path: Path) -> str:
@@ -157,8 +157,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         ("metrics.ranking", "data.crops", "a room imports one that comes after it"),
         ("errors", "data", "what all rooms share imports a room"),
         ("models.training.train", "data.crops.manifest", "past a district's door"),
-        ("data.splits.balanced", "data.crops.manifest", "past a district's door"),
-        ("data.crops.manifest", "data.splits", "a district imports one that comes after it"),
+        ("data.splits", "data.crops.manifest", "past a district's door"),
+        ("data.crops.manifest", "data.faces", "a district imports one that comes after it"),
         ("cli.app", "study.report.html", "past a district's door"),
     ],
 )
@@ -167,7 +167,7 @@ def test_each_wrong_direction_is_seen(importer: str, target: str, why: str) -> N
 
 
 def test_right_directions_are_let_pass() -> None:
-    assert misdirected("data.splits.balanced", "data.crops") == ""
+    assert misdirected("data.splits", "data.crops") == ""
     assert misdirected("data.crops.manifest", "data.crops.image_files") == ""
     assert misdirected("models.training.train", "data.crops") == ""
     assert misdirected("study.run", "study.experiment.steps") == ""

@@ -18,7 +18,7 @@ from deepfake_generalize.data import (
     read_image,
 )
 from deepfake_generalize.data.crops.manifest import write_crops
-from deepfake_generalize.data.splits.splits import Splits
+from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
 from deepfake_generalize.models.training import checkpoints

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from deepfake_generalize.data.assignment import linked
 from deepfake_generalize.data.leakage.indexed_set import IndexedSet
 from deepfake_generalize.data.leakage.perceptual_hash import near_duplicates
-from deepfake_generalize.data.splits import linked
 from deepfake_generalize.types import IntArray
 
 _MOST_PAIRS_A_CLIP = 10

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from deepfake_generalize.data.assignment import CROSSING, assign_videos, collect_videos
 from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.manifests import with_columns
-from deepfake_generalize.data.splits import (
-    CROSSING,
-    SUBSETS,
-    Splits,
-    assemble,
-    assign_videos,
-    checked_crops,
-    collect_videos,
-    in_order,
-)
+from deepfake_generalize.data.splits import SUBSETS, Splits, assemble, checked_crops, in_order
 from deepfake_generalize.study.protocol.faceforensics_pools import spread_over_videos
 from deepfake_generalize.study.protocol.facts import share_of
 from deepfake_generalize.study.protocol.problems import Problems

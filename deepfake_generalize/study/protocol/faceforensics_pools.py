@@ -12,18 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize.data.manifests import people
-from deepfake_generalize.data.splits import (
+from deepfake_generalize.data.assignment import (
     CROSSING,
-    SUBSETS,
     Assignment,
     Needs,
-    Splits,
-    assemble,
     assign_videos,
     collect_videos,
-    in_order,
 )
+from deepfake_generalize.data.manifests import people
+from deepfake_generalize.data.splits import SUBSETS, Splits, assemble, in_order
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.protocol.facts import Sizes, share_of
 from deepfake_generalize.types import IntArray

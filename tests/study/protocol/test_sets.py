@@ -11,7 +11,7 @@ from deepfake_generalize.data import (
     CROP_COLUMNS,
     audit_leakage,
 )
-from deepfake_generalize.data.splits.assignment import CROSSING
+from deepfake_generalize.data.assignment import CROSSING
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import Sizes, shared_by_design, study_sets
 from deepfake_generalize.study.protocol import faceforensics_pools

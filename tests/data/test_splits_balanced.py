@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import balanced_splits
+from deepfake_generalize.data.assignment import break_large_components
 from deepfake_generalize.data.manifests import crop_keys
-from deepfake_generalize.data.splits.groups import break_large_components
 
 PARTS = ("train", "val", "test", "dropped")
 
