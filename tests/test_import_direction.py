@@ -29,10 +29,7 @@ MAY_IMPORT = {
 }
 # A district imports only those to the left of it in its room.
 DISTRICTS = {
-    "data": [
-        *("manifests", "layouts", "crops", "video"),
-        *("faces", "extraction", "leakage", "synthetic"),
-    ],
+    "data": ["layouts", "crops", "video", "faces", "extraction", "leakage", "synthetic"],
     "models": ["surgery", "architectures", "passes", "detectors", "training"],
     "study": ["protocol", "scores", "tables", "benchmarking", "experiment", "figures", "report"],
 }

@@ -27,7 +27,6 @@ from deepfake_generalize.data.manifests import (
     check_labels,
     check_once,
     parse_manifest,
-    read_header,
     read_manifest,
     require_columns,
     restore_types,
@@ -36,6 +35,7 @@ from deepfake_generalize.data.manifests import (
     with_columns,
     write_manifest,
 )
+from deepfake_generalize.data.tables import read_header
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import describe
 

@@ -14,13 +14,8 @@ from deepfake_generalize.data.layouts.manifest import (
     VideoRow,
 )
 from deepfake_generalize.data.layouts.scanning import Disk, looks_like
-from deepfake_generalize.data.manifests import (
-    ALIASES,
-    LABELS,
-    first_line,
-    opened_table,
-    read_header,
-)
+from deepfake_generalize.data.manifests import ALIASES, LABELS
+from deepfake_generalize.data.tables import first_line, opened_table, read_header
 from deepfake_generalize.errors import InputError
 
 LOOKS_FOR = "a CSV file with the columns path and label"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deepfake_generalize.data.layouts.contract import Entry, Fields, Lists, Root
 from deepfake_generalize.data.layouts.scanning import Disk, read_json
-from deepfake_generalize.data.manifests import opened_table, read_header
+from deepfake_generalize.data.tables import opened_table, read_header
 from deepfake_generalize.errors import InputError
 
 _METADATA, _PREVIEW, _LABELS = "metadata.json", "dataset.json", "labels.csv"

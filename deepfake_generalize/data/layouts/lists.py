@@ -18,7 +18,7 @@ from deepfake_generalize.data.layouts.archives import ENDS
 from deepfake_generalize.data.layouts.contract import SPLITS, Entry, Fields, Lists, Root
 from deepfake_generalize.data.layouts.manifest import Problem
 from deepfake_generalize.data.layouts.scanning import read_json
-from deepfake_generalize.data.manifests import opened_table
+from deepfake_generalize.data.tables import opened_table
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import check_choice
 

@@ -1,4 +1,4 @@
-"""What sets of crops share that should share nothing (clips, people, pictures), taken out or told."""
+"""What sets of crops share that should share nothing, and taking it out: clips, people, images."""
 
 from __future__ import annotations
 

@@ -21,13 +21,8 @@ from deepfake_generalize.data.crops import (
     split_packed,
 )
 from deepfake_generalize.data.layouts import is_video_name
-from deepfake_generalize.data.manifests import (
-    read_header,
-    score_keys,
-    select,
-    split_query,
-    video_keys,
-)
+from deepfake_generalize.data.manifests import score_keys, select, split_query, video_keys
+from deepfake_generalize.data.tables import read_header
 from deepfake_generalize.data.video import sample_indices
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.protocol import check_set_name

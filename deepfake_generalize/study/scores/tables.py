@@ -14,13 +14,12 @@ from deepfake_generalize.data.crops import CROP_COLUMNS
 from deepfake_generalize.data.manifests import (
     dataset_family,
     own_names,
-    read_header,
-    read_table,
     score_keys,
     text_column,
     video_keys,
     video_names,
 )
+from deepfake_generalize.data.tables import read_header, read_table
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.units import Scored
 from deepfake_generalize.types import AnyArray, DoubleArray
