@@ -165,7 +165,7 @@ def test_each_wrong_direction_is_seen(importer: str, target: str, why: str) -> N
 
 def test_right_directions_are_let_pass() -> None:
     assert misdirected("data.splits", "data.crops") == ""
-    assert misdirected("data.crops.manifest", "data.crops.image_files") == ""
+    assert misdirected("data.crops.manifest", "data.crops.images") == ""
     assert misdirected("models.training.train", "data.crops") == ""
     assert misdirected("study.run", "study.experiment.steps") == ""
     assert misdirected("cli.app", "_system.processes") == ""

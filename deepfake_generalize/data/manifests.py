@@ -27,6 +27,36 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_type, describe
 
+VIDEO_COLUMNS: tuple[str, ...] = (
+    "path",
+    "dataset",
+    "method",
+    "label",
+    "target_identity",
+    "source_identity",
+    "compression",
+    "split",
+)
+
+CROP_COLUMNS: tuple[str, ...] = (
+    "path",
+    "video",
+    "frame",
+    *VIDEO_COLUMNS[1:],
+    "box",
+    "score",
+    "aligner",
+    "flag",
+)
+"""Columns of the crop manifest: `box` is text "left,top,right,bottom" in pixels of the frame with
+two decimals, `score` the face finder's in [0, 1], `flag` NA or a word such as "low_score"."""
+
+FAILURE_COLUMNS: tuple[str, ...] = ("path", "frame", "status", "reason")
+"""Columns of the failures manifest: `path` is the video, `frame` NA where all of it failed."""
+
+PATH_COLUMNS: tuple[str, ...] = ("path", "video")
+"""Those columns of the crop manifest that hold paths."""
+
 LABELS = {"0": 0, "1": 1, "real": 0, "fake": 1, "0.0": 0, "1.0": 1}
 """Labels as tables of the user's own write them, in any case."""
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, find_videos, read_crops, read_failures
-from deepfake_generalize.data.crops.manifest import FAILURE_COLUMNS, write_crops, write_failures
+from deepfake_generalize.data.crops.manifest import write_crops, write_failures
 from deepfake_generalize.data.extraction.output_folder import (
     Key,
     checksum,
@@ -20,7 +20,7 @@ from deepfake_generalize.data.extraction.output_folder import (
     read_record,
 )
 from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
-from deepfake_generalize.data.manifests import crop_keys, restore_types
+from deepfake_generalize.data.manifests import FAILURE_COLUMNS, crop_keys, restore_types
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.config import StudyConfig

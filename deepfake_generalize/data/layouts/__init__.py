@@ -4,12 +4,7 @@ from deepfake_generalize.data.layouts.archives import unpack_archives
 from deepfake_generalize.data.layouts.catalogue import layouts
 from deepfake_generalize.data.layouts.find_videos import find_pictures, find_videos, survey
 from deepfake_generalize.data.layouts.folders import IMAGE_LABEL_FOLDERS
-from deepfake_generalize.data.layouts.manifest import (
-    REAL,
-    VIDEO_COLUMNS,
-    LayoutWarning,
-    fake_within,
-)
+from deepfake_generalize.data.layouts.manifest import REAL, LayoutWarning, fake_within
 from deepfake_generalize.data.layouts.problems import left_out
 from deepfake_generalize.data.layouts.scanning import (
     VIDEO_SUFFIXES,
@@ -17,6 +12,7 @@ from deepfake_generalize.data.layouts.scanning import (
     looks_like,
     walk_files,
 )
+from deepfake_generalize.data.manifests import VIDEO_COLUMNS
 
 __all__ = [
     "IMAGE_LABEL_FOLDERS",

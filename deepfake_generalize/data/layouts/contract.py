@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from deepfake_generalize.data.layouts.manifest import (
     REAL,
-    VIDEO_COLUMNS,
     Problem,
     Reading,
     VideoRow,
@@ -25,6 +24,7 @@ from deepfake_generalize.data.layouts.manifest import (
     choose_methods,
 )
 from deepfake_generalize.data.layouts.scanning import Disk, walk_files
+from deepfake_generalize.data.manifests import VIDEO_COLUMNS
 
 Fields: TypeAlias = dict[str, Any]
 """What is known of a file, by the names of the manifest's columns or of others."""

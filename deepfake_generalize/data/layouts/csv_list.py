@@ -6,15 +6,9 @@ import os
 from pathlib import Path
 
 from deepfake_generalize.data.layouts.contract import Layout
-from deepfake_generalize.data.layouts.manifest import (
-    REAL,
-    VIDEO_COLUMNS,
-    Problem,
-    Reading,
-    VideoRow,
-)
+from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
 from deepfake_generalize.data.layouts.scanning import Disk, looks_like
-from deepfake_generalize.data.manifests import ALIASES, LABELS
+from deepfake_generalize.data.manifests import ALIASES, LABELS, VIDEO_COLUMNS
 from deepfake_generalize.data.tables import first_line, opened_table, read_header
 from deepfake_generalize.errors import InputError
 

@@ -8,18 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from deepfake_generalize.data.manifests import VIDEO_COLUMNS
 from deepfake_generalize.errors import InputError
 
-VIDEO_COLUMNS: tuple[str, ...] = (
-    "path",
-    "dataset",
-    "method",
-    "label",
-    "target_identity",
-    "source_identity",
-    "compression",
-    "split",
-)
 REAL = "real"
 
 

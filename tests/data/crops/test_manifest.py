@@ -10,16 +10,10 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import LayoutWarning, read_crops, read_failures, read_image
-from deepfake_generalize.data.crops.image_files import image_size
-from deepfake_generalize.data.crops.image_folder import videos_of
-from deepfake_generalize.data.crops.manifest import (
-    CROP_COLUMNS,
-    FAILURE_COLUMNS,
-    write_crops,
-    write_failures,
-)
+from deepfake_generalize.data.crops.images import image_size
+from deepfake_generalize.data.crops.manifest import videos_of, write_crops, write_failures
 from deepfake_generalize.data.layouts.problems import told_by_folder
-from deepfake_generalize.data.manifests import read_manifest
+from deepfake_generalize.data.manifests import CROP_COLUMNS, FAILURE_COLUMNS, read_manifest
 from deepfake_generalize.errors import InputError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import pack, read_crops, read_image
-from deepfake_generalize.data.crops.hdf5_reader import Index, open_pack
+from deepfake_generalize.data.crops.packs import Index, open_pack
 from deepfake_generalize.errors import InputError
 
 

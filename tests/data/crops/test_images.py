@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from deepfake_generalize.data import read_image
-from deepfake_generalize.data.crops.image_files import image_size
+from deepfake_generalize.data.crops.images import image_size
 from deepfake_generalize.errors import InputError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)

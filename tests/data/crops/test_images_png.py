@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_generalize.data.crops.batches import ImageSource
-from deepfake_generalize.data.crops.fast_png import decode_png
-from deepfake_generalize.data.crops.image_files import read_image
+from deepfake_generalize.data.crops.images import decode_png
+from deepfake_generalize.data.crops.packs import ImageSource, read_image
 from deepfake_generalize.errors import InputError
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data import pack, read_crops, to_dataset
-from deepfake_generalize.data.crops.image_files import resize
+from deepfake_generalize.data.crops.images import resize
 from deepfake_generalize.models.detectors.batching import unit_batches
 
 

@@ -19,7 +19,7 @@ from deepfake_generalize.data import (
     read_crops,
     read_image,
 )
-from deepfake_generalize.data.crops.hdf5_reader import open_pack
+from deepfake_generalize.data.crops.packs import open_pack
 from deepfake_generalize.errors import InputError
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import pack, read_crops, read_image, to_dataset
-from deepfake_generalize.data.crops.batches import ImageSource
+from deepfake_generalize.data.crops.packs import ImageSource
 from deepfake_generalize.errors import InputError
 
 
