@@ -12,7 +12,7 @@ import pytest
 from deepfake_generalize.data import LayoutWarning, read_crops, read_failures, read_image
 from deepfake_generalize.data.crops.images import image_size
 from deepfake_generalize.data.crops.manifest import videos_of, write_crops, write_failures
-from deepfake_generalize.data.layouts.problems import told_by_folder
+from deepfake_generalize.data.layouts.contract import told_by_folder
 from deepfake_generalize.data.manifests import CROP_COLUMNS, FAILURE_COLUMNS, read_manifest
 from deepfake_generalize.errors import InputError
 

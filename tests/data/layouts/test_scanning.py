@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data import LayoutWarning, read_crops, unpack_archives
-from deepfake_generalize.data.layouts import archives
+from deepfake_generalize.data.layouts import scanning
 from deepfake_generalize.errors import InputError
 
 PNG = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
@@ -82,8 +82,8 @@ def test_links_and_devices_are_refused(tmp_path, kind):
 
 def test_what_grows_beyond_measure_or_is_cut_is_refused(tmp_path, monkeypatch):
     pack(tmp_path / "0.tar.gz", ["a.png"])
-    monkeypatch.setattr(archives, "_SMALL_BYTES", 10)
-    monkeypatch.setattr(archives, "_MOST_TIMES", 0)
+    monkeypatch.setattr(scanning, "_SMALL_BYTES", 10)
+    monkeypatch.setattr(scanning, "_MOST_TIMES", 0)
     with pytest.raises(InputError, match="too large"):
         unpack_archives(tmp_path, tmp_path)
     monkeypatch.undo()
