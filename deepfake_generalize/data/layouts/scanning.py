@@ -1,4 +1,4 @@
-"""Walking a folder of videos or pictures, alike on every machine, and unpacking archives of them."""
+"""Walking a folder of videos or pictures, alike on every machine, and unpacking archives."""
 
 from __future__ import annotations
 
