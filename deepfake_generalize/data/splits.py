@@ -13,6 +13,7 @@ import pandas as pd
 
 from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.files import absolute, open_regular
+from deepfake_generalize.data import manifests
 from deepfake_generalize.data.assignment import (
     CROSSING,
     Needs,
@@ -20,17 +21,6 @@ from deepfake_generalize.data.assignment import (
     collect_videos,
 )
 from deepfake_generalize.data.crops import CROP_COLUMNS, before_number
-from deepfake_generalize.data.manifests import (
-    check_labels,
-    check_once,
-    crop_keys,
-    read_manifest,
-    require_columns,
-    restore_types,
-    text_sha256,
-    with_columns,
-    write_manifest,
-)
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.validation import check_choice, check_whole
@@ -104,7 +94,7 @@ class Splits:
         hint = "Choose another file, or mend the permissions of its folder."
         with telling(expected, hint=hint):
             paths = ("path", "video")
-            return write_manifest(rows, absolute(path), _COLUMNS, paths, comment=comment)
+            return manifests.write_manifest(rows, absolute(path), _COLUMNS, paths, comment=comment)
 
     @staticmethod
     def load(path: str | Path) -> Splits:
@@ -126,7 +116,7 @@ class Splits:
                 hint="Pass a file that Splits.save wrote.",
             )
         stored = first.removeprefix(f"# {_PREFIX}")
-        rows = read_manifest(file, _COLUMNS, ("path", "video"), skip=1)
+        rows = manifests.read_manifest(file, _COLUMNS, ("path", "video"), skip=1)
         unknown = set(rows["subset"].fillna("")) - {*SUBSETS, "dropped"}
         if unknown:
             raise DataMismatchError(
@@ -152,8 +142,10 @@ def assemble(rows: pd.DataFrame, subset: pd.Series[str], reason: pd.Series[str])
     }
     why = reason.astype("string")[(subset == "dropped").to_numpy()]
     parts["dropped"]["reason"] = why.reset_index(drop=True)
-    keys = sorted(f"{name}\t{key}" for name, key in zip(subset, crop_keys(rows), strict=True))
-    return Splits(**parts, sha256=text_sha256("\n".join(keys)))
+    keys = sorted(
+        f"{name}\t{key}" for name, key in zip(subset, manifests.crop_keys(rows), strict=True)
+    )
+    return Splits(**parts, sha256=manifests.text_sha256("\n".join(keys)))
 
 
 def remarks(splits: Splits) -> list[str]:
@@ -275,8 +267,8 @@ def _needs(sizes: Mapping[str, int]) -> Needs:
 
 def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
     """Return the crops with all columns if every row can be placed, else raise `InputError`."""
-    require_columns(crops, ("path", "label"), what="crops")
-    crops = with_columns(crops, CROP_COLUMNS)
+    manifests.require_columns(crops, ("path", "label"), what="crops")
+    crops = manifests.with_columns(crops, CROP_COLUMNS)
     for name in ("path", "video"):
         if crops[name].isna().any():
             raise InputError(
@@ -284,19 +276,19 @@ def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
                 f"{int(crops[name].isna().sum())} of {len(crops)} have none.",
                 hint="Use data.read_crops(folder), which fills both.",
             )
-    check_labels(crops["label"], what="crops")
-    check_once(crops["path"], what="crops")
+    manifests.check_labels(crops["label"], what="crops")
+    manifests.check_once(crops["path"], what="crops")
     return crops
 
 
 def in_order(crops: pd.DataFrame) -> pd.DataFrame:
     """Sort crops by what is the same on every machine, by the path only between equals."""
-    keys, paths = crop_keys(crops), [str(path) for path in crops["path"]]
+    keys, paths = manifests.crop_keys(crops), [str(path) for path in crops["path"]]
     order = sorted(range(len(crops)), key=lambda row: (keys[row], paths[row]))
     rows = crops.iloc[order].reset_index(drop=True)
     try:
         rows["score"] = pd.to_numeric(rows["score"])
-        return restore_types(rows, CROP_COLUMNS)
+        return manifests.restore_types(rows, CROP_COLUMNS)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"expected numbers in the columns frame, label and score of crops: {error}.",

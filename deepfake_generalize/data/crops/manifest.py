@@ -16,26 +16,12 @@ import pandas as pd
 
 from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.files import absolute, possible
+from deepfake_generalize.data import manifests
 from deepfake_generalize.data.crops.packs import is_pack, open_pack
 from deepfake_generalize.data.layouts import (
     IMAGE_LABEL_FOLDERS,
     REAL,
     find_pictures,
-)
-from deepfake_generalize.data.manifests import (
-    CROP_COLUMNS,
-    FAILURE_COLUMNS,
-    PATH_COLUMNS,
-    check_labels,
-    check_once,
-    parse_manifest,
-    read_manifest,
-    require_columns,
-    restore_types,
-    select,
-    split_query,
-    with_columns,
-    write_manifest,
 )
 from deepfake_generalize.data.tables import read_header
 from deepfake_generalize.errors import InputError
@@ -47,18 +33,18 @@ FAILURES_FILE = "failures.csv"
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
     """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder."""
-    return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS)
+    return _write(crops, Path(folder) / CROPS_FILE, manifests.CROP_COLUMNS, manifests.PATH_COLUMNS)
 
 
 def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
     """Write the failures manifest `failures.csv` as `write_crops` does, of `FAILURE_COLUMNS`."""
-    return _write(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
+    return _write(failures, Path(folder) / FAILURES_FILE, manifests.FAILURE_COLUMNS, ("path",))
 
 
 def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequence[str]) -> Path:
     hint = "Choose a folder that you may write to, on a disk with room."
     with telling(f"expected to write {file}, the system refused", hint=hint):
-        return write_manifest(rows, file, columns, paths)
+        return manifests.write_manifest(rows, file, columns, paths)
 
 
 def read_crops(
@@ -126,7 +112,12 @@ def read_crops(
     if is_pack(path):
         _refuse_pattern(path, video_pattern)
         text = open_pack(path).index.manifest
-        return _checked(parse_manifest(text, path, path, CROP_COLUMNS, PATH_COLUMNS), path)
+        return _checked(
+            manifests.parse_manifest(
+                text, path, path, manifests.CROP_COLUMNS, manifests.PATH_COLUMNS
+            ),
+            path,
+        )
     if path.is_dir() or path.suffix.lower() == ".json":
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
@@ -139,7 +130,9 @@ def read_crops(
             above = found["video"].map(lambda video: Path(video).parent.name.lower())
             direct = (found["label"] == 1) & above.isin(IMAGE_LABEL_FOLDERS)
             found["method"] = found["method"].mask(direct, above)
-        crops = restore_types(with_columns(found, CROP_COLUMNS), CROP_COLUMNS)
+        crops = manifests.restore_types(
+            manifests.with_columns(found, manifests.CROP_COLUMNS), manifests.CROP_COLUMNS
+        )
         crops.attrs |= found.attrs
         return crops
     if path.exists():
@@ -174,14 +167,14 @@ def read_set(place: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
         True
     """
     if isinstance(place, pd.DataFrame):
-        require_columns(place, ("path",), what="a set of crops")
+        manifests.require_columns(place, ("path",), what="a set of crops")
         return place
     query = None
     if isinstance(place, (str, os.PathLike)):
-        place, query = split_query(place)
+        place, query = manifests.split_query(place)
     crops = read_crops(place)
     try:
-        return crops if query is None else select(crops, query)
+        return crops if query is None else manifests.select(crops, query)
     except InputError as error:
         raise InputError(f"{place}: {error.message}", hint=error.hint) from error
 
@@ -198,7 +191,9 @@ def read_failures(folder: str | Path) -> pd.DataFrame:
     Raises:
         InputError: The folder has no `failures.csv`, or it is not one.
     """
-    return read_manifest(absolute(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
+    return manifests.read_manifest(
+        absolute(folder) / FAILURES_FILE, manifests.FAILURE_COLUMNS, ("path",)
+    )
 
 
 def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
@@ -212,20 +207,25 @@ def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
 
 def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
     hint = "Write 0 or real, 1 or fake, or nothing where it is not known."
-    check_labels(crops["label"], what=repr(str(file)), hint=hint, unknown=True)
+    manifests.check_labels(crops["label"], what=repr(str(file)), hint=hint, unknown=True)
     hint = "Remove the second row, or extract the faces again."
-    check_once(crops["path"], what=repr(str(file)), hint=hint)
+    manifests.check_once(crops["path"], what=repr(str(file)), hint=hint)
     return crops
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    crops = _checked(read_manifest(file, CROP_COLUMNS, PATH_COLUMNS, needed=("path",)), file)
-    there = read_header(file, CROP_COLUMNS)
+    crops = _checked(
+        manifests.read_manifest(
+            file, manifests.CROP_COLUMNS, manifests.PATH_COLUMNS, needed=("path",)
+        ),
+        file,
+    )
+    there = read_header(file, manifests.CROP_COLUMNS)
     if "dataset" not in there:
         crops["dataset"] = file.parent.name if file.name == CROPS_FILE else file.stem
     if "method" not in there:
         crops["method"] = crops["label"].map({0: REAL, 1: "fake"})
-    return restore_types(crops, CROP_COLUMNS)
+    return manifests.restore_types(crops, manifests.CROP_COLUMNS)
 
 
 # The last number of a name, and what stands between it and the rest.

@@ -35,15 +35,8 @@ from isal.isal_zlib import crc32
 
 from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.files import absolute, replacing
+from deepfake_generalize.data import manifests
 from deepfake_generalize.data.crops.images import image_size, read_image_file, resize
-from deepfake_generalize.data.manifests import (
-    CROP_COLUMNS,
-    PATH_COLUMNS,
-    check_crops,
-    check_once,
-    manifest_text,
-    with_columns,
-)
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, FloatArray, IntArray, UInt8Array
 from deepfake_generalize.validation import MAX_PIXELS, describe, is_whole
@@ -212,16 +205,18 @@ def pack(
             hint="Name it crops.h5.",
         )
     target = absolute(path)
-    check_crops(crops, ("path", "label"), unknown=True)
-    crops = with_columns(crops, CROP_COLUMNS)
+    manifests.check_crops(crops, ("path", "label"), unknown=True)
+    crops = manifests.with_columns(crops, manifests.CROP_COLUMNS)
     check_size(size)
     paths = [str(absolute(str(path))) for path in crops["path"]]
-    check_once(pd.Series(paths), what="crops")
+    manifests.check_once(pd.Series(paths), what="crops")
     source = ImageSource(paths, size)
     folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
     packed = [str(target / path[len(folder) :].lstrip("/")) for path in paths]
     rows = crops.reset_index(drop=True).assign(path=packed)
-    text = manifest_text(rows, target, CROP_COLUMNS, PATH_COLUMNS, what="crops")
+    text = manifests.manifest_text(
+        rows, target, manifests.CROP_COLUMNS, manifests.PATH_COLUMNS, what="crops"
+    )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:

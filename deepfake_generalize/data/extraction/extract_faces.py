@@ -20,29 +20,12 @@ import pandas as pd
 
 from deepfake_generalize._system.files import absolute
 from deepfake_generalize._system.processes import ending_with_parent
+from deepfake_generalize.data import faces, manifests
 from deepfake_generalize.data.assets import face_assets, require
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 from deepfake_generalize.data.extraction import output_folder
 from deepfake_generalize.data.extraction.output_folder import Record, checksum, open_folder
-from deepfake_generalize.data.faces import (
-    Aligner,
-    CropSettings,
-    FaceFinder,
-    MediaPipeFinder,
-    check_finder,
-    check_frame_count,
-    crop_opened,
-    crop_settings,
-    mask_of,
-    open_tools,
-)
 from deepfake_generalize.data.layouts import fake_within
-from deepfake_generalize.data.manifests import (
-    check_labels,
-    require_columns,
-    restore_types,
-    with_columns,
-)
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.validation import is_whole
@@ -106,7 +89,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     frames_per_video: int | Mapping[str, int] = 10,
     size: int = 256,
     margin: float = 1.3,
-    finder: FaceFinder | None = None,
+    finder: faces.FaceFinder | None = None,
     aligner: str = "landmarks",
     n_jobs: int | None = None,
     redo: Collection[str] = (),
@@ -167,14 +150,14 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         The paper takes ten frames a video, aligns faces and crops them to 256x256 (section III-C).
     """
     start = time.perf_counter()
-    settings = crop_settings(size, margin)
+    settings = faces.crop_settings(size, margin)
     rows = _check_videos(videos)
     counts = _frame_counts(frames_per_video)
     _check_choices(n_jobs, redo)
-    check_finder(finder, opens=True)
+    faces.check_finder(finder, opens=True)
     # Missing models are one error here, not one in every worker.
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
-    finder = MediaPipeFinder() if finder is None else finder
+    finder = faces.MediaPipeFinder() if finder is None else finder
     root = absolute(out_dir)
     described = {"frames_per_video": counts, **settings._asdict()}
     described |= {"finder": finder.name, "aligner": aligner}
@@ -198,14 +181,16 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
 
 
 def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
-    require_columns(videos, ("path",), what="videos", hint="Use data.find_videos(root).")
+    manifests.require_columns(videos, ("path",), what="videos", hint="Use data.find_videos(root).")
     if videos.empty:
         raise InputError(
             "expected at least one video, received a manifest without rows.",
             hint="Check what find_videos returned.",
         )
-    rows = with_columns(videos, VIDEO_COLUMNS).reset_index(drop=True).copy()
-    check_labels(rows["label"], what="videos", hint="Use data.find_videos(root).", unknown=True)
+    rows = manifests.with_columns(videos, VIDEO_COLUMNS).reset_index(drop=True).copy()
+    manifests.check_labels(
+        rows["label"], what="videos", hint="Use data.find_videos(root).", unknown=True
+    )
     rows["path"] = [str(absolute(path)) for path in rows["path"]]
     if rows["path"].duplicated().any():
         twice = rows.loc[rows["path"].duplicated(), "path"].iloc[0]
@@ -233,14 +218,14 @@ def _check_choices(n_jobs: object, redo: object) -> None:
 
 def _frame_counts(frames_per_video: int | Mapping[str, int]) -> dict[str, int]:
     if not isinstance(frames_per_video, Mapping):
-        return dict.fromkeys(("real", "fake"), check_frame_count(frames_per_video))
+        return dict.fromkeys(("real", "fake"), faces.check_frame_count(frames_per_video))
     if set(frames_per_video) != {"real", "fake"}:
         raise InputError(
             'expected frames_per_video as a number or with the keys "real" and "fake", '
             f"received the keys {sorted(map(str, frames_per_video))}.",
             hint='Pass 10, or {"real": 20, "fake": 10}.',
         )
-    return {name: check_frame_count(frames_per_video[name]) for name in ("real", "fake")}
+    return {name: faces.check_frame_count(frames_per_video[name]) for name in ("real", "fake")}
 
 
 def _tables(
@@ -258,8 +243,10 @@ def _tables(
         failures += output_folder.failure_rows(task.path, record)
     columns = [*CROP_COLUMNS, "settings", *(c for c in own.columns if c not in VIDEO_COLUMNS)]
     return (
-        restore_types(pd.DataFrame(crops, columns=columns), columns),
-        restore_types(pd.DataFrame(failures, columns=[*FAILURE_COLUMNS]), FAILURE_COLUMNS),
+        manifests.restore_types(pd.DataFrame(crops, columns=columns), columns),
+        manifests.restore_types(
+            pd.DataFrame(failures, columns=[*FAILURE_COLUMNS]), FAILURE_COLUMNS
+        ),
     )
 
 
@@ -295,8 +282,8 @@ class Job(NamedTuple):
     """Where unfinished files go, on the same file system."""
     checksum: str
     """Of the folder's settings."""
-    settings: CropSettings
-    finder: FaceFinder
+    settings: faces.CropSettings
+    finder: faces.FaceFinder
     """Workers open copies."""
     aligner: str
 
@@ -331,9 +318,9 @@ def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Ta
 
 
 @contextlib.contextmanager
-def _worker_tools(job: Job) -> Iterator[tuple[FaceFinder, Aligner]]:
+def _worker_tools(job: Job) -> Iterator[tuple[faces.FaceFinder, faces.Aligner]]:
     # A copy, as pickling would make it: the caller's own finder is neither shared nor closed.
-    with copy.copy(job.finder) as finder, open_tools(finder, job.aligner) as tools:
+    with copy.copy(job.finder) as finder, faces.open_tools(finder, job.aligner) as tools:
         yield tools
 
 
@@ -345,13 +332,13 @@ def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[
         return {task: _do(job, task, *tools) for task in tasks}
 
 
-def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
+def _do(job: Job, task: Task, finder: faces.FaceFinder, aligner: faces.Aligner) -> Record:
     # Before reading: a file that changes meanwhile is then done again.
     key = output_folder.key_of(task.path, job.checksum, task.frames, task.within)
     crops = None
     try:
         tools = (job.settings, finder, aligner)
-        crops = crop_opened(task.path, task.frames, *tools, within=task.within)
+        crops = faces.crop_opened(task.path, task.frames, *tools, within=task.within)
         record = output_folder.record_of(crops)
     except VideoError as error:
         lasting = key.size_bytes is not None and not output_folder.is_passing(error)
@@ -363,7 +350,7 @@ def _do(job: Job, task: Task, finder: FaceFinder, aligner: Aligner) -> Record:
     )
     files = [task.path] if failed else []
     if any("mask_unreadable" in str(frame.get("flag")) for frame in record.frames):
-        files.append(str(mask_of(task.path)))
+        files.append(str(faces.mask_of(task.path)))
     if any(output_folder.refusal(file) is not None for file in files):  # It may be mended.
         record = record._replace(lasting=False)
     if record.lasting or (crops is not None and len(crops.images)):
