@@ -97,8 +97,10 @@ def check_choice(name: str, value: object, choices: Collection[str], *, hint: st
     return value
 
 
-def check_type(what: str, value: object, kind: type[T], *, hint: str = "") -> T:
-    """Return a value if it is of a class, or refuse it: `what` says what was expected."""
+def check_type(
+    what: str, value: object, kind: type[T] | tuple[type[T], ...], *, hint: str = ""
+) -> T:
+    """Return a value if it is of a class, or of one of several, or refuse it as not `what`."""
     if not isinstance(value, kind):
         raise InputError(f"expected {what}, received {describe(value)}.", hint=hint)
     return value

@@ -35,6 +35,12 @@ class Video:
     counts: Counts
 
 
+Videos: TypeAlias = Mapping[str, Video]
+"""By their paths."""
+Units: TypeAlias = Mapping[GroupKey, GroupKey]
+"""Each key to the one that stands for its unit."""
+
+
 def collect_videos(
     crops: pd.DataFrame, classes: Sequence[int], n_classes: int, *, by_identity: bool
 ) -> dict[str, Video]:
@@ -74,16 +80,20 @@ def linked(groups: Iterable[Sequence[Key]]) -> dict[Key, Key]:
     return {key: first.setdefault(part, key) for key, part in zip(rows, components, strict=True)}
 
 
-def break_large_components(units: Mapping[GroupKey, GroupKey]) -> dict[GroupKey, GroupKey]:
+def break_large_components(units: Units) -> dict[GroupKey, GroupKey]:
     """Let every key of a component stand for itself, but for pairs: they would lose all fakes."""
     sizes = Counter(units.values())
     return {key: unit if sizes[unit] <= _PAIR else key for key, unit in units.items()}
 
 
 def count_units(
-    videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey]
+    videos: Videos, units: Units
 ) -> tuple[dict[GroupKey, Counts], dict[frozenset[GroupKey], Counts]]:
     """Count the crops of each class by the unit that they need, and by the units together."""
+
+    def added(a: Counts, b: Counts) -> Counts:
+        return tuple(map(sum, zip(a, b, strict=True)))
+
     alone: dict[GroupKey, Counts] = {}
     together: dict[frozenset[GroupKey], Counts] = {}
     for video in videos.values():
@@ -92,15 +102,11 @@ def count_units(
         for unit in own:
             alone.setdefault(unit, nothing)
         if len(own) == 1:
-            alone[unit] = _added(alone[unit], video.counts)
+            alone[unit] = added(alone[unit], video.counts)
         else:
             key = frozenset(own)
-            together[key] = _added(together.get(key, nothing), video.counts)
+            together[key] = added(together.get(key, nothing), video.counts)
     return alone, together
-
-
-def _added(a: Counts, b: Counts) -> Counts:
-    return tuple(map(sum, zip(a, b, strict=True)))
 
 
 Needs: TypeAlias = tuple[Counts, ...]
@@ -136,7 +142,7 @@ class Assignment:
         return self.fraction >= 1.0
 
 
-def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int) -> Assignment:
+def assign_videos(videos: Videos, needs: Needs, by: str, seed: int) -> Assignment:
     """Assign videos to splits: whole groups of linked ones if that meets the needs, else people."""
     units = linked(video.keys for video in videos.values())
     levels = [units]
@@ -156,9 +162,7 @@ def assign_videos(videos: Mapping[str, Video], needs: Needs, by: str, seed: int)
     return Assignment(best.placed, best.fraction, impossible)
 
 
-def assign(
-    videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
-) -> Assignment:
+def assign(videos: Videos, units: Units, needs: Needs, seed: int) -> Assignment:
     """Give each unit to the split furthest from its share; keep the best of many random orders."""
     counts, _ = count_units(videos, units)
     best = Assignment(dict.fromkeys(videos, CROSSING), -1.0)
@@ -176,9 +180,7 @@ def assign(
     return best
 
 
-def solve(
-    videos: Mapping[str, Video], units: Mapping[GroupKey, GroupKey], needs: Needs, seed: int
-) -> Assignment | None:
+def solve(videos: Videos, units: Units, needs: Needs, seed: int) -> Assignment | None:
     """Look for an assignment by integer programming; of several, the seed decides."""
     totals = np.sum([video.counts for video in videos.values()], axis=0)
     if (totals < np.sum(needs, axis=0)).any():
@@ -235,10 +237,7 @@ def _programme(
 
 
 def _share_out(
-    order: Sequence[GroupKey],
-    counts: Mapping[GroupKey, Counts],
-    needs: Needs,
-    exponent: float,
+    order: Sequence[GroupKey], counts: Mapping[GroupKey, Counts], needs: Needs, exponent: float
 ) -> dict[GroupKey, int]:
     open_splits = [split for split, need in enumerate(needs) if sum(need)]
     shares = {split: float(max(needs[split])) ** exponent for split in open_splits}
@@ -254,12 +253,7 @@ def _share_out(
     return home
 
 
-def _place(
-    videos: Mapping[str, Video],
-    units: Mapping[GroupKey, GroupKey],
-    home: Mapping[GroupKey, int],
-    needs: Needs,
-) -> Assignment:
+def _place(videos: Videos, units: Units, home: Mapping[GroupKey, int], needs: Needs) -> Assignment:
     placed = {}
     have = np.zeros((len(needs), len(needs[0])), int)
     for name, video in videos.items():

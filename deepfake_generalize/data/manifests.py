@@ -55,7 +55,7 @@ FAILURE_COLUMNS: tuple[str, ...] = ("path", "frame", "status", "reason")
 """Columns of the failures manifest: `path` is the video, `frame` NA where all of it failed."""
 
 PATH_COLUMNS: tuple[str, ...] = ("path", "video")
-"""Those columns of the crop manifest that hold paths."""
+"""Those columns of manifests that hold paths."""
 
 LABELS = {"0": 0, "1": 1, "real": 0, "fake": 1, "0.0": 0, "1.0": 1}
 """Labels as tables of the user's own write them, in any case."""
@@ -154,13 +154,13 @@ def write_manifest(
     frame: pd.DataFrame,
     target: Path,
     columns: Sequence[str],
-    path_columns: Sequence[str],
     *,
     comment: str = "",
 ) -> Path:
     """Write a manifest as CSV by atomic rename, paths relative to its folder, which may be new."""
     folder = possible(target.parent)
-    text = manifest_text(frame, folder, columns, path_columns, what=f"the rows of {target.name}")
+    what = f"the rows of {target.name}"
+    text = manifest_text(frame, folder, columns, _paths_in(columns), what=what)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(target, (f"# {comment}\n".encode() if comment else b"") + text)
     return target
@@ -193,20 +193,11 @@ def manifest_text(
         ) from error
 
 
-def read_manifest(
-    file: Path,
-    columns: Sequence[str],
-    path_columns: Sequence[str],
-    *,
-    skip: int = 0,
-    needed: Sequence[str] | None = None,
-) -> pd.DataFrame:
+def read_manifest(file: Path, columns: Sequence[str], **how: Any) -> pd.DataFrame:
     """Read what `write_manifest` wrote, with absolute paths and the types of the columns."""
     with telling(f"expected a CSV manifest at {str(file)!r}", hint="Check the path."):
         content = read_regular(file)
-    return parse_manifest(
-        content, file, file.parent, columns, path_columns, skip=skip, needed=needed
-    )
+    return parse_manifest(content, file, file.parent, columns, **how)
 
 
 def parse_manifest(
@@ -214,7 +205,6 @@ def parse_manifest(
     file: Path,
     folder: Path,
     columns: Sequence[str],
-    path_columns: Sequence[str],
     *,
     skip: int = 0,
     needed: Sequence[str] | None = None,
@@ -251,7 +241,7 @@ def parse_manifest(
             "is cut short.",
             hint=_AGAIN,
         )
-    for name in path_columns:
+    for name in _paths_in(columns):
         if frame[name].isna().any():
             raise InputError(
                 f"expected a path in every row of {name!r} in {str(file)!r}, one is empty.",
@@ -268,6 +258,10 @@ def parse_manifest(
             f"expected numbers in the columns frame, label and score of {str(file)!r}: {error}.",
             hint=_AGAIN,
         ) from error
+
+
+def _paths_in(columns: Sequence[str]) -> list[str]:
+    return [name for name in PATH_COLUMNS if name in columns]
 
 
 def _is_cut(content: bytes, n_columns: int) -> bool:

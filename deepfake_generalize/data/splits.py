@@ -93,8 +93,7 @@ class Splits:
         expected = f"expected a place where splits can be written, received {str(path)!r}"
         hint = "Choose another file, or mend the permissions of its folder."
         with telling(expected, hint=hint):
-            paths = ("path", "video")
-            return manifests.write_manifest(rows, absolute(path), _COLUMNS, paths, comment=comment)
+            return manifests.write_manifest(rows, absolute(path), _COLUMNS, comment=comment)
 
     @staticmethod
     def load(path: str | Path) -> Splits:
@@ -116,7 +115,7 @@ class Splits:
                 hint="Pass a file that Splits.save wrote.",
             )
         stored = first.removeprefix(f"# {_PREFIX}")
-        rows = manifests.read_manifest(file, _COLUMNS, ("path", "video"), skip=1)
+        rows = manifests.read_manifest(file, _COLUMNS, skip=1)
         unknown = set(rows["subset"].fillna("")) - {*SUBSETS, "dropped"}
         if unknown:
             raise DataMismatchError(

@@ -23,9 +23,10 @@ from deepfake_generalize.data.layouts import (
     REAL,
     find_pictures,
 )
+from deepfake_generalize.data.manifests import CROP_COLUMNS, FAILURE_COLUMNS
 from deepfake_generalize.data.tables import read_header
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_type
 
 CROPS_FILE = "crops.csv"
 FAILURES_FILE = "failures.csv"
@@ -33,18 +34,18 @@ FAILURES_FILE = "failures.csv"
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
     """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder."""
-    return _write(crops, Path(folder) / CROPS_FILE, manifests.CROP_COLUMNS, manifests.PATH_COLUMNS)
+    return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS)
 
 
 def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
     """Write the failures manifest `failures.csv` as `write_crops` does, of `FAILURE_COLUMNS`."""
-    return _write(failures, Path(folder) / FAILURES_FILE, manifests.FAILURE_COLUMNS, ("path",))
+    return _write(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS)
 
 
-def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequence[str]) -> Path:
+def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str]) -> Path:
     hint = "Choose a folder that you may write to, on a disk with room."
     with telling(f"expected to write {file}, the system refused", hint=hint):
-        return manifests.write_manifest(rows, file, columns, paths)
+        return manifests.write_manifest(rows, file, columns)
 
 
 def read_crops(
@@ -98,26 +99,22 @@ def read_crops(
         >>> crops["label"].tolist(), crops["video"].nunique()
         ([1, 0, 0], 2)
     """
-    if not isinstance(source, (str, os.PathLike)):
-        raise InputError(
-            f"expected the folder of the crops, received {describe(source)}.",
-            hint="Pass a str or Path.",
-        )
+    check_type("the folder of the crops", source, (str, os.PathLike), hint="Pass a str or Path.")
     expected = f"expected the folder of the crops at {str(source)[:200]!r}"
     with telling(expected, hint="Check the path."):
         path = possible(source)
-    if path.is_file() and path.suffix.lower() == ".csv":
-        _refuse_pattern(path, video_pattern)
+    is_table = path.is_file() and path.suffix.lower() == ".csv"
+    if video_pattern is not None and (is_table or is_pack(path)):
+        raise InputError(
+            f"expected video_pattern for folders without a manifest only, {str(path)!r} names "
+            "the videos itself.",
+            hint="Leave video_pattern out.",
+        )
+    if is_table:
         return _read_table(path)
     if is_pack(path):
-        _refuse_pattern(path, video_pattern)
         text = open_pack(path).index.manifest
-        return _checked(
-            manifests.parse_manifest(
-                text, path, path, manifests.CROP_COLUMNS, manifests.PATH_COLUMNS
-            ),
-            path,
-        )
+        return _checked(manifests.parse_manifest(text, path, path, CROP_COLUMNS), path)
     if path.is_dir() or path.suffix.lower() == ".json":
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
@@ -130,9 +127,7 @@ def read_crops(
             above = found["video"].map(lambda video: Path(video).parent.name.lower())
             direct = (found["label"] == 1) & above.isin(IMAGE_LABEL_FOLDERS)
             found["method"] = found["method"].mask(direct, above)
-        crops = manifests.restore_types(
-            manifests.with_columns(found, manifests.CROP_COLUMNS), manifests.CROP_COLUMNS
-        )
+        crops = manifests.restore_types(manifests.with_columns(found, CROP_COLUMNS), CROP_COLUMNS)
         crops.attrs |= found.attrs
         return crops
     if path.exists():
@@ -191,18 +186,7 @@ def read_failures(folder: str | Path) -> pd.DataFrame:
     Raises:
         InputError: The folder has no `failures.csv`, or it is not one.
     """
-    return manifests.read_manifest(
-        absolute(folder) / FAILURES_FILE, manifests.FAILURE_COLUMNS, ("path",)
-    )
-
-
-def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
-    if video_pattern is not None:
-        raise InputError(
-            f"expected video_pattern for folders without a manifest only, {str(file)!r} names "
-            "the videos itself.",
-            hint="Leave video_pattern out.",
-        )
+    return manifests.read_manifest(absolute(folder) / FAILURES_FILE, FAILURE_COLUMNS)
 
 
 def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
@@ -214,18 +198,13 @@ def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    crops = _checked(
-        manifests.read_manifest(
-            file, manifests.CROP_COLUMNS, manifests.PATH_COLUMNS, needed=("path",)
-        ),
-        file,
-    )
-    there = read_header(file, manifests.CROP_COLUMNS)
+    crops = _checked(manifests.read_manifest(file, CROP_COLUMNS, needed=("path",)), file)
+    there = read_header(file, CROP_COLUMNS)
     if "dataset" not in there:
         crops["dataset"] = file.parent.name if file.name == CROPS_FILE else file.stem
     if "method" not in there:
         crops["method"] = crops["label"].map({0: REAL, 1: "fake"})
-    return manifests.restore_types(crops, manifests.CROP_COLUMNS)
+    return manifests.restore_types(crops, CROP_COLUMNS)
 
 
 # The last number of a name, and what stands between it and the rest.

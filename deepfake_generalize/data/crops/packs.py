@@ -39,7 +39,7 @@ from deepfake_generalize.data import manifests
 from deepfake_generalize.data.crops.images import image_size, read_image_file, resize
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, FloatArray, IntArray, UInt8Array
-from deepfake_generalize.validation import MAX_PIXELS, describe, is_whole
+from deepfake_generalize.validation import MAX_PIXELS, check_type, is_whole
 
 
 def read_image(path: str | Path) -> UInt8Array:
@@ -66,10 +66,7 @@ def read_image(path: str | Path) -> UInt8Array:
         >>> image.shape, image[0, 0].tolist()
         ((4, 6, 3), [1, 2, 3])
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(
-            f"expected the path of an image, received {describe(path)}.", hint="Pass a str or Path."
-        )
+    check_type("the path of an image", path, (str, os.PathLike), hint="Pass a str or Path.")
     name = os.fspath(path)
     packed = split_packed(name)
     if packed is None:

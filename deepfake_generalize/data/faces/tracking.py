@@ -151,6 +151,8 @@ def _correlation(a: FloatArray, b: FloatArray) -> float:
 
 Seen: TypeAlias = tuple[int, Face]
 """A face, and the position of the sampled frame that shows it."""
+Alike: TypeAlias = Callable[[Seen, Seen], float]
+"""Says how alike two faces near each other are, 0 where they are two people's."""
 
 _MIN_OVERLAP = 0.1
 # Faces of two people in one frame overlap by less.
@@ -199,7 +201,7 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
 def link_tracks(
     frames: Sequence[Sequence[Face]],
     cuts: Collection[int] = frozenset(),
-    alike: Callable[[Seen, Seen], float] = lambda *_: 1.0,
+    alike: Alike = lambda *_: 1.0,
 ) -> list[Track]:
     """Link faces of successive frames into tracks.
 
@@ -275,7 +277,7 @@ def _links(
     free: Sequence[int],
     faces: Sequence[Face],
     position: int,
-    alike: Callable[[Seen, Seen], float],
+    alike: Alike,
 ) -> list[tuple[int, float, int, int]]:
     """Return kind (0 overlap, 1 distance), cost, track and face of each link that may be made."""
     links: list[tuple[int, float, int, int]] = []

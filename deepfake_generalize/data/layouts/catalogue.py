@@ -29,7 +29,7 @@ from deepfake_generalize.data.layouts.contract import (
 )
 from deepfake_generalize.data.layouts.scanning import Disk, walk_files
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.validation import check_choice, describe
+from deepfake_generalize.validation import check_choice, check_type
 
 # Whose root is told, or whose files are read, by more than marks and patterns.
 _BY_CODE: dict[str, tuple[Callable[..., bool], Callable[..., Reading] | None]] = {
@@ -222,11 +222,7 @@ def _find(
     pictures: bool = False,
 ) -> pd.DataFrame:
     """Find the data sets under a root, read them and tell of problems."""
-    if not isinstance(root, (str, os.PathLike)):
-        raise InputError(
-            f"expected the folder of a data set, received {describe(root)}.",
-            hint="Pass a str or Path.",
-        )
+    check_type("the folder of a data set", root, (str, os.PathLike), hint="Pass a str or Path.")
     folder = Path(os.path.normpath(Path(root).expanduser().absolute()))
     disk, offered = Disk(), _offered(pictures=pictures)
     try:

@@ -165,21 +165,14 @@ def _check_design(pair: object, kinds: Sequence[str], indexed: Sequence[IndexedS
             f"expected pairs of names of sets in shared_by_design, received {pair!r}.",
             hint='Write shared_by_design=[("F2F train", "FS-I")].',
         )
-    names = [part.name for part in indexed]
-    absent = [name for name in pair if name not in {*names, *(part.parent for part in indexed)}]
-    if absent:
-        raise InputError(
-            f"expected the sets of shared_by_design to be among {', '.join(names)}, received "
-            f"{absent[0]!r}.",
-            hint="Check the spelling.",
+    names = [part.name for part in indexed] + [part.parent for part in indexed if part.parent]
+    for name in pair:
+        check_choice(
+            "the sets of shared_by_design", name, dict.fromkeys(names), hint="Check the spelling."
         )
-    wrong = sorted(set(kinds) - set(_DESIGNS))
-    if wrong or not kinds:
-        raise InputError(
-            f"expected what {' and '.join(pair)} share by design to be among "
-            f"{', '.join(_DESIGNS)}, received {', '.join(wrong) or 'nothing'}.",
-            hint="Leave it out for people and what follows from them.",
-        )
+    for kind in kinds or ("",):
+        hint = "Leave it out for people and what follows from them."
+        check_choice(f"what {' and '.join(pair)} share by design", kind, _DESIGNS, hint=hint)
 
 
 def _unreadable(part: IndexedSet) -> list[LeakageFinding]:

@@ -268,7 +268,7 @@ def test_what_no_name_can_hold_is_refused_before_anything_is_written(crops, tmp_
 def test_a_table_without_end_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "crops.csv")
     with pytest.raises(InputError, match="no regular file"):
-        read_manifest(tmp_path / "crops.csv", CROP_COLUMNS, ())
+        read_manifest(tmp_path / "crops.csv", CROP_COLUMNS)
     columns = ",".join(f"c{number}" for number in range(200_000))
     (tmp_path / "wide.csv").write_text(f"path,label,{columns}\n")
     with pytest.raises(InputError, match="at most 1000 columns"):
