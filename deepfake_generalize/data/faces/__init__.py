@@ -19,7 +19,7 @@ from deepfake_generalize.data.faces.finders import (
     MediaPipeFinder,
     check_finder,
 )
-from deepfake_generalize.data.faces.manipulation_masks import mask_of
+from deepfake_generalize.data.faces.subject import mask_of
 
 __all__ = [
     "Aligner",

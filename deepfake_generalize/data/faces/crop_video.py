@@ -20,8 +20,13 @@ from deepfake_generalize.data.faces.finders import (
     MediaPipeFinder,
     check_finder,
 )
-from deepfake_generalize.data.faces.manipulation_masks import cut_area, mask_of, read_masks
-from deepfake_generalize.data.faces.subject import Subject, find_subject
+from deepfake_generalize.data.faces.subject import (
+    Subject,
+    cut_area,
+    find_subject,
+    mask_of,
+    read_masks,
+)
 from deepfake_generalize.data.layouts import looks_like
 from deepfake_generalize.data.video import FrameBatch, sample_frames
 from deepfake_generalize.errors import InputError, VideoError

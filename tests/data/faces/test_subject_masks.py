@@ -8,7 +8,7 @@ import pytest
 
 from deepfake_generalize.data import VIDEO_COLUMNS, crop_video, extract_faces
 from deepfake_generalize.data.faces.finders import Face
-from deepfake_generalize.data.faces.manipulation_masks import mask_of, read_masks
+from deepfake_generalize.data.faces.subject import mask_of, read_masks
 
 LARGE_BOX, SMALL_BOX = (20, 30, 100, 110), (180, 60, 220, 100)
 
