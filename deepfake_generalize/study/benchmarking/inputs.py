@@ -48,7 +48,7 @@ from deepfake_generalize.study.scores import (
     read_scores,
 )
 from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
-from deepfake_generalize.validation import check_mapping, describe
+from deepfake_generalize.validation import about, check_mapping, describe
 
 _SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
 SetInput: TypeAlias = _SetInput | Mapping[str, _SetInput]
@@ -192,12 +192,10 @@ def _read(name: str, place: str | Path, polarity: Polarity | None) -> pd.DataFra
     table = _read_whole(name, path, polarity)
     if query is None:
         return table
-    try:
+    with about(f"the set {name}"):
         if isinstance(table, ScoredSet):
             return replace(table, frame=select(table.frame, query))
         return select(table, query)
-    except InputError as error:
-        raise InputError(f"the set {name}: {error.message}", hint=error.hint) from error
 
 
 def _read_whole(name: str, path: Path, polarity: Polarity | None) -> pd.DataFrame | ScoredSet:
@@ -208,12 +206,10 @@ def _read_whole(name: str, path: Path, polarity: Polarity | None) -> pd.DataFram
         return ScoredSet(name, file.frame, "scores", file.facts)
     if header := read_header(path, CROP_COLUMNS):
         _check_columns(name, pd.DataFrame(columns=header))
-    try:
+    with about(f"the set {name}"):
         if header and not is_score_table(path):
             return read_crops(path)
         frame = read_scores(path, polarity=polarity or "fake-high").frame
-    except InputError as error:
-        raise InputError(f"the set {name}: {error.message}", hint=error.hint) from error
     return ScoredSet(name, frame, "scores", told=polarity is not None)
 
 

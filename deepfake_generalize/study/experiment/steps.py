@@ -41,8 +41,9 @@ from deepfake_generalize.study.experiment.records import (
     SCORES,
     TIMING,
     Records,
+    note,
+    now,
 )
-from deepfake_generalize.study.experiment.run_log import note, now
 from deepfake_generalize.study.experiment.schedules import Schedule, recipe_for
 from deepfake_generalize.study.protocol import ORIGINAL, fine_tuning, short_name
 from deepfake_generalize.study.scores import write_scores

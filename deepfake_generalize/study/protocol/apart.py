@@ -20,9 +20,8 @@ from deepfake_generalize.data.splits import (
     collect_videos,
     in_order,
 )
-from deepfake_generalize.study.protocol.faceforensics_pools import spread_over_videos
 from deepfake_generalize.study.protocol.facts import share_of
-from deepfake_generalize.study.protocol.problems import Problems
+from deepfake_generalize.validation import Problems
 
 if TYPE_CHECKING:
     from deepfake_generalize.study.protocol.value import Protocol
@@ -214,3 +213,12 @@ def _take(
         trained[taken[name][part]] |= part != "test"
     problems.tell("the sets of the protocol")
     return taken
+
+
+def spread_over_videos(
+    videos: pd.Series, candidates: IntArray, rng: np.random.Generator
+) -> IntArray:
+    """Return numbers of rows in random order, one of each video before a second of any."""
+    order = rng.permutation(candidates)
+    turns = videos.iloc[order].groupby(videos.iloc[order]).cumcount()
+    return order[np.argsort(turns.to_numpy(), kind="stable")]
