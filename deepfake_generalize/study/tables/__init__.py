@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.study.tables.metric_tables import Unit, measure, table_in
 from deepfake_generalize.study.tables.paper_tables import (
     CAPTIONS,
     THRESHOLD_CAPTION,
+    Unit,
     captions,
+    measure,
     table,
+    table_in,
     why_empty,
     why_not_in,
     with_losses,
