@@ -23,7 +23,7 @@ from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.notebooks import card
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.benchmarking.measure import Policy, breakdown, gaps
-from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SHARES
+from deepfake_generalize.study.protocol import PAPER, TABLE_SHARES
 from deepfake_generalize.study.scores import Style, file_name, unit_of, write_scores
 from deepfake_generalize.study.tables import (
     METRIC_TITLES,
@@ -310,7 +310,7 @@ class Benchmark:
         if number == "V":
             return ()
         own = PAPER.sharing(TABLE_SHARES[number])
-        others = set(SPECIALIZED_SETS) - set(own)
+        others = {name for of in TABLE_SHARES.values() for name in PAPER.sharing(of)} - set(own)
         return tuple(name for name in self.specialized if name not in others)
 
     def _ends(self, frame: pd.DataFrame) -> Ends:

@@ -23,7 +23,6 @@ from deepfake_generalize.study.protocol.sets import study_sets
 from deepfake_generalize.study.protocol.value import (
     PAPER,
     PROTOCOLS,
-    SPECIALIZED_SETS,
     TABLE_SHARES,
     UNSEEN_SETS,
     Protocol,
@@ -45,7 +44,6 @@ __all__ = [
     "PASSABLE_POINTS",
     "POOR_POINTS",
     "PROTOCOLS",
-    "SPECIALIZED_SETS",
     "TABLE_SHARES",
     "UNSEEN_SETS",
     "ZERO_SHOT",

@@ -89,16 +89,9 @@ def sets_apart(
     taken = _take(rows, labels, member, pools, protocol, uses, seed)
     found = {}
     for name, own in member.items():
-        subset = np.full(len(rows), "dropped", dtype=object)
         crosses = np.where(tested, _OFFICIAL, _CROSSES)
         reason = np.where(pools == CROSSING, crosses, _LEFT).astype(object)
-        for part, chosen in taken[name].items():
-            subset[chosen], reason[chosen] = part, None
-        found[name] = assemble(
-            rows[own].reset_index(drop=True),
-            pd.Series(subset[own], dtype="string"),
-            pd.Series(reason[own], dtype="string"),
-        )
+        found[name] = as_splits(rows, own, taken[name], reason)
     return found
 
 
@@ -222,3 +215,14 @@ def spread_over_videos(
     order = rng.permutation(candidates)
     turns = videos.iloc[order].groupby(videos.iloc[order]).cumcount()
     return order[np.argsort(turns.to_numpy(), kind="stable")]
+
+
+def as_splits(
+    rows: pd.DataFrame, own: AnyArray, parts: Mapping[str, IntArray], reason: AnyArray
+) -> Splits:
+    """Return a set's `own` rows as splits: numbers of rows by part, the others with a reason."""
+    subset = np.full(len(rows), "dropped", dtype=object)
+    for part, chosen in parts.items():
+        subset[chosen], reason[chosen] = part, None
+    columns = (pd.Series(each[own], dtype="string") for each in (subset, reason))
+    return assemble(rows[own].reset_index(drop=True), *columns)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -25,9 +24,9 @@ from deepfake_generalize.data.splits import (
     in_order,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol.apart import spread_over_videos
+from deepfake_generalize.study.protocol.apart import as_splits, spread_over_videos
 from deepfake_generalize.study.protocol.facts import Sizes, share_of
-from deepfake_generalize.study.protocol.value import STUDY_SETS
+from deepfake_generalize.study.protocol.value import PAPER
 from deepfake_generalize.types import IntArray
 from deepfake_generalize.validation import about, check_type, check_whole
 
@@ -119,7 +118,7 @@ def study_sets(
         sets |= faceforensics_sets(tables[_FF], sizes, seed)
     if _DFD in tables:
         sets["DFD"] = _test_only("DFD", tables[_DFD], sizes, seed)
-    return {name: sets[name] for name in STUDY_SETS if name in sets}
+    return {name: sets[name] for name in PAPER.names if name in sets}
 
 
 def _by_dataset(crops: pd.DataFrame | Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -218,47 +217,6 @@ _ROLES = {
 }
 
 
-@dataclass
-class _Pools:
-    """FaceForensics++'s crops in pools; samples are random, spread evenly over the videos."""
-
-    rows: pd.DataFrame
-    methods: IntArray
-    pools: IntArray
-    rng: np.random.Generator
-    taken: dict[int, IntArray] = field(default_factory=dict)
-
-    def reals(self, pool: int, count: int) -> IntArray:
-        """Sample originals that no earlier call took."""
-        before = self.taken.get(pool, np.empty(0, np.int64))
-        chosen = self._spread(pool, _REAL, but=before)[:count]
-        self.taken[pool] = np.concatenate([before, chosen])
-        return _enough(chosen, count, pool, _REAL)
-
-    def fakes(self, pool: int, method: int, count: int, trained: frozenset[object]) -> IntArray:
-        """Sample fakes, those first that show another moment of their clip than was trained on."""
-        order = self._spread(pool, method)
-        known = np.array([moment in trained for moment in self.moments(order)], bool)
-        chosen = np.concatenate([order[~known], order[known]])[:count]
-        return _enough(chosen, count, pool, method)
-
-    def moments(self, rows: IntArray) -> list[object]:
-        """Name the moments of their targets' clips that rows show."""
-        chosen = self.rows.iloc[rows]
-        return list(zip(chosen["target_identity"], chosen["frame"], strict=True))
-
-    def keep_to(self, pool: int, trained: IntArray) -> None:
-        """Take out of a pool whatever shows somebody who is not in the rows trained on."""
-        who = people(self.rows)
-        known = {identity for row in trained for identity in who[row]}
-        strangers = np.array([not known.issuperset(own) for own in who], bool)
-        self.pools = np.where((self.pools == pool) & strangers, CROSSING, self.pools)
-
-    def _spread(self, pool: int, method: int, but: Sequence[int] | IntArray = ()) -> IntArray:
-        there = np.flatnonzero((self.pools == pool) & (self.methods == method))
-        return spread_over_videos(self.rows["video"], np.setdiff1d(there, but), self.rng)
-
-
 def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str, Splits]:
     """Make F2F, FS, NT, DF, FS-I and NT-I of crops of FaceForensics++, other methods left out.
 
@@ -280,8 +238,13 @@ def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str
     placed = assign_videos(videos, needs, "identity", seed)
     pools: IntArray = np.array([placed.placed[video] for video in rows["video"]], np.int64)
     _check_met(methods, pools, needs, placed)
-    sampled = _sample(_Pools(rows, methods, pools, np.random.default_rng(seed)), sizes)
-    return {name: _as_splits(rows, methods, pools, name, parts) for name, parts in sampled.items()}
+    found = {}
+    for name, parts in _sample(rows, methods, pools, sizes, seed).items():
+        method, roles = _ROLES[name]
+        own = (methods == _REAL) | (methods == method)
+        reason = np.array([_reason(name, pool, roles.values()) for pool in pools], dtype=object)
+        found[name] = as_splits(rows, own, parts, reason)
+    return found
 
 
 def _half(sizes: Sizes, part: str, pool: int) -> int:
@@ -304,10 +267,21 @@ def _needs(sizes: Sizes) -> Needs:
     )
 
 
-def _sample(pools: _Pools, sizes: Sizes) -> dict[str, dict[str, IntArray]]:
+def _sample(
+    rows: pd.DataFrame, methods: IntArray, pools: IntArray, sizes: Sizes, seed: int
+) -> dict[str, dict[str, IntArray]]:
+    """Return the rows of each part: random ones, spread evenly over the videos of its pool."""
+    rng = np.random.default_rng(seed)
+    moments = list(zip(rows["target_identity"], rows["frame"], strict=True))
     sampled: dict[str, dict[str, IntArray]] = {name: {} for name in _ROLES}
-    trained: frozenset[object] = frozenset()
+    taken = {pool: np.empty(0, np.int64) for pool in range(len(_USES))}
+    trained: set[object] = set()
     shared: dict[int, IntArray] = {}
+
+    def spread(pool: int, method: int) -> IntArray:
+        there = np.flatnonzero((pools == pool) & (methods == method))
+        return spread_over_videos(rows["video"], np.setdiff1d(there, taken[pool]), rng)
+
     for name, (method, parts) in _ROLES.items():
         for part, pool in parts.items():
             count = _half(sizes, part, pool)
@@ -315,44 +289,31 @@ def _sample(pools: _Pools, sizes: Sizes) -> dict[str, dict[str, IntArray]]:
             # is mixed, so FS and NT take different ones.
             unseen = part == "test" and name != "F2F"
             if not unseen or pool not in shared:
-                shared[pool] = pools.reals(pool, count)
-            fakes = pools.fakes(pool, method, count, trained if pool == _P1 else frozenset())
-            sampled[name][part] = np.concatenate([shared[pool], fakes])
-        if name == "F2F":
-            trained = frozenset(pools.moments(sampled[name]["train"]))
-            pools.keep_to(_P1, sampled[name]["train"])
-            shared = {}
+                shared[pool] = _enough(spread(pool, _REAL), count, pool, _REAL)
+                taken[pool] = np.concatenate([taken[pool], shared[pool]])
+            order = spread(pool, method)
+            # First those that show another moment of their target's clip than was trained on.
+            known = np.array([pool == _P1 and moments[row] in trained for row in order], bool)
+            fakes = np.concatenate([order[~known], order[known]])
+            chosen = [shared[pool], _enough(fakes, count, pool, method)]
+            sampled[name][part] = np.concatenate(chosen)
+        if name == "F2F":  # Only those whom it has seen stay in its pool.
+            seen = sampled[name]["train"]
+            trained, who, shared = {moments[row] for row in seen}, people(rows), {}
+            met = {identity for row in seen for identity in who[row]}
+            strangers = np.array([not met.issuperset(own) for own in who], bool)
+            pools = np.where((pools == _P1) & strangers, CROSSING, pools)
     return sampled
 
 
-def _enough(chosen: IntArray, count: int, pool: int, method: int) -> IntArray:
-    if len(chosen) < count:
+def _enough(order: IntArray, count: int, pool: int, method: int) -> IntArray:
+    if len(order) < count:
         raise InputError(
-            f"expected enough images of FaceForensics++ for {_USES[pool]}; found {len(chosen)} of "
+            f"expected enough images of FaceForensics++ for {_USES[pool]}; found {len(order)} of "
             f"{count} {_METHODS[method]} of people who are trained on.",
             hint="Ask for a larger training set or smaller tests.",
         )
-    return chosen
-
-
-def _as_splits(
-    rows: pd.DataFrame,
-    methods: IntArray,
-    pools: IntArray,
-    name: str,
-    parts: Mapping[str, IntArray],
-) -> Splits:
-    method, roles = _ROLES[name]
-    subset = np.full(len(rows), "dropped", dtype=object)
-    reason = np.array([_reason(name, pool, roles.values()) for pool in pools], dtype=object)
-    for part, chosen in parts.items():
-        subset[chosen], reason[chosen] = part, None
-    own = (methods == _REAL) | (methods == method)
-    return assemble(
-        rows[own].reset_index(drop=True),
-        pd.Series(subset[own], dtype="string"),
-        pd.Series(reason[own], dtype="string"),
-    )
+    return order[:count]
 
 
 def _reason(name: str, pool: int, own: Iterable[int]) -> str:

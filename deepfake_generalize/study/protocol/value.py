@@ -293,8 +293,6 @@ frames and over videos (Yan et al., "DeepfakeBench", NeurIPS 2023, trains and te
 PAPER = PROTOCOLS["paper"]
 UNSEEN_SETS = PAPER.unseen
 """The unseen sets of Table V, in its order."""
-STUDY_SETS = PAPER.names
-SPECIALIZED_SETS = (*PAPER.sharing("method"), *PAPER.sharing("people"))
 
 
 def source_of(table: str) -> str:

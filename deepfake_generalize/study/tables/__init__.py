@@ -30,7 +30,6 @@ from deepfake_generalize.study.tables.render import (
     in_words,
     marked_down,
     render,
-    two_decimals,
 )
 
 __all__ = [
@@ -54,7 +53,6 @@ __all__ = [
     "render",
     "table",
     "table_in",
-    "two_decimals",
     "why_empty",
     "why_not_in",
     "with_losses",
