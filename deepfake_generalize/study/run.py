@@ -31,7 +31,7 @@ from deepfake_generalize.study.experiment import (
     work_on,
     workers_ended_by_signals,
 )
-from deepfake_generalize.study.tables import render
+from deepfake_generalize.study.render import render
 from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from deepfake_generalize.study.experiment import DetectorFamily, Step
+    from deepfake_generalize.study.paper_tables import Unit
     from deepfake_generalize.study.report import Finding, RunResults
-    from deepfake_generalize.study.tables import Unit
 
 _Plans: TypeAlias = "dict[DetectorFamily, list[Step]]"
 _LOCK = ".lock"

@@ -39,9 +39,10 @@ from deepfake_generalize.study.benchmarking.measure import (
     row_intervals,
 )
 from deepfake_generalize.study.benchmarking.result import Benchmark, Benchmarks
+from deepfake_generalize.study.paper_tables import with_losses
 from deepfake_generalize.study.protocol import shared_by_benchmark
+from deepfake_generalize.study.published import little_to_lose, rank_among_published
 from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash, unit_of
-from deepfake_generalize.study.tables import little_to_lose, rank_among_published, with_losses
 from deepfake_generalize.types import Scorer
 from deepfake_generalize.validation import check_choice, describe
 

@@ -34,7 +34,7 @@ from deepfake_generalize.data.manifests import (
 )
 from deepfake_generalize.data.video import sample_indices
 from deepfake_generalize.errors import DataMismatchError, InputError, UndefinedMetricError
-from deepfake_generalize.study.protocol import check_set_name
+from deepfake_generalize.study.facts import check_set_name
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
     Polarity,

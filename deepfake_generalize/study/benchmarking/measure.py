@@ -29,8 +29,8 @@ from deepfake_generalize.study.benchmarking.inputs import (
     load_scored_set,
 )
 from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.published import published_degradations
 from deepfake_generalize.study.scores import as_scored, by_video, unit_of
-from deepfake_generalize.study.tables import published_degradations
 from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import check_choice, check_mapping
 

@@ -23,18 +23,11 @@ from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.notebooks import card
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.benchmarking.measure import Policy, breakdown, gaps
+from deepfake_generalize.study.paper_tables import why_not_in, with_losses
 from deepfake_generalize.study.protocol import PAPER, TABLE_SHARES
+from deepfake_generalize.study.published import RANK_CAVEAT, beside_published
+from deepfake_generalize.study.render import METRIC_TITLES, Ends, marked_down, render
 from deepfake_generalize.study.scores import Style, file_name, unit_of, write_scores
-from deepfake_generalize.study.tables import (
-    METRIC_TITLES,
-    RANK_CAVEAT,
-    Ends,
-    beside_published,
-    marked_down,
-    render,
-    why_not_in,
-    with_losses,
-)
 from deepfake_generalize.validation import check_choice
 
 Number = Literal["V", "VI", "VII"]

@@ -25,17 +25,14 @@ from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.schedules import DEMO_SCHEDULES, Analysis, Schedule
-from deepfake_generalize.study.protocol import (
-    PAPER,
+from deepfake_generalize.study.facts import (
     PAPER_ARCHITECTURES,
-    PROTOCOLS,
     ZERO_SHOT,
-    Protocol,
     Sizes,
-    Source,
     architecture_facts,
     short_name,
 )
+from deepfake_generalize.study.protocol import PAPER, PROTOCOLS, Protocol, Source
 from deepfake_generalize.validation import (
     MAX_PIXELS,
     Problems,

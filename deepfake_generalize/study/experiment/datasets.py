@@ -26,16 +26,9 @@ from deepfake_generalize.study.experiment.config import (
 )
 from deepfake_generalize.study.experiment.detector_family import derived_seed
 from deepfake_generalize.study.experiment.records import RECORDS, Records, note, now
-from deepfake_generalize.study.protocol import (
-    PAPER,
-    count_shared,
-    fine_tuning,
-    official_split,
-    sets_apart,
-    shared_by_design,
-    study_sets,
-    uses_of,
-)
+from deepfake_generalize.study.facts import fine_tuning
+from deepfake_generalize.study.protocol import PAPER, count_shared, shared_by_design
+from deepfake_generalize.study.sets import official_split, sets_apart, study_sets, uses_of
 from deepfake_generalize.validation import Problems, about
 
 SPLITS = "splits"

@@ -41,7 +41,7 @@ from deepfake_generalize.study.experiment.records import (
     now,
 )
 from deepfake_generalize.study.experiment.schedules import Schedule, recipe_for
-from deepfake_generalize.study.protocol import ORIGINAL, fine_tuning, short_name
+from deepfake_generalize.study.facts import ORIGINAL, fine_tuning, short_name
 from deepfake_generalize.study.scores import write_scores
 from deepfake_generalize.validation import check_type
 

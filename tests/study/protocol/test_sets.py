@@ -14,8 +14,8 @@ from deepfake_generalize.data import (
 from deepfake_generalize.data.splits.assignment import CROSSING
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import Sizes, shared_by_design, study_sets
-from deepfake_generalize.study.protocol import sets as paper_sets
-from deepfake_generalize.study.protocol.sets import _kept_clips
+from deepfake_generalize.study import sets as paper_sets
+from deepfake_generalize.study.sets import _kept_clips
 
 NAMES = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")

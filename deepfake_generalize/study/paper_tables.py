@@ -12,17 +12,10 @@ from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, degradation_difference
 from deepfake_generalize.metrics.ranking import ranks
-from deepfake_generalize.study.protocol import (
-    PAPER,
-    POOR_POINTS,
-    TABLE_SHARES,
-    ZERO_SHOT,
-    Protocol,
-    is_poor,
-    source_of,
-)
-from deepfake_generalize.study.tables.published import check_table
-from deepfake_generalize.study.tables.render import METRIC_TITLES
+from deepfake_generalize.study.facts import POOR_POINTS, ZERO_SHOT, is_poor
+from deepfake_generalize.study.protocol import PAPER, TABLE_SHARES, Protocol, source_of
+from deepfake_generalize.study.published import check_table
+from deepfake_generalize.study.render import METRIC_TITLES
 from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_choice, check_unit
 

@@ -71,7 +71,7 @@ def published(table: str) -> pd.DataFrame:
     """
     check_choice("the table", table, (*_FILES, *REFERENCES))
     name = _FILES.get(table, "reference_auc.csv")
-    file = resources.files("deepfake_generalize.study.tables") / "printed" / name
+    file = resources.files("deepfake_generalize.study") / "printed" / name
     with file.open(encoding="utf-8") as stream:
         # "none" is a kind of fine-tuning here, not a gap.
         found = pd.read_csv(stream, keep_default_na=False)

@@ -13,13 +13,7 @@ import pandas as pd
 
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol.facts import (
-    NULL_SET,
-    ORIGINAL,
-    Sizes,
-    check_set_name,
-    fine_tuning,
-)
+from deepfake_generalize.study.facts import NULL_SET, ORIGINAL, Sizes, check_set_name, fine_tuning
 from deepfake_generalize.validation import Problems, check_choice, check_type, check_whole, describe
 
 Sharing = Literal["method", "people", "nothing"]
