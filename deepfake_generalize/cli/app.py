@@ -31,11 +31,10 @@ from deepfake_generalize.cli import (
     analysis,
     benchmarking,
     console,
+    crops,
     doctor,
-    extraction,
     failures,
     scoring,
-    splitting,
     studies,
     training,
 )
@@ -54,9 +53,9 @@ app = typer.Typer(
     "4 data that does not belong together, 5 missing asset or dependency.",
 )
 for command in (
-    extraction.extract,
+    crops.extract,
     scoring.score,
-    splitting.split,
+    crops.split,
     training.train,
     training.transfer,
     training.merge,

@@ -23,7 +23,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.study.experiment.records import Records, read_all
-from deepfake_generalize.study.scores.files import read_scores, write_scores
+from deepfake_generalize.study.scores import read_scores, write_scores
 
 SIDE = 64
 

@@ -25,7 +25,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.records import Records, read_all
-from deepfake_generalize.study.scores.files import read_scores
+from deepfake_generalize.study.scores import read_scores
 
 HEADER = ",".join(CROP_COLUMNS)
 ROW = ",".join(

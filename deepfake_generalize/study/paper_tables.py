@@ -1,4 +1,4 @@
-"""Tables IV to VII of any detectors, from their accuracies: averages, degradations, ranks."""
+"""Tables IV to VII of any detectors, from their accuracies or another metric: averages, ranks."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from typing import Literal
 
 import pandas as pd
 
+from deepfake_generalize import metrics
+from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, degradation_difference
 from deepfake_generalize.metrics.ranking import ranks
-from deepfake_generalize.study.protocol import (
-    PAPER,
-    POOR_POINTS,
-    TABLE_SHARES,
-    ZERO_SHOT,
-    Protocol,
-    is_poor,
-    source_of,
-)
-from deepfake_generalize.study.tables.published import check_table
+from deepfake_generalize.study.facts import POOR_POINTS, ZERO_SHOT, is_poor
+from deepfake_generalize.study.protocol import PAPER, TABLE_SHARES, Protocol, source_of
+from deepfake_generalize.study.published import check_table
+from deepfake_generalize.study.render import METRIC_TITLES
 from deepfake_generalize.types import AnyArray
-from deepfake_generalize.validation import check_unit
+from deepfake_generalize.validation import check_choice, check_unit
 
 CAPTIONS = {
     "IV": "Table IV: the detectors and their accuracy on the original test sets (%). "
@@ -201,11 +197,7 @@ def why_not_in(
 ) -> str:
     """Return why a detector has no row in Table VI or VII, or the empty string where it has one.
 
-    Args:
-        number: "VI" or "VII".
-        row: One row, with its name and its degradation on the unseen sets.
-        sets: The specialized sets of this table that it was measured on.
-        training_dataset: What it was trained on, or None where nobody said.
+    `sets` are the specialized sets of this table that it was measured on.
     """
     source = source_of(number)
     detector, lost = row["detector"].item(), float(row["degradation"].item())
@@ -249,3 +241,63 @@ def _columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             hint="Accuracies are in percent, one column a set.",
         )
     return rows[list(columns)].reset_index(drop=True).copy()
+
+
+Unit = Literal["frame", "video"]
+_DERIVED = frozenset({"rank", "degradation", "specialized_degradation", "degradation_difference"})
+
+
+def measure(frame: pd.DataFrame, metric: str, unit: Unit) -> float:
+    """Return a metric in percent of a table of scores, over its frames or its videos' means.
+
+    Rows without a score are left out. Raises `InputError` where there is no such metric or unit,
+    or where videos are not named.
+    """
+    check_choice("metric", metric, METRIC_TITLES)
+    check_choice("unit", unit, ("frame", "video"))
+    scored = frame[frame["status"] == "ok"]
+    if unit == "video":
+        videos = video_keys(scored)
+        if videos is None:
+            raise InputError(
+                "expected every score to name its video, some do not.",
+                hint='Leave unit out, or pass unit="frame".',
+            )
+        scored = metrics.to_videos(scored.assign(dataset="", method="", video=videos))
+    pair = scored["label"], scored["score"]
+    if metric.startswith("accuracy_"):
+        found = metrics.per_class_accuracy(*pair).get(
+            metric.removeprefix("accuracy_"), float("nan")
+        )
+    else:
+        found = getattr(metrics, metric)(*pair)
+    return round(100.0 * found, 10)
+
+
+def table_in(
+    number: str,
+    rows: pd.DataFrame,
+    metric: str,
+    unit: Unit,
+    entrants: Collection[str] | None,
+    protocol: Protocol,
+) -> pd.DataFrame:
+    """Return one of the paper's tables with a metric in place of the accuracy, and named by it.
+
+    `rows`, `entrants` and `protocol` are as in `table`, what is called accuracy there being the
+    metric. Of the EER, which grows as a detector gets worse, the degradation is by how much it
+    grew.
+    """
+    grows = metric == "eer"
+    turned = _turned(rows) if grows else rows
+    found = table(number, turned, entrants=entrants, protocol=protocol)
+    named = metric if unit == "frame" else f"video_{metric}"
+    titles = {f"{what}_accuracy": f"{what}_{named}" for what in ("original", "average")}
+    return (_turned(found) if grows else found).rename(columns=titles)
+
+
+def _turned(frame: pd.DataFrame) -> pd.DataFrame:
+    turned = frame.copy()
+    for name in set(frame.select_dtypes("float")) - _DERIVED:
+        turned[name] = (100.0 - frame[name]).round(10)
+    return turned

@@ -71,7 +71,7 @@ def published(table: str) -> pd.DataFrame:
     """
     check_choice("the table", table, (*_FILES, *REFERENCES))
     name = _FILES.get(table, "reference_auc.csv")
-    file = resources.files("deepfake_generalize.study.tables") / "printed" / name
+    file = resources.files("deepfake_generalize.study") / "printed" / name
     with file.open(encoding="utf-8") as stream:
         # "none" is a kind of fine-tuning here, not a gap.
         found = pd.read_csv(stream, keep_default_na=False)
@@ -141,17 +141,9 @@ def little_to_lose(original: float, *, low: float | None, chance: float) -> str:
 def rank_among_published(
     original: float, unseen: Mapping[str, float], *, little: str = ""
 ) -> tuple[int | None, str]:
-    """Return the rank a detector would have in Table V, or None and why it has none.
+    """Return the rank by degradation that accuracies, in percent, have in Table V, or None and why.
 
-    Args:
-        original: The accuracy on the original test set, in percent.
-        unseen: Set name to accuracy in percent.
-        little: What `little_to_lose` says of it: then there is no rank.
-
-    Returns:
-        The rank by degradation, 1 (least) to 31, and an empty string; or None and the reason. A
-        tie gets the better rank. The published side is recomputed from its printed accuracies, as
-        its printed degradation is rounded and would put an equal detector before or behind.
+    A tie gets the better rank. `little` is what `little_to_lose` says: then there is no rank.
     """
     if set(unseen) != set(UNSEEN_SETS):
         return None, (

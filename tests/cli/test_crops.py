@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize import data
-from deepfake_generalize.cli import extraction
+from deepfake_generalize.cli import crops
 from deepfake_generalize.data import FAILURE_COLUMNS
 from deepfake_generalize.errors import InputError
 
 
 def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) -> None:
     problems = [{"path": f"{i}.mp4", "status": "unknown", "reason": "no label"} for i in range(12)]
-    extraction.show_summary(
+    crops.show_summary(
         {
             "folder": Path("crops"),
             "layout": "folders",
@@ -39,7 +39,7 @@ def test_an_extraction_names_the_first_problems_and_counts_the_others(capsys) ->
 
 
 def test_an_extraction_without_problems_speaks_of_none(capsys) -> None:
-    extraction.show_summary(
+    crops.show_summary(
         {
             "folder": Path("crops"),
             "layout": "csv",
@@ -67,7 +67,7 @@ def test_why_videos_failed_is_said_worst_first_and_for_ten_of_them(
         *((f"{i}.mp4", 1, "no_face", "nobody") for i in range(9)),
     ]
     failures = pd.DataFrame(rows, columns=[*FAILURE_COLUMNS]).astype({"frame": "Int64"})
-    extraction.show_failures(failures, Path("crops"))
+    crops.show_failures(failures, Path("crops"))
     text = capsys.readouterr().out
     assert text.startswith("videos with failures: 11\n")
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
@@ -80,9 +80,9 @@ def test_why_videos_failed_is_said_worst_first_and_for_ten_of_them(
     assert "8.mp4" not in text
     last = "crops/failures.csv gives the reason for each frame or video\n"
     assert text.endswith(f"┘\nand 1 more; {last}")
-    extraction.show_failures(failures.iloc[:3], Path("crops"))
+    crops.show_failures(failures.iloc[:3], Path("crops"))
     assert capsys.readouterr().out.endswith(f"┘\n{last}")
-    extraction.show_failures(failures.iloc[:0], Path("crops"))
+    crops.show_failures(failures.iloc[:0], Path("crops"))
     assert capsys.readouterr().out == ""
 
 
