@@ -13,7 +13,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.resampling import resample_counts
 from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet, shallownet
-from deepfake_generalize.models.surgery.cut import cut
+from deepfake_generalize.models.surgery import cut
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 LABELS = [1, 0, 0, 1, 1]

@@ -24,13 +24,8 @@ from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.outline import CONFIG, check_size, outline, safely
-from deepfake_generalize.models.surgery import (
-    check_alike,
-    every_layer,
-    foreign,
-    is_graph,
-    without_lambdas,
-)
+from deepfake_generalize.models.surgery import check_alike, every_layer, is_graph, without_lambdas
+from deepfake_generalize.models.weights import foreign
 
 MEMBER = "deepfake_generalize.json"
 FORMAT = 1

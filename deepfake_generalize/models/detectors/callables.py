@@ -213,7 +213,7 @@ class TorchDetector(FunctionDetector):
 
     def weighted_maps(self, images: Images, rule: MapRule, view: MapView) -> tuple[FloatArray, str]:
         """Return signed maps at a layer, and its path; see `types.Explainable`."""
-        from deepfake_generalize.models.passes.torch_maps import weighted_maps
+        from deepfake_generalize.models.torch_passes import weighted_maps
 
         name = self._default_layer if view.layer is None else view.layer
         compute = partial(weighted_maps, self, rule=rule, view=view, layer=name)
@@ -221,20 +221,20 @@ class TorchDetector(FunctionDetector):
 
     def guided_gradient(self, images: Images, view: MapView) -> FloatArray:
         """Return the guided gradient in the images; see `types.Explainable`."""
-        from deepfake_generalize.models.passes.torch_maps import guided_gradient
+        from deepfake_generalize.models.torch_passes import guided_gradient
 
         compute = partial(guided_gradient, self, target=view.target)
         return self._joined(compute, images, view, (*self.size, 3))
 
     def open_site(self, site: str) -> Site:
         """Cut the module open where neurons are set; see `types.Explainable`."""
-        from deepfake_generalize.models.passes.torch_site import open_site
+        from deepfake_generalize.models.torch_passes import open_site
 
         return open_site(self, site, self._noise())
 
     def redrawn(self, seed: int, *, behind: str | None = None) -> Self:
         """Return a detector with new weights; see `types.Explainable`."""
-        from deepfake_generalize.models.passes.torch_site import redrawn
+        from deepfake_generalize.models.torch_passes import redrawn
 
         made = redrawn(self, seed, self._noise(), behind)
         name = f"{self.name}, {'untrained' if behind is None else 'new head'}"
@@ -252,7 +252,7 @@ class TorchDetector(FunctionDetector):
 
     @cached_property
     def _default_layer(self) -> str:
-        from deepfake_generalize.models.passes.torch_maps import default_layer
+        from deepfake_generalize.models.torch_passes import default_layer
 
         return default_layer(self, self._noise())
 

@@ -22,7 +22,8 @@ from keras.src.backend.common import global_state
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import check_self_contained, flat_layers
+from deepfake_generalize.models.surgery import flat_layers
+from deepfake_generalize.models.weights import check_self_contained
 
 __all__ = ["check_size", "outline", "safely"]
 
