@@ -20,9 +20,9 @@ from deepfake_generalize.models.detectors.batching import (
     RESIZING,
     check_sums,
     checked_scores,
+    run_in_parts,
     unit_batches,
 )
-from deepfake_generalize.models.detectors.running import run_in_parts
 from deepfake_generalize.models.detectors.video import ScoresVideos
 from deepfake_generalize.models.surgery import (
     NOISE,

@@ -11,7 +11,7 @@ import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
-from deepfake_generalize.models.detectors.outline import outline
+from deepfake_generalize.models.detectors.archive import outline
 from deepfake_generalize.models.weights import load_weights
 
 MEMBER = "model.weights.h5"
