@@ -11,8 +11,7 @@ from deepfake_generalize.models.training.data import (
     refusals,
     refuse_overlap,
 )
-from deepfake_generalize.models.training.fitting import fit
-from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
+from deepfake_generalize.models.training.fitting import Fit, TrainOptions, fit, own_random_numbers
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, make_reporter
 from deepfake_generalize.models.training.recipes import (
     LAST_LAYERS,
