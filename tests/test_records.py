@@ -7,8 +7,7 @@ import pytest
 from deepfake_generalize import causal, metrics
 from deepfake_generalize.data.leakage.exclusion import Selection
 from deepfake_generalize.data.splits.balanced import Splits
-from deepfake_generalize.metrics.resampling import Resampling
-from deepfake_generalize.metrics.units import Scored, Units
+from deepfake_generalize.metrics.resampling import Resampling, Scored, Units
 from deepfake_generalize.study.protocol import Sizes
 
 HANDED_OUT = [

@@ -11,8 +11,13 @@ import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics._checks import as_numbers
-from deepfake_generalize.metrics.resampling import Interval, Replicates, Resampling, resample
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.resampling import (
+    Interval,
+    Replicates,
+    Resampling,
+    Scored,
+    resample,
+)
 from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import ROUNDING, check_choice, check_unit, describe
 

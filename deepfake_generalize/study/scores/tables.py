@@ -22,7 +22,7 @@ from deepfake_generalize.data.manifests import (
     video_names,
 )
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.resampling import Scored
 from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import check_unit
 
