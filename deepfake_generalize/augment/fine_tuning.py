@@ -12,12 +12,7 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from deepfake_generalize.augment.frozen import (
-    CACHE_MEMORY,
-    choose_head,
-    fit_cached,
-    trainable_copy,
-)
+from deepfake_generalize.augment.frozen import CACHE_MEMORY, choose_head, fit_cached, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector, weights_sha256
 from deepfake_generalize.models.surgery import copy_network, finalize, flat_layers, is_graph

@@ -14,14 +14,7 @@ from deepfake_generalize.interpret.grad_cam import grad_cam
 from deepfake_generalize.interpret.rendering import check_heatmaps
 from deepfake_generalize.interpret.similarity import congenetic_similarity
 from deepfake_generalize.models.training import own_random_numbers
-from deepfake_generalize.types import (
-    AnyArray,
-    DoubleArray,
-    Explainable,
-    FloatArray,
-    Images,
-    Scorer,
-)
+from deepfake_generalize.types import AnyArray, DoubleArray, Explainable, FloatArray, Images, Scorer
 from deepfake_generalize.validation import check_choice, check_images, check_whole
 
 _BLUR = 0.1

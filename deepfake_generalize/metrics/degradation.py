@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics._checks import as_numbers
+from deepfake_generalize.metrics.measures import as_numbers
 from deepfake_generalize.metrics.resampling import (
     Interval,
     Replicates,

@@ -19,7 +19,7 @@ import pandas as pd
 
 from deepfake_generalize._system.machine import processors
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics._checks import check_pair
+from deepfake_generalize.metrics.measures import check_pair
 from deepfake_generalize.metrics.weighted import WeightedScores, available, is_correct
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import check_number, check_whole, refuse_masked

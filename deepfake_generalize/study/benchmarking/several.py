@@ -14,7 +14,7 @@ from deepfake_generalize import metrics
 from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Resampling
-from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.metrics.measures import ranks
 from deepfake_generalize.notebooks import card
 from deepfake_generalize.study.benchmarking.result import Benchmark
 from deepfake_generalize.study.scores import file_name

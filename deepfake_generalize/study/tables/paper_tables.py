@@ -9,7 +9,7 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, degradation_difference
-from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.metrics.measures import ranks
 from deepfake_generalize.study.protocol import (
     PAPER,
     POOR_POINTS,
