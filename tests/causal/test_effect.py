@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from deepfake_generalize.causal import average_causal_effect, effect, top_neurons
-from deepfake_generalize.causal.intervention import summed_scores
+from deepfake_generalize.causal.effect import summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.resampling import resample_counts
