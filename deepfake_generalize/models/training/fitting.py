@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ from deepfake_generalize.models.surgery import (
     twin,
 )
 from deepfake_generalize.models.training import checkpoints
-from deepfake_generalize.models.training.augmentation import augmented
+from deepfake_generalize.models.training.augmentation import Augmentation, augmented
 from deepfake_generalize.models.training.data import (
     LabelledImages,
     TrainingData,
@@ -72,6 +72,28 @@ class Fit:
     ended: str = ""
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+class RecipeSettings(TypedDict, total=False):
+    """Values instead of a recipe's, as `models.train` takes them."""
+
+    epochs: int | None
+    learning_rate: float | None
+    batch_size: int | None
+    dropout: float | None
+    weight_decay: float | None
+    augmentation: str | Augmentation | None
+    pairing: bool | None
+
+
+class TrainSettings(RecipeSettings, total=False):
+    """What every kind of training takes by name beside recipe and seed, as `models.train` does."""
+
+    checkpoint: str | Path | None
+    precision: str
+    strategy: tf.distribute.Strategy | None
+    early_stopping: int | None
+    progress: Progress
 
 
 @dataclass(frozen=True)
