@@ -157,10 +157,8 @@ def _in_one_pass(layer: Any, call: Callable[..., Any], inputs: Any, **options: A
 
 def graph_layers(model: keras.Model) -> list[Any]:
     """Return, in order, the layers that the graph consists of; nested graphs are opened."""
-    leaves: list[Any] = []
-    for layer in model.layers:
-        leaves += graph_layers(layer) if is_graph(layer) else [layer]
-    return leaves
+    parts = ((layer, is_graph(layer)) for layer in model.layers)
+    return [leaf for part, inner in parts for leaf in (graph_layers(part) if inner else [part])]
 
 
 def graph_operations(model: Any) -> list[Any]:
@@ -503,15 +501,19 @@ def twin(model: keras.Model, make: Callable[[Any], Any], *, weights: bool = True
         if weights:
             clone.set_weights(model.get_weights())
     except Exception as error:  # Whatever layers of somebody's own raise.
-        said = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             f"expected a network whose layers can be made again, a copy of {model.name!r} failed: "
-            f"{said[0]}",
+            f"{first_line(error)}",
             hint="Give layers of your own a get_config that returns the arguments of __init__, or "
             "rebuild the network with Keras's layers.",
         ) from error
     finalize(clone)
     return clone
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line that an exception of a library says, or its kind where it is silent."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def without_lambdas(model: keras.Model) -> keras.Model:

@@ -18,7 +18,7 @@ import numpy as np
 from deepfake_generalize._system.bounded_files import may_unpack_to, open_regular
 from deepfake_generalize._system.paths import exists
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery import finalize
+from deepfake_generalize.models.surgery import finalize, first_line
 from deepfake_generalize.types import AnyArray
 
 _OTHER_LIBRARY = "Load it with its own library and wrap that: models.as_detector(...)."
@@ -138,9 +138,8 @@ def _damage(path: Path, error: Exception) -> str:
         start = file.read(8)
     if start != b"\x89HDF\r\n\x1a\n":
         return f"expected an HDF5 weights file, {path} is not HDF5 (it begins with {start!r})."
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    size = path.stat().st_size
-    return f"{path} is an HDF5 file that is truncated or damaged ({size} bytes): {said[0]}."
+    damaged = f"{path} is an HDF5 file that is truncated or damaged"
+    return f"{damaged} ({path.stat().st_size} bytes): {first_line(error)}."
 
 
 def _stored_layers(file: Any) -> list[tuple[str, list[Any]]] | None:

@@ -36,6 +36,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery import (
     check_alike,
     every_layer,
+    first_line,
     flat_layers,
     is_graph,
     without_lambdas,
@@ -197,10 +198,11 @@ def read(path: Path) -> tuple[keras.Model, dict[str, Any]]:
                 f"{path} carries code (a Lambda layer), which is never run from a file.",
                 hint="Build the network in Python and wrap it: Detector(model).",
             ) from error
+        own = ", ".join(f"{name} of {module}" for name, module in sorted(classes.items()))
         raise InputError(
             f"{path} holds a network that this Keras ({keras.__version__}) cannot build: "
-            f"{_first_line(error)}",
-            hint=f"Import or define what it needs first: {_listed(classes)}."
+            f"{first_line(error)}",
+            hint=f"Import or define what it needs first: {own}."
             if classes
             else "Register custom layers before loading, or save it again with this version.",
         ) from error
@@ -223,7 +225,7 @@ def _read_back(written: Path, model: keras.Model, path: Path, classes: Mapping[s
         raise InputError(
             f"expected a network that can be read from a file again, {model.name!r} cannot, and "
             f"{path} is not written: "
-            + ("it carries code (a Lambda layer)." if code else _first_line(error)),
+            + ("it carries code (a Lambda layer)." if code else first_line(error)),
             hint=(
                 "Put a layer of your own in the Lambda's place: "
                 "@keras.saving.register_keras_serializable()."
@@ -241,16 +243,8 @@ def _loaded(path: Path, classes: Mapping[str, str]) -> keras.Model:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
-def _listed(classes: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} of {module}" for name, module in sorted(classes.items()))
-
-
 def _is_of_code(error: Exception) -> bool:
     return "safe_mode" in str(error) or "Lambda" in str(error)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
