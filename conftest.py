@@ -16,7 +16,7 @@ from hypothesis import settings
 
 # They load PyTorch, as nothing else does, and have no examples.
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob = ["deepfake_generalize/models/passes/torch_*.py"]
+    collect_ignore_glob = ["deepfake_generalize/models/torch_*.py"]
 
 # How long an example takes says more about the machine than about the code. All else is as in the
 # profile that is loaded already, which whoever calls pytest from Python may have chosen. The number

@@ -2,7 +2,7 @@
 
     pip install -e '.[test]' cosmic-ray
     python .ci/mutate.py results.jsonl                     # every module of TESTS
-    python .ci/mutate.py results.jsonl metrics/ranking data/splits
+    python .ci/mutate.py results.jsonl metrics/measures data/splits
     python .ci/mutate.py results.jsonl --sample 30         # of each module as many, drawn by a seed
     python .ci/mutate.py results.jsonl --again             # what survived, after tests were added
 
@@ -38,16 +38,13 @@ PACKAGE = ROOT / "deepfake_generalize"
 _SPLITS = [f"data/test_splits_{name}.py" for name in ("balanced", "refused", "saved")]
 # The tests that are asked about a module: its own, then those of what is built on it.
 TESTS = {
-    "metrics/_checks": ["metrics/test_accuracy.py", "metrics/test_ranking.py"],
-    "metrics/_ranked": ["metrics/test_intervals.py", "metrics/test_comparison.py"],
-    "metrics/accuracy": ["metrics/test_accuracy.py"],
     "metrics/comparison": ["metrics/test_comparison.py"],
     "metrics/degradation": [
         "metrics/test_degradation.py",
         "metrics/test_degradation_intervals.py",
     ],
     "metrics/intervals": ["metrics/test_intervals.py"],
-    "metrics/ranking": ["metrics/test_ranking.py"],
+    "metrics/measures": ["metrics/test_accuracy.py", "metrics/test_ranking.py"],
     "metrics/resampling": [
         "metrics/test_resampling.py",
         "metrics/test_intervals.py",
@@ -59,10 +56,8 @@ TESTS = {
     "data/splits": _SPLITS,
     "data/leakage/audit": ["data/leakage/test_audit.py", "data/leakage/test_exclusion.py"],
     "study/sets": ["study/protocol/test_sets.py"],
-    "causal/effect": ["causal/test_effect.py"],
-    "causal/intervention": ["causal/test_intervention.py", "causal/test_effect.py"],
-    "causal/neurons": ["causal/test_neurons.py"],
-    "causal/stability": ["causal/test_stability.py"],
+    "causal/effect": ["causal/test_effect.py", "causal/test_intervention.py"],
+    "causal/neurons": ["causal/test_neurons.py", "causal/test_stability.py"],
     "interpret/similarity": ["interpret/test_similarity.py"],
 }
 # Of cosmic-ray's replacements of one operator by each other one, those nearest to a slip of the

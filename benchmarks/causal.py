@@ -20,7 +20,7 @@ def _interventions(*, quick: bool) -> Ratio:
     """Compare with what the study's scripts do; a sample of its calls, scaled to all of them."""
     from deepfake_generalize.causal import average_causal_effect
     from deepfake_generalize.models import Detector, mesonet
-    from deepfake_generalize.models.surgery.cut import cut
+    from deepfake_generalize.models.surgery import cut
 
     count = 1920
     random = np.random.default_rng(0)

@@ -70,7 +70,7 @@ def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], ob
     """Return an epoch of ours, without validation; the first call also traces the graph."""
     from deepfake_generalize.models import ARCHITECTURES, RECIPES
     from deepfake_generalize.models.training import data, fitting
-    from deepfake_generalize.models.training.loop import EpochLoop, Fit, TrainOptions
+    from deepfake_generalize.models.training.fitting import EpochLoop, Fit, TrainOptions
 
     recipe = dataclasses.replace(RECIPES[name], batch_size=_batch(name, quick), epochs=1)
     model = ARCHITECTURES[name]((SIDE, SIDE, 3))

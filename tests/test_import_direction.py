@@ -30,13 +30,11 @@ MAY_IMPORT = {
 # A district imports only those to the left of it in its room.
 DISTRICTS = {
     "data": ["layouts", "crops", "video", "faces", "extraction", "leakage", "synthetic"],
-    "models": ["surgery", "architectures", "passes", "detectors", "training"],
+    "models": ["detectors", "training"],
     "study": ["benchmarking", "experiment", "figures", "report"],
 }
-# Doors beside a district's own: modules that load TensorFlow, or PyTorch, which its door must not.
-SIDE_DOORS = {
-    *("study.experiment.steps", "models.passes.torch_maps", "models.passes.torch_site"),
-}
+# Doors beside a district's own: modules that load TensorFlow, which its door must not.
+SIDE_DOORS = {"study.experiment.steps"}
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 650, 60, 13
 # The house itself and its first and last room, whose folders and files the design names.
 MORE_ENTRIES = {"": 18, "data": 15, "study": 14}

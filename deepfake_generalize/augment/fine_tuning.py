@@ -5,32 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import keras
 import pandas as pd
-import tensorflow as tf
 
-from deepfake_generalize.augment.frozen import (
-    CACHE_MEMORY,
-    choose_head,
-    fit_cached,
-    trainable_copy,
-)
+from deepfake_generalize.augment.frozen import CACHE_MEMORY, choose_head, fit_cached, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector, weights_sha256
 from deepfake_generalize.models.surgery import copy_network, finalize, flat_layers, is_graph
 from deepfake_generalize.models.training import (
     LAST_LAYERS,
     RECIPES,
-    Augmentation,
     Fit,
     LabelledImages,
-    Progress,
     Recipe,
+    RecipeSettings,
     TrainingData,
     TrainOptions,
+    TrainSettings,
     fit,
     open_data,
     own_random_numbers,
@@ -47,24 +40,13 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
     val: LabelledImages,
     *,
     recipe: Recipe | None = None,
-    epochs: int | None = None,
-    learning_rate: float | None = None,
-    batch_size: int | None = None,
-    dropout: float | None = None,
-    weight_decay: float | None = None,
-    augmentation: str | Augmentation | None = None,
-    pairing: bool | None = None,
     unfreeze: int | str = "paper",
     cache: bool = True,
     trunk: Literal["inference", "scripts"] = "inference",
     cache_memory: int = CACHE_MEMORY,
     seed: int = 0,
-    checkpoint: str | Path | None = None,
-    precision: str = "float32",
-    strategy: tf.distribute.Strategy | None = None,
-    early_stopping: int | None = None,
-    progress: Progress = "auto",
     name: str | None = None,
+    **settings: Unpack[TrainSettings],
 ) -> Detector:
     """Train the last layers of a copy of a detector; the others stay as they are.
 
@@ -82,13 +64,6 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             trained on is the study's way. Never a test set.
         recipe: The paper's for fine-tuning the detector's architecture by default; a network that
             is none of its five needs one.
-        epochs: Instead of the recipe's.
-        learning_rate: Instead of the recipe's.
-        batch_size: Instead of the recipe's.
-        dropout: Instead of the recipe's.
-        weight_decay: Instead of the recipe's.
-        augmentation: Instead of the recipe's, as `models.train` takes it; with cache=False alone.
-        pairing: Instead of the recipe's, as `models.train` takes it.
         unfreeze: Which layers are trained. `paper`: as many of the last as the recipe's
             `last_layers` says (MesoNet, MesoInception, ShallowNet 4, Xception 5, EfficientNet 6);
             a number: so many of the last, as `model.layers` lists them; or the name of the first
@@ -100,12 +75,11 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
         cache_memory: Bytes of features (4 a number, all images of `train` and `val`) to hold in
             memory; beyond, they go to a private file in the temporary folder, removed at the end.
         seed: Of the order of the images and the dropout.
-        checkpoint: As `models.train` takes it.
-        precision: As `models.train` takes it; the cached features are float32.
-        strategy: As `models.train` takes it.
-        early_stopping: As `models.train` takes it.
-        progress: As `models.train` takes it.
         name: The new detector's; the old one's and "-transfer" by default.
+        **settings: As `models.train` takes them: instead of the recipe's `epochs`,
+            `learning_rate`, `batch_size`, `dropout`, `weight_decay`, `pairing`, and with
+            cache=False `augmentation`; and `checkpoint`, `precision` (cached features are float32),
+            `strategy`, `early_stopping` and `progress`.
 
     Returns:
         A new detector with the weights of the best epoch. Its `training["parent"]` says what it
@@ -140,11 +114,7 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             hint="Pass cache=False for the scripts' way.",
         )
     check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")
-    asked: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
-    asked |= {"batch_size": batch_size, "dropout": dropout, "weight_decay": weight_decay}
-    asked |= {"augmentation": augmentation, "pairing": pairing}
-    recipe = recipe_for(detector, recipe, **asked)
-    options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
+    options = options_for(detector, recipe, seed, **settings)
     head = choose_head(detector.model, unfreeze, options.recipe)
     return fine_tune(
         detector,
@@ -163,26 +133,15 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
     )
 
 
-def merge(  # noqa: PLR0913  (each is a choice of its own)
+def merge(
     detector: Detector,
     train: LabelledImages,
     val: LabelledImages,
     *,
     recipe: Recipe | None = None,
-    epochs: int | None = None,
-    learning_rate: float | None = None,
-    batch_size: int | None = None,
-    dropout: float | None = None,
-    weight_decay: float | None = None,
-    augmentation: str | Augmentation | None = None,
-    pairing: bool | None = None,
     seed: int = 0,
-    checkpoint: str | Path | None = None,
-    precision: str = "float32",
-    strategy: tf.distribute.Strategy | None = None,
-    early_stopping: int | None = None,
-    progress: Progress = "auto",
     name: str | None = None,
+    **settings: Unpack[TrainSettings],
 ) -> Detector:
     """Train all layers of a copy of a detector.
 
@@ -193,20 +152,9 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         train: What is learnt from, as `transfer` takes it.
         val: What the best epoch is chosen on, as `transfer` takes it. Never a test set.
         recipe: As `transfer` takes it.
-        epochs: Instead of the recipe's.
-        learning_rate: Instead of the recipe's.
-        batch_size: Instead of the recipe's.
-        dropout: Instead of the recipe's.
-        weight_decay: Instead of the recipe's.
-        augmentation: Instead of the recipe's, as `models.train` takes it.
-        pairing: Instead of the recipe's, as `models.train` takes it.
         seed: Of the order of the images and the dropout.
-        checkpoint: As `models.train` takes it.
-        precision: As `models.train` takes it.
-        strategy: As `models.train` takes it.
-        early_stopping: As `models.train` takes it.
-        progress: As `models.train` takes it.
         name: The new detector's; the old one's and "-merge" by default.
+        **settings: As `transfer` takes them.
 
     Returns:
         A new detector, as `transfer` returns it. Layers that were frozen in the given network are
@@ -225,11 +173,7 @@ def merge(  # noqa: PLR0913  (each is a choice of its own)
         >>> merge(detector, few, check, epochs=2, progress=None).training["kind"]
         'merge'
     """
-    asked: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
-    asked |= {"batch_size": batch_size, "dropout": dropout, "weight_decay": weight_decay}
-    asked |= {"augmentation": augmentation, "pairing": pairing}
-    recipe = recipe_for(detector, recipe, **asked)
-    options = TrainOptions(recipe, seed, checkpoint, precision, strategy, early_stopping, progress)
+    options = options_for(detector, recipe, seed, **settings)
     layers = len(flat_layers(detector.model))
     return fine_tune(
         detector, train, val, options, fit, kind="merge", name=name, layers_trained=layers
@@ -288,12 +232,17 @@ def twin_of(detector: Detector, seed: int) -> keras.Model:
         return copy_network(detector.model)
 
 
-def recipe_for(detector: Detector, recipe: Recipe | None, **asked: Any) -> Recipe:
-    """Return the recipe given, or the paper's for a detector, with the values `asked` for."""
+def options_for(
+    detector: Detector, recipe: Recipe | None, seed: int = 0, **settings: Unpack[TrainSettings]
+) -> TrainOptions:
+    """Return how to fine-tune a detector: the paper's recipe by default, and what is asked for."""
     check_detector(detector)
     architecture = architecture_of(detector)
     default = RECIPES[architecture].fine_tuning if architecture else None
-    return recipe_or_default(recipe, default, **asked)
+    others: dict[str, Any] = {**settings}
+    known = RecipeSettings.__annotations__
+    asked = {key: others.pop(key) for key in known if key in others}
+    return TrainOptions(recipe_or_default(recipe, default, **asked), seed, **others)
 
 
 def check_detector(detector: Detector) -> None:

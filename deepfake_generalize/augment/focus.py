@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from deepfake_generalize.augment.fine_tuning import (
     check_detector,
     child,
     fine_tune,
-    recipe_for,
+    options_for,
     twin_of,
 )
 from deepfake_generalize.augment.frozen import Head, choose_head, fit_cached, forward_batches
@@ -25,6 +25,7 @@ from deepfake_generalize.models.training import (
     LabelledImages,
     Progress,
     Recipe,
+    RecipeSettings,
     TrainingData,
     TrainOptions,
     open_data,
@@ -42,16 +43,11 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
     mode: Literal["freeze", "silence", "upweight"] = "freeze",
     factor: float = 2.0,
     recipe: Recipe | None = None,
-    epochs: int | None = None,
-    learning_rate: float | None = None,
-    batch_size: int | None = None,
-    dropout: float | None = None,
-    weight_decay: float | None = None,
-    pairing: bool | None = None,
     site: str = "paper",
     seed: int = 0,
     progress: Progress = "auto",
     name: str | None = None,
+    **settings: Unpack[RecipeSettings],
 ) -> Detector:
     """Focus a copy of a detector on some of its neurons.
 
@@ -75,17 +71,13 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         recipe: For `freeze` the paper's for fine-tuning the detector's architecture by default. For
             the other modes None trains nothing; a recipe, or a value instead of one of the paper's,
             trains these neurons' weights afterwards.
-        epochs: Instead of the recipe's.
-        learning_rate: Instead of the recipe's.
-        batch_size: Instead of the recipe's.
-        dropout: Instead of the recipe's.
-        weight_decay: Instead of the recipe's.
-        pairing: Instead of the recipe's, as `models.train` takes it. Images cannot be augmented:
-            the layers before the site see each once.
         site: As `causal.average_causal_effect` takes it: `paper`, or the name of a layer.
         seed: Of the order of the images and the dropout between site and output.
         progress: As `models.train` takes it.
         name: The new detector's; the old one's and "-focus" by default.
+        **settings: Instead of the recipe's `epochs`, `learning_rate`, `batch_size`, `dropout`,
+            `weight_decay` and `pairing`. Images cannot be augmented: the layers before the site see
+            each once.
 
     Returns:
         A new detector. Its `training` holds the mode, the site, the neurons and the parent.
@@ -124,10 +116,8 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         weights = _silenced(behind, chosen, _means(parts.trunk, opened))
     elif mode == "upweight":
         weights[0][chosen] *= np.float32(factor)
-    asked: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
-    asked |= {"batch_size": batch_size, "dropout": dropout, "weight_decay": weight_decay}
-    asked["pairing"] = pairing
-    trains = mode == "freeze" or recipe is not None or any(x is not None for x in asked.values())
+    asks = any(value is not None for value in settings.values())
+    trains = mode == "freeze" or recipe is not None or asks
     facts: dict[str, Any] = {
         "mode": mode,
         "factor": factor if mode == "upweight" else None,
@@ -140,7 +130,7 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         learned = twin_of(detector, seed)
         _layer(learned, behind.dense.name).set_weights(weights)
         return child(detector, learned, record, kind="focus", name=name)
-    options = TrainOptions(recipe_for(detector, recipe, **asked), seed=seed, progress=progress)
+    options = options_for(detector, recipe, seed, progress=progress, **settings)
     head = choose_head(detector.model, behind.dense.name, options.recipe)
     learn = partial(_fit_rows, weights=weights, rows=chosen, head=head)
     how: dict[str, Any] = {"kind": "focus", "name": name, "first": head.first, "noise": False}

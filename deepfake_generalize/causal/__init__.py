@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import deepfake_generalize._system.keras_backend  # noqa: F401 - it refuses
-from deepfake_generalize.causal.controls import control
 from deepfake_generalize.causal.effect import (
     NeuronEffects,
     average_causal_effect,
+    control,
     site_activations,
 )
-from deepfake_generalize.causal.neurons import Overlap, overlap, top_neurons, universal_neurons
-from deepfake_generalize.causal.stability import TopStability, top_stability
+from deepfake_generalize.causal.neurons import (
+    Overlap,
+    TopStability,
+    overlap,
+    top_neurons,
+    top_stability,
+    universal_neurons,
+)
 
 __all__ = [
     "NeuronEffects",

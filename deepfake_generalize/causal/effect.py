@@ -1,18 +1,18 @@
-"""The average causal effect of every neuron at a site."""
+"""The average causal effect of every neuron at a site, and networks to hold it against."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sized
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from deepfake_generalize.causal.intervention import summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics.resampling import Resampling, resample_counts
+from deepfake_generalize.models.training import own_random_numbers
 from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.types import AnyArray, DoubleArray, Explainable, Images, Site
 from deepfake_generalize.validation import (
@@ -23,6 +23,43 @@ from deepfake_generalize.validation import (
     describe,
     refuse_masked,
 )
+
+BLOCK = 2**20
+"""Numbers (float32) that one step of the intervention holds at a time: 4 MB."""
+
+
+def summed_scores(
+    site: Site,
+    activations: AnyArray,
+    values: DoubleArray,
+    weights: DoubleArray,
+    *,
+    block: int = BLOCK,
+) -> DoubleArray:
+    """Sum weighted scores over images, for every neuron set to each of its values.
+
+    Setting neuron i moves the result of the first affine map by `(value - activation) * kernel[i]`,
+    a rank-one update for all images together; only what follows is computed anew.
+
+    `activations` are (N, neurons), `values` (neurons, steps), `weights` (N, sums): the factors of
+    each image's score, one column a sum. Returns (neurons, steps, sums).
+    """
+    (neurons, width), steps = site.kernel.shape, values.shape[1]
+    rows = max(1, min(len(activations), block // (steps * width)))
+    group = max(1, block // (steps * width * rows))
+    set_to = site.before(values.T.astype(np.float32)).T
+    sums = np.zeros((*values.shape, weights.shape[1]))
+    for start in range(0, len(activations), rows):
+        part = np.asarray(activations[start : start + rows], np.float32)
+        entering = np.asarray(site.before(part), np.float64)
+        mixed = (entering @ site.kernel.astype(np.float64) + site.bias).astype(np.float32)
+        factors = weights[start : start + rows]
+        for first in range(0, neurons, group):
+            some = slice(first, first + group)
+            moved = (set_to[some, :, None] - entering.T[some, None, :]).astype(np.float32)
+            sums[some] += site.sums(mixed, moved, site.kernel[some], factors)
+    return sums
+
 
 BUDGET = 2**28
 """Bytes of activations that are kept in memory: 256 MB, 65,536 images at 1,024 neurons."""
@@ -257,3 +294,41 @@ def _grid(activations: AnyArray, steps: int, grid: str) -> DoubleArray:
         low, high = np.minimum(low, 1.0), np.maximum(high, 0.0)
     values: DoubleArray = np.linspace(low, high, steps, axis=1)
     return values
+
+
+_Inside = TypeVar("_Inside", bound=Explainable)
+
+
+def control(
+    detector: _Inside,
+    kind: Literal["untrained", "new head"],
+    *,
+    seed: int = 0,
+    site: str = "paper",
+) -> _Inside:
+    """Return a network like the detector, all or the last part of whose weights are drawn anew.
+
+    Args:
+        detector: As in `average_causal_effect`; it is left as it is.
+        kind: `untrained`: all weights are new, as before any training. `new head`: those behind
+            the site are, and the layers before it are the detector's own.
+        seed: Of the weights. As many seeds, as many controls.
+        site: Of `new head`, as in `average_causal_effect`.
+
+    Raises:
+        InputError: Another argument, a network that cannot be copied, or a site without neurons.
+
+    Reproduction notes:
+        Not in the paper. For controls that learn, but nothing about forgeries, train on shuffled
+        labels: `models.train(..., crops.assign(label=rng.permutation(crops["label"])), ...)`.
+
+    Examples:
+        >>> from deepfake_generalize.models import Detector, mesonet
+        >>> detector = Detector(mesonet((32, 32, 3)), name="mine")
+        >>> [control(detector, "new head", seed=seed).name for seed in (0, 1)]
+        ['mine, new head', 'mine, new head']
+    """
+    check_explainable(detector)
+    check_choice("kind", kind, ("untrained", "new head"))
+    with own_random_numbers(check_whole("seed", seed, least=0)):
+        return detector.redrawn(seed, behind=None if kind == "untrained" else site)

@@ -6,12 +6,15 @@ import deepfake_generalize._system.keras_backend  # noqa: F401 - it refuses
 from deepfake_generalize.interpret.faithfulness import (
     Curves,
     deletion_insertion,
+    localization,
     randomization_check,
 )
-from deepfake_generalize.interpret.grad_cam import grad_cam, guided_grad_cam
-from deepfake_generalize.interpret.grad_cam_plus_plus import grad_cam_plus_plus
-from deepfake_generalize.interpret.hires_cam import hires_cam
-from deepfake_generalize.interpret.localization import localization
+from deepfake_generalize.interpret.maps import (
+    grad_cam,
+    grad_cam_plus_plus,
+    guided_grad_cam,
+    hires_cam,
+)
 from deepfake_generalize.interpret.rendering import colorize, overlay
 from deepfake_generalize.interpret.similarity import congenetic_similarity, similarity_bins, ssim
 

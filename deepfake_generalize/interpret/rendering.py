@@ -7,12 +7,7 @@ import numpy as np
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, UInt8Array
-from deepfake_generalize.validation import (
-    check_images,
-    check_unit,
-    describe,
-    refuse_masked,
-)
+from deepfake_generalize.validation import check_images, check_unit, describe, refuse_masked
 
 PHOTOGRAPH_WEIGHT = 0.7
 """What tf-explain multiplies the photograph by before it adds the coloured map."""

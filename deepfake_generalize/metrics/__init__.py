@@ -6,13 +6,11 @@ exist (the AUC of one class, the accuracy on nothing) raises and is never made u
 
 from __future__ import annotations
 
-from deepfake_generalize.metrics.accuracy import accuracy, balanced_accuracy, per_class_accuracy
 from deepfake_generalize.metrics.calibration import (
     Calibration,
-    brier_score,
     calibrate,
-    expected_calibration_error,
-    log_loss,
+    choose_threshold,
+    decompose_degradation,
 )
 from deepfake_generalize.metrics.comparison import Comparison, compare, compare_all
 from deepfake_generalize.metrics.degradation import (
@@ -21,9 +19,19 @@ from deepfake_generalize.metrics.degradation import (
     degradation_interval,
 )
 from deepfake_generalize.metrics.intervals import bootstrap_interval
-from deepfake_generalize.metrics.ranking import auc, average_precision, eer, tpr_at_fpr
+from deepfake_generalize.metrics.measures import (
+    accuracy,
+    auc,
+    average_precision,
+    balanced_accuracy,
+    brier_score,
+    eer,
+    expected_calibration_error,
+    log_loss,
+    per_class_accuracy,
+    tpr_at_fpr,
+)
 from deepfake_generalize.metrics.resampling import Interval, Resampling
-from deepfake_generalize.metrics.thresholds import choose_threshold, decompose_degradation
 from deepfake_generalize.metrics.videos import to_videos
 
 __all__ = [

@@ -13,9 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics._checks import as_numbers, check_pair
-from deepfake_generalize.metrics.resampling import Interval, Resampling, resample
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.measures import as_numbers, check_pair
+from deepfake_generalize.metrics.resampling import Interval, Resampling, Scored, resample
 from deepfake_generalize.types import DoubleArray, IntArray
 from deepfake_generalize.validation import check_unit, describe
 

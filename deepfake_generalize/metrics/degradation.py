@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
-from deepfake_generalize.metrics._checks import as_numbers
-from deepfake_generalize.metrics.resampling import Interval, Replicates, Resampling, resample
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.measures import as_numbers
+from deepfake_generalize.metrics.resampling import Interval, Resampling, Scored, resample
 from deepfake_generalize.types import DoubleArray
 from deepfake_generalize.validation import ROUNDING, check_choice, check_unit, describe
 
@@ -125,21 +124,7 @@ def degradation_interval(
         >>> lost.estimate, 0.15 < lost.low < 0.25 < lost.high < 0.35
         (0.25, True)
     """
-    given = {"unseen": unseen} | ({} if specialized is None else {"specialized": specialized})
-    found, names = _resampled(original, given, threshold, Resampling(level, n_resamples, seed))
-    lost = [found.degradation("", "original", own) for own in names.values()]
-    if specialized is None:
-        return found.interval(lost[0])
-    return found.interval(lost[0] - lost[1], names["unseen"] + names["specialized"])
-
-
-def _resampled(
-    original: ScoredSet,
-    others: Mapping[str, Sequence[ScoredSet]],
-    threshold: float,
-    resampling: Resampling,
-) -> tuple[Replicates, dict[str, list[str]]]:
-    """Return the accuracies on all sets, and how the sets of each kind are called there."""
+    others = {"unseen": unseen} | ({} if specialized is None else {"specialized": specialized})
     sets = {"original": {"": _as_scored(original)}}
     names: dict[str, list[str]] = {}
     for kind, given in others.items():
@@ -151,7 +136,12 @@ def _resampled(
         names[kind] = [f"{kind} {number}" for number in range(len(listed))]
         own = zip(names[kind], map(_as_scored, listed), strict=True)
         sets |= {name: {"": scored} for name, scored in own}
-    return resample(sets, ["accuracy"], resampling, threshold=threshold), names
+    resampling = Resampling(level, n_resamples, seed)
+    found = resample(sets, ["accuracy"], resampling, threshold=threshold)
+    lost = [found.degradation("", "original", own) for own in names.values()]
+    if specialized is None:
+        return found.interval(lost[0])
+    return found.interval(lost[0] - lost[1], names["unseen"] + names["specialized"])
 
 
 def _sets(name: str, sets: object) -> list[ScoredSet]:

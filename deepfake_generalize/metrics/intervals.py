@@ -9,11 +9,23 @@ from typing import TypedDict, Unpack, overload
 import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics.accuracy import accuracy, balanced_accuracy, per_class_accuracy
-from deepfake_generalize.metrics.calibration import brier_score, log_loss
-from deepfake_generalize.metrics.ranking import auc, average_precision, eer
-from deepfake_generalize.metrics.resampling import Interval, Resampling, resample, resample_function
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.measures import (
+    accuracy,
+    auc,
+    average_precision,
+    balanced_accuracy,
+    brier_score,
+    eer,
+    log_loss,
+    per_class_accuracy,
+)
+from deepfake_generalize.metrics.resampling import (
+    Interval,
+    Resampling,
+    Scored,
+    resample,
+    resample_function,
+)
 from deepfake_generalize.metrics.weighted import LIMITS, METRICS
 from deepfake_generalize.validation import check_choice
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics._checks import check_pair
+from deepfake_generalize.metrics.measures import check_pair
 from deepfake_generalize.types import AnyArray
 from deepfake_generalize.validation import check_choice, describe
 

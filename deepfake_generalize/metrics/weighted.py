@@ -9,8 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.metrics.accuracy import predict_fake
-from deepfake_generalize.metrics.ranking import auc, average_precision, eer, tpr_at_fpr
+from deepfake_generalize.metrics.measures import (
+    auc,
+    average_precision,
+    eer,
+    predict_fake,
+    tpr_at_fpr,
+)
 from deepfake_generalize.types import AnyArray, DoubleArray, IntArray
 from deepfake_generalize.validation import refuse_masked
 

@@ -11,7 +11,7 @@ from deepfake_generalize import metrics
 from deepfake_generalize.data.manifests import video_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation, degradation_difference
-from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.metrics.measures import ranks
 from deepfake_generalize.study.facts import POOR_POINTS, ZERO_SHOT, is_poor
 from deepfake_generalize.study.protocol import PAPER, TABLE_SHARES, Protocol, source_of
 from deepfake_generalize.study.published import check_table

@@ -9,7 +9,7 @@ import pandas as pd
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import degradation
-from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.metrics.measures import ranks
 from deepfake_generalize.study.protocol import UNSEEN_SETS
 from deepfake_generalize.validation import check_choice
 

@@ -37,7 +37,7 @@ from deepfake_generalize.data.manifests import (
 )
 from deepfake_generalize.data.tables import read_header, read_table
 from deepfake_generalize.errors import DataMismatchError, InputError
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.resampling import Scored
 from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import check_choice, check_type, check_unit
 

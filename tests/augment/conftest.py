@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.models import ARCHITECTURES, RECIPES, Detector
-from deepfake_generalize.models.surgery.graph import flat_layers
+from deepfake_generalize.models.surgery import flat_layers
 
 SIZES = {"mesonet": 32, "mesoinception": 32, "shallownet": 32, "xception": 72}
 

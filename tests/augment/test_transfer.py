@@ -13,7 +13,7 @@ import tensorflow as tf
 from deepfake_generalize.augment import transfer
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
-from deepfake_generalize.models.surgery.graph import flat_layers
+from deepfake_generalize.models.surgery import flat_layers
 
 
 def largest_difference(one, other):

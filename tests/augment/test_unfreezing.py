@@ -7,7 +7,7 @@ import pytest
 from deepfake_generalize.augment.frozen import choose_head, cut_before, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import ARCHITECTURES, RECIPES
-from deepfake_generalize.models.surgery.graph import flat_layers
+from deepfake_generalize.models.surgery import flat_layers
 
 OURS = RECIPES["mesonet"]
 HEADS = {

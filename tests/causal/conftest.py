@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.models import Detector
-from deepfake_generalize.models.surgery.cut import cut
+from deepfake_generalize.models.surgery import cut
 
 
 @pytest.fixture(scope="session")

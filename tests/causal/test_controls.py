@@ -10,7 +10,7 @@ from keras import layers
 from deepfake_generalize.causal import average_causal_effect, control, site_activations
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, mesonet, shallownet
-from deepfake_generalize.models.surgery.cut import cut
+from deepfake_generalize.models.surgery import cut
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 LABELS = [1, 0, 0, 1, 1]

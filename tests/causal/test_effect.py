@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from keras import layers
 
 from deepfake_generalize.causal import average_causal_effect, effect, top_neurons
-from deepfake_generalize.causal.intervention import summed_scores
+from deepfake_generalize.causal.effect import summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.resampling import resample_counts
 from deepfake_generalize.models import Detector, load_pretrained, mesoinception, mesonet, shallownet
-from deepfake_generalize.models.surgery.cut import cut
+from deepfake_generalize.models.surgery import cut
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 LABELS = [1, 0, 0, 1, 1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepfake_generalize.causal.intervention import summed_scores
+from deepfake_generalize.causal.effect import summed_scores
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, mesonet
 

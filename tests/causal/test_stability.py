@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.causal import NeuronEffects, average_causal_effect, top_stability
-from deepfake_generalize.causal.stability import _expected
+from deepfake_generalize.causal.neurons import _expected
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, mesonet
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.surgery.weights import load_weights
 from deepfake_generalize.models.training import checkpoints
+from deepfake_generalize.models.weights import load_weights
 from deepfake_generalize.study import figure_2
 from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.report.publish import read_maps

@@ -8,7 +8,7 @@ from keras import layers
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.interpret import grad_cam
 from deepfake_generalize.models import Detector
-from deepfake_generalize.models.passes.tokens import token_grid
+from deepfake_generalize.models.passes import token_grid
 
 IMAGES = np.random.default_rng(0).random((3, 32, 16, 3)).astype(np.float32)
 

@@ -5,8 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from deepfake_generalize.metrics import Resampling
-from deepfake_generalize.metrics.resampling import resample
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.resampling import Scored, resample
 from deepfake_generalize.metrics.weighted import LIMITS
 
 N_FRAMES = 6

@@ -8,7 +8,7 @@ from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import (
     degradation_interval,
 )
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.resampling import Scored
 
 
 def sampled_set(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4) -> Scored:

@@ -28,7 +28,6 @@ from deepfake_generalize.metrics import (
     per_class_accuracy,
     resampling,
     tpr_at_fpr,
-    units,
     weighted,
 )
 from deepfake_generalize.metrics.weighted import METRICS, WeightedScores
@@ -169,7 +168,7 @@ def test_one_class_leaves_only_its_accuracies() -> None:
 
 def test_what_a_coin_decides_counts_half_right() -> None:
     found = resampling.resample(
-        {"s": {"": units.Scored([1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5], tie=[0, 1, 0, 1])}},
+        {"s": {"": resampling.Scored([1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5], tie=[0, 1, 0, 1])}},
         ["accuracy", "accuracy_real", "accuracy_fake"],
         resampling.Resampling(n_resamples=9),
     )
@@ -177,7 +176,7 @@ def test_what_a_coin_decides_counts_half_right() -> None:
     assert (found["", "s"] >= 0.5).all()
     with pytest.raises(InputError, match=r"tie for each of 2 images, received shape \(1,\)"):
         resampling.resample(
-            {"s": {"": units.Scored([1, 0], [0.5, 0.5], tie=[True])}},
+            {"s": {"": resampling.Scored([1, 0], [0.5, 0.5], tie=[True])}},
             ["accuracy"],
             resampling.Resampling(),
         )
@@ -353,7 +352,7 @@ def test_masked_groups_and_ties_are_refused() -> None:
         bootstrap_interval(accuracy, labels, scores, groups=masked)
     with pytest.raises(InputError, match="tie without gaps"):
         resampling.resample(
-            {"s": {"": units.Scored(labels, scores, tie=masked)}},
+            {"s": {"": resampling.Scored(labels, scores, tie=masked)}},
             ["accuracy"],
             resampling.Resampling(),
         )

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import auc, average_precision, eer, tpr_at_fpr
-from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.metrics.measures import ranks
 
 METRICS = [auc, average_precision, eer, tpr_at_fpr]
 

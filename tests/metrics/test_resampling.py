@@ -12,12 +12,15 @@ from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Resampling
 from deepfake_generalize.metrics.resampling import (
     Replicates,
+    Scored,
+    Units,
     exponential_weights,
+    find_units,
+    number_groups,
     resample,
     resample_counts,
     resample_means,
 )
-from deepfake_generalize.metrics.units import Scored, Units, find_units, number_groups
 
 
 @pytest.mark.parametrize(

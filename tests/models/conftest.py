@@ -1,5 +1,7 @@
 """What the tests of the models share."""
 
+import importlib
+
 import cv2
 import keras
 import numpy as np
@@ -128,3 +130,23 @@ def same_weights():
 def trained(train_small):
     """The small network, trained with the seed 3."""
     return train_small(seed=3)
+
+
+@pytest.fixture(scope="session")
+def needed():
+    """Return a function that imports a package, or skips where it cannot be imported."""
+
+    def load(name):
+        try:
+            return importlib.import_module(name)
+        except (ImportError, RuntimeError) as error:  # torchvision of another PyTorch raises that.
+            pytest.skip(f"{name} cannot be imported here: {error}")
+
+    return load
+
+
+@pytest.fixture
+def torch():
+    module = pytest.importorskip("torch")
+    module.manual_seed(0)
+    return module

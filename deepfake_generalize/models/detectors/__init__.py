@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from deepfake_generalize.models.detectors.archive import UNREADABLE
-from deepfake_generalize.models.detectors.batching import RESIZING, unit_batches
+from deepfake_generalize.models.detectors.batching import PART, in_turn, on_gpu
 from deepfake_generalize.models.detectors.callables import as_detector
 from deepfake_generalize.models.detectors.detector import Detector, weights_sha256
-from deepfake_generalize.models.detectors.pretrained import load_pretrained
-from deepfake_generalize.models.detectors.reference import load_detector, named
-from deepfake_generalize.models.detectors.running import PART, in_turn, on_gpu, run_in_parts
+from deepfake_generalize.models.detectors.loading import load_detector, load_pretrained, named
 from deepfake_generalize.models.detectors.video import ScoresVideos, VideoScore, face_scores
 
 __all__ = [
     "PART",
-    "RESIZING",
     "UNREADABLE",
     "Detector",
     "ScoresVideos",
@@ -25,7 +22,5 @@ __all__ = [
     "load_pretrained",
     "named",
     "on_gpu",
-    "run_in_parts",
-    "unit_batches",
     "weights_sha256",
 ]

@@ -1,17 +1,22 @@
-"""Images of any size into bounded batches at a network's size."""
+"""Images of any size into bounded batches at a network's size, and through it a few at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import collections
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
+import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
+from deepfake_generalize._system.processes import processors
 from deepfake_generalize.data.crops import read_image, resize
 from deepfake_generalize.data.manifests import require_columns
 from deepfake_generalize.data.video import sample_indices
@@ -24,6 +29,9 @@ from deepfake_generalize.validation import (
     check_whole,
     describe,
 )
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def _by_rule(image: AnyArray, size: tuple[int, int], *, rule: int) -> AnyArray:
@@ -174,3 +182,44 @@ def check_sums(columns: AnyArray, *, source: str, dtype: str, hint: str = _SQUAS
             f"{sums.min():g} to {sums.max():g}.",
             hint=hint,
         )
+
+
+PART = 8
+"""Images that a processor takes at a time: activations of few stay in its cache."""
+_MOST_WORKERS = 4
+# Beyond so many parameters, reading them for every few images costs more than the cache saves.
+_HEAVY = 50_000_000
+
+
+def run_in_parts(
+    forward: Callable[[Any], Any], batches: Iterable[AnyArray], *, model: keras.Model
+) -> Iterator[Any]:
+    """Yield what a compiled function gives for batches (B, ...), in order and in parts of them."""
+    whole = on_gpu() or model.count_params() > _HEAVY
+    parts = (
+        tf.constant(part)
+        for batch in batches
+        for part in ([batch] if whole else np.split(batch, range(PART, len(batch) - 1, PART)))
+    )
+    return map(forward, parts) if whole else in_turn(forward, parts, _MOST_WORKERS)
+
+
+def in_turn(
+    function: Callable[[Item], Result], items: Iterable[Item], most: int
+) -> Iterator[Result]:
+    """Yield the function of each item, in order, computed for at most `most` at once."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or processors()
+    workers = min(threads, most)
+    waiting: collections.deque[Any] = collections.deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def on_gpu() -> bool:
+    """Return whether there is a GPU, which wants many images at a time, one call after another."""
+    return bool(tf.config.list_physical_devices("GPU"))

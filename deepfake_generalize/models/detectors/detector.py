@@ -14,15 +14,15 @@ import tensorflow as tf
 
 from deepfake_generalize._system.keras_settings import require_tensorflow
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models import passes
+from deepfake_generalize.models import keras_passes
 from deepfake_generalize.models.detectors import archive
 from deepfake_generalize.models.detectors.batching import (
     RESIZING,
     check_sums,
     checked_scores,
+    run_in_parts,
     unit_batches,
 )
-from deepfake_generalize.models.detectors.running import run_in_parts
 from deepfake_generalize.models.detectors.video import ScoresVideos
 from deepfake_generalize.models.surgery import (
     NOISE,
@@ -193,23 +193,23 @@ class Detector(ScoresVideos):
 
     def weighted_maps(self, images: Images, rule: MapRule, view: MapView) -> tuple[FloatArray, str]:
         """Return signed maps at a layer, and its name; see `types.Explainable`."""
-        name = passes.default_layer(self) if view.layer is None else view.layer
-        function = passes.weighted_maps(self, rule, view, name)
+        name = keras_passes.default_layer(self) if view.layer is None else view.layer
+        function = keras_passes.weighted_maps(self, rule, view, name)
         return self._joined(function, images, view, (1, 1)), name
 
     def guided_gradient(self, images: Images, view: MapView) -> FloatArray:
         """Return the guided gradient in the images; see `types.Explainable`."""
-        function = passes.guided_gradient(self, view.target)
+        function = keras_passes.guided_gradient(self, view.target)
         return self._joined(function, images, view, (*self.size, 3))
 
     def open_site(self, site: str) -> Site:
         """Cut the network open where neurons are set; see `types.Explainable`."""
-        return passes.open_site(self.model, site, fake=self.fake_of, run=self._run)
+        return keras_passes.open_site(self.model, site, fake=self.fake_of, run=self._run)
 
     def redrawn(self, seed: int, *, behind: str | None = None) -> Self:  # noqa: ARG002
         """Return a detector with new weights, by Python's generators; see `types.Explainable`."""
         name = f"{self.name}, {'untrained' if behind is None else 'new head'}"
-        made = passes.redrawn(self.model, behind)
+        made = keras_passes.redrawn(self.model, behind)
         return type(self)(made, fake_index=self.fake_index, name=name, resize=self.resize)
 
     def _fake(self, output: AnyArray) -> AnyArray:

@@ -11,8 +11,14 @@ from deepfake_generalize.models.training.data import (
     refusals,
     refuse_overlap,
 )
-from deepfake_generalize.models.training.fitting import fit
-from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
+from deepfake_generalize.models.training.fitting import (
+    Fit,
+    RecipeSettings,
+    TrainOptions,
+    TrainSettings,
+    fit,
+    own_random_numbers,
+)
 from deepfake_generalize.models.training.progress import SILENT, Progress, Reporter, make_reporter
 from deepfake_generalize.models.training.recipes import (
     LAST_LAYERS,
@@ -32,8 +38,10 @@ __all__ = [
     "LabelledImages",
     "Progress",
     "Recipe",
+    "RecipeSettings",
     "Reporter",
     "TrainOptions",
+    "TrainSettings",
     "TrainingData",
     "data_of_arrays",
     "fit",

@@ -22,8 +22,7 @@ from deepfake_generalize.models.surgery import copy_network, every_layer
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.models.training.augmentation import Augmentation
 from deepfake_generalize.models.training.data import LabelledImages, open_data, refuse_overlap
-from deepfake_generalize.models.training.fitting import fit
-from deepfake_generalize.models.training.loop import Fit, TrainOptions, own_random_numbers
+from deepfake_generalize.models.training.fitting import Fit, TrainOptions, fit, own_random_numbers
 from deepfake_generalize.models.training.progress import Progress
 from deepfake_generalize.models.training.recipes import RECIPES, Recipe, recipe_or_default
 from deepfake_generalize.validation import check_choice, check_type, is_whole

@@ -13,8 +13,7 @@ import pandas as pd
 from deepfake_generalize.data.manifests import text_column, video_keys
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Interval, Resampling
-from deepfake_generalize.metrics.resampling import Replicates, resample
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.resampling import Replicates, Scored, resample
 from deepfake_generalize.metrics.weighted import (
     LIMITS,
     METRICS,

@@ -19,7 +19,7 @@ from deepfake_generalize._system.streams import visible
 from deepfake_generalize.data.manifests import text_column, video_keys
 from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Interval, Resampling
-from deepfake_generalize.metrics.ranking import ranks
+from deepfake_generalize.metrics.measures import ranks
 from deepfake_generalize.notebooks import card
 from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
 from deepfake_generalize.study.benchmarking.measure import Policy, breakdown, gaps

@@ -21,8 +21,7 @@ import pandas as pd
 from deepfake_generalize import causal
 from deepfake_generalize.metrics import Interval
 from deepfake_generalize.metrics.comparison import holm
-from deepfake_generalize.metrics.resampling import Replicates, Resampling, resample_means
-from deepfake_generalize.metrics.units import FEWEST
+from deepfake_generalize.metrics.resampling import FEWEST, Replicates, Resampling, resample_means
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.facts import (
     ORIGINAL,

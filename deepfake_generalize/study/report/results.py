@@ -17,8 +17,7 @@ import pandas as pd
 from deepfake_generalize import causal
 from deepfake_generalize.errors import DataMismatchError
 from deepfake_generalize.metrics import Resampling, decompose_degradation
-from deepfake_generalize.metrics.resampling import Replicates, resample, standard_error
-from deepfake_generalize.metrics.units import Scored
+from deepfake_generalize.metrics.resampling import Replicates, Scored, resample, standard_error
 from deepfake_generalize.study.experiment import (
     RECORDS,
     DetectorFamily,

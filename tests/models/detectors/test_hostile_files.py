@@ -11,8 +11,8 @@ import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
-from deepfake_generalize.models.detectors.outline import outline
-from deepfake_generalize.models.surgery import load_weights
+from deepfake_generalize.models.detectors.archive import outline
+from deepfake_generalize.models.weights import load_weights
 
 MEMBER = "model.weights.h5"
 # TensorFlow's arrays answer NumPy 2 in the old way, where Keras itself writes a file.

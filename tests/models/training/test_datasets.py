@@ -113,8 +113,7 @@ def test_a_batch_for_fewer_images_than_devices_is_refused(small_network, short_r
         num_replicas_in_sync = 2
 
     from deepfake_generalize.models.training.data import open_data
-    from deepfake_generalize.models.training.fitting import refuse_odd_batches
-    from deepfake_generalize.models.training.loop import TrainOptions
+    from deepfake_generalize.models.training.fitting import TrainOptions, refuse_odd_batches
 
     options = TrainOptions(short_recipe)
     object.__setattr__(options, "strategy", Two())

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.training import loop
-from deepfake_generalize.models.training.pairing import paired_order, pairs_of
+from deepfake_generalize.models.training import fitting
+from deepfake_generalize.models.training.data import paired_order, pairs_of
 
 ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(0, 50)), max_size=30)
 ONE_PAIR = [(0, 9, 5), (1, 9, 5)]
@@ -74,14 +74,14 @@ def test_training_with_all_of_it_tells_and_goes_on_after_a_kill(
     whole = run()
     assert whole.training["data"]["train"]["pairs"] == 4
     assert "1 of 9 images are in no pair." in whole.training["notes"]
-    save = loop.EpochLoop._save
+    save = fitting.EpochLoop._save
 
     def killed(self):
         save(self)
         raise _Kill
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.EpochLoop, "_save", killed)
+        patch.setattr(fitting.EpochLoop, "_save", killed)
         with pytest.raises(_Kill):
             run(checkpoint=tmp_path)
     went_on = run(checkpoint=tmp_path)

@@ -11,7 +11,7 @@ from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector, Recipe
 from deepfake_generalize.models.training import fitting
-from deepfake_generalize.models.training.loop import Fit, TrainOptions
+from deepfake_generalize.models.training.fitting import Fit, TrainOptions
 
 
 class _Stop(BaseException):

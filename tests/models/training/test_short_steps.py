@@ -9,7 +9,7 @@ import pytest
 
 from deepfake_generalize.models import RECIPES, Recipe
 from deepfake_generalize.models.training import Fit, TrainOptions, data_of_arrays, fit
-from deepfake_generalize.models.training.loop import EpochLoop
+from deepfake_generalize.models.training.fitting import EpochLoop
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize import causal
-from deepfake_generalize.metrics.resampling import Replicates, Resampling
-from deepfake_generalize.metrics.units import Units
+from deepfake_generalize.metrics.resampling import Replicates, Resampling, Units
 from deepfake_generalize.study import published
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.protocol import PAPER

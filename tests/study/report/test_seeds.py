@@ -12,8 +12,7 @@ from scipy import stats
 
 from deepfake_generalize import augment, metrics, models, study
 from deepfake_generalize.metrics import Resampling, resampling
-from deepfake_generalize.metrics.resampling import Replicates
-from deepfake_generalize.metrics.units import Units
+from deepfake_generalize.metrics.resampling import Replicates, Units
 from deepfake_generalize.study.experiment import all_families, derived_seed, plan_steps, steps
 from deepfake_generalize.study.experiment.records import read_lines
 from deepfake_generalize.study.report.publish import publish_results

@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from deepfake_generalize.metrics import Resampling
-from deepfake_generalize.metrics.resampling import Replicates
-from deepfake_generalize.metrics.units import Units
+from deepfake_generalize.metrics.resampling import Replicates, Units
 from deepfake_generalize.study import Protocol, Source
 from deepfake_generalize.study.experiment import DetectorFamily
 from deepfake_generalize.study.report.what_helps import helping_kinds, what_helps

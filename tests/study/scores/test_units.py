@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize.metrics import Resampling
-from deepfake_generalize.metrics.resampling import resample
-from deepfake_generalize.metrics.units import find_units
+from deepfake_generalize.metrics.resampling import find_units, resample
 from deepfake_generalize.study.scores import as_scored, clean_scores
 
 

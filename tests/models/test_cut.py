@@ -7,8 +7,7 @@ from keras import layers
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, mesoinception, mesonet
-from deepfake_generalize.models.surgery.cut import cut
-from deepfake_generalize.models.surgery.graph import last_convolution
+from deepfake_generalize.models.surgery import cut, last_convolution
 
 IMAGES = np.random.default_rng(0).random((3, 32, 32, 3), np.float32)
 

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import mesonet, shallownet
-from deepfake_generalize.models.surgery.cut import first_dense, site_cut
-from deepfake_generalize.models.surgery.graph import flat_layers
+from deepfake_generalize.models.surgery import first_dense, flat_layers, site_cut
 
 
 @pytest.mark.parametrize(

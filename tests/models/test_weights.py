@@ -12,7 +12,7 @@ import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, mesoinception, mesonet, shallownet
-from deepfake_generalize.models.surgery.weights import difference, load_weights
+from deepfake_generalize.models.weights import difference, load_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SHAPE = (16, 16, 3)

@@ -1,10 +1,10 @@
-"""Compiled passes through a Keras network and back, kept as long as the network itself."""
+"""A Keras network at work: forward, back to a layer, on from a site."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import keras
@@ -12,18 +12,146 @@ import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.passes.keras_logits import Wrapped, logit_of
-from deepfake_generalize.models.passes.rectifiers import is_rectifier
-from deepfake_generalize.models.passes.tokens import token_grid
+from deepfake_generalize.models.passes import is_rectifier, token_grid
 from deepfake_generalize.models.surgery import (
     closed_parts,
+    first_dense,
     graph_layers,
     is_graph,
     is_plain,
     last_convolution,
     only,
+    output_of,
+    producer,
+    remake,
+    run_through,
+    site_cut,
+    twin,
 )
-from deepfake_generalize.types import MapOps, MapRule, MapView
+from deepfake_generalize.types import AnyArray, Images, MapOps, MapRule, MapView, Site
+
+_SQUASHING = {
+    getattr(module, name)
+    for module in (keras.activations, keras.ops, tf.nn)
+    for name in ("sigmoid", "softmax")
+}
+
+
+class Wrapped(Protocol):
+    """What `models.Detector` says of its network."""
+
+    model: keras.Model
+    fake_index: int
+    size: tuple[int, int]
+
+
+def logit_of(
+    detector: Wrapped,
+    target: str,
+    images: Any,
+    around: Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any],
+) -> Any:
+    """Run a network up to its logits; return that of "fake" or "real", (N,) float32."""
+    last = _last(detector.model)
+    used = 0
+
+    def up_to_logits(layer: Any, inputs: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        nonlocal used
+        if layer is not last:
+            plain = _is_plain_dense(layer, inputs)
+            return around(layer, inputs, (lambda: _dense(layer, inputs[0])) if plain else compute)
+        used += 1
+        return around(layer, inputs, lambda: _affine(last, inputs[0]))
+
+    values = only(run_through(detector.model, images, up_to_logits))
+    if used != 1:
+        raise InputError(
+            f"expected the network's last layer to be used once, received {last.name!r}, used "
+            f"{used} times.",
+            hint="Give the sigmoid or softmax at the end a layer of its own.",
+        )
+    return _chosen(tf.cast(values, tf.float32), detector.fake_index, against=target == "real")
+
+
+def _chosen(logits: Any, fake_index: int, *, against: bool) -> Any:
+    """Return the logit of "fake", or `against` it: that of all other classes together."""
+    columns = logits.shape[-1]
+    if columns == 1:
+        return logits[:, 0] if (fake_index == 1) != against else -logits[:, 0]
+    if not against:
+        return logits[:, fake_index]
+    others = [column for column in range(columns) if column != fake_index]
+    return tf.reduce_logsumexp(tf.gather(logits, others, axis=1), axis=1)
+
+
+def _affine(last: Any, entering: Any) -> Any:
+    """Return what the last layer squashes."""
+    if not isinstance(last, keras.layers.Dense):
+        return entering
+    values = tf.matmul(tf.cast(entering, tf.float32), tf.cast(last.kernel, tf.float32))
+    return values + tf.cast(last.bias, tf.float32) if last.use_bias else values
+
+
+def _is_plain_dense(layer: Any, inputs: tuple[Any, ...]) -> bool:
+    return (
+        type(layer) is keras.layers.Dense
+        and layer.compute_dtype == "float32"
+        and layer.quantization_mode is None
+        and len(inputs) == 1
+        and len(inputs[0].shape) == 2
+    )
+
+
+def _dense(layer: Any, entering: Any) -> Any:
+    """Compute a dense layer so that its gradient reads the weights in the order they lie in."""
+    kernel = tf.convert_to_tensor(layer.kernel)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def product(values: Any) -> Any:
+        def backward(gradient: Any) -> Any:
+            return tf.transpose(tf.matmul(kernel, gradient, transpose_b=True))
+
+        return tf.matmul(values, kernel), backward
+
+    output = product(entering)
+    if layer.use_bias:
+        output += layer.bias
+    return output if layer.activation is None else layer.activation(output)
+
+
+def _last(model: keras.Model) -> Any:
+    """Return the layer that gives the output, if what it squashes can be reached."""
+    last: Any = model
+    while is_graph(last):
+        last = last.layers[-1] if isinstance(last, keras.Sequential) else producer(last.outputs[0])
+    if _squashes_alone(last) or (is_plain(last, keras.layers.Dense) and _squashes(last)):
+        return last
+    hint = "The maps are those of the logit, which cannot be found behind other layers."
+    if isinstance(last, keras.Model):
+        hint = (
+            "What a class of its own does inside cannot be followed: rebuild it with the "
+            "functional API, or end it before the sigmoid and put that behind it."
+        )
+    raise InputError(
+        "expected a network that ends in a dense layer with a sigmoid or softmax, or in one of "
+        f"them alone, received one that ends in {type(last).__name__} {last.name!r}.",
+        hint=hint,
+    )
+
+
+def _squashes_alone(last: Any) -> bool:
+    """Say whether this is a sigmoid or softmax and nothing else, as a layer or an operation."""
+    if is_plain(last, keras.layers.Activation):
+        return _squashes(last)
+    return is_plain(last, keras.Operation) and type(last).__name__ in ("Sigmoid", "Softmax")
+
+
+def _squashes(layer: Any) -> bool:
+    activation = layer.activation
+    if is_plain(activation, keras.layers.Activation):
+        return _squashes(activation)
+    return activation in _SQUASHING or is_plain(activation, keras.layers.Softmax)
+
 
 _SCALES = (1.0, 2.0**8, 2.0**15)
 """Of the logit, in half precision: float16 holds up to 65,504."""
@@ -234,3 +362,87 @@ def _kept(
         # The concrete function holds the variables, and not the model that the key must outlive.
         kept[key] = function.get_concrete_function()
     return kept[key]
+
+
+Run = Callable[[Callable[[Any], Any], Images, int], Iterator[Any]]
+"""Runs a compiled function over images, so many at a time."""
+
+
+def open_site(model: keras.Model, site: str, *, fake: Callable[[Any], Any], run: Run) -> Site:
+    """Cut a network open at `paper`, or at the layer of a name whose outputs are (N, neurons).
+
+    `fake` goes from the network's outputs (N, K) to P(fake), (N,).
+    """
+    parts = site_cut(model, site)
+    first = first_dense(parts.tail)
+    if first is None:
+        # Whatever mixes the neurons is left to the rest: the identity is an affine map, too.
+        neurons = parts.tail.input_shape[1]
+        nothing = keras.Input((neurons,))
+        before, rest = keras.Model(nothing, nothing), parts.tail
+        kernel, bias = np.eye(neurons, dtype=np.float32), np.zeros(neurons, np.float32)
+    else:
+        dense, before = first.dense, first.before
+        kernel = np.asarray(dense.kernel.numpy(), np.float32)
+        bias = np.zeros(kernel.shape[1], np.float32) if dense.bias is None else dense.bias.numpy()
+
+        def rest(mixed: Any) -> Any:
+            return first.after(dense.activation(mixed), training=False)
+
+    step = _compiled_step(rest, fake, kernel.shape[1])
+
+    def activations(images: Images, batch_size: int) -> Iterator[AnyArray]:
+        # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
+        forward = tf.function(
+            lambda batch: parts.trunk(batch, training=False),
+            input_signature=[tf.TensorSpec(parts.trunk.input_shape, tf.float32)],
+        ).get_concrete_function()
+        return (part.numpy() for part in run(forward, images, batch_size))
+
+    return Site(
+        kernel=kernel,
+        bias=bias,
+        activations=activations,
+        before=lambda values: np.asarray(before(values, training=False)),
+        sums=lambda *given: step(*map(tf.constant, given)).numpy(),
+    )
+
+
+def _compiled_step(rest: Callable[[Any], Any], fake: Callable[[Any], Any], width: int) -> Any:
+    """Compile the update, the rest of the network and the sums over a block of images."""
+
+    def step(mixed: Any, moved: Any, kernel: Any, factors: Any) -> Any:
+        updated = mixed + moved[..., None] * kernel[:, None, None, :]
+        scores = fake(rest(tf.reshape(updated, (-1, width))))
+        shape = tf.shape(moved)
+        scores = tf.cast(tf.reshape(scores, (shape[0] * shape[1], shape[2])), tf.float64)
+        return tf.reshape(tf.matmul(scores, factors), (shape[0], shape[1], -1))
+
+    return tf.function(
+        step,
+        input_signature=[
+            tf.TensorSpec((None, width), tf.float32),
+            tf.TensorSpec((None, None, None), tf.float32),
+            tf.TensorSpec((None, width), tf.float32),
+            tf.TensorSpec((None, None), tf.float64),
+        ],
+    ).get_concrete_function()
+
+
+def redrawn(model: keras.Model, behind: str | None) -> keras.Model:
+    """Return a copy whose weights, all or those behind a site, are drawn anew by Keras."""
+    parts = None if behind is None else site_cut(model, behind)
+    made = twin(model if parts is None else parts.tail, _unseeded, weights=False)
+    if parts is not None:
+        entering = parts.trunk
+        made = keras.Model(entering.inputs[0], output_of(made, entering.outputs[0]))
+    return made
+
+
+def _unseeded(layer: Any) -> Any:
+    """Make a layer again whose initializers have no seed of their own."""
+    config = layer.get_config()
+    for value in config.values():
+        if isinstance(value, dict) and "seed" in (value.get("config") or {}):
+            value["config"]["seed"] = None
+    return remake(layer, **config)

@@ -1,10 +1,20 @@
-"""Tokens as pictures: which of them stand for a place in the image, and in what grid."""
+"""What maps and sites go by, whatever the framework: rectifiers, and tokens as pictures."""
 
 from __future__ import annotations
 
 import math
 
 from deepfake_generalize.errors import InputError
+
+_KIN = ["LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Swish", "Mish"]
+_HARD = ["ReLU6", "HardSiLU", "HardSwish"]
+_RECTIFIERS = frozenset(name.lower() for name in ("ReLU", *_KIN, *_HARD))
+
+
+def is_rectifier(name: str) -> bool:
+    """Say whether this is the name of ReLU or one of its kin, a class or a function."""
+    return name.replace("_", "").lower() in _RECTIFIERS
+
 
 _BEFORE = (0, 1, 2, 4, 5)
 """Tokens before the places: none, of class, and of distillation, registers, and of class, too."""

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from deepfake_generalize.models.surgery.graph import (
+from deepfake_generalize.models.surgery import (
     graph_layers,
     graph_operations,
     is_plain,
