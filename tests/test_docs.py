@@ -186,6 +186,7 @@ def test_no_docstring_begins_what_it_returns_with_a_name_or_type() -> None:
     assert [one for one in lines if re.match(r"[^:]+: \w*\s*(\(.+\))?:", one)] == []
 
 
+@pytest.mark.slow
 def test_the_architecture_page_is_drawn_from_the_code() -> None:
     rooms = runpy.run_path(str(REPOSITORY / "docs" / "rooms.py"))
     page = (REPOSITORY / "docs" / "development" / "architecture.md").read_text(encoding="utf-8")

@@ -54,6 +54,7 @@ def until(holds, seconds=30.0):
     return holds()
 
 
+@pytest.mark.slow
 def test_workers_of_joblib_end_with_who_began_them_and_say_nothing(tmp_path):
     file, workers = tmp_path / "pool.py", tmp_path / "workers"
     file.write_text(POOL)

@@ -107,7 +107,11 @@ def test_only_the_head_changes_and_the_parent_not_at_all(tiny_detector, dark_and
 
 
 @pytest.mark.parametrize(
-    ("columns", "fake_index"), [(2, 0), pytest.param(1, 0, marks=pytest.mark.nightly)]
+    ("columns", "fake_index"),
+    [
+        pytest.param(2, 0, marks=pytest.mark.slow),
+        pytest.param(1, 0, marks=pytest.mark.nightly),
+    ],
 )
 def test_labels_are_learnt_in_the_networks_own_polarity(
     tiny_detector, dark_and_bright, short, columns, fake_index

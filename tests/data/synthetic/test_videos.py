@@ -20,6 +20,7 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return make_videos(tmp_path_factory.mktemp("films") / "roots", **SETTINGS)
 
 
+@pytest.mark.slow
 def test_face_forensics_is_read_without_a_complaint(roots) -> None:
     videos = find_videos(roots["FaceForensics++"], layout="auto", strict=True)
     counts = videos.groupby(["dataset", "method"]).size().to_dict()

@@ -45,7 +45,10 @@ def test_settings_of_a_recipe_are_changed_by_name(train_small, short_recipe):
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("norm_momentum", 0.5), pytest.param("dropout", 0.0, marks=pytest.mark.nightly)],
+    [
+        pytest.param("norm_momentum", 0.5, marks=pytest.mark.slow),
+        pytest.param("dropout", 0.0, marks=pytest.mark.nightly),
+    ],
 )
 def test_what_a_recipe_changes_in_the_layers_takes_effect(
     setting, value, train_small, same_weights, short_recipe
@@ -66,6 +69,7 @@ def test_weight_decay_takes_its_part_of_a_weight_off_and_adam_does_the_rest():
         np.testing.assert_allclose(found, before + 0.125 - 0.125 * 0.25 * before, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_early_stopping_by_choice(train_small, short_recipe):
     recipe = dataclasses.replace(short_recipe, epochs=30, norm_momentum=0.5, loss="bce")
     image = np.full((2, 16, 16, 3), 99, np.uint8)

@@ -150,6 +150,7 @@ def small():
     return crops, study_sets(crops, SMALL, near_duplicates=False)
 
 
+@pytest.mark.slow
 def test_the_sets_have_their_sizes_methods_and_people(small):
     check(small[1], SMALL)
     check_people(small[1])
