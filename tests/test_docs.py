@@ -101,9 +101,11 @@ VIDEOS_ON_PAGES = {
 }
 
 SCRIPTS = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
-# What trains runs by night; what it calls is tested by itself, and in studies.
-TRAINS = pytest.param("focus_on_universal_neurons.py", marks=pytest.mark.nightly)
-EXAMPLES = [TRAINS, *(name for name in SCRIPTS if name not in TRAINS.values)]
+# What trains and what scores photographs run by night; what they call is tested by itself.
+BY_NIGHT = ("focus_on_universal_neurons.py", "benchmark_public_mesonet.py")
+EXAMPLES = [
+    pytest.param(name, marks=pytest.mark.nightly if name in BY_NIGHT else ()) for name in SCRIPTS
+]
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_a_tree_without_fault_is_checked_once(planted, monkeypatch, tmp_path) ->
     assert seen == [None, faults[0].plant, faults[1].plant]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(shutil.which("ruff") is None, reason="needs the extra dev")
 @pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="needs a checkout")
 def test_planted_faults_are_seen() -> None:

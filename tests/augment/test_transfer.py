@@ -59,7 +59,7 @@ def test_cached_equals_uncached_after_twenty_steps(architecture, detector_of, ra
     assert not uncached.training["cached"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_equal_too_where_a_skip_connection_and_a_dropout_lie_before_the_head(
     tiny_detector, random_images, short
 ):

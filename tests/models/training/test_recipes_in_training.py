@@ -115,7 +115,7 @@ def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weig
     assert {variable.dtype for variable in worker.trainable_variables} == {"float32"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_networks_are_float32_whatever_keras_is_set_to(
     train_small, same_weights, other_settings
 ):
@@ -128,7 +128,7 @@ def test_the_networks_are_float32_whatever_keras_is_set_to(
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_network_of_half_precision_is_trained_and_said_to_be_one(
     train_small, small_network, same_weights, tmp_path
 ):

@@ -242,7 +242,7 @@ def test_each_pool_needs_what_is_sampled_from_it():
     assert {type(count) for need in needs for count in need} == {int}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_sets_depend_on_the_seed_and_not_on_the_order_of_rows():
     crops = {"FF++": faceforensics(2, 2), "DFD": dfd(2, 2)}
     hashes = {name: one.sha256 for name, one in study_sets(crops, SMALL).items()}
