@@ -2,7 +2,7 @@
 
     pip install -e '.[test]' cosmic-ray
     python .ci/mutate.py results.jsonl                     # every module of TESTS
-    python .ci/mutate.py results.jsonl metrics/ranking data/splits/balanced
+    python .ci/mutate.py results.jsonl metrics/ranking data/splits
     python .ci/mutate.py results.jsonl --sample 30         # of each module as many, drawn by a seed
     python .ci/mutate.py results.jsonl --again             # what survived, after tests were added
 
@@ -35,7 +35,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "deepfake_generalize"
 
-_SPLITS = [f"data/splits/test_{name}.py" for name in ("balanced", "refused", "saved")]
+_SPLITS = [f"data/test_splits_{name}.py" for name in ("balanced", "refused", "saved")]
 # The tests that are asked about a module: its own, then those of what is built on it.
 TESTS = {
     "metrics/_checks": ["metrics/test_accuracy.py", "metrics/test_ranking.py"],
@@ -55,13 +55,10 @@ TESTS = {
         "causal/test_stability.py",
     ],
     "metrics/videos": ["metrics/test_videos.py"],
-    "data/splits/balanced": _SPLITS,
-    "data/splits/splits": _SPLITS,
-    "data/splits/groups": _SPLITS,
-    "data/splits/assignment": _SPLITS,
-    "data/leakage/exclusion": ["data/leakage/test_exclusion.py"],
-    "study/protocol/faceforensics_pools": ["study/protocol/test_sets.py"],
-    "study/protocol/sets": ["study/protocol/test_sets.py"],
+    "data/assignment": _SPLITS,
+    "data/splits": _SPLITS,
+    "data/leakage/audit": ["data/leakage/test_audit.py", "data/leakage/test_exclusion.py"],
+    "study/sets": ["study/protocol/test_sets.py"],
     "causal/effect": ["causal/test_effect.py"],
     "causal/intervention": ["causal/test_intervention.py", "causal/test_effect.py"],
     "causal/neurons": ["causal/test_neurons.py"],

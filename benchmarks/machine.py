@@ -8,7 +8,7 @@ import platform
 from importlib import metadata
 from typing import Any
 
-from deepfake_generalize._system.machine import cpu_model, processors
+from deepfake_generalize._system.processes import cpu_model, processors
 
 LIBRARIES = (
     "deepfake-generalize",

@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.timing import Ratio, compare, line, summarise
 from deepfake_generalize import metrics
-from deepfake_generalize._system.machine import peak_memory
+from deepfake_generalize._system.processes import peak_memory
 from deepfake_generalize.metrics.weighted import METRICS
 
 N_FRAMES = 1_000_000

@@ -42,7 +42,7 @@ _WHY = dict.fromkeys(("shallownet", "efficientnet_b0", "xception"), _LAYOUT)
 
 def measure(*, quick: bool = False, name: str = "mesonet") -> Iterator[Row]:
     """Time one architecture with random weights on every side that is installed."""
-    from deepfake_generalize._system.machine import processors
+    from deepfake_generalize._system.processes import processors
     from deepfake_generalize.models import ARCHITECTURES, Detector
 
     count = max(IMAGES[name] // 8, 8) if quick else IMAGES[name]

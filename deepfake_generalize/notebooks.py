@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from deepfake_generalize._system.standard_streams import visible
+from deepfake_generalize._system.streams import visible
 
 
 def html_table(

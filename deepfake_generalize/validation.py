@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -97,8 +99,10 @@ def check_choice(name: str, value: object, choices: Collection[str], *, hint: st
     return value
 
 
-def check_type(what: str, value: object, kind: type[T], *, hint: str = "") -> T:
-    """Return a value if it is of a class, or refuse it: `what` says what was expected."""
+def check_type(
+    what: str, value: object, kind: type[T] | tuple[type[T], ...], *, hint: str = ""
+) -> T:
+    """Return a value if it is of a class, or of one of several, or refuse it as not `what`."""
     if not isinstance(value, kind):
         raise InputError(f"expected {what}, received {describe(value)}.", hint=hint)
     return value
@@ -210,3 +214,65 @@ def check_images(images: object, *, name: str = "images") -> AnyArray:
     if np.isnan(images.max(initial=0.0)):
         raise InputError(f"expected finite {name}, received NaN.", hint=_IMAGE_HINT)
     return check_unit(f"float {name}", images, hint=_IMAGE_HINT)
+
+
+@contextmanager
+def about(what: str) -> Iterator[None]:
+    """Say first what an `InputError` of a block is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{what}: {error.message}", hint=error.hint) from error
+
+
+class SeveralError(InputError):
+    """Several things that are wrong; `parts` has each."""
+
+    parts: tuple[InputError, ...] = ()
+
+
+class Problems:
+    """Collects what is refused within `with problems:` blocks."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.found: list[InputError] = []
+
+    def __enter__(self) -> None:
+        """Begin a block that may refuse something."""
+
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        """Keep an `InputError` for later."""
+        if isinstance(error, InputError):
+            self.found += error.parts if isinstance(error, SeveralError) else (error,)
+        return isinstance(error, InputError)
+
+    def add(self, message: str, *, hint: str = "") -> None:
+        """Keep a problem of one's own."""
+        self.found.append(InputError(message, hint=hint))
+
+    def tell(self, what: str) -> None:
+        """Raise the only problem as it is, or several as one `InputError`; nothing where none is.
+
+        Examples:
+            >>> problems = Problems()
+            >>> problems.add("expected a."), problems.add("expected b.")
+            (None, None)
+            >>> try:
+            ...     problems.tell("this")
+            ... except InputError as error:
+            ...     print(error)
+            2 things are wrong with this:
+            - expected a.
+            - expected b.
+        """
+        different = {str(error): error for error in self.found}
+        if len(different) == 1:
+            raise self.found[0]
+        if different:
+            lines = "\n- ".join((f"{len(different)} things are wrong with {what}:", *different))
+            refused = SeveralError(lines)
+            refused.parts = tuple(different.values())
+            raise refused

@@ -29,20 +29,17 @@ MAY_IMPORT = {
 }
 # A district imports only those to the left of it in its room.
 DISTRICTS = {
-    "data": [
-        *("assets", "manifests", "layouts", "crops", "video"),
-        *("faces", "extraction", "splits", "leakage", "synthetic"),
-    ],
+    "data": ["layouts", "crops", "video", "faces", "extraction", "leakage", "synthetic"],
     "models": ["surgery", "architectures", "passes", "detectors", "training"],
-    "study": ["protocol", "scores", "tables", "benchmarking", "experiment", "figures", "report"],
+    "study": ["benchmarking", "experiment", "figures", "report"],
 }
 # Doors beside a district's own: modules that load TensorFlow, or PyTorch, which its door must not.
 SIDE_DOORS = {
     *("study.experiment.steps", "models.passes.torch_maps", "models.passes.torch_site"),
 }
-MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 450, 60, 13
-# The house itself, whose folders and files the design names, and the seven networks' folder.
-MORE_ENTRIES = {"": 18}
+MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 650, 60, 13
+# The house itself and its first and last room, whose folders and files the design names.
+MORE_ENTRIES = {"": 18, "data": 15, "study": 14}
 
 
 def module_name(path: Path) -> str:
@@ -157,8 +154,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         ("metrics.ranking", "data.crops", "a room imports one that comes after it"),
         ("errors", "data", "what all rooms share imports a room"),
         ("models.training.train", "data.crops.manifest", "past a district's door"),
-        ("data.splits.balanced", "data.crops.manifest", "past a district's door"),
-        ("data.crops.manifest", "data.splits", "a district imports one that comes after it"),
+        ("data.splits", "data.crops.manifest", "past a district's door"),
+        ("data.crops.manifest", "data.faces", "a district imports one that comes after it"),
         ("cli.app", "study.report.html", "past a district's door"),
     ],
 )
@@ -167,11 +164,11 @@ def test_each_wrong_direction_is_seen(importer: str, target: str, why: str) -> N
 
 
 def test_right_directions_are_let_pass() -> None:
-    assert misdirected("data.splits.balanced", "data.crops") == ""
-    assert misdirected("data.crops.manifest", "data.crops.image_files") == ""
+    assert misdirected("data.splits", "data.crops") == ""
+    assert misdirected("data.crops.manifest", "data.crops.images") == ""
     assert misdirected("models.training.train", "data.crops") == ""
     assert misdirected("study.run", "study.experiment.steps") == ""
-    assert misdirected("cli.app", "_system.machine") == ""
+    assert misdirected("cli.app", "_system.processes") == ""
 
 
 def test_imports_are_found_however_they_are_written() -> None:

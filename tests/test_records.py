@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from deepfake_generalize import causal, metrics
-from deepfake_generalize.data.leakage.exclusion import Selection
-from deepfake_generalize.data.splits.balanced import Splits
+from deepfake_generalize.data.leakage.audit import Selection
+from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.metrics.resampling import Resampling
 from deepfake_generalize.metrics.units import Scored, Units
-from deepfake_generalize.study.protocol import Sizes
+from deepfake_generalize.study.facts import Sizes
 
 HANDED_OUT = [
     metrics.Comparison,

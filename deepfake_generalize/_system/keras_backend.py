@@ -10,7 +10,7 @@ import contextlib
 import os
 
 from deepfake_generalize._system.keras_settings import require_tensorflow
-from deepfake_generalize._system.native_logs import quiet_native_logs
+from deepfake_generalize._system.streams import quiet_native_logs
 
 require_tensorflow(missing=True)
 _ASKED_FOR = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute
 from deepfake_generalize.data.crops import (
     CROP_COLUMNS,
     FAILURE_COLUMNS,

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deepfake_generalize._system.native_logs import quiet_native_logs_of_command
-from deepfake_generalize._system.paths import find_temporary_folder
+from deepfake_generalize._system.files import find_temporary_folder
 from deepfake_generalize._system.processes import interrupted_by_termination
-from deepfake_generalize._system.standard_streams import (
+from deepfake_generalize._system.streams import (
     open_closed_streams,
+    quiet_native_logs_of_command,
     show_what_cannot_be_encoded,
 )
 from deepfake_generalize._version import __version__
@@ -31,11 +31,10 @@ from deepfake_generalize.cli import (
     analysis,
     benchmarking,
     console,
+    crops,
     doctor,
-    extraction,
     failures,
     scoring,
-    splitting,
     studies,
     training,
 )
@@ -54,9 +53,9 @@ app = typer.Typer(
     "4 data that does not belong together, 5 missing asset or dependency.",
 )
 for command in (
-    extraction.extract,
+    crops.extract,
     scoring.score,
-    splitting.split,
+    crops.split,
     training.train,
     training.transfer,
     training.merge,

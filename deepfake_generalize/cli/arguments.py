@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepfake_generalize._system.atomic_files import write_result
 from deepfake_generalize._system.exception_notes import telling
+from deepfake_generalize._system.files import write_result
 from deepfake_generalize.cli import console
 from deepfake_generalize.errors import InputError
 

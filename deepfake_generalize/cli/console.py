@@ -13,7 +13,7 @@ import time
 import webbrowser
 from typing import TYPE_CHECKING, Any, TextIO
 
-from deepfake_generalize._system.standard_streams import discard, visible
+from deepfake_generalize._system.streams import discard, visible
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from deepfake_generalize._system.keras_settings import keras_backend, other_backend
-from deepfake_generalize._system.machine import memory_gib, processors
+from deepfake_generalize._system.processes import memory_gib, processors
 from deepfake_generalize._version import __version__
 from deepfake_generalize.cli import console
 from deepfake_generalize.cli.arguments import Json

@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any
 
-from deepfake_generalize._system.standard_streams import discard
+from deepfake_generalize._system.streams import discard
 from deepfake_generalize.cli import console
 from deepfake_generalize.errors import DeepfakeGeneralizeError, InputError, PartialError
 

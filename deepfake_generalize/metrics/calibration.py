@@ -10,8 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from deepfake_generalize._system.atomic_files import write_result
-from deepfake_generalize._system.bounded_files import MAX_TEXT_BYTES, read_regular
+from deepfake_generalize._system.files import MAX_TEXT_BYTES, read_regular, write_result
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics._checks import SCORE_HINT, as_numbers, check_pair
 from deepfake_generalize.types import DoubleArray

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from deepfake_generalize._system.machine import processors
+from deepfake_generalize._system.processes import processors
 from deepfake_generalize.errors import UndefinedMetricError
 from deepfake_generalize.metrics._checks import check_pair
 from deepfake_generalize.metrics.units import (

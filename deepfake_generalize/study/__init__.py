@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deepfake_generalize.study.benchmarking import Benchmark, Benchmarks, benchmark, breakdown, gaps
 from deepfake_generalize.study.experiment import Analysis, Schedule, StudyConfig
+from deepfake_generalize.study.facts import Sizes
 from deepfake_generalize.study.figures import (
     figure_2,
     figure_3,
@@ -12,18 +13,13 @@ from deepfake_generalize.study.figures import (
     figure_robustness,
     save_figure,
 )
+from deepfake_generalize.study.paper_tables import table
 from deepfake_generalize.study.perturbed import Perturbed, robustness, shortcut_test
-from deepfake_generalize.study.protocol import (
-    PROTOCOLS,
-    Protocol,
-    Sizes,
-    Source,
-    shared_by_design,
-    study_sets,
-)
+from deepfake_generalize.study.protocol import PROTOCOLS, Protocol, Source, shared_by_design
+from deepfake_generalize.study.published import published
 from deepfake_generalize.study.run import Study, publish, run
 from deepfake_generalize.study.scores import ScoreFile, read_scores, write_scores
-from deepfake_generalize.study.tables import published, table
+from deepfake_generalize.study.sets import study_sets
 
 __all__ = [
     "PROTOCOLS",

@@ -27,8 +27,8 @@ from deepfake_generalize.data.perturbations import DEEPER_FORENSICS
 from deepfake_generalize.errors import InputError, UndefinedMetricError, VideoError
 from deepfake_generalize.metrics.resampling import Replicates, Resampling, resample
 from deepfake_generalize.study.benchmarking import load_scored_set, score_images
+from deepfake_generalize.study.render import render
 from deepfake_generalize.study.scores import arrange, as_scored, read_labels
-from deepfake_generalize.study.tables import render
 from deepfake_generalize.types import AnyArray, DoubleArray, Images, Scorer, UInt8Array
 from deepfake_generalize.validation import check_choice, check_whole, describe
 

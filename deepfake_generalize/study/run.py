@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from joblib import Parallel, delayed, effective_n_jobs
 
-from deepfake_generalize._system.atomic_files import remove_abandoned, write_whole
-from deepfake_generalize._system.file_locks import claim_folder
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute, claim_folder, remove_abandoned, write_whole
 from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.errors import DataMismatchError, DeepfakeGeneralizeError, InputError
 from deepfake_generalize.notebooks import card
@@ -26,13 +24,12 @@ from deepfake_generalize.study.experiment import (
     check_data,
     plan_steps,
     prepare,
-    read_all,
     read_facts,
     read_lines,
     work_on,
     workers_ended_by_signals,
 )
-from deepfake_generalize.study.tables import render
+from deepfake_generalize.study.render import render
 from deepfake_generalize.validation import check_type
 
 if TYPE_CHECKING:
@@ -42,8 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from deepfake_generalize.study.experiment import DetectorFamily, Step
+    from deepfake_generalize.study.paper_tables import Unit
     from deepfake_generalize.study.report import Finding, RunResults
-    from deepfake_generalize.study.tables import Unit
 
 _Plans: TypeAlias = "dict[DetectorFamily, list[Step]]"
 _LOCK = ".lock"
@@ -223,10 +220,16 @@ def _plan(config: StudyConfig, available: tuple[str, ...]) -> _Plans:
     return {family: plan_steps(config, family, available) for family in all_families(config)}
 
 
+def _done(family: DetectorFamily, folder: Path) -> list[tuple[str, str]]:
+    """Return kind and key of each step of a family that has a record."""
+    lines = read_lines(folder / RECORDS / f"{family.name}.jsonl")
+    return [(record["kind"], record["key"]) for record in lines]
+
+
 def _check_finished(study: Study) -> None:
     plans = _plan(study.config, tuple(read_facts(study.folder)["sets"]))
     wanted = [(step.kind, step.key) for plan in plans.values() for step in plan]
-    done = {(record["kind"], record["key"]) for record in read_all(study.folder / RECORDS)}
+    done = {name for family in plans for name in _done(family, study.folder)}
     left = [name for name in wanted if name not in done]
     if left:
         raise InputError(
@@ -238,13 +241,7 @@ def _check_finished(study: Study) -> None:
 
 def _say_what_is_left(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> None:
     """Where a study goes on, say what each family has done, and what the rest waits for."""
-    done = {
-        family: {
-            (record["kind"], record["key"])
-            for record in read_lines(folder / RECORDS / f"{family.name}.jsonl")
-        }
-        for family in plans
-    }
+    done = {family: _done(family, folder) for family in plans}
     if not any(done.values()):
         return
     steps = sum(map(len, plans.values()))
@@ -320,16 +317,11 @@ def _watched(plans: _Plans, folder: Path, say: Callable[[str, float], None]) -> 
     done = threading.Event()
 
     def look() -> None:
-        finished = [
-            record
-            for family in plans
-            for record in read_lines(folder / RECORDS / f"{family.name}.jsonl")
-        ]
-        weight = sum(weights.get((record["kind"], record["key"]), 0.0) for record in finished)
+        finished = [step for family in plans for step in _done(family, folder)]
+        weight = sum(weights.get(step, 0.0) for step in finished)
         # Where nothing is trained, detectors are there from the beginning.
         kind = "detector" if any(kind == "detector" for kind, _ in weights) else "evaluation"
-        made = sum(record["kind"] == kind for record in finished)
-        of_all = sum(planned == kind for planned, _ in weights)
+        made, of_all = (sum(each == kind for each, _ in of) for of in (finished, weights))
         steps = f"{len(finished)} of {len(weights)} steps"
         say(f"{steps}, {made} of {of_all} {kind}s", weight / sum(weights.values()))
 

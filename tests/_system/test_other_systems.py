@@ -96,37 +96,35 @@ for name in ("SIGHUP", "SIGKILL", "SIGALRM", "SIGUSR1"):
 """
 AT_WORK = """
 from pathlib import Path
-from deepfake_generalize._system import (
-    atomic_files, bounded_files, file_locks, machine, native_logs, paths, processes,
-)
+from deepfake_generalize._system import files, processes, streams
 
 folder = Path(sys.argv[1])
 target, left = folder / "a.bin", folder / ".a.bin.00.tmp"
 left.touch()
 content = b"first\\r\\nsecond\\x1a third"
-with atomic_files.replacing(target, durable=True) as temporary:
+with files.replacing(target, durable=True) as temporary:
     assert not left.exists()
     temporary.write_bytes(content)
-    atomic_files.remove_abandoned(target)
+    files.remove_abandoned(target)
     assert temporary.exists()
-assert bounded_files.read_regular(target) == content
+assert files.read_regular(target) == content
 try:
-    with atomic_files.replacing(target) as temporary:
+    with files.replacing(target) as temporary:
         raise KeyError
 except KeyError:
     assert [path.name for path in folder.iterdir()] == ["a.bin"]
-with file_locks.claim_folder(folder, ".lock", work="study"):
+with files.claim_folder(folder, ".lock", work="study"):
     try:
-        with file_locks.claim_folder(folder, ".lock", work="study"):
+        with files.claim_folder(folder, ".lock", work="study"):
             raise SystemExit("two were inside")
-    except file_locks.DataMismatchError as error:
+    except files.DataMismatchError as error:
         assert "in which one is" in str(error)
 assert [path.name for path in folder.iterdir()] == ["a.bin"]
-assert machine.memory_gib() is None
-assert machine.processors() == os.cpu_count()
-assert machine.peak_memory(folder / "none") == 0
-assert paths.has_room(folder)
-with native_logs.quiet_native_logs():
+assert processes.memory_gib() is None
+assert processes.processors() == os.cpu_count()
+assert processes.peak_memory(folder / "none") == 0
+assert files.has_room(folder)
+with streams.quiet_native_logs():
     os.write(2, b"INFO: chatter\\nERROR: told\\n")
 with processes.interrupted_by_termination() as came:
     try:

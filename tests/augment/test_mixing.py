@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepfake_generalize.augment import few_shot_mix
-from deepfake_generalize.data.crops.manifest import CROP_COLUMNS
+from deepfake_generalize.data.manifests import CROP_COLUMNS
 from deepfake_generalize.errors import InputError
 
 

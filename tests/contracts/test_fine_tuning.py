@@ -9,7 +9,7 @@ import pytest
 from deepfake_generalize import augment, study
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
-from deepfake_generalize.study.protocol import FINE_TUNINGS
+from deepfake_generalize.study.facts import FINE_TUNINGS
 
 # Those that take a detector and two sets, and nothing more.
 KINDS = [

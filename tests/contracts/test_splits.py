@@ -11,7 +11,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, audit_leakage, balanced_splits
-from deepfake_generalize.data.splits.balanced import By
+from deepfake_generalize.data.splits import By
 from deepfake_generalize.errors import InputError
 
 WAYS = get_args(By)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import CROP_COLUMNS, extract_faces, find_videos
-from deepfake_generalize.data.manifests.csv_files import restore_types
+from deepfake_generalize.data.manifests import restore_types
 
 # Processes that a test starts get this path too, and import by it what they are given by name.
 sys.path.append(str(Path(__file__).with_name("modules")))

@@ -18,12 +18,12 @@ from deepfake_generalize.data import (
     read_image,
 )
 from deepfake_generalize.data.crops.manifest import write_crops
-from deepfake_generalize.data.splits.splits import Splits
+from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector
 from deepfake_generalize.models.training import checkpoints
 from deepfake_generalize.study.experiment.records import Records, read_all
-from deepfake_generalize.study.scores.files import read_scores, write_scores
+from deepfake_generalize.study.scores import read_scores, write_scores
 
 SIDE = 64
 

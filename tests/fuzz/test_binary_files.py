@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepfake_generalize.data import CROP_COLUMNS, pack, read_crops, read_image
-from deepfake_generalize.data.crops.image_files import image_size
+from deepfake_generalize.data.crops.images import image_size
 from deepfake_generalize.data.video.sampling import probe, sample_frames
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.models import Detector

@@ -10,21 +10,22 @@ import pytest
 from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, find_videos, read_crops, read_failures
-from deepfake_generalize.data.crops.manifest import FAILURE_COLUMNS, write_crops, write_failures
-from deepfake_generalize.data.extraction.output_folder import checksum, read_json
-from deepfake_generalize.data.extraction.video_record import (
+from deepfake_generalize.data.crops.manifest import write_crops, write_failures
+from deepfake_generalize.data.extraction.output_folder import (
     Key,
+    checksum,
     crop_rows,
     failure_rows,
+    read_json,
     read_record,
 )
 from deepfake_generalize.data.faces.crop_video import FRAME_COLUMNS
-from deepfake_generalize.data.manifests import crop_keys, restore_types
+from deepfake_generalize.data.manifests import FAILURE_COLUMNS, crop_keys, restore_types
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import toml
 from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.records import Records, read_all
-from deepfake_generalize.study.scores.files import read_scores
+from deepfake_generalize.study.scores import read_scores
 
 HEADER = ",".join(CROP_COLUMNS)
 ROW = ",".join(

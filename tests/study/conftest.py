@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize import augment, models, study
-from deepfake_generalize._system.file_locks import lock
+from deepfake_generalize._system.files import lock
 from deepfake_generalize.study.experiment import steps
 from deepfake_generalize.study.experiment.records import read_all
 

@@ -15,7 +15,7 @@ from sklearn.metrics import (
 )
 
 from deepfake_generalize import data, metrics, models, study
-from deepfake_generalize._system.file_locks import lock_file
+from deepfake_generalize._system.files import lock_file
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study.experiment import ROOTS
 from deepfake_generalize.study.experiment.records import read_all, read_lines

@@ -15,7 +15,7 @@ import joblib
 import pytest
 
 from deepfake_generalize import study
-from deepfake_generalize._system.file_locks import lock_file
+from deepfake_generalize._system.files import lock_file
 
 KILLS = 4
 CODE = """

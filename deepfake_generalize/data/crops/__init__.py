@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from deepfake_generalize.data.crops.batches import ordered_dataset, ordered_rows, to_dataset
-from deepfake_generalize.data.crops.hdf5_reader import is_pack, split_packed
-from deepfake_generalize.data.crops.hdf5_writer import pack
-from deepfake_generalize.data.crops.image_files import read_image, resize
-from deepfake_generalize.data.crops.image_folder import before_number
-from deepfake_generalize.data.crops.landmarks import read_landmarks, write_landmarks
+from deepfake_generalize.data.crops.images import resize
 from deepfake_generalize.data.crops.manifest import (
-    CROP_COLUMNS,
     CROPS_FILE,
-    FAILURE_COLUMNS,
     FAILURES_FILE,
+    before_number,
     read_crops,
     read_failures,
+    read_landmarks,
     read_set,
     write_crops,
     write_failures,
+    write_landmarks,
 )
-from deepfake_generalize.data.layouts import VIDEO_COLUMNS
+from deepfake_generalize.data.crops.packs import is_pack, pack, read_image, split_packed
+from deepfake_generalize.data.manifests import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
 
 __all__ = [
     "CROPS_FILE",

@@ -8,95 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepfake_generalize.data.crops.hdf5_reader import Pack, open_pack, split_packed
-from deepfake_generalize.data.crops.image_files import image_size, read_image, resize
+from deepfake_generalize.data.crops.packs import ImageSource, check_size
 from deepfake_generalize.data.manifests import check_crops
-from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_whole, is_whole
+from deepfake_generalize.validation import check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable
 
     import pandas as pd
     import tensorflow as tf
 
-    from deepfake_generalize.types import AnyArray, FloatArray, IntArray, UInt8Array
-
-_A_FILE = -1
-
-
-class ImageSource:
-    """Images by their row, from files, packs or both, read at `size` (height, width)."""
-
-    def __init__(self, paths: Sequence[str], size: tuple[int, int] | None = None) -> None:
-        """Look at every file's ends and every pack's index; at least one path is needed."""
-        self._paths = list(paths)
-        self._packs: list[Pack] = []
-        self._pack_of = np.full(len(paths), _A_FILE, np.int64)
-        self._row_of = np.zeros(len(paths), np.int64)
-        numbers: dict[str, int] = {}
-        for row, path in enumerate(self._paths):
-            found = split_packed(path)
-            if found is not None:
-                file, name = found
-                if file not in numbers:
-                    numbers[file] = len(self._packs)
-                    self._packs.append(open_pack(file))
-                self._pack_of[row] = numbers[file]
-                self._row_of[row] = self._packs[numbers[file]].row(name)
-        sizes = [
-            image_size(path) if number == _A_FILE else self._packs[number].index.size
-            for path, number in zip(self._paths, self._pack_of, strict=True)
-        ]
-        self.size = sizes[0] if size is None else size
-        for path, (height, width) in zip(self._paths, sizes, strict=True):
-            if size is None and (height, width) != self.size:
-                raise InputError(
-                    f"expected crops of one size, {self._paths[0]!r} is {self.size[0]} x "
-                    f"{self.size[1]} (height x width) and {path!r} is {height} x {width}.",
-                    hint="Pass size=(height, width) to resize them.",
-                )
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self._paths)
-
-    def read(self, rows: IntArray) -> UInt8Array:
-        """Read the images of `rows` (n,): (n, H, W, 3) uint8, RGB, in that order."""
-        images = np.empty((len(rows), *self.size, 3), np.uint8)
-        for place, image in self._images(np.asarray(rows)):
-            images[place] = image
-        return images
-
-    def read_scaled(self, rows: IntArray, images: FloatArray) -> None:
-        """Read them as float32 in [0, 1] into `images` (n, H, W, 3), each while it is at hand."""
-        for place, image in self._images(np.asarray(rows)):
-            images[place] = image
-            images[place] /= np.float32(255.0)
-
-    def _images(self, rows: IntArray) -> Iterator[tuple[int, UInt8Array]]:
-        """Yield the place of each image among `rows`, and the image, in memory that is reused."""
-        kinds = self._pack_of[rows]
-        for kind in np.unique(kinds):
-            places = np.flatnonzero(kinds == kind)
-            found: Iterable[UInt8Array] = (
-                (read_image(self._paths[row]) for row in rows[places])
-                if kind == _A_FILE
-                else self._packs[kind].images(self._row_of[rows[places]])
-            )
-            for place, image in zip(places, found, strict=True):
-                yield int(place), resize(image, self.size)
-
-
-def check_size(size: object) -> None:
-    """Raise `InputError` unless `size` is None or (height, width)."""
-    if size is not None and not (
-        isinstance(size, tuple) and len(size) == 2 and all(is_whole(side, least=1) for side in size)
-    ):
-        raise InputError(
-            f"expected size to be None or (height, width) in pixels, received {size!r}.",
-            hint="Use (256, 256).",
-        )
+    from deepfake_generalize.types import AnyArray, FloatArray, IntArray
 
 
 def to_dataset(

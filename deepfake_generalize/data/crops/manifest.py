@@ -1,62 +1,44 @@
 """The crop manifest: one row a face crop, on disk beside the images and in memory.
 
 On disk a folder of crops holds `crops.csv` and `failures.csv`, whose paths are relative to the
-folder; a pack holds the same manifest inside. In memory all paths are absolute.
+folder, and maybe the points of the faces, too many numbers for columns of a table; a pack holds the
+same manifest inside. In memory all paths are absolute.
 """
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Sequence
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from deepfake_generalize._system.exception_notes import telling
-from deepfake_generalize._system.paths import absolute, possible
-from deepfake_generalize.data.crops.hdf5_reader import is_pack, open_pack
-from deepfake_generalize.data.crops.image_folder import videos_of
+from deepfake_generalize._system.files import (
+    absolute,
+    open_arrays,
+    possible,
+    read_regular,
+    write_arrays,
+    write_whole,
+)
+from deepfake_generalize.data import manifests
+from deepfake_generalize.data.crops.packs import is_pack, open_pack
 from deepfake_generalize.data.layouts import (
     IMAGE_LABEL_FOLDERS,
     REAL,
-    VIDEO_COLUMNS,
     find_pictures,
 )
-from deepfake_generalize.data.manifests import (
-    check_labels,
-    check_once,
-    parse_manifest,
-    read_header,
-    read_manifest,
-    require_columns,
-    restore_types,
-    select,
-    split_query,
-    with_columns,
-    write_manifest,
-)
+from deepfake_generalize.data.manifests import CROP_COLUMNS, FAILURE_COLUMNS
+from deepfake_generalize.data.tables import read_header
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import describe
-
-CROP_COLUMNS: tuple[str, ...] = (
-    "path",
-    "video",
-    "frame",
-    *VIDEO_COLUMNS[1:],
-    "box",
-    "score",
-    "aligner",
-    "flag",
-)
-"""Columns of the crop manifest: `box` is text "left,top,right,bottom" in pixels of the frame with
-two decimals, `score` the face finder's in [0, 1], `flag` NA or a word such as "low_score"."""
-
-FAILURE_COLUMNS: tuple[str, ...] = ("path", "frame", "status", "reason")
-"""Columns of the failures manifest: `path` is the video, `frame` NA where all of it failed."""
-
-PATH_COLUMNS: tuple[str, ...] = ("path", "video")
-"""Those columns of the crop manifest that hold paths."""
+from deepfake_generalize.types import AnyArray, FloatArray
+from deepfake_generalize.validation import check_type
 
 CROPS_FILE = "crops.csv"
 FAILURES_FILE = "failures.csv"
@@ -64,18 +46,18 @@ FAILURES_FILE = "failures.csv"
 
 def write_crops(crops: pd.DataFrame, folder: str | Path) -> Path:
     """Write the crop manifest `crops.csv` into a folder, all of it or nothing; make the folder."""
-    return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS, PATH_COLUMNS)
+    return _write(crops, Path(folder) / CROPS_FILE, CROP_COLUMNS)
 
 
 def write_failures(failures: pd.DataFrame, folder: str | Path) -> Path:
     """Write the failures manifest `failures.csv` as `write_crops` does, of `FAILURE_COLUMNS`."""
-    return _write(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
+    return _write(failures, Path(folder) / FAILURES_FILE, FAILURE_COLUMNS)
 
 
-def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str], paths: Sequence[str]) -> Path:
+def _write(rows: pd.DataFrame, file: Path, columns: Sequence[str]) -> Path:
     hint = "Choose a folder that you may write to, on a disk with room."
     with telling(f"expected to write {file}, the system refused", hint=hint):
-        return write_manifest(rows, file, columns, paths)
+        return manifests.write_manifest(rows, file, columns)
 
 
 def read_crops(
@@ -129,21 +111,22 @@ def read_crops(
         >>> crops["label"].tolist(), crops["video"].nunique()
         ([1, 0, 0], 2)
     """
-    if not isinstance(source, (str, os.PathLike)):
-        raise InputError(
-            f"expected the folder of the crops, received {describe(source)}.",
-            hint="Pass a str or Path.",
-        )
+    check_type("the folder of the crops", source, (str, os.PathLike), hint="Pass a str or Path.")
     expected = f"expected the folder of the crops at {str(source)[:200]!r}"
     with telling(expected, hint="Check the path."):
         path = possible(source)
-    if path.is_file() and path.suffix.lower() == ".csv":
-        _refuse_pattern(path, video_pattern)
+    is_table = path.is_file() and path.suffix.lower() == ".csv"
+    if video_pattern is not None and (is_table or is_pack(path)):
+        raise InputError(
+            f"expected video_pattern for folders without a manifest only, {str(path)!r} names "
+            "the videos itself.",
+            hint="Leave video_pattern out.",
+        )
+    if is_table:
         return _read_table(path)
     if is_pack(path):
-        _refuse_pattern(path, video_pattern)
         text = open_pack(path).index.manifest
-        return _checked(parse_manifest(text, path, path, CROP_COLUMNS, PATH_COLUMNS), path)
+        return _checked(manifests.parse_manifest(text, path, path, CROP_COLUMNS), path)
     if path.is_dir() or path.suffix.lower() == ".json":
         if (path / CROPS_FILE).is_file():
             return read_crops(path / CROPS_FILE, video_pattern=video_pattern)
@@ -156,7 +139,7 @@ def read_crops(
             above = found["video"].map(lambda video: Path(video).parent.name.lower())
             direct = (found["label"] == 1) & above.isin(IMAGE_LABEL_FOLDERS)
             found["method"] = found["method"].mask(direct, above)
-        crops = restore_types(with_columns(found, CROP_COLUMNS), CROP_COLUMNS)
+        crops = manifests.restore_types(manifests.with_columns(found, CROP_COLUMNS), CROP_COLUMNS)
         crops.attrs |= found.attrs
         return crops
     if path.exists():
@@ -191,14 +174,14 @@ def read_set(place: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
         True
     """
     if isinstance(place, pd.DataFrame):
-        require_columns(place, ("path",), what="a set of crops")
+        manifests.require_columns(place, ("path",), what="a set of crops")
         return place
     query = None
     if isinstance(place, (str, os.PathLike)):
-        place, query = split_query(place)
+        place, query = manifests.split_query(place)
     crops = read_crops(place)
     try:
-        return crops if query is None else select(crops, query)
+        return crops if query is None else manifests.select(crops, query)
     except InputError as error:
         raise InputError(f"{place}: {error.message}", hint=error.hint) from error
 
@@ -215,31 +198,174 @@ def read_failures(folder: str | Path) -> pd.DataFrame:
     Raises:
         InputError: The folder has no `failures.csv`, or it is not one.
     """
-    return read_manifest(absolute(folder) / FAILURES_FILE, FAILURE_COLUMNS, ("path",))
-
-
-def _refuse_pattern(file: Path, video_pattern: str | None) -> None:
-    if video_pattern is not None:
-        raise InputError(
-            f"expected video_pattern for folders without a manifest only, {str(file)!r} names "
-            "the videos itself.",
-            hint="Leave video_pattern out.",
-        )
+    return manifests.read_manifest(absolute(folder) / FAILURES_FILE, FAILURE_COLUMNS)
 
 
 def _checked(crops: pd.DataFrame, file: Path) -> pd.DataFrame:
     hint = "Write 0 or real, 1 or fake, or nothing where it is not known."
-    check_labels(crops["label"], what=repr(str(file)), hint=hint, unknown=True)
+    manifests.check_labels(crops["label"], what=repr(str(file)), hint=hint, unknown=True)
     hint = "Remove the second row, or extract the faces again."
-    check_once(crops["path"], what=repr(str(file)), hint=hint)
+    manifests.check_once(crops["path"], what=repr(str(file)), hint=hint)
     return crops
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    crops = _checked(read_manifest(file, CROP_COLUMNS, PATH_COLUMNS, needed=("path",)), file)
+    crops = _checked(manifests.read_manifest(file, CROP_COLUMNS, needed=("path",)), file)
     there = read_header(file, CROP_COLUMNS)
     if "dataset" not in there:
         crops["dataset"] = file.parent.name if file.name == CROPS_FILE else file.stem
     if "method" not in there:
         crops["method"] = crops["label"].map({0: REAL, 1: "fake"})
-    return restore_types(crops, CROP_COLUMNS)
+    return manifests.restore_types(crops, CROP_COLUMNS)
+
+
+# The last number of a name, and what stands between it and the rest.
+_FRAME = re.compile(r"(.*?)[ _.-]*(?:frame|img|image)?[ _.-]*\d+", re.IGNORECASE)
+
+
+def videos_of(root: Path, paths: Sequence[str], video_pattern: str) -> list[str]:
+    """Name the video of each image under a root, as `read_crops` says."""
+    if video_pattern == "folder":
+        return [folder for folder, _ in map(os.path.split, paths)]
+    if video_pattern == "number":
+        return [f"{folder}/{_numbered(name)}" for folder, name in map(os.path.split, paths)]
+    pattern = _compiled(video_pattern)
+    return [f"{root}/{_searched(name, pattern)}" for _, name in map(os.path.split, paths)]
+
+
+def before_number(name: str) -> str:
+    """Return what a file's name holds before its last number, as "017" of 017_0042.jpg, or ""."""
+    found = _FRAME.fullmatch(Path(name).stem)
+    return found[1] if found else ""
+
+
+def _numbered(name: str) -> str:
+    if not (video := before_number(name)):
+        raise InputError(
+            "expected names such as 017_0042.jpg, of a video and a number, with "
+            f"video_pattern='number', received {name!r}.",
+            hint="Give a regular expression whose first group names the video.",
+        )
+    return video
+
+
+def _searched(name: str, pattern: re.Pattern[str]) -> str:
+    match = pattern.search(name)
+    if match is None or not match.group(1):
+        raise InputError(
+            f"expected video_pattern to find a video in every file name, {pattern.pattern!r} finds "
+            f"none in {name!r}.",
+            hint="Make its first group match the part of the name that frames of a video share.",
+        )
+    return match.group(1)
+
+
+def _compiled(video_pattern: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(video_pattern)
+    except re.error as error:
+        raise InputError(
+            f"expected a regular expression as video_pattern, {video_pattern!r} is none: {error}.",
+            hint="Escape special characters, or use 'folder' or 'number'.",
+        ) from error
+    if pattern.groups < 1:
+        raise InputError(
+            f"expected video_pattern to have a group, {video_pattern!r} has none.",
+            hint='Put the part that names the video in parentheses, as in r"^([a-z]+)-".',
+        )
+    return pattern
+
+
+LANDMARKS_FILE = "landmarks.npz"
+
+
+def write_landmarks(folder: str | Path, points: Mapping[str, AnyArray]) -> Path:
+    """Write `landmarks.npz` into a folder that is there, all of it or nothing.
+
+    `points` maps the paths of crops, relative to the folder, to (K, 2) of one K, in pixels of the
+    crop. The file is an `np.savez` archive of `paths` (N,) and `points` (N, K, 2) float32.
+    """
+    shapes = {np.shape(of_one) for of_one in points.values()}
+    shape = next(iter(shapes), ())
+    if len(shapes) != 1 or len(shape) != 2 or shape[1] != 2 or not shape[0]:
+        raise InputError(
+            f"expected points of one shape (K, 2) for each crop, received {sorted(shapes)}.",
+            hint="Give x and y of the same points of every face.",
+        )
+    file, out = absolute(folder) / LANDMARKS_FILE, io.BytesIO()
+    stacked = np.stack([np.asarray(of_one, np.float32) for of_one in points.values()])
+    write_arrays(out, {"paths": np.array(list(points)), "points": stacked})
+    write_whole(file, out.getvalue())
+    return file
+
+
+def read_landmarks(crops: pd.DataFrame) -> FloatArray:
+    """Read the points of faces that lie beside their crops.
+
+    `extract_faces` keeps the 468 points of its aligner "landmarks" (MediaPipe's face mesh), and
+    `synthetic.make_datasets` 68 (in dlib's order); of DeepfakeBench's crops the files in the column
+    `landmarks` are read (81). A pack keeps none: read the crops it was made of.
+
+    Args:
+        crops: Rows with at least `path`, and maybe `landmarks`, the path of an .npy file.
+
+    Returns:
+        (N, K, 2) float32, x to the right and y down, in pixels of the crop; NaN where a crop has
+        none.
+
+    Raises:
+        InputError: No crop has landmarks, they differ in their number, or a file is none.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = write_landmarks(folder, {"a.png": np.ones((68, 2))})
+        ...     paths = [f"{folder}/a.png", f"{folder}/b.png"]
+        ...     points = read_landmarks(pd.DataFrame({"path": paths}))
+        >>> points.shape, np.isnan(points).any(axis=(1, 2)).tolist()
+        ((2, 68, 2), [False, True])
+    """
+    manifests.require_columns(crops, ("path",), what="crops")
+    files = crops["landmarks"] if "landmarks" in crops.columns else pd.Series(pd.NA, crops.index)
+    known: dict[Path, dict[Path, AnyArray]] = {}
+    found: list[AnyArray | None] = []
+    for path, file in zip(crops["path"], files, strict=True):
+        crop = absolute(str(path))
+        points = _beside(crop.parent, known).get(crop)
+        found.append(_load(Path(file)) if points is None and not pd.isna(file) else points)
+    shapes = {of_one.shape for of_one in found if of_one is not None}
+    shape = next(iter(shapes), ())
+    if len(shapes) != 1 or len(shape) != 2 or shape[1] != 2:
+        raise InputError(
+            f"expected landmarks of one shape (K, 2) beside the crops, found {sorted(shapes)}.",
+            hint='Use data.extract_faces with aligner="landmarks" into a new folder; a pack keeps '
+            "none.",
+        )
+    nothing = np.full(shape, np.nan)
+    stacked = [nothing if of_one is None else of_one for of_one in found]
+    return np.stack(stacked).astype(np.float32)
+
+
+def _beside(folder: Path, known: dict[Path, dict[Path, AnyArray]]) -> dict[Path, AnyArray]:
+    """Return crops to points, of the nearest folder upwards that has such a file."""
+    if folder not in known:
+        if (folder / LANDMARKS_FILE).is_file():
+            content = _load(folder / LANDMARKS_FILE)
+            places = [folder / path for path in content["paths"].tolist()]
+            known[folder] = dict(zip(places, content["points"], strict=True))
+        else:
+            known[folder] = {} if folder == folder.parent else _beside(folder.parent, known)
+    return known[folder]
+
+
+def _load(file: Path) -> Any:
+    """Return the array of an .npy file, or the arrays of an .npz."""
+    try:
+        if file.suffix == ".npy":
+            return np.load(io.BytesIO(read_regular(file)), allow_pickle=False)
+        with open_arrays(file) as arrays:
+            return {name: arrays[name] for name in ("paths", "points")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"expected landmarks in {str(file)!r}: {error}.", hint="Extract the faces again."
+        ) from error

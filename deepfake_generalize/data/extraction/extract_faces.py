@@ -1,38 +1,32 @@
-"""The job that turns videos into face crops on disk: parallel, resumable, accounting for each."""
+"""The job that turns videos into face crops on disk: parallel, resumable, accounting for each.
+
+Every worker opens its finder inside `with`: MediaPipe's objects survive neither forking nor the
+garbage collector.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute
+from deepfake_generalize._system.processes import ending_with_parent
+from deepfake_generalize.data import faces, manifests
 from deepfake_generalize.data.assets import face_assets, require
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
-from deepfake_generalize.data.extraction import video_record
-from deepfake_generalize.data.extraction.output_folder import checksum, open_folder
-from deepfake_generalize.data.extraction.video_record import Record
-from deepfake_generalize.data.extraction.worker import Job, Task, finished, run
-from deepfake_generalize.data.faces import (
-    FaceFinder,
-    MediaPipeFinder,
-    check_finder,
-    check_frame_count,
-    crop_settings,
-)
+from deepfake_generalize.data.extraction import output_folder
+from deepfake_generalize.data.extraction.output_folder import Record, checksum, open_folder
 from deepfake_generalize.data.layouts import fake_within
-from deepfake_generalize.data.manifests import (
-    check_labels,
-    require_columns,
-    restore_types,
-    with_columns,
-)
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.notebooks import card, html_table
 from deepfake_generalize.validation import is_whole
 
@@ -95,7 +89,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     frames_per_video: int | Mapping[str, int] = 10,
     size: int = 256,
     margin: float = 1.3,
-    finder: FaceFinder | None = None,
+    finder: faces.FaceFinder | None = None,
     aligner: str = "landmarks",
     n_jobs: int | None = None,
     redo: Collection[str] = (),
@@ -156,18 +150,18 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
         The paper takes ten frames a video, aligns faces and crops them to 256x256 (section III-C).
     """
     start = time.perf_counter()
-    settings = crop_settings(size, margin)
+    settings = faces.crop_settings(size, margin)
     rows = _check_videos(videos)
     counts = _frame_counts(frames_per_video)
     _check_choices(n_jobs, redo)
-    check_finder(finder, opens=True)
+    faces.check_finder(finder, opens=True)
     # Missing models are one error here, not one in every worker.
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
-    finder = MediaPipeFinder() if finder is None else finder
+    finder = faces.MediaPipeFinder() if finder is None else finder
     root = absolute(out_dir)
     described = {"frames_per_video": counts, **settings._asdict()}
     described |= {"finder": finder.name, "aligner": aligner}
-    folders = video_record.name_folders(rows)
+    folders = output_folder.name_folders(rows)
     wanted = {0: counts["real"], 1: counts["fake"]}
     frames = [wanted.get(label, max(counts.values())) for label in rows["label"]]
     within = map(fake_within, rows.to_dict("records"))
@@ -181,20 +175,22 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
             done |= new
             report(len(done), len(tasks))
         crops, failures = _tables(job, rows, [(task, done[task]) for task in tasks])
-        video_record.write_manifests(root, crops, failures, rows["path"].tolist())
+        output_folder.write_manifests(root, crops, failures, rows["path"].tolist())
     seconds = time.perf_counter() - start
     return Extraction(crops, failures, root, len(rows), len(left), seconds)
 
 
 def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
-    require_columns(videos, ("path",), what="videos", hint="Use data.find_videos(root).")
+    manifests.require_columns(videos, ("path",), what="videos", hint="Use data.find_videos(root).")
     if videos.empty:
         raise InputError(
             "expected at least one video, received a manifest without rows.",
             hint="Check what find_videos returned.",
         )
-    rows = with_columns(videos, VIDEO_COLUMNS).reset_index(drop=True).copy()
-    check_labels(rows["label"], what="videos", hint="Use data.find_videos(root).", unknown=True)
+    rows = manifests.with_columns(videos, VIDEO_COLUMNS).reset_index(drop=True).copy()
+    manifests.check_labels(
+        rows["label"], what="videos", hint="Use data.find_videos(root).", unknown=True
+    )
     rows["path"] = [str(absolute(path)) for path in rows["path"]]
     if rows["path"].duplicated().any():
         twice = rows.loc[rows["path"].duplicated(), "path"].iloc[0]
@@ -222,14 +218,14 @@ def _check_choices(n_jobs: object, redo: object) -> None:
 
 def _frame_counts(frames_per_video: int | Mapping[str, int]) -> dict[str, int]:
     if not isinstance(frames_per_video, Mapping):
-        return dict.fromkeys(("real", "fake"), check_frame_count(frames_per_video))
+        return dict.fromkeys(("real", "fake"), faces.check_frame_count(frames_per_video))
     if set(frames_per_video) != {"real", "fake"}:
         raise InputError(
             'expected frames_per_video as a number or with the keys "real" and "fake", '
             f"received the keys {sorted(map(str, frames_per_video))}.",
             hint='Pass 10, or {"real": 20, "fake": 10}.',
         )
-    return {name: check_frame_count(frames_per_video[name]) for name in ("real", "fake")}
+    return {name: faces.check_frame_count(frames_per_video[name]) for name in ("real", "fake")}
 
 
 def _tables(
@@ -242,13 +238,15 @@ def _tables(
     for fields, (task, record) in zip(own.to_dict("records"), done, strict=True):
         about = {str(name): value for name, value in fields.items()}
         about |= {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
-        cut = video_record.crop_rows(job.root / task.folder, record)
+        cut = output_folder.crop_rows(job.root / task.folder, record)
         crops += [about | row for row in cut]
-        failures += video_record.failure_rows(task.path, record)
+        failures += output_folder.failure_rows(task.path, record)
     columns = [*CROP_COLUMNS, "settings", *(c for c in own.columns if c not in VIDEO_COLUMNS)]
     return (
-        restore_types(pd.DataFrame(crops, columns=columns), columns),
-        restore_types(pd.DataFrame(failures, columns=[*FAILURE_COLUMNS]), FAILURE_COLUMNS),
+        manifests.restore_types(pd.DataFrame(crops, columns=columns), columns),
+        manifests.restore_types(
+            pd.DataFrame(failures, columns=[*FAILURE_COLUMNS]), FAILURE_COLUMNS
+        ),
     )
 
 
@@ -266,3 +264,105 @@ def _reporting(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("", total=None)
         yield lambda done, total: bar.update(shown, completed=done, total=total)
+
+
+# Opening the finder costs a tenth of a video's work, so a worker takes several at once; a job of
+# few videos is still spread evenly.
+_MAX_CHUNK = 16
+_CHUNKS_PER_WORKER = 4
+_OURS = "DEEPFAKE_GENERALIZE_"
+"""What the names of our environment variables begin with; they say where models lie."""
+
+
+class Job(NamedTuple):
+    """All that a worker needs of an extraction; it crosses process borders."""
+
+    root: Path
+    scratch: Path
+    """Where unfinished files go, on the same file system."""
+    checksum: str
+    """Of the folder's settings."""
+    settings: faces.CropSettings
+    finder: faces.FaceFinder
+    """Workers open copies."""
+    aligner: str
+
+
+class Task(NamedTuple):
+    """One video to do: its path, its folder below the root, frames asked for and within which."""
+
+    path: str
+    folder: str
+    frames: int
+    within: str = ""
+
+
+def run(job: Job, tasks: Sequence[Task], n_jobs: int | None) -> Iterator[dict[Task, Record]]:
+    """Do the tasks, and yield their records in any order as they come."""
+    import joblib
+
+    workers = joblib.effective_n_jobs(n_jobs)
+    if not tasks:
+        return
+    if workers == 1:
+        with _worker_tools(job) as tools:
+            for task in tasks:
+                yield {task: _do(job, task, *tools)}
+        return
+    chunk = min(_MAX_CHUNK, math.ceil(len(tasks) / (workers * _CHUNKS_PER_WORKER)))
+    chunks = [tasks[at : at + chunk] for at in range(0, len(tasks), chunk)]
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    places = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
+    work = joblib.delayed(ending_with_parent(_do_all))
+    yield from parallel(work(job, part, places) for part in chunks)
+
+
+@contextlib.contextmanager
+def _worker_tools(job: Job) -> Iterator[tuple[faces.FaceFinder, faces.Aligner]]:
+    # A copy, as pickling would make it: the caller's own finder is neither shared nor closed.
+    with copy.copy(job.finder) as finder, faces.open_tools(finder, job.aligner) as tools:
+        yield tools
+
+
+def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[Task, Record]:
+    # A worker that was there before knows the environment of its own beginning; one on another
+    # machine keeps what only it can see.
+    os.environ.update({name: value for name, value in places.items() if Path(value).exists()})
+    with _worker_tools(job) as tools:
+        return {task: _do(job, task, *tools) for task in tasks}
+
+
+def _do(job: Job, task: Task, finder: faces.FaceFinder, aligner: faces.Aligner) -> Record:
+    # Before reading: a file that changes meanwhile is then done again.
+    key = output_folder.key_of(task.path, job.checksum, task.frames, task.within)
+    crops = None
+    try:
+        tools = (job.settings, finder, aligner)
+        crops = faces.crop_opened(task.path, task.frames, *tools, within=task.within)
+        record = output_folder.record_of(crops)
+    except VideoError as error:
+        lasting = key.size_bytes is not None and not output_folder.is_passing(error)
+        record = Record(error.status, str(error), (), lasting=lasting)
+    except Exception as error:  # One odd video must not end a job of thousands.
+        record = Record("error", f"{type(error).__name__}: {error}", (), lasting=False)
+    failed = record.status in ("error", "corrupt", "no_frames") or any(
+        frame["status"] in ("corrupt", "missing") for frame in record.frames
+    )
+    files = [task.path] if failed else []
+    if any("mask_unreadable" in str(frame.get("flag")) for frame in record.frames):
+        files.append(str(faces.mask_of(task.path)))
+    if any(output_folder.refusal(file) is not None for file in files):  # It may be mended.
+        record = record._replace(lasting=False)
+    if record.lasting or (crops is not None and len(crops.images)):
+        output_folder.commit_video(job.scratch, job.root / task.folder, record, key, crops)
+    return record
+
+
+def finished(job: Job, task: Task, redo: Collection[str] = ()) -> Record | None:
+    """Return the record of a video that needs no work; None where it does, as `redo` may say."""
+    key = output_folder.key_of(task.path, job.checksum, task.frames, task.within)
+    record = output_folder.read_record(job.root / task.folder, key)
+    if record is None or key.size_bytes is None:
+        return record
+    ended = {record.status, *(str(frame["status"]) for frame in record.frames)}
+    return None if ended & set(redo) else record

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.faces.alignment import Aligner
-from deepfake_generalize.data.faces.cascade_finder import CascadeFinder
+from deepfake_generalize.data.faces.alignment import Aligner, cut_out
 from deepfake_generalize.data.faces.crop_video import (
     CropSettings,
     VideoCrops,
@@ -13,10 +12,14 @@ from deepfake_generalize.data.faces.crop_video import (
     crop_video,
     open_tools,
 )
-from deepfake_generalize.data.faces.finder import Face, FaceFinder, check_finder
-from deepfake_generalize.data.faces.geometry import cut_out
-from deepfake_generalize.data.faces.manipulation_masks import mask_of
-from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.data.faces.finders import (
+    CascadeFinder,
+    Face,
+    FaceFinder,
+    MediaPipeFinder,
+    check_finder,
+)
+from deepfake_generalize.data.faces.subject import mask_of
 
 __all__ = [
     "Aligner",

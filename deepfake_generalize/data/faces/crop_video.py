@@ -14,10 +14,19 @@ import pandas as pd
 
 from deepfake_generalize.data.crops import read_image
 from deepfake_generalize.data.faces.alignment import Aligner, align_crop, make_aligner
-from deepfake_generalize.data.faces.finder import LOW_SCORE, FaceFinder, check_finder
-from deepfake_generalize.data.faces.manipulation_masks import cut_area, mask_of, read_masks
-from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
-from deepfake_generalize.data.faces.subject import Subject, find_subject
+from deepfake_generalize.data.faces.finders import (
+    LOW_SCORE,
+    FaceFinder,
+    MediaPipeFinder,
+    check_finder,
+)
+from deepfake_generalize.data.faces.subject import (
+    Subject,
+    cut_area,
+    find_subject,
+    mask_of,
+    read_masks,
+)
 from deepfake_generalize.data.layouts import looks_like
 from deepfake_generalize.data.video import FrameBatch, sample_frames
 from deepfake_generalize.errors import InputError, VideoError

@@ -1,28 +1,29 @@
-"""Find the subject of a video in its sampled frames: first pass, tracks, people, second look."""
+"""Find the subject of a video in its sampled frames: first pass, tracks, people, second look.
+
+Where a fake was manipulated, the mask videos say that FaceForensics++ and DFD bring along.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from deepfake_generalize.data.faces import appearance, tracking
-from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face, FaceFinder
-from deepfake_generalize.data.faces.geometry import centre
-from deepfake_generalize.data.faces.manipulation_masks import (
-    MIN_OVERLAP,
-    BoolArray,
-    bounds,
-    overlap,
-)
-from deepfake_generalize.data.faces.tracking import Seen, Track, iou
-from deepfake_generalize.data.video import find_cuts
-from deepfake_generalize.types import UInt8Array
+from deepfake_generalize.data.faces import tracking
+from deepfake_generalize.data.faces.alignment import centre, cut_out
+from deepfake_generalize.data.faces.finders import LOW_SCORE, Box, Face, FaceFinder
+from deepfake_generalize.data.faces.tracking import Seen, Track, find_cuts, iou
+from deepfake_generalize.data.video import read_frames
+from deepfake_generalize.errors import VideoError
+from deepfake_generalize.types import DoubleArray, UInt8Array
 
 # The border around a frame, and the smallest face that it is to show, in the frame's shorter sides.
 _BORDER = 0.25
@@ -39,6 +40,7 @@ _PERSON_FACES = 12
 _REGION = 4.0
 _MAX_OFFSET = 1.0
 
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 _Marked: TypeAlias = tuple[BoolArray, int, int]
 """A changed area, and the height and width of its frame."""
 
@@ -115,14 +117,14 @@ class _Looks:
 
     def __init__(self, images: Sequence[UInt8Array | None]) -> None:
         self._images = {at: image for at, image in enumerate(images) if image is not None}
-        self._known: dict[Seen, appearance.Appearance] = {}
+        self._known: dict[Seen, tracking.Appearance] = {}
 
     def people(self, tracks: Sequence[Track]) -> list[Track]:
         """Put together the tracks that are one person's."""
         often = Counter(at for track in tracks for at in track.faces)
         alone = max(often.values(), default=0) <= 1
         return tracking.join_tracks(
-            tracks, self._of_one, appearance.LIKE_ALONE if alone else appearance.LIKE
+            tracks, self._of_one, tracking.LIKE_ALONE if alone else tracking.LIKE
         )
 
     def alike(self, old: Seen, new: Seen) -> float:
@@ -130,12 +132,12 @@ class _Looks:
         # A window inside a frame may show somebody else: where the surroundings changed too, they
         # have to be more alike.
         value = self._likeness(old, new)
-        if appearance.UNLIKE <= value < appearance.LIKE and iou(old[1].box, new[1].box) > 0.0:
+        if tracking.UNLIKE <= value < tracking.LIKE and iou(old[1].box, new[1].box) > 0.0:
             parts = [
                 _around(self._images[at], old[1].box, _SURROUNDINGS)[0] for at in (old[0], new[0])
             ]
             return 0.0 if find_cuts([part if part.size else None for part in parts]) else value
-        return value if value >= appearance.UNLIKE else 0.0
+        return value if value >= tracking.UNLIKE else 0.0
 
     def checked(self, face: Face | None, at: int, track: Track) -> Face | None:
         """Return a face unless it is another person's, by the frame nearest in time."""
@@ -143,7 +145,7 @@ class _Looks:
             return None
         nearest = min(track.faces, key=lambda other: abs(other - at))
         known = nearest, track.faces[nearest]
-        return face if self._likeness(known, (at, face)) >= appearance.UNLIKE else None
+        return face if self._likeness(known, (at, face)) >= tracking.UNLIKE else None
 
     def search(
         self, at: int, track: Track, finder: FaceFinder, others: Collection[Box]
@@ -166,7 +168,7 @@ class _Looks:
             and min(face.side for face in person) <= face.side * _MAX_SHRINKING
         }
         best = max(alike, key=lambda face: alike[face], default=None)
-        return best if best is not None and alike[best] >= appearance.LIKE else None
+        return best if best is not None and alike[best] >= tracking.LIKE else None
 
     def _of_one(self, person: Track, track: Track) -> float:
         theirs = _spread(person.faces, _PERSON_FACES)
@@ -177,12 +179,12 @@ class _Looks:
         return sum(values) / len(values)
 
     def _likeness(self, a: Seen, b: Seen) -> float:
-        return appearance.likeness(self._appearance(a), self._appearance(b))
+        return tracking.likeness(self._appearance(a), self._appearance(b))
 
-    def _appearance(self, seen: Seen) -> appearance.Appearance:
+    def _appearance(self, seen: Seen) -> tracking.Appearance:
         if seen not in self._known:
             at, face = seen
-            self._known[seen] = appearance.appearance_of(self._images[at], face)
+            self._known[seen] = tracking.appearance_of(self._images[at], face)
         return self._known[seen]
 
 
@@ -269,3 +271,83 @@ def _find(part: UInt8Array, finder: FaceFinder, left: int, top: int) -> list[Fac
         box = (x0 + left, y0 + top, x1 + left, y1 + top)
         placed.append(replace(face, box=box, eyes=eyes))
     return placed
+
+
+# Masks are compressed videos, black but for the face in white or in colours.
+_MARKED = 64
+MIN_OVERLAP = 0.1
+"""Of a face with its own mask: the box is about one and a half times the mask."""
+# Specks of compression are far smaller.
+_MIN_SHARE = 1e-4
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What a mask video shows of the sampled frames."""
+
+    areas: tuple[BoolArray | None, ...]
+    """(H, W) bool by frame, True where the picture was changed; None where none says that."""
+    note: Literal["", "mask_unreadable", "mask_short", "mask_empty"] = ""
+    """What is wrong with it: "mask_short" where it ends before a sampled frame."""
+
+
+def mask_of(video: str | os.PathLike[str]) -> Path | None:
+    """Return the mask video of a fake in a root of FaceForensics++ or DFD; None without one."""
+    # It lies under the same name in `<method>/masks/videos/`, beside `<method>/<level>/videos/`.
+    path = Path(video)
+    if path.parent.name != "videos" or len(path.parts) < 4:
+        return None
+    mask = path.parents[2] / "masks" / "videos" / path.name
+    try:
+        return mask if mask != path and mask.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def read_masks(path: Path, indices: Sequence[int]) -> Masks:
+    """Read the frames of a mask video that belong to sampled frames of its video; raise nothing."""
+    try:
+        batch = read_frames(path, indices)
+    except VideoError:
+        return Masks((None,) * len(indices), "mask_unreadable")
+    areas = tuple(_area(image) for image in batch.images)
+    if any(index >= batch.n_frames for index in indices):
+        return Masks(areas, "mask_short")
+    if all(image is None for image in batch.images):
+        return Masks(areas, "mask_unreadable")
+    return Masks(areas, "" if any(area is not None for area in areas) else "mask_empty")
+
+
+def _area(image: UInt8Array | None) -> BoolArray | None:
+    if image is None:
+        return None
+    area: BoolArray = image.max(axis=2) >= _MARKED
+    return area if area.mean() >= _MIN_SHARE else None
+
+
+def overlap(box: Box, area: BoolArray, height: int, width: int) -> float:
+    """Return the IoU of a face's box in a frame of that size and a changed area, of any size."""
+    down, right = area.shape[0] / height, area.shape[1] / width
+    x0, x1 = (round(min(max(x * right, 0), area.shape[1])) for x in (box[0], box[2]))
+    y0, y1 = (round(min(max(y * down, 0), area.shape[0])) for y in (box[1], box[3]))
+    both = int(area[y0:y1, x0:x1].sum())
+    either = int(area.sum()) + (y1 - y0) * (x1 - x0) - both
+    return both / either if either else 0.0
+
+
+def bounds(area: BoolArray, height: int, width: int) -> Box:
+    """Return the box around a changed area, in pixels of a frame of that size."""
+    rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
+    down, right = height / area.shape[0], width / area.shape[1]
+    x0, x1 = float(columns[0] * right), float((columns[-1] + 1) * right)
+    return x0, float(rows[0] * down), x1, float((rows[-1] + 1) * down)
+
+
+def cut_area(
+    area: BoolArray | None, frame: UInt8Array, matrix: DoubleArray, size: int
+) -> BoolArray:
+    """Cut a changed area as the crop of its frame, (size, size) bool; all False for None."""
+    if area is None:
+        return np.zeros((size, size), bool)
+    whole = cv2.resize(area.astype(np.uint8) * 255, frame.shape[1::-1])
+    return np.asarray(cut_out(np.asarray(whole, np.uint8), matrix, size) >= 128)

@@ -1,7 +1,13 @@
 """Follow faces through the sampled frames of a video, and say whose video it is.
 
 Sampled frames lie about a second apart, so a person may have moved by more than a face width: what
-overlaps is linked first, what merely came near second, and nobody who looks like somebody else.
+overlaps is linked first, what merely came near second, and nobody who looks like somebody else, or
+across a cut to another scene.
+
+No network knows identities here. Within a video light, hair and clothes stay, and tell people apart
+well enough to follow a person where place and size cannot: across cuts, pans and long steps.
+Measured on 388 pairs of faces of one person and 3,617 of two, from fourteen clips and photographs:
+99 of 100 of the first are alike by at least .57, of the second by at most .60.
 """
 
 from __future__ import annotations
@@ -10,13 +16,143 @@ import itertools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
-from deepfake_generalize.data.faces.finder import LOW_SCORE, Box, Face
-from deepfake_generalize.data.faces.geometry import centre
+import cv2
+import numpy as np
+
+from deepfake_generalize.data.faces.alignment import centre, crop_matrix, cut_out, roll_of
+from deepfake_generalize.data.faces.finders import LOW_SCORE, Box, Face
+from deepfake_generalize.types import FloatArray, UInt8Array
+
+_THUMBNAIL_WH = (64, 36)
+# Pixels a side of a large frame that make one of the thumbnail: all of them cost ten times as much.
+_SAMPLES = 4
+# Both must be small at a cut: colours survive a moving camera, the layout a change of light. Frames
+# of one real shot a second apart had at least .73 or .50; across cuts at most .54 and .20.
+_MAX_SHARED_COLOURS = 0.6
+_MAX_CORRELATION = 0.45
+_Summary: TypeAlias = tuple[tuple[int, ...], UInt8Array, UInt8Array]
+"""Of a frame: its shape, its thumbnail in grey, and the shares of its colours."""
+
+
+def find_cuts(images: Sequence[UInt8Array | None]) -> frozenset[int]:
+    """Return the positions, from 1, at which another shot, or frames of another size, begin."""
+    seen = [(at, _summary(image)) for at, image in enumerate(images) if image is not None]
+    return frozenset(at for (_, last), (at, now) in pairwise(seen) if _differ(last, now))
+
+
+def _summary(image: UInt8Array) -> _Summary:
+    width, height = _THUMBNAIL_WH
+    step = max(1, min(image.shape[0] // (height * _SAMPLES), image.shape[1] // (width * _SAMPLES)))
+    some = np.ascontiguousarray(image[::step, ::step])
+    small = cv2.resize(some, _THUMBNAIL_WH, interpolation=cv2.INTER_AREA)
+    hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
+    counts = cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 8], [0, 180, 0, 256, 0, 256])
+    return image.shape, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), counts / counts.sum()
+
+
+def _differ(a: _Summary, b: _Summary) -> bool:
+    if a[0] != b[0]:  # Places in frames of another size are other places.
+        return True
+    if np.minimum(a[2], b[2]).sum() >= _MAX_SHARED_COLOURS:
+        return False
+    x, y = (grey.astype(float) - grey.mean() for grey in (a[1], b[1]))
+    spread = float(np.sqrt((x**2).sum() * (y**2).sum()))
+    return spread == 0.0 or float((x * y).sum()) / spread < _MAX_CORRELATION
+
+
+UNLIKE = 0.5
+"""Faces less alike than this are two people's, wherever they are seen."""
+LIKE = 0.62
+"""Faces more alike than this are one person's, where others are seen too."""
+LIKE_ALONE = 0.55
+"""The same where nobody else is ever seen beside."""
+
+_SIDE = 48
+_MARGIN = 1.3
+_HAIR_ROWS = 20
+# How far two crops may be shifted against each other, in their pixels.
+_SHIFT = 4
+_BINS = (12, 6, 6)
+_RANGES = (0, 180, 0, 256, 0, 256)
+_LAYOUT_WEIGHT = 0.25
+# Clothes, in sides of the box: centre below the face's centre, width, height; their part of the
+# whole, and how much less than a head two looks at the same clothes agree.
+_CLOTHES = (1.15, 1.2, 0.9)
+_CLOTHES_SIDE = 32
+_CLOTHES_WEIGHT = 0.35
+_CLOTHES_SCALE = 1.2
+
+
+class Appearance(NamedTuple):
+    """What is compared of a face: shares of colours, and grey values."""
+
+    hair: FloatArray
+    """(12, 6, 6), the shares of hue, saturation and value; so are the other two."""
+    face: FloatArray
+    clothes: FloatArray | None
+    """None where less than half of them lies in the frame."""
+    grey: FloatArray
+    """(48, 48), upright, 1.3 face sides."""
+
+
+def appearance_of(image: UInt8Array, face: Face) -> Appearance:
+    """Return how a face looks in its frame, (H, W, 3) uint8 RGB."""
+    roll = 0.0 if face.eyes is None else roll_of(face.eyes)
+    matrix = crop_matrix(face.box, roll=roll, size=_SIDE, margin=_MARGIN)
+    head = cut_out(image, matrix, _SIDE)
+    grey = cv2.cvtColor(head, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return Appearance(
+        _colours(head[:_HAIR_ROWS]), _colours(head[_HAIR_ROWS:]), _clothes(image, face), grey
+    )
+
+
+def likeness(a: Appearance, b: Appearance) -> float:
+    """Return how much two faces look like one person: 0 not at all, about 1 the same."""
+    layout = max(_correlation(a.grey, b.grey), _correlation(b.grey, a.grey), 0.0)
+    head = (_shared(a.hair, b.hair) + _shared(a.face, b.face)) / 2 + _LAYOUT_WEIGHT * layout
+    if a.clothes is None or b.clothes is None:
+        return head
+    clothes = _CLOTHES_SCALE * _shared(a.clothes, b.clothes)
+    return (1.0 - _CLOTHES_WEIGHT) * head + _CLOTHES_WEIGHT * clothes
+
+
+def _clothes(image: UInt8Array, face: Face) -> FloatArray | None:
+    (x, y), side = centre(face.box), face.side
+    below, wide, high = (part * side for part in _CLOTHES)
+    left, right = int(x - wide / 2), int(x + wide / 2)
+    top, bottom = int(y + below - high / 2), int(y + below + high / 2)
+    part = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if part.size == 0 or part.shape[0] * part.shape[1] < (right - left) * (bottom - top) / 2:
+        return None
+    wh = (_CLOTHES_SIDE, _CLOTHES_SIDE)
+    return _colours(cv2.resize(np.ascontiguousarray(part), wh, interpolation=cv2.INTER_AREA))
+
+
+def _colours(part: UInt8Array) -> FloatArray:
+    hsv = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2HSV)
+    counts = cv2.calcHist([hsv], [0, 1, 2], None, _BINS, _RANGES)
+    shares: FloatArray = counts / counts.sum()
+    return shares
+
+
+def _shared(a: FloatArray, b: FloatArray) -> float:
+    return float(np.minimum(a, b).sum())
+
+
+def _correlation(a: FloatArray, b: FloatArray) -> float:
+    inner = a[_SHIFT:-_SHIFT, _SHIFT:-_SHIFT]
+    if float(inner.std()) < 1.0 or float(b.std()) < 1.0:  # Nothing to be seen correlates.
+        return 0.0
+    return float(cv2.matchTemplate(b, inner, cv2.TM_CCOEFF_NORMED).max())
+
 
 Seen: TypeAlias = tuple[int, Face]
 """A face, and the position of the sampled frame that shows it."""
+Alike: TypeAlias = Callable[[Seen, Seen], float]
+"""Says how alike two faces near each other are, 0 where they are two people's."""
 
 _MIN_OVERLAP = 0.1
 # Faces of two people in one frame overlap by less.
@@ -65,7 +201,7 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
 def link_tracks(
     frames: Sequence[Sequence[Face]],
     cuts: Collection[int] = frozenset(),
-    alike: Callable[[Seen, Seen], float] = lambda *_: 1.0,
+    alike: Alike = lambda *_: 1.0,
 ) -> list[Track]:
     """Link faces of successive frames into tracks.
 
@@ -141,7 +277,7 @@ def _links(
     free: Sequence[int],
     faces: Sequence[Face],
     position: int,
-    alike: Callable[[Seen, Seen], float],
+    alike: Alike,
 ) -> list[tuple[int, float, int, int]]:
     """Return kind (0 overlap, 1 distance), cost, track and face of each link that may be made."""
     links: list[tuple[int, float, int, int]] = []

@@ -1,30 +1,180 @@
 """What a layout is: a table of path patterns, and lists beside the files that say more of them.
 
 `read_layout` reads any of them: a file is placed by the first pattern that its path below the root
-has, the lists add what they know, and what neither tells is a problem.
+has, the lists add what they know, and what neither tells is a problem. Every reader returns a
+`Reading`: rows of the video manifest, and what could not be placed.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from deepfake_generalize.data.layouts.manifest import (
-    REAL,
-    VIDEO_COLUMNS,
-    Problem,
-    Reading,
-    VideoRow,
-    as_names,
-    check_present,
-    choose_methods,
-)
+import pandas as pd
+
 from deepfake_generalize.data.layouts.scanning import Disk, walk_files
+from deepfake_generalize.data.manifests import VIDEO_COLUMNS
+from deepfake_generalize.errors import InputError
+
+REAL = "real"
+
+
+class LayoutWarning(UserWarning):
+    """Some files under the root are missing, or could not be placed; the rest were read."""
+
+
+class VideoRow(NamedTuple):
+    """One video, as its place on disk and the files beside it describe it; None where unknown."""
+
+    path: str
+    dataset: str
+    method: str | None
+    label: int | None
+    target_identity: str | None = None
+    source_identity: str | None = None
+    compression: str | None = None
+    split: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+class Problem(NamedTuple):
+    """What the reader could not place, and why.
+
+    `missing`: named by a list, not on disk; `unknown`: on disk, but nothing says what it is;
+    `mismatch`: the folder and the list beside it contradict each other.
+    """
+
+    path: str
+    status: Literal["missing", "unknown", "mismatch"]
+    reason: str
+
+
+@dataclass
+class Reading:
+    """What one reader found under a root; it grows while the reader walks."""
+
+    recognised_by: str
+    rows: list[VideoRow] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def fake_within(fields: Mapping[Any, object]) -> str:
+    """Return the frames that a fake is fake in, its `fake_frames`; empty where it is in all."""
+    said = fields.get("fake_frames")
+    return said if isinstance(said, str) and fields["label"] == 1 else ""
+
+
+def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
+    """Turn rows into the video manifest, sorted by path: all but the label pandas strings."""
+    ordered = sorted(rows, key=lambda row: row.path)
+    known = pd.DataFrame([row[:-1] for row in ordered], columns=list(VIDEO_COLUMNS), dtype=object)
+    names = list(dict.fromkeys(name for row in ordered for name, _ in row.extra))
+    values = [{name: value or None for name, value in row.extra} for row in ordered]
+    frame = known.join(pd.DataFrame(values, columns=names, index=known.index, dtype=object))
+    label = "Int64" if frame["label"].isna().any() else "int64"
+    return frame.astype(dict.fromkeys(frame.columns, "string") | {"label": label})
+
+
+def as_names(value: str | Sequence[str], *, choice: str) -> tuple[str, ...]:
+    """Turn one name or a sequence of names into a tuple; anything else raises `InputError`."""
+    names = (value,) if isinstance(value, str) else tuple(value)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"expected {choice}= to be a name or a list of names, received {value!r}.",
+            hint=f"Leave {choice}= out to keep everything.",
+        )
+    return names
+
+
+def check_present(wanted: Iterable[str], present: Iterable[str], *, choice: str) -> None:
+    """Raise `InputError` unless everything wanted is there; the message lists what is."""
+    there = sorted(set(present))
+    absent = sorted(set(wanted) - set(there))
+    if absent:
+        raise InputError(
+            f"expected {choice}= to be among what the root holds ({', '.join(there) or 'nothing'}),"
+            f" received {', '.join(absent)}.",
+            hint="Check the spelling, or download what is not there.",
+        )
+
+
+def choose_methods(rows: Sequence[VideoRow], methods: str | Sequence[str] | None) -> list[VideoRow]:
+    """Keep the fakes of some methods, and the originals of the data sets they belong to."""
+    if methods is None:
+        return list(rows)
+    wanted = set(as_names(methods, choice="methods"))
+    check_present(wanted, {row.method for row in rows if row.method} | {REAL}, choice="methods")
+    datasets = {row.dataset for row in rows if row.method in wanted}
+    return [
+        row for row in rows if row.method in wanted or (not row.label and row.dataset in datasets)
+    ]
+
+
+def left_out(labels: Mapping[str, int | None]) -> list[Problem]:
+    """Say which of these files, given with their labels, are not to be read, and why."""
+    problems = []
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, (real, regular) in _looked_up(sorted(labels)).items():
+        if regular:
+            places[real].append(path)
+        else:
+            problems.append(Problem(path, "unknown", "it is no regular file"))
+    for first, *others in places.values():
+        if len({labels[path] for path in (first, *others)}) > 1:
+            reason = "it is one file, linked to from places that call it real and fake: {}"
+            names = ", ".join(map(repr, (first, *others)))
+            problems += [Problem(p, "mismatch", reason.format(names)) for p in (first, *others)]
+        else:
+            reason = f"links make it the same file as {first!r}, which was read"
+            problems += [Problem(path, "mismatch", reason) for path in others]
+    return problems
+
+
+def counts_of(problems: Iterable[Problem]) -> str:
+    """Say how many problems of which status there are."""
+    counts = Counter(problem.status for problem in problems)
+    return ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+
+
+def told_by_folder(paths: Iterable[str], reason: str) -> list[Problem]:
+    """Say of files that are not read how many lie in which folder, a problem a folder."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        folder, name = os.path.split(path)
+        folders[folder].append(name)
+    return [
+        Problem(folder, "unknown", f"it holds {len(names)} files such as {min(names)!r}: {reason}")
+        for folder, names in sorted(folders.items())
+    ]
+
+
+def _looked_up(paths: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """Map each path to where links lead from it, and to whether a regular file may be there."""
+    folders: dict[str, str] = {}
+    found = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        real, mode = os.path.join(folders[folder], name), stat.S_IFREG  # noqa: PTH118 - of a str
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                real = os.path.realpath(path)
+                mode = os.stat(path).st_mode  # noqa: PTH116 - of a str, once a file
+        except (OSError, ValueError):
+            mode = stat.S_IFREG
+        found[path] = real, stat.S_ISREG(mode)
+    return found
+
 
 Fields: TypeAlias = dict[str, Any]
 """What is known of a file, by the names of the manifest's columns or of others."""

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deepfake_generalize.data.layouts.contract import (
+    REAL,
     SPLITS,
     Fields,
     Layout,
+    Problem,
+    Reading,
+    VideoRow,
     compiled,
     picture_of,
     read_layout,
+    told_by_folder,
 )
-from deepfake_generalize.data.layouts.manifest import REAL, Problem, Reading, VideoRow
-from deepfake_generalize.data.layouts.problems import told_by_folder
 from deepfake_generalize.data.layouts.scanning import Disk, read_json, walk_files
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.data.leakage.audit import LeakageWarning, audit_leakage, warn_of_leaks
-from deepfake_generalize.data.leakage.exclusion import Selection, exclude, only_identities
+from deepfake_generalize.data.leakage.audit import (
+    LeakageWarning,
+    Selection,
+    audit_leakage,
+    exclude,
+    only_identities,
+    warn_of_leaks,
+)
 
 __all__ = [
     "LeakageWarning",

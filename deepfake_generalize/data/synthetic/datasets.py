@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute, write_whole
 from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.crops import CROP_COLUMNS, CROPS_FILE, write_crops, write_landmarks
 from deepfake_generalize.data.manifests import restore_types

@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.paths import absolute, possible
+from deepfake_generalize._system.files import absolute, possible, write_whole
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.validation import describe
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import av
 import cv2
 
-from deepfake_generalize._system.atomic_files import replacing, write_whole
-from deepfake_generalize._system.paths import absolute
+from deepfake_generalize._system.files import absolute, replacing, write_whole
 from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.marking import claim

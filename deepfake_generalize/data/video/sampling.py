@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from deepfake_generalize.data.video import decoding, packets
+from deepfake_generalize.data.video import decoding
 from deepfake_generalize.data.video.containers import main_stream, opened
-from deepfake_generalize.data.video.decoding import Found
-from deepfake_generalize.data.video.packets import Damage, Stamp
+from deepfake_generalize.data.video.decoding import Damage, Found, Stamp
 from deepfake_generalize.errors import VideoError
 from deepfake_generalize.types import UInt8Array
 
@@ -76,7 +75,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     damage = Damage()
     with opened(Path(path)) as stream:
         codec = stream.codec_context.name
-        stamps = [Stamp.of(packet, codec) for packet in packets.demuxed(stream, damage)]
+        stamps = [Stamp.of(packet, codec) for packet in decoding.demuxed(stream, damage)]
         shown = sum(stamp.shown for stamp in stamps)
         if not shown:
             raise VideoError(
@@ -96,7 +95,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             told = f"damaged: {len(damage.errors)} stretches could not be read ({first})"
         else:
             told = ""
-        believable = packets.is_believable(stamps, stream)
+        believable = decoding.is_believable(stamps, stream)
         kind = {
             "container": stream.container.format.name,
             "codec": codec,
@@ -104,7 +103,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             "frame pixels": stream.codec_context.width * stream.codec_context.height,
         }
     note = "; ".join(filter(None, (note, told)))
-    order = packets.presentation_order(stamps)
+    order = decoding.presentation_order(stamps)
     video = VideoInfo(Path(path), shown + lost, note, stamps, order, lost, damage, kind)
     return video if believable else _counted(video, _decode_whole(video, ()))
 
@@ -188,7 +187,7 @@ def _decode_whole(video: VideoInfo, indices: tuple[int, ...], *, strict: bool = 
 def _counted(video: VideoInfo, found: Found) -> VideoInfo:
     """Number the frames as they came out of a pass over the whole file."""
     times = found.times
-    by_packets = packets.presentation_order(video.stamps)
+    by_packets = decoding.presentation_order(video.stamps)
     known = [time for time in times if time is not None]
     if found.damage.errors and by_packets is not None and known == sorted(set(known)):
         # What was lost to damage has its place among what came out.
@@ -197,4 +196,4 @@ def _counted(video: VideoInfo, found: Found) -> VideoInfo:
         times = [*sorted({*known, *(time for time in lost if time is not None)})]
     if not times:
         return video
-    return video._replace(n_frames=len(times) + video.lost, order=packets.index_of_times(times))
+    return video._replace(n_frames=len(times) + video.lost, order=decoding.index_of_times(times))

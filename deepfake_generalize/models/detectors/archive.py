@@ -18,10 +18,8 @@ from typing import Any
 
 import keras
 
-from deepfake_generalize._system.atomic_files import replacing
-from deepfake_generalize._system.bounded_files import check_unpacked, open_regular
 from deepfake_generalize._system.exception_notes import telling
-from deepfake_generalize._system.paths import exists
+from deepfake_generalize._system.files import check_unpacked, exists, open_regular, replacing
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors.outline import CONFIG, check_size, outline, safely
 from deepfake_generalize.models.surgery import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from deepfake_generalize._system.machine import processors
+from deepfake_generalize._system.processes import processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

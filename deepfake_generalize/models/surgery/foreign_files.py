@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from deepfake_generalize._system.bounded_files import open_regular
+from deepfake_generalize._system.files import open_regular
 
 _OTHER_LIBRARY = "Load it with its own library and wrap that: models.as_detector(...)."
 _WHOLE = "Load it with Keras: Detector(keras.saving.load_model(path), fake_index=...)."

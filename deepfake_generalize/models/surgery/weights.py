@@ -14,8 +14,7 @@ import h5py
 import keras
 import numpy as np
 
-from deepfake_generalize._system.bounded_files import may_unpack_to
-from deepfake_generalize._system.paths import exists
+from deepfake_generalize._system.files import exists, may_unpack_to
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.surgery.foreign_files import foreign
 from deepfake_generalize.models.surgery.graph import every_layer

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deepfake_generalize._system.atomic_files import replacing, write_arrays
-from deepfake_generalize._system.bounded_files import open_arrays
+from deepfake_generalize._system.files import open_arrays, replacing, write_arrays
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.types import AnyArray

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepfake_generalize._system.machine import cpu_model, processors
+from deepfake_generalize._system.processes import cpu_model, processors
 from deepfake_generalize._version import __version__
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.architectures import ARCHITECTURES

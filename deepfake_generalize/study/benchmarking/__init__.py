@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from deepfake_generalize.study.benchmarking.benchmark import benchmark
-from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
 from deepfake_generalize.study.benchmarking.inputs import (
     ScoredSet,
+    describe_detector,
     load_scored_set,
     score_images,
+    versions,
 )
-from deepfake_generalize.study.benchmarking.missing_scores import COVERAGE_WANTED
-from deepfake_generalize.study.benchmarking.provenance import describe_detector, versions
-from deepfake_generalize.study.benchmarking.result import Benchmark
-from deepfake_generalize.study.benchmarking.several import Benchmarks, compare_scores
+from deepfake_generalize.study.benchmarking.measure import COVERAGE_WANTED, breakdown, gaps
+from deepfake_generalize.study.benchmarking.result import Benchmark, Benchmarks, compare_scores
 
 __all__ = [
     "COVERAGE_WANTED",

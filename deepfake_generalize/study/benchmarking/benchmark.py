@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Required, TypedDict, Unpack, get_args, overload
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
 import pandas as pd
 
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits
+from deepfake_generalize.data.crops import read_set, split_packed
+from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Resampling, decompose_degradation
-from deepfake_generalize.study.benchmarking import provenance
 from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
     Outcomes,
@@ -20,30 +23,35 @@ from deepfake_generalize.study.benchmarking.inputs import (
     SetInput,
     check_detector,
     check_direction,
+    check_one_detector,
     check_sets,
+    describe_detector,
     load_scored_set,
+    selection_rule,
+    summarise_training,
+    versions,
 )
-from deepfake_generalize.study.benchmarking.leakage import (
-    Shared,
-    TrainedOn,
-    audit_sets,
-    leak_notes,
-    read_shared,
-    read_training,
+from deepfake_generalize.study.benchmarking.measure import (
+    THRESHOLD,
+    Policy,
+    coverage_notes,
+    measure_sets,
+    row_intervals,
 )
-from deepfake_generalize.study.benchmarking.measure import THRESHOLD, measure_sets, row_intervals
-from deepfake_generalize.study.benchmarking.missing_scores import Policy, coverage_notes
-from deepfake_generalize.study.benchmarking.result import Benchmark
-from deepfake_generalize.study.benchmarking.several import Benchmarks
+from deepfake_generalize.study.benchmarking.result import Benchmark, Benchmarks
+from deepfake_generalize.study.paper_tables import with_losses
+from deepfake_generalize.study.protocol import shared_by_benchmark
+from deepfake_generalize.study.published import little_to_lose, rank_among_published
 from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash, unit_of
-from deepfake_generalize.study.tables import (
-    little_to_lose,
-    rank_among_published,
-    with_losses,
-)
 from deepfake_generalize.types import Scorer
-from deepfake_generalize.validation import check_choice
+from deepfake_generalize.validation import check_choice, describe
 
+Training: TypeAlias = pd.DataFrame | Splits | str | Path
+TrainedOn: TypeAlias = Training | Mapping[str, Training | None]
+TRAINING = "training"
+Shared: TypeAlias = Iterable[tuple[str, ...]] | Mapping[tuple[str, ...], str | Iterable[str]]
+_WORDS = {"video": "videos", "identity": "people", "near_duplicate": "near-duplicates"}
+_PEOPLE = ("identity", "video", "near_duplicate")
 _MUCH_MOVED = 0.1
 """From so much on, and where it is half of the loss or more, a note says that it moved."""
 _TURNED_ROUND = 0.1
@@ -150,8 +158,8 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     check_choice("policy", policy, get_args(Policy), hint=_POLICY_HINT)
     given = ({ORIGINAL: original}, unseen, specialized)
     names = [name for group in given for name in group]
-    shared = read_shared(shared_by_design, names)
-    choices = (read_training(trained_on), shared, policy, polarity, resampling)
+    shared = _read_shared(shared_by_design, names)
+    choices = (_read_training(trained_on), shared, policy, polarity, resampling)
     if not isinstance(detector, list | tuple):
         return _benchmark(detector, given, audit, *choices)
     if not detector:
@@ -181,9 +189,9 @@ def _benchmark(
 ) -> Benchmark:
     training_dataset, training = trained_on
     sets, pictures = _load(detector, given, polarity)
-    described = provenance.describe_detector(detector)
+    described = describe_detector(detector)
     name, names, special = described["name"], list(given[1]), list(given[2])
-    notes = provenance.check_one_detector(described, sets)
+    notes = check_one_detector(described, sets)
     measured = measure_sets(sets, policy, resampling)
     accuracies = measured.accuracies
     row = {"detector": name, "original_accuracy": accuracies[ORIGINAL], **accuracies}
@@ -194,7 +202,7 @@ def _benchmark(
     on_unseen = {key: accuracies[key] for key in names}
     rank, reason = rank_among_published(accuracies[ORIGINAL], on_unseen, little=little)
     found = measured.table.set_index("set")["frame_auc"]
-    leakage = audit_sets(sets, names, special, training, shared) if audit else None
+    leakage = _audit_sets(sets, names, special, training, shared) if audit else None
     done = "done" if training is not None else "done, without the training data"
     done = "no images or videos are known" if leakage is None else done
     choices = {
@@ -225,7 +233,7 @@ def _benchmark(
             *notes,
             *_notes(detector, sets, policy),
             *measured.notes,
-            *leak_notes(leakage),
+            *_leak_notes(leakage),
         ),
         provenance=_provenance(described, sets) | choices,
     )
@@ -254,9 +262,9 @@ def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict
         "images": {scored.name: scored.class_counts for scored in sets},
         "source": {scored.name: scored.source for scored in sets},
         "data_sha256": {scored.name: data_hash(scored.frame) for scored in sets},
-        "detector": {**described, "training": provenance.summarise_training(training)},
-        "selection": provenance.selection_rule(training),
-        "versions": provenance.versions(),
+        "detector": {**described, "training": summarise_training(training)},
+        "selection": selection_rule(training),
+        "versions": versions(),
     }
 
 
@@ -344,3 +352,99 @@ def _under_both_labels(sets: Sequence[ScoredSet], pictures: Outcomes) -> Iterato
             f"{len(twice)} pictures stand under both labels, the first as real in "
             f"{next(iter(twice.values()))}: are the labels of a set swapped?"
         )
+
+
+def _read_training(trained_on: TrainedOn | None) -> tuple[str | None, pd.DataFrame | Splits | None]:
+    """Return the name of the training data, if it was said, and the crops, if they are there."""
+    name: str | None = None
+    given: object = trained_on
+    if isinstance(trained_on, Mapping):
+        if len(trained_on) != 1:
+            raise InputError(
+                f"expected trained_on to name one data set, received {len(trained_on)}.",
+                hint='Pass trained_on={"CELEB": crops}.',
+            )
+        ((name, given),) = trained_on.items()
+    if given is None or isinstance(given, pd.DataFrame | Splits):
+        return name, given
+    if isinstance(given, str | Path):
+        return name, read_set(given)
+    raise InputError(
+        f"expected trained_on to be crops, a folder of them or Splits, received {describe(given)}.",
+        hint='Pass trained_on=crops, or trained_on={"CELEB": crops} to name the data set.',
+    )
+
+
+def _read_shared(shared: Shared, names: Sequence[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return what every pair of sets shares by design, from groups of the sets' `names`."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for group in shared:
+        if not isinstance(group, tuple) or len(group) < 2 or not {*group} <= {*names, TRAINING}:
+            raise InputError(
+                f"expected groups of two or more of the sets {', '.join(names)} and {TRAINING}, "
+                f"received {group!r} among what is shared by design.",
+                hint=f'As in shared_by_design=[("{ORIGINAL}", "FS")], on the command line '
+                f"--shared-by-design {ORIGINAL},FS.",
+            )
+        said = shared[group] if isinstance(shared, Mapping) else None
+        for pair in combinations(group, 2):
+            all_of = _PEOPLE if TRAINING in pair else (*_PEOPLE, "frame")
+            found[pair] = (said,) if isinstance(said, str) else tuple(said or all_of)
+    return found
+
+
+def _audit_sets(
+    scored: Sequence[ScoredSet],
+    unseen: Sequence[str],
+    specialized: Sequence[str],
+    training: pd.DataFrame | Splits | None,
+    shared: Mapping[tuple[str, str], tuple[str, ...]],
+) -> pd.DataFrame | None:
+    """Audit the sets and what the detector was trained on; None where no set tells its images."""
+    frames = {of.name: _auditable(of.frame) for of in scored}
+    given = frames if training is None else {**frames, TRAINING: training}
+    sets = {name: crops for name, crops in given.items() if crops is not None}
+    if len(sets) < 2:
+        return None
+    designs = shared_by_benchmark(ORIGINAL, unseen, specialized, training=TRAINING) | {**shared}
+    findings = audit_leakage(
+        sets,
+        near_duplicates=all(_has_images(frame) for frame in sets.values()),
+        shared_by_design={pair: of for pair, of in designs.items() if set(pair) <= set(sets)},
+    )
+    warn_of_leaks(findings, stacklevel=5)
+    return findings
+
+
+def _leak_notes(leakage: pd.DataFrame | None) -> list[str]:
+    """Say what every pair of sets shares that it should not, and in one note what is meant."""
+    if leakage is None or leakage.empty:
+        return []
+    shared = leakage[leakage["kind"] != "unreadable"]
+    meant = shared[shared["by_design"]]
+    pairs = shared[~shared["by_design"]].groupby(["set_a", "set_b", "kind"], sort=False)
+    notes = [f"{a} and {b} share {len(rows)} by {kind}: a leak" for (a, b, kind), rows in pairs]
+    if len(meant):
+        names = dict.fromkeys(meant[["set_a", "set_b"]].to_numpy().ravel())
+        kinds = meant.groupby("kind", sort=False)["what"].nunique().items()
+        told = ", ".join(f"{count} {_WORDS[str(kind)]}" for kind, count in kinds)
+        notes.append(f"shared by design, among {', '.join(names)}: {told}")
+    return notes
+
+
+def _auditable(frame: pd.DataFrame) -> pd.DataFrame | None:
+    # What could not be read is told by the coverage already.
+    frame = frame[frame["status"] == "ok"]
+    if frame["path"].notna().all():
+        return frame
+    if "video" in frame and frame["video"].notna().all():
+        # The audit asks for a path a row; without images only videos and people are compared.
+        return frame.assign(path=frame["key"])
+    return None
+
+
+def _has_images(crops: pd.DataFrame | Splits) -> bool:
+    if isinstance(crops, Splits):
+        return all(_has_images(part) for part in (crops.train, crops.val, crops.test))
+    paths = crops["path"].astype(str).unique()
+    return all(Path(path).exists() or split_packed(path) is not None for path in paths)

@@ -1,34 +1,51 @@
-"""What the benchmark returns: a row, its rank, and all that they were made from."""
+"""What the benchmark returns, a row or a table of several, and what is published with it."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import jinja2
 import pandas as pd
 
-from deepfake_generalize.errors import InputError
+from deepfake_generalize import metrics
+from deepfake_generalize._system.streams import visible
+from deepfake_generalize.data.manifests import text_column, video_keys
+from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.metrics import Interval, Resampling
+from deepfake_generalize.metrics.ranking import ranks
 from deepfake_generalize.notebooks import card
-from deepfake_generalize.study.benchmarking import publishing
-from deepfake_generalize.study.benchmarking.breakdowns import breakdown, gaps
-from deepfake_generalize.study.benchmarking.missing_scores import Policy
-from deepfake_generalize.study.protocol import PAPER, SPECIALIZED_SETS, TABLE_SHARES
-from deepfake_generalize.study.scores import Style, unit_of, write_scores
-from deepfake_generalize.study.tables import (
-    RANK_CAVEAT,
-    Ends,
-    beside_published,
-    render,
-    why_not_in,
-    with_losses,
-)
+from deepfake_generalize.study.benchmarking.inputs import ORIGINAL
+from deepfake_generalize.study.benchmarking.measure import Policy, breakdown, gaps
+from deepfake_generalize.study.paper_tables import why_not_in, with_losses
+from deepfake_generalize.study.protocol import PAPER, TABLE_SHARES
+from deepfake_generalize.study.published import RANK_CAVEAT, beside_published
+from deepfake_generalize.study.render import METRIC_TITLES, Ends, marked_down, render
+from deepfake_generalize.study.scores import Style, file_name, unit_of, write_scores
 from deepfake_generalize.validation import check_choice
 
 Number = Literal["V", "VI", "VII"]
 
+_METRICS = {"accuracy": "accuracy", "auc": "roc_auc"}
+_SHOWN = ("accuracy", "accuracy_real", "accuracy_fake", "auc", "eer")
+_ALWAYS = ("li2023generalizable", "deepfake_generalize")
+_CELEB, _FORENSICS = "li2020celebdf", "roessler2019faceforensics"
+_DATASETS = {
+    r"(f2f|fs|nt|df|fs-i|nt-i|ff\+\+.*|faceforensics.*)": _FORENSICS,
+    r"(celeb|celeb-m|celeb-?df.*|cdf.*)": _CELEB,
+    r"dfdc": "dolhansky2020dfdc",
+}
+_NETWORKS = {
+    r"meso(net|inception)": "afchar2018mesonet",
+    r"xception": "chollet2017xception",
+    r"efficientnet": "tan2019efficientnet",
+}
 _SPECIAL = ("specialized_average", "specialized_degradation", "degradation_difference")
 
 
@@ -219,14 +236,53 @@ class Benchmark:
 
         Markdown below YAML whose `model-index` has each set's accuracy and AUC, as fractions.
         """
-        return publishing.write_card(self)
+        made = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
+        made.filters["yaml"] = lambda value: json.dumps(visible(str(value)), ensure_ascii=False)
+        made.filters["md"] = lambda value: marked_down(visible(" ".join(str(value).split())))
+        rows = self.metrics.to_dict("records")
+        sizes = {"n_frames": "images", "n_videos": "videos", "n_people": "people"}
+        counts = self.metrics.reindex(columns=["set", *sizes]).rename(columns=sizes)
+        measures = {METRIC_TITLES[name]: f"frame_{name}" for name in _SHOWN}
+        percent = 100.0 * self.metrics.drop(columns=["set", *sizes], errors="ignore")
+        found = pd.DataFrame(
+            {"set": counts["set"], **{of: percent[c] for of, c in measures.items()}}
+        )
+        ends = {of: (percent[f"{c}_low"], percent[f"{c}_high"]) for of, c in measures.items()}
+        leakage = self.leakage
+        shared = None if leakage is None else leakage[~leakage["by_design"]]
+        return made.from_string(_text("card.md")).render(
+            result=self,
+            sets=[{"name": row["set"], "metrics": [*_measured(row)]} for row in rows],
+            data=render(counts, "markdown"),
+            metrics=render(found, "markdown", intervals=ends),
+            leaks=0 if shared is None else int((shared["kind"] != "unreadable").sum()),
+        )
 
     def citations(self) -> str:
         """Return BibTeX entries: the paper, this library, and the known sets and networks used.
 
         A comment names each set that no entry is known for.
         """
-        return publishing.cite(self)
+        names = {self.training_dataset} - {None}
+        for name, frame in self.scores.items():
+            names |= {*text_column(frame, "dataset")} - {""} or {name} - {ORIGINAL}
+        keys, unknown = dict.fromkeys(_ALWAYS), []
+        for name in sorted(map(str, names)):
+            known = [key for of, key in _DATASETS.items() if re.fullmatch(of, name, re.IGNORECASE)]
+            keys |= dict.fromkeys(known)
+            unknown += [] if known else [name]
+        detector = json.dumps(self.provenance["detector"], default=str)
+        keys |= {
+            key: None for of, key in _NETWORKS.items() if re.search(of, detector, re.IGNORECASE)
+        }
+        entries = _text("references.bib").replace("VERSION", self.provenance["library_version"])
+        by_key = {
+            entry.split("{")[1].split(",")[0]: entry for entry in entries.strip().split("\n\n")
+        }
+        missing = [
+            f"% No entry is known for {visible(name)}: cite it yourself." for name in unknown
+        ]
+        return "\n\n".join([*(by_key[key] for key in keys), *missing]) + "\n"
 
     def __repr__(self) -> str:
         """Show the row, the rank or why there is none, and the notes."""
@@ -247,7 +303,7 @@ class Benchmark:
         if number == "V":
             return ()
         own = PAPER.sharing(TABLE_SHARES[number])
-        others = set(SPECIALIZED_SETS) - set(own)
+        others = {name for of in TABLE_SHARES.values() for name in PAPER.sharing(of)} - set(own)
         return tuple(name for name in self.specialized if name not in others)
 
     def _ends(self, frame: pd.DataFrame) -> Ends:
@@ -258,3 +314,135 @@ class Benchmark:
             for name, interval in self.intervals.items()
             if name in frame and not (narrowed and name in _SPECIAL)
         }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Benchmarks:
+    """Several detectors on the same sets: `results` by detector, in the order given.
+
+    `resampling` is how the intervals of `comparisons` are made.
+    """
+
+    results: Mapping[str, Benchmark]
+    resampling: Resampling
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a detector, the least degradation first, in percent and not rounded.
+
+        The columns are `Benchmark.row`'s with three more. `rank` is by degradation among these
+        detectors, NA for those that have little to lose, which come last; `average_auc` is the mean
+        AUC over the unseen sets, and `auc_rank` the rank by it; NA where a set has one class.
+        """
+        results = self.results.values()
+        found = pd.concat([result.row for result in results], ignore_index=True)
+        aucs = [of.metrics.set_index("set")["frame_auc"][[*of.unseen]] for of in results]
+        found["average_auc"] = [100.0 * auc.mean(skipna=False) for auc in aucs]
+        lossy = [not result.little_to_lose for result in results]
+        found.insert(0, "rank", _places(found.loc[lossy, "degradation"], "low"))
+        found["auc_rank"] = _places(found["average_auc"].dropna(), "high")
+        return found.sort_values(["rank", "auc_rank"], kind="stable", ignore_index=True)
+
+    @property
+    def comparisons(self) -> pd.DataFrame:
+        """Every pair of detectors on every set: `metrics.compare_all`'s columns after `set`.
+
+        Images that all detectors scored are compared, resampled by video where videos are known.
+        A set on which nothing can be tested (one class, one video) is left out and in `notes`.
+        """
+        return self._compared[0]
+
+    @cached_property
+    def _compared(self) -> tuple[pd.DataFrame, list[str]]:
+        found, untested = [pd.DataFrame()], []
+        sets = next(iter(self.results.values())).scores
+        for name in sets if len(self.results) > 1 else ():
+            try:
+                rows = {who: of.scores[name] for who, of in self.results.items()}
+                pairs = compare_scores(rows, self.resampling)
+            except (UndefinedMetricError, InputError) as error:
+                untested.append(f"{name}: detectors are not compared: {error.message}")
+            else:
+                pairs.insert(0, "set", name)
+                found.append(pairs)
+        return pd.concat(found, ignore_index=True), untested
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know: the detectors' notes, and the sets without a comparison."""
+        own = [f"{name}: {note}" for name, of in self.results.items() for note in of.notes]
+        unranked = [
+            f"{name}: no rank: {of.little_to_lose}"
+            for name, of in self.results.items()
+            if of.little_to_lose
+        ]
+        return (*unranked, *own, *self._compared[1])
+
+    def table(self, table_format: str = "markdown") -> str:
+        """Return `frame` as `Benchmark.table` writes it, "-" where there is no rank."""
+        whole = self.frame.copy()
+        for name in ("rank", "auc_rank"):
+            whole[name] = ["-" if pd.isna(place) else place for place in whole[name]]
+        said = "Ranks are among these detectors, by degradation and by the average AUC."
+        return render(whole, table_format, caption="" if table_format == "text" else said)
+
+    def save_scores(self, folder: str | Path) -> list[Path]:
+        """Write the score files of each detector into a folder of its own, named after it."""
+        return [
+            path
+            for name, result in self.results.items()
+            for path in result.save_scores(Path(folder) / file_name(name))
+        ]
+
+    def __repr__(self) -> str:
+        """Show the table and the notes."""
+        return "\n".join([self.table("text"), *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        """Show the same in a notebook."""
+        return card(f"Benchmark of {len(self.results)} detectors", [self.table("html")], self.notes)
+
+
+def compare_scores(scores: Mapping[str, pd.DataFrame], resampling: Resampling) -> pd.DataFrame:
+    """Compare every pair of detectors on the images that all of them scored."""
+    usable = [rows.query("status == 'ok'").set_index(["key", "label"]) for rows in scores.values()]
+    if not all(rows.index.is_unique for rows in usable):
+        raise InputError("a key comes twice", hint="Give every image a key of its own.")
+    shared = pd.concat([rows["score"] for rows in usable], axis=1, join="inner")
+    if shared.empty:
+        raise InputError(
+            f"expected images that {', '.join(scores)} all scored, none has the same key and label "
+            "in all of them.",
+            hint="Pass the scores of one set, with the same keys.",
+        )
+    images = usable[0].loc[shared.index].reset_index()
+    pairs = metrics.compare_all(
+        images["label"],
+        dict(zip(scores, shared.to_numpy().T, strict=True)),
+        groups=video_keys(images),
+        level=resampling.level,
+        n_resamples=resampling.n_resamples,
+        seed=resampling.seed,
+    )
+    pairs.attrs["images"] = len(images)
+    return pairs
+
+
+def _places(values: pd.Series[float], best: Literal["low", "high"]) -> pd.Series[int]:
+    return pd.Series(ranks(values, best=best), values.index, dtype="Int64")
+
+
+def _measured(row: dict[Any, Any]) -> list[dict[str, Any]]:
+    """Return a set's metrics as fractions, without those that do not exist."""
+    found = []
+    for name, title in _METRICS.items():
+        value, low, high = (row.get(f"frame_{name}{end}") for end in ("", "_low", "_high"))
+        if value is None or pd.isna(value):
+            continue
+        ends = "" if pd.isna(low) else f" (95 % interval {low:.4f} to {high:.4f})"
+        found.append({"type": title, "value": round(value, 6), "name": f"{name}{ends}"})
+    return found
+
+
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath("card", name).read_text(encoding="utf-8")

@@ -18,8 +18,9 @@ from deepfake_generalize.study.experiment.records import (
     of_kind,
     read_all,
     read_lines,
+    read_log,
+    when_and_where,
 )
-from deepfake_generalize.study.experiment.run_log import read_log, when_and_where
 from deepfake_generalize.study.experiment.schedules import Analysis, Schedule
 from deepfake_generalize.study.experiment.worker import work_on, workers_ended_by_signals
 

@@ -15,28 +15,21 @@ from deepfake_generalize.data.leakage import warn_of_leaks
 from deepfake_generalize.data.manifests import split_query
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.experiment.config import StudyConfig, needed
-from deepfake_generalize.study.experiment.detector_family import derived_seed
-from deepfake_generalize.study.experiment.places import (
+from deepfake_generalize.study.experiment.config import (
     Entry,
+    StudyConfig,
     look_at,
+    needed,
     part_of,
     read_entry,
     sets_of,
 )
-from deepfake_generalize.study.experiment.records import RECORDS, Records
-from deepfake_generalize.study.experiment.run_log import note, now
-from deepfake_generalize.study.protocol import (
-    PAPER,
-    Problems,
-    count_shared,
-    fine_tuning,
-    official_split,
-    sets_apart,
-    shared_by_design,
-    study_sets,
-    uses_of,
-)
+from deepfake_generalize.study.experiment.detector_family import derived_seed
+from deepfake_generalize.study.experiment.records import RECORDS, Records, note, now
+from deepfake_generalize.study.facts import fine_tuning
+from deepfake_generalize.study.protocol import PAPER, count_shared, shared_by_design
+from deepfake_generalize.study.sets import official_split, sets_apart, study_sets, uses_of
+from deepfake_generalize.validation import Problems, about
 
 SPLITS = "splits"
 _SYNTHETIC = "data"
@@ -142,7 +135,7 @@ def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Pr
     tables: dict[str, pd.DataFrame] = {}
     for name in protocol.names:
         place = protocol.place_of(name)
-        with problems.about(name):
+        with problems, about(name):
             tables[name] = part_of(place, {key: entry.rows for key, entry in entries.items()})
     per_video = (protocol.frames_per_real_video, protocol.frames_per_video)
     for name, parts in uses_of(protocol, trains=trains).items() if not problems.found else ():
@@ -157,7 +150,7 @@ def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Pr
                 )
         if trains and not of_videos and name in protocol.sources:
             reals = tables[name][tables[name]["label"] == 0]
-            with problems.about(name):
+            with problems, about(name):
                 if "self-blended" in protocol.fine_tunings:
                     data.read_landmarks(reals.head(_LOOKED_AT))
     if not problems.found and not any(entry.videos for entry in entries.values()):

@@ -7,14 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.schedules import Schedule, epochs_of
-from deepfake_generalize.study.protocol import (
-    ORIGINAL,
-    PAPER,
-    Protocol,
-    architecture_facts,
-    fine_tuning,
-    short_name,
-)
+from deepfake_generalize.study.facts import ORIGINAL, architecture_facts, fine_tuning, short_name
+from deepfake_generalize.study.protocol import PAPER, Protocol
 
 _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from deepfake_generalize import interpret
-from deepfake_generalize._system.atomic_files import replacing, write_arrays
+from deepfake_generalize._system.files import replacing, write_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,18 +14,14 @@ import numpy as np
 import pandas as pd
 
 from deepfake_generalize import augment, causal, metrics, models
-from deepfake_generalize._system.file_locks import lock
+from deepfake_generalize._system.files import lock
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits, read_image
 from deepfake_generalize.data.crops import resize
 from deepfake_generalize.data.manifests import clip_keys
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import named
-from deepfake_generalize.study.benchmarking import (
-    ScoredSet,
-    describe_detector,
-    load_scored_set,
-)
+from deepfake_generalize.study.benchmarking import ScoredSet, describe_detector, load_scored_set
 from deepfake_generalize.study.experiment import heat_maps
 from deepfake_generalize.study.experiment.datasets import SPLITS, read_facts
 from deepfake_generalize.study.experiment.detector_family import (
@@ -41,10 +37,11 @@ from deepfake_generalize.study.experiment.records import (
     SCORES,
     TIMING,
     Records,
+    note,
+    now,
 )
-from deepfake_generalize.study.experiment.run_log import note, now
 from deepfake_generalize.study.experiment.schedules import Schedule, recipe_for
-from deepfake_generalize.study.protocol import ORIGINAL, fine_tuning, short_name
+from deepfake_generalize.study.facts import ORIGINAL, fine_tuning, short_name
 from deepfake_generalize.study.scores import write_scores
 from deepfake_generalize.validation import check_type
 
@@ -127,11 +124,11 @@ class _Work:
         """Do a step; an analysis that somebody's own network has no way for is left out, named."""
         family = self.family
         own = family.reference is not None or ":" in family.architecture
-        if not own or step.kind in {"detector", "evaluation"}:
-            return do(step)
         try:
             return do(step)
         except InputError as error:
+            if not own or step.kind in {"detector", "evaluation"}:
+                raise
             return {"left_out": str(error)}
 
     def _checkpoint(self, name: str) -> Path:
@@ -149,12 +146,9 @@ class _Work:
 
     def detector(self, name: str) -> Any:
         if name not in self._detectors:
-            reference = self.family.reference
-            self._detectors[name] = (
-                models.Detector.load(self._file(name))
-                if reference is None
-                else models.load_detector(reference)
-            )
+            given = self.family.reference
+            load = models.Detector.load if given is None else models.load_detector
+            self._detectors[name] = load(given or str(self._file(name)))
         return self._detectors[name]
 
     def _file(self, name: str) -> Path:

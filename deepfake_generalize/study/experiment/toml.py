@@ -10,10 +10,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomli_w
 
-from deepfake_generalize._system.bounded_files import read_regular
+from deepfake_generalize._system.files import read_regular
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.protocol import Problems
-from deepfake_generalize.validation import check_type
+from deepfake_generalize.validation import Problems, check_type
 
 _MOST_BYTES, _MOST_DOTS = 256_000, 256
 """What a configuration may hold, and what a line of it; none comes near."""
@@ -57,15 +56,8 @@ def _check_simple(text: str) -> None:
 def build(kind: Any, value: object, where: str, base: Any = None) -> Any:
     """Return what a file holds as what a dataclass or a field of one is declared to be.
 
-    Args:
-        kind: A dataclass; or a type of its fields: another one, a plain type, a tuple of one, a
-            mapping of names to one, or a choice among words, which the dataclass checks itself.
-        value: What the file holds.
-        where: What messages call it.
-        base: A dataclass that has what the file leaves out, in place of the defaults.
-
-    Raises:
-        InputError: A value of another type, or a name that the dataclass does not have.
+    `where` is what messages call it; `base` has what the file leaves out, in place of the defaults.
+    `InputError` where a value is of another type, or a name is none of the dataclass's.
     """
     if isinstance(value, dict):  # Of the kinds that a field may have, a table is the mapping.
         kind = next((arm for arm in get_args(kind) if get_origin(arm) is Mapping), kind)

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from deepfake_generalize._system.machine import peak_memory
-from deepfake_generalize._system.processes import acting_before_interruption
+from deepfake_generalize._system.processes import acting_before_interruption, peak_memory
 from deepfake_generalize.errors import PartialError
 from deepfake_generalize.study.experiment.config import StudyConfig
 from deepfake_generalize.study.experiment.detector_family import DetectorFamily, all_families

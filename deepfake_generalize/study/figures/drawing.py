@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepfake_generalize._system.atomic_files import replacing
+from deepfake_generalize._system.files import replacing
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_whole, describe
 

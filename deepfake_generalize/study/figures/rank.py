@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from deepfake_generalize.errors import InputError
+from deepfake_generalize.study.facts import POOR_POINTS
 from deepfake_generalize.study.figures.drawing import (
     ACCENT,
     BLUE,
@@ -14,12 +15,7 @@ from deepfake_generalize.study.figures.drawing import (
     YELLOW,
     own_style,
 )
-from deepfake_generalize.study.protocol import POOR_POINTS
-from deepfake_generalize.study.tables import (
-    RANK_CAVEAT,
-    published,
-    published_degradations,
-)
+from deepfake_generalize.study.published import RANK_CAVEAT, published, published_degradations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

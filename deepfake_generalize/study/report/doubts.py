@@ -10,7 +10,8 @@ from deepfake_generalize.data import Splits
 from deepfake_generalize.data.manifests import text_column, video_keys
 from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.study.experiment import SPLITS
-from deepfake_generalize.study.protocol import NULL_SET, Protocol
+from deepfake_generalize.study.facts import NULL_SET
+from deepfake_generalize.study.protocol import Protocol
 from deepfake_generalize.study.report.intervals import interval_of
 
 if TYPE_CHECKING:

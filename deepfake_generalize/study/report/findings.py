@@ -24,7 +24,7 @@ from deepfake_generalize.metrics.comparison import holm
 from deepfake_generalize.metrics.resampling import Replicates, Resampling, resample_means
 from deepfake_generalize.metrics.units import FEWEST
 from deepfake_generalize.study.experiment import DetectorFamily
-from deepfake_generalize.study.protocol import (
+from deepfake_generalize.study.facts import (
     ORIGINAL,
     PASSABLE_POINTS,
     POOR_POINTS,

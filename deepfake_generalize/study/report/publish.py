@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize._system.atomic_files import write_whole
-from deepfake_generalize._system.bounded_files import open_arrays
+from deepfake_generalize._system.files import open_arrays, write_whole
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
 from deepfake_generalize.study.experiment import HEAT_MAPS
+from deepfake_generalize.study.paper_tables import THRESHOLD_CAPTION, captions, why_empty
 from deepfake_generalize.study.protocol import UNSEEN_SETS
+from deepfake_generalize.study.render import METRIC_TITLES, render
 from deepfake_generalize.study.report.curves import draw_curves
 from deepfake_generalize.study.report.intervals import apart
 from deepfake_generalize.study.report.sections import (
@@ -25,13 +26,6 @@ from deepfake_generalize.study.report.sections import (
     seeds_of,
 )
 from deepfake_generalize.study.report.what_helps import HELPS_CAPTION
-from deepfake_generalize.study.tables import (
-    METRIC_TITLES,
-    THRESHOLD_CAPTION,
-    captions,
-    render,
-    why_empty,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

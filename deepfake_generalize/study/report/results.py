@@ -29,25 +29,15 @@ from deepfake_generalize.study.experiment import (
     read_all,
     read_facts,
 )
-from deepfake_generalize.study.protocol import (
-    TABLE_SHARES,
-    Protocol,
-    in_table_order,
-    short_name,
-)
+from deepfake_generalize.study.facts import in_table_order, short_name
+from deepfake_generalize.study.paper_tables import CAPTIONS, Unit, measure, table, table_in
+from deepfake_generalize.study.protocol import TABLE_SHARES, Protocol
+from deepfake_generalize.study.published import check_table
 from deepfake_generalize.study.report import findings, seeds
 from deepfake_generalize.study.report.findings import Finding
 from deepfake_generalize.study.report.intervals import with_intervals
 from deepfake_generalize.study.report.what_helps import what_helps
 from deepfake_generalize.study.scores import as_scored, by_video, read_scores
-from deepfake_generalize.study.tables import (
-    CAPTIONS,
-    Unit,
-    check_table,
-    measure,
-    table,
-    table_in,
-)
 from deepfake_generalize.types import AnyArray, DoubleArray
 from deepfake_generalize.validation import check_unit
 

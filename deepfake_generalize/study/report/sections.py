@@ -14,25 +14,15 @@ import pandas as pd
 from deepfake_generalize.data.synthetic import BUILT_IN_EFFECTS
 from deepfake_generalize.metrics import Interval
 from deepfake_generalize.study.experiment import StudyConfig, read_log, when_and_where
-from deepfake_generalize.study.protocol import (
-    NULL_SET,
-    ORIGINAL,
-    architecture_facts,
-    in_table_order,
-    shared_table,
-)
+from deepfake_generalize.study.facts import NULL_SET, ORIGINAL, architecture_facts, in_table_order
+from deepfake_generalize.study.paper_tables import THRESHOLD_CAPTION, captions, why_empty
+from deepfake_generalize.study.protocol import shared_table
+from deepfake_generalize.study.render import TITLES, in_words
 from deepfake_generalize.study.report.curves import Curves
 from deepfake_generalize.study.report.doubts import doubts, sets_key
 from deepfake_generalize.study.report.intervals import interval_of
 from deepfake_generalize.study.report.results import RunResults
 from deepfake_generalize.study.report.what_helps import HELPS_CAPTION, helping_kinds
-from deepfake_generalize.study.tables import (
-    THRESHOLD_CAPTION,
-    TITLES,
-    captions,
-    in_words,
-    why_empty,
-)
 
 SYNTHETIC = (
     "Synthetic data: these faces are drawn, not filmed. They show how the study works and are no "

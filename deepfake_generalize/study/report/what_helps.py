@@ -10,7 +10,7 @@ import pandas as pd
 
 from deepfake_generalize.metrics.resampling import Replicates
 from deepfake_generalize.study.experiment import DetectorFamily
-from deepfake_generalize.study.protocol import ORIGINAL, ZERO_SHOT, short_name
+from deepfake_generalize.study.facts import ORIGINAL, ZERO_SHOT, short_name
 from deepfake_generalize.study.report.seeds import over_trainings
 from deepfake_generalize.types import DoubleArray
 

@@ -10,16 +10,10 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import LayoutWarning, read_crops, read_failures, read_image
-from deepfake_generalize.data.crops.image_files import image_size
-from deepfake_generalize.data.crops.image_folder import videos_of
-from deepfake_generalize.data.crops.manifest import (
-    CROP_COLUMNS,
-    FAILURE_COLUMNS,
-    write_crops,
-    write_failures,
-)
-from deepfake_generalize.data.layouts.problems import told_by_folder
-from deepfake_generalize.data.manifests import read_manifest
+from deepfake_generalize.data.crops.images import image_size
+from deepfake_generalize.data.crops.manifest import videos_of, write_crops, write_failures
+from deepfake_generalize.data.layouts.contract import told_by_folder
+from deepfake_generalize.data.manifests import CROP_COLUMNS, FAILURE_COLUMNS, read_manifest
 from deepfake_generalize.errors import InputError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
@@ -274,7 +268,7 @@ def test_what_no_name_can_hold_is_refused_before_anything_is_written(crops, tmp_
 def test_a_table_without_end_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "crops.csv")
     with pytest.raises(InputError, match="no regular file"):
-        read_manifest(tmp_path / "crops.csv", CROP_COLUMNS, ())
+        read_manifest(tmp_path / "crops.csv", CROP_COLUMNS)
     columns = ",".join(f"c{number}" for number in range(200_000))
     (tmp_path / "wide.csv").write_text(f"path,label,{columns}\n")
     with pytest.raises(InputError, match="at most 1000 columns"):

@@ -24,7 +24,7 @@ from deepfake_generalize.data.crops import (
     read_landmarks,
     to_dataset,
 )
-from deepfake_generalize.data.extraction import output_folder, video_record
+from deepfake_generalize.data.extraction import output_folder
 from deepfake_generalize.data.extraction.extract_faces import extract_faces
 from deepfake_generalize.data.faces.alignment import LandmarkNetwork
 from deepfake_generalize.data.faces.crop_video import crop_video
@@ -351,7 +351,7 @@ def test_names_of_folders_are_safe_and_distinct():
             "compression": [pd.NA, pd.NA, ""],
         }
     )
-    names = video_record.name_folders(rows)
+    names = output_folder.name_folders(rows)
     assert len(set(names)) == 3
     assert not any(part in {"..", ""} for name in names for part in name.split("/"))
 
@@ -359,7 +359,7 @@ def test_names_of_folders_are_safe_and_distinct():
 def test_the_folder_of_a_video_is_called_the_same_wherever_the_data_set_lies():
     row = {"dataset": "FF++", "method": "real", "compression": pd.NA}
     for path in ("/a/b/c/001.mp4", "/elsewhere/a/b/c/001.mp4"):
-        names = video_record.name_folders(pd.DataFrame([{"path": path, **row}]))
+        names = output_folder.name_folders(pd.DataFrame([{"path": path, **row}]))
         assert names == ["FF++/real/-/001-f4adc8be"]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from bright_finder import BrightFinder, Halts, Tells, memory_of
 
-from deepfake_generalize._system.file_locks import lock_file
+from deepfake_generalize._system.files import lock_file
 from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, read_crops
 from deepfake_generalize.errors import DataMismatchError
 

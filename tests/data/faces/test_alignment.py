@@ -14,8 +14,7 @@ from deepfake_generalize.data.faces.alignment import (
     align_crop,
     make_aligner,
 )
-from deepfake_generalize.data.faces.finder import Face
-from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.data.faces.finders import Face, MediaPipeFinder
 from deepfake_generalize.data.video.sampling import probe, read_frames, sample_indices
 from deepfake_generalize.errors import InputError
 

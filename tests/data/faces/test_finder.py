@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_generalize.data.faces.cascade_finder import CascadeFinder
-from deepfake_generalize.data.faces.finder import Face, FaceFinder
-from deepfake_generalize.data.faces.mediapipe_finder import MediaPipeFinder
+from deepfake_generalize.data.faces.finders import CascadeFinder, Face, FaceFinder, MediaPipeFinder
 from deepfake_generalize.errors import InputError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepfake_generalize.data.faces.geometry import crop_matrix, cut_out, roll_of
+from deepfake_generalize.data.faces.alignment import crop_matrix, cut_out, roll_of
 
 
 def test_a_box_of_the_crops_size_is_copied_exactly():

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data import MediaPipeFinder
-from deepfake_generalize.data.faces.appearance import appearance_of, likeness
-from deepfake_generalize.data.faces.finder import Face
+from deepfake_generalize.data.faces.finders import Face
 from deepfake_generalize.data.faces.subject import find_subject
+from deepfake_generalize.data.faces.tracking import appearance_of, likeness
 
 WIDTH, HEIGHT, SIDE = 640, 360, 40
 SKIN = {"ann": (200, 150, 120), "bob": (90, 60, 150), "eve": (60, 140, 70)}

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from deepfake_generalize.data.faces.finder import Face
+from deepfake_generalize.data.faces.finders import Face
 from deepfake_generalize.data.faces.subject import find_subject
-from deepfake_generalize.data.video.scene_cuts import find_cuts
+from deepfake_generalize.data.faces.tracking import find_cuts
 
 
 class ShyFinder:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepfake_generalize.data.faces.finder import Face
+from deepfake_generalize.data.faces.finders import Face
 from deepfake_generalize.data.faces.tracking import (
     Track,
     choose_subject,

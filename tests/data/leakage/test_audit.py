@@ -111,10 +111,10 @@ def test_a_design_may_say_that_persons_are_shared_and_videos_are_not():
 @pytest.mark.parametrize(
     ("design", "message"),
     [
-        ([("F2F", "FS-I")], "expected the sets of shared_by_design to be among F2F train"),
+        ([("F2F", "FS-I")], "expected the sets of shared_by_design to be one of F2F train"),
         (["FS-I"], "expected pairs of names of sets in shared_by_design, received 'FS-I'"),
-        ({("FS", "FS-I"): "people"}, "share by design to be among identity, video, frame"),
-        ({("FS", "FS-I"): ()}, "received nothing"),
+        ({("FS", "FS-I"): "people"}, "share by design to be one of identity, video, frame"),
+        ({("FS", "FS-I"): ()}, "received ''"),
     ],
 )
 def test_designs_that_mean_nothing_are_refused(design, message):

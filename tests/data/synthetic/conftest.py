@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_generalize.data.splits.splits import Splits
+from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.data.synthetic import make_datasets
 
 SETTINGS = {"size": 24, "per_split": {"train": 24, "val": 16, "test": 16}, "seed": 100}

@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data.video import decoding
-from deepfake_generalize.data.video.decoding import damaged_packets, first_packets
-from deepfake_generalize.data.video.orientation import to_rgb
-from deepfake_generalize.data.video.packets import Damage, Stamp, presentation_order
+from deepfake_generalize.data.video.containers import to_rgb
+from deepfake_generalize.data.video.decoding import (
+    Damage,
+    Stamp,
+    damaged_packets,
+    first_packets,
+    presentation_order,
+)
 from deepfake_generalize.data.video.sampling import probe, read_frames, sample_frames
 
 N_FRAMES = 40

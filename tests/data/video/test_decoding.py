@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data.video import decoding
-from deepfake_generalize.data.video.decoding import Found, decode_planned
-from deepfake_generalize.data.video.packets import (
+from deepfake_generalize.data.video.decoding import (
     Damage,
+    Found,
     Stamp,
+    decode_planned,
     demuxed,
     presentation_order,
 )

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from deepfake_generalize.data.video.orientation import shown_width, to_rgb
+from deepfake_generalize.data.video.containers import shown_width, to_rgb
 from deepfake_generalize.data.video.sampling import read_frames, sample_frames
 from deepfake_generalize.errors import VideoError
 

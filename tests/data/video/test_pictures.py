@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from deepfake_generalize.data.video.packets import Stamp
+from deepfake_generalize.data.video.decoding import Stamp
 from deepfake_generalize.data.video.sampling import probe, read_frames, sample_frames
 
 Check = Callable[[Path], None]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepfake_generalize._system.machine import cpu_model
+from deepfake_generalize._system.processes import cpu_model
 from deepfake_generalize._version import __version__
 from deepfake_generalize.models import RECIPES, Detector, Recipe
 from deepfake_generalize.models.training import (

@@ -5,8 +5,7 @@ import json
 import platform
 import re
 
-from deepfake_generalize.study.experiment.records import read_all
-from deepfake_generalize.study.experiment.run_log import now, read_log, when_and_where
+from deepfake_generalize.study.experiment.records import now, read_all, read_log, when_and_where
 
 MACHINE = {"cpu": "A processor", "cores": 2, "gpus": [], "system": "Linux 6.1 x86_64"}
 

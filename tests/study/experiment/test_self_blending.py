@@ -15,7 +15,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES
 from deepfake_generalize.models.detectors import named
 from deepfake_generalize.study.experiment import check_data
-from deepfake_generalize.study.protocol import FINE_TUNINGS
+from deepfake_generalize.study.facts import FINE_TUNINGS
 
 
 @pytest.fixture

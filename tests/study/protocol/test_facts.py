@@ -10,15 +10,15 @@ from deepfake_generalize import augment, models, study
 from deepfake_generalize.data.synthetic import sets as synthetic_sets
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import DetectorFamily, plan_steps
-from deepfake_generalize.study.protocol import (
+from deepfake_generalize.study.facts import (
     FINE_TUNINGS,
     NULL_SET,
-    PAPER,
     PAPER_ARCHITECTURES,
     architecture_facts,
     in_table_order,
     is_poor,
 )
+from deepfake_generalize.study.protocol import PAPER
 
 
 def test_the_synthetic_sets_are_the_studys():
@@ -51,7 +51,7 @@ def test_the_networks_are_those_of_the_models_and_the_fine_tunings_those_of_augm
 def test_what_is_known_of_a_network_is_what_looking_at_it_finds(name, monkeypatch):
     known = PAPER_ARCHITECTURES[name].has_hidden_neurons
     others = {key: value for key, value in PAPER_ARCHITECTURES.items() if key != name}
-    monkeypatch.setattr("deepfake_generalize.study.protocol.facts.PAPER_ARCHITECTURES", others)
+    monkeypatch.setattr("deepfake_generalize.study.facts.PAPER_ARCHITECTURES", others)
     assert architecture_facts.__wrapped__(name).has_hidden_neurons is known
 
 

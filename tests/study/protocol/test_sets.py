@@ -11,11 +11,11 @@ from deepfake_generalize.data import (
     CROP_COLUMNS,
     audit_leakage,
 )
-from deepfake_generalize.data.splits.assignment import CROSSING
+from deepfake_generalize.data.assignment import CROSSING
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import Sizes, shared_by_design, study_sets
-from deepfake_generalize.study.protocol import faceforensics_pools
-from deepfake_generalize.study.protocol.sets import _kept_clips
+from deepfake_generalize.study import sets as paper_sets
+from deepfake_generalize.study.sets import _kept_clips
 
 NAMES = ["CELEB", "F2F", "FS", "NT", "DF", "DFD", "CELEB-M", "FS-I", "NT-I"]
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
@@ -222,15 +222,12 @@ def test_what_another_set_is_given_is_dropped_with_the_name_of_its_use(small):
     ):
         kept = dropped[dropped["reason"] == f"its people are kept for {use}"]
         assert people(kept) >= people(*taken)
-    assert (
-        faceforensics_pools._reason("F2F", CROSSING, [0])
-        == "its two identities are in different pools"
-    )
+    assert paper_sets._reason("F2F", CROSSING, [0]) == "its two identities are in different pools"
 
 
 def test_each_pool_needs_what_is_sampled_from_it():
     sizes = Sizes(train=20, val=8, test=6, few_shot_unseen=8, few_shot_val=4)
-    needs = faceforensics_pools._needs(sizes)
+    needs = paper_sets._needs(sizes)
     assert needs == (  # real, Face2Face, FaceSwap, NeuralTextures, Deepfakes
         (10 + 3, 10, 3, 3, 0),
         (4, 4, 0, 0, 0),

@@ -14,9 +14,9 @@ from deepfake_generalize.data.splits import SUBSETS
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.experiment import all_families, check_data, plan_steps, prepare
 from deepfake_generalize.study.experiment.config import needed
-from deepfake_generalize.study.protocol import official_split, sets_apart
 from deepfake_generalize.study.report import findings
 from deepfake_generalize.study.report.specialized import differences
+from deepfake_generalize.study.sets import official_split, sets_apart
 
 CROSS = study.PROTOCOLS["cross-dataset"]
 PAPER = study.PROTOCOLS["paper"]

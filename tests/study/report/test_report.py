@@ -16,7 +16,7 @@ from sklearn.calibration import calibration_curve
 from deepfake_generalize import data, study
 from deepfake_generalize.metrics import Interval, resampling
 from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
-from deepfake_generalize.study.protocol.sharing import count_shared, shared_table
+from deepfake_generalize.study.protocol import count_shared, shared_table
 from deepfake_generalize.study.report import RunResults, curves, publish
 from deepfake_generalize.study.report.intervals import apart, interval_of
 from deepfake_generalize.study.report.sections import (

@@ -16,8 +16,7 @@ from deepfake_generalize.data.manifests import score_keys
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.study import benchmark as full_benchmark
 from deepfake_generalize.study import read_scores, write_scores
-from deepfake_generalize.study.scores.files import file_name
-from deepfake_generalize.study.scores.tables import data_hash
+from deepfake_generalize.study.scores import data_hash, file_name
 
 benchmark = functools.partial(full_benchmark, audit=False, resampling=None)
 FACTS = {"detector": {"name": "mine", "sha256": "0" * 64}}

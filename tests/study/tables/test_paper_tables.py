@@ -5,8 +5,8 @@ import pytest
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import published, table
-from deepfake_generalize.study.tables.paper_tables import why_empty
-from deepfake_generalize.study.tables.render import render, two_decimals
+from deepfake_generalize.study.paper_tables import why_empty
+from deepfake_generalize.study.render import render, two_decimals
 
 MEASURED = ["detector", "original_accuracy", "FS", "NT", "DF", "DFD"]
 

@@ -14,8 +14,8 @@ from deepfake_generalize import metrics
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import published
 from deepfake_generalize.study.protocol import UNSEEN_SETS
-from deepfake_generalize.study.tables.published import little_to_lose, rank_among_published
-from deepfake_generalize.study.tables.render import two_decimals
+from deepfake_generalize.study.published import little_to_lose, rank_among_published
+from deepfake_generalize.study.render import two_decimals
 
 FLOAT_NOISE = 1e-9
 HALF_A_UNIT = 0.005 + FLOAT_NOISE

@@ -13,8 +13,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.study.tables import published
-from deepfake_generalize.study.tables.render import render, two_decimals
+from deepfake_generalize.study.published import published
+from deepfake_generalize.study.render import render, two_decimals
 
 AWKWARD = r"a_b & 50% <i> | \x {y} #1 $ ~ ^"
 
