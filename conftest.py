@@ -22,7 +22,7 @@ if importlib.util.find_spec("torch") is None:
 # profile that is loaded already, which whoever calls pytest from Python may have chosen. The number
 # of examples that Hypothesis draws by itself is for .ci/nightly; fewer show what is plainly wrong.
 settings.register_profile("nightly", deadline=None)
-fewer = {"max_examples": 30} if settings().max_examples == 100 else {}
+fewer = {"max_examples": 20} if settings().max_examples == 100 else {}
 settings.register_profile("untimed", deadline=None, **fewer)
 settings.load_profile("untimed")
 

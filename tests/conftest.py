@@ -66,6 +66,9 @@ def write_video() -> Callable[..., Path]:
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=fps, options=options or {})
             stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+            stream.codec_context.thread_count = (
+                1  # Of so few frames, threads cost more than they do.
+            )
             for array in frames:
                 for packet in stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")):
                     container.mux(packet)

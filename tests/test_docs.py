@@ -101,9 +101,11 @@ VIDEOS_ON_PAGES = {
 }
 
 SCRIPTS = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
-# What trains runs by night; what it calls is tested by itself, and in studies.
-TRAINS = pytest.param("focus_on_universal_neurons.py", marks=pytest.mark.nightly)
-EXAMPLES = [TRAINS, *(name for name in SCRIPTS if name not in TRAINS.values)]
+# What trains and what scores photographs run by night; what they call is tested by itself.
+BY_NIGHT = ("focus_on_universal_neurons.py", "benchmark_public_mesonet.py")
+EXAMPLES = [
+    pytest.param(name, marks=pytest.mark.nightly if name in BY_NIGHT else ()) for name in SCRIPTS
+]
 
 
 @pytest.mark.slow
@@ -186,6 +188,7 @@ def test_no_docstring_begins_what_it_returns_with_a_name_or_type() -> None:
     assert [one for one in lines if re.match(r"[^:]+: \w*\s*(\(.+\))?:", one)] == []
 
 
+@pytest.mark.slow
 def test_the_architecture_page_is_drawn_from_the_code() -> None:
     rooms = runpy.run_path(str(REPOSITORY / "docs" / "rooms.py"))
     page = (REPOSITORY / "docs" / "development" / "architecture.md").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """Every check of `.ci/run` has a fault planted for it, and the planting itself can fail."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -32,6 +33,19 @@ def test_every_step_and_gate_has_a_fault(planted, script, listed) -> None:
     assert found is not None
     checked = {fault.check for fault in planted.FAULTS}
     assert {(f".ci/{script}", name) for name in found[1].split()} <= checked
+
+
+def test_what_asks_for_pytorch_is_named_after_it_and_so_found_by_its_step() -> None:
+    lines = [
+        (path, node.name, ast.unparse(node))
+        for path in (REPOSITORY / "tests").rglob("*.py")
+        if "importorskip" in (text := path.read_text(encoding="utf-8"))
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    ]
+    asking = {(path.name, name) for path, name, code in lines if "importorskip('torch')" in code}
+    assert len(asking) > 8
+    assert [one for one in asking if "torch" not in one[1].lower()] == []
 
 
 @pytest.mark.parametrize("script", ["run", "gates"])
@@ -82,7 +96,7 @@ def test_a_tree_without_fault_is_checked_once(planted, monkeypatch, tmp_path) ->
     assert seen == [None, faults[0].plant, faults[1].plant]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(shutil.which("ruff") is None, reason="needs the extra dev")
 @pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="needs a checkout")
 def test_planted_faults_are_seen() -> None:

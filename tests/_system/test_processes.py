@@ -90,6 +90,7 @@ def until(holds, seconds=30.0):
     return holds()
 
 
+@pytest.mark.slow
 def test_workers_of_joblib_end_with_who_began_them_and_say_nothing(tmp_path):
     file, workers = tmp_path / "pool.py", tmp_path / "workers"
     file.write_text(POOL)
@@ -136,7 +137,13 @@ def test_a_worker_ends_with_its_parent(tmp_path, number):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("make", "made"), [("make_datasets", "*.png"), ("make_videos", "*.mp4")])
+@pytest.mark.parametrize(
+    ("make", "made"),
+    [
+        ("make_datasets", "*.png"),
+        pytest.param("make_videos", "*.mp4", marks=pytest.mark.nightly),
+    ],
+)
 def test_the_workers_that_make_synthetic_data_end_with_who_began_them(tmp_path, make, made):
     call = f"synthetic.{make}({str(tmp_path / 'out')!r}, per_split=4000, n_jobs=2)"
     code = f"from deepfake_generalize.data import synthetic; {call}"

@@ -48,7 +48,7 @@ def network():
     return keras.Model(image, layers.Dense(1, activation="sigmoid", name="last")(x))
 
 
-SLOW = [pytest.param(way, marks=pytest.mark.slow) for way in ("cached", "train")]
+SLOW = [pytest.param(way, marks=pytest.mark.slow) for way in ("cached", "uncached", "train")]
 
 
 def changed(found: keras.Model, before: keras.Model) -> set[str]:
@@ -61,7 +61,7 @@ def changed(found: keras.Model, before: keras.Model) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("way", [*SLOW, "uncached", "focus"])
+@pytest.mark.parametrize("way", [*SLOW, "focus"])
 def test_only_what_learns_changes(way, network, dark_and_bright, short):
     recipe = short("mesonet", epochs=2, batch_size=8, learning_rate=0.01)
     data = dark_and_bright(16), dark_and_bright(8, seed=1)

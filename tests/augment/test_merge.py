@@ -54,6 +54,7 @@ def test_labels_are_learnt_in_the_networks_own_polarity(
     assert scores[labels == 1].min() > 0.5 > scores[labels == 0].max()
 
 
+@pytest.mark.slow
 def test_the_lineage_reaches_back_and_how_to_train_is_handed_on(
     tiny_detector, dark_and_bright, short, monkeypatch
 ):
@@ -120,6 +121,7 @@ def test_a_subclassed_network_is_refused(dark_and_bright, short):
         merge(Detector(model, name="own"), dark_and_bright(4), dark_and_bright(4), recipe=recipe)
 
 
+@pytest.mark.slow
 def test_the_rule_of_resizing_is_inherited(tiny_detector, dark_and_bright, tmp_path):
     parent = tiny_detector()
     nearest = Detector(parent.model, name="nearest", resize="nearest")

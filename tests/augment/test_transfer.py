@@ -59,7 +59,7 @@ def test_cached_equals_uncached_after_twenty_steps(architecture, detector_of, ra
     assert not uncached.training["cached"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_equal_too_where_a_skip_connection_and_a_dropout_lie_before_the_head(
     tiny_detector, random_images, short
 ):
@@ -107,7 +107,11 @@ def test_only_the_head_changes_and_the_parent_not_at_all(tiny_detector, dark_and
 
 
 @pytest.mark.parametrize(
-    ("columns", "fake_index"), [(2, 0), pytest.param(1, 0, marks=pytest.mark.nightly)]
+    ("columns", "fake_index"),
+    [
+        pytest.param(2, 0, marks=pytest.mark.slow),
+        pytest.param(1, 0, marks=pytest.mark.nightly),
+    ],
 )
 def test_labels_are_learnt_in_the_networks_own_polarity(
     tiny_detector, dark_and_bright, short, columns, fake_index

@@ -39,7 +39,7 @@ HEADS = {
         "mesoinception",
         "shallownet",
         pytest.param("xception", marks=pytest.mark.slow),
-        pytest.param("efficientnet_b0", marks=pytest.mark.slow),
+        pytest.param("efficientnet_b0", marks=pytest.mark.nightly),
     ],
 )
 def test_the_papers_layers_of_each_architecture(architecture):

@@ -24,7 +24,7 @@ def test_a_clip_is_judged_by_who_is_cropped():
     assert summary([verdict]) == (2 / FRAMES, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_first_clips_of_each_kind_meet_the_bar(shared_data, monkeypatch):
     model = shared_data("mediapipe/face_detection_full_range_sparse.tflite")
     monkeypatch.setenv("DEEPFAKE_GENERALIZE_FACE_MODEL", str(model))

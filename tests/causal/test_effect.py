@@ -78,7 +78,7 @@ def test_the_studys_grid_reaches_down_to_1_and_up_to_0():
 
 
 @pytest.mark.parametrize("fake_index", [0, 1])
-@pytest.mark.parametrize("build", [mesonet, mesoinception])
+@pytest.mark.parametrize("build", [mesonet, pytest.param(mesoinception, marks=pytest.mark.nightly)])
 def test_the_papers_site_equals_brute_force(build, fake_index, randomised, by_force):
     detector = Detector(randomised(build((64, 64, 3))), fake_index=fake_index)
     activations = cut(detector.model, "flatten").trunk(IMAGES / np.float32(255)).numpy()
@@ -174,6 +174,7 @@ def test_dropout_before_the_site_is_off(randomised):
     np.testing.assert_allclose(found.values[:, -1], expected.max(axis=0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_many_calls_do_not_make_tensorflow_complain_of_tracing(randomised, caplog):
     detector = Detector(randomised(mesonet((32, 32, 3))))
     for _ in range(7):

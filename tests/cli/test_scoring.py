@@ -361,6 +361,7 @@ def test_scoring_photographs_with_the_public_weights(
     assert detector.score_video(photo).score == alone["score"]
 
 
+@pytest.mark.slow
 def test_scoring_a_real_video_with_the_public_weights(
     assets: None, shared_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -164,6 +164,11 @@ def test_a_video_is_cropped_with_it_and_it_stays_open(make, film, portrait):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(each, marks=() if each == "own" else pytest.mark.nightly) for each in FINDERS],
+    indirect=True,
+)
 def test_an_extraction_names_it_and_spreads_it_over_processes(make, film, tmp_path):
     finder = make()
     choices = {"finder": finder, "aligner": "finder", "size": 32}

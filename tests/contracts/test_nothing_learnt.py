@@ -126,8 +126,7 @@ SITES |= dict.fromkeys(("xception", "efficientnet_b0"), "average_pool")
 
 
 def _marks(name):
-    by_night = name not in ("three levels", "all at once")
-    return pytest.mark.nightly if by_night else pytest.mark.slow
+    return pytest.mark.slow if name == "three levels" else pytest.mark.nightly
 
 
 @pytest.mark.parametrize("name", [pytest.param(x, marks=_marks(x)) for x in NETWORKS])

@@ -36,6 +36,8 @@ def decode_all() -> Callable[[Path], list[np.ndarray]]:
 
     def decode(path: Path) -> list[np.ndarray]:
         with av.open(str(path)) as container:
+            # Threads of their own wait for each other longer than so few frames take.
+            container.streams.video[0].codec_context.thread_count = 1
             return [
                 np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
                 for frame in container.decode(video=0)

@@ -41,7 +41,7 @@ def again(faces: pd.DataFrame, folder, suffix: str, labels=(1,)) -> pd.DataFrame
     return out
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("suffix", [".jpg", pytest.param(".png", marks=pytest.mark.slow)])
 def test_fakes_saved_once_more_are_told(faces, tmp_path, suffix: str) -> None:
     planted = again(faces, tmp_path, suffix)
     with pytest.warns(
@@ -55,7 +55,7 @@ def test_fakes_saved_once_more_are_told(faces, tmp_path, suffix: str) -> None:
     assert ("file format: JPEG" in found.index) == (suffix == ".jpg")
 
 
-@pytest.mark.parametrize("labels", [(), (0, 1)])
+@pytest.mark.parametrize("labels", [(0, 1), pytest.param((), marks=pytest.mark.slow)])
 def test_without_a_difference_it_is_quiet(faces, tmp_path, labels) -> None:
     found = audit_shortcuts(again(faces, tmp_path, ".jpg", labels))  # Warnings are errors.
     assert not found["told"].any()
@@ -129,6 +129,7 @@ def test_videos_and_boxes_have_cues_too(faces, tmp_path, write_video) -> None:
     assert "crops: no interval: 3 videos of a class, and none is made of fewer than 5" in notes
 
 
+@pytest.mark.slow
 def test_packs_and_what_cannot_be_read(faces, tmp_path) -> None:
     (tmp_path / "broken.png").write_bytes(b"x")
     rows = faces.copy()

@@ -92,7 +92,7 @@ def test_a_killed_worker_is_told_of_and_its_videos_are_done_by_the_next_call(
     assert len(read_crops(out)) == 80
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # A cluster is in test_runs, a killed worker above.
 def test_what_a_killed_worker_of_a_cluster_had_is_done_by_the_others(
     modules, tmp_path, write_video, tree
 ):

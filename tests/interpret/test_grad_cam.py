@@ -117,10 +117,9 @@ def two_outputs(model, name, images, sign):
     "layer",
     [
         "block2_conv_c1",
-        "image",
         *(
             pytest.param(name, marks=pytest.mark.nightly)
-            for name in ("block1_conv_a", "block2_conv_d2")
+            for name in ("block1_conv_a", "block2_conv_d2", "image")
         ),
     ],
 )

@@ -83,7 +83,13 @@ class OneByOne(layers.Layer):
         return tf.transpose(self.conv(tf.transpose(x, (0, 2, 3, 1))), (0, 3, 1, 2))
 
 
-@pytest.mark.parametrize("layer", [None, "first", "bend", "back", "permute"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *(None, "back"),
+        *(pytest.param(each, marks=pytest.mark.nightly) for each in ("first", "bend", "permute")),
+    ],
+)
 def test_channels_may_come_first(layer):
     model = plain()
     conv, head = model.get_layer("conv"), model.get_layer("head")
@@ -146,11 +152,16 @@ def gated(kind):
     "kind",
     [
         "1x1 convolution behind the pooling",
-        "squeeze and excite",
-        "gate along the channels",
-        "gate along the channels in two dimensions",
         "head of convolutions in a nested model",
         "decoder behind the features",
+        *(
+            pytest.param(each, marks=pytest.mark.nightly)
+            for each in (
+                "squeeze and excite",
+                "gate along the channels",
+                "gate along the channels in two dimensions",
+            )
+        ),
     ],
 )
 def test_the_layer_by_default_still_has_a_picture(kind):
@@ -233,7 +244,7 @@ def test_a_class_as_part_of_a_network_is_one_layer():
     [
         tf.nn.sigmoid,
         pytest.param(keras.ops.sigmoid, marks=pytest.mark.nightly),
-        keras.activations.sigmoid,
+        pytest.param(keras.activations.sigmoid, marks=pytest.mark.nightly),
     ],
 )
 def test_a_sigmoid_is_one_whoever_wrote_it(squash):

@@ -19,7 +19,7 @@ def sampled_set(rng, accuracy: float, *, n_videos: int = 100, n_frames: int = 4)
     return Scored(labels, np.where(right, labels, 1 - labels) * 0.8 + 0.1, groups=videos)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_spread_is_that_of_independent_means() -> None:
     rng = np.random.default_rng(0)
     sets = [sampled_set(rng, share, n_videos=200) for share in (0.9, 0.5, 0.6, 0.8)]

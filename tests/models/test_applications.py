@@ -107,7 +107,7 @@ def test_imagenet_weights_that_cannot_be_had(name, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_normalization_follows_a_weights_file(tmp_path):
     shape = (32, 32, 3)
     images = np.random.default_rng(0).random((1, *shape), np.float32)

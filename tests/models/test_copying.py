@@ -96,7 +96,17 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# One of each way to lie in a network; the others are more of these.
+BY_DAY = (
+    *("three levels", "lambda", "layer of one's own, nested", "arithmetic", "shared across depths"),
+    *("activation of one's own", "always dropping"),
+)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(each, marks=() if each in BY_DAY else pytest.mark.nightly) for each in KINDS],
+)
 def test_a_copy_gives_what_its_original_gives(kind):
     model = _network(KINDS[kind])
     clone = copy_network(model)

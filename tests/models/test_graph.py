@@ -83,7 +83,16 @@ def test_what_is_passed_by_name_is_passed_on():
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"epsilon": 0.1}])
-@pytest.mark.parametrize("shape", ["picture", "channels first", "vector", "half"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "picture",
+        *(
+            pytest.param(each, marks=pytest.mark.nightly)
+            for each in ("channels first", "vector", "half")
+        ),
+    ],
+)
 def test_norms_in_one_pass_are_keras_norms(options, shape):
     rng = np.random.default_rng(0)
     axis = 1 if shape == "channels first" else -1

@@ -44,7 +44,7 @@ def _equal(a, b):
     )
 
 
-@pytest.mark.parametrize("build", [mesonet, mesoinception])
+@pytest.mark.parametrize("build", [mesonet, pytest.param(mesoinception, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("root", ["", "model_weights"])
 def test_keras_2_files_load_by_order(build, root, legacy):
     source = build(SHAPE)

@@ -144,7 +144,7 @@ def done(folder):
 
 
 @pytest.mark.slow
-def test_from_real_clips_to_a_report_by_a_file_alone_killed_once_and_resumed(place):
+def test_from_real_clips_to_a_report_with_torch_by_a_file_alone_killed_once_and_resumed(place):
     pytest.importorskip("torch")
     folder = place / "run"
     command = [sys.executable, "-c", PROGRAM, "study", "--config", "study.toml", "--out", "run"]

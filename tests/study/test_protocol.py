@@ -244,7 +244,9 @@ def test_originals_of_the_mix_may_be_held_back_from_the_training_of_the_original
     assert given[1].equals(own.val)
 
 
-@pytest.mark.parametrize(("key", "counts"), [("DFD", True), ("CELEB", False)])
+@pytest.mark.parametrize(
+    ("key", "counts"), [("CELEB", False), pytest.param("DFD", True, marks=pytest.mark.nightly)]
+)
 def test_finding_3_counts_the_unseen_sets_and_not_the_seen_one(tiny_run, tiny_config, key, counts):
     def third(value):
         changed = list(tiny_run.results.records)

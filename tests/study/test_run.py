@@ -187,7 +187,7 @@ def test_the_tables_add_up(tiny_run):
         tiny_run.table("I")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # By the command it is not in test_run_commands.
 def test_a_finished_study_is_not_run_again(tiny_run, tiny_config):
     before = {path: path.read_bytes() for path in (tiny_run.folder / "records").iterdir()}
     report = tiny_run.report.read_bytes()

@@ -48,6 +48,7 @@ def test_report_makes_again_what_was_lost_of_records_alone(run, tiny_run, shown,
     assert stamps(run) == before
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_shown_and_not_run_again(run, config, capsys):
     before = stamps(run)
     assert cli.main(["study", "--config", str(config), "--out", str(run), "--json"]) == 0
@@ -112,10 +113,10 @@ def test_damaged_heat_maps_are_said_to_be(run, capsys):
     ("kind", "field", "value"),
     [
         ("evaluation", "scores", None),
-        ("similarity", "compared", {"own": {"ssim": [7.0]}}),
         *(
             pytest.param(*each, marks=pytest.mark.nightly)
             for each in (
+                ("similarity", "compared", {"own": {"ssim": [7.0]}}),
                 ("data", "splits", []),
                 ("data", "audit", {"x": 3}),
                 ("evaluation", "set", {}),

@@ -101,7 +101,9 @@ def test_killed_twenty_times_and_finished_equals_undisturbed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)]
+)
 def test_workers_end_with_the_process_whose_work_they_do(make_videos, processes, tmp_path, how):
     choices = {"finder": BrightFinder(3600.0, marks=tmp_path), "aligner": "finder", "n_jobs": 2}
     child = processes.Process(

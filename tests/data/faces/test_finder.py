@@ -81,6 +81,7 @@ def test_a_finder_is_freed_without_the_garbage_collector(model, portrait):
         gc.enable()
 
 
+@pytest.mark.slow
 def test_a_whole_life_is_silent_and_loads_no_tensorflow(model, tmp_path):
     code = (
         "import sys, numpy as np\n"

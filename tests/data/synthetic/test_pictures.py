@@ -163,6 +163,6 @@ def test_colours_do_not_tell_real_from_fake(name) -> None:
     assert _told_apart(name, roughness=False) < 0.60
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_roughness_tells_nothing_in_the_null_set() -> None:
     assert _told_apart("NULL", roughness=True) < 0.60

@@ -20,6 +20,7 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return make_videos(tmp_path_factory.mktemp("films") / "roots", **SETTINGS)
 
 
+@pytest.mark.slow
 def test_face_forensics_is_read_without_a_complaint(roots) -> None:
     videos = find_videos(roots["FaceForensics++"], layout="auto", strict=True)
     counts = videos.groupby(["dataset", "method"]).size().to_dict()
@@ -95,7 +96,7 @@ def test_settings_that_cannot_be_are_refused(tmp_path, change, message) -> None:
         make_videos(tmp_path / "x", **{**SETTINGS, **change})
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_finder_without_a_model_finds_most_of_the_faces(tmp_path) -> None:
     roots = make_videos(tmp_path / "v", per_split={"train": 0, "val": 0, "test": 8}, frames=4)
     videos = find_videos(roots["Celeb-DF-v1"])

@@ -20,6 +20,17 @@ def ordered(clips):
     return clips.reshape(len(clips), T, -1).mean(2) @ WEIGHTS
 
 
+def ordered_in_torch():
+    torch = pytest.importorskip("torch")
+
+    class Ordered(torch.nn.Module):
+        def forward(self, clips):
+            assert clips.shape[1:] == (T, 3, *SIZE)
+            return clips.mean((2, 3, 4)) @ torch.tensor(WEIGHTS, dtype=torch.float32)
+
+    return as_detector(Ordered(), name="ordered", size=SIZE, frames=T)
+
+
 @pytest.fixture(
     params=[
         {},
@@ -34,14 +45,7 @@ def ordered(clips):
 def scorer(request):
     options = dict(request.param)
     if options.pop("torch", False):
-        torch = pytest.importorskip("torch")
-
-        class Ordered(torch.nn.Module):
-            def forward(self, clips):
-                assert clips.shape[1:] == (T, 3, *SIZE)
-                return clips.mean((2, 3, 4)) @ torch.tensor(WEIGHTS, dtype=torch.float32)
-
-        return as_detector(Ordered(), name="ordered", size=SIZE, frames=T)
+        return ordered_in_torch()
 
     def function(clips):
         shape = (T, 3, *SIZE) if options.get("channels") else (T, *SIZE, 3)

@@ -326,7 +326,13 @@ STRUCTURES = {
 }
 
 
-@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+@pytest.mark.parametrize(
+    "structure",
+    [
+        pytest.param(each, id=name, marks=() if name == "dicts" else pytest.mark.nightly)
+        for name, each in STRUCTURES.items()
+    ],
+)
 def test_networks_that_take_and_give_structures_of_one(structure, tmp_path):
     image = keras.Input((8, 8, 3), name="image")
     hidden = keras.layers.Dense(4, name="hidden")(keras.layers.Flatten()(image))

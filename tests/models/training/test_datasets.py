@@ -64,8 +64,8 @@ SEEN_LATE = ("labels that are fractions", "NaN", "empty as it turns out")
             pytest.param(kind, "train", marks=pytest.mark.nightly if kind in SEEN_LATE else ())
             for kind in UNFIT
         ),
-        ("endless", "val"),
         ("empty as it turns out", "val"),
+        pytest.param("endless", "val", marks=pytest.mark.nightly),
     ],
 )
 def test_a_dataset_that_cannot_be_trained_on_is_refused(kind, part, train_small, short_recipe):

@@ -95,7 +95,7 @@ def test_unknown_videos_are_not_the_same_video(crops, train_small, short_recipe)
     assert train_small(train=loose[0], val=loose[1], recipe=one).training["best_epoch"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_last_smaller_batch_is_left_out_by_choice(
     crops, train_small, striped_train, striped_val
 ):
@@ -142,7 +142,7 @@ def test_a_network_of_ones_own_needs_a_recipe(train_small):
     assert "RECIPES" in it.value.hint
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_names_and_builders_of_the_five_will_do(train_small, same_weights):
     once = dataclasses.replace(RECIPES["mesonet"], epochs=1, name="once")
     named = train_small(architecture="mesonet", recipe=once)

@@ -62,6 +62,7 @@ class _Kill(BaseException):
     """What ends a run in the middle."""
 
 
+@pytest.mark.slow
 def test_training_with_all_of_it_tells_and_goes_on_after_a_kill(
     tmp_path, train_small, striped, same_weights, monkeypatch
 ):

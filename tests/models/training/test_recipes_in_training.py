@@ -45,7 +45,10 @@ def test_settings_of_a_recipe_are_changed_by_name(train_small, short_recipe):
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("norm_momentum", 0.5), pytest.param("dropout", 0.0, marks=pytest.mark.nightly)],
+    [
+        pytest.param("norm_momentum", 0.5, marks=pytest.mark.slow),
+        pytest.param("dropout", 0.0, marks=pytest.mark.nightly),
+    ],
 )
 def test_what_a_recipe_changes_in_the_layers_takes_effect(
     setting, value, train_small, same_weights, short_recipe
@@ -66,6 +69,7 @@ def test_weight_decay_takes_its_part_of_a_weight_off_and_adam_does_the_rest():
         np.testing.assert_allclose(found, before + 0.125 - 0.125 * 0.25 * before, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_early_stopping_by_choice(train_small, short_recipe):
     recipe = dataclasses.replace(short_recipe, epochs=30, norm_momentum=0.5, loss="bce")
     image = np.full((2, 16, 16, 3), 99, np.uint8)
@@ -111,7 +115,7 @@ def test_bfloat16_is_for_the_arithmetic_of_training_alone(train_small, same_weig
     assert {variable.dtype for variable in worker.trainable_variables} == {"float32"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_networks_are_float32_whatever_keras_is_set_to(
     train_small, same_weights, other_settings
 ):
@@ -124,7 +128,7 @@ def test_the_networks_are_float32_whatever_keras_is_set_to(
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_network_of_half_precision_is_trained_and_said_to_be_one(
     train_small, small_network, same_weights, tmp_path
 ):

@@ -43,7 +43,7 @@ def learn(model: keras.Model, options: TrainOptions) -> Fit:
     ("classes", "fake_index", "recipe"),
     [
         pytest.param(1, 1, RECIPE, marks=pytest.mark.nightly),
-        (1, 0, dataclasses.replace(RECIPE, drop_last=True)),
+        pytest.param(1, 0, dataclasses.replace(RECIPE, drop_last=True), marks=pytest.mark.slow),
         pytest.param(
             2, 1, dataclasses.replace(RECIPE, loss="bce", epochs=2), marks=pytest.mark.nightly
         ),

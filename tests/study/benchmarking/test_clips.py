@@ -151,7 +151,7 @@ def test_a_scorer_of_ones_own_with_frames_gets_clips(clips):
     np.testing.assert_allclose(found, [by_hand(FAKE, (0, 2, 3)), by_hand(REAL, (0, 2, 3))])
 
 
-def test_maps_and_effects_of_clips_are_refused_in_words():
+def test_maps_and_effects_of_clips_in_torch_are_refused_in_words():
     torch = pytest.importorskip("torch")
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(T * 48, 1))
     detector = as_detector(network, name="net", size=4, frames=T, logits=True)

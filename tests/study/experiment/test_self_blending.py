@@ -36,6 +36,7 @@ def parts(tmp_path):
     return crops[:16], crops[16:]
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_on_reals_and_blends_of_them_alone(parts):
     kind = FINE_TUNINGS["self-blended"]
     assert kind.sees == "source"

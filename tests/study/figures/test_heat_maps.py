@@ -20,9 +20,9 @@ def given(datasets=DATASETS, detectors=DETECTORS, faces=2):
 @pytest.mark.parametrize(
     ("datasets", "detectors", "faces", "synthetic"),
     [
-        (DATASETS, DETECTORS, 1, False),
-        (("CELEB-M",), DETECTORS[:1], 1, True),
         (("Deepfakes\n(samples)", "FS"), DETECTORS[:3], 2, True),
+        pytest.param(DATASETS, DETECTORS, 1, False, marks=pytest.mark.slow),
+        pytest.param(("CELEB-M",), DETECTORS[:1], 1, True, marks=pytest.mark.nightly),
     ],
 )
 def test_nothing_is_cut_off(datasets, detectors, faces, synthetic, written):

@@ -29,7 +29,11 @@ def overlaps(names, ks=(64, 128, 256, 512)):
 
 @pytest.mark.parametrize(
     ("names", "synthetic", "columns"),
-    [(NAMES, False, 3), (NAMES[:1], True, 3), (NAMES[:2], True, 1)],
+    [
+        (NAMES[:2], True, 1),
+        pytest.param(NAMES, False, 3, marks=pytest.mark.slow),
+        pytest.param(NAMES[:1], True, 3, marks=pytest.mark.nightly),
+    ],
 )
 def test_nothing_is_cut_off(names, synthetic, columns, written):
     figure = figure_5(overlaps(names), synthetic=synthetic, columns=columns)

@@ -25,10 +25,12 @@ def frame(architectures=ARCHITECTURES, sources=("CELEB", "F2F"), faces=1000):
 @pytest.mark.parametrize(
     ("bins", "render", "synthetic", "columns"),
     [
-        (frame(), "study", False, 2),
-        (frame(ARCHITECTURES[:1], ("CELEB",)), "study", True, 2),
-        (frame(ARCHITECTURES[:1], ("CELEB",)), "jet", False, 1),
         (frame(ARCHITECTURES[1:2]), "raw", True, 1),
+        pytest.param(frame(), "study", False, 2, marks=pytest.mark.slow),
+        *(
+            pytest.param(frame(ARCHITECTURES[:1], ("CELEB",)), *each, marks=pytest.mark.nightly)
+            for each in (("study", True, 2), ("jet", False, 1))
+        ),
     ],
 )
 def test_nothing_is_cut_off(bins, render, synthetic, columns, written):

@@ -150,6 +150,7 @@ def small():
     return crops, study_sets(crops, SMALL, near_duplicates=False)
 
 
+@pytest.mark.slow
 def test_the_sets_have_their_sizes_methods_and_people(small):
     check(small[1], SMALL)
     check_people(small[1])
@@ -238,7 +239,7 @@ def test_each_pool_needs_what_is_sampled_from_it():
     assert {type(count) for need in needs for count in need} == {int}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_sets_depend_on_the_seed_and_not_on_the_order_of_rows():
     crops = {"FF++": faceforensics(2, 2), "DFD": dfd(2, 2)}
     hashes = {name: one.sha256 for name, one in study_sets(crops, SMALL).items()}

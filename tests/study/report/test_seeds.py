@@ -114,6 +114,7 @@ def test_figure_2_is_drawn_of_the_first_training_alone(two):
     assert kinds[0] - kinds[1] == {"maps", "control"}
 
 
+@pytest.mark.slow
 def test_tables_are_means_over_the_trainings(retrained):
     table = retrained.table("V").set_index("detector")
     assert set(table.index) == {"MesoNet1", "MesoNet2", "MesoNet3"}
