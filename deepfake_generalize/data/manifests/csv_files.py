@@ -111,10 +111,13 @@ def parse_manifest(
     if needed is None:
         require_columns(frame, columns, what=str(file), hint=_AGAIN)
     elif not set(needed) <= set(frame.columns):
+        hint = "Name the columns so, or extract the faces again."
+        if content.startswith(b"# sha256: "):
+            hint = "These are saved splits: data.Splits.load reads them; its .test, say, is crops."
         raise InputError(
             f"expected {str(file)!r} to have the columns {', '.join(needed)}, received "
             f"{', '.join(map(repr, frame.columns[:20]))}.",
-            hint="Name the columns so, or extract the faces again.",
+            hint=hint,
         )
     cut = _is_cut(content, len(frame.columns))
     frame = with_columns(frame, columns)
