@@ -175,6 +175,7 @@ def _make_synthetic(
         per_split={part: getattr(config.protocol.sizes, part) for part in SUBSETS},
         seed=derived_seed(config.seed, "faces"),
         n_jobs=n_jobs,
+        progress=lambda done, total: progress("drawing faces", done / total),
     )
 
 

@@ -9,7 +9,7 @@ from deepfake_generalize.data import LayoutWarning, find_videos
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 
-def test_an_unknown_root_is_answered_with_what_it_holds_and_where_layouts_are_listed(tmp_path, touch):
+def test_an_unknown_root_is_answered_with_what_it_holds_and_where_to_look(tmp_path, touch):
     root = touch(tmp_path, [*(f"clip{i}.mp4" for i in range(6)), "real/x.mp4"])
     with pytest.raises(InputError) as caught:
         find_videos(root)
