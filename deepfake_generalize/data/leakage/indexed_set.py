@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,21 @@ class IndexedSet:
     """None at all where pictures are not compared."""
 
 
-def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
-    """Look up what crops of `Splits`, or of a mapping of names to crops or splits, are."""
+def gather_sets(
+    sets: object, *, images: bool, progress: Callable[[int, int], object] = lambda *_: None
+) -> list[IndexedSet]:
+    """Look up what crops of `Splits`, or of a mapping of names to crops or splits, are.
+
+    Reading the images is half of the `progress` of an audit.
+    """
     named = _named(sets)
     place: dict[str, int] = {}
     for _, _, crops in named:
         for path in text_column(crops, "path"):
             place.setdefault(path, len(place))
-    prints = read_fingerprints(list(place) if images else [])
+    prints = read_fingerprints(
+        list(place) if images else [], lambda read: progress(read, 2 * len(place))
+    )
     indexed = []
     for name, parent, crops in named:
         clips, paths = clip_keys(crops).tolist(), text_column(crops, "path").tolist()

@@ -16,7 +16,7 @@ Reproduction notes:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
@@ -65,10 +65,13 @@ class Fingerprints:
         return Fingerprints(self.hashes[rows], self.thumbnails[rows], self.flat[rows], reasons)
 
 
-def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
-    """Read pictures on all cores; what cannot be read is listed, not raised."""
+def read_fingerprints(paths: Sequence[str], read: Callable[[int], object]) -> Fingerprints:
+    """Read pictures on all cores, and tell how many were; what cannot be is listed, not raised."""
+    taken = []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        taken = list(pool.map(_read, paths))
+        for fingerprint in pool.map(_read, paths):
+            taken.append(fingerprint)
+            read(len(taken))
     hashes = np.zeros((len(taken), BITS), np.float32)
     thumbnails = np.zeros((len(taken), SIDE, SIDE, 3), np.uint8)
     unreadable = {row: found for row, found in enumerate(taken) if isinstance(found, str)}

@@ -20,6 +20,7 @@ from deepfake_generalize.data.manifests.tables import plain_csv
 from deepfake_generalize.errors import InputError
 
 _AGAIN = "Extract the faces again."
+_SPLITS = "These are saved splits: data.Splits.load reads them; its .test, say, is crops."
 _DTYPES = {"frame": "Int64", "label": "int64", "score": "float64"}
 
 
@@ -111,13 +112,11 @@ def parse_manifest(
     if needed is None:
         require_columns(frame, columns, what=str(file), hint=_AGAIN)
     elif not set(needed) <= set(frame.columns):
-        hint = "Name the columns so, or extract the faces again."
-        if content.startswith(b"# sha256: "):
-            hint = "These are saved splits: data.Splits.load reads them; its .test, say, is crops."
+        saved = content.startswith(b"# sha256: ")
         raise InputError(
             f"expected {str(file)!r} to have the columns {', '.join(needed)}, received "
             f"{', '.join(map(repr, frame.columns[:20]))}.",
-            hint=hint,
+            hint=_SPLITS if saved else "Name the columns so, or extract the faces again.",
         )
     cut = _is_cut(content, len(frame.columns))
     frame = with_columns(frame, columns)
