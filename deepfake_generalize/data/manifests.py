@@ -147,6 +147,7 @@ def check_once(
 
 
 _AGAIN = "Extract the faces again."
+_SPLITS = "These are saved splits: data.Splits.load reads them; its .test, say, is crops."
 _DTYPES = {"frame": "Int64", "label": "int64", "score": "float64"}
 
 
@@ -228,10 +229,11 @@ def parse_manifest(
     if needed is None:
         require_columns(frame, columns, what=str(file), hint=_AGAIN)
     elif not set(needed) <= set(frame.columns):
+        saved = content.startswith(b"# sha256: ")
         raise InputError(
             f"expected {str(file)!r} to have the columns {', '.join(needed)}, received "
             f"{', '.join(map(repr, frame.columns[:20]))}.",
-            hint="Name the columns so, or extract the faces again.",
+            hint=_SPLITS if saved else "Name the columns so, or extract the faces again.",
         )
     cut = _is_cut(content, len(frame.columns))
     frame = with_columns(frame, columns)

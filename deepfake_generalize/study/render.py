@@ -83,6 +83,8 @@ _MARKDOWN = str.maketrans(
         **{character: f"\\{character}" for character in "\\`*_~[]|"},
     }
 )
+_FEWEST_FOLDED, _MOST_FOLDED = 4, 14
+"""Columns with intervals from which a table is folded, and rows up to which it then fits a page."""
 _NUMBER = re.compile(r"(-?[\d.]+)(?: (\[-?[\d.]+, -?[\d.]+\]))?")
 _INTERVAL = re.compile(r"\\\[([-\d., ]+)\\\](?![(\[:])")
 _LATEX = str.maketrans(
@@ -139,8 +141,9 @@ def render(
             than the line), "html", "csv" (the columns under their own names, as in `published`) or
             "text" (aligned columns).
         intervals: Columns' intervals, "57.60 [55.10, 60.05]" in a cell; in latex the brackets are
-            small, and below the numbers of a table wider than high; a csv has two more columns
-            each, NAME_low and NAME_high.
+            small, and below the numbers of a table wider than high, or in a column below 30 em,
+            where four or more are set in two rows too; a csv has two more columns each,
+            NAME_low and NAME_high.
         empty: What a table without rows says in place of them; a csv stays empty.
         caption: A line that belongs to the table; a csv has none.
 
@@ -211,23 +214,50 @@ def marked_down(text: str) -> str:
 def _latex(rows: list[list[str]], numeric: Sequence[bool], caption: str) -> str:
     """Write a table no wider than the line nor higher than a page, and a caption below it.
 
-    The caption is the float's where the table is put into one, else a paragraph.
+    In a narrow column one with intervals is folded. The caption is the float's where the table is
+    put into one, else a paragraph.
     """
     columns = "".join("r" if right else "l" for right in numeric)
-    title = _guarded(" & ".join(map(_stacked, rows[0], columns))) + r" \\"
-    body = [line for row in rows[1:] for line in _latex_lines(row, below=len(rows) <= len(row))]
     lines = [r"\noindent\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
     lines.append(
         r"\resizebox*{!}{\ifdim\totalheight>.75\textheight .75\textheight\else\totalheight\fi}{%"
     )
     lines.append(r"\setlength{\tabcolsep}{4pt}%")
-    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", title, r"\midrule", *body]
-    lines += [r"\bottomrule", r"\end{tabular}}}"]
+    table = _tabular([rows], columns, below=len(rows) <= len(columns))
+    if panels := _folded(rows):
+        narrow = _tabular(panels, columns[: len(panels[0][0])], below=True)
+        table = [r"\ifdim\linewidth<30em", *narrow, r"\else", *table, r"\fi"]
+    lines += [*table[:-1], table[-1] + "}}"]
     if caption:
         said = _tex(caption)
         lines.append(rf"\ifcsname @captype\endcsname\caption{{{said}}}\else")
         lines.append(rf"\par\smallskip\noindent\parbox{{\linewidth}}{{\footnotesize {said}}}\fi")
     return "\n".join(lines)
+
+
+def _tabular(panels: list[list[list[str]]], columns: str, *, below: bool) -> list[str]:
+    """Write tables of one form above one another."""
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    for rows in panels:
+        title = _guarded(" & ".join(map(_stacked, rows[0], columns))) + r" \\"
+        lines += [title, r"\midrule"]
+        lines += [line for row in rows[1:] for line in _latex_lines(row, below=below)]
+        lines.append(r"\midrule")
+    return [*lines[:-1], r"\bottomrule", r"\end{tabular}"]
+
+
+def _folded(rows: list[list[str]]) -> list[list[list[str]]]:
+    """Cut a wide table with intervals in two, its first columns in both, if they fit a page."""
+    found = [[_NUMBER.fullmatch(cell) for cell in row] for row in rows[1:]]
+    ends = [any(number and number[2] for number in column) for column in zip(*found, strict=True)]
+    head, n = [*ends, True].index(True), len(ends)
+    if n - head < _FEWEST_FOLDED:
+        return []
+    if len(rows) > _MOST_FOLDED:
+        return [rows]
+    half = (head + n + 1) // 2
+    padding = [""] * (2 * half - head - n)
+    return [[row[:half] for row in rows], [row[:head] + row[half:] + padding for row in rows]]
 
 
 def _latex_lines(row: list[str], *, below: bool) -> list[str]:
@@ -239,10 +269,10 @@ def _latex_lines(row: list[str], *, below: bool) -> list[str]:
     cells = [number or _tex(cell) for number, cell in zip(numbers, row, strict=True)]
     if not below:
         cells = [f"{cell} {end}".rstrip() for cell, end in zip(cells, small, strict=True)]
-    lines = [_guarded(" & ".join(cells)) + r" \\"]
     if below and any(ends):
-        lines += [" & ".join(small) + r" \\", r"\addlinespace[2pt]"]
-    return lines
+        lines = [" & ".join(cells) + r" \\[-3pt]", " & ".join(small) + r" \\"]
+        return [_guarded(lines[0]), lines[1], r"\addlinespace[2pt]"]
+    return [_guarded(" & ".join(cells)) + r" \\"]
 
 
 def _stacked(heading: str, align: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake_generalize.data import Splits, balanced_splits
+from deepfake_generalize.data import Splits, balanced_splits, read_crops
 from deepfake_generalize.data.manifests import rows_sha256
 from deepfake_generalize.errors import DataMismatchError, InputError
 
@@ -20,7 +20,11 @@ def test_splits_are_saved_and_loaded(tmp_path, crops_of_pairs):
     before = crops.copy(deep=True)
     splits = balanced_splits(crops, train=8, val=4, test=4)
     pd.testing.assert_frame_equal(crops, before)
-    _assert_same(Splits.load(splits.save(tmp_path / "new" / "splits.csv")), splits)
+    file = splits.save(tmp_path / "new" / "splits.csv")
+    _assert_same(Splits.load(file), splits)
+    with pytest.raises(InputError) as caught:
+        read_crops(file)
+    assert "data.Splits.load reads them" in caught.value.hint
 
 
 def test_a_manifest_made_by_hand_comes_back_with_the_same_types(tmp_path, crops_of_pairs):

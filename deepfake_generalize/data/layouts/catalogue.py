@@ -403,12 +403,12 @@ def _unrecognised(root: Path, offered: Mapping[str, Layout], matching: Sequence[
             hint=f"Choose one with layout=, such as layout='{matching[0]}', or give each data set "
             "a folder of its own.",
         )
-    marks = "; ".join(f"{name}: {item.needs}" for name, item in offered.items())
     return InputError(
-        f"expected a known layout in {root} or in its folders ({marks}), received a root that "
-        f"holds {_contents(root)}.",
-        hint="Pass the folder that holds these marks, choose one with layout=, or put the videos "
-        "into folders named real and fake (docs: guides/data-sets).",
+        f"expected a known layout in {root} or in its folders, received a root that holds "
+        f"{_contents(root)}.",
+        hint="Put the videos into folders named real and fake, choose a layout with layout=, or "
+        "pass the folder that holds the marks of one: data.layouts() lists them all (docs: "
+        "guides/data-sets).",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
@@ -52,6 +52,7 @@ def audit_leakage(
     *,
     near_duplicates: bool = True,
     shared_by_design: Designs = (),
+    progress: Callable[[int, int], object] = lambda *_: None,
 ) -> pd.DataFrame:
     """Find what sets of crops share: videos, people, and pictures that are nearly the same.
 
@@ -69,6 +70,7 @@ def audit_leakage(
             several of "identity", "video" (other frames of the same ones), "frame" (even the same
             frames) and "near_duplicate" says more exactly what is meant. The name of `Splits`
             stands for all their parts.
+        progress: Called with (done, total), whose ratio is the part that is done.
 
     Returns:
         One row a finding, in the order of the sets, then of kind and name. Columns: `kind`
@@ -89,10 +91,12 @@ def audit_leakage(
                kind      what  by_design
         0  identity  FF++ 004      False
     """
-    indexed = gather_sets(sets, images=near_duplicates)
+    indexed = gather_sets(sets, images=near_duplicates, progress=progress)
     designs = _designs(shared_by_design, indexed)
     found = [finding for part in indexed for finding in _unreadable(part)]
-    for a, b in combinations(indexed, 2):
+    pairs = [*combinations(indexed, 2)]
+    for number, (a, b) in enumerate(pairs):
+        progress(len(pairs) + number, 2 * len(pairs))
         design = designs.get(frozenset((a.name, b.name)), frozenset())
         found += _shared_videos(a, b, design)
         both = sorted(a.by_person.keys() & b.by_person.keys())

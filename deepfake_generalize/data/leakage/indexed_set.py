@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -73,10 +73,13 @@ class Fingerprints:
         return Fingerprints(self.hashes[rows], self.thumbnails[rows], self.flat[rows], reasons)
 
 
-def read_fingerprints(paths: Sequence[str]) -> Fingerprints:
-    """Read pictures on all cores; what cannot be read is listed, not raised."""
+def read_fingerprints(paths: Sequence[str], read: Callable[[int], object]) -> Fingerprints:
+    """Read pictures on all cores, and tell how many were; what cannot be is listed, not raised."""
+    taken = []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        taken = list(pool.map(_read, paths))
+        for fingerprint in pool.map(_read, paths):
+            taken.append(fingerprint)
+            read(len(taken))
     hashes = np.zeros((len(taken), BITS), np.float32)
     thumbnails = np.zeros((len(taken), SIDE, SIDE, 3), np.uint8)
     unreadable = {row: found for row, found in enumerate(taken) if isinstance(found, str)}
@@ -172,14 +175,21 @@ class IndexedSet:
     """None at all where pictures are not compared."""
 
 
-def gather_sets(sets: object, *, images: bool) -> list[IndexedSet]:
-    """Look up what crops of `Splits`, or of a mapping of names to crops or splits, are."""
+def gather_sets(
+    sets: object, *, images: bool, progress: Callable[[int, int], object] = lambda *_: None
+) -> list[IndexedSet]:
+    """Look up what crops of `Splits`, or of a mapping of names to crops or splits, are.
+
+    Reading the images is half of the `progress` of an audit.
+    """
     named = _named(sets)
     place: dict[str, int] = {}
     for _, _, crops in named:
         for path in text_column(crops, "path"):
             place.setdefault(path, len(place))
-    prints = read_fingerprints(list(place) if images else [])
+    prints = read_fingerprints(
+        list(place) if images else [], lambda read: progress(read, 2 * len(place))
+    )
     indexed = []
     for name, parent, crops in named:
         clips, paths = clip_keys(crops).tolist(), text_column(crops, "path").tolist()

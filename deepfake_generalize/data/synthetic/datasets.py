@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -30,6 +30,7 @@ def make_datasets(
     per_split: int | Mapping[str, int],
     seed: int = 0,
     n_jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Splits]:
     """Make the study's nine data sets and the null set of synthetic faces.
 
@@ -47,6 +48,7 @@ def make_datasets(
             DF, DFD, CELEB-M, FS-I, NT-I and NULL have a test split only.
         seed: Of everything; the same seed gives the same pixels whatever `n_jobs`.
         n_jobs: Processes, as joblib counts them.
+        progress: Called with (done, total) pictures of those that are missing.
 
     Returns:
         Name of the set to its splits, whose tables have the columns `CROP_COLUMNS` and
@@ -73,7 +75,8 @@ def make_datasets(
     missing = [
         take for takes in plans.values() for take in takes if not _file(root, take).is_file()
     ]
-    _render_missing(root, missing, size, seed, n_jobs)
+    say = progress or (lambda _done, _total: None)
+    _render_missing(root, missing, size, seed, n_jobs, say)
     return {name: _finish(root, name, takes, size, seed) for name, takes in plans.items()}
 
 
@@ -82,25 +85,33 @@ def _file(root: Path, take: Take) -> Path:
     return root / take.set / take.split / ("fake" if take.label else "real") / name
 
 
-def _render_missing(root: Path, takes: Sequence[Take], size: int, seed: int, n_jobs: int) -> None:
+def _render_missing(
+    root: Path,
+    takes: Sequence[Take],
+    size: int,
+    seed: int,
+    n_jobs: int,
+    say: Callable[[int, int], None],
+) -> None:
     import joblib
 
     for folder in {_file(root, take).parent for take in takes}:
         folder.mkdir(parents=True, exist_ok=True)
-    if joblib.effective_n_jobs(n_jobs) == 1:
-        _render_all(root, takes, size, seed)
-        return
     n_chunks = math.ceil(len(takes) / _CHUNK)
     chunks = [takes[number::n_chunks] for number in range(n_chunks)]
-    work = joblib.delayed(ending_with_parent(_render_all))
-    joblib.Parallel(n_jobs=n_jobs)(work(root, chunk, size, seed) for chunk in chunks)
+    work, done = joblib.delayed(ending_with_parent(_render_all)), 0
+    pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    for made in pool(work(root, chunk, size, seed) for chunk in chunks):
+        done += made
+        say(done, len(takes))
 
 
-def _render_all(root: Path, takes: Sequence[Take], size: int, seed: int) -> None:
+def _render_all(root: Path, takes: Sequence[Take], size: int, seed: int) -> int:
     for take in takes:
         pixels = cv2.cvtColor(picture(take, size, seed), cv2.COLOR_RGB2BGR)
         _, content = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         write_whole(_file(root, take), content.tobytes())
+    return len(takes)
 
 
 def _finish(root: Path, name: str, takes: Sequence[Take], size: int, seed: int) -> Splits:

@@ -70,9 +70,12 @@ def prepare(
     (folder / SPLITS).mkdir(exist_ok=True)
     for name, splits in sets.items():
         splits.save(folder / SPLITS / f"{name}.csv")
-    progress("auditing the sets", 0.0)
     designed = PAPER if config.is_synthetic else config.protocol
-    findings = data.audit_leakage(sets, shared_by_design=shared_by_design(sets, designed))
+    findings = data.audit_leakage(
+        sets,
+        shared_by_design=shared_by_design(sets, designed),
+        progress=lambda done, total: progress("auditing the sets", done / total),
+    )
     warn_of_leaks(findings)
     # Videos may be synthetic too, which no table or figure may keep to itself.
     marked = any(data.synthetic.is_synthetic(split_query(at)[0]) for at in config.places.values())
@@ -168,6 +171,7 @@ def _make_synthetic(
         per_split={part: getattr(config.protocol.sizes, part) for part in SUBSETS},
         seed=derived_seed(config.seed, "faces"),
         n_jobs=n_jobs,
+        progress=lambda done, total: progress("drawing faces", done / total),
     )
 
 

@@ -55,11 +55,11 @@ def sets_key(results: RunResults) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def doubts(results: RunResults) -> dict[str, list[Any]]:
+def doubts(results: RunResults) -> dict[str, Any]:
     """Return what to doubt, by what is wrong; the page has the words for each.
 
-    few: (set, units of the rarer class, what they are) of sets whose intervals are too narrow, or
-    that have none. turned_round: (detector, its source, set, AUC in percent).
+    few: (units of the rarer class, what they are) to the sets whose intervals are too narrow, or
+    that have none, for having so few. turned_round: (detector, its source, set, AUC in percent).
     missing: sets of the protocol that were not measured. unscored: (set, images without a score,
     all). left_out: (what, why) of analyses.
     """
@@ -75,8 +75,12 @@ def doubts(results: RunResults) -> dict[str, list[Any]]:
         key: max((int((of["status"] != "ok").sum()), len(of)) for of in tables.values())
         for key, tables in results.scored.items()
     }
+    few: dict[tuple[int, str], list[str]] = {}
+    for name, of in units:
+        if of.n < _RELIABLE:
+            few.setdefault((of.n, of.unit), []).append(name)
     return {
-        "few": [(name, of.n, of.unit) for name, of in units if of.n < _RELIABLE],
+        "few": few,
         "turned_round": [
             (name, source, key, found.estimate)
             for name, source, key, found in auc

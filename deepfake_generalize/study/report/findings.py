@@ -3,8 +3,9 @@
 The rules were fixed before any study was run, and know nothing of its data. They were mended since:
 Finding 3 counted fakes whose heat maps are empty as alike, and knew no floor and no ceiling;
 Finding 1 counted any loss above zero; Finding 2 compared across methods alone; Finding 4 looked at
-chance alone, which untrained networks exceed as well. A finding holds, does not hold, or cannot be
-told, always with the numbers and their 95 % intervals.
+chance alone, which untrained networks exceed as well. A finding holds where every interval lies on
+the side that its rule asks for, does not hold where one lies on the other side, and cannot be told
+where one lies on both, always with the numbers and their 95 % intervals.
 """
 
 from __future__ import annotations
@@ -130,14 +131,16 @@ def zero_shot_failure(
         Fact(what, over_trainings(trainings, [number(each, kinds) for each in trainings]))
         for what, number, kinds in numbers
     )
-    zero = facts[0].value.low > smallest_loss
-    few_shot = len(facts) > 1 and facts[1].value.low > 0
+    zero = _above(smallest_loss, [facts[0].value])
+    few_shot = _above(0.0, [fact.value for fact in facts[1:2]])
+    lose = {True: "lose", False: "do not lose", None: "do not clearly lose"}[zero]
     why = (
-        f"The original detectors {'lose' if zero else 'do not clearly lose'} more than "
-        f"{smallest_loss:g} points of accuracy on unseen sets; "
+        f"The original detectors {lose} more than {smallest_loss:g} points of accuracy on unseen "
+        "sets; "
     )
     if len(facts) > 1:
-        why += f"fine-tuning on a few images {'helps' if few_shot else 'does not clearly help'}."
+        helps = {True: "helps", False: "does not help", None: "does not clearly help"}[few_shot]
+        why += f"fine-tuning on a few images {helps}."
     else:
         why += "the rest is left out: nothing is fine-tuned on a few images of them."
     return Finding(
@@ -146,7 +149,7 @@ def zero_shot_failure(
         "the degradation.",
         rule=f"The interval of the mean degradation lies above {smallest_loss:g} points, the "
         "smallest loss that counts, and that of the mean gain above zero.",
-        verdict=_verdict(zero and few_shot) if len(facts) > 1 else "cannot be told",
+        verdict=_verdict(zero, few_shot) if len(facts) > 1 else "cannot be told",
         why=why,
         facts=facts,
     )
@@ -204,10 +207,9 @@ def unwanted_properties(
         return Finding(2, claim, rule, "cannot be told", why, tuple(facts))
     apart = classes_apart(protocol, found, scored or {})
     facts += [_fact(what, value) for what, value in apart]
-    same_method = min(each.low for each in intervals["method"]) > 0
-    no_people = max(each.high for each in intervals["people"]) < SMALL
-    easier = "is" if same_method else "is not clearly"
-    people_too = "make less than" if no_people else "may make"
+    same_method, no_people = _above(0.0, intervals["method"]), _below(SMALL, intervals["people"])
+    easier = {True: "is", False: "is not", None: "is not clearly"}[same_method]
+    people_too = {True: "make less than", False: "make more than", None: "may make"}[no_people]
     why = (
         f"The method trained on {easier} easier on other material than other methods are; the "
         f"people trained on, in the clips trained on, {people_too} {SMALL:g} points of difference."
@@ -218,7 +220,7 @@ def unwanted_properties(
                 " But DFD, made by a method of CELEB's family with other people, is "
                 f"{family.estimate:.1f} points harder than CELEB-M: it is not the method alone."
             )
-    return Finding(2, claim, rule, _verdict(same_method and no_people), why, tuple(facts))
+    return Finding(2, claim, rule, _verdict(same_method, no_people), why, tuple(facts))
 
 
 def _in_table(families: Sequence[DetectorFamily], accuracies: Replicates, source: str) -> list[str]:
@@ -265,27 +267,23 @@ def undiscriminating_features(
         return Finding(3, claim, rule, "cannot be told", why, (omitted,))
     unlike = resampled.interval(means["own", "dissimilar"], within=(0.0, 100.0))
     places = _places(resampled, means)
-    most = unlike.low > 50.0
-    near = all(place.value.high < 0.5 for place in places)
-    verdict = _verdict(most and near)
-    why = (
-        f"{'Most' if most else 'Not clearly most'} heat maps of an original detector and the two "
-        "fine-tuned from it are dissimilar"
-    )
-    if unlike.n < FEWEST:
-        verdict = "cannot be told"
-        why = f"The fakes are of too few videos: {unlike.note}"
-    elif most and len(places) < len(_LIKENESS):
-        verdict = "cannot be told"
+    most, near = _above(50.0, [unlike]), _below(0.5, [place.value for place in places])
+    share = {True: "Most", False: "Not most", None: "Not clearly most"}[most]
+    why = f"{share} heat maps of an original detector and the two fine-tuned from it are dissimilar"
+    if most and near and len(places) < len(_LIKENESS):
+        near = None
         why += ", but not all measures tell maps of one face from maps of different ones"
     elif most:
-        why += f", and {'' if near else 'not clearly '}nearer to maps of other faces than to those "
-        why += "of a copy of the same"
-    share = Fact("fakes of the unseen sets with dissimilar heat maps (%)", unlike)
+        nearer = {True: "nearer", False: "not nearer", None: "not clearly nearer"}[near]
+        why += f", and {nearer} to maps of other faces than to those of a copy of the same"
+    verdict = _verdict(most, near)
+    if unlike.n < FEWEST:
+        verdict, why = "cannot be told", f"The fakes are of too few videos: {unlike.note}"
+    dissimilar = Fact("fakes of the unseen sets with dissimilar heat maps (%)", unlike)
     videos = set().union(*(frame.index for frame in similarities.values()))
     # Twins differ by the seed of their training alone: what no fine-tuning could be alike beyond.
     twins = _places(resampled, means, "twin")
-    facts = (share, *places, *twins, _fact("videos they are of", len(videos)), omitted)
+    facts = (dissimilar, *places, *twins, _fact("videos they are of", len(videos)), omitted)
     return Finding(3, claim, rule, verdict, f"{why}.", facts)
 
 
@@ -389,5 +387,21 @@ def _fact(what: str, value: float) -> Fact:
     return Fact(what, Interval(float(value), float("nan"), float("nan")))
 
 
-def _verdict(holds: bool) -> str:
-    return "holds" if holds else "does not hold"
+def _above(bound: float, intervals: Sequence[Interval]) -> bool | None:
+    """Return whether all lie above a bound: False where one lies below, None where not told."""
+    if all(each.low > bound for each in intervals):
+        return True
+    return False if any(each.high <= bound for each in intervals) else None
+
+
+def _below(bound: float, intervals: Sequence[Interval]) -> bool | None:
+    if all(each.high < bound for each in intervals):
+        return True
+    return False if any(each.low >= bound for each in intervals) else None
+
+
+def _verdict(*asked: bool | None) -> str:
+    """Return a verdict on what is asked: each may hold, not hold, or not be told (None)."""
+    if False in asked:
+        return "does not hold"
+    return "cannot be told" if None in asked else "holds"

@@ -180,6 +180,13 @@ def test_a_rerun_draws_what_is_missing_and_nothing_else(sets, make_small, tmp_pa
     }
 
 
+def test_progress_counts_the_pictures_that_are_missing(tmp_path) -> None:
+    seen: list[tuple[int, int]] = []
+    for _ in range(2):
+        make_datasets(tmp_path, size=16, per_split=4, progress=lambda *at: seen.append(at))
+    assert seen == [(36, 72), (72, 72)]
+
+
 @pytest.mark.parametrize(("change", "named"), [({"seed": 7}, "seed=7"), ({"size": 32}, "size=32")])
 def test_a_folder_of_other_settings_is_refused(root, sets, make_small, change, named) -> None:
     with pytest.raises(DataMismatchError, match=f"expected .* made with {named}, its synthetic"):

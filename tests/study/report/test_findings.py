@@ -73,12 +73,21 @@ def test_a_study_like_the_papers_bears_out_findings_1_and_2():
     assert second.facts[0].what.endswith(", 1 detector")
 
 
-@pytest.mark.parametrize("changed", [{"unseen": 95.0, "tuned": 96.0}, {"tuned": 55.0}])
-def test_finding_1_needs_both_the_loss_and_the_gain(changed):
-    assert findings.zero_shot_failure([CELEB, F2F], [study(**changed)]).verdict == "does not hold"
+@pytest.mark.parametrize(
+    ("changed", "verdict", "why"),
+    [
+        ({"unseen": 95.0, "tuned": 96.0}, "does not hold", "do not lose more than 20 points"),
+        ({"tuned": 45.0}, "does not hold", "a few images does not help"),
+        ({"tuned": 55.0}, "cannot be told", "a few images does not clearly help"),
+    ],
+)
+def test_finding_1_needs_both_the_loss_and_the_gain(changed, verdict, why):
+    found = findings.zero_shot_failure([CELEB, F2F], [study(**changed)])
+    assert found.verdict == verdict
+    assert why in found.why
 
 
-def test_finding_1_is_told_by_the_lower_ends_of_intervals_and_not_by_estimates():
+def test_finding_1_cannot_be_told_where_an_interval_lies_on_both_sides():
     # 25 points are lost and 7 gained: with little spread that is clear, with much it is not.
     small = {"unseen": 70.0, "tuned": 77.0}
     assert findings.zero_shot_failure([CELEB, F2F], [study(**small)]).verdict == "holds"
@@ -86,13 +95,13 @@ def test_finding_1_is_told_by_the_lower_ends_of_intervals_and_not_by_estimates()
     found = findings.zero_shot_failure([CELEB, F2F], [lost])
     assert found.facts[0].value.low < 20 < found.facts[0].value.estimate
     assert found.facts[1].value.low > 0
-    assert found.verdict == "does not hold"
+    assert found.verdict == "cannot be told"
     tuned = {family.detector(kind) for family in (CELEB, F2F) for kind in PAPER.fine_tunings[1:]}
     gain = spread_on(study(**small), ("FS", "NT"), 30.0, tuned)
     found = findings.zero_shot_failure([CELEB, F2F], [gain])
     assert found.facts[0].value.low > 20
     assert found.facts[1].value.low < 0 < found.facts[1].value.estimate
-    assert found.verdict == "does not hold"
+    assert found.verdict == "cannot be told"
 
 
 @pytest.mark.parametrize(("loss", "verdict"), [(25.0, "holds"), (15.0, "does not hold")])
@@ -113,7 +122,7 @@ def test_finding_2_is_told_by_the_end_of_the_interval_that_may_refute_it(sets):
     found = findings.unwanted_properties([CELEB, F2F], [spread_on(study(**near), sets, 20.0)])
     method, people = (fact.value for fact in found.facts[:2])
     assert method.low < 0 < method.high if sets == ("CELEB-M",) else people.low < 10 < people.high
-    assert found.verdict == "does not hold"
+    assert found.verdict == "cannot be told"
 
 
 def test_finding_2_compares_people_method_by_method_too():
@@ -157,10 +166,17 @@ def test_dfd_is_not_mentioned_where_it_is_as_easy_as_celeb_m():
     assert "DFD" not in found.why
 
 
-@pytest.mark.parametrize("changed", [{"method": 55.0}, {"people": 75.0}])
-def test_finding_2_needs_the_method_to_matter_and_people_not_to(changed):
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"method": 45.0}, "The method trained on is not easier"),
+        ({"people": 75.0}, "make more than 10 points of difference"),
+    ],
+)
+def test_finding_2_needs_the_method_to_matter_and_people_not_to(changed, why):
     found = findings.unwanted_properties([CELEB, F2F], [study(**changed)])
     assert found.verdict == "does not hold"
+    assert why in found.why
 
 
 def test_finding_2_cannot_be_told_where_nobody_degrades_by_thirty_points():
@@ -221,9 +237,11 @@ def third(sets, n_resamples=200):
     return findings.undiscriminating_features(sets, n_resamples=n_resamples, seed=0)
 
 
-@pytest.mark.parametrize(("share", "verdict"), [(0.9, "holds"), (0.5, "does not hold")])
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(0.9, "holds"), (0.5, "cannot be told"), (0.3, "does not hold")]
+)
 def test_finding_3_counts_dissimilar_maps(share, verdict):
-    values = np.where(np.arange(200) < share * 200, 0.3, 0.95)
+    values = np.where(np.arange(200) < share * 200, 0.3, 0.75)
     found = third({name: likeness(values) for name in UNSEEN})
     assert found.verdict == verdict
     assert found.facts[0].value.estimate == pytest.approx(100 * share)
@@ -242,7 +260,7 @@ def test_finding_3_asks_where_the_maps_lie_between_floor_and_ceiling():
     near = third({name: likeness(values, own=0.8) for name in UNSEEN})
     assert near.facts[0].value.estimate == pytest.approx(100.0)
     assert near.verdict == "does not hold"
-    assert "not clearly nearer to maps of other faces" in near.why
+    assert "not nearer to maps of other faces" in near.why
 
 
 def test_finding_3_tells_the_place_below_a_retrained_twin_too():

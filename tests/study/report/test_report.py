@@ -117,6 +117,7 @@ def test_what_is_wrong_comes_before_the_findings_and_none_is_green_above_a_leak(
     assert shares[1:] == [["CELEB train", "FS test", "2", "7", "0"]]
     assert page.index("The first 1 of 9 by name.") < first
     assert "No video, no person" not in page
+    assert page.count(" of the rarer class in ") == 1
     told = [each.verdict for each in leaky.findings if each.verdict != "cannot be told"]
     assert told
     assert all(verdict.endswith(", but test data are shared") for verdict in told)

@@ -66,13 +66,29 @@ def test_intervals_stand_beside_the_numbers_or_below_them_and_apart_in_a_csv() -
     assert beside[7:9] == [r"a & 51.75 {\scriptsize [$-$1.00, 60.00]} \\", r"b & - \\"]
     wide = render(frame.assign(FS=1.0, NT=2.0), "latex", intervals=ends).splitlines()
     assert wide[7:9] == [
-        r"a & 51.75 & 1.00 & 2.00 \\",
+        r"a & 51.75 & 1.00 & 2.00 \\[-3pt]",
         r" & {\scriptsize [$-$1.00, 60.00]} &  &  \\",
     ]
     assert render(frame, "csv", intervals=ends).splitlines()[:2] == [
         "detector,DFD,DFD_low,DFD_high", "a,51.75,-1.00,60.00",
     ]  # fmt: skip
     assert "| a | 51.75 [-1.00, 60.00] |" in render(frame, "markdown", intervals=ends)
+
+
+def test_in_a_narrow_column_many_intervals_are_set_below_in_two_rows_of_columns() -> None:
+    frame = published("V").head(2)
+    ends = {str(name): (of - 1, of + 1) for name, of in frame.select_dtypes("float").items()}
+    lines = render(frame, "latex", intervals=ends).splitlines()
+    start, middle = lines.index(r"\ifdim\linewidth<30em"), lines.index(r"\else")
+    narrow, wide = lines[start:middle], lines[middle:]
+    assert r"\begin{tabular}{rlrrrr}" in narrow
+    assert r"1 & ShallowNet6 & 71.00 & 79.50 & 75.60 & 56.20 \\[-3pt]" in narrow
+    assert r"1 & ShallowNet6 & 52.10 & 65.85 & 5.15 &  \\[-3pt]" in narrow
+    assert narrow.count(r"\bottomrule") == wide.count(r"\bottomrule") == 1
+    assert r"\begin{tabular}{rlrrrrrrr}" in wide
+    many = published("V")
+    ends = {str(name): (of - 1, of + 1) for name, of in many.select_dtypes("float").items()}
+    assert render(many, "latex", intervals=ends).count(r"\begin{tabular}{rlrrrrrrr}") == 2
 
 
 @pytest.mark.slow
