@@ -30,7 +30,7 @@ settings.load_profile("untimed")
 # Examples that build or train a network whole, for seconds.
 LONG_EXAMPLES = (
     *("applications.xception", "applications.efficientnet_b0", "train.train"),
-    *("fine_tuning.transfer", "fine_tuning.merge"),
+    *("fine_tuning.transfer", "fine_tuning.merge", "grad_cam.guided_grad_cam"),
 )
 
 

@@ -121,7 +121,9 @@ def send(number, wait=5.0):
     time.sleep(wait)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)]
+)
 def test_a_worker_ends_with_its_parent(tmp_path, number):
     file = tmp_path / "child"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(file)])

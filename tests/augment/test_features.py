@@ -26,7 +26,7 @@ def rows(data, batch=5):
 
 
 @pytest.mark.parametrize("memory", [0, 2**20])
-@pytest.mark.parametrize("kind", ["arrays", "dataset"])
+@pytest.mark.parametrize("kind", ["dataset", pytest.param("arrays", marks=pytest.mark.nightly)])
 def test_features_are_the_trunks_in_the_datas_order(
     trunk, random_images, memory, kind, tmp_path, monkeypatch
 ):

@@ -90,6 +90,7 @@ def test_upweighted_neurons_count_for_more_and_the_parent_stays(hand_set):
     assert louder.name == "hand-focus"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [2, pytest.param(1, marks=pytest.mark.nightly)])
 def test_freeze_trains_the_rows_of_the_neurons_and_nothing_else(hand_set, short, columns, tmp_path):
     """Fakes are green and reals are blue; the network given takes the one for the other."""

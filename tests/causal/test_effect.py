@@ -112,7 +112,7 @@ def test_shallownets_wide_layer_equals_brute_force(randomised, by_force):
     np.testing.assert_allclose(found.effects[some], expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("site", ["dense1", "leaky_relu"])
+@pytest.mark.parametrize("site", ["leaky_relu", pytest.param("dense1", marks=pytest.mark.nightly)])
 def test_any_layer_of_neurons_is_a_site(site, randomised, by_force):
     model = randomised(mesonet((64, 64, 3)))
     detector = Detector(model)
@@ -124,7 +124,9 @@ def test_any_layer_of_neurons_is_a_site(site, randomised, by_force):
     np.testing.assert_allclose(found.effects, expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("outcome", ["score", "true_class"])
+@pytest.mark.parametrize(
+    "outcome", ["true_class", pytest.param("score", marks=pytest.mark.nightly)]
+)
 def test_resamples_are_the_effects_on_the_images_drawn(outcome, randomised):
     detector = Detector(randomised(mesonet((64, 64, 3))))
     groups, resampling = ["a", "a", "b", "c", "c"], Resampling(n_resamples=3, seed=4)

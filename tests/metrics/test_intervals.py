@@ -221,7 +221,7 @@ def test_a_million_scores_with_intervals_take_less_than_a_gibibyte() -> None:
     assert json.loads(done.stdout)["peak_gib"] < 1.0
 
 
-@pytest.mark.parametrize("threshold", [0.5, 0.35])
+@pytest.mark.parametrize("threshold", [0.35, pytest.param(0.5, marks=pytest.mark.nightly)])
 def test_the_fast_accuracy_has_the_spread_of_copied_images(threshold) -> None:
     labels, scores, videos = simulated(np.random.default_rng(3))
     metric = functools.partial(accuracy, threshold=threshold)
@@ -252,6 +252,7 @@ def test_single_images_give_the_binomial_interval() -> None:
     assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1.5 / 400)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [accuracy, pytest.param(auc, marks=pytest.mark.nightly)])
 def test_intervals_by_video_hold_the_truth_and_by_frame_do_not(metric) -> None:
     rng = np.random.default_rng(11)

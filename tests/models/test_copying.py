@@ -165,7 +165,14 @@ def test_a_layer_that_cannot_be_made_again_is_refused():
 
 
 @pytest.mark.parametrize(
-    "kind", ["lambda of operations", "layer of one's own, nested", "activation of TensorFlow"]
+    "kind",
+    [
+        "layer of one's own, nested",
+        *(
+            pytest.param(each, marks=pytest.mark.nightly)
+            for each in ("lambda of operations", "activation of TensorFlow")
+        ),
+    ],
 )
 def test_what_only_the_program_knows_is_saved_and_loaded_by_it(kind, tmp_path):
     detector = Detector(_network(KINDS[kind]))

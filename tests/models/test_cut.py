@@ -50,7 +50,7 @@ def holds(model: keras.Model, layer: str, *, before: bool) -> None:
 
 
 @pytest.mark.parametrize("before", [False, True])
-@pytest.mark.parametrize("build", [mesonet, sequential])
+@pytest.mark.parametrize("build", [mesonet, pytest.param(sequential, marks=pytest.mark.nightly)])
 def test_the_two_parts_make_the_whole_at_every_layer_of_a_chain(build, before):
     model = mesonet((32, 32, 3)) if build is mesonet else build()
     for layer in model.layers:

@@ -95,6 +95,7 @@ def test_a_model_for_something_else_is_refused(shared_data):
         pass
 
 
+@pytest.mark.slow
 def test_reading_the_network_says_nothing(models):
     code = (
         "from deepfake_generalize.data.faces.alignment import make_aligner\n"

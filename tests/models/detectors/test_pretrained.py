@@ -18,6 +18,8 @@ PUBLISHED = {
     "mesoinception-deepfakes": ("MesoInception_DF.h5", [0.0189, 0.0008, 1.0, 1.0]),
     "mesoinception-face2face": ("MesoInception_F2F.h5", [0.9992, 1.0, 1.0, 0.9991]),
 }
+# Each network and each kind of fakes is seen by day too.
+BY_NIGHT = ("mesonet-face2face", "mesoinception-deepfakes")
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +27,13 @@ def weights_folder(shared_data):
     return shared_data("mesonet/weights")
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.nightly if name in BY_NIGHT else ())
+        for name in DETECTORS
+    ],
+)
 def test_sample_images_score_as_published(name, weights_folder, sample_images, monkeypatch):
     monkeypatch.setenv("DEEPFAKE_GENERALIZE_MESONET_WEIGHTS", str(weights_folder))
     detector = load_pretrained(name)

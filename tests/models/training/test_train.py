@@ -145,6 +145,7 @@ def _tail():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fake_index", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_fit_takes_features_and_the_networks_own_polarity(fake_index):
     rng = np.random.default_rng(0)

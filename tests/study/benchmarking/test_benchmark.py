@@ -53,7 +53,7 @@ def test_images_are_read_a_few_at_a_time(redness, crops) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        pytest.param(row, id=row["detector"], marks=() if number % 6 == 0 else pytest.mark.nightly)
+        pytest.param(row, id=row["detector"], marks=() if number % 12 == 0 else pytest.mark.nightly)
         for number, row in enumerate(published("V").to_dict("records"))
     ],
 )

@@ -91,6 +91,7 @@ def test_a_video_is_scored_by_what_is_there_and_a_silent_one_by_the_policy(frame
         assert row["video_accuracy"] == pytest.approx((right + extra) / n_videos)
 
 
+@pytest.mark.slow
 def test_the_rank_has_the_interval_of_the_degradation(scores_with) -> None:
     unseen = {name: scores_with(50) for name in UNSEEN}
     result = full_benchmark("x", original=scores_with(92.4), unseen=unseen)

@@ -269,6 +269,7 @@ def test_the_papers_ten_frames_a_video_do_not_give_the_papers_sizes():
         study_sets(celeb("Celeb-DF-v2", 10, 10))
 
 
+@pytest.mark.slow
 def test_sizes_that_are_not_met_are_refused_with_the_numbers():
     with pytest.raises(InputError) as caught:
         study_sets(faceforensics(1, 1), SMALL)

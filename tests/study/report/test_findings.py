@@ -300,6 +300,7 @@ def test_finding_3_resamples_whole_videos():
     assert (both.low, both.high) == pytest.approx((whole.low, whole.high))
 
 
+@pytest.mark.slow
 def test_finding_3s_interval_covers_the_truth_where_frames_of_a_video_are_alike():
     random = np.random.default_rng(0)
     covered = []
