@@ -132,7 +132,6 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     Raises:
         InputError: No unseen sets, sets without names, names that clash, wrong columns, labels,
             statuses or scores, an image that a set holds twice, or no detector for crops.
-            networks.
         UndefinedMetricError: No image of a set has a score.
 
     Reproduction notes:

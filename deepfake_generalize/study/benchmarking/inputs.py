@@ -62,6 +62,8 @@ _EXPECTED = (
     "Pass crops (the columns path and label), or scores (the columns label and score, which is "
     "P(fake)), or the path of a CSV of scores."
 )
+_PACKAGES = ("numpy", "pandas", "scikit-learn", "opencv-python", "tensorflow", "keras")
+_TRAINING_FACTS = ("recipe", "seed", "selection", "selection_rule", "best_epoch", "data", "parent")
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,10 +340,6 @@ def score_images(detector: Scorer, images: list[Any]) -> DoubleArray:
             hint="A score is P(fake) in [0, 1].",
         )
     return check_range(detector.name, scores)
-
-
-_PACKAGES = ("numpy", "pandas", "scikit-learn", "opencv-python", "tensorflow", "keras")
-_TRAINING_FACTS = ("recipe", "seed", "selection", "selection_rule", "best_epoch", "data", "parent")
 
 
 def versions() -> dict[str, str]:
