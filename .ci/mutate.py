@@ -60,7 +60,7 @@ TESTS = {
     "data/splits/groups": _SPLITS,
     "data/splits/assignment": _SPLITS,
     "data/leakage/exclusion": ["data/leakage/test_exclusion.py"],
-    "study/sets": ["study/protocol/test_sets.py"],
+    "study/sets": ["study/test_sets.py"],
     "causal/effect": ["causal/test_effect.py"],
     "causal/intervention": ["causal/test_intervention.py", "causal/test_effect.py"],
     "causal/neurons": ["causal/test_neurons.py"],
