@@ -137,11 +137,11 @@ def check_labels(
 def check_once(
     paths: pd.Series[Any], *, what: str, hint: str = "Use crops.drop_duplicates('path')."
 ) -> None:
-    """Raise `InputError` where a crop is listed twice: it would count twice."""
+    """Raise `InputError` where a path is listed twice: it would count twice."""
     twice = paths[paths.astype(str).duplicated()]
     if len(twice):
         raise InputError(
-            f"expected each crop once in {what}, {str(twice.iloc[0])!r} is listed more than once.",
+            f"expected each path once in {what}, {str(twice.iloc[0])!r} is listed more than once.",
             hint=hint,
         )
 

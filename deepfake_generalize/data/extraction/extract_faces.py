@@ -192,12 +192,7 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
         rows["label"], what="videos", hint="Use data.find_videos(root).", unknown=True
     )
     rows["path"] = [str(absolute(path)) for path in rows["path"]]
-    if rows["path"].duplicated().any():
-        twice = rows.loc[rows["path"].duplicated(), "path"].iloc[0]
-        raise InputError(
-            f"expected each video once, received {twice} more than once.",
-            hint="Drop the duplicates.",
-        )
+    manifests.check_once(rows["path"], what="videos", hint="Drop the duplicates.")
     return rows
 
 
