@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 # A district imports only those to the left of it in its room.
 DISTRICTS = {
-    "data": ["layouts", "crops", "video", "faces", "extraction", "leakage", "synthetic"],
+    "data": ["layouts", "crops", "video", "faces", "synthetic"],
     "models": ["surgery", "architectures", "passes", "detectors", "training"],
     "study": ["protocol", "scores", "tables", "benchmarking", "experiment", "figures", "report"],
 }
@@ -39,7 +39,7 @@ SIDE_DOORS = {
 }
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 650, 60, 13
 # The house itself and its first room, whose folders and files the design names.
-MORE_ENTRIES = {"": 18, "data": 15}
+MORE_ENTRIES = {"": 18, "data": 17}
 
 
 def module_name(path: Path) -> str:
