@@ -54,7 +54,7 @@ TESTS = {
     "metrics/videos": ["metrics/test_videos.py"],
     "data/assignment": _SPLITS,
     "data/splits": _SPLITS,
-    "data/leakage/audit": ["data/leakage/test_audit.py", "data/leakage/test_exclusion.py"],
+    "data/leakage": ["data/test_leakage.py", "data/test_leakage_exclusion.py"],
     "study/sets": ["study/test_sets.py"],
     "causal/effect": ["causal/test_effect.py", "causal/test_intervention.py"],
     "causal/neurons": ["causal/test_neurons.py", "causal/test_stability.py"],

@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmarks.timing import Ratio, interleave, summarise
 from deepfake_generalize.data import CROP_COLUMNS, balanced_splits, find_videos
-from deepfake_generalize.data.leakage.indexed_set import Fingerprints, near_duplicates
+from deepfake_generalize.data.leakage_sets import Fingerprints, near_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 # A district imports only those to the left of it in its room.
 DISTRICTS = {
-    "data": ["layouts", "crops", "video", "faces", "extraction", "leakage", "synthetic"],
+    "data": ["layouts", "crops", "video", "faces", "synthetic"],
     "models": ["detectors", "training"],
     "study": ["benchmarking", "experiment", "figures", "report"],
 }
@@ -37,7 +37,7 @@ DISTRICTS = {
 SIDE_DOORS = {"study.experiment.steps"}
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 650, 60, 13
 # The house itself and its first and last room, whose folders and files the design names.
-MORE_ENTRIES = {"": 18, "data": 15, "study": 14}
+MORE_ENTRIES = {"": 18, "data": 17, "study": 14}
 
 
 def module_name(path: Path) -> str:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from deepfake_generalize import causal, metrics
-from deepfake_generalize.data.leakage.audit import Selection
+from deepfake_generalize.data.leakage import Selection
 from deepfake_generalize.data.splits import Splits
 from deepfake_generalize.metrics.resampling import Resampling, Scored, Units
 from deepfake_generalize.study.facts import Sizes

@@ -25,7 +25,7 @@ from deepfake_generalize._system.files import absolute, possible, read_regular, 
 from deepfake_generalize.data.tables import plain_csv
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray
-from deepfake_generalize.validation import check_type, describe
+from deepfake_generalize.validation import check_type
 
 VIDEO_COLUMNS: tuple[str, ...] = (
     "path",
@@ -72,17 +72,29 @@ def require_columns(
     hint: str = "Use data.read_crops(folder).",
 ) -> None:
     """Raise `InputError` unless `frame` is a DataFrame with these columns; `what` names it."""
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(
-            f"expected {what} as a pandas DataFrame, received {describe(frame)}.", hint=hint
-        )
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
+    table = check_type(f"{what} as a pandas DataFrame", frame, pd.DataFrame, hint=hint)
+    if missing := [name for name in columns if name not in table.columns]:
         raise InputError(
             f"expected {what} to have the columns {', '.join(columns)}; "
             f"missing: {', '.join(missing)}.",
             hint=hint,
         )
+
+
+def check_filled(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    what: str,
+    hint: str = "Use data.read_crops(folder), which fills it.",
+) -> None:
+    """Raise `InputError` where a row has nothing in one of these columns."""
+    for name in columns:
+        if empty := int(rows[name].isna().sum()):
+            raise InputError(
+                f"expected a {name} in every row of {what}, {empty} of {len(rows)} have none.",
+                hint=hint,
+            )
 
 
 def own_names(rows: pd.DataFrame) -> pd.DataFrame:
@@ -137,11 +149,11 @@ def check_labels(
 def check_once(
     paths: pd.Series[Any], *, what: str, hint: str = "Use crops.drop_duplicates('path')."
 ) -> None:
-    """Raise `InputError` where a crop is listed twice: it would count twice."""
+    """Raise `InputError` where a path is listed twice: it would count twice."""
     twice = paths[paths.astype(str).duplicated()]
     if len(twice):
         raise InputError(
-            f"expected each crop once in {what}, {str(twice.iloc[0])!r} is listed more than once.",
+            f"expected each path once in {what}, {str(twice.iloc[0])!r} is listed more than once.",
             hint=hint,
         )
 
@@ -243,12 +255,8 @@ def parse_manifest(
             "is cut short.",
             hint=_AGAIN,
         )
+    check_filled(frame, _paths_in(columns), what=repr(str(file)), hint=_AGAIN)
     for name in _paths_in(columns):
-        if frame[name].isna().any():
-            raise InputError(
-                f"expected a path in every row of {name!r} in {str(file)!r}, one is empty.",
-                hint=_AGAIN,
-            )
         paths = [str(absolute(folder / path)) for path in frame[name]]
         frame[name] = pd.Series(paths, dtype="string")
     try:

@@ -268,13 +268,7 @@ def checked_crops(crops: pd.DataFrame) -> pd.DataFrame:
     """Return the crops with all columns if every row can be placed, else raise `InputError`."""
     manifests.require_columns(crops, ("path", "label"), what="crops")
     crops = manifests.with_columns(crops, CROP_COLUMNS)
-    for name in ("path", "video"):
-        if crops[name].isna().any():
-            raise InputError(
-                f"expected a {name} in every row of crops, "
-                f"{int(crops[name].isna().sum())} of {len(crops)} have none.",
-                hint="Use data.read_crops(folder), which fills both.",
-            )
+    manifests.check_filled(crops, ("path", "video"), what="crops")
     manifests.check_labels(crops["label"], what="crops")
     manifests.check_once(crops["path"], what="crops")
     return crops

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from deepfake_generalize.data import CROP_COLUMNS, Splits, find_videos, read_crops, read_failures
 from deepfake_generalize.data.crops.manifest import write_crops, write_failures
-from deepfake_generalize.data.extraction.output_folder import (
+from deepfake_generalize.data.extraction_folder import (
     Key,
     checksum,
     crop_rows,

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -274,6 +274,14 @@ _SMALLEST = 0.12
 """Face looked for, as a fraction of the frame's shorter side."""
 
 
+@cache
+def _cascade() -> Any:
+    from skimage import data
+    from skimage.feature import Cascade
+
+    return Cascade(data.lbp_frontal_face_cascade_filename())
+
+
 class CascadeFinder(Closing):
     """The frontal LBP cascade that scikit-image ships: no model file, no network, no eyes.
 
@@ -290,27 +298,14 @@ class CascadeFinder(Closing):
 
     name = "cascade"
 
-    def __init__(self) -> None:
-        """The cascade is read when first used."""
-        self._cascade: Any = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle no cascade."""
-        return CascadeFinder, ()
-
     def find(self, image: UInt8Array) -> list[Face]:
         """Return the frontal faces, without eyes, in (H, W, 3) uint8 RGB; InputError for others."""
         frame = check_frame(image)
-        if self._cascade is None:
-            from skimage import data
-            from skimage.feature import Cascade
-
-            self._cascade = Cascade(data.lbp_frontal_face_cascade_filename())
         shorter = min(frame.shape[:2])
         smallest = max(24, round(shorter * _SMALLEST))
         if shorter < smallest:
             return []
-        found = self._cascade.detect_multi_scale(
+        found = _cascade().detect_multi_scale(
             img=frame,
             scale_factor=1.2,
             step_ratio=1,
@@ -319,7 +314,3 @@ class CascadeFinder(Closing):
         )
         boxes = ((at["c"], at["r"], at["c"] + at["width"], at["r"] + at["height"]) for at in found)
         return [Face((float(a), float(b), float(c), float(d)), 1.0) for a, b, c, d in boxes]
-
-    def close(self) -> None:
-        """Forget the cascade; it is read again when needed."""
-        self._cascade = None

@@ -4,7 +4,6 @@ from deepfake_generalize.data.layouts.catalogue import find_pictures, find_video
 from deepfake_generalize.data.layouts.contract import REAL, LayoutWarning, fake_within, left_out
 from deepfake_generalize.data.layouts.own import IMAGE_LABEL_FOLDERS
 from deepfake_generalize.data.layouts.scanning import (
-    VIDEO_SUFFIXES,
     is_video_name,
     looks_like,
     unpack_archives,
@@ -16,7 +15,6 @@ __all__ = [
     "IMAGE_LABEL_FOLDERS",
     "REAL",
     "VIDEO_COLUMNS",
-    "VIDEO_SUFFIXES",
     "LayoutWarning",
     "fake_within",
     "find_pictures",

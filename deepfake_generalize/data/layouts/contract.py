@@ -83,35 +83,31 @@ def to_frame(rows: Iterable[VideoRow]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(frame.columns, "string") | {"label": label})
 
 
-def as_names(value: str | Sequence[str], *, choice: str) -> tuple[str, ...]:
-    """Turn one name or a sequence of names into a tuple; anything else raises `InputError`."""
+def chosen(
+    choice: str, value: str | Sequence[str], present: Iterable[str], words: Mapping[str, str] = {}
+) -> set[str]:
+    """Return the names in a choice, all of which must be there; `words` are other names of some."""
     names = (value,) if isinstance(value, str) else tuple(value)
     if not names or not all(isinstance(name, str) for name in names):
         raise InputError(
             f"expected {choice}= to be a name or a list of names, received {value!r}.",
             hint=f"Leave {choice}= out to keep everything.",
         )
-    return names
-
-
-def check_present(wanted: Iterable[str], present: Iterable[str], *, choice: str) -> None:
-    """Raise `InputError` unless everything wanted is there; the message lists what is."""
-    there = sorted(set(present))
-    absent = sorted(set(wanted) - set(there))
-    if absent:
+    wanted, there = {words.get(name, name) for name in names}, sorted(set(present))
+    if absent := sorted(wanted - set(there)):
         raise InputError(
             f"expected {choice}= to be among what the root holds ({', '.join(there) or 'nothing'}),"
             f" received {', '.join(absent)}.",
             hint="Check the spelling, or download what is not there.",
         )
+    return wanted
 
 
 def choose_methods(rows: Sequence[VideoRow], methods: str | Sequence[str] | None) -> list[VideoRow]:
     """Keep the fakes of some methods, and the originals of the data sets they belong to."""
     if methods is None:
         return list(rows)
-    wanted = set(as_names(methods, choice="methods"))
-    check_present(wanted, {row.method for row in rows if row.method} | {REAL}, choice="methods")
+    wanted = chosen("methods", methods, {row.method for row in rows if row.method} | {REAL})
     datasets = {row.dataset for row in rows if row.method in wanted}
     return [
         row for row in rows if row.method in wanted or (not row.label and row.dataset in datasets)
@@ -407,9 +403,8 @@ def read_layout(
         places[path.rpartition("/")[0], pattern][stem] = row
     rows = choose_methods(reading.rows, methods)
     if compression is not None:
-        names = as_names(compression, choice="compression")
-        levels = {_WORDS["compression"].get(name, name) for name in names}
-        check_present(levels, {row.compression or "" for row in rows}, choice="compression")
+        there = {row.compression or "" for row in rows}
+        levels = chosen("compression", compression, there, _WORDS["compression"])
         rows = [row for row in rows if row.compression in levels]
     reading.rows = rows
     kept = {row.path for row in rows}

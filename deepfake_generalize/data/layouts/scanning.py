@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple, TypeAlias
 
 from deepfake_generalize._system.exception_notes import telling
-from deepfake_generalize._system.files import absolute, read_regular
+from deepfake_generalize._system.files import absolute, may_unpack_to, read_regular
 from deepfake_generalize.errors import InputError
 
 
@@ -215,7 +215,6 @@ def read_json(path: Path) -> object:
 
 
 ENDS = (".tar.gz", ".tgz", ".tar")
-_MOST_TIMES, _SMALL_BYTES = 20, 100_000_000
 
 
 def unpack_archives(root: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
@@ -257,7 +256,7 @@ def _unpack(archive: Path, into: Path) -> None:
     partial = into.with_name(f".{into.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    left = max(_MOST_TIMES * archive.stat().st_size, _SMALL_BYTES)
+    left = may_unpack_to(archive.stat().st_size)
     try:
         with tarfile.open(archive) as opened:
             for member in opened:

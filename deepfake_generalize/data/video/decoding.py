@@ -21,6 +21,8 @@ from deepfake_generalize.data.video.containers import to_rgb
 from deepfake_generalize.types import UInt8Array
 
 Packet: TypeAlias = "av.Packet[av.VideoStream]"
+Order: TypeAlias = Mapping[int | None, int]
+"""Presentation index by PTS."""
 
 # Of the first byte of a unit: shift, mask, and the types that start a sequence afresh: H.264's IDR
 # and HEVC's random access pictures.
@@ -192,10 +194,7 @@ class Found:
 
 
 def decode_planned(
-    stream: av.VideoStream,
-    stamps: Sequence[Stamp],
-    order: Mapping[int | None, int],
-    indices: Iterable[int],
+    stream: av.VideoStream, stamps: Sequence[Stamp], order: Order, indices: Iterable[int]
 ) -> Found:
     """Decode only what the wanted frames need; the caller checks that everything arrived."""
     wanted = set(indices)
@@ -227,10 +226,7 @@ def decode_planned(
 
 
 def decode_sequentially(
-    stream: av.VideoStream,
-    stamps: Sequence[Stamp],
-    order: Mapping[int | None, int] | None,
-    indices: Iterable[int],
+    stream: av.VideoStream, stamps: Sequence[Stamp], order: Order | None, indices: Iterable[int]
 ) -> Found:
     """Decode every frame and keep the wanted ones, whatever is damaged around them.
 
@@ -270,7 +266,7 @@ def decode_sequentially(
     return found
 
 
-def first_packets(stamps: Sequence[Stamp], order: Mapping[int | None, int]) -> list[int]:
+def first_packets(stamps: Sequence[Stamp], order: Order) -> list[int]:
     """Return, for each packet, the last keyframe before it that is not shown after it."""
     times = sorted(time for time in order if time is not None)
     ascending = all(order[time] == index for index, time in enumerate(times))
@@ -293,9 +289,7 @@ def first_packets(stamps: Sequence[Stamp], order: Mapping[int | None, int]) -> l
     return starts
 
 
-def damaged_packets(
-    stamps: Sequence[Stamp], order: Mapping[int | None, int], damage: Damage
-) -> list[int]:
+def damaged_packets(stamps: Sequence[Stamp], order: Order, damage: Damage) -> list[int]:
     """Return the positions of the packets from damage to the next clean start."""
     bad = sorted(damage.positions)
     touched = []
@@ -322,7 +316,7 @@ def _all_frames(
 
 def _collect(
     frame: av.VideoFrame,
-    order: Mapping[int | None, int],
+    order: Order,
     waiting: dict[int | None, int],
     found: Found,
     position: int,

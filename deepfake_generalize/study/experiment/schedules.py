@@ -6,8 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deepfake_generalize.study.facts import PASSABLE_POINTS
-from deepfake_generalize.study.protocol import fine_tuning
+from deepfake_generalize.study.facts import PASSABLE_POINTS, fine_tuning
 from deepfake_generalize.validation import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:

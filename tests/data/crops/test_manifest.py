@@ -135,7 +135,7 @@ def test_a_writer_killed_before_the_last_step_leaves_the_manifest_as_it_was(
         ),
         (
             ",".join(CROP_COLUMNS) + ("\na,b,0,d,m,1" + "," * 8) * 2 + "\n",
-            "expected each crop once in .*/a' is listed more than once.*Remove the second row",
+            "expected each path once in .*/a' is listed more than once.*Remove the second row",
         ),
         (",".join(CROP_COLUMNS) + "\na,b,0,d,m,forged" + "," * 8 + "\n", "expected numbers"),
         (",".join(CROP_COLUMNS) + "\na,b,0,d,m,2" + "," * 8 + "\n", "expected the labels 0"),

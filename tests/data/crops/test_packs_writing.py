@@ -115,7 +115,7 @@ def test_rows_that_cannot_be_packed_are_refused(noise_crops, tmp_path):
         (noise_crops.head(0), "received no rows"),
         (noise_crops.drop(columns="label"), "missing: label"),
         (noise_crops.assign(label=2), r"expected the labels 0 .*received \['2'\]"),
-        (twice, r"each crop once in crops, .*v1/frame_00000\.png' is listed more than once"),
+        (twice, r"each path once in crops, .*v1/frame_00000\.png' is listed more than once"),
     ]:
         with pytest.raises(InputError, match=message):
             pack(rows, file)

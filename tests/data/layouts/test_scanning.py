@@ -82,8 +82,7 @@ def test_links_and_devices_are_refused(tmp_path, kind):
 
 def test_what_grows_beyond_measure_or_is_cut_is_refused(tmp_path, monkeypatch):
     pack(tmp_path / "0.tar.gz", ["a.png"])
-    monkeypatch.setattr(scanning, "_SMALL_BYTES", 10)
-    monkeypatch.setattr(scanning, "_MOST_TIMES", 0)
+    monkeypatch.setattr(scanning, "may_unpack_to", lambda _: 10)
     with pytest.raises(InputError, match="too large"):
         unpack_archives(tmp_path, tmp_path)
     monkeypatch.undo()

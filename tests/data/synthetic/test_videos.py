@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.data import CascadeFinder, find_videos, read_crops
-from deepfake_generalize.data.extraction.extract_faces import extract_faces
+from deepfake_generalize.data.extraction import extract_faces
 from deepfake_generalize.data.synthetic import is_synthetic, make_videos
 from deepfake_generalize.data.video.sampling import probe
 from deepfake_generalize.errors import DataMismatchError, InputError

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from deepfake_generalize.data import CROP_COLUMNS, pack, read_crops
-from deepfake_generalize.data.leakage.audit import LeakageWarning
+from deepfake_generalize.data.leakage import LeakageWarning
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import benchmark as full_benchmark
 

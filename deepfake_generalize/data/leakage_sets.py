@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -30,11 +30,17 @@ import pandas as pd
 
 from deepfake_generalize.data.assignment import linked
 from deepfake_generalize.data.crops import read_image
-from deepfake_generalize.data.manifests import clip_keys, people, require_columns, text_column
+from deepfake_generalize.data.manifests import (
+    check_filled,
+    clip_keys,
+    people,
+    require_columns,
+    text_column,
+)
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, FloatArray, IntArray, UInt8Array
-from deepfake_generalize.validation import describe
+from deepfake_generalize.validation import check_mapping
 
 SIDE = 32
 BITS = 63
@@ -240,27 +246,15 @@ def notes_on(indexed: Sequence[IndexedSet], *, images: bool) -> list[str]:
 def _named(sets: object) -> list[tuple[str, str, pd.DataFrame]]:
     if isinstance(sets, Splits):
         return _parts("", sets)
-    if not isinstance(sets, Mapping) or not sets:
-        raise InputError(
-            "expected a mapping of names to crops, or Splits, received "
-            f"{'none at all' if isinstance(sets, Mapping) else describe(sets)}.",
-            hint='Pass {"train": crops, "test": other_crops}.',
-        )
+    hint = 'Pass {"train": crops, "test": other_crops}.'
+    sets = check_mapping("sets", sets, of="names to crops or Splits", hint=hint)
     named: list[tuple[str, str, pd.DataFrame]] = []
     for name, crops in sets.items():
-        if not isinstance(name, str) or not name:
-            raise InputError(
-                f"expected texts as names of sets, received {name!r}.", hint="Name every set."
-            )
         if isinstance(crops, Splits):
             named += _parts(name, crops)
             continue
         require_columns(crops, ("path",), what=f"the set {name!r}")
-        if crops["path"].isna().any():
-            raise InputError(
-                f"expected a path in every row of the set {name!r}, one is empty.",
-                hint="Use data.read_crops(folder).",
-            )
+        check_filled(crops, ("path",), what=f"the set {name!r}")
         named.append((name, name, crops))
     names = [name for name, _, _ in named]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -24,8 +24,7 @@ from deepfake_generalize.data.crops import (
     read_landmarks,
     to_dataset,
 )
-from deepfake_generalize.data.extraction import output_folder
-from deepfake_generalize.data.extraction.extract_faces import extract_faces
+from deepfake_generalize.data.extraction import extract_faces, extraction_folder
 from deepfake_generalize.data.faces.alignment import LandmarkNetwork
 from deepfake_generalize.data.faces.crop_video import crop_video
 from deepfake_generalize.data.layouts import LayoutWarning, find_videos
@@ -193,7 +192,7 @@ def test_other_settings_are_refused(clip, tmp_path):
 def test_two_extractions_do_not_share_a_folder(clip, tmp_path):
     videos = manifest(clip(tmp_path / "a.mp4"))
     with (
-        output_folder.open_folder(tmp_path / "out", {}),
+        extraction_folder.open_folder(tmp_path / "out", {}),
         pytest.raises(DataMismatchError, match="no extraction is running"),
     ):
         extract(videos, tmp_path / "out")
@@ -351,7 +350,7 @@ def test_names_of_folders_are_safe_and_distinct():
             "compression": [pd.NA, pd.NA, ""],
         }
     )
-    names = output_folder.name_folders(rows)
+    names = extraction_folder.name_folders(rows)
     assert len(set(names)) == 3
     assert not any(part in {"..", ""} for name in names for part in name.split("/"))
 
@@ -359,7 +358,7 @@ def test_names_of_folders_are_safe_and_distinct():
 def test_the_folder_of_a_video_is_called_the_same_wherever_the_data_set_lies():
     row = {"dataset": "FF++", "method": "real", "compression": pd.NA}
     for path in ("/a/b/c/001.mp4", "/elsewhere/a/b/c/001.mp4"):
-        names = output_folder.name_folders(pd.DataFrame([{"path": path, **row}]))
+        names = extraction_folder.name_folders(pd.DataFrame([{"path": path, **row}]))
         assert names == ["FF++/real/-/001-f4adc8be"]
 
 
@@ -369,7 +368,7 @@ def test_a_killed_job_resumes_and_leaves_nothing_half_done(clip, tmp_path, tree)
     out, slow = tmp_path / "out", tmp_path / "slow.py"
     slow.write_text(
         "import sys\n"
-        f"sys.path.append({str(Path(__file__).parents[1] / 'modules')!r})\n"
+        f"sys.path.append({str(Path(__file__).with_name('modules'))!r})\n"
         "import pandas as pd\n"
         "from bright_finder import BrightFinder\n"
         "from deepfake_generalize.data import extract_faces\n"

@@ -20,11 +20,10 @@ import pandas as pd
 
 from deepfake_generalize._system.files import absolute
 from deepfake_generalize._system.processes import ending_with_parent
-from deepfake_generalize.data import faces, manifests
+from deepfake_generalize.data import extraction_folder, faces, manifests
 from deepfake_generalize.data.assets import face_assets, require
 from deepfake_generalize.data.crops import CROP_COLUMNS, FAILURE_COLUMNS, VIDEO_COLUMNS
-from deepfake_generalize.data.extraction import output_folder
-from deepfake_generalize.data.extraction.output_folder import Record, checksum, open_folder
+from deepfake_generalize.data.extraction_folder import Record, checksum, open_folder
 from deepfake_generalize.data.layouts import fake_within
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.notebooks import card, html_table
@@ -161,7 +160,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     root = absolute(out_dir)
     described = {"frames_per_video": counts, **settings._asdict()}
     described |= {"finder": finder.name, "aligner": aligner}
-    folders = output_folder.name_folders(rows)
+    folders = extraction_folder.name_folders(rows)
     wanted = {0: counts["real"], 1: counts["fake"]}
     frames = [wanted.get(label, max(counts.values())) for label in rows["label"]]
     within = map(fake_within, rows.to_dict("records"))
@@ -175,7 +174,7 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
             done |= new
             report(len(done), len(tasks))
         crops, failures = _tables(job, rows, [(task, done[task]) for task in tasks])
-        output_folder.write_manifests(root, crops, failures, rows["path"].tolist())
+        extraction_folder.write_manifests(root, crops, failures, rows["path"].tolist())
     seconds = time.perf_counter() - start
     return Extraction(crops, failures, root, len(rows), len(left), seconds)
 
@@ -192,12 +191,7 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
         rows["label"], what="videos", hint="Use data.find_videos(root).", unknown=True
     )
     rows["path"] = [str(absolute(path)) for path in rows["path"]]
-    if rows["path"].duplicated().any():
-        twice = rows.loc[rows["path"].duplicated(), "path"].iloc[0]
-        raise InputError(
-            f"expected each video once, received {twice} more than once.",
-            hint="Drop the duplicates.",
-        )
+    manifests.check_once(rows["path"], what="videos", hint="Drop the duplicates.")
     return rows
 
 
@@ -238,9 +232,9 @@ def _tables(
     for fields, (task, record) in zip(own.to_dict("records"), done, strict=True):
         about = {str(name): value for name, value in fields.items()}
         about |= {"video": task.path, "settings": job.checksum[:_SHOWN_DIGITS]}
-        cut = output_folder.crop_rows(job.root / task.folder, record)
+        cut = extraction_folder.crop_rows(job.root / task.folder, record)
         crops += [about | row for row in cut]
-        failures += output_folder.failure_rows(task.path, record)
+        failures += extraction_folder.failure_rows(task.path, record)
     columns = [*CROP_COLUMNS, "settings", *(c for c in own.columns if c not in VIDEO_COLUMNS)]
     return (
         manifests.restore_types(pd.DataFrame(crops, columns=columns), columns),
@@ -334,14 +328,14 @@ def _do_all(job: Job, tasks: Sequence[Task], places: Mapping[str, str]) -> dict[
 
 def _do(job: Job, task: Task, finder: faces.FaceFinder, aligner: faces.Aligner) -> Record:
     # Before reading: a file that changes meanwhile is then done again.
-    key = output_folder.key_of(task.path, job.checksum, task.frames, task.within)
+    key = extraction_folder.key_of(task.path, job.checksum, task.frames, task.within)
     crops = None
     try:
         tools = (job.settings, finder, aligner)
         crops = faces.crop_opened(task.path, task.frames, *tools, within=task.within)
-        record = output_folder.record_of(crops)
+        record = extraction_folder.record_of(crops)
     except VideoError as error:
-        lasting = key.size_bytes is not None and not output_folder.is_passing(error)
+        lasting = key.size_bytes is not None and not extraction_folder.is_passing(error)
         record = Record(error.status, str(error), (), lasting=lasting)
     except Exception as error:  # One odd video must not end a job of thousands.
         record = Record("error", f"{type(error).__name__}: {error}", (), lasting=False)
@@ -351,17 +345,17 @@ def _do(job: Job, task: Task, finder: faces.FaceFinder, aligner: faces.Aligner) 
     files = [task.path] if failed else []
     if any("mask_unreadable" in str(frame.get("flag")) for frame in record.frames):
         files.append(str(faces.mask_of(task.path)))
-    if any(output_folder.refusal(file) is not None for file in files):  # It may be mended.
+    if any(extraction_folder.refusal(file) is not None for file in files):  # It may be mended.
         record = record._replace(lasting=False)
     if record.lasting or (crops is not None and len(crops.images)):
-        output_folder.commit_video(job.scratch, job.root / task.folder, record, key, crops)
+        extraction_folder.commit_video(job.scratch, job.root / task.folder, record, key, crops)
     return record
 
 
 def finished(job: Job, task: Task, redo: Collection[str] = ()) -> Record | None:
     """Return the record of a video that needs no work; None where it does, as `redo` may say."""
-    key = output_folder.key_of(task.path, job.checksum, task.frames, task.within)
-    record = output_folder.read_record(job.root / task.folder, key)
+    key = extraction_folder.key_of(task.path, job.checksum, task.frames, task.within)
+    record = extraction_folder.read_record(job.root / task.folder, key)
     if record is None or key.size_bytes is None:
         return record
     ended = {record.status, *(str(frame["status"]) for frame in record.frames)}

@@ -14,7 +14,7 @@ from deepfake_generalize.data import (
     read_crops,
 )
 from deepfake_generalize.data.leakage import warn_of_leaks
-from deepfake_generalize.data.leakage.indexed_set import near_duplicates
+from deepfake_generalize.data.leakage_sets import near_duplicates
 
 
 def draw_face(seed, turn=0.0, size=128):

@@ -125,12 +125,12 @@ def test_designs_that_mean_nothing_are_refused(design, message):
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({}, "expected a mapping of names to crops, or Splits, received none at all"),
+        ({}, "expected sets to map names to crops or Splits, received nothing in it"),
         ([1], "received list"),
         ({"a": 3}, "expected the set 'a' as a pandas DataFrame, received int"),
         ({"a": pd.DataFrame({"video": ["v"]})}, "missing: path"),
         ({"a": pd.DataFrame({"path": [None]})}, "expected a path in every row of the set 'a'"),
-        ({1: pd.DataFrame({"path": ["v"]})}, "expected texts as names of sets, received 1"),
+        ({1: pd.DataFrame({"path": ["v"]})}, r"names to crops or Splits, received keys \[1\]"),
     ],
 )
 def test_what_is_no_set_of_crops_is_refused(sets, message):

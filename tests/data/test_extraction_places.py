@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 from bright_finder import BrightFinder
 
-from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, read_crops
-from deepfake_generalize.data.extraction import output_folder
+from deepfake_generalize.data import VIDEO_COLUMNS, extract_faces, extraction_folder, read_crops
 from deepfake_generalize.errors import DataMismatchError, InputError
 
 
@@ -68,7 +67,7 @@ def test_frames_that_a_disk_withheld_are_tried_again_and_the_others_kept(
     whole = Path(videos["path"][0]).read_bytes()
     Path(videos["path"][0]).write_bytes(whole[:-300])  # The index lies in front.
     with monkeypatch.context() as patch:
-        patch.setattr(output_folder, "refusal", lambda _: OSError(errno.EIO, "I/O error"))
+        patch.setattr(extraction_folder, "refusal", lambda _: OSError(errno.EIO, "I/O error"))
         first = extract(videos, tmp_path / "out")
     assert len(read_crops(tmp_path / "out")) == len(first.crops)
     assert all(Path(path).exists() for path in first.crops["path"])
@@ -80,11 +79,11 @@ def test_frames_that_a_disk_withheld_are_tried_again_and_the_others_kept(
 
 def test_a_file_that_cannot_be_read_is_refused_and_a_readable_one_not(tmp_path):
     (tmp_path / "a").write_bytes(b"x")
-    assert output_folder.refusal(tmp_path / "a") is None
-    assert output_folder.refusal(tmp_path / "gone") is None
+    assert extraction_folder.refusal(tmp_path / "a") is None
+    assert extraction_folder.refusal(tmp_path / "gone") is None
     memory = Path("/proc/self/mem")  # Its first page is nobody's: an I/O error, even for root.
     if memory.is_file():
-        assert output_folder.refusal(memory).errno == errno.EIO
+        assert extraction_folder.refusal(memory).errno == errno.EIO
 
 
 class Removes:
@@ -117,7 +116,7 @@ def other_disk(tmp_path):
 def test_a_folder_inside_may_lie_on_another_disk(videos, tmp_path, other_disk, tree):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "D").symlink_to(other_disk)
-    leftover = other_disk / "m" / "-" / f".{output_folder.name_folders(videos)[0][6:]}.partial"
+    leftover = other_disk / "m" / "-" / f".{extraction_folder.name_folders(videos)[0][6:]}.partial"
     leftover.mkdir(parents=True)
     assert extract(videos, tmp_path / "out").counts == {"ok": 20}
     assert extract(videos, tmp_path / "out", redo=("ok",)).n_done == 2
@@ -176,8 +175,8 @@ def test_what_is_being_removed_cannot_take_its_place_any_more(tmp_path, monkeypa
             made.rename(tmp_path / "video")
         remove(folder, **choices)
 
-    monkeypatch.setattr(output_folder.shutil, "rmtree", commit_meanwhile)
-    with output_folder.open_folder(tmp_path, {}):
+    monkeypatch.setattr(extraction_folder.shutil, "rmtree", commit_meanwhile)
+    with extraction_folder.open_folder(tmp_path, {}):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
@@ -191,6 +190,6 @@ def test_crops_that_nothing_can_hold_are_refused_before_the_work(videos, tmp_pat
 
 def test_a_full_disk_that_is_another_is_not_said_to_be_this_one(tmp_path):
     full = OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(InputError) as caught, output_folder._failing_in_words(tmp_path):
+    with pytest.raises(InputError) as caught, extraction_folder._failing_in_words(tmp_path):
         raise full
     assert "This disk has room" in caught.value.hint

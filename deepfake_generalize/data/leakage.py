@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize.data.leakage.indexed_set import (
+from deepfake_generalize.data.leakage_sets import (
     IndexedSet,
     alike_clips,
     alike_rows,
