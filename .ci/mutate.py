@@ -55,7 +55,7 @@ TESTS = {
     "data/assignment": _SPLITS,
     "data/splits": _SPLITS,
     "data/leakage/audit": ["data/leakage/test_audit.py", "data/leakage/test_exclusion.py"],
-    "study/sets": ["study/protocol/test_sets.py"],
+    "study/sets": ["study/test_sets.py"],
     "causal/effect": ["causal/test_effect.py", "causal/test_intervention.py"],
     "causal/neurons": ["causal/test_neurons.py", "causal/test_stability.py"],
     "interpret/similarity": ["interpret/test_similarity.py"],

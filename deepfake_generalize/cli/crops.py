@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deepfake_generalize.data import Extraction, Splits
 
 _PROBLEMS_SHOWN = 10
+SPLITS_FILE = "splits.csv"
 
 
 def extract(
@@ -135,9 +136,6 @@ def show_failures(failures: pd.DataFrame, out: Path) -> None:
     console.write_table(f"videos with failures: {len(rows)}", columns, shown)
     more = f"and {len(rows) - len(shown)} more; " if len(rows) > len(shown) else ""
     console.write_text(f"{more}{out / 'failures.csv'} gives the reason for each frame or video")
-
-
-SPLITS_FILE = "splits.csv"
 
 
 def split(

@@ -31,6 +31,7 @@ PASSABLE_POINTS = 20.0
 """The paper calls a degradation below this passable (section IV-B)."""
 POOR_POINTS = 30.0
 """Tables VI and VII hold the detectors that degrade by more than this."""
+_TRAIN = "deepfake_generalize.models:train"
 
 
 def is_poor(degradation: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -199,7 +200,6 @@ class FineTuning:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-_TRAIN = "deepfake_generalize.models:train"
 FINE_TUNINGS: Mapping[str, FineTuning] = MappingProxyType(
     {
         "none": FineTuning(_TRAIN, "source"),
@@ -210,7 +210,7 @@ FINE_TUNINGS: Mapping[str, FineTuning] = MappingProxyType(
         ),
         "transfer": FineTuning("deepfake_generalize.augment:transfer"),
         "merge": FineTuning("deepfake_generalize.augment:merge"),
-        "focus": FineTuning("deepfake_generalize.study.experiment.focusing:focus_where_shared"),
+        "focus": FineTuning("deepfake_generalize.study.experiment.steps:focus_where_shared"),
     }
 )
 """The kinds that have a name of their own; "none" is the original."""

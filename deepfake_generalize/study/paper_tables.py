@@ -38,6 +38,8 @@ THRESHOLD_CAPTION = (
     "known to an oracle only: for diagnosis, no result. The validation threshold has the best "
     "balanced accuracy on the source's validation split."
 )
+Unit = Literal["frame", "video"]
+_DERIVED = frozenset({"rank", "degradation", "specialized_degradation", "degradation_difference"})
 
 
 def table(
@@ -241,10 +243,6 @@ def _columns(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             hint="Accuracies are in percent, one column a set.",
         )
     return rows[list(columns)].reset_index(drop=True).copy()
-
-
-Unit = Literal["frame", "video"]
-_DERIVED = frozenset({"rank", "degradation", "specialized_degradation", "degradation_difference"})
 
 
 def measure(frame: pd.DataFrame, metric: str, unit: Unit) -> float:

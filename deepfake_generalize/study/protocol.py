@@ -14,15 +14,49 @@ import pandas as pd
 from deepfake_generalize.data.splits import SUBSETS, Splits
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.facts import NULL_SET, ORIGINAL, Sizes, check_set_name, fine_tuning
+from deepfake_generalize.study.render import METRIC_TITLES
 from deepfake_generalize.validation import Problems, check_choice, check_type, check_whole, describe
 
 Sharing = Literal["method", "people", "nothing"]
 ANALYSES = ("heat maps", "causal")
-METRICS = (
-    *("accuracy", "accuracy_real", "accuracy_fake", "balanced_accuracy"),
-    *("auc", "average_precision", "eer"),
-)
 _FILE_NAME = re.compile(r"[^/\\:*?\"<>|\[\]\s]([^/\\:*?\"<>|\[\]]*[^/\\:*?\"<>|\[\]\s])?")
+_FF = "faceforensics"
+_METHODS = {"DF": "Deepfakes", "F2F": "Face2Face", "FS": "FaceSwap", "NT": "NeuralTextures"}
+_PAPER_UNSEEN = ("FS", "NT", "DF", "DFD")
+TABLE_SHARES: Mapping[str, Sharing] = MappingProxyType({"VI": "method", "VII": "people"})
+"""Table to what its specialized sets share with their source."""
+_KINDS = {"identity": "People", "video": "Videos", "near_duplicate": "Lookalike pairs"}
+"""Kind of a finding of the audit to the column that counts it."""
+_CLIPS = ("identity", "video", "near_duplicate")
+_FRAMES = ("identity", "video", "frame", "near_duplicate")
+# Pairs of parts that share, for one reason, what the audit would call leaks.
+_DESIGNS = (
+    (
+        "Table VII asks whether known people make it easier",
+        _CLIPS,
+        (("F2F train", "FS-I test"), ("F2F train", "NT-I test")),
+    ),
+    (
+        "the few-shot images: the same people under two methods",
+        _CLIPS,
+        (("FS train", "NT train"), ("FS val", "NT val")),
+    ),
+    (
+        "the same people under several methods, so that only the method differs",
+        _FRAMES,
+        (
+            ("FS-I test", "NT-I test"),
+            *itertools.combinations(("FS test", "NT test", "DF test"), 2),
+        ),
+    ),
+    (
+        "Table VI asks about the method: other clips, of the same people",
+        ("identity",),
+        tuple((f"CELEB {part}", "CELEB-M test") for part in SUBSETS),
+    ),
+)
+_REASON = {pair: reason for reason, _, pairs in _DESIGNS for pair in pairs}
+_ANY = "the protocol says so: sets of one part, or a test of people who are trained on"
 
 
 @dataclass(frozen=True)
@@ -124,7 +158,7 @@ class Protocol:
         problems.tell("the protocol")  # Of other kinds nothing else can be told.
         chosen = (
             ("splits", ("official", "people", "paper"), (self.splits,)),
-            ("metric", METRICS, (self.metric,)),
+            ("metric", METRIC_TITLES, (self.metric,)),
             ("units", ("frame", "video"), self.units),
             ("analyses", ANALYSES, self.analyses),
             ("sets", self.names, self.sets),
@@ -224,11 +258,6 @@ def _once(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-_FF = "faceforensics"
-_METHODS = {"DF": "Deepfakes", "F2F": "Face2Face", "FS": "FaceSwap", "NT": "NeuralTextures"}
-_PAPER_UNSEEN = ("FS", "NT", "DF", "DFD")
-
-
 def _but(left_out: str) -> str:
     return f"without {left_out}"
 
@@ -293,47 +322,6 @@ def source_of(table: str) -> str:
     """Return what the detectors of the paper's Table "VI" or "VII" were trained on."""
     shares: Sharing = TABLE_SHARES[table]
     return next(name for name, source in PAPER.sources.items() if source.sharing(shares))
-
-
-TABLE_SHARES: Mapping[str, Sharing] = MappingProxyType({"VI": "method", "VII": "people"})
-"""Table to what its specialized sets share with their source."""
-
-
-_KINDS = {"identity": "People", "video": "Videos", "near_duplicate": "Lookalike pairs"}
-"""Kind of a finding of the audit to the column that counts it."""
-
-_CLIPS = ("identity", "video", "near_duplicate")
-_FRAMES = ("identity", "video", "frame", "near_duplicate")
-
-
-# Pairs of parts that share, for one reason, what the audit would call leaks.
-_DESIGNS = (
-    (
-        "Table VII asks whether known people make it easier",
-        _CLIPS,
-        (("F2F train", "FS-I test"), ("F2F train", "NT-I test")),
-    ),
-    (
-        "the few-shot images: the same people under two methods",
-        _CLIPS,
-        (("FS train", "NT train"), ("FS val", "NT val")),
-    ),
-    (
-        "the same people under several methods, so that only the method differs",
-        _FRAMES,
-        (
-            ("FS-I test", "NT-I test"),
-            *itertools.combinations(("FS test", "NT test", "DF test"), 2),
-        ),
-    ),
-    (
-        "Table VI asks about the method: other clips, of the same people",
-        ("identity",),
-        tuple((f"CELEB {part}", "CELEB-M test") for part in SUBSETS),
-    ),
-)
-_REASON = {pair: reason for reason, _, pairs in _DESIGNS for pair in pairs}
-_ANY = "the protocol says so: sets of one part, or a test of people who are trained on"
 
 
 def shared_by_design(

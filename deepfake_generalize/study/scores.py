@@ -48,6 +48,37 @@ _FORMAT = "deepfake_generalize scores"
 _VERSION = 1
 _STATUSES = frozenset({"ok", "missing", "error"})
 _AGAIN = "Score the set again, or delete the JSON and say which way the scores point."
+# Deepfake Workbench has a row a video and a .meta.json beside it; fields and rules are those of its
+# docs/concepts/score-files.md. Columns that it does not know begin with x_ there.
+_SCHEMA = "dfwb.scores/1"
+_DFWB_COLUMNS = ("dataset", "key", "compression", "label", "score", "status", "method", "n_frames")
+_OF_FRAMES = ("path", "frame", "video")
+_SHA256 = ("sha256", "checkpoint_sha256")
+COLUMNS = (
+    "key",
+    "label",
+    "score",
+    "status",
+    "reason",
+    "dataset",
+    "method",
+    "compression",
+    "target_identity",
+    "source_identity",
+    "video",
+    "frame",
+    "path",
+)
+"""What tables of scores have, in this order; those behind `reason` only where they were given."""
+_NOT_KEPT = frozenset({*CROP_COLUMNS, "settings", "synthetic"})
+"""What else tables of crops have, which says nothing of scores; a user's own columns are kept."""
+FINDER_COLUMNS = frozenset({"box", "aligner"})
+"""Columns of a crops manifest, whose column `score` is the face finder's and not P(fake)."""
+_NUMBERS = ("label", "score", "frame")
+_NONE = ["", "NA", "N/A", "n/a", "<NA>", "nan", "NaN", "NAN", "-nan", "null", "NULL", "None"]
+"""How programs write that there is no number."""
+_STATUS_WORDS = frozenset({"ok", "missing", "error", "no_face", "corrupt"})
+"""The words that the library itself writes; others are failures too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +265,11 @@ def _portable(rows: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]
     needed = ("label", "score", "status", "reason")
     kept = [name for name in rows.columns if name in needed or rows[name].notna().any()]
     on_disk = rows[kept].copy()
-    places = [column for column in ("video", "path") if _all_absolute(on_disk.get(column))]
+    places = [
+        column  # Of places on this machine, not of mere names of videos.
+        for column in ("video", "path")
+        if column in on_disk and all(Path(str(of)).is_absolute() for of in on_disk[column].dropna())
+    ]
     for column in places:
         on_disk[column] = on_disk[column].map(
             lambda path: Path(os.path.relpath(str(path), folder)).as_posix(), na_action="ignore"
@@ -300,21 +335,6 @@ def _check_facts(facts: Any) -> None:
             raise TypeError(f"a detector whose {name} is {detector[name]!r}")
     if not isinstance(detector.get("training"), dict | None):
         raise TypeError("a detector's training that is no record")
-
-
-def _all_absolute(values: pd.Series[Any] | None) -> bool:
-    """Return whether a column holds places on this machine, not mere names of videos."""
-    return values is not None and all(
-        pd.isna(value) or Path(str(value)).is_absolute() for value in values
-    )
-
-
-# Deepfake Workbench has a row a video and a .meta.json beside it; fields and rules are those of its
-# docs/concepts/score-files.md. Columns that it does not know begin with x_ there.
-_SCHEMA = "dfwb.scores/1"
-_DFWB_COLUMNS = ("dataset", "key", "compression", "label", "score", "status", "method", "n_frames")
-_OF_FRAMES = ("path", "frame", "video")
-_SHA256 = ("sha256", "checkpoint_sha256")
 
 
 def _read_meta(file: Path) -> dict[str, Any]:
@@ -390,33 +410,6 @@ def _coverage(statuses: pd.Series[str]) -> dict[str, int]:
     """Return how many rows have each of dfwb's statuses, and how many there are."""
     words = ("ok", "missing", "error")
     return {"expected": len(statuses)} | {word: int((statuses == word).sum()) for word in words}
-
-
-COLUMNS = (
-    "key",
-    "label",
-    "score",
-    "status",
-    "reason",
-    "dataset",
-    "method",
-    "compression",
-    "target_identity",
-    "source_identity",
-    "video",
-    "frame",
-    "path",
-)
-"""What tables of scores have, in this order; those behind `reason` only where they were given."""
-_NOT_KEPT = frozenset({*CROP_COLUMNS, "settings", "synthetic"})
-"""What else tables of crops have, which says nothing of scores; a user's own columns are kept."""
-FINDER_COLUMNS = frozenset({"box", "aligner"})
-"""Columns of a crops manifest, whose column `score` is the face finder's and not P(fake)."""
-_NUMBERS = ("label", "score", "frame")
-_NONE = ["", "NA", "N/A", "n/a", "<NA>", "nan", "NaN", "NAN", "-nan", "null", "NULL", "None"]
-"""How programs write that there is no number."""
-_STATUS_WORDS = frozenset({"ok", "missing", "error", "no_face", "corrupt"})
-"""The words that the library itself writes; others are failures too."""
 
 
 def is_score_table(file: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -28,19 +27,43 @@ from deepfake_generalize.data.splits import (
 )
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study.facts import Sizes, share_of
-from deepfake_generalize.study.protocol import PAPER
-from deepfake_generalize.types import IntArray
+from deepfake_generalize.study.protocol import PAPER, Protocol
+from deepfake_generalize.types import AnyArray, IntArray
 from deepfake_generalize.validation import Problems, about, check_type, check_whole
-
-if TYPE_CHECKING:
-    from deepfake_generalize.study.protocol import Protocol
-    from deepfake_generalize.types import AnyArray
 
 _FF, _DFD, _CELEB_1, _CELEB_2 = "FF++", "DFD", "Celeb-DF-v1", "Celeb-DF-v2"
 # Of the clips that both versions of Celeb-DF hold, this many times what CELEB-M needs are kept for
 # it: some of them will turn out to look like others that stay.
 _SPARE = 1.25
 _KEPT = "its clip is kept for CELEB-M"
+_METHODS = ("real", "Face2Face", "FaceSwap", "NeuralTextures", "Deepfakes")
+_REAL, _F2F, _FS, _NT, _DF = range(5)
+# Pools of people; nobody is in two. Those of P are F2F's, those of Q of the few-shot mix and tests.
+_P1, _P2, _P3, _Q1, _Q1_VAL, _Q2 = range(6)
+_USES = (
+    "F2F train, FS-I and NT-I",
+    "F2F val",
+    "F2F test",
+    "FS train and NT train",
+    "FS val and NT val",
+    "the tests of FS, NT and DF",
+)
+_ROLES = {
+    "F2F": (_F2F, {"train": _P1, "val": _P2, "test": _P3}),
+    "FS": (_FS, {"train": _Q1, "val": _Q1_VAL, "test": _Q2}),
+    "NT": (_NT, {"train": _Q1, "val": _Q1_VAL, "test": _Q2}),
+    "DF": (_DF, {"test": _Q2}),
+    "FS-I": (_FS, {"test": _P1}),
+    "NT-I": (_NT, {"test": _P1}),
+}
+Uses = dict[str, dict[str, tuple[int, int]]]
+"""Set to part to the pool that it is of, and its images."""
+_CLASSES = ("real", "fake")
+_TEST, _FREE = SUBSETS.index("test"), -2
+_CROSSES = "its two identities are in different parts"
+_OFFICIAL = "its people, or the rest of its set, are in another part of the official split"
+_SMALLER = "Ask for smaller sizes, or give more images."
+_LEFT = "more images than the parts of these people need"
 
 
 def study_sets(
@@ -202,27 +225,6 @@ def _with_dropped(splits: Splits, dropped: pd.DataFrame) -> Splits:
     return assemble(rows.drop(columns=["subset", "reason"]), rows["subset"], rows["reason"])
 
 
-_METHODS = ("real", "Face2Face", "FaceSwap", "NeuralTextures", "Deepfakes")
-_REAL, _F2F, _FS, _NT, _DF = range(5)
-_P1, _P2, _P3, _Q1, _Q1_VAL, _Q2 = range(6)
-_USES = (
-    "F2F train, FS-I and NT-I",
-    "F2F val",
-    "F2F test",
-    "FS train and NT train",
-    "FS val and NT val",
-    "the tests of FS, NT and DF",
-)
-_ROLES = {
-    "F2F": (_F2F, {"train": _P1, "val": _P2, "test": _P3}),
-    "FS": (_FS, {"train": _Q1, "val": _Q1_VAL, "test": _Q2}),
-    "NT": (_NT, {"train": _Q1, "val": _Q1_VAL, "test": _Q2}),
-    "DF": (_DF, {"test": _Q2}),
-    "FS-I": (_FS, {"test": _P1}),
-    "NT-I": (_NT, {"test": _P1}),
-}
-
-
 def faceforensics_sets(crops: pd.DataFrame, sizes: Sizes, seed: int) -> dict[str, Splits]:
     """Make F2F, FS, NT, DF, FS-I and NT-I of crops of FaceForensics++, other methods left out.
 
@@ -356,16 +358,6 @@ def _check_met(methods: IntArray, pools: IntArray, needs: Needs, placed: Assignm
         hint="Extract more frames a video (20 of each original and 14 of each fake are enough for "
         "the paper's sizes), or ask for smaller sizes.",
     )
-
-
-Uses = dict[str, dict[str, tuple[int, int]]]
-"""Set to part to the pool that it is of, and its images."""
-_CLASSES = ("real", "fake")
-_TEST, _FREE = SUBSETS.index("test"), -2
-_CROSSES = "its two identities are in different parts"
-_OFFICIAL = "its people, or the rest of its set, are in another part of the official split"
-_SMALLER = "Ask for smaller sizes, or give more images."
-_LEFT = "more images than the parts of these people need"
 
 
 def uses_of(protocol: Protocol, *, trains: bool) -> Uses:

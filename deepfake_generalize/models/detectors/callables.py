@@ -156,7 +156,8 @@ def _rows(returned: Any, count: int, source: str, column: int | None) -> tuple[A
     if column is not None and column >= columns:
         raise InputError(
             f"expected column {column} in what {source} gives, received {columns} column(s), "
-            "counted from 0."
+            "counted from 0.",
+            hint="Leave column= out where there is one." if columns == 1 else "Choose another.",
         )
     return rows, dtype
 

@@ -10,25 +10,20 @@ from typing import Any, Required, TypeAlias, TypedDict, Unpack, get_args, overlo
 
 import pandas as pd
 
+from deepfake_generalize import metrics
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data import Splits
 from deepfake_generalize.data.crops import read_set, split_packed
 from deepfake_generalize.data.leakage import audit_leakage, warn_of_leaks
-from deepfake_generalize.errors import InputError
+from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.metrics import Resampling, decompose_degradation
 from deepfake_generalize.study.benchmarking.inputs import (
     ORIGINAL,
     Outcomes,
     ScoredSet,
     SetInput,
-    check_detector,
-    check_direction,
-    check_one_detector,
-    check_sets,
     describe_detector,
     load_scored_set,
-    selection_rule,
-    summarise_training,
     versions,
 )
 from deepfake_generalize.study.benchmarking.measure import (
@@ -39,12 +34,13 @@ from deepfake_generalize.study.benchmarking.measure import (
     row_intervals,
 )
 from deepfake_generalize.study.benchmarking.result import Benchmark, Benchmarks
+from deepfake_generalize.study.facts import check_set_name
 from deepfake_generalize.study.paper_tables import with_losses
 from deepfake_generalize.study.protocol import shared_by_benchmark
 from deepfake_generalize.study.published import little_to_lose, rank_among_published
 from deepfake_generalize.study.scores import Polarity, check_polarity, data_hash, unit_of
 from deepfake_generalize.types import Scorer
-from deepfake_generalize.validation import check_choice, describe
+from deepfake_generalize.validation import check_choice, check_mapping, describe
 
 Training: TypeAlias = pd.DataFrame | Splits | str | Path
 TrainedOn: TypeAlias = Training | Mapping[str, Training | None]
@@ -56,6 +52,8 @@ _MUCH_MOVED = 0.1
 """From so much on, and where it is half of the loss or more, a note says that it moved."""
 _TURNED_ROUND = 0.1
 """Below this AUC labels or scores are likely to be the wrong way round."""
+_UPSIDE_DOWN = 0.4
+_TRAINING_FACTS = ("recipe", "seed", "selection", "selection_rule", "best_epoch", "data", "parent")
 _POLICY_HINT = "exclude leaves out what has no score, the others count it."
 
 
@@ -132,7 +130,6 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
     Raises:
         InputError: No unseen sets, sets without names, names that clash, wrong columns, labels,
             statuses or scores, an image that a set holds twice, or no detector for crops.
-            networks.
         UndefinedMetricError: No image of a set has a score.
 
     Reproduction notes:
@@ -154,7 +151,7 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
         this detector on A, B
     """
     specialized = {} if specialized is None else specialized
-    check_sets(unseen, specialized)
+    _check_sets(unseen, specialized)
     check_choice("policy", policy, get_args(Policy), hint=_POLICY_HINT)
     given = ({ORIGINAL: original}, unseen, specialized)
     names = [name for group in given for name in group]
@@ -166,7 +163,7 @@ def benchmark(  # noqa: PLR0913  (each is a choice of its own)
         raise InputError("expected at least one detector, received an empty list.")
     found: dict[str, Benchmark] = {}
     for scorer in detector:
-        check_detector(scorer)
+        _check_detector(scorer)
         name = scorer if isinstance(scorer, str) else scorer.name
         if name in found:
             raise InputError(
@@ -191,7 +188,7 @@ def _benchmark(
     sets, pictures = _load(detector, given, polarity)
     described = describe_detector(detector)
     name, names, special = described["name"], list(given[1]), list(given[2])
-    notes = check_one_detector(described, sets)
+    notes = _check_one_detector(described, sets)
     measured = measure_sets(sets, policy, resampling)
     accuracies = measured.accuracies
     row = {"detector": name, "original_accuracy": accuracies[ORIGINAL], **accuracies}
@@ -242,7 +239,7 @@ def _benchmark(
 def _load(
     detector: Scorer | str, given: Sequence[Mapping[str, SetInput]], polarity: Polarity | None
 ) -> tuple[list[ScoredSet], Outcomes]:
-    check_detector(detector)
+    _check_detector(detector)
     check_polarity(polarity)
     known: Outcomes = {}
     sets = [
@@ -250,7 +247,7 @@ def _load(
         for group in given
         for key, of in group.items()
     ]
-    check_direction(sets[0])
+    _check_direction(sets[0])
     return sets, known
 
 
@@ -262,8 +259,8 @@ def _provenance(described: Mapping[str, Any], sets: Sequence[ScoredSet]) -> dict
         "images": {scored.name: scored.class_counts for scored in sets},
         "source": {scored.name: scored.source for scored in sets},
         "data_sha256": {scored.name: data_hash(scored.frame) for scored in sets},
-        "detector": {**described, "training": summarise_training(training)},
-        "selection": selection_rule(training),
+        "detector": {**described, "training": _summarise_training(training)},
+        "selection": _selection_rule(training),
         "versions": versions(),
     }
 
@@ -448,3 +445,94 @@ def _has_images(crops: pd.DataFrame | Splits) -> bool:
         return all(_has_images(part) for part in (crops.train, crops.val, crops.test))
     paths = crops["path"].astype(str).unique()
     return all(Path(path).exists() or split_packed(path) is not None for path in paths)
+
+
+def _check_detector(detector: object) -> None:
+    """Raise `InputError` unless this is a detector or the name of one."""
+    if not isinstance(detector, str | Scorer):
+        raise InputError(
+            "expected a detector with the members name and scores(images), or the name of one, "
+            f"received {describe(detector)}.",
+            hint="Wrap a function with models.as_detector, a Keras model with models.Detector.",
+        )
+
+
+def _check_sets(unseen: Mapping[str, SetInput], specialized: Mapping[str, SetInput]) -> None:
+    """Raise `InputError` unless both map names to sets, some are unseen, and no name clashes."""
+    sets = {"unseen": unseen, "specialized": specialized}
+    if isinstance(specialized, dict) and not specialized:
+        del sets["specialized"]
+    for argument, given in sets.items():
+        hint = f'Pass {argument}={{"NAME": crops}}: others than the original set.'
+        check_mapping(argument, given, of="the name of a set to its crops or scores", hint=hint)
+    for name in (*unseen, *specialized):
+        check_set_name(name)
+    both = sorted(set(unseen) & set(specialized))
+    if both:
+        raise InputError(
+            f"the set {both[0]} is given as unseen and as specialized.",
+            hint="Give every set a name of its own.",
+        )
+
+
+def _check_direction(original: ScoredSet) -> None:
+    """Refuse scores made elsewhere that call the fakes real on the detector's own set."""
+    usable = original.usable
+    if original.told or usable["label"].nunique() < 2:
+        return
+    found = metrics.auc(usable["label"], usable["score"])
+    if found < _UPSIDE_DOWN:
+        raise InputError(
+            "expected scores that are P(fake), received ones that put reals above fakes on the "
+            f"original set (AUC {found:.3f}).",
+            hint='If they are P(real), pass polarity="real-high"; if they are P(fake) and this is '
+            'the truth, pass polarity="fake-high".',
+        )
+
+
+def _check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -> list[str]:
+    """Note score files that name another detector or set; refuse those of several networks."""
+    hashes = {"the detector given": detector["sha256"]}
+    notes = []
+    others = {scored.name for scored in sets}
+    for scored in sets:
+        name, facts = scored.name, scored.facts
+        theirs = facts.get("detector") or {}
+        hashes[f"the scores of the set {name}"] = theirs.get("sha256")
+        if theirs.get("name") not in {None, detector["name"]}:
+            notes.append(
+                f"{name}: the score file names the detector {theirs['name']}, "
+                f"this result {detector['name']}"
+            )
+        # A score file is of a set by its own name; whose original set it is it need not know.
+        told = facts.get("set")
+        if facts and told != name and (name != ORIGINAL or told in others):
+            notes.append(f"{name}: the score file was written for {told}")
+    known = {who: value for who, value in hashes.items() if value is not None}
+    if len(set(known.values())) > 1:
+        told = ", ".join(f"{who} {value[:12]}..." for who, value in known.items())
+        raise DataMismatchError(
+            f"expected the scores of one network, received several: {told}.",
+            hint="Score all sets with the same detector.",
+        )
+    return notes
+
+
+def _selection_rule(training: Mapping[str, Any] | None) -> str | None:
+    """Return by what the weights were chosen, where the training record says so."""
+    if not training:
+        return None
+    recipe = training.get("recipe")
+    said = [
+        place.get(name)
+        for place in (training, recipe if isinstance(recipe, dict) else {})
+        for name in ("selection", "selection_rule")
+    ]
+    return next((rule for rule in said if isinstance(rule, str)), None)
+
+
+def _summarise_training(training: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the part of a training record that a table's reader asks for; not the history."""
+    if training is None:
+        return None
+    return {name: training[name] for name in _TRAINING_FACTS if name in training}

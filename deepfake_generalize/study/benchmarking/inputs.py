@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from deepfake_generalize import metrics
 from deepfake_generalize._system.exception_notes import noted
 from deepfake_generalize._version import __version__
 from deepfake_generalize.data.crops import (
@@ -28,8 +27,7 @@ from deepfake_generalize.data.layouts import is_video_name
 from deepfake_generalize.data.manifests import score_keys, select, split_query, video_keys
 from deepfake_generalize.data.tables import read_header
 from deepfake_generalize.data.video import sample_indices
-from deepfake_generalize.errors import DataMismatchError, InputError, UndefinedMetricError
-from deepfake_generalize.study.facts import check_set_name
+from deepfake_generalize.errors import InputError, UndefinedMetricError
 from deepfake_generalize.study.scores import (
     FINDER_COLUMNS,
     Polarity,
@@ -43,7 +41,7 @@ from deepfake_generalize.study.scores import (
     read_scores,
 )
 from deepfake_generalize.types import AnyArray, DoubleArray, Scorer
-from deepfake_generalize.validation import about, check_mapping, describe
+from deepfake_generalize.validation import about, describe
 
 _SetInput: TypeAlias = pd.DataFrame | ScoreFile | str | Path
 SetInput: TypeAlias = _SetInput | Mapping[str, _SetInput]
@@ -51,12 +49,12 @@ Outcomes: TypeAlias = dict[tuple[str, ...], tuple[float, str, str, str]]
 """Path of a crop, or those of a clip, to score, status, reason and a hash of the pictures."""
 
 ORIGINAL = "original"
-_UPSIDE_DOWN = 0.4
 _IMAGES_AT_ONCE = 64
 _EXPECTED = (
     "Pass crops (the columns path and label), or scores (the columns label and score, which is "
     "P(fake)), or the path of a CSV of scores."
 )
+_PACKAGES = ("numpy", "pandas", "scikit-learn", "opencv-python", "tensorflow", "keras")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,49 +88,6 @@ class ScoredSet:
         """How many usable images are fake, and how many real."""
         fakes = int(self.usable["label"].sum())
         return {"fake": fakes, "real": len(self.usable) - fakes}
-
-
-def check_detector(detector: object) -> None:
-    """Raise `InputError` unless this is a detector or the name of one."""
-    if not isinstance(detector, str | Scorer):
-        raise InputError(
-            "expected a detector with the members name and scores(images), or the name of one, "
-            f"received {describe(detector)}.",
-            hint="Wrap a function with models.as_detector, a Keras model with models.Detector.",
-        )
-
-
-def check_sets(unseen: Mapping[str, SetInput], specialized: Mapping[str, SetInput]) -> None:
-    """Raise `InputError` unless both map names to sets, some are unseen, and no name clashes."""
-    sets = {"unseen": unseen, "specialized": specialized}
-    if isinstance(specialized, dict) and not specialized:
-        del sets["specialized"]
-    for argument, given in sets.items():
-        hint = f'Pass {argument}={{"NAME": crops}}: others than the original set.'
-        check_mapping(argument, given, of="the name of a set to its crops or scores", hint=hint)
-    for name in (*unseen, *specialized):
-        check_set_name(name)
-    both = sorted(set(unseen) & set(specialized))
-    if both:
-        raise InputError(
-            f"the set {both[0]} is given as unseen and as specialized.",
-            hint="Give every set a name of its own.",
-        )
-
-
-def check_direction(original: ScoredSet) -> None:
-    """Refuse scores made elsewhere that call the fakes real on the detector's own set."""
-    usable = original.usable
-    if original.told or usable["label"].nunique() < 2:
-        return
-    found = metrics.auc(usable["label"], usable["score"])
-    if found < _UPSIDE_DOWN:
-        raise InputError(
-            "expected scores that are P(fake), received ones that put reals above fakes on the "
-            f"original set (AUC {found:.3f}).",
-            hint='If they are P(real), pass polarity="real-high"; if they are P(fake) and this is '
-            'the truth, pass polarity="fake-high".',
-        )
 
 
 def load_scored_set(
@@ -335,10 +290,6 @@ def score_images(detector: Scorer, images: list[Any]) -> DoubleArray:
     return check_range(detector.name, scores)
 
 
-_PACKAGES = ("numpy", "pandas", "scikit-learn", "opencv-python", "tensorflow", "keras")
-_TRAINING_FACTS = ("recipe", "seed", "selection", "selection_rule", "best_epoch", "data", "parent")
-
-
 def versions() -> dict[str, str]:
     """Return the versions of Python, of this library and of those that scores depend on."""
     found = {"python": platform.python_version(), "deepfake-generalize": __version__}
@@ -368,51 +319,3 @@ def _network_hash(detector: Scorer) -> str | None:
     layers = [type(layer).__name__ for layer in model.layers]  # type: ignore[union-attr]
     known_by = (getattr(detector, "fake_index", None), layers, weights_sha256(model))
     return hashlib.sha256(repr(known_by).encode()).hexdigest()
-
-
-def selection_rule(training: Mapping[str, Any] | None) -> str | None:
-    """Return by what the weights were chosen, where the training record says so."""
-    if not training:
-        return None
-    recipe = training.get("recipe")
-    said = [
-        place.get(name)
-        for place in (training, recipe if isinstance(recipe, dict) else {})
-        for name in ("selection", "selection_rule")
-    ]
-    return next((rule for rule in said if isinstance(rule, str)), None)
-
-
-def summarise_training(training: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the part of a training record that a table's reader asks for; not the history."""
-    if training is None:
-        return None
-    return {name: training[name] for name in _TRAINING_FACTS if name in training}
-
-
-def check_one_detector(detector: Mapping[str, Any], sets: Sequence[ScoredSet]) -> list[str]:
-    """Note score files that name another detector or set; refuse those of several networks."""
-    hashes = {"the detector given": detector["sha256"]}
-    notes = []
-    others = {scored.name for scored in sets}
-    for scored in sets:
-        name, facts = scored.name, scored.facts
-        theirs = facts.get("detector") or {}
-        hashes[f"the scores of the set {name}"] = theirs.get("sha256")
-        if theirs.get("name") not in {None, detector["name"]}:
-            notes.append(
-                f"{name}: the score file names the detector {theirs['name']}, "
-                f"this result {detector['name']}"
-            )
-        # A score file is of a set by its own name; whose original set it is it need not know.
-        told = facts.get("set")
-        if facts and told != name and (name != ORIGINAL or told in others):
-            notes.append(f"{name}: the score file was written for {told}")
-    known = {who: value for who, value in hashes.items() if value is not None}
-    if len(set(known.values())) > 1:
-        told = ", ".join(f"{who} {value[:12]}..." for who, value in known.items())
-        raise DataMismatchError(
-            f"expected the scores of one network, received several: {told}.",
-            hint="Score all sets with the same detector.",
-        )
-    return notes

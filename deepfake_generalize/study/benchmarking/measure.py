@@ -46,6 +46,11 @@ _SAID = {
     "as-chance": "counted as half right",
 }
 _FAILURES_NAMED = 3
+THRESHOLD = 0.5
+_UNITS = ("frame", "video")
+_ONE_CLASS = {"accuracy_real": [0], "accuracy_fake": [1]}
+_BEST_IF_LOW = frozenset({"eer", "brier_score", "log_loss"})
+_CLASSES = ("reals", "fakes")
 
 
 def counted(frame: pd.DataFrame, policy: Policy) -> pd.DataFrame:
@@ -77,10 +82,6 @@ def coverage_notes(scored: ScoredSet, policy: Policy) -> list[str]:
     what = f"{len(failed)} of {len(scored.frame)} {unit_of(scored.frame)}s have no score"
     done = f"are {_SAID[policy]} (policy {policy!r})"
     return [f"{scored.name}: {what} and {done}: {'; '.join(named)}"]
-
-
-THRESHOLD = 0.5
-_UNITS = ("frame", "video")
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,11 +217,6 @@ def _in_order(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     ]
     found = pd.DataFrame(rows).reindex(columns=columns)
     return found.astype({"n_videos": "Int64", "n_people": "Int64"})
-
-
-_ONE_CLASS = {"accuracy_real": [0], "accuracy_fake": [1]}
-_BEST_IF_LOW = frozenset({"eer", "brier_score", "log_loss"})
-_CLASSES = ("reals", "fakes")
 
 
 def breakdown(

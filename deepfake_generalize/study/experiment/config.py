@@ -52,6 +52,19 @@ ALIGNERS = ("landmarks", "short-range", "finder")
 SYNTHETIC = "synthetic"
 ROOTS = ("faceforensics", "celebdf_v2", "celebdf_v1")
 """The data sets of `paper`: FaceForensics++ (with DeepFakeDetection in it), Celeb-DF v2 and v1."""
+_CHOICES = {
+    "few_shot_originals": ("trained_on", "held_back"),
+    "follows": ("paper", "scripts"),
+    "finder": FINDERS,
+    "aligner": ALIGNERS,
+}
+_LAYOUTS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "faceforensics": ("faceforensics", {"compression": "c23"}),
+    "celebdf_v2": ("celebdf", {"version": "v2"}),
+    "celebdf_v1": ("celebdf", {"version": "v1"}),
+}
+"""What is known of an entry by its name; other videos are recognised by their places."""
+_PICTURES = (".png", ".jpg", ".jpeg", ".csv", ".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
@@ -385,14 +398,6 @@ class StudyConfig:
         return config
 
 
-_CHOICES = {
-    "few_shot_originals": ("trained_on", "held_back"),
-    "follows": ("paper", "scripts"),
-    "finder": FINDERS,
-    "aligner": ALIGNERS,
-}
-
-
 def _protocol(given: Protocol | str) -> Protocol:
     if isinstance(given, str):
         given = PROTOCOLS[check_choice("protocol", given, PROTOCOLS)]
@@ -435,15 +440,6 @@ def _with_references(values: Any, change: Callable[[str], str]) -> Any:
     if isinstance(values, list | tuple):
         return [_with_references(value, change) for value in values]
     return change(values) if isinstance(values, str) and _FILE.fullmatch(values) else values
-
-
-_LAYOUTS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "faceforensics": ("faceforensics", {"compression": "c23"}),
-    "celebdf_v2": ("celebdf", {"version": "v2"}),
-    "celebdf_v1": ("celebdf", {"version": "v1"}),
-}
-"""What is known of an entry by its name; other videos are recognised by their places."""
-_PICTURES = (".png", ".jpg", ".jpeg", ".csv", ".h5", ".hdf5")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ CHECKPOINTS = "checkpoints"
 """Where trainings keep what they would go on from; gone when the study is finished."""
 TIMING = "seconds"
 """The one field of a record that differs between two runs of the same study."""
+LOG = "log"
+"""Its folder within a run folder."""
 
 
 class Records:
@@ -113,10 +115,6 @@ def _drop_torn_line(path: Path) -> None:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.truncate(path, whole)
-
-
-LOG = "log"
-"""Its folder within a run folder."""
 
 
 def now() -> dt.datetime:

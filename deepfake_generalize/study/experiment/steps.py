@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from deepfake_generalize.study.experiment.detector_family import Step
     from deepfake_generalize.types import AnyArray
 
+_PARTS = (1 / 4, 1 / 2, 1.0)
+"""Of the layer that count as contributing: the smallest in which the sets share a neuron."""
+
 
 def run_family(
     config: StudyConfig,
@@ -166,7 +169,7 @@ class _Work:
         spec = fine_tuning(kind)
         stage = ORIGINAL if spec.sees == "source" else kind
         common: dict[str, Any] = {
-            "recipe": self._recipe(schedule, stage),
+            "recipe": self._recipe(schedule, kind),
             "seed": derived_seed(self.training_seed, self.family.first.detector(stage)),
             "name": step.key,
             "progress": None,
@@ -391,3 +394,33 @@ class _Work:
 def _sampled(crops: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     """Return `count` rows at random, all where there are fewer, in random order."""
     return crops.sample(min(count, len(crops)), random_state=seed)
+
+
+def focus_where_shared(
+    detector: Detector,
+    train: pd.DataFrame,
+    val: pd.DataFrame,
+    *,
+    recipe: Recipe,
+    seed: int,
+    name: str,
+    progress: Any,
+) -> Detector:
+    """Train the neurons' weights alone that contribute on the source and every few-shot set.
+
+    Source: "How Generalizable are Deepfake Detectors?", section V, which proposes it and does not
+    try it; `augment.focus` with mode "freeze".
+    """
+    effects = {
+        str(key): causal.average_causal_effect(
+            detector,
+            np.stack([resize(read_image(path), detector.size) for path in rows["path"]]),
+            labels=rows["label"].to_numpy(),
+        )
+        for key, rows in train.groupby("set", sort=False)
+    }
+    shared = (causal.universal_neurons(effects, part) for part in _PARTS)
+    neurons = next(each for each in shared if len(each))
+    return augment.focus(
+        detector, neurons, train, val, recipe=recipe, seed=seed, name=name, progress=progress
+    )

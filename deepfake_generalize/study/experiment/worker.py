@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 from deepfake_generalize._system.processes import acting_before_interruption, peak_memory
@@ -26,52 +27,42 @@ every network that it has trained, some 600 MB for Xception."""
 # Not `multiprocessing`: its processes import the caller's script again, which would then have to
 # guard its call of `study.run`.
 _PROGRAM = f"from {__name__} import main; main()"
+# Nothing with a lock: a signal's handler changes it, and a second signal may come meanwhile.
+_WORKERS = SimpleNamespace(running=set(), ending=False)
+"""The processes that this one waits for, in any of its threads, and whether others may begin."""
 
 
-class _Workers:
-    """The processes that this one waits for, in any of its threads."""
-
-    def __init__(self) -> None:
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._ending = False
-
-    @contextmanager
-    def begun(self, command: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
-        """Begin a process and wait for it behind the block; it is known while it runs."""
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        with subprocess.Popen(  # noqa: S603  (our own program, our own arguments)
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
-        ) as process:
-            self._running.add(process)
-            try:
-                if self._ending:  # Asked behind `add`: `end` has seen it, or is seen here.
-                    process.kill()
-                yield process
-            finally:
-                self._running.discard(process)
-
-    def end(self) -> None:
-        """End them all at once, and let no other begin until `reset`."""
-        self._ending = True
-        for process in list(self._running):
-            process.kill()
-
-    def reset(self) -> None:
-        """Let processes begin again."""
-        self._ending = False
+@contextmanager
+def _begun(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
+    """Begin a process and wait for it behind the block; it is known while it runs."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    with subprocess.Popen(  # noqa: S603  (our own program, our own arguments)
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
+        _WORKERS.running.add(process)
+        try:
+            if _WORKERS.ending:  # Asked behind `add`: `_end` has seen it, or is seen here.
+                process.kill()
+            yield process
+        finally:
+            _WORKERS.running.discard(process)
 
 
-_WORKERS = _Workers()
+def _end() -> None:
+    """End all processes at once, and let no other begin."""
+    _WORKERS.ending = True
+    for process in list(_WORKERS.running):
+        process.kill()
 
 
 @contextmanager
 def workers_ended_by_signals() -> Iterator[None]:
     """Within the block, let a signal that is about to interrupt it end the workers before."""
-    _WORKERS.reset()
-    with acting_before_interruption(_WORKERS.end):
+    _WORKERS.ending = False
+    with acting_before_interruption(_end):
         yield
 
 
@@ -94,7 +85,7 @@ def work_apart(family: DetectorFamily, folder: Path) -> None:
     command = [sys.executable, "-c", _PROGRAM, str(folder), family.name, str(_GROWN)]
     code = _LEFT
     while code == _LEFT:
-        with _WORKERS.begun(command) as process:
+        with _begun(command) as process:
             said = b"" if process.stdout is None else process.stdout.read()
         code = process.returncode
     if code:
