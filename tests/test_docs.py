@@ -38,12 +38,14 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
 LONG = (
     *("docs/guides/training.md", "docs/explanations/heat-maps.md"),
     *("docs/explanations/synthetic-faces.md", "docs/guides/reading-the-tables.md", "README.md"),
-    *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
-    *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
+    *("docs/tutorial.md", "docs/videos-to-table.md"),
     *("docs/guides/self-blending.md", "docs/guides/one-video.md"),
 )
-# A cluster is in data/extraction/test_runs, and each figure is drawn in study/figures.
-BY_NIGHT = ("docs/guides/many-machines.md", "docs/guides/gallery.md")
+# What they show is tested where it is: a cluster in data/extraction/test_runs, for example.
+BY_NIGHT = (
+    *("docs/guides/many-machines.md", "docs/guides/gallery.md", "docs/explanations/shortcuts.md"),
+    *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
+)
 MARKS = dict.fromkeys(LONG, pytest.mark.slow) | dict.fromkeys(BY_NIGHT, pytest.mark.nightly)
 WITH_CODE = [
     pytest.param(page, marks=MARKS.get(page, ()))
@@ -253,7 +255,8 @@ def test_the_changes_in_contributing_apply(tmp_path: Path) -> None:
 
 
 def by_cost(change: str) -> pytest.MarkDecorator:
-    studies = change in ("retrain_head", "tinynet", "xgrad_cam")  # Or networks, for long.
+    # Studies, or networks, or a whole contract, for long.
+    studies = change in ("retrain_head", "tinynet", "xgrad_cam", "informedness")
     return pytest.mark.nightly if studies else pytest.mark.slow
 
 
