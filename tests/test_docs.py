@@ -36,14 +36,19 @@ def blocks_of(text: str) -> list[tuple[str | None, str]]:
 
 
 LONG = (
-    *("docs/guides/training.md", "docs/guides/many-machines.md", "docs/explanations/heat-maps.md"),
+    *("docs/guides/training.md", "docs/explanations/heat-maps.md"),
     *("docs/explanations/synthetic-faces.md", "docs/guides/reading-the-tables.md", "README.md"),
-    *("docs/tutorial.md", "docs/videos-to-table.md", "docs/explanations/shortcuts.md"),
-    *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
-    *("docs/guides/self-blending.md", "docs/guides/gallery.md", "docs/guides/one-video.md"),
+    *("docs/tutorial.md", "docs/videos-to-table.md"),
+    *("docs/guides/self-blending.md", "docs/guides/one-video.md"),
 )
+# What they show is tested where it is: a cluster in data/extraction/test_runs, for example.
+BY_NIGHT = (
+    *("docs/guides/many-machines.md", "docs/guides/gallery.md", "docs/explanations/shortcuts.md"),
+    *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),
+)
+MARKS = dict.fromkeys(LONG, pytest.mark.slow) | dict.fromkeys(BY_NIGHT, pytest.mark.nightly)
 WITH_CODE = [
-    pytest.param(page, marks=pytest.mark.slow if page in LONG else ())
+    pytest.param(page, marks=MARKS.get(page, ()))
     for page in PAGES
     if blocks_of((REPOSITORY / page).read_text(encoding="utf-8"))
 ]
@@ -102,9 +107,9 @@ VIDEOS_ON_PAGES = {
 
 SCRIPTS = sorted(path.name for path in (REPOSITORY / "examples").glob("*.py"))
 # What trains and what scores photographs run by night; what they call is tested by itself.
-BY_NIGHT = ("focus_on_universal_neurons.py", "benchmark_public_mesonet.py")
+LONGEST = ("focus_on_universal_neurons.py", "benchmark_public_mesonet.py")
 EXAMPLES = [
-    pytest.param(name, marks=pytest.mark.nightly if name in BY_NIGHT else ()) for name in SCRIPTS
+    pytest.param(name, marks=pytest.mark.nightly if name in LONGEST else ()) for name in SCRIPTS
 ]
 
 
@@ -250,7 +255,8 @@ def test_the_changes_in_contributing_apply(tmp_path: Path) -> None:
 
 
 def by_cost(change: str) -> pytest.MarkDecorator:
-    studies = change in ("retrain_head", "tinynet", "xgrad_cam")  # Or networks, for long.
+    # Studies, or networks, or a whole contract, for long.
+    studies = change in ("retrain_head", "tinynet", "xgrad_cam", "informedness")
     return pytest.mark.nightly if studies else pytest.mark.slow
 
 

@@ -102,7 +102,7 @@ def test_an_extraction_is_silent_in_every_process(talkative, shared_data, tmp_pa
     assert done.returncode == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # A stranger's is in cli/test_scoring.
 def test_the_first_score_is_silent_and_a_bad_model_is_not(
     talkative, shared_data, tmp_path, monkeypatch
 ):

@@ -48,7 +48,10 @@ def network():
     return keras.Model(image, layers.Dense(1, activation="sigmoid", name="last")(x))
 
 
-SLOW = [pytest.param(way, marks=pytest.mark.slow) for way in ("cached", "uncached", "train")]
+SLOW = [
+    pytest.param("cached", marks=pytest.mark.slow),
+    *(pytest.param(way, marks=pytest.mark.nightly) for way in ("uncached", "train")),
+]
 
 
 def changed(found: keras.Model, before: keras.Model) -> set[str]:

@@ -177,7 +177,7 @@ def test_a_damaged_pair_of_score_files_exits_with_4(
     assert "SHA-256" in error
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # The step videos of `.ci/run` does it too.
 def test_extraction_then_a_benchmark_on_the_crops(
     assets: None,
     shared_data: Callable[[str], Path],

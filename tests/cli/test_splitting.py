@@ -184,7 +184,7 @@ VIDEOS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 # There are six videos to test with, so two come twice; the audit says so.
 @pytest.mark.filterwarnings("default:sets are not independent")
 def test_the_way_on_the_page_runs_as_it_is_written(

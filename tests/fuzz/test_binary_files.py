@@ -247,7 +247,7 @@ def test_a_network_of_unknown_classes_is_refused(detector, tmp_path, change, wor
         Detector.load(other)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_weights_of_absurd_size_are_refused_without_their_memory(detector, tmp_path):
     shutil.copy(detector, tmp_path / "b.keras")
     with zipfile.ZipFile(detector) as file:

@@ -74,7 +74,7 @@ def test_a_dataset_that_cannot_be_trained_on_is_refused(kind, part, train_small,
         train_small(**{"train": _set(), "val": _set(), part: dataset})
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 def test_data_that_can_be_read_once_are_refused_where_they_are_missed(train_small):
     with pytest.raises(InputError, match=r"train in epoch 2, received none: .*once only"):
@@ -83,7 +83,7 @@ def test_data_that_can_be_read_once_are_refused_where_they_are_missed(train_smal
         train_small(train=_set(), val=_once())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_classes_in_the_right_order_are_trained_on(train_small, short_recipe):
     one = dataclasses.replace(short_recipe, epochs=1)
     turned = _named(["fake", "real"]).map(lambda x, y: (x, 1 - y))

@@ -57,7 +57,7 @@ def test_a_detector_knows_that_it_was_trained_on_drawn_faces(
     assert child.synthetic
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_hash_of_crops_does_not_move_with_their_folder(
     crops, tmp_path, train_small, short_recipe, striped_train
 ):

@@ -71,7 +71,7 @@ def test_no_iterator_of_keras_is_made_for_short_steps(monkeypatch: pytest.Monkey
     assert len(learn(tail(), TrainOptions(RECIPE, progress=None, steps_per_call=8)).history) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_short_steps_go_on_from_a_checkpoint_as_if_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

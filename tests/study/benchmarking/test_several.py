@@ -35,7 +35,7 @@ def several() -> Benchmarks:
     return benchmark(NAMES, original=HOME, unseen=UNSEEN, resampling=FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_each_row_is_what_the_detector_gets_alone(several) -> None:
     for name in NAMES:
         alone = benchmark(
