@@ -17,7 +17,7 @@ from deepfake_generalize.validation import describe
 
 MARK_FILE = "synthetic.json"
 MARK_COLUMN = "synthetic"
-RENDERING_VERSION = 3
+RENDERING_VERSION = 4
 """Rises whenever the same seed gives other pixels."""
 
 

@@ -25,15 +25,21 @@ def camera_of(take: Take, seed: int) -> Camera:
     return Camera.sample(stream(seed, "camera", take.target), STUDIOS[take.dataset])
 
 
+def noise_of(take: Take, seed: int, kind: str) -> np.random.Generator:
+    """Return what the noise of a picture, its own, follows from."""
+    return stream(seed, kind, take.set, take.method, take.stem, take.frame)
+
+
 def footage(take: Take, view: View, seed: int) -> FloatArray:
     """Return what the sensor saw of a take, forged if it is a fake, (H, W, 3) float32 sRGB.
 
     The noise is each picture's own.
     """
     shot, source = _shots(take, seed)
-    noise = stream(seed, "noise", take.set, take.method, take.stem, take.frame)
     scene = render(shot, view)
-    scene = replace(scene, image=camera_of(take, seed).film(scene.image, noise))
+    scene = replace(
+        scene, image=camera_of(take, seed).film(scene.image, noise_of(take, seed, "noise"))
+    )
     if source is None:
         return scene.image
     # One strength, blend and correction a video, as one run of a method has.
@@ -47,7 +53,8 @@ def picture(take: Take, size: int, seed: int) -> UInt8Array:
     Scene, aim and camera are those of the target's clip, so an original and its fake share them.
     """
     camera = camera_of(take, seed)
-    return camera.compress(camera.develop(footage(take, _aim(take, size, seed), seed)))
+    seen = footage(take, _aim(take, size, seed), seed)
+    return camera.compress(camera.develop(seen, noise_of(take, seed, "blotches")))
 
 
 def landmarks(take: Take, size: int, seed: int) -> FloatArray:

@@ -90,6 +90,11 @@ BUILT_IN_EFFECTS: tuple[str, ...] = (
         "Celeb-DF, FaceForensics++, DFD and the null set have cameras, light, codecs and framing "
         "of their own, so that reals of an unseen set may be taken for fakes."
     ),
+    (
+        "Cameras of FaceForensics++ and DFD leave blotches of colour on reals and fakes alike, as "
+        "wide and as strong as the fingerprint of Celeb-DF's fakes, and Celeb-DF's hardly any: a "
+        "detector that reads the fingerprint there takes such reals for fakes."
+    ),
     "The fakes of the null set are reals: no detector can do better than chance on them.",
 )
 """What in results on synthetic data comes from how the faces were made, a sentence an effect."""

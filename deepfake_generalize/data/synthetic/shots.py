@@ -26,6 +26,8 @@ Range: TypeAlias = tuple[float, float]
 
 _CODECS = {"vp8": (".webp", cv2.IMWRITE_WEBP_QUALITY), "jpeg": (".jpg", cv2.IMWRITE_JPEG_QUALITY)}
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# Blotches of colour in a picture's width and height, and what Cr and Cb are in RGB.
+_BLOTCHES, _CHROMA = 11, np.array([[1.402, -0.714, 0.0], [0.0, -0.344, 1.772]], np.float32)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Studio:
     warmth: Range  # Of the lamp: above 0 red, below blue
     blur: Range  # Standard deviation of the lens's blur, pixels
     noise: Range  # Standard deviation of the sensor's noise, of full scale 1
+    blotches: Range  # Of the colour that is left of noise where a camera smooths it away, as noise
     contrast: Range  # Exponent of the tones: above 1 darker middle tones
     saturation: Range  # 1 keeps colours
     sharpening: Range  # Of the camera itself, 0 none
@@ -49,14 +52,15 @@ class Studio:
 
 _DATASETS = ("Celeb-DF-v2", "Celeb-DF-v1", "FF++", "DFD", "null")
 # Interviews, lit from one side by good cameras; the same of older videos; anybody's videos, of all
-# kinds of cameras, many of which sharpen, and more compressed; one studio, of even cool light, soft
-# lenses and tighter crops; webcams.
+# kinds of cameras, many of which sharpen or leave blotches, and more compressed; one studio, of
+# even cool light, soft lenses and tighter crops; webcams.
 _FILMED: Mapping[str, tuple[Any, ...]] = {
     "ambient": ((0.35, 0.6), (0.4, 0.65), (0.35, 0.75), (0.55, 0.8), (0.4, 0.7)),
     "strength": ((0.9, 1.1), (0.85, 1.05), (0.85, 1.12), (0.95, 1.15), (0.8, 1.05)),
     "warmth": ((-0.03, 0.09), (-0.02, 0.1), (-0.08, 0.08), (-0.08, 0.0), (-0.06, 0.1)),
     "blur": ((0.3, 0.45), (0.3, 0.45), (0.3, 0.5), (0.45, 0.65), (0.4, 0.6)),
     "noise": ((0.006, 0.014), (0.006, 0.018), (0.004, 0.012), (0.002, 0.006), (0.008, 0.02)),
+    "blotches": ((0.0, 0.008), (0.0, 0.012), (0.0, 0.035), (0.01, 0.04), (0.0, 0.02)),
     "contrast": ((0.95, 1.1), (0.9, 1.1), (0.85, 1.15), (1.0, 1.2), (0.9, 1.1)),
     "saturation": ((0.95, 1.15), (0.85, 1.05), (0.85, 1.25), (0.75, 0.95), (0.8, 1.1)),
     "sharpening": ((0.0, 0.15), (0.0, 0.6), (0.0, 0.6), (0.2, 0.6), (0.1, 0.5)),
@@ -73,7 +77,7 @@ STUDIOS: Mapping[str, Studio] = {
 """The data sets, as manifests name them, to how they are filmed."""
 
 
-_DRAWN = ("blur", "noise", "contrast", "saturation", "sharpening", "resolution")
+_DRAWN = ("blur", "noise", "blotches", "contrast", "saturation", "sharpening", "resolution")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Camera:
 
     blur: float
     noise: float
+    blotches: float
     contrast: float
     saturation: float
     sharpening: float
@@ -108,13 +113,16 @@ class Camera:
         seen += np.float32(self.noise) * rng.standard_normal(image.shape, dtype=np.float32)
         return cast("FloatArray", np.clip(seen, 0.0, 1.0))
 
-    def develop(self, footage: FloatArray) -> UInt8Array:
-        """Sharpen footage and set its colours and tones, (H, W, 3) uint8 RGB."""
+    def develop(self, footage: FloatArray, rng: np.random.Generator) -> UInt8Array:
+        """Sharpen footage, set its colours and tones and leave blotches, (H, W, 3) uint8 RGB."""
         soft = cv2.GaussianBlur(footage, (0, 0), 1.0)
         seen = footage + np.float32(self.sharpening) * (footage - soft)
         grey = seen @ _LUMA
         seen = grey[..., None] + np.float32(self.saturation) * (seen - grey[..., None])
         seen = np.clip(seen * np.asarray(self.gain, np.float32), 0.0, 1.0) ** self.contrast
+        blotches = rng.standard_normal((_BLOTCHES, _BLOTCHES, 2), dtype=np.float32)
+        blotches = cv2.resize(blotches, (footage.shape[1], footage.shape[0])) @ _CHROMA
+        seen = np.clip(seen + np.float32(self.blotches) * blotches, 0.0, 1.0)
         return cast("UInt8Array", np.rint(seen * 255).astype(np.uint8))
 
     def compress(self, pixels: UInt8Array) -> UInt8Array:

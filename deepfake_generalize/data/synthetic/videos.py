@@ -17,7 +17,7 @@ from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.data.synthetic.canvas import View
 from deepfake_generalize.data.synthetic.marking import claim
 from deepfake_generalize.data.synthetic.people import stream
-from deepfake_generalize.data.synthetic.pictures import camera_of, footage
+from deepfake_generalize.data.synthetic.pictures import camera_of, footage, noise_of
 from deepfake_generalize.data.synthetic.sets import (
     SETS,
     SPLITS,
@@ -168,7 +168,7 @@ def _film(take: Take, frames: int, size: int, seed: int) -> Iterator[UInt8Array]
     camera = camera_of(take, seed)
     for number in range(frames):
         now = replace(take, frame=number * FRAMES_PER_CLIP // frames)
-        yield camera.develop(footage(now, view, seed))
+        yield camera.develop(footage(now, view, seed), noise_of(now, seed, "blotches"))
 
 
 def _write_lists(root: Path, sizes: Sizes) -> None:

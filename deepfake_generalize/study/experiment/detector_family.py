@@ -217,9 +217,9 @@ def _control_steps(config: StudyConfig, family: DetectorFamily) -> list[Step]:
 def _images_trained_on(config: StudyConfig, architecture: str, kind: str) -> float:
     """Return how many images a training goes through, over all its epochs."""
     sizes, schedule = config.protocol.sizes, config.schedules.get(architecture, Schedule())
-    if fine_tuning(kind).sees == "source":
-        return sizes.train * (schedule.epochs or _PAPER_EPOCHS)
     epochs = epochs_of(schedule, kind)
+    if fine_tuning(kind).sees == "source":
+        return sizes.train * (epochs or _PAPER_EPOCHS)
     mix = sizes.few_shot_original + sizes.few_shot_unseen
     if kind == "transfer":
         return mix  # Once, through the frozen part; what is trained costs little.

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deepfake_generalize.study.protocol import ORIGINAL, PASSABLE_POINTS
+from deepfake_generalize.study.protocol import PASSABLE_POINTS, fine_tuning
 from deepfake_generalize.validation import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _STUCK = 0.6
 _AUGMENTATIONS = ("deepfakebench", "selimsef")
 """Those of `models.AUGMENTATIONS`, told without TensorFlow."""
 _COUNTS = {"epochs", "fine_tuning_epochs", "merge_epochs", "patience", "restarts"}
-_COUNTS |= {"batch_size", "fine_tuning_batch_size"}
+_COUNTS |= {"augmented_epochs", "self_blended_epochs", "batch_size", "fine_tuning_batch_size"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Schedule:
         batch_size: Of original training.
         fine_tuning_epochs: Of transfer.
         merge_epochs: Of merge; those of transfer where None.
+        augmented_epochs: Of the kind "augmented", which then never restarts; the original's where
+            None, as for the next.
+        self_blended_epochs: The same of the kind "self-blended".
         fine_tuning_rate: Learning rate of both.
         fine_tuning_batch_size: Of both.
         patience: Epochs without a better validation accuracy after which training stops.
@@ -54,6 +57,8 @@ class Schedule:
     batch_size: int | None = None
     fine_tuning_epochs: int | None = None
     merge_epochs: int | None = None
+    augmented_epochs: int | None = None
+    self_blended_epochs: int | None = None
     fine_tuning_rate: float | None = None
     fine_tuning_batch_size: int | None = None
     patience: int | None = None
@@ -89,7 +94,14 @@ _SHORT = Schedule(batch_size=16, fine_tuning_batch_size=16, norm_momentum=0.9)
 _MESONET = dataclasses.replace(_SHORT, epochs=16, restarts=3)
 _DEEP = dataclasses.replace(_SHORT, learning_rate=1e-3, fine_tuning_epochs=8, fine_tuning_rate=5e-4)
 DEMO_SCHEDULES: Mapping[str, Schedule] = {
-    "mesonet": dataclasses.replace(_MESONET, fine_tuning_epochs=40, merge_epochs=24, patience=24),
+    "mesonet": dataclasses.replace(
+        _MESONET,
+        fine_tuning_epochs=40,
+        merge_epochs=24,
+        augmented_epochs=48,
+        self_blended_epochs=48,
+        patience=24,
+    ),
     "mesoinception": dataclasses.replace(
         _MESONET, fine_tuning_epochs=20, merge_epochs=14, patience=16
     ),
@@ -159,18 +171,23 @@ class Analysis:
             check_number("top_fractions", fraction, above=0, most=1)
 
 
-def epochs_of(schedule: Schedule, fine_tuning: str) -> int | None:
-    """Return the epochs of a stage: its own field's, or those of fine-tuning in general."""
-    if fine_tuning == ORIGINAL:
-        return schedule.epochs
-    own: int | None = getattr(schedule, f"{fine_tuning}_epochs", None)
-    return schedule.fine_tuning_epochs if own is None else own
+def epochs_of(schedule: Schedule, kind: str) -> int | None:
+    """Return the epochs of a kind of detector: its own, or the original's or fine-tuning's."""
+    if (own := _own_epochs(schedule, kind)) is not None:
+        return own
+    sees_source = fine_tuning(kind).sees == "source"
+    return schedule.epochs if sees_source else schedule.fine_tuning_epochs
+
+
+def _own_epochs(schedule: Schedule, kind: str) -> int | None:
+    own: int | None = getattr(schedule, f"{kind.replace('-', '_')}_epochs", None)
+    return own
 
 
 def recipe_for(
-    schedule: Schedule, architecture: str, fine_tuning: str, *, study: str, follows: str = "paper"
+    schedule: Schedule, architecture: str, kind: str, *, study: str, follows: str = "paper"
 ) -> Recipe:
-    """Return the paper's recipe of a stage, or its scripts', as a study's schedule changes it.
+    """Return the paper's recipe of a kind, or its scripts', as a study's schedule changes it.
 
     Examples:
         >>> recipe_for(Schedule(epochs=3), "mesonet", "none", study="mine").epochs
@@ -180,15 +197,16 @@ def recipe_for(
 
     paper = RECIPES[architecture if architecture in RECIPES else "mesonet"]
     changes: dict[str, Any] = {
-        "epochs": epochs_of(schedule, fine_tuning),
+        "epochs": epochs_of(schedule, kind),
         "norm_momentum": schedule.norm_momentum,
         "dropout": schedule.dropout,
         "weight_decay": schedule.weight_decay,
     }
-    if fine_tuning == ORIGINAL:
+    trained_anew = fine_tuning(kind).sees == "source"
+    if trained_anew:
         changes |= {"learning_rate": schedule.learning_rate, "batch_size": schedule.batch_size}
         changes |= {"augmentation": schedule.augmentation, "pairing": schedule.pairing}
-        if schedule.restarts:
+        if schedule.restarts and _own_epochs(schedule, kind) is None:
             changes |= {"restart_below": _STUCK, "max_restarts": schedule.restarts}
     else:
         paper = paper.fine_tuning
@@ -199,7 +217,7 @@ def recipe_for(
     if follows == "scripts":
         paper = paper.as_scripts
     if architecture not in RECIPES:  # As MesoNet's, but that no paper says so of this network.
-        changes |= {"architecture": "", "last_layers": None if fine_tuning == ORIGINAL else 1}
+        changes |= {"architecture": "", "last_layers": None if trained_anew else 1}
     made = {name: value for name, value in changes.items() if value is not None}
     if not made:
         return paper

@@ -172,7 +172,7 @@ class _Work:
         spec = fine_tuning(kind)
         stage = ORIGINAL if spec.sees == "source" else kind
         common: dict[str, Any] = {
-            "recipe": self._recipe(schedule, stage),
+            "recipe": self._recipe(schedule, kind),
             "seed": derived_seed(self.training_seed, self.family.first.detector(stage)),
             "name": step.key,
             "progress": None,

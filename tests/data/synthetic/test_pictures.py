@@ -64,15 +64,23 @@ def test_data_sets_differ_in_their_cameras_and_clips_of_one_too() -> None:
 
 def test_the_camera_keeps_grey_and_adds_its_noise() -> None:
     grey = np.full((64, 64, 3), 0.5, np.float32)
-    camera = Camera(0.4, 0.0, 1.0, 0.9, 0.3, 0.75, (1.0, 1.0, 1.0), "vp8", 95, (3, 5))
-    quiet = camera.compress(camera.develop(camera.film(grey, stream(0, "x"))))
+    camera = Camera(0.4, 0.0, 0.0, 1.0, 0.9, 0.3, 0.75, (1.0, 1.0, 1.0), "vp8", 95, (3, 5))
+    quiet = camera.compress(camera.develop(camera.film(grey, stream(0, "x")), stream(0, "y")))
     assert np.abs(quiet.astype(int) - 128).max() <= 1
     noisy = replace(camera, noise=0.02).film(grey, stream(0, "x"))
     assert noisy.std() == pytest.approx(0.02, rel=0.05)
-    warm = replace(camera, gain=(1.1, 1.0, 0.9), saturation=1.0).develop(grey)
+    warm = replace(camera, gain=(1.1, 1.0, 0.9), saturation=1.0).develop(grey, stream(0, "y"))
     assert warm[0, 0].tolist() == [140, 128, 115]
     # 0.5 squared is a quarter of full scale.
-    assert replace(camera, contrast=2.0).develop(grey)[0, 0].tolist() == [64, 64, 64]
+    dark = replace(camera, contrast=2.0).develop(grey, stream(0, "y"))
+    assert dark[0, 0].tolist() == [64, 64, 64]
+    # Blotches are of colour alone, and as wide as the traces of generators.
+    spotted = replace(camera, blotches=0.03).develop(grey, stream(0, "y"))
+    luma, red, blue = (cv2.cvtColor(spotted, cv2.COLOR_RGB2YCrCb)[..., of] for of in range(3))
+    assert np.abs(luma.astype(int) - 128).max() <= 1
+    for colour in (red.astype(float), blue.astype(float)):
+        assert 3.0 < colour.std() < 8.0
+        assert np.corrcoef(colour[:, 2:].ravel(), colour[:, :-2].ravel())[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("codec", ["vp8", "jpeg"])

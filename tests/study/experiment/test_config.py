@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.study import PROTOCOLS, Analysis, Schedule, Sizes, StudyConfig
+from deepfake_generalize.study.experiment.schedules import recipe_for
 
 ROOTS = {"faceforensics": "/ff", "celebdf_v2": "/v2", "celebdf_v1": "/v1"}
 
@@ -170,3 +171,11 @@ def test_numbers_of_an_analysis_that_cannot_be_are_refused(name, least):
     assert getattr(Analysis(**{name: least}), name) == least
     with pytest.raises(InputError, match=f"{name} to be a whole number from {least}"):
         Analysis(**{name: least - 1})
+
+
+def test_kinds_that_learn_slowly_have_epochs_of_their_own_and_never_restart():
+    schedule = Schedule(epochs=16, fine_tuning_epochs=3, restarts=2, augmented_epochs=40)
+    kinds = ("none", "paired", "augmented", "self-blended", "transfer")
+    found = [recipe_for(schedule, "mesonet", kind, study="mine") for kind in kinds]
+    assert [recipe.epochs for recipe in found] == [16, 16, 40, 16, 3]
+    assert [recipe.restart_below is None for recipe in found] == [0, 0, 1, 0, 1]
