@@ -305,6 +305,14 @@ def find_detector(reference: str, weights: str | Path | None = None) -> Detector
             hint=f"{'Name what is in' if Path(place).exists() else 'There is no'} {place}; public "
             f"names are {', '.join(DETECTORS)} (docs: guides/my-detector).",
         )
+    if name and place.endswith(".py"):
+        program = Path(place).read_text(encoding="utf-8", errors="replace")
+        if not re.search(rf"\b{name}\b|import \*", program):
+            own = re.findall(r"^(?:def|class) (\w+)", program, re.MULTILINE)
+            raise InputError(
+                f"expected {name!r} in {place}, there is none.",
+                hint=f"It has {', '.join(own) or 'no function and no class'}.",
+            )
     if weights is not None and text not in DETECTORS:
         raise InputError(
             f"expected weights= beside a public detector's name, received it with {text}.",

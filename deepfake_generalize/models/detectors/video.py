@@ -58,7 +58,8 @@ class NoScoredFrameError(VideoError):
         super().__init__(
             f"expected {'a face' if needed == 1 else f'faces in {needed} frames'} in {name}, found "
             f"{found or 'none'} in the {len(frames)} sampled frames ({told}).",
-            hint="It may be small or turned away; sample more frames (docs: guides/one-video).",
+            hint="The face may be small or turned away; sample more, as by frames_per_video="
+            f"{2 * len(frames) or 20} (docs: guides/one-video).",
             status="too_short" if found else unread,
         )
         self.name, self.frames, self.needed = name, frames, needed

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
 
 SYNTHETIC_MARK = "SYNTHETIC FACES - says nothing about real deepfakes"
+_MARKED = 3.0
+"""Inches that the mark is wide."""
 ACCENT = "#D55E00"
 """Vermilion of the palette of Okabe and Ito, which stays apart in all kinds of colour blindness."""
 YELLOW = "#E69F00"
@@ -151,7 +153,7 @@ def draw_panels(
     from matplotlib.figure import Figure
 
     columns = min(check_whole("columns", columns, least=1), len(panels))
-    body = (size[0] * columns, size[1] * math.ceil(len(panels) / columns))
+    body = (max(size[0] * columns, _MARKED), size[1] * math.ceil(len(panels) / columns))
     with own_style():
         # Drawn once aside: how many lines the legend takes follows from what is in it.
         aside = Axes(Figure(), (0.0, 0.0, 1.0, 1.0))

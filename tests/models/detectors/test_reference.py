@@ -172,7 +172,11 @@ def test_an_onnx_file_says_size_and_axes_itself(first, tmp_path):
         ("mine.py:red[sise=8]", "one of function, name, size, returns", ""),
         ("mine.py:detector[size=8]", "expected no settings of mine.py:detector", "functions"),
         ("mine.py:fails", r"KeyError: 'weights.pth' \(.*mine.py, line 26\)", "by itself"),
-        ("raises.py:net", r"ZeroDivisionError: no graphics card \(.*raises.py, line 2\)", "itself"),
+        (
+            "raises.py:ZeroDivisionError",
+            r"ZeroDivisionError: no graphics card \(.*raises.py, line 2\)",
+            "itself",
+        ),
     ],
 )
 def test_what_leads_to_nothing_is_refused_in_words(reference, said, hint):
@@ -186,6 +190,9 @@ def test_no_code_is_run_before_a_module_is_known_to_exist():
         load_detector("pack.gone:net")
     assert "pack" not in sys.modules
     assert find_detector("pack.net:anything").name == "anything"
+    with pytest.raises(InputError, match=r"expected .rad. in mine\.py, there is none") as caught:
+        find_detector("mine.py:rad[size=8]")
+    assert "red, logit" in caught.value.hint
     assert "pack" not in sys.modules
 
 

@@ -19,7 +19,7 @@ def page(*, synthetic=False):
     return draw_panels(
         {"Panel": draw},
         columns=1,
-        size=(3.0, 2.0),
+        size=(2.0, 2.0),
         notes="A note. " * 12,
         ylabel="bars",
         synthetic=synthetic,
