@@ -35,6 +35,7 @@ from deepfake_generalize.cli import (
     doctor,
     failures,
     scoring,
+    shortcuts,
     studies,
     training,
 )
@@ -64,6 +65,8 @@ for command in (
     analysis.grad_cam,
     analysis.causal,
     analysis.compare,
+    shortcuts.shortcuts,
+    shortcuts.robustness,
     doctor.doctor,
     studies.demo,
     studies.study,

@@ -11,6 +11,7 @@ from deepfake_generalize.study.figures import (
     figure_5,
     figure_rank,
     figure_robustness,
+    figure_what_helps,
     save_figure,
 )
 from deepfake_generalize.study.paper_tables import table
@@ -41,6 +42,7 @@ __all__ = [
     "figure_5",
     "figure_rank",
     "figure_robustness",
+    "figure_what_helps",
     "gaps",
     "publish",
     "published",

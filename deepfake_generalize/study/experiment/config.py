@@ -284,7 +284,7 @@ class StudyConfig:
         """Return the study of the embedded synthetic faces, which runs offline in minutes.
 
         Args:
-            quick: One architecture only, MesoNet, and of the zero-shot kinds the quickest, "paired".
+            quick: One architecture only, MesoNet, and one zero-shot kind, "paired".
             seed: Everything random follows from it, the faces too.
 
         Reproduction notes:
