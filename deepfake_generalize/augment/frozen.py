@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import PART, in_turn, on_gpu
 from deepfake_generalize.models.surgery import (
@@ -198,22 +199,18 @@ def features_of(
     in_memory = size <= memory
     labels = []
     held: Any
-    try:
-        # A file without a name is gone when nobody reads it any more, whatever happens.
-        with nullcontext(mmap(-1, int(size))) if in_memory else TemporaryFile() as held:
-            for features, part in forward_batches(trunk, data, reporter):
-                held.write(np.ascontiguousarray(features, np.float32).data)
-                labels.append(part)
-            if not any(map(len, labels)):
-                raise InputError("expected images to train on, the dataset gave none.")
-            held.flush()
-            mapped = held if in_memory else mmap(held.fileno(), 0, access=ACCESS_READ)
-    except OSError as error:
-        raise InputError(
-            f"expected to keep features in {gettempdir()}, the system refused: "
-            f"{error.strerror or error}.",
-            hint="Set TMPDIR to a folder with room, raise cache_memory, or pass cache=False.",
-        ) from error
+    refused = f"expected to keep features in {gettempdir()}, the system refused"
+    hint = "Set TMPDIR to a folder with room, raise cache_memory, or pass cache=False."
+    # A file without a name is gone when nobody reads it any more, whatever happens.
+    place: Any = (lambda: nullcontext(mmap(-1, int(size)))) if in_memory else TemporaryFile
+    with telling(refused, hint=hint), place() as held:
+        for features, part in forward_batches(trunk, data, reporter):
+            held.write(np.ascontiguousarray(features, np.float32).data)
+            labels.append(part)
+        if not any(map(len, labels)):
+            raise InputError("expected images to train on, the dataset gave none.")
+        held.flush()
+        mapped = held if in_memory else mmap(held.fileno(), 0, access=ACCESS_READ)
     count = sum(map(len, labels))
     reporter.end(f"features of {count} images {'' if in_memory else 'on disk'}")
     features = np.frombuffer(mapped, np.float32).reshape(count, *shape)
