@@ -83,8 +83,7 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
     """Train the last layers of a copy of a detector; the others stay as they are.
 
     The frozen layers run once over the images, in inference mode, and the last ones are trained on
-    the features they gave. That is the same computation as running all layers in every epoch, in a
-    small part of the time.
+    the features they gave: the same as running all in every epoch, in a small part of the time.
 
     Source: "How Generalizable are Deepfake Detectors?", section III-C.
 
@@ -101,9 +100,9 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             a number: so many of the last, as `model.layers` lists them; or the name of the first
             layer, which may be inside a nested model. Dropout right before them is theirs too.
         cache: Run the frozen layers once. False runs them in every step.
-        trunk: How frozen layers compute while others are trained. `inference`: as in scoring.
-            `scripts`: with their dropout active, as in the study's scripts, which takes
-            `cache=False`. Their batch norm uses its stored statistics either way.
+        trunk: How frozen layers compute while others are trained: as in scoring, or as in the
+            study's `scripts`, with their dropout active, which takes `cache=False`. Their batch
+            norm uses its stored statistics either way.
         cache_memory: Bytes of features (4 a number, all images of `train` and `val`) to hold in
             memory; beyond, they go to a private file in the temporary folder, removed at the end.
         seed: Of the order of the images and the dropout.

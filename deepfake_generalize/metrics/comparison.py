@@ -63,9 +63,8 @@ def compare(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        Fractions, and the test: no z where its variance does not exist (one fake or one real video
-        only), or is zero although the AUCs differ (one is perfect and the other constant).
-        Detectors that rank every image alike have z = 0 and p = 1.
+        Fractions, and the test: no z where its variance does not exist (one video of a class), or
+        is zero although the AUCs differ. Detectors that rank every image alike have z = 0, p = 1.
 
     Raises:
         InputError: Wrong labels, scores, groups, level or number of resamples.
