@@ -178,22 +178,9 @@ def merge(
 
     Source: "How Generalizable are Deepfake Detectors?", section III-C.
 
-    Args:
-        detector: What was trained before; not changed.
-        train: What is learnt from, as `transfer` takes it.
-        val: What the best epoch is chosen on, as `transfer` takes it. Never a test set.
-        recipe: As `transfer` takes it.
-        seed: Of the order of the images and the dropout.
-        name: The new detector's; the old one's and "-merge" by default.
-        **settings: As `transfer` takes them.
-
-    Returns:
-        A new detector, as `transfer` returns it. Layers that were frozen in the given network are
-        trained here, and frozen in the new one again.
-
-    Raises:
-        InputError: An argument is not as above, `train` and `val` share an image or a video, or
-            training diverged.
+    Arguments, result and errors are those of `transfer`; the name ends in "-merge" by default, and
+    any data may be augmented. Layers that were frozen in the given network are trained here, and
+    frozen in the new one again.
 
     Examples:
         >>> import numpy as np

@@ -175,15 +175,10 @@ def universal_neurons(effects: Mapping[str, NeuronEffects | AnyArray], k: float)
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Finding 4.
 
-    Args:
-        effects: As in `overlap`.
-        k: As in `top_neurons`.
+    Arguments and errors are those of `overlap`.
 
     Returns:
         int64 indices, ascending; empty where there is none.
-
-    Raises:
-        InputError: As in `overlap`.
 
     Examples:
         >>> a, b = np.array([0.4, 0.3, 0.0]), np.array([0.4, 0.0, 0.3])

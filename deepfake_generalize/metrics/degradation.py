@@ -62,15 +62,8 @@ def degradation_difference(
     The paper's measure of what a detector has learnt besides forgery (section IV-B, Tables VI and
     VII): the degradation on the unseen sets minus that on the specialized ones.
 
-    Args:
-        original: The accuracy on the original test set.
-        unseen: The accuracies on the unseen sets, (N,), or a single one.
-        specialized: The accuracies on the sets that share the synthesis method, or the people,
-            with the training data, (M,), or a single one.
-        unit: As in `degradation`; the difference is in it.
-
-    Raises:
-        InputError, UndefinedMetricError: As `degradation`.
+    `specialized` are the accuracies on the sets that share synthesis method or people with the
+    training data, (M,), or a single one. All else, and errors, are those of `degradation`.
 
     Examples:
         >>> round(degradation_difference(97.60, [51.15, 52.30, 61.80, 55.75], 80.20), 2)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from deepfake_generalize.causal import NeuronEffects, average_causal_effect, top_stability
-from deepfake_generalize.causal.neurons import _expected
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, mesonet
 
@@ -33,7 +32,9 @@ def test_chance_is_that_of_random_tops():
     for _ in range(4000):
         a, b = (set(random.permutation(30)[:8].tolist()) for _ in "ab")
         values.append(len(a & b) / len(a | b))
-    assert _expected(30, 8) == pytest.approx(np.mean(values), abs=4 * np.std(values) / 4000**0.5)
+    some = np.arange(30.0)
+    expected = top_stability(effects(some, [some]), 8).expected
+    assert expected == pytest.approx(np.mean(values), abs=4 * np.std(values) / 4000**0.5)
 
 
 def test_effects_without_resamples_and_other_levels_are_refused():
