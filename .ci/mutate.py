@@ -44,12 +44,12 @@ TESTS = {
         "metrics/test_degradation_intervals.py",
     ],
     "metrics/intervals": ["metrics/test_intervals.py"],
-    "metrics/measures": ["metrics/test_accuracy.py", "metrics/test_ranking.py"],
+    "metrics/measures": ["metrics/test_measures.py"],
     "metrics/resampling": [
         "metrics/test_resampling.py",
         "metrics/test_intervals.py",
         "metrics/test_comparison.py",
-        "causal/test_stability.py",
+        "causal/test_neurons.py",
     ],
     "metrics/videos": ["metrics/test_videos.py"],
     "data/splits/balanced": _SPLITS,
@@ -59,8 +59,8 @@ TESTS = {
     "data/leakage/exclusion": ["data/leakage/test_exclusion.py"],
     "study/protocol/faceforensics_pools": ["study/protocol/test_sets.py"],
     "study/protocol/sets": ["study/protocol/test_sets.py"],
-    "causal/effect": ["causal/test_effect.py", "causal/test_intervention.py"],
-    "causal/neurons": ["causal/test_neurons.py", "causal/test_stability.py"],
+    "causal/effect": ["causal/test_effect.py"],
+    "causal/neurons": ["causal/test_neurons.py"],
     "interpret/similarity": ["interpret/test_similarity.py"],
 }
 # Of cosmic-ray's replacements of one operator by each other one, those nearest to a slip of the
