@@ -276,7 +276,10 @@ def grad_cam_plus_plus(
     Source: Chattopadhay et al., "Grad-CAM++: Generalized Gradient-Based Visual Explanations for
     Deep Convolutional Networks", equations 10 and 19.
 
-    Arguments, maps, (N, H, W) float32, and errors are those of `grad_cam`.
+    Arguments and errors are those of `grad_cam`.
+
+    Returns:
+        (N, H, W) float32 in [0, 1], or in [-1, 1] without ReLU, as `grad_cam` gives.
 
     Reproduction notes:
         The class score of the paper is the exponential of the logit, whose factor is the same for
@@ -314,7 +317,10 @@ def hires_cam(
     map's sum is the logit but for the bias. Source: Draelos & Carin, "Use HiResCAM instead of
     Grad-CAM for faithful explanations of convolutional neural networks", section 3.
 
-    Arguments, maps, (N, H, W) float32, and errors are those of `grad_cam`.
+    Arguments and errors are those of `grad_cam`.
+
+    Returns:
+        (N, H, W) float32 in [0, 1], or in [-1, 1] without ReLU, as `grad_cam` gives.
 
     Examples:
         >>> import numpy as np

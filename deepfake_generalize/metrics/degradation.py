@@ -117,6 +117,7 @@ def degradation_interval(
         >>> lost.estimate, 0.15 < lost.low < 0.25 < lost.high < 0.35
         (0.25, True)
     """
+    resampling = Resampling(level, n_resamples, seed)
     others = {"unseen": unseen} | ({} if specialized is None else {"specialized": specialized})
     sets = {"original": {"": _as_scored(original)}}
     names: dict[str, list[str]] = {}
@@ -129,7 +130,6 @@ def degradation_interval(
         names[kind] = [f"{kind} {number}" for number in range(len(listed))]
         own = zip(names[kind], map(_as_scored, listed), strict=True)
         sets |= {name: {"": scored} for name, scored in own}
-    resampling = Resampling(level, n_resamples, seed)
     found = resample(sets, ["accuracy"], resampling, threshold=threshold)
     lost = [found.degradation("", "original", own) for own in names.values()]
     if specialized is None:
