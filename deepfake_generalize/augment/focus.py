@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from deepfake_generalize.augment.fine_tuning import (
+    Head,
     check_detector,
     child,
+    choose_head,
     fine_tune,
+    fit_cached,
+    forward_batches,
     options_for,
     twin_of,
 )
-from deepfake_generalize.augment.frozen import Head, choose_head, fit_cached, forward_batches
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import Detector
 from deepfake_generalize.models.surgery import FirstDense, first_dense, flat_layers, site_cut

@@ -175,15 +175,10 @@ def universal_neurons(effects: Mapping[str, NeuronEffects | AnyArray], k: float)
 
     Source: "How Generalizable are Deepfake Detectors?", section IV-D, Finding 4.
 
-    Args:
-        effects: As in `overlap`.
-        k: As in `top_neurons`.
+    Arguments and errors are those of `overlap`.
 
     Returns:
         int64 indices, ascending; empty where there is none.
-
-    Raises:
-        InputError: As in `overlap`.
 
     Examples:
         >>> a, b = np.array([0.4, 0.3, 0.0]), np.array([0.4, 0.0, 0.3])
@@ -294,6 +289,7 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
         row[top_neurons(contribution, k)] = True
     shared = named[:, top].sum(axis=1)
     jaccard = shared / (2 * len(top) - shared)
+    likely, both = _shared_by(2, len(top), len(effects.effects)), np.arange(len(top) + 1)
     share = Resampling(level).level
     low, high = np.quantile(jaccard, [(1.0 - share) / 2.0, (1.0 + share) / 2.0])
     return TopStability(
@@ -302,14 +298,5 @@ def top_stability(effects: NeuronEffects, k: float, *, level: float = 0.95) -> T
         jaccard=float(jaccard.mean()),
         low=float(low),
         high=float(high),
-        expected=_expected(len(effects.effects), len(top)),
+        expected=float((likely * both / (2 * len(top) - both)).sum()),
     )
-
-
-def _expected(neurons: int, k: int) -> float:
-    """Return the mean Jaccard index of two random tops: their overlap is hypergeometric."""
-    from scipy.stats import hypergeom
-
-    shared = np.arange(k + 1)
-    probability = hypergeom(neurons, k, k).pmf(shared)
-    return float((probability * shared / (2 * k - shared)).sum())

@@ -205,21 +205,12 @@ def guided_grad_cam(
     Localization", section 3.2; Springenberg et al., "Striving for Simplicity: The All Convolutional
     Net", section 3.4.
 
-    Args:
-        detector: As in `grad_cam`.
-        images: As in `grad_cam`.
-        target: The verdict whose evidence is shown.
-        layer: Grad-CAM's layer, as in `grad_cam`.
-        grid: As in `grad_cam`.
-        batch_size: Images at a time; bounds the memory.
+    Arguments and errors are those of `grad_cam`; `layer` and `grid` are of its map.
 
     Returns:
         (N, H, W, 3) float32 at the size of the images, in [-1, 1]: the product, divided by its
         largest magnitude in each image. Above 0, more of that colour there speaks for the target.
         A product that is zero everywhere stays so, and one warning says how many there are and why.
-
-    Raises:
-        InputError: As in `grad_cam`.
 
     Reproduction notes:
         At every rectifier a gradient passes only where it is positive and so is the rectifier's
@@ -285,20 +276,10 @@ def grad_cam_plus_plus(
     Source: Chattopadhay et al., "Grad-CAM++: Generalized Gradient-Based Visual Explanations for
     Deep Convolutional Networks", equations 10 and 19.
 
-    Args:
-        detector: As in `grad_cam`, and so is all else.
-        images: (N, H, W, 3), or a sequence of (H, W, 3).
-        target: The verdict whose evidence is shown.
-        layer: A layer by name or path.
-        grid: (height, width) of a layer's tokens.
-        relu: Show only what speaks for the target.
-        batch_size: Images at a time.
+    Arguments and errors are those of `grad_cam`.
 
     Returns:
         (N, H, W) float32 in [0, 1], or in [-1, 1] without ReLU, as `grad_cam` gives.
-
-    Raises:
-        InputError: As in `grad_cam`.
 
     Reproduction notes:
         The class score of the paper is the exponential of the logit, whose factor is the same for
@@ -336,20 +317,10 @@ def hires_cam(
     map's sum is the logit but for the bias. Source: Draelos & Carin, "Use HiResCAM instead of
     Grad-CAM for faithful explanations of convolutional neural networks", section 3.
 
-    Args:
-        detector: As in `grad_cam`, and so is all else.
-        images: (N, H, W, 3), or a sequence of (H, W, 3).
-        target: The verdict whose evidence is shown.
-        layer: A layer by name or path.
-        grid: (height, width) of a layer's tokens.
-        relu: Show only what speaks for the target.
-        batch_size: Images at a time.
+    Arguments and errors are those of `grad_cam`.
 
     Returns:
         (N, H, W) float32 in [0, 1], or in [-1, 1] without ReLU, as `grad_cam` gives.
-
-    Raises:
-        InputError: As in `grad_cam`.
 
     Examples:
         >>> import numpy as np

@@ -63,9 +63,8 @@ def compare(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        Fractions, and the test: no z where its variance does not exist (one fake or one real video
-        only), or is zero although the AUCs differ (one is perfect and the other constant).
-        Detectors that rank every image alike have z = 0 and p = 1.
+        Fractions, and the test: no z where its variance does not exist (one video of a class), or
+        is zero although the AUCs differ. Detectors that rank every image alike have z = 0, p = 1.
 
     Raises:
         InputError: Wrong labels, scores, groups, level or number of resamples.
@@ -101,21 +100,13 @@ def compare_all(
 ) -> pd.DataFrame:
     """Compare every pair of several detectors on the same images, p-values adjusted by Holm.
 
-    Args:
-        labels: (N,), 1 is fake and 0 is real; both must occur.
-        scores: Name of a detector to its (N,) P(fake) in [0, 1], at least two.
-        groups: (N,), the video of each image. None samples single images.
-        level: Of the intervals, which are of each pair by itself.
-        n_resamples: How many times to resample.
-        seed: Equal seeds give equal intervals.
+    `scores` maps the name of a detector to its (N,) P(fake) in [0, 1], at least two. All else, and
+    errors, are those of `compare`; intervals are of each pair by itself.
 
     Returns:
         One row a pair, in the order given: a, b, auc_a, auc_b, auc_difference and
         accuracy_difference (fractions) each with _low and _high, z, p_value, and p_holm, adjusted
         over all pairs that have a test. NaN where there is none.
-
-    Raises:
-        InputError, UndefinedMetricError: As `compare`, or fewer than two detectors.
 
     Examples:
         >>> labels = [1, 1, 1, 1, 0, 0, 0, 0]

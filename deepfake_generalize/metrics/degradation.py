@@ -62,15 +62,8 @@ def degradation_difference(
     The paper's measure of what a detector has learnt besides forgery (section IV-B, Tables VI and
     VII): the degradation on the unseen sets minus that on the specialized ones.
 
-    Args:
-        original: The accuracy on the original test set.
-        unseen: The accuracies on the unseen sets, (N,), or a single one.
-        specialized: The accuracies on the sets that share the synthesis method, or the people,
-            with the training data, (M,), or a single one.
-        unit: As in `degradation`; the difference is in it.
-
-    Raises:
-        InputError, UndefinedMetricError: As `degradation`.
+    `specialized` are the accuracies on the sets that share synthesis method or people with the
+    training data, (M,), or a single one. All else, and errors, are those of `degradation`.
 
     Examples:
         >>> round(degradation_difference(97.60, [51.15, 52.30, 61.80, 55.75], 80.20), 2)
@@ -124,6 +117,7 @@ def degradation_interval(
         >>> lost.estimate, 0.15 < lost.low < 0.25 < lost.high < 0.35
         (0.25, True)
     """
+    resampling = Resampling(level, n_resamples, seed)
     others = {"unseen": unseen} | ({} if specialized is None else {"specialized": specialized})
     sets = {"original": {"": _as_scored(original)}}
     names: dict[str, list[str]] = {}
@@ -136,7 +130,6 @@ def degradation_interval(
         names[kind] = [f"{kind} {number}" for number in range(len(listed))]
         own = zip(names[kind], map(_as_scored, listed), strict=True)
         sets |= {name: {"": scored} for name, scored in own}
-    resampling = Resampling(level, n_resamples, seed)
     found = resample(sets, ["accuracy"], resampling, threshold=threshold)
     lost = [found.degradation("", "original", own) for own in names.values()]
     if specialized is None:

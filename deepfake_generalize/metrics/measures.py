@@ -100,13 +100,7 @@ def balanced_accuracy(
 ) -> float:
     """Return the mean of the accuracy on the reals and that on the fakes: 0.5 is chance.
 
-    Args:
-        labels: (N,), 1 is fake and 0 is real; both must occur.
-        scores: (N,), P(fake) in [0, 1].
-        threshold: In [0, 1]; a score at or above it counts as fake.
-
-    Raises:
-        InputError, UndefinedMetricError: As `accuracy`, or one class only.
+    Arguments and errors are those of `accuracy`, and `UndefinedMetricError` for one class only.
 
     Examples:
         >>> balanced_accuracy([1, 1, 1, 0], [0.9, 0.5, 0.2, 0.1])
@@ -122,13 +116,7 @@ def per_class_accuracy(
 ) -> dict[str, float]:
     """Return the accuracy on the reals and on the fakes, under the keys "real" and "fake".
 
-    Args:
-        labels: (N,), 1 is fake and 0 is real. A class that does not occur is left out.
-        scores: (N,), P(fake) in [0, 1].
-        threshold: In [0, 1]; a score at or above it counts as fake.
-
-    Raises:
-        InputError, UndefinedMetricError: As `accuracy`.
+    Arguments and errors are those of `accuracy`; a class that does not occur is left out.
 
     Examples:
         >>> per_class_accuracy([1, 1, 0, 0], [0.9, 0.5, 0.2, 0.7])
@@ -176,12 +164,7 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
     Scikit-learn's definition: the step sum over recall, not interpolated.
 
-    Args:
-        labels: (N,), 1 is fake and 0 is real; both must occur.
-        scores: (N,), P(fake) in [0, 1].
-
-    Raises:
-        InputError, UndefinedMetricError: As `auc`.
+    Arguments and errors are those of `auc`.
 
     Examples:
         >>> round(average_precision([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7]), 4)
@@ -198,12 +181,7 @@ def eer(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
     Between two thresholds of the ROC curve the rates are interpolated linearly; 0.5 is chance.
 
-    Args:
-        labels: (N,), 1 is fake and 0 is real; both must occur.
-        scores: (N,), P(fake) in [0, 1].
-
-    Raises:
-        InputError, UndefinedMetricError: As `auc`.
+    Arguments and errors are those of `auc`.
 
     Examples:
         >>> eer([1, 1, 0, 0], [0.9, 0.4, 0.2, 0.7])
@@ -250,12 +228,7 @@ def tpr_at_fpr(labels: npt.ArrayLike, scores: npt.ArrayLike, *, fpr: float = 0.0
 def brier_score(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     """Return the mean squared distance of the scores from the labels: 0 is best, 0.25 a constant.
 
-    Args:
-        labels: (N,), 1 is fake and 0 is real.
-        scores: (N,), P(fake) in [0, 1].
-
-    Raises:
-        InputError, UndefinedMetricError: As `accuracy`.
+    Labels, scores and errors are those of `accuracy`.
 
     Examples:
         >>> brier_score([1, 0], [0.5, 0.0])
@@ -268,12 +241,8 @@ def brier_score(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 def log_loss(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     """Return the mean negative log-likelihood of the labels, in nats; a constant 0.5 gets 0.693.
 
-    Args:
-        labels: (N,), 1 is fake and 0 is real.
-        scores: (N,), P(fake) in [0, 1]. One that is sure and wrong costs 36 nats, not infinity.
-
-    Raises:
-        InputError, UndefinedMetricError: As `accuracy`.
+    Labels, scores and errors are those of `accuracy`. A score that is sure and wrong costs 36 nats,
+    not infinity.
 
     Examples:
         >>> round(log_loss([1, 0], [0.5, 0.5]), 3)

@@ -27,7 +27,14 @@ MEANS = (
     "brier_score",
     "log_loss",
 )
-RANKED = ("auc", "average_precision", "eer", "tpr_at_fpr_1", "tpr_at_fpr_5")
+_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "auc": auc,
+    "average_precision": average_precision,
+    "eer": eer,
+    "tpr_at_fpr_1": partial(tpr_at_fpr, fpr=0.01),
+    "tpr_at_fpr_5": partial(tpr_at_fpr, fpr=0.05),
+}
+RANKED = tuple(_FUNCTIONS)
 METRICS = (*MEANS[:4], *RANKED, *MEANS[4:])
 """The metrics that have intervals by name."""
 
@@ -36,15 +43,6 @@ LIMITS = {name: (0.0, 40.0 if name == "log_loss" else 1.0) for name in METRICS}
 _LEVELS = 4096
 """Scores are told apart so finely in resamples; sets with fewer different scores are exact."""
 _SMALLEST = np.finfo(np.float64).eps
-
-
-_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "auc": auc,
-    "average_precision": average_precision,
-    "eer": eer,
-    "tpr_at_fpr_1": partial(tpr_at_fpr, fpr=0.01),
-    "tpr_at_fpr_5": partial(tpr_at_fpr, fpr=0.05),
-}
 
 
 def is_correct(

@@ -105,16 +105,7 @@ def mesoinception(
     Source: Afchar et al., "MesoNet: a Compact Facial Video Forgery Detection Network", section
     III-B (MesoInception-4). 28,725 parameters at 256x256.
 
-    Args:
-        input_shape: (H, W, 3) in pixels, each side at least 8.
-        classes: As for `mesonet`.
-        weights: As for `mesonet`.
-
-    Returns:
-        As `mesonet`.
-
-    Raises:
-        InputError: As `mesonet`.
+    Arguments, result and errors are those of `mesonet`.
 
     Reproduction notes:
         The branches of a block end in ReLU, and their 3x3 convolutions have dilation 1, 2 and 3, as
@@ -185,16 +176,7 @@ def shallownet(
     (ShallowNet V3). 118,080,289 parameters at 256x256, or 470 MB, nearly all between the last
     convolution and the first dense layer.
 
-    Args:
-        input_shape: (H, W, 3) in pixels, each side at least 20.
-        classes: 1 for one sigmoid unit, P(class 1); more for that many softmax columns.
-        weights: None for random ones, or a weights file of Keras 1, 2 or 3 (HDF5).
-
-    Returns:
-        A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1].
-
-    Raises:
-        InputError: A shape or number of classes that cannot be built, or a file that does not fit.
+    Arguments, result and errors are those of `mesonet`, but sides are of at least 20 pixels.
 
     Reproduction notes:
         Filters, kernels, penalty (L2 of 1e-4 on the kernels) and dropout (.25) are those of the
@@ -288,16 +270,7 @@ def efficientnet_b0(
     table 1. 4,052,133 parameters with two classes, at any size, among them the 7 statistics of
     the application's normalization layer, which are not trained.
 
-    Args:
-        input_shape: (H, W, 3) in pixels, each side at least 32.
-        classes: As for `xception`.
-        weights: As for `xception`.
-
-    Returns:
-        A flat Keras model from (N, H, W, 3) float32 RGB in [0, 1] to (N, classes) in [0, 1].
-
-    Raises:
-        InputError, MissingAssetError: As `xception`.
+    Arguments, result and errors are those of `xception`, but sides may be of 32 pixels and more.
 
     Reproduction notes:
         Keras's application takes 0 to 255 and divides by 255 itself: a `Rescaling` layer by 255

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.passes import is_rectifier, token_grid
+from deepfake_generalize.models.passes import SCALES, is_rectifier, token_grid
 from deepfake_generalize.models.surgery import (
     closed_parts,
     first_dense,
@@ -153,9 +153,6 @@ def _squashes(layer: Any) -> bool:
     return activation in _SQUASHING or is_plain(activation, keras.layers.Softmax)
 
 
-_SCALES = (1.0, 2.0**8, 2.0**15)
-"""Of the logit, in half precision: float16 holds up to 65,504."""
-
 # Tracing takes longer than the maps of many batches, so a network's functions are kept as long as
 # the network itself is.
 _compiled: WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Callable[..., Any]]] = (
@@ -286,7 +283,7 @@ def _gradient(tape: tf.GradientTape, logit: Any, source: Any) -> Any:
     if not tape._persistent:
         return _widened(tape.gradient(logit, source, unconnected_gradients="zero"))
     chosen: Any = None
-    for scale in _SCALES:
+    for scale in SCALES:
         scaled = tape.gradient(
             logit,
             source,

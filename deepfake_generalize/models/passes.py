@@ -6,6 +6,8 @@ import math
 
 from deepfake_generalize.errors import InputError
 
+SCALES = (1.0, 2.0**8, 2.0**15)
+"""Of the logit, in half precision: float16 holds up to 65,504."""
 _KIN = ["LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Swish", "Mish"]
 _HARD = ["ReLU6", "HardSiLU", "HardSwish"]
 _RECTIFIERS = frozenset(name.lower() for name in ("ReLU", *_KIN, *_HARD))

@@ -13,7 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.passes import in_proportion, is_rectifier, token_grid
+from deepfake_generalize.models.passes import SCALES, in_proportion, is_rectifier, token_grid
 from deepfake_generalize.models.surgery import PAPER_REASON, WIDE
 from deepfake_generalize.types import (
     AnyArray,
@@ -28,11 +28,8 @@ from deepfake_generalize.types import (
 
 _SQUASHING = ("sigmoid", "special_expit", "softmax")
 _CONVOLUTIONS = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
-_SCALES = (1.0, 2.0**8, 2.0**15)
-"""Of the logit, in half precision: float16 holds up to 65,504."""
-
 Module: TypeAlias = Any
-"""A `TorchDetector`, whose district imports this one."""
+"""A `TorchDetector`, whose module imports this one."""
 
 
 def logit_of(detector: Module, images: Any, target: str, *, guided: bool = False) -> Any:
@@ -227,7 +224,7 @@ def default_layer(detector: Module, images: Any) -> str:
 def _gradient(logit: Any, source: Any, *, keep: bool = False) -> Any:
     """Return the gradient of each image's logit, float32; None where no steps lead back."""
     chosen: Any = None
-    scales = _SCALES if source.dtype == torch.float16 else (1.0,)
+    scales = SCALES if source.dtype == torch.float16 else (1.0,)
     for scale in () if logit.grad_fn is None else scales:
         ones, more = torch.full_like(logit, scale), keep or scale != scales[-1]
         (scaled,) = torch.autograd.grad(logit, source, ones, retain_graph=more, allow_unused=True)

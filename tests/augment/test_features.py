@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from deepfake_generalize.augment import transfer
-from deepfake_generalize.augment.frozen import features_of
+from deepfake_generalize.augment.fine_tuning import features_of
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Recipe
 from deepfake_generalize.models.training.data import open_data
@@ -57,7 +57,7 @@ def test_the_budget_is_for_all_data_sets_together(tiny_detector, dark_and_bright
         taken.append(memory)
         return features_of(trunk, data, memory, reporter)
 
-    monkeypatch.setattr("deepfake_generalize.augment.frozen.features_of", noted)
+    monkeypatch.setattr("deepfake_generalize.augment.fine_tuning.features_of", noted)
     options = {"unfreeze": "dense", "cache_memory": 10_000, "progress": None}
     recipe = Recipe("short", epochs=1)
     transfer(tiny_detector(), dark_and_bright(10), dark_and_bright(4), recipe=recipe, **options)

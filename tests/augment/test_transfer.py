@@ -1,7 +1,6 @@
 """Transfer: cached and uncached are one computation, the parent stays, the lineage is known."""
 
 import hashlib
-import importlib
 import json
 
 import keras
@@ -175,9 +174,7 @@ def test_how_to_train_is_handed_on(tiny_detector, dark_and_bright, short, monkey
         taken.append(vars(options))
         raise KeyError
 
-    for name in ("frozen", "fine_tuning"):
-        module = importlib.import_module(f"deepfake_generalize.augment.{name}")
-        monkeypatch.setattr(module, "fit", stop)
+    monkeypatch.setattr("deepfake_generalize.augment.fine_tuning.fit", stop)
     strategy = tf.distribute.get_strategy()
     few = dark_and_bright(4)
     with pytest.raises(KeyError):
@@ -229,7 +226,7 @@ def test_the_papers_recipe_is_the_default(detector_of, tiny_detector, random_ima
         taken.append((options.recipe, [layer.name for layer in flat_layers(model)][1:]))
         raise KeyError
 
-    monkeypatch.setattr("deepfake_generalize.augment.frozen.fit", stop)
+    monkeypatch.setattr("deepfake_generalize.augment.fine_tuning.fit", stop)
     few = random_images(4, 32)
     with pytest.raises(KeyError):
         transfer(detector_of("mesonet", fake_index=0), few, few, progress=None)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from deepfake_generalize.augment.frozen import choose_head, cut_before, trainable_copy
+from deepfake_generalize.augment.fine_tuning import choose_head, cut_before, trainable_copy
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import ARCHITECTURES, RECIPES
 from deepfake_generalize.models.surgery import flat_layers

@@ -41,6 +41,18 @@ from deepfake_generalize.models.surgery import (
 )
 from deepfake_generalize.models.weights import check_self_contained, foreign
 
+MEMBER = "deepfake_generalize.json"
+FORMAT = 1
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
+    # An encrypted member, one compressed in an unknown way, names and sizes that cannot be.
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError),
+    # The header of an array in it, which is written in Python, and which says how large it is.
+    *(SyntaxError, tokenize.TokenError, MemoryError),
+    # JSON in it that is not ours.
+    *(KeyError, TypeError, AttributeError),
+)
+"""What is raised where a zip archive, of arrays or facts too, is damaged or made to do harm."""
 _WAITING, _SCOPE = "uninitialized_variables", "custom_objects_scope_dict"
 CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_TIMES, _MOST_OTHER = 2, 10_000_000
@@ -55,89 +67,6 @@ _ACTIVATIONS = {
 """TensorFlow's own functions of which Keras knows none by that name."""
 _MOST_NUMBERS = 1_000_000_000
 """Numbers that a layer gives for one image: 4 GB."""
-
-
-@contextlib.contextmanager
-def safely(classes: Mapping[str, str]) -> Iterator[None]:
-    """Let Keras build what is in a file, without running code that lies in it."""
-    own: dict[str, type[Any]] = {}
-    for name, module in classes.items():
-        for place in (module, "__main__"):
-            found = getattr(sys.modules.get(place), name, None)
-            if isinstance(found, type) and issubclass(found, keras.Operation):
-                own.setdefault(name, found)
-    # A scope of Keras hides those around it.
-    around = global_state.get_global_attribute(_SCOPE, {})
-    with SafeModeScope(True), keras.saving.custom_object_scope(_ACTIVATIONS | own | around):
-        yield
-
-
-def outline(path: Path, classes: Mapping[str, str]) -> keras.Model:
-    """Build the network in a `.keras` file as `safely` does, its weights without memory."""
-    with zipfile.ZipFile(path) as file:
-        text = file.read(CONFIG)
-    if (objects := text.count(b'"class_name"')) > _MOST_OBJECTS:
-        raise InputError(
-            f"expected a network of at most {_MOST_OBJECTS:,} layers and parts of layers, "
-            f"{path} declares {objects:,}.",
-            hint="The file is damaged, or made to do harm.",
-        )
-    description = json.loads(text)
-    description["compile_config"] = None
-    # Keras gives memory to all variables without it when it next follows any network's shapes.
-    waiting = list(global_state.get_global_attribute(_WAITING, []))
-    try:
-        with safely(classes), keras.StatelessScope(initialize_variables=False):
-            return keras.saving.deserialize_keras_object(description, safe_mode=True)
-    finally:
-        global_state.set_global_attribute(_WAITING, waiting)
-
-
-def check_size(path: Path, classes: Mapping[str, str]) -> None:
-    """Raise unless the network in a `.keras` file is as large as its weights, which lie in it."""
-    with zipfile.ZipFile(path) as file:
-        names = file.namelist()
-        stored = file.read(_WEIGHTS) if _WEIGHTS in names else b""
-    try:
-        with h5py.File(io.BytesIO(stored), "r") as weights:
-            check_self_contained(weights, len(stored))
-    except Exception as error:  # h5py raises many kinds, of damaged files and of foreign ones.
-        raise InputError(
-            f"expected the network's weights in {path}, they cannot be read: {error}.",
-            hint="Copy it or save it again.",
-        ) from error
-    model = outline(path, classes)
-    wanted = sum(math.prod(variable.shape) * _BYTES_EACH for variable in model.variables)
-    if wanted > _MOST_TIMES * len(stored) + _MOST_OTHER:
-        raise InputError(
-            f"expected a network of about the {len(stored):,} bytes of weights in {path}, it would "
-            f"take {wanted:,}.",
-            hint="The file is damaged, or made to do harm.",
-        )
-    for layer in flat_layers(model):
-        for node in getattr(layer, "_inbound_nodes", ()):
-            for output in node.outputs:
-                numbers = math.prod(side or 1 for side in output.shape)
-                if numbers > _MOST_NUMBERS:
-                    raise InputError(
-                        f"expected layers of at most {_MOST_NUMBERS:,} numbers an image in {path}, "
-                        f"{layer.name!r} gives {numbers:,}.",
-                        hint="The file is damaged, or made to do harm.",
-                    )
-
-
-MEMBER = "deepfake_generalize.json"
-FORMAT = 1
-UNREADABLE: tuple[type[Exception], ...] = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
-    # An encrypted member, one compressed in an unknown way, names and sizes that cannot be.
-    *(RuntimeError, NotImplementedError, ValueError, OverflowError),
-    # The header of an array in it, which is written in Python, and which says how large it is.
-    *(SyntaxError, tokenize.TokenError, MemoryError),
-    # JSON in it that is not ours.
-    *(KeyError, TypeError, AttributeError),
-)
-"""What is raised where a zip archive, of arrays or facts too, is damaged or made to do harm."""
 
 
 def write(model: keras.Model, facts: Mapping[str, Any], path: Path) -> Path:
@@ -287,3 +216,72 @@ def _read_facts(path: Path) -> dict[str, Any]:
             hint="It was written by another version of deepfake_generalize.",
         )
     return kept
+
+
+@contextlib.contextmanager
+def safely(classes: Mapping[str, str]) -> Iterator[None]:
+    """Let Keras build what is in a file, without running code that lies in it."""
+    own: dict[str, type[Any]] = {}
+    for name, module in classes.items():
+        for place in (module, "__main__"):
+            found = getattr(sys.modules.get(place), name, None)
+            if isinstance(found, type) and issubclass(found, keras.Operation):
+                own.setdefault(name, found)
+    # A scope of Keras hides those around it.
+    around = global_state.get_global_attribute(_SCOPE, {})
+    with SafeModeScope(True), keras.saving.custom_object_scope(_ACTIVATIONS | own | around):
+        yield
+
+
+def outline(path: Path, classes: Mapping[str, str]) -> keras.Model:
+    """Build the network in a `.keras` file as `safely` does, its weights without memory."""
+    with zipfile.ZipFile(path) as file:
+        text = file.read(CONFIG)
+    if (objects := text.count(b'"class_name"')) > _MOST_OBJECTS:
+        raise InputError(
+            f"expected a network of at most {_MOST_OBJECTS:,} layers and parts of layers, "
+            f"{path} declares {objects:,}.",
+            hint="The file is damaged, or made to do harm.",
+        )
+    description = json.loads(text)
+    description["compile_config"] = None
+    # Keras gives memory to all variables without it when it next follows any network's shapes.
+    waiting = list(global_state.get_global_attribute(_WAITING, []))
+    try:
+        with safely(classes), keras.StatelessScope(initialize_variables=False):
+            return keras.saving.deserialize_keras_object(description, safe_mode=True)
+    finally:
+        global_state.set_global_attribute(_WAITING, waiting)
+
+
+def check_size(path: Path, classes: Mapping[str, str]) -> None:
+    """Raise unless the network in a `.keras` file is as large as its weights, which lie in it."""
+    with zipfile.ZipFile(path) as file:
+        names = file.namelist()
+        stored = file.read(_WEIGHTS) if _WEIGHTS in names else b""
+    try:
+        with h5py.File(io.BytesIO(stored), "r") as weights:
+            check_self_contained(weights, len(stored))
+    except Exception as error:  # h5py raises many kinds, of damaged files and of foreign ones.
+        raise InputError(
+            f"expected the network's weights in {path}, they cannot be read: {error}.",
+            hint="Copy it or save it again.",
+        ) from error
+    model = outline(path, classes)
+    wanted = sum(math.prod(variable.shape) * _BYTES_EACH for variable in model.variables)
+    if wanted > _MOST_TIMES * len(stored) + _MOST_OTHER:
+        raise InputError(
+            f"expected a network of about the {len(stored):,} bytes of weights in {path}, it would "
+            f"take {wanted:,}.",
+            hint="The file is damaged, or made to do harm.",
+        )
+    for layer in flat_layers(model):
+        for node in getattr(layer, "_inbound_nodes", ()):
+            for output in node.outputs:
+                numbers = math.prod(side or 1 for side in output.shape)
+                if numbers > _MOST_NUMBERS:
+                    raise InputError(
+                        f"expected layers of at most {_MOST_NUMBERS:,} numbers an image in {path}, "
+                        f"{layer.name!r} gives {numbers:,}.",
+                        hint="The file is damaged, or made to do harm.",
+                    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_generalize.models.training.augmentation import AUGMENTATIONS, Augmentation
+from deepfake_generalize.models.training.augmentation import AUGMENTATIONS
 from deepfake_generalize.models.training.data import (
     LabelledImages,
     TrainingData,
@@ -33,7 +33,6 @@ __all__ = [
     "LAST_LAYERS",
     "RECIPES",
     "SILENT",
-    "Augmentation",
     "Fit",
     "LabelledImages",
     "Progress",

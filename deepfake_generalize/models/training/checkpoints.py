@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize._system.files import open_arrays, replacing, write_arrays
 from deepfake_generalize.errors import DataMismatchError, InputError
 from deepfake_generalize.models.detectors import UNREADABLE
@@ -17,26 +18,16 @@ from deepfake_generalize.types import AnyArray
 
 FILE = "training.npz"
 _FACTS = "facts"
+_HINT = "Choose a folder that you may write to, on a disk with room."
 
 
 def locate(checkpoint: str | Path) -> Path:
     """Return the file of a checkpoint, in a folder that is made; itself where it ends in .npz."""
     path = Path(checkpoint)
     file = path if path.suffix == ".npz" else path / FILE
-    with _refusals(f"a folder for the checkpoint {file}"):
+    with telling(f"expected a folder for the checkpoint {file}, the system refused", hint=_HINT):
         file.parent.mkdir(parents=True, exist_ok=True)
     return file
-
-
-@contextlib.contextmanager
-def _refusals(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"expected {what}, the system refused: {error.strerror or error}.",
-            hint="Choose a folder that you may write to, on a disk with room.",
-        ) from error
 
 
 def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[str, Any]) -> None:
@@ -49,7 +40,7 @@ def write(file: Path, arrays: Mapping[str, Sequence[AnyArray]], facts: Mapping[s
     }
     members[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     with (
-        _refusals(f"to write the checkpoint {file}"),
+        telling(f"expected to write the checkpoint {file}, the system refused", hint=_HINT),
         replacing(file, durable=True) as temporary,
         temporary.open("wb") as out,
     ):

@@ -370,7 +370,7 @@ def _fit_in_place(
                         verbose=0,
                     )
     finally:
-        state.notes = _alone(train.facts) + _notes(state, val.facts)
+        state.notes = _notes(state, train.facts, val.facts)
         reporter.end(" ".join((_summary(state, recipe), *state.notes)))
     model.set_weights(state.best_weights)
     finalize(model)
@@ -551,24 +551,21 @@ def _columns(model: keras.Model) -> int:
     return int(gives[1])
 
 
-def _alone(train: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say how many images are in no pair, where they are paired."""
+def _notes(state: Fit, train: Mapping[str, Any], val: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say how many images are in no pair, and where a training was never better than guessing."""
     count = train["images"] - 2 * train["pairs"] if "pairs" in train else 0
-    return (f"{count} of {train['images']} images are in no pair.",) if count else ()
-
-
-def _notes(state: Fit, val: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say where a whole training was never better on the validation data than guessing is."""
+    alone = (f"{count} of {train['images']} images are in no pair.",) if count else ()
     if not state.ended:
-        return ()
+        return alone
     images, fakes = val["images"], val["fakes"]
     share = max(fakes, images - fakes) / images if images else 0.5
     luck = 2 * (share * (1 - share) / images) ** 0.5 if images else 0.0
     best = max(state.history["val_accuracy"])
     if best > share + luck:
-        return ()
+        return alone
     found = f"{best:.4f} at best, and one class for all images gives {share:.4f}, guessing up to "
-    return (f"The validation accuracy never left chance: {found}{min(share + luck, 1):.4f}.",)
+    chance = f"The validation accuracy never left chance: {found}{min(share + luck, 1):.4f}."
+    return (*alone, chance)
 
 
 def _summary(state: Fit, recipe: Recipe) -> str:

@@ -70,23 +70,20 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
         batch_size: Instead of the recipe's.
         dropout: Instead of the recipe's, the rate of every dropout while training.
         weight_decay: Instead of the recipe's, decoupled as in AdamW.
-        augmentation: Instead of the recipe's: what changes the training images, "deepfakebench" or
-            "selimsef", or a function of yours (see `Recipe` and `AUGMENTATIONS`). Draws depend on
-            the seed, the epoch and the image's row, never on its label. Float images are rounded
-            to 256 levels first.
-        pairing: Instead of the recipe's: True puts every fake into a batch with an image of the
-            real clip that it was made from; it takes crops. The record counts the `pairs`, and a
-            note says how many images are in none.
+        augmentation: Instead of the recipe's (see `Recipe` and `AUGMENTATIONS`). Draws depend on
+            the seed, the epoch and the image's row, never on its label; floats are rounded to 256
+            levels first.
+        pairing: Instead of the recipe's; it takes crops. The record counts the `pairs`, and a note
+            says how many images are in none.
         seed: Of the first weights, the order of the images and the dropout. Two runs with the same
             seed are equal where versions, processor, number of threads and oneDNN are too, and no
             GPU computes; the record holds all of these. Global random states are left as they were.
         input_shape: (H, W, 3) in pixels. Crops are resized to it; the images' own by default.
         checkpoint: A folder, or a file ending in `.npz`, written after each epoch. The same call
             after a kill goes on from there and ends in the same weights, where two runs are equal.
-        precision: `float32` leaves layers as they are: the five networks compute in float32
-            whatever Keras is set to, a model of your own as it was built. `bfloat16` is for the
-            arithmetic of all layers but the last, and speeds MesoNet and Xception up on CPUs that
-            have it; the detector is the same kind of network anyway.
+        precision: `float32` leaves layers as they are: the five networks compute in it whatever
+            Keras is set to. `bfloat16` is for the arithmetic of all layers but the last, and speeds
+            MesoNet and Xception up on CPUs that have it; the detector is of the same kind.
         strategy: A `tf.distribute.MirroredStrategy`; a batch is divided among its devices.
         early_stopping: Epochs without a better one after which training ends; it then also ends
             when an epoch is perfect on `val`. None goes through all epochs.
