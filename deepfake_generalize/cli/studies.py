@@ -35,8 +35,8 @@ def demo(
 ) -> None:
     """Run the whole study on synthetic faces, offline: every table and figure, and a report.
 
-    Trains the paper's thirty detectors and six that ask what else helps; with --quick six of
-    MesoNet and two of those. Safe to stop and run again. The numbers show how the study works and
+    Trains the paper's thirty detectors and six that ask what else helps; with --quick the six
+    of MesoNet. Safe to stop and run again. The numbers show how the study works and
     say nothing about real deepfakes.
 
     JSON keys: folder, report, config, synthetic, findings (number, claim, verdict, why, rule,

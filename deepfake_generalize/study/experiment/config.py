@@ -284,7 +284,7 @@ class StudyConfig:
         """Return the study of the embedded synthetic faces, which runs offline in minutes.
 
         Args:
-            quick: One architecture only, MesoNet, and one zero-shot kind, "paired".
+            quick: One architecture only, MesoNet, and no zero-shot kinds.
             seed: Everything random follows from it, the faces too.
 
         Reproduction notes:
@@ -303,7 +303,7 @@ class StudyConfig:
             few_shot_unseen=400,
             few_shot_val=100,
         )
-        kinds = (*PAPER.fine_tunings, *(("paired",) if quick else ZERO_SHOT))
+        kinds = PAPER.fine_tunings if quick else (*PAPER.fine_tunings, *ZERO_SHOT)
         return cls(
             name="demo (quick)" if quick else "demo",
             protocol=dataclasses.replace(PAPER, sizes=sizes, fine_tunings=kinds),

@@ -127,9 +127,23 @@ def check_data(config: StudyConfig) -> None:
         for name in sorted({*protocol.names} - {*PAPER.names}):
             hint = f"Those that can be drawn are {', '.join(PAPER.names)}."
             problems.add(f"expected sets that can be drawn, received {name!r}.", hint=hint)
-    elif not problems.found and protocol.splits != "paper":
-        _check_sizes(config, entries, problems)
+    elif not problems.found:
+        if "self-blended" in protocol.fine_tunings and config.architectures:
+            _check_landmarks(config, entries, problems)
+        if protocol.splits != "paper":
+            _check_sizes(config, entries, problems)
     problems.tell("the study")
+
+
+def _check_landmarks(config: StudyConfig, entries: Mapping[str, Entry], problems: Problems) -> None:
+    """Look for the landmarks of the reals that networks are trained on, of the first ones."""
+    rows = {name: entry.rows for name, entry in entries.items() if not entry.videos}
+    for name in config.sources:
+        place = config.protocol.place_of(name)
+        if str(split_query(place)[0]) in rows:
+            with problems, about(name):
+                crops = part_of(place, rows)
+                data.read_landmarks(crops[crops["label"] == 0].head(_LOOKED_AT))
 
 
 def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Problems) -> None:
@@ -151,11 +165,6 @@ def _check_sizes(config: StudyConfig, entries: Mapping[str, Entry], problems: Pr
                     f"expected {wanted} {word} images of {name}, at most {per_video[label]} frames "
                     f"of each of {videos} videos can be had."
                 )
-        if trains and not of_videos and name in protocol.sources:
-            reals = tables[name][tables[name]["label"] == 0]
-            with problems, about(name):
-                if "self-blended" in protocol.fine_tunings:
-                    data.read_landmarks(reals.head(_LOOKED_AT))
     if not problems.found and not any(entry.videos for entry in entries.values()):
         with problems:
             sets_apart(tables, protocol, derived_seed(config.seed, "splits"), trains=trains)

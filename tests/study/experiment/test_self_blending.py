@@ -80,6 +80,15 @@ def test_a_study_of_crops_without_landmarks_is_refused_before_it_begins(tmp_path
         (tmp_path / "films" / label).mkdir(parents=True)
         for number in range(12):
             (tmp_path / "films" / label / f"{number}.mp4").touch()
+    # The paper's own splits are of other places, and no sizes are looked at.
+    roots = dict.fromkeys(("faceforensics", "celebdf_v1"), config.places["abroad"])
+    paper = study.StudyConfig.paper(roots | {"celebdf_v2": config.places["home"]})
+    kinds = dataclasses.replace(paper.protocol, fine_tunings=("none", "self-blended"))
+    ours = {"architectures": ("mesonet",), "protocol": kinds, "sources": ("CELEB",)}
+    check_data(dataclasses.replace(paper, **ours))
+    roots["celebdf_v2"] = config.places["abroad"]
+    with pytest.raises(InputError, match="CELEB: expected landmarks of one shape"):
+        check_data(dataclasses.replace(paper, **ours, data=roots))
     films = {"home": str(tmp_path / "films"), "abroad": config.places["abroad"]}
     with pytest.raises(InputError, match="'landmarks' with self-blended, received 'finder'"):
         check_data(dataclasses.replace(config, data=films, aligner="finder"))
