@@ -41,7 +41,7 @@ LONG = (
     *("docs/tutorial.md", "docs/videos-to-table.md"),
     *("docs/guides/self-blending.md", "docs/guides/one-video.md"),
 )
-# What they show is tested where it is: a cluster in data/extraction/test_runs, for example.
+# What they show is tested where it is: a cluster in data/test_extraction_runs, for example.
 BY_NIGHT = (
     *("docs/guides/many-machines.md", "docs/guides/gallery.md", "docs/explanations/shortcuts.md"),
     *("docs/explanations/causal-effects.md", "docs/explanations/few-shot.md"),

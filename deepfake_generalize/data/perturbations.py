@@ -74,7 +74,25 @@ class Perturbation:
     def at_levels(
         self, pictures: UInt8Array, levels: Collection[int], *, seed: int = 0
     ) -> list[UInt8Array]:
-        """Do the same at several levels, a result each; what is drawn is drawn once."""
+        """Perturb pictures at several levels, drawing what is random once for all of them.
+
+        Args:
+            pictures: As in a call.
+            levels: Whole numbers from 1, the mildest.
+            seed: As in a call.
+
+        Returns:
+            What a call returns for each level, bit for bit, in their order.
+
+        Raises:
+            InputError: As in a call.
+
+        Examples:
+            >>> dark = np.zeros((8, 8, 3), np.uint8)
+            >>> noisy = PERTURBATIONS["colour_noise"].at_levels(dark, (1, 5))
+            >>> [picture.shape for picture in noisy]
+            [(8, 8, 3), (8, 8, 3)]
+        """
         one = isinstance(pictures, np.ndarray) and pictures.ndim == 3
         batch = check_image_shape(pictures[np.newaxis] if one else pictures, name="pictures")
         if batch.dtype != np.uint8 or not len(batch):

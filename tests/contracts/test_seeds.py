@@ -60,6 +60,9 @@ CALLS = {
     "data.synthetic.make_videos": lambda seed, _, folder: synthetic.make_videos(
         folder, size=96, frames=1, per_split={"train": 0, "val": 0, "test": 2}, seed=seed
     ),
+    "data.Perturbation.at_levels": lambda seed, *_: data.PERTURBATIONS["colour_noise"].at_levels(
+        np.zeros((8, 8, 3), np.uint8), (1, 2), seed=seed
+    ),
     "data.audit_shortcuts": lambda seed, *_: data.audit_shortcuts(
         CROPS, resampling=metrics.Resampling(seed=seed)
     ),

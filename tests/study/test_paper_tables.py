@@ -45,7 +45,7 @@ def test_tables_vi_and_vii_are_the_papers_to_the_last_digit(thirty, number) -> N
         for a, b in zip(mine, paper, strict=True)
         if a != b
     ]
-    # -0.225 lies in the middle: see tests/study/test_paper.py.
+    # -0.225 lies in the middle: see tests/study/test_published.py.
     assert unlike == ([("-0.23", "-0.22")] if number == "VII" else [])
 
 
