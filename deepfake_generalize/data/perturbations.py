@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -19,7 +19,7 @@ from deepfake_generalize.errors import InputError
 from deepfake_generalize.types import AnyArray, UInt8Array
 from deepfake_generalize.validation import check_image_shape, check_whole, describe
 
-_Operation: TypeAlias = Callable[[UInt8Array, Any, np.random.Generator], Any]
+_Operation: TypeAlias = "Callable[[UInt8Array, Any, _Drawn], Any]"
 _LUMA = (0.299, 0.587, 0.114)
 # From Y, Cb and Cr to RGB, each in full scales of its code in BT.601.
 _TO_RGB = np.array([[1.0, 0.0, 1.403], [1.0, -0.344, -0.714], [1.0, 1.773, 0.0]])
@@ -69,19 +69,23 @@ class Perturbation:
         Raises:
             InputError: No such pictures, level or seed.
         """
+        return self.at_levels(pictures, (level,), seed=seed)[0]
+
+    def at_levels(
+        self, pictures: UInt8Array, levels: Collection[int], *, seed: int = 0
+    ) -> list[UInt8Array]:
+        """Do the same at several levels, a result each; what is drawn is drawn once."""
         one = isinstance(pictures, np.ndarray) and pictures.ndim == 3
         batch = check_image_shape(pictures[np.newaxis] if one else pictures, name="pictures")
         if batch.dtype != np.uint8 or not len(batch):
             raise InputError(f"expected pictures of dtype uint8, received {describe(pictures)}.")
-        value = self.values[self.check_level(level) - 1]
+        values = [self.values[self.check_level(level) - 1] for level in levels]
         check_whole("seed", seed, least=0)
-        found = [
-            np.asarray(
-                self._operation(own, value, np.random.default_rng([seed, zlib.crc32(own.data)]))
-            )
-            for own in map(np.ascontiguousarray, batch)
-        ]
-        return found[0] if one else np.stack(found)
+        found = []
+        for own in map(np.ascontiguousarray, batch):
+            drawn = _Drawn(own, seed)
+            found.append([np.asarray(self._operation(own, value, drawn)) for value in values])
+        return found[0] if one else [np.stack(of) for of in zip(*found, strict=True)]
 
     def check_level(self, level: object) -> int:
         """Return a level that there is; `InputError` for another."""
@@ -93,11 +97,26 @@ class Perturbation:
         return ", ".join(f"{of:.3g}" for of in (value if isinstance(value, tuple) else (value,)))
 
 
+class _Drawn:
+    """What is drawn for a picture, if it is asked for: the same at all levels."""
+
+    def __init__(self, picture: UInt8Array, seed: int) -> None:
+        self._picture, self._seed = picture, seed
+
+    def rng(self) -> np.random.Generator:
+        return np.random.default_rng([self._seed, zlib.crc32(self._picture.data)])
+
+    @cached_property
+    def noise(self) -> AnyArray:
+        return self.rng().standard_normal(self._picture.shape, np.float32)
+
+
 def _mixed(picture: AnyArray, mix: AnyArray) -> Any:
     return cv2.transform(picture, mix.astype(np.float32))
 
 
-def _blocks(picture: UInt8Array, number: int, rng: np.random.Generator) -> Any:
+def _blocks(picture: UInt8Array, number: int, drawn: _Drawn) -> Any:
+    rng = drawn.rng()
     height, width = picture.shape[:2]
     covered = picture.copy()
     for _ in range(number * max(1, min(height, width) // 256)):
@@ -106,9 +125,8 @@ def _blocks(picture: UInt8Array, number: int, rng: np.random.Generator) -> Any:
     return covered
 
 
-def _noise(picture: UInt8Array, mix: AnyArray, rng: np.random.Generator) -> Any:
-    drawn = rng.standard_normal(picture.shape, np.float32)
-    return cv2.add(picture, _mixed(drawn, 255.0 * mix), dtype=cv2.CV_8U)
+def _noise(picture: UInt8Array, mix: AnyArray, drawn: _Drawn) -> Any:
+    return cv2.add(picture, _mixed(drawn.noise, 255.0 * mix), dtype=cv2.CV_8U)
 
 
 def _blur(picture: UInt8Array, kernel: tuple[int, float], _: object) -> Any:
@@ -170,7 +188,7 @@ _GRID: list[tuple[str, str, tuple[Any, ...], str, _Operation]] = [
     ("blocks", "grey blocks of 8 x 8", (16, 32, 48, 64, 80), _DEEPER, _blocks),
     (
         *("colour_noise", "variance in YCbCr", (0.001, 0.002, 0.005, 0.01, 0.05), _DEEPER),
-        lambda own, variance, rng: _noise(own, np.sqrt(variance) * _TO_RGB, rng),
+        lambda own, variance, drawn: _noise(own, np.sqrt(variance) * _TO_RGB, drawn),
     ),
     ("blur", _KERNEL, _KERNELS, _DEEPER, _blur),
     ("pixelation", "factor of the size", (2, 3, 4, 5, 6), _DEEPER, _pixelate),
@@ -179,7 +197,7 @@ _GRID: list[tuple[str, str, tuple[Any, ...], str, _Operation]] = [
     ("gend_blur", _KERNEL, _KERNELS_OF_GEND, _GEND, _blur),
     (
         *("gend_noise", "sigma of full scale", (0.01, 0.03, 0.05, 0.1, 0.2), _GEND),
-        lambda own, sigma, rng: _noise(own, sigma * np.eye(3), rng),
+        lambda own, sigma, drawn: _noise(own, sigma * np.eye(3), drawn),
     ),
     *(
         (f"gend_resize_{rule}", *_SIDES, _GEND, partial(_resize, rule=rule.upper()))

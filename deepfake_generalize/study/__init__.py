@@ -10,6 +10,7 @@ from deepfake_generalize.study.figures import (
     figure_5,
     figure_rank,
     figure_robustness,
+    figure_what_helps,
     save_figure,
 )
 from deepfake_generalize.study.perturbed import Perturbed, robustness, shortcut_test
@@ -45,6 +46,7 @@ __all__ = [
     "figure_5",
     "figure_rank",
     "figure_robustness",
+    "figure_what_helps",
     "gaps",
     "publish",
     "published",

@@ -216,6 +216,9 @@ class _Probe:
         self.name, self._detector, self._seed = detector.name, detector, seed
         self.frames = getattr(detector, "frames", None)
         self.found: dict[_Variant, list[float]] = {variant: [] for variant in variants}
+        self._levels: dict[str, list[int]] = {}
+        for perturbation, level in variants:
+            self._levels.setdefault(perturbation.name, []).append(level)
 
     def scores(self, images: Images) -> AnyArray:
         """Score images or clips as they are; keep the scores of each variant."""
@@ -228,12 +231,15 @@ class _Probe:
 
     def of_frames(self, crops: Images, cuts: Sequence[_Cut]) -> AnyArray:
         """The same, where what is perturbed are frames that the crops are cut out of."""
-        for (perturbation, level), found in self.found.items():
-            images = []
+        for name, levels in self._levels.items():
+            perturbation = PERTURBATIONS[name]
+            images: list[list[UInt8Array]] = [[] for _ in levels]
             for picture, matrix in cuts:
-                changed = perturbation(picture, level, seed=self._seed)
-                images.append(changed if matrix is None else cut_out(changed, matrix, _SIZE))
-            found.extend(score_images(self._detector, images))
+                changed = perturbation.at_levels(picture, levels, seed=self._seed)
+                for own, of in zip(images, changed, strict=True):
+                    own.append(of if matrix is None else cut_out(of, matrix, _SIZE))
+            for level, own in zip(levels, images, strict=True):
+                self.found[perturbation, level].extend(score_images(self._detector, own))
         return score_images(self._detector, [*crops])
 
 

@@ -152,6 +152,19 @@ def test_a_picture_comes_out_the_same_whatever_stands_beside_it(name: str) -> No
     assert changes == (name in RANDOM)
 
 
+def test_several_levels_at_once_are_those_one_by_one_and_draw_once(monkeypatch) -> None:
+    two = np.stack([PICTURE, PICTURE[::-1]])
+    alone = {name: [PERTURBATIONS[name](two, level, seed=3) for level in (4, 1)] for name in RANDOM}
+    draws = []
+    monkeypatch.setattr(zlib, "crc32", lambda data, real=zlib.crc32: draws.append(0) or real(data))
+    for name, expected in alone.items():
+        draws.clear()
+        np.testing.assert_array_equal(PERTURBATIONS[name].at_levels(two, (4, 1), seed=3), expected)
+        assert len(draws) == (4 if name == "blocks" else 2)
+    PERTURBATIONS["blur"](PICTURE, 1)
+    assert len(draws) == 2
+
+
 def test_more_blocks_on_larger_pictures_and_the_smallest_pictures() -> None:
     large = np.zeros((512, 600, 3), np.uint8)
     covered = (PERTURBATIONS["blocks"](large, 1)[..., 0] == 128).sum()

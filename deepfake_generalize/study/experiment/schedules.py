@@ -91,11 +91,12 @@ class Schedule:
 # Shorter than the paper's by far: larger steps, and statistics that follow quickly, without which a
 # deep network answers at random for longer than the whole training lasts.
 _SHORT = Schedule(batch_size=16, fine_tuning_batch_size=16, norm_momentum=0.9)
-_MESONET = dataclasses.replace(_SHORT, epochs=16, restarts=3)
 _DEEP = dataclasses.replace(_SHORT, learning_rate=1e-3, fine_tuning_epochs=8, fine_tuning_rate=5e-4)
 DEMO_SCHEDULES: Mapping[str, Schedule] = {
     "mesonet": dataclasses.replace(
-        _MESONET,
+        _SHORT,
+        epochs=24,
+        restarts=1,
         fine_tuning_epochs=40,
         merge_epochs=24,
         augmented_epochs=48,
@@ -103,7 +104,7 @@ DEMO_SCHEDULES: Mapping[str, Schedule] = {
         patience=24,
     ),
     "mesoinception": dataclasses.replace(
-        _MESONET, fine_tuning_epochs=20, merge_epochs=14, patience=16
+        _SHORT, epochs=16, restarts=3, fine_tuning_epochs=20, merge_epochs=14, patience=16
     ),
     "shallownet": dataclasses.replace(
         _SHORT,

@@ -1,4 +1,4 @@
-"""The paper's Figures 2, 3 and 5 and the ranks, drawn from plain arrays and tables."""
+"""The paper's Figures 2, 3 and 5, ranks, and what helps, drawn from plain arrays and tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from deepfake_generalize.study.figures.neurons import figure_5
 from deepfake_generalize.study.figures.rank import figure_rank
 from deepfake_generalize.study.figures.robustness import figure_robustness
 from deepfake_generalize.study.figures.similarity import figure_3
+from deepfake_generalize.study.figures.what_helps import figure_what_helps
 
 __all__ = [
     "figure_2",
@@ -15,6 +16,7 @@ __all__ = [
     "figure_5",
     "figure_rank",
     "figure_robustness",
+    "figure_what_helps",
     "save_figure",
     "save_svg",
 ]

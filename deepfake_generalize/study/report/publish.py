@@ -124,8 +124,13 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
                     columns=2 if wide else 1,
                 ),
             )
+        columns = 3 if wide else 1
+        if len(results.what_helps):
+            drawn = figures.figure_what_helps(
+                results.what_helps, synthetic=synthetic, columns=columns
+            )
+            yield f"what_helps{suffix}", drawn
         for name, of in overlaps.items():
-            columns = 3 if wide else 1
             yield (
                 f"figure_5_{name}{suffix}",
                 figures.figure_5(of, synthetic=synthetic, columns=columns),

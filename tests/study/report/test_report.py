@@ -195,6 +195,9 @@ def test_what_helps_is_shown_with_its_unit_intervals_and_what_each_kind_was_show
     first = tiny_run.results.table("IV").set_index("detector")["original_accuracy"]
     gained = float(rows[0][2].removesuffix(" no CI"))
     assert gained == pytest.approx(first["MesoNet2"] - first["MesoNet1"])
+    drawn = {file.name for file in (tiny_run.folder / "figures").glob("what_helps*")}
+    assert drawn == {"what_helps.png", "what_helps.svg", "what_helps_narrow.svg"}
+    assert "What each kind of detector gains" in tiny_run.report.read_text(encoding="utf-8")
 
 
 def test_curves_are_those_of_scikit_learn():
