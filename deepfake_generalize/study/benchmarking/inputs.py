@@ -173,10 +173,15 @@ def _what_happened(frame: pd.DataFrame) -> str:
 def _check_columns(name: str, table: pd.DataFrame) -> None:
     columns = list(map(str, table.columns))
     if "label" not in columns or not {"path", "score"} & set(columns):
+        hint = _EXPECTED
+        if columns and columns[0].startswith("# sha256: "):
+            hint = (
+                "These are saved splits. Pass a part: SETS/test of `split`, Splits.load(path).test."
+            )
         raise InputError(
             f"expected the set {name} to have the columns label and path, or label and score; "
             f"received {', '.join(columns) or 'no columns'}.",
-            hint=_EXPECTED,
+            hint=hint,
         )
 
 

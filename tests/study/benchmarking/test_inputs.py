@@ -131,6 +131,10 @@ def test_what_comes_in_is_left_alone(redness, crops) -> None:
             "label and path, or label and score; received truth, score",
         ),
         (
+            {"original": pd.DataFrame({"# sha256: 0": ["path"]})},
+            "These are saved splits. Pass a part: SETS/test of `split`",
+        ),
+        (
             {"original": pd.DataFrame({"label": ["fake"], "score": [0.5]})},
             "labels of the set original to be 0 or 1, received 'fake' in row 0",
         ),
