@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias
 
 Progress: TypeAlias = Literal["auto", "bar", "lines"] | None
 
@@ -33,35 +33,42 @@ SILENT = Reporter()
 
 
 def make_reporter(progress: Progress) -> Reporter:
-    """Return what shows progress on stderr: `auto` a bar where something can be drawn over."""
+    """Return what shows progress: `auto` a bar where something can be drawn over.
+
+    On stderr, which a notebook shows as a fault, in red: there on stdout.
+    """
     if progress is None:
         return SILENT
     from rich.console import Console
 
     console = Console(file=sys.stderr)
+    notebook = console.is_jupyter
     # rich draws in a notebook with ipywidgets only, and warns without.
-    drawn = console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+    drawn = notebook and importlib.util.find_spec("ipywidgets") is not None
     interactive = console.is_terminal or drawn
     if progress == "lines" or (progress == "auto" and not interactive):
-        return _Lines()
+        return _Lines(sys.stdout if notebook else sys.stderr)
     return _Bar(console)
 
 
 class _Lines(Reporter):
     """One line an epoch: for log files, and wherever nothing can be drawn over."""
 
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
     def begin(self, *, title: str, epochs: int, done: int) -> None:
         self._epochs = epochs
         start = f"going on after epoch {done} of {epochs}" if done else f"{epochs} epochs"
-        sys.stderr.write(f"{title}: {start}\n")
+        self._stream.write(f"{title}: {start}\n")
 
     def epoch(self, number: int, values: Mapping[str, float], *, best: int, seconds: float) -> None:
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         epoch = f"epoch {number:>{len(str(self._epochs))}}/{self._epochs}"
-        sys.stderr.write(f"{epoch}  {shown}  {seconds:.1f} s  best {best}\n")
+        self._stream.write(f"{epoch}  {shown}  {seconds:.1f} s  best {best}\n")
 
     def end(self, reason: str) -> None:
-        sys.stderr.write(f"{reason}\n")
+        self._stream.write(f"{reason}\n")
 
 
 class _Bar(Reporter):

@@ -270,9 +270,8 @@ def _moved_thresholds(sets: Sequence[ScoredSet]) -> Iterator[str]:
     pairs = {of.name: (of.usable["label"], of.usable["score"]) for of in sets}
     home = pairs.pop(ORIGINAL)
     for part in decompose_degradation(home, pairs).to_dict("records")[1:]:
-        moved = part["threshold_moved"]
-        if moved >= max(_MUCH_MOVED, part["ranking_lost"]):
-            lost = part["degradation"]
+        moved, lost = part["threshold_moved"], part["degradation"]
+        if lost > 0 and moved >= max(_MUCH_MOVED, part["ranking_lost"]):
             back = f"{100 * moved:.2f} of the {100 * lost:.2f} points lost at 0.5"
             if moved > lost:
                 back = (

@@ -23,7 +23,7 @@ def _tell(reporter):
 
 
 def test_a_log_gets_whole_lines(capsys):
-    _tell(_Lines())
+    _tell(make_reporter("lines"))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -64,6 +64,14 @@ def test_auto_draws_a_bar_in_a_terminal_and_in_a_notebook(monkeypatch):
     for found, kind in ((object(), _Bar), (None, _Lines)):
         monkeypatch.setattr("importlib.util.find_spec", lambda _, found=found: found)
         assert isinstance(make_reporter("auto"), kind)
+
+
+def test_lines_in_a_notebook_do_not_look_like_a_fault(monkeypatch, capsys):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    _tell(make_reporter("lines"))
+    out, err = capsys.readouterr()
+    assert out.startswith("mesonet: 12 epochs")
+    assert err == ""
 
 
 @pytest.mark.parametrize("progress", ["loud", 1, True])

@@ -138,6 +138,8 @@ def test_a_moved_threshold_is_told(scores_with) -> None:
     notes = benchmark("x", original=worse, unseen={"A": lower, "B": worse}).notes
     (told,) = [note for note in notes if "threshold moved" in note]
     assert "the 10.00 points lost at 0.5 and 40.00 more would come back" in told
+    notes = benchmark("x", original=scores_with(50), unseen={"A": lower}).notes
+    assert not any("threshold moved" in note for note in notes)  # Nothing is lost.
 
 
 def test_a_picture_under_both_labels_is_the_first_note(redness, crops) -> None:
