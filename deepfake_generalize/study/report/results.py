@@ -67,8 +67,8 @@ class RunResults:
                 raise DataMismatchError(
                     f"expected records of this configuration, {record['kind']} {record['key']} "
                     f"in {str(folder)!r} is of another one.",
-                    hint="The folder's config.toml was altered (put it back), or the study is of another "
-                    "version of the library: begin anew.",
+                    hint="The folder's config.toml was altered (put it back), or the study is of "
+                    "another version of the library: begin anew.",
                 )
         return cls(folder, config, records)
 
