@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -145,6 +145,7 @@ def transfer(  # noqa: PLR0913  (each is a choice of its own)
             hint="Pass cache=False for the scripts' way.",
         )
     check_whole("cache_memory", cache_memory, least=0, hint="In bytes: 2**30 for 1 GiB.")
+    check_settings("transfer", settings, TrainSettings)
     options = options_for(detector, recipe, seed, **settings)
     head = choose_head(detector.model, unfreeze, options.recipe)
     return fine_tune(
@@ -191,6 +192,7 @@ def merge(
         >>> merge(detector, few, check, epochs=2, progress=None).training["kind"]
         'merge'
     """
+    check_settings("merge", settings, TrainSettings)
     options = options_for(detector, recipe, seed, **settings)
     layers = len(flat_layers(detector.model))
     return fine_tune(
@@ -248,6 +250,16 @@ def twin_of(detector: Detector, seed: int) -> keras.Model:
     """Return the network that a fine-tuned detector will have, with the parent's weights."""
     with own_random_numbers(seed):
         return copy_network(detector.model)
+
+
+def check_settings(function: str, given: Iterable[str], known: type) -> None:
+    """Refuse names that are none of these settings, as Python does where they are spelt out."""
+    for name in given:
+        if name not in known.__annotations__:
+            raise TypeError(
+                f"{function}() got an unexpected keyword argument {name!r}; its settings are "
+                f"{', '.join(known.__annotations__)}."
+            )
 
 
 def options_for(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from deepfake_generalize.augment.fine_tuning import (
     Head,
     check_detector,
+    check_settings,
     child,
     choose_head,
     fine_tune,
@@ -100,6 +101,7 @@ def focus(  # noqa: PLR0913  (each is a choice of its own)
         >>> np.unique(kernels[0] / kernels[1], axis=1)[:5].ravel().tolist()
         [2.0, 1.0, 1.0, 2.0, 1.0]
     """
+    check_settings("focus", settings, RecipeSettings)
     check_detector(detector)
     check_choice("mode", mode, ("freeze", "silence", "upweight"))
     factor = check_number("factor", factor, above=0)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.analysis import Resamples
 from deepfake_generalize.cli.arguments import DetectorName, Json, Seed, Weights
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.validation import check_choice
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Out = Annotated[Path | None, typer.Option("--out", help="Write the whole table as CSV.")]
+Resamples = Annotated[
+    int, typer.Option(min=1, help="How often videos are sampled again for the intervals.")
+]
 _SHOWN = ["cue", "auc", "auc_low", "auc_high", "higher_in", "real", "fake"]
 
 
@@ -67,7 +69,8 @@ def robustness(
         list[str] | None,
         typer.Option(
             metavar="NAME[=LEVELS]",
-            help="One of `data.PERTURBATIONS`, as in blur or blur=1,3. Several are measured.",
+            help="saturation, contrast, blocks, colour_noise, blur, pixelation, h264 or one of "
+            "GenD's, such as gend_jpeg; blur=1,3 takes these levels of it. Several are measured.",
         ),
     ] = None,
     one_sided: Annotated[
@@ -96,9 +99,11 @@ def robustness(
         )
     chosen = _levels(perturbation or [])
     arguments.check_out(out)
-    if figure is not None and figure.suffix in {".png", ".svg"}:
-        figure = figure.with_suffix("")
-    arguments.check_out(figure, option="--figure")
+    if figure is not None:
+        if figure.suffix in {".png", ".svg"}:
+            figure = figure.with_suffix("")
+        for ending in (".png", ".svg"):
+            arguments.check_out(figure.with_name(figure.name + ending), option="--figure")
     table = arguments.read_set(crops)
     arguments.require_detector(detector, weights, videos=False)
     from deepfake_generalize import data, models, study
@@ -129,10 +134,10 @@ def _levels(given: Sequence[str]) -> dict[str, list[int]]:
 
     found: dict[str, list[int]] = {}
     for text in given:
-        name, _, levels = text.partition("=")
+        name, equals, levels = text.partition("=")
         known = PERTURBATIONS[check_choice("--perturbation", name, PERTURBATIONS)]
         try:
-            own = [int(level) for level in levels.split(",")] if levels else None
+            own = [int(level) for level in levels.split(",")] if equals else None
         except ValueError:
             raise InputError(
                 f"expected levels of {name} as numbers, received {levels!r}.",

@@ -186,7 +186,10 @@ def shortcut_test(
     found = _run(detector, crops, perturbations, ("reals", "fakes", "both"), **options)
     frame, clean = found.frame, found.frame["auc"].iloc[0]
     if np.isnan(clean):
-        raise UndefinedMetricError("a swing of the AUC is undefined for pictures of one class.")
+        raise UndefinedMetricError(
+            "a swing of the AUC is undefined for pictures of one class.",
+            hint="Pass reals and fakes.",
+        )
     zero = (frame["swing_low"] <= 0.0) & (frame["swing_high"] >= 0.0)
     frame["told"] = (frame["swing"].abs() > _LOUD) & ~zero
     told = []

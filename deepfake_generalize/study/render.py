@@ -65,6 +65,7 @@ TITLES = {
     "n_real": "Reals",
     "n_fake": "Fakes",
     "swing": "Swing (% points)",
+    "told": "Warned of",
 }
 _WORDS = (
     "set",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from deepfake_generalize.augment import transfer
+from deepfake_generalize.augment import focus, merge, transfer
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import RECIPES, Detector
 from deepfake_generalize.models.surgery import flat_layers
@@ -297,3 +297,20 @@ def test_wrong_arguments_are_refused(tiny_detector, dark_and_bright, short, chan
     positional = [given.pop(name) for name in ("detector", "train", "val")]
     with pytest.raises(InputError, match=text):
         transfer(*positional, **given)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "setting"),
+    [
+        (transfer, ((), ()), "epoch"),
+        (transfer, ((), ()), "fake_index"),
+        (merge, ((), ()), "steps_per_call"),
+        (focus, ([0], (), ()), "checkpoint"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(tiny_detector, function, given, setting):
+    told = (
+        rf"{function.__name__}\(\) got an unexpected keyword argument '{setting}'; its .* epochs, "
+    )
+    with pytest.raises(TypeError, match=told):
+        function(tiny_detector, *given, **{setting: 1})

@@ -85,10 +85,14 @@ def test_one_side_at_a_time_tells_what_is_read(capsys: pytest.CaptureFixture[str
     [
         (["--perturbation", "fog"], "expected --perturbation to be one of saturation, "),
         (["--perturbation", "blur=1,x"], "expected levels of blur as numbers, received '1,x'"),
+        (["--perturbation", "blur="], "expected levels of blur as numbers, received ''"),
+        (["--figure", "taken"], "expected a file that can be written as --figure, received taken."),
+        (["--resamples", "0"], "greater than or equal to 1"),
         (["--perturbation", "blur=9"], "expected the level of blur to be a whole number from 1 to"),
         (["--one-sided", "--figure", "drawn"], "expected --figure without --one-sided"),
     ],
 )
 def test_refusals(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("taken.svg").mkdir(exist_ok=True)
     assert main(["robustness", "crops", "--detector", "net.py:red[size=32]", *options]) == 2
     assert said in capsys.readouterr().err

@@ -35,7 +35,7 @@ _WORKERS = SimpleNamespace(running=set(), ending=False)
 @contextmanager
 def _begun(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
     """Begin a process and wait for it behind the block; it is known while it runs."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     with subprocess.Popen(  # noqa: S603  (our own program, our own arguments)
         command,
         stdin=subprocess.PIPE,
@@ -82,7 +82,8 @@ def work_apart(family: DetectorFamily, folder: Path) -> None:
 
     Raises what they raised, or PartialError where one ended without a word, as when it was killed.
     """
-    command = [sys.executable, "-c", _PROGRAM, str(folder), family.name, str(_GROWN)]
+    # Of the package that this process has, not of one that lies in the working directory: -P.
+    command = [sys.executable, "-P", "-c", _PROGRAM, str(folder), family.name, str(_GROWN)]
     code = _LEFT
     while code == _LEFT:
         with _begun(command) as process:

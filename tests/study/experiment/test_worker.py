@@ -44,7 +44,10 @@ def test_processes_give_what_one_process_gives(tiny_run, tiny_config, tmp_path, 
 
 
 @pytest.mark.slow
-def test_an_error_arrives_as_it_was_raised(tmp_path):
+def test_an_error_arrives_as_it_was_raised(tmp_path, monkeypatch):
+    # Whatever lies in the working directory: another checkout, say.
+    (tmp_path / "deepfake_generalize.py").write_text("another", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "config.toml").write_text("seed = 'x'\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected seed to be int, received 'x'"):
         worker.work_apart(DetectorFamily("mesonet", "CELEB"), tmp_path)
