@@ -10,7 +10,6 @@ import typer
 from deepfake_generalize.cli import arguments, console
 from deepfake_generalize.cli.arguments import DetectorName, Json, Seed, Weights
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.validation import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,6 +130,7 @@ def robustness(
 def _levels(given: Sequence[str]) -> dict[str, list[int]]:
     """Read NAME, of which all levels are taken, and NAME=1,3."""
     from deepfake_generalize.data import PERTURBATIONS
+    from deepfake_generalize.validation import check_choice
 
     found: dict[str, list[int]] = {}
     for text in given:

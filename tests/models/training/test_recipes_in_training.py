@@ -168,8 +168,8 @@ def test_an_accuracy_that_never_leaves_chance_is_noted(train_small, capsys):
 )
 def test_chance_is_what_one_class_for_all_gives(best, images, fakes, noted):
     state = Fit(history={"val_accuracy": [0.5, best, 0.5]}, ended="complete")
-    assert bool(fitting._notes(state, {"images": images, "fakes": fakes})) is noted
-    assert not fitting._notes(Fit(), {"images": images, "fakes": fakes})
+    assert bool(fitting._notes(state, {}, {"images": images, "fakes": fakes})) is noted
+    assert not fitting._notes(Fit(), {}, {"images": images, "fakes": fakes})
 
 
 def test_softmax_columns_are_trained_towards_the_fake_one(train_small, short_recipe, striped_val):
