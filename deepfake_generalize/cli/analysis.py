@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.arguments import DetectorName, Detectors, Json, Seed, Weights
+from deepfake_generalize.cli.arguments import (
+    DetectorName,
+    Detectors,
+    Json,
+    Resamples,
+    Seed,
+    Weights,
+)
 from deepfake_generalize.cli.benchmarking import PolarityName
 from deepfake_generalize.errors import InputError
 
@@ -19,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN = 8
-Resamples = Annotated[
-    int, typer.Option(min=0, help="How often videos are sampled again for the intervals.")
+ResamplesOrNone = Annotated[
+    int, typer.Option(min=0, help="How often videos are sampled again for the intervals; 0: none.")
 ]
 
 
@@ -148,7 +155,7 @@ def causal(
     outcome: Annotated[
         Literal["true_class", "score"], typer.Option(help="What the effect is on: its mean P.")
     ] = "true_class",
-    resamples: Resamples = 200,
+    resamples: ResamplesOrNone = 200,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:

@@ -25,6 +25,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Equal seeds, equal results, on one machine.")
 ]
+Resamples = Annotated[
+    int, typer.Option(min=1, help="How often videos are sampled again for the intervals.")
+]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames sampled from each video.")]
 _DETECTOR = (
     "A public detector's name, a saved .keras file, an .onnx file, file.py:name or "

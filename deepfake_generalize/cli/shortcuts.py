@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepfake_generalize.cli import arguments, console
-from deepfake_generalize.cli.arguments import DetectorName, Json, Seed, Weights
+from deepfake_generalize.cli.arguments import DetectorName, Json, Resamples, Seed, Weights
 from deepfake_generalize.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Out = Annotated[Path | None, typer.Option("--out", help="Write the whole table as CSV.")]
-Resamples = Annotated[
-    int, typer.Option(min=1, help="How often videos are sampled again for the intervals.")
-]
 _SHOWN = ["cue", "auc", "auc_low", "auc_high", "higher_in", "real", "fake"]
 
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from deepfake_generalize._system.files import replacing
+from deepfake_generalize._system.exception_notes import telling
+from deepfake_generalize._system.files import MAX_TEXT_BYTES, read_regular, replacing
 from deepfake_generalize.errors import InputError, MissingAssetError, MissingDependencyError
 from deepfake_generalize.validation import check_choice
 
@@ -306,7 +307,8 @@ def find_detector(reference: str, weights: str | Path | None = None) -> Detector
             f"names are {', '.join(DETECTORS)} (docs: guides/my-detector).",
         )
     if name and place.endswith(".py"):
-        program = Path(place).read_text(encoding="utf-8", errors="replace")
+        with telling(f"expected a file of Python at {place!r}", hint="Check the path."):
+            program = read_regular(place, most=MAX_TEXT_BYTES).decode(errors="replace")
         if not re.search(rf"\b{name}\b|import \*", program):
             own = re.findall(r"^(?:def|class) (\w+)", program, re.MULTILINE)
             raise InputError(

@@ -140,6 +140,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("code")
     (folder / "mine.py").write_text(CODE)
     (folder / "beside.py").touch()
+    (folder / "folder.py").mkdir()
     (folder / "raises.py").write_text("x = 1\nraise ZeroDivisionError('no graphics card')\n")
     (folder / "pack").mkdir()
     (folder / "pack" / "__init__.py").write_text("RAN = True\n")
@@ -264,6 +265,7 @@ def test_an_onnx_file_says_size_and_axes_itself(first, tmp_path):
         ("pack.gone:net", "received 'pack.gone:net'", "There is no pack.gone"),
         ("no_such_pack.net:red", "received", "There is no no_such_pack.net"),
         ("mine.py:gone", "expected 'gone' in mine.py", "red, logit, build"),
+        ("folder.py:net", "a file of Python at 'folder.py': .*directory", "Check the path"),
         ("mine.py:number", "expected a function that takes a batch", ""),
         ("mine.py:red", "does not say it", "mine.py:red[size=256]"),
         ("mine.py:red[sise=8]", "one of function, name, size, returns", ""),
