@@ -314,7 +314,7 @@ class StudyConfig:
             schedules=DEMO_SCHEDULES,
             # One network on shuffled labels, not three, and briefly: it is shown, not tested.
             analysis=Analysis(
-                heat_map_fakes=60, causal_images=200, shuffled_controls=1, shuffled_epochs=3
+                heat_map_fakes=40, causal_images=200, shuffled_controls=1, shuffled_epochs=2
             ),
             threads=1,
             seed=seed,

@@ -91,36 +91,30 @@ class Schedule:
 # Shorter than the paper's by far: larger steps, and statistics that follow quickly, without which a
 # deep network answers at random for longer than the whole training lasts.
 _SHORT = Schedule(batch_size=16, fine_tuning_batch_size=16, norm_momentum=0.9)
+_MESO = dataclasses.replace(
+    _SHORT, learning_rate=2e-3, epochs=20, patience=20, restarts=1, fine_tuning_epochs=20
+)
 _DEEP = dataclasses.replace(_SHORT, learning_rate=1e-3, fine_tuning_epochs=8, fine_tuning_rate=5e-4)
 DEMO_SCHEDULES: Mapping[str, Schedule] = {
     "mesonet": dataclasses.replace(
-        _SHORT,
-        epochs=24,
-        restarts=1,
-        fine_tuning_epochs=40,
-        merge_epochs=24,
-        augmented_epochs=48,
-        self_blended_epochs=48,
-        patience=24,
+        _MESO, merge_epochs=12, augmented_epochs=32, self_blended_epochs=20
     ),
-    "mesoinception": dataclasses.replace(
-        _SHORT, epochs=16, restarts=3, fine_tuning_epochs=20, merge_epochs=14, patience=16
-    ),
+    "mesoinception": dataclasses.replace(_MESO, epochs=12, patience=12, merge_epochs=8),
     "shallownet": dataclasses.replace(
         _SHORT,
-        epochs=6,
+        epochs=4,
         learning_rate=3e-4,
         fine_tuning_epochs=6,
-        merge_epochs=4,
+        merge_epochs=2,
         fine_tuning_rate=1e-4,
-        patience=6,
+        patience=4,
         dropout=0.0,
     ),
     "xception": dataclasses.replace(
-        _DEEP, epochs=4, merge_epochs=2, patience=4, precision="bfloat16"
+        _DEEP, epochs=2, merge_epochs=1, patience=2, precision="bfloat16"
     ),
     "efficientnet_b0": dataclasses.replace(
-        _DEEP, epochs=8, merge_epochs=4, patience=8, dropout=0.0
+        _DEEP, epochs=5, learning_rate=2e-3, merge_epochs=2, patience=5, dropout=0.0
     ),
 }
 """Architecture to the schedule that fits its detectors of the demo into minutes."""
