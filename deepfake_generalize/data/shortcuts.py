@@ -53,8 +53,9 @@ def audit_shortcuts(
     Returns:
         One row a set and cue, the largest AUC of a set first: `set`, `cue`, `auc` (of the cue
         alone, in the direction that gives at least 0.5), `auc_low`, `auc_high`, `higher_in`
-        ("fake" or "real"), `real` and `fake` (medians; of words such as "codec: h264" shares),
-        `n_real` and `n_fake` (crops for which it is known), `told`: whether it was warned of.
+        ("fake", "real" or "neither"), `real` and `fake` (medians; of words such as "codec: h264"
+        shares), `n_real` and `n_fake` (crops for which it is known), `told`: whether it was warned
+        of.
         `.attrs["notes"]` says what could not be looked at.
 
     Raises:
@@ -127,6 +128,7 @@ def _audit(
         how = asdict(resampling)
         drawn = bootstrap_interval(["auc"], own, of.rank(pct=True), groups=groups, **how)["auc"]
         higher, ends = drawn.estimate >= 0.5, (drawn.low, drawn.high)
+        side = "neither" if drawn.estimate == 0.5 else "fake" if higher else "real"
         middles = of.groupby(own).agg("mean" if ": " in cue else "median")
         auc = drawn.estimate if higher else 1.0 - drawn.estimate
         low, high = ends if higher else (1.0 - drawn.high, 1.0 - drawn.low)
@@ -137,7 +139,7 @@ def _audit(
             "auc": auc,
             "auc_low": low,
             "auc_high": high,
-            "higher_in": "fake" if higher else "real",
+            "higher_in": side,
             "real": middles[0],
             "fake": middles[1],
             "n_real": int((own == 0).sum()),

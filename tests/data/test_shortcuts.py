@@ -60,6 +60,8 @@ def test_without_a_difference_it_is_quiet(faces, tmp_path, labels) -> None:
     found = audit_shortcuts(again(faces, tmp_path, ".jpg", labels))  # Warnings are errors.
     assert not found["told"].any()
     assert found["auc"].between(0.5, 0.7).all()
+    assert ((found["higher_in"] == "neither") == (found["auc"] == 0.5)).all()
+    assert "neither" in set(found["higher_in"])
     assert found.attrs["notes"] == []
 
 

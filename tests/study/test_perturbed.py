@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -187,8 +188,23 @@ def test_one_class_has_accuracies_alone(red, reds) -> None:
     assert found.frame["auc"].isna().all()
     assert found.frame["degradation"].iloc[1] > 0
     assert "| - |" in found.table()
+
+
+def test_one_class_is_refused_before_it_is_scored(reds) -> None:
+    def none_yet(images: np.ndarray) -> np.ndarray:
+        raise AssertionError("scored")
+
+    never = SimpleNamespace(name="never", scores=none_yet)
     with pytest.raises(UndefinedMetricError, match="one class"):
-        shortcut_test(red, fakes, perturbations={"contrast": [3]})
+        shortcut_test(never, reds[reds["label"] == 1], perturbations={"contrast": [3]})
+
+
+def test_one_class_that_can_be_scored_is_refused(red, reds, tmp_path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    left = reds[reds["label"] == 1]
+    broken = left.head(1).assign(path=str(tmp_path / "broken.png"), label=0)
+    with pytest.raises(UndefinedMetricError, match="one class"):
+        shortcut_test(red, pd.concat([left, broken]), perturbations={"contrast": [3]})
 
 
 @pytest.mark.parametrize(
