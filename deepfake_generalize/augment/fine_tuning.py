@@ -20,6 +20,7 @@ from keras import layers
 from deepfake_generalize._system.exception_notes import telling
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import PART, Detector, in_turn, on_gpu, weights_sha256
+from deepfake_generalize.models.overrides import norms_in_one_pass
 from deepfake_generalize.models.surgery import (
     NOISE,
     Cut,
@@ -28,7 +29,6 @@ from deepfake_generalize.models.surgery import (
     finalize,
     flat_layers,
     is_graph,
-    norms_in_one_pass,
     remake,
 )
 from deepfake_generalize.models.training import (

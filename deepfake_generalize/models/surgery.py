@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import keras
@@ -101,123 +98,6 @@ def finalize(model: keras.Model) -> None:
     for layer in every_layer(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
-
-
-@contextlib.contextmanager
-def _calling(layers: list[Any], call: Callable[..., Any]) -> Iterator[None]:
-    """Let layers compute by `call(layer, its own call, inputs...)` within the block."""
-    around = [vars(layer).get("call") for layer in layers]
-    for layer in layers:
-        layer.call = partial(call, layer, layer.call)
-    try:
-        yield
-    finally:
-        for layer, before in zip(layers, around, strict=True):
-            if before is None:
-                del layer.call
-            else:
-                layer.call = before
-
-
-def in_inference(layers: Iterable[Any]) -> AbstractContextManager[None]:
-    """Let layers, and all inside them, compute as in scoring, whatever they are told."""
-    parts = {id(part): part for layer in layers for part in (layer, *every_layer(layer))}.values()
-    held = [part for part in parts if "training" in inspect.signature(part.call).parameters]
-    return _calling(held, _without_training)
-
-
-def _without_training(_: Any, call: Callable[..., Any], *inputs: Any, **arguments: Any) -> Any:
-    return call(*inputs, **{**arguments, "training": False})
-
-
-def norms_in_one_pass(
-    network: Any, kinds: tuple[str, ...] = ("float32",)
-) -> AbstractContextManager[None]:
-    """Let batch norms over the channels of pictures compute by TensorFlow's own operation.
-
-    In training as in scoring; there it has a third of the steps of Keras's own, forward and back.
-    Of norms that compute in other `kinds` of numbers Keras keeps its own.
-    """
-    norms = [
-        layer
-        for layer in every_layer(network)
-        if is_plain(layer, keras.layers.BatchNormalization)
-        and layer.compute_dtype in kinds
-        and layer.axis in (-1, 3)
-        and not (layer.synchronized or layer.renorm)
-    ]
-    return _calling(norms, _in_one_pass)
-
-
-def _in_one_pass(
-    layer: Any, call: Callable[..., Any], inputs: Any, training: Any = None, mask: Any = None
-) -> Any:
-    if len(inputs.shape) != 4 or mask is not None:
-        return call(inputs, training=training, mask=mask)
-    learns = bool(training and layer.trainable)
-    mean, variance = (tf.convert_to_tensor(x) for x in (layer.moving_mean, layer.moving_variance))
-    scale = tf.ones_like(mean) if layer.gamma is None else tf.convert_to_tensor(layer.gamma)
-    offset = tf.zeros_like(mean) if layer.beta is None else tf.convert_to_tensor(layer.beta)
-    found = tf.raw_ops.FusedBatchNormV3(
-        x=inputs,
-        scale=scale,
-        offset=offset,
-        # In training it takes its own.
-        mean=[] if learns else mean,
-        variance=[] if learns else variance,
-        epsilon=layer.epsilon,
-        is_training=learns,
-    )
-    if learns:
-        # It gives the variance of what the pictures are a sample of, Keras keeps their own.
-        count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
-        own, momentum = found.batch_variance * (count - 1.0) / count, layer.momentum
-        layer.moving_mean.assign(mean * momentum + found.batch_mean * (1.0 - momentum))
-        layer.moving_variance.assign(variance * momentum + own * (1.0 - momentum))
-    return found.y
-
-
-@contextlib.contextmanager
-def quick_training(network: Any) -> Iterator[None]:
-    """Let a network that learns on a processor take the same steps in fewer operations.
-
-    Norms are computed in one pass, and convolutions of one pixel as products of matrices, whose
-    gradients TensorFlow has in half the time. Scores are quicker by the convolution.
-    """
-    layers = every_layer(network)
-    pixels = [
-        layer
-        for layer in layers
-        if is_plain(layer, keras.layers.Conv2D)
-        and (layer.kernel_size, layer.strides, layer.groups) == ((1, 1), (1, 1), 1)
-        and layer.data_format == "channels_last"
-    ]
-    separable = [
-        layer
-        for layer in layers
-        if is_plain(layer, keras.layers.SeparableConv2D) and layer.data_format == "channels_last"
-    ]
-    with (
-        norms_in_one_pass(network, ("float32", "bfloat16")),
-        _calling(pixels, lambda layer, _, inputs: _pixelwise(layer, inputs, layer.kernel)),
-        _calling(separable, _separable),
-    ):
-        yield
-
-
-def _separable(layer: Any, _: Callable[..., Any], inputs: Any) -> Any:
-    options = {"padding": layer.padding, "dilation_rate": layer.dilation_rate}
-    kernel = layer.depthwise_kernel
-    inner = keras.ops.depthwise_conv(inputs, kernel, strides=layer.strides, **options)
-    return _pixelwise(layer, inner, layer.pointwise_kernel)
-
-
-def _pixelwise(layer: Any, inputs: Any, kernel: Any) -> Any:
-    """Return what a convolution of kernel (1, 1, C, F) gives, as the product that it is."""
-    outputs = keras.ops.tensordot(inputs, keras.ops.reshape(kernel, kernel.shape[2:]), axes=1)
-    if layer.use_bias:
-        outputs = keras.ops.add(outputs, layer.bias)
-    return outputs if layer.activation is None else layer.activation(outputs)
 
 
 def graph_layers(model: keras.Model) -> list[Any]:

@@ -24,10 +24,10 @@ from deepfake_generalize.models.detectors.batching import (
     unit_batches,
 )
 from deepfake_generalize.models.detectors.video import ScoresVideos
+from deepfake_generalize.models.overrides import norms_in_one_pass
 from deepfake_generalize.models.surgery import (
     NOISE,
     is_graph,
-    norms_in_one_pass,
     output_of,
     producer,
 )

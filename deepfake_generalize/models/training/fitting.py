@@ -24,15 +24,14 @@ import tensorflow as tf
 from deepfake_generalize._system.keras_settings import require_tensorflow, standard_settings
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import weights_sha256
+from deepfake_generalize.models.overrides import in_inference, quick_training
 from deepfake_generalize.models.surgery import (
     NOISE,
     copy_network,
     every_layer,
     finalize,
     flat_layers,
-    in_inference,
     is_graph,
-    quick_training,
     remake,
     twin,
 )

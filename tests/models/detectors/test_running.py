@@ -10,7 +10,7 @@ import tensorflow as tf
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models import Detector, mesonet
 from deepfake_generalize.models.detectors import batching
-from deepfake_generalize.models.surgery import norms_in_one_pass
+from deepfake_generalize.models.overrides import norms_in_one_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
