@@ -69,6 +69,7 @@ def _images(name: str, quick: bool) -> tuple[Any, Any]:
 def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], object]:
     """Return an epoch of ours, without validation; the first call also traces the graph."""
     from deepfake_generalize.models import ARCHITECTURES, RECIPES
+    from deepfake_generalize.models.overrides import quick_training
     from deepfake_generalize.models.training import data, fitting
     from deepfake_generalize.models.training.fitting import EpochLoop, Fit, TrainOptions
 
@@ -82,7 +83,12 @@ def _ours(name: str, quick: bool, precision: str = "float32") -> Callable[[], ob
     order = partial(EpochLoop(options, Fit(), {}).sample_order, data.count)
     prepared = fitting.prepared(data, columns=1, fake_index=1)
     batches = prepared.batches(recipe.batch_size, order, recipe.drop_last)
-    return lambda: compiled.fit(batches, epochs=1, shuffle=False, verbose=0)
+
+    def epoch() -> None:
+        with quick_training(compiled):  # As `fit` does around Keras.
+            compiled.fit(batches, epochs=1, shuffle=False, verbose=0)
+
+    return epoch
 
 
 def _plain(name: str, quick: bool) -> Callable[[], object]:
