@@ -126,8 +126,76 @@ def test_quick_training_takes_the_steps_of_keras(policy):
         found, statistics = learn(), model.get_weights()
         graph = tf.function(lambda x: model(x, training=True)).get_concrete_function(images)
     kinds = [operation.type for operation in graph.graph.get_operations()]
-    # Strided and grouped ones stay, as do what is inside separable ones and somebody's own.
-    assert (kinds.count("MatMul"), kinds.count("FusedBatchNormV3")) == (4, 2)
+    # Strided and grouped ones stay, somebody's own too, and in half precision those with a bias.
+    products = 4 if policy == "float32" else 1
+    assert (kinds.count("MatMul"), kinds.count("FusedBatchNormV3")) == (products, 2)
     close = {"rtol": 1e-3, "atol": 1e-5} if policy == "float32" else {"rtol": 0.1, "atol": 0.03}
     for each, other in zip((*found, *statistics), (*expected, *kept), strict=True):
         np.testing.assert_allclose(each, other, **close)
+
+
+@pytest.mark.parametrize("layer", [layers.Conv2D(6, 1), layers.SeparableConv2D(6, 3)])
+def test_biases_in_half_precision_learn_from_every_position(layer):
+    rng = np.random.default_rng(0)
+    layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+    model = keras.Sequential([keras.Input((64, 64, 8)), layer])
+    images = tf.constant(rng.random((8, 64, 64, 8), np.float32))
+
+    @tf.function  # Where TensorFlow makes one operation of a convolution and its bias.
+    def moved():
+        with tf.GradientTape() as tape:
+            outputs = tf.cast(model(images, training=True), tf.float32)
+            loss = tf.reduce_mean(outputs**2)
+        variables = [variable.value for variable in model.trainable_weights]
+        return outputs, tape.gradient(loss, variables)
+
+    with quick_training(model):
+        outputs, found = moved()
+    expected = tf.reduce_sum(2.0 * outputs, axis=(0, 1, 2)) / tf.cast(tf.size(outputs), tf.float32)
+    np.testing.assert_allclose(found[-1], expected, rtol=0.05)
+
+
+def _replaced(norm):
+    own = norm.call
+    norm.call = lambda inputs, **told: own(inputs, **told) * 2.0
+
+
+@pytest.mark.parametrize("how", ["whole numbers", "half precision", "unknown sizes", "own call"])
+@pytest.mark.filterwarnings("ignore:You are providing")
+def test_what_norms_in_one_pass_cannot_do_keras_does(how):
+    images = np.random.default_rng(0).integers(0, 9, (3, 4, 4, 2)).astype(np.float32)
+    norm = keras.layers.BatchNormalization(dtype="bfloat16" if how == "half precision" else None)
+    norm.build((None, None, None, 2))
+    if how == "own call":
+        _replaced(norm)
+    before = norm.get_weights()
+
+    def learn():
+        norm.set_weights(before)
+        given = tf.constant(images, tf.uint8 if how == "whole numbers" else tf.float32)
+
+        def step(x):
+            x = tf.numpy_function(lambda y: y, [x], x.dtype)
+            x.set_shape([None] * 4 if how == "unknown sizes" else [None, 4, 4, 2])
+            with tf.GradientTape() as tape:
+                outputs = tf.cast(norm(x, training=True), tf.float32)
+                loss = tf.reduce_mean(outputs**3)
+            return outputs, tape.gradient(loss, norm.gamma.value)
+
+        outputs, gradient = tf.function(step)(given)
+        found = (outputs, tf.cast(gradient, tf.float32), *norm.get_weights())
+        return [np.asarray(x, np.float32) for x in found]
+
+    expected = learn()
+    with quick_training(keras.Sequential([norm])):
+        found = learn()
+    for each, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(each, other, rtol=1e-4, atol=1e-5)
+
+
+def test_an_error_in_the_block_leaves_no_trace():
+    norm = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((4, 4, 2)), norm])
+    with pytest.raises(ValueError, match="within"), quick_training(model), in_inference([norm]):
+        raise ValueError("within")
+    assert "call" not in vars(norm)

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from deepfake_generalize._system.keras_settings import require_tensorflow, standard_settings
 from deepfake_generalize.errors import InputError
-from deepfake_generalize.models.detectors import weights_sha256
+from deepfake_generalize.models.detectors import on_gpu, weights_sha256
 from deepfake_generalize.models.overrides import in_inference, quick_training
 from deepfake_generalize.models.surgery import (
     NOISE,
@@ -354,8 +354,8 @@ def _fit_in_place(
         callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=tell))
     try:
         if not state.ended:
-            # Several devices, and compiling for GPUs, stay with Keras.
-            alone = options.strategy is None and not compiled.jit_compile
+            # Several devices, and GPUs, stay with Keras.
+            alone = options.strategy is None and not (compiled.jit_compile or on_gpu())
             # A frozen layer is told that nobody trains before a norm asks whether somebody does.
             with (
                 _adjusted(model, recipe),
@@ -505,7 +505,8 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras ships no 
     """Keras's Adam, a step in one operation of TensorFlow a variable instead of some twenty.
 
     A step of a large network is 5 to 20 % shorter by it, and its first one, which TensorFlow makes
-    ready, half as long.
+    ready, half as long. Rows that a sparse gradient names twice are added up first, and there is no
+    amsgrad.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

@@ -1,11 +1,13 @@
 """What a recipe and its options ask of training takes effect, and the paper's is the default."""
 
+import contextlib
 import dataclasses
 import importlib
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from deepfake_generalize._system.keras_settings import standard_settings
 from deepfake_generalize.errors import InputError
@@ -188,3 +190,17 @@ def test_divergence_is_an_error(train_small, short_recipe):
     with pytest.raises(InputError, match="after epoch 1, received NaN") as caught:
         train_small(recipe=recipe)
     assert "learning_rate" in caught.value.hint
+
+
+@pytest.mark.parametrize("devices", ["one", pytest.param("several", marks=pytest.mark.slow)])
+def test_one_processor_trains_in_fewer_operations(devices, train_small, monkeypatch):
+    seen = []
+
+    def quick(network):
+        seen.append(network)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(fitting, "quick_training", quick)
+    strategy = tf.distribute.MirroredStrategy(["/cpu:0"]) if devices == "several" else None
+    train_small(epochs=1, strategy=strategy)
+    assert len(seen) == (devices == "one")
