@@ -83,7 +83,7 @@ def train(  # noqa: PLR0913  (each is a choice of its own)
             after a kill goes on from there and ends in the same weights, where two runs are equal.
         precision: `float32` leaves layers as they are: the five networks compute in it whatever
             Keras is set to. `bfloat16` is for the arithmetic of all layers but the last, and speeds
-            MesoNet and Xception up on CPUs that have it; the detector is of the same kind.
+            Xception up on CPUs that have it; the detector is of the same kind.
         strategy: A `tf.distribute.MirroredStrategy`; a batch is divided among its devices.
         early_stopping: Epochs without a better one after which training ends; it then also ends
             when an epoch is perfect on `val`. None goes through all epochs.
