@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from contextlib import AbstractContextManager
@@ -171,7 +170,6 @@ class MediaPipeFinder(Closing):
         self._model = model
         self._detector: Any = None
         self._process = 0
-        self._used = False
         self._closed = False
 
     @property
@@ -195,13 +193,12 @@ class MediaPipeFinder(Closing):
         """
         frame = check_frame(image)
         detector = self._ready()
-        # The first call still sets up, and says so.
-        with contextlib.nullcontext() if self._used else quiet_native_logs():
+        # Any call may be the one that says it had to move a picture in memory.
+        with quiet_native_logs():
             import mediapipe
 
             picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
             detections = detector.detect(picture).detections
-        self._used = True
         height, width = frame.shape[:2]
         faces = []
         for found in detections:
