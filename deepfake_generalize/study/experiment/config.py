@@ -296,9 +296,9 @@ class StudyConfig:
             True
         """
         sizes = Sizes(
-            train=800,
-            val=200,
-            test=200,
+            train=600,
+            val=100,
+            test=100,
             few_shot_original=200,
             few_shot_unseen=400,
             few_shot_val=100,
@@ -314,7 +314,7 @@ class StudyConfig:
             schedules=DEMO_SCHEDULES,
             # One network on shuffled labels, not three, and briefly: it is shown, not tested.
             analysis=Analysis(
-                heat_map_fakes=40, causal_images=200, shuffled_controls=1, shuffled_epochs=2
+                heat_map_fakes=20, causal_images=100, shuffled_controls=1, shuffled_epochs=1
             ),
             threads=1,
             seed=seed,

@@ -92,14 +92,14 @@ class Schedule:
 # deep network answers at random for longer than the whole training lasts.
 _SHORT = Schedule(batch_size=16, fine_tuning_batch_size=16, norm_momentum=0.9)
 _MESO = dataclasses.replace(
-    _SHORT, learning_rate=2e-3, epochs=20, patience=20, restarts=1, fine_tuning_epochs=20
+    _SHORT, learning_rate=2e-3, epochs=16, patience=16, restarts=1, fine_tuning_epochs=20
 )
 _DEEP = dataclasses.replace(_SHORT, learning_rate=1e-3, fine_tuning_epochs=8, fine_tuning_rate=5e-4)
 DEMO_SCHEDULES: Mapping[str, Schedule] = {
     "mesonet": dataclasses.replace(
-        _MESO, merge_epochs=12, augmented_epochs=32, self_blended_epochs=20
+        _MESO, merge_epochs=10, augmented_epochs=24, self_blended_epochs=16
     ),
-    "mesoinception": dataclasses.replace(_MESO, epochs=12, patience=12, merge_epochs=8),
+    "mesoinception": dataclasses.replace(_MESO, epochs=10, patience=10, merge_epochs=6),
     "shallownet": dataclasses.replace(
         _SHORT,
         epochs=4,

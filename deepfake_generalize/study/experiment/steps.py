@@ -68,7 +68,7 @@ def run_family(
     """Do every step of a family that has no record yet, and return whether nothing is left.
 
     A family has one worker: another one, such as what is left of a run that was killed, is waited
-    for. `until` is asked after each training; True ends the work there.
+    for. `until` is asked before each training but the first; True ends the work there.
     """
     path = folder / RECORDS / f"{family.name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,10 @@ class _Work:
         }
         everything = plan_steps(self.config, self.family, tuple(self.splits))
         left = [step for step in everything if self.records.find(step.kind, step.key) is None]
-        for number, step in enumerate(left, start=1):
+        for number, step in enumerate(left):
+            trains = step.kind in {"detector", "control"}
+            if number and trains and until is not None and until():
+                return False
             began, started = time.monotonic(), now()
             facts = self._where_possible(do[step.kind], step)
             spent = round(time.monotonic() - began, 3)
@@ -115,11 +118,9 @@ class _Work:
                 {"kind": step.kind, "key": step.key, **self._origin(), **facts, TIMING: spent}
             )
             note(self.folder, self.family.name, (step.kind, step.key), started)
-            if step.kind in {"detector", "control"}:
+            if trains:
                 # A finished training has no more use for what it would have gone on from.
                 shutil.rmtree(self._checkpoint(step.key), ignore_errors=True)
-                if until is not None and number < len(left) and until():
-                    return False
         shutil.rmtree(self.folder / CHECKPOINTS / self.family.name, ignore_errors=True)
         return True
 
