@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -365,44 +365,52 @@ Run = Callable[[Callable[[Any], Any], Images, int], Iterator[Any]]
 """Runs a compiled function over images, so many at a time."""
 
 
-def open_site(model: keras.Model, site: str, *, fake: Callable[[Any], Any], run: Run) -> Site:
+def site_opener(
+    model: keras.Model, site: str, *, fake: Callable[[Any], Any], run: Run
+) -> Callable[[], Site]:
     """Cut a network open at `paper`, or at the layer of a name whose outputs are (N, neurons).
 
-    `fake` goes from the network's outputs (N, K) to P(fake), (N,).
+    Returns what gives the site with the weights of then: cut and compiled once, used as often as
+    there are sets. `fake` goes from the network's outputs (N, K) to P(fake), (N,).
     """
     parts = site_cut(model, site)
     first = first_dense(parts.tail)
     if first is None:
         # Whatever mixes the neurons is left to the rest: the identity is an affine map, too.
-        neurons = parts.tail.input_shape[1]
+        neurons = width = parts.tail.input_shape[1]
         nothing = keras.Input((neurons,))
         before, rest = keras.Model(nothing, nothing), parts.tail
-        kernel, bias = np.eye(neurons, dtype=np.float32), np.zeros(neurons, np.float32)
     else:
-        dense, before = first.dense, first.before
-        kernel = np.asarray(dense.kernel.numpy(), np.float32)
-        bias = np.zeros(kernel.shape[1], np.float32) if dense.bias is None else dense.bias.numpy()
+        dense, before, width = first.dense, first.before, first.dense.units
 
         def rest(mixed: Any) -> Any:
             return first.after(dense.activation(mixed), training=False)
 
-    step = _compiled_step(rest, fake, kernel.shape[1])
+    step = _compiled_step(rest, fake, width)
 
-    def activations(images: Images, batch_size: int) -> Iterator[AnyArray]:
+    @cache
+    def forward() -> Callable[[Any], Any]:
         # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
-        forward = tf.function(
+        return tf.function(
             lambda batch: parts.trunk(batch, training=False),
             input_signature=[tf.TensorSpec(parts.trunk.input_shape, tf.float32)],
         ).get_concrete_function()
-        return (part.numpy() for part in run(forward, images, batch_size))
 
-    return Site(
-        kernel=kernel,
-        bias=bias,
-        activations=activations,
-        before=lambda values: np.asarray(before(values, training=False)),
-        sums=lambda *given: step(*map(tf.constant, given)).numpy(),
-    )
+    def site_now() -> Site:
+        if first is None:
+            kernel, bias = np.eye(width, dtype=np.float32), np.zeros(width, np.float32)
+        else:
+            kernel = np.asarray(dense.kernel.numpy(), np.float32)
+            bias = np.zeros(width, np.float32) if dense.bias is None else dense.bias.numpy()
+        return Site(
+            kernel=kernel,
+            bias=bias,
+            activations=lambda *given: (part.numpy() for part in run(forward(), *given)),
+            before=lambda values: np.asarray(before(values, training=False)),
+            sums=lambda *given: step(*map(tf.constant, given)).numpy(),
+        )
+
+    return site_now
 
 
 def _compiled_step(rest: Callable[[Any], Any], fake: Callable[[Any], Any], width: int) -> Any:

@@ -160,14 +160,16 @@ def run(
                 Parallel(n_jobs=n_jobs, prefer=waiting)(jobs)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         say("tables, figures, report", 1.0)
-        return publish(folder)
+        return publish(folder, n_jobs=n_jobs)
 
 
-def publish(folder: str | Path) -> Study:
+def publish(folder: str | Path, *, n_jobs: int = 1) -> Study:
     """Make tables, figures and report of a run folder again, from its records alone.
 
     Args:
         folder: A run folder.
+        n_jobs: Figures of heat maps drawn at a time, in processes of their own; -1 for one a
+            processor.
 
     Returns:
         The study.
@@ -187,7 +189,7 @@ def publish(folder: str | Path) -> Study:
     study = Study(path, StudyConfig.from_toml(path / CONFIG))
     with _failing_in_words(path):
         _check_finished(study)
-        publish_results(study.results)
+        publish_results(study.results, n_jobs=n_jobs)
     return study
 
 

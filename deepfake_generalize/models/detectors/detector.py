@@ -115,6 +115,7 @@ class Detector(ScoresVideos):
                 return output_of(model, batch)
 
         self._forward = tf.function(forward, input_signature=signature)
+        self._sites: dict[str, Callable[[], Site]] = {}
 
     def __repr__(self) -> str:
         """Say what it is in one line."""
@@ -204,7 +205,11 @@ class Detector(ScoresVideos):
 
     def open_site(self, site: str) -> Site:
         """Cut the network open where neurons are set; see `types.Explainable`."""
-        return keras_passes.open_site(self.model, site, fake=self.fake_of, run=self._run)
+        if site not in self._sites:
+            self._sites[site] = keras_passes.site_opener(
+                self.model, site, fake=self.fake_of, run=self._run
+            )
+        return self._sites[site]()
 
     def redrawn(self, seed: int, *, behind: str | None = None) -> Self:  # noqa: ARG002
         """Return a detector with new weights, by Python's generators; see `types.Explainable`."""

@@ -11,6 +11,8 @@ from deepfake_generalize.study.facts import ORIGINAL, architecture_facts, fine_t
 from deepfake_generalize.study.protocol import PAPER, Protocol
 
 _PAPER_EPOCHS, _PAPER_FINE_TUNING_EPOCHS = 100, 50
+_BEGINNING = 400
+"""Images that a network learns from in the time that it takes to be built and begun with."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def plan_steps(
     for kind, name in family.names.items():
         if not finished:
             images = _images_trained_on(config, family.architecture, kind)
-            steps.append(Step("detector", name, cost * images))
+            steps.append(Step("detector", name, cost * (_BEGINNING + images)))
         steps += [
             Step("evaluation", f"{name}/{key}", looked_at * config.protocol.sizes.test)
             for key in family.test_sets(available)
@@ -197,7 +199,8 @@ def _control_steps(config: StudyConfig, family: DetectorFamily) -> list[Step]:
     cost, analysis = architecture_facts(family.architecture).cost, config.analysis
     measured = cost / 3 * analysis.causal_images * len(family.analysed)
     short = (analysis.shuffled_epochs or 0) * config.protocol.sizes.train
-    trained = cost * (short or _images_trained_on(config, family.architecture, ORIGINAL))
+    images = short or _images_trained_on(config, family.architecture, ORIGINAL)
+    trained = cost * (_BEGINNING + images)
     return [
         Step("control", f"{family.name}/{kind}/{number}", weight)
         for kind, count, weight in (

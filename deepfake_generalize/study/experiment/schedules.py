@@ -92,26 +92,31 @@ class Schedule:
 # deep network answers at random for longer than the whole training lasts.
 _SHORT = Schedule(batch_size=16, fine_tuning_batch_size=16, norm_momentum=0.9)
 _MESO = dataclasses.replace(
-    _SHORT, learning_rate=2e-3, epochs=16, patience=16, restarts=1, fine_tuning_epochs=20
+    _SHORT, learning_rate=2e-3, epochs=22, patience=22, restarts=1, fine_tuning_epochs=20
 )
 _DEEP = dataclasses.replace(_SHORT, learning_rate=1e-3, fine_tuning_epochs=8, fine_tuning_rate=5e-4)
 DEMO_SCHEDULES: Mapping[str, Schedule] = {
     "mesonet": dataclasses.replace(
-        _MESO, merge_epochs=10, augmented_epochs=24, self_blended_epochs=16
+        _MESO, merge_epochs=10, augmented_epochs=28, self_blended_epochs=12
     ),
     "mesoinception": dataclasses.replace(_MESO, epochs=10, patience=10, merge_epochs=6),
     "shallownet": dataclasses.replace(
         _SHORT,
         epochs=4,
         learning_rate=3e-4,
-        fine_tuning_epochs=6,
+        fine_tuning_epochs=3,
         merge_epochs=2,
         fine_tuning_rate=1e-4,
         patience=4,
         dropout=0.0,
     ),
     "xception": dataclasses.replace(
-        _DEEP, epochs=2, merge_epochs=1, patience=2, precision="bfloat16"
+        _DEEP,
+        epochs=2,
+        merge_epochs=1,
+        fine_tuning_rate=2e-4,
+        patience=2,
+        precision="bfloat16",
     ),
     "efficientnet_b0": dataclasses.replace(
         _DEEP, epochs=5, learning_rate=2e-3, merge_epochs=2, patience=5, dropout=0.0

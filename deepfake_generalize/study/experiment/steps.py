@@ -95,6 +95,7 @@ class _Work:
         # A finished one may be any that scores; analyses refuse those that they have no way for.
         self._detectors: dict[str, Any] = {}
         self._hashes: dict[str, str] = {}
+        self._new_heads: dict[str, list[Detector]] = {}
 
     def run(self, until: Callable[[], bool] | None) -> bool:
         do = {
@@ -326,11 +327,15 @@ class _Work:
     def _intervene(self, step: Step) -> dict[str, Any]:
         name, key = step.key.split("/")
         detector = self.detector(name)
-        heads = [
-            causal.control(detector, "new head", seed=derived_seed(self.config.seed, f"{name} {i}"))
-            for i in range(self.config.analysis.controls)
-        ]
-        return {"set": key, "detector": name, **self._contributions(key, detector, heads)}
+        if name not in self._new_heads:
+            self._new_heads[name] = [
+                causal.control(
+                    detector, "new head", seed=derived_seed(self.config.seed, f"{name} {i}")
+                )
+                for i in range(self.config.analysis.controls)
+            ]
+        found = self._contributions(key, detector, self._new_heads[name])
+        return {"set": key, "detector": name, **found}
 
     def _control(self, step: Step) -> dict[str, Any]:
         """Measure a network that learnt nothing of forgeries on the detectors' images."""

@@ -22,8 +22,8 @@ from deepfake_generalize.study.experiment.detector_family import DetectorFamily,
 _LEFT = 75
 """Exit code of a process that has grown: steps are left, for a new one."""
 _GROWN = 1_300_000
-"""Kilobytes beyond which a process ends before a further training: TensorFlow keeps the graphs and slots of
-every network that it has trained, some 600 MB for Xception."""
+"""Kilobytes beyond which a process ends before a further training: TensorFlow keeps the graphs and
+slots of every network that it has trained, some 600 MB for Xception."""
 # Not `multiprocessing`: its processes import the caller's script again, which would then have to
 # guard its call of `study.run`.
 _PROGRAM = f"from {__name__} import main; main()"

@@ -229,6 +229,19 @@ def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
     return _save(figure, stem, "png"), save_svg(figure, stem)
 
 
+def draw_and_save(draw: Callable[[], Figure], stem: Path) -> tuple[Path, Path]:
+    """Save what `draw` gives, as `save_figure` does: for another process, to which no figure goes.
+
+    Examples:
+        >>> import tempfile
+        >>> from matplotlib.figure import Figure
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in draw_and_save(Figure, Path(folder) / "figure_2")]
+        ['figure_2.png', 'figure_2.svg']
+    """
+    return save_figure(draw(), stem)
+
+
 def save_svg(figure: Figure, stem: Path) -> Path:
     """Write a figure as SVG alone, and return its path."""
     return _save(figure, stem, "svg")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from deepfake_generalize._system.files import open_arrays, write_whole
+from deepfake_generalize._system.processes import ending_with_parent
 from deepfake_generalize.errors import InputError
 from deepfake_generalize.models.detectors import UNREADABLE
 from deepfake_generalize.study import figures
@@ -28,7 +31,7 @@ from deepfake_generalize.study.report.sections import (
 from deepfake_generalize.study.report.what_helps import HELPS_CAPTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -39,10 +42,19 @@ if TYPE_CHECKING:
     from deepfake_generalize.types import AnyArray
 
 
-def publish_results(results: RunResults) -> Path:
+def publish_results(results: RunResults, *, n_jobs: int = 1) -> Path:
     """Write tables/, figures/ and report.html into a finished study's folder; return the report."""
+    folder = results.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    # A third of the time goes into these, which need nothing of what is worked out meanwhile.
+    with_faces = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")(
+        delayed(ending_with_parent(figures.draw_and_save))(draw, folder / name)
+        for name, draw in _with_faces(results)
+    )
     _write_tables(results)
-    pictures = _write_figures(results)
+    pictures = _write_figures(results, folder)
+    # Of photographs, PNG is the smaller.
+    pictures |= {png.stem: png for png, _ in with_faces}
     drawn = draw_curves(results)
     for name, of in drawn.items():
         _write_text(results.folder / "figures" / f"curves_{name}.svg", curves_svg(of))
@@ -82,27 +94,28 @@ def _write_tables(results: RunResults) -> None:
             _write_text(folder / f"{name}.{suffix}", text)
 
 
-def _write_figures(results: RunResults) -> dict[str, Path]:
-    """Write the figures and return name -> SVG, or PNG where a figure holds photographs."""
-    folder = results.folder / "figures"
-    folder.mkdir(exist_ok=True)
+def _with_faces(results: RunResults) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """Yield the name of each Figure 2, and what draws it."""
+    scores = {record["key"]: record.get("scores") for record in results.of("maps")}
+    for family in results.drawn:
+        shown = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz", family.unseen)
+        how: dict[str, Any] = {"scores": scores[family.name], "synthetic": results.synthetic}
+        yield f"figure_2_{family.name}", partial(figures.figure_2, *shown, **how)
+
+
+def _write_figures(results: RunResults, folder: Path) -> dict[str, Path]:
+    """Write the other figures and return name -> SVG."""
     shown = {}
     for name, figure in _figures(results):
         if name.endswith("_narrow"):
             shown[name] = figures.save_svg(figure, folder / name)
-            continue
-        png, svg = figures.save_figure(figure, folder / name)
-        shown[name] = png if name.startswith("figure_2") else svg
+        else:
+            shown[name] = figures.save_figure(figure, folder / name)[1]
     return shown
 
 
 def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     synthetic = results.synthetic
-    shown = {record["key"]: record.get("scores") for record in results.of("maps")}
-    for family in results.drawn:
-        faces, maps = read_maps(results.folder / HEAT_MAPS / f"{family.name}.npz", family.unseen)
-        drawn = figures.figure_2(faces, maps, scores=shown[family.name], synthetic=synthetic)
-        yield f"figure_2_{family.name}", drawn
     bins = {name: _bins(results, name) for name in ("own", "floor", "ceiling")}
     overlaps = {family.name: _overlaps(results, family) for family in results.explained}
     for suffix, wide in (("", True), ("_narrow", False)):

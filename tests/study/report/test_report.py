@@ -52,7 +52,8 @@ def leaky(tiny_run, tmp_path_factory):
         path.stem: path for path in figures if (path.suffix == ".png") == ("figure_2" in path.stem)
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publish, "_write_figures", lambda _: drawn)
+        patch.setattr(publish, "_write_figures", lambda *_: drawn)
+        patch.setattr(publish, "_with_faces", lambda _: [])
         return study.publish(copy)
 
 
@@ -70,6 +71,17 @@ def tables_of(page):
             for row in rows
         ]
     return found
+
+
+def test_figures_drawn_beside_the_tables_are_those_drawn_before_them(tiny_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run.folder, copy, ignore=shutil.ignore_patterns("data", "detectors"))
+    for path in (copy / "figures").glob("figure_2*"):
+        path.unlink()
+    again = study.publish(copy, n_jobs=2)
+    for path in (tiny_run.folder / "figures").iterdir():
+        assert (copy / "figures" / path.name).read_bytes() == path.read_bytes()
+    assert again.report.read_bytes() == tiny_run.report.read_bytes()
 
 
 def test_the_page_needs_nothing_but_itself(tiny_run):
