@@ -28,7 +28,7 @@ from deepfake_generalize.models.surgery import (
     site_cut,
     twin,
 )
-from deepfake_generalize.types import AnyArray, Images, MapOps, MapRule, MapView, Site
+from deepfake_generalize.types import Images, MapOps, MapRule, MapView, Site
 
 _SQUASHING = {
     getattr(module, name)

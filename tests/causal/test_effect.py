@@ -165,6 +165,19 @@ def test_many_activations_go_to_disk_and_change_nothing(randomised, monkeypatch)
     assert len(made) == 1
 
 
+def test_a_network_that_learns_on_is_opened_with_the_weights_of_then(randomised, by_force):
+    detector = Detector(randomised(mesonet((32, 32, 3))))
+    images = IMAGES[:, :32, :32]
+    before = average_causal_effect(detector, images, labels=LABELS, steps=2)
+    rng = np.random.default_rng(1)
+    weights = [w + rng.normal(0, 0.1, w.shape) * (w.ndim > 1) for w in detector.model.get_weights()]
+    detector.model.set_weights(weights)
+    after = average_causal_effect(detector, images, labels=LABELS, steps=2)
+    fresh = average_causal_effect(Detector(detector.model), images, labels=LABELS, steps=2)
+    np.testing.assert_array_equal(after.effects, fresh.effects)
+    assert not np.allclose(after.effects, before.effects)
+
+
 def test_dropout_before_the_site_is_off(randomised):
     inputs = keras.Input((4, 4, 3))
     pooled = layers.GlobalAveragePooling2D()(layers.Dropout(0.9)(inputs))

@@ -114,7 +114,7 @@ DEMO_SCHEDULES: Mapping[str, Schedule] = {
         _DEEP,
         epochs=2,
         merge_epochs=1,
-        fine_tuning_rate=2e-4,
+        fine_tuning_rate=1e-4,
         patience=2,
         precision="bfloat16",
     ),

@@ -16,8 +16,9 @@ import pytest
 from deepfake_generalize import study
 from deepfake_generalize.errors import InputError, PartialError
 from deepfake_generalize.study.experiment import worker
-from deepfake_generalize.study.experiment.detector_family import DetectorFamily
+from deepfake_generalize.study.experiment.detector_family import DetectorFamily, all_families
 from deepfake_generalize.study.experiment.records import read_all
+from deepfake_generalize.study.experiment.steps import run_family
 
 
 def without_times_and_config(value):
@@ -41,6 +42,30 @@ def test_processes_give_what_one_process_gives(tiny_run, tiny_config, tmp_path, 
         for done in (apart, tiny_run)
     )
     assert ours == theirs
+
+
+def test_work_is_broken_off_before_a_further_training_and_not_behind_it(
+    tiny_run, tiny_config, tmp_path
+):
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run.folder, folder, ignore=shutil.ignore_patterns("log"))
+    family = all_families(tiny_config)[0]
+    file = folder / "records" / f"{family.name}.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    kinds = [json.loads(line)["kind"] for line in lines]
+    controls = kinds.index("control")
+    file.write_text("".join(lines[: controls - 2]), encoding="utf-8")
+
+    def done():
+        return [each["kind"] for each in map(json.loads, file.read_text("utf-8").splitlines())]
+
+    assert run_family(tiny_config, family, folder, until=lambda: True) is False
+    assert done() == kinds[:controls]
+    # The first of them goes ahead: without that, nothing ever would.
+    assert run_family(tiny_config, family, folder, until=lambda: True) is (
+        controls + 1 == len(kinds)
+    )
+    assert done() == kinds[: controls + 1]
 
 
 @pytest.mark.slow
