@@ -391,10 +391,12 @@ def site_opener(
     @cache
     def forward() -> Callable[[Any], Any]:
         # A concrete function: TensorFlow takes a new tf.function every call for tracing in a loop.
-        return tf.function(
+        function = tf.function(
             lambda batch: parts.trunk(batch, training=False),
             input_signature=[tf.TensorSpec(parts.trunk.input_shape, tf.float32)],
-        ).get_concrete_function()
+        )
+        concrete: Callable[[Any], Any] = function.get_concrete_function()
+        return concrete
 
     def site_now() -> Site:
         if first is None:
