@@ -140,10 +140,13 @@ def _separable(layer: Any, _: Callable[..., Any], inputs: Any) -> Any:
 def _pixelwise(layer: Any, inputs: Any, kernel: Any) -> Any:
     """Return what a convolution of kernel (1, 1, C, F) gives, as the product that it is."""
     # Not by `tensordot`, of whose graph the half is to find the axes out.
-    *places, channels = tf.shape(inputs) if None in inputs.shape[1:] else (-1, *inputs.shape[1:])
+    channels, filters = kernel.shape[2:]
+    sides = inputs.shape[1:-1]
+    if None in sides:
+        sides = tf.unstack(tf.shape(inputs))[1:-1]
     pixels = tf.reshape(inputs, (-1, channels))
-    outputs = tf.matmul(pixels, tf.reshape(kernel, kernel.shape[2:]))
-    outputs = tf.reshape(outputs, (*places, kernel.shape[-1]))
+    outputs = tf.matmul(pixels, tf.reshape(kernel, (channels, filters)))
+    outputs = tf.reshape(outputs, (-1, *sides, filters))
     if layer.use_bias:
         outputs = keras.ops.add(outputs, layer.bias)
     return outputs if layer.activation is None else layer.activation(outputs)

@@ -282,6 +282,7 @@ def test_one_neuron_is_refused_with_the_papers_reason(site):
             "one of true_class, score, received 'loss'",
         ),
         ({"activations": ACTIVATIONS, "site": "nowhere"}, "received 'nowhere'; it has"),
+        ({"activations": ACTIVATIONS, "site": ["out"]}, r"received \['out'\]; it has"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

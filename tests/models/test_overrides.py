@@ -194,6 +194,18 @@ def test_what_norms_in_one_pass_cannot_do_keras_does(how):
         np.testing.assert_allclose(each, other, rtol=1e-4, atol=1e-5)
 
 
+def test_pictures_of_open_sides_are_computed_as_by_keras():
+    source = keras.Input((None, None, 3))
+    shrunk = layers.SeparableConv2D(5, 3, strides=2)(layers.Conv2D(4, 1)(source))
+    model = keras.Model(source, shrunk)
+    images = np.random.default_rng(0).random((2, 9, 7, 3), np.float32)
+    expected = model(images).numpy()
+    with quick_training(model):
+        graph = tf.function(model).get_concrete_function(tf.TensorSpec((None, None, None, 3)))
+    assert "MatMul" in {operation.type for operation in graph.graph.get_operations()}
+    np.testing.assert_allclose(graph(images).numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_an_error_in_the_block_leaves_no_trace():
     norm = keras.layers.BatchNormalization()
     model = keras.Sequential([keras.Input((4, 4, 2)), norm])

@@ -205,11 +205,12 @@ class Detector(ScoresVideos):
 
     def open_site(self, site: str) -> Site:
         """Cut the network open where neurons are set; see `types.Explainable`."""
-        if site not in self._sites:
-            self._sites[site] = keras_passes.site_opener(
+        name = str(site)  # What is no name, and cannot be a key, is refused as no layer's.
+        if name not in self._sites:
+            self._sites[name] = keras_passes.site_opener(
                 self.model, site, fake=self.fake_of, run=self._run
             )
-        return self._sites[site]()
+        return self._sites[name]()
 
     def redrawn(self, seed: int, *, behind: str | None = None) -> Self:  # noqa: ARG002
         """Return a detector with new weights, by Python's generators; see `types.Explainable`."""
