@@ -92,12 +92,12 @@ class Schedule:
 # deep network answers at random for longer than the whole training lasts.
 _SHORT = Schedule(batch_size=16, fine_tuning_batch_size=16, norm_momentum=0.9)
 _MESO = dataclasses.replace(
-    _SHORT, learning_rate=2e-3, epochs=26, patience=26, restarts=1, fine_tuning_epochs=20
+    _SHORT, learning_rate=2e-3, epochs=22, patience=22, restarts=1, fine_tuning_epochs=20
 )
 _DEEP = dataclasses.replace(_SHORT, learning_rate=1e-3, fine_tuning_epochs=8, fine_tuning_rate=5e-4)
 DEMO_SCHEDULES: Mapping[str, Schedule] = {
     "mesonet": dataclasses.replace(
-        _MESO, merge_epochs=10, augmented_epochs=42, self_blended_epochs=12
+        _MESO, merge_epochs=10, augmented_epochs=28, self_blended_epochs=12
     ),
     "mesoinception": dataclasses.replace(_MESO, epochs=10, patience=10, merge_epochs=6),
     "shallownet": dataclasses.replace(
