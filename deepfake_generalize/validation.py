@@ -65,6 +65,16 @@ def check_whole(
     return int(value)
 
 
+def check_jobs(n_jobs: object) -> None:
+    """Refuse what is no number of processes; None is for the caller to choose."""
+    if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
+        raise InputError(
+            "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
+            f"received {n_jobs!r}.",
+            hint="Use 1.",
+        )
+
+
 def check_number(
     name: str,
     value: object,

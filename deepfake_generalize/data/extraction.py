@@ -27,7 +27,7 @@ from deepfake_generalize.data.extraction_folder import Record, checksum, open_fo
 from deepfake_generalize.data.layouts import fake_within
 from deepfake_generalize.errors import InputError, VideoError
 from deepfake_generalize.notebooks import card, html_table
-from deepfake_generalize.validation import is_whole
+from deepfake_generalize.validation import check_jobs
 
 _STATUSES = frozenset({"ok", "no_face", "corrupt", "missing", "error", "no_frames"})
 _SHOWN_DIGITS = 12
@@ -152,7 +152,8 @@ def extract_faces(  # noqa: PLR0913 - each is a choice of its own, all but two h
     settings = faces.crop_settings(size, margin)
     rows = _check_videos(videos)
     counts = _frame_counts(frames_per_video)
-    _check_choices(n_jobs, redo)
+    check_jobs(n_jobs)
+    _check_redo(redo)
     faces.check_finder(finder, opens=True)
     # Missing models are one error here, not one in every worker.
     require(dict.fromkeys(face_assets(aligner, finds=finder is None)))
@@ -195,13 +196,7 @@ def _check_videos(videos: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _check_choices(n_jobs: object, redo: object) -> None:
-    if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
-        raise InputError(
-            "expected n_jobs to be a whole number other than 0 (-1 for one process a processor), "
-            f"received {n_jobs!r}.",
-            hint="Use 1.",
-        )
+def _check_redo(redo: object) -> None:
     if isinstance(redo, str) or not isinstance(redo, Collection) or not set(redo) <= _STATUSES:
         raise InputError(
             f"expected redo to be a collection of statuses ({', '.join(sorted(_STATUSES))}), "

@@ -377,8 +377,8 @@ def site_opener(
     first = first_dense(parts.tail)
     if first is None:
         # Whatever mixes the neurons is left to the rest: the identity is an affine map, too.
-        neurons = width = parts.tail.input_shape[1]
-        nothing = keras.Input((neurons,))
+        width = parts.tail.input_shape[1]
+        nothing = keras.Input((width,))
         before, rest = keras.Model(nothing, nothing), parts.tail
     else:
         dense, before, width = first.dense, first.before, first.dense.units

@@ -30,7 +30,7 @@ from deepfake_generalize.study.experiment import (
     workers_ended_by_signals,
 )
 from deepfake_generalize.study.render import render
-from deepfake_generalize.validation import check_type
+from deepfake_generalize.validation import check_jobs, check_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,8 +125,8 @@ def run(
         The study.
 
     Raises:
-        InputError: No configuration, one without the folders of its data sets, or data that
-            cannot give the sizes asked for.
+        InputError: No configuration, one without the folders of its data sets, data that cannot
+            give the sizes asked for, or no number of jobs.
         DataMismatchError: The folder holds another study, or one is running in it.
 
     Reproduction notes:
@@ -140,6 +140,7 @@ def run(
         StudyConfig,
         hint="Begin with StudyConfig.demo() or StudyConfig.from_toml(path).",
     )
+    check_jobs(n_jobs)
     folder, config = absolute(out_dir), config.absolute()
     say = progress or (lambda _what, _part: None)
     with _claimed(folder, config):
@@ -175,9 +176,10 @@ def publish(folder: str | Path, *, n_jobs: int = 1) -> Study:
         The study.
 
     Raises:
-        InputError: The folder holds no study, or one that is not finished.
+        InputError: The folder holds no study, or one that is not finished; or no number of jobs.
         DataMismatchError: Its records are not what a study writes.
     """
+    check_jobs(n_jobs)  # Here: what is refused further down is taken for a fault of the records.
     path = absolute(folder)
     if not (path / CONFIG).is_file():
         raise InputError(

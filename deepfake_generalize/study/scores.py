@@ -233,8 +233,7 @@ def read_scores(path: str | Path, *, polarity: Polarity | None = None) -> ScoreF
     rows = clean_scores(name, _from_dfwb(table, facts) if "coverage" in facts else table)
     for column in set(facts.get("relative_paths", ())) & set(rows.columns):
         rows[column] = rows[column].map(
-            lambda path: os.path.abspath(os.path.join(file.parent, path)),  # noqa: PTH100, PTH118
-            na_action="ignore",
+            lambda path: str(absolute(file.parent / str(path))), na_action="ignore"
         )
     if (facts.get("polarity") or polarity) == "real-high":
         rows["score"] = 1.0 - rows["score"]

@@ -165,7 +165,7 @@ def test_many_activations_go_to_disk_and_change_nothing(randomised, monkeypatch)
     assert len(made) == 1
 
 
-def test_a_network_that_learns_on_is_opened_with_the_weights_of_then(randomised, by_force):
+def test_a_network_that_learns_on_is_opened_with_the_weights_of_then(randomised):
     detector = Detector(randomised(mesonet((32, 32, 3))))
     images = IMAGES[:, :32, :32]
     before = average_causal_effect(detector, images, labels=LABELS, steps=2)

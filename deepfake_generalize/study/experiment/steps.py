@@ -68,7 +68,8 @@ def run_family(
     """Do every step of a family that has no record yet, and return whether nothing is left.
 
     A family has one worker: another one, such as what is left of a run that was killed, is waited
-    for. `until` is asked before each training but the first; True ends the work there.
+    for. `until` is asked before each training that something was done before; True ends the
+    work there.
     """
     path = folder / RECORDS / f"{family.name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)

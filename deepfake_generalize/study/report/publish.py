@@ -57,7 +57,7 @@ def publish_results(results: RunResults, *, n_jobs: int = 1) -> Path:
     pictures |= {png.stem: png for png, _ in with_faces}
     drawn = draw_curves(results)
     for name, of in drawn.items():
-        _write_text(results.folder / "figures" / f"curves_{name}.svg", curves_svg(of))
+        _write_text(folder / f"curves_{name}.svg", curves_svg(of))
     target = results.folder / "report.html"
     _write_text(target, report_page(results, pictures, drawn))
     return target

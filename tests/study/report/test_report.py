@@ -14,6 +14,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from deepfake_generalize import data, study
+from deepfake_generalize.errors import InputError
 from deepfake_generalize.metrics import Interval, resampling
 from deepfake_generalize.study.protocol import UNSEEN_SETS as UNSEEN
 from deepfake_generalize.study.protocol import count_shared, shared_table
@@ -82,6 +83,21 @@ def test_figures_drawn_beside_the_tables_are_those_drawn_before_them(tiny_run, t
     for path in (tiny_run.folder / "figures").iterdir():
         assert (copy / "figures" / path.name).read_bytes() == path.read_bytes()
     assert again.report.read_bytes() == tiny_run.report.read_bytes()
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2"])
+def test_no_number_of_jobs_is_refused_as_that_and_not_as_a_fault_of_records(
+    n_jobs, tiny_run, tiny_config, tmp_path
+):
+    told = re.escape(
+        f"expected n_jobs to be a whole number other than 0 (-1 for one process a "
+        f"processor), received {n_jobs!r}."
+    )
+    with pytest.raises(InputError, match=told):
+        study.publish(tiny_run.folder, n_jobs=n_jobs)
+    with pytest.raises(InputError, match=told):
+        study.run(tiny_config, tmp_path / "new", n_jobs=n_jobs)
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_page_needs_nothing_but_itself(tiny_run):
